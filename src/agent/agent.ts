@@ -1,0 +1,234 @@
+import { join } from "node:path";
+import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
+import { sweepTemps } from "../host/files.ts";
+import { JournalFile } from "../host/journal.ts";
+import { acquireLock } from "../host/lock.ts";
+import { userByName } from "../host/processes.ts";
+import { killOrphans } from "../host/scan.ts";
+import type { ServiceManager } from "../host/sd_notify.ts";
+import { stepFiles } from "../host/step_files.ts";
+import { statusApp } from "../status/app.ts";
+import { Metrics } from "../status/metrics.ts";
+import type { StatusView } from "../status/view.ts";
+import { layoutOf } from "../steps/layout.ts";
+import { followWish } from "../store/follow.ts";
+import { StatusPublisher } from "../store/publish.ts";
+import type { HostUser } from "../support/command.ts";
+import type { SessionState } from "../zookeeper/client.ts";
+import { Session } from "../zookeeper/session.ts";
+import { Candidacy } from "./candidacy.ts";
+import { markerOf } from "./commands.ts";
+import { Conductor } from "./conductor.ts";
+import { GateKeeper } from "./gate_keeper.ts";
+import { announce, bootId } from "./presence.ts";
+import { ServiceAgent, type StopSignals } from "./service_agent.ts";
+import { ServiceHost } from "./service_host.ts";
+import { ServiceState } from "./service_state.ts";
+import { openStatusPort } from "./status_port.ts";
+
+export type AgentLog = (
+  level: "debug" | "info" | "warn" | "error",
+  message: string,
+  facts: Record<string, unknown>,
+) => void;
+
+export interface AgentOptions {
+  readonly config: AgentConfig & { host: string };
+  readonly version: string;
+  readonly isRoot: boolean;
+  readonly log: AgentLog;
+  readonly manager: ServiceManager;
+  readonly stop: StopSignals;
+}
+
+/** The whole agent: it runs until it is told to stop, and throws only when it cannot start. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { config, log, manager, stop, version } = options;
+  await stepFiles.makeDirectory(config.root, 0o755);
+  const lockPath = join(config.root, ".agent.lock");
+  await using _lock = await acquireLock(lockPath);
+
+  await using session = new Session({
+    servers: `${config.zookeeper.servers}${config.zookeeper.chroot === "/" ? "" : config.zookeeper.chroot}`,
+    sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000,
+    auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],
+    onError: (error) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
+  });
+  const startedAt = new Date().toISOString();
+  const told = { sessionLosses: 0, problem: "" };
+  session.onEpoch(() => {
+    told.sessionLosses += 1;
+    log("warn", "the ZooKeeper session expired; a new one begins", {});
+  });
+  session.onState((state) => log("info", `zookeeper: ${state.kind}`, { detail: detailOf(state) }));
+
+  const running: RunningService[] = [];
+  const view = (): StatusView => ({
+    host: config.host,
+    version,
+    startedAt,
+    zookeeper: { state: session.state.kind, detail: detailOf(session.state), sessionLosses: told.sessionLosses },
+    problem: told.problem,
+    services: running.map(({ state }) => ({
+      service: state.service,
+      status: state.status(),
+      problem: state.snapshot.problem,
+      readAtMs: state.snapshot.readAtMs,
+      download: state.downloaded,
+    })),
+  });
+  const metrics = new Metrics(view);
+  const heavy = oneAtATime();
+  for (const [service, section] of Object.entries(config.services)) {
+    running.push(await openService(service, section, { options, session, metrics, heavy }));
+  }
+  await using port = openStatusPort(statusApp(view, metrics), config.status.listen);
+  log("info", "the agent has started", { version, status: port.address, root: config.root });
+  manager.ready();
+  using _watchdog = keepAlive(manager);
+
+  const record = {
+    version,
+    bootId: bootId(),
+    statusAddress: port.address,
+    pid: process.pid,
+    since: startedAt,
+    lock: lockPath,
+  };
+  const ousted = Promise.withResolvers<never>();
+  ousted.promise.catch(() => {});
+  await announce({
+    session,
+    host: config.host,
+    record,
+    onWaiting: (problem) => {
+      if (problem !== told.problem) log("error", problem, {});
+      told.problem = problem;
+    },
+    onOusted: (error) => ousted.reject(error),
+    signal: stop.soon,
+  });
+
+  const publishing = new AbortController();
+  const published = running.map(({ publisher }) => publisher.run(AbortSignal.any([publishing.signal, stop.now])));
+  const tasks = running.flatMap(({ agent, service }) => [
+    agent.run(stop),
+    followWish(
+      {
+        session,
+        service,
+        host: config.host,
+        zone: config.zone,
+        nowMs: Date.now,
+        onSnapshot: (snapshot) => agent.onSnapshot(snapshot),
+        onProblem: (error) => log("warn", "cannot read the wish", { service, error: String(error) }),
+      },
+      stop.soon,
+    ),
+  ]);
+  try {
+    await Promise.race([Promise.all([...tasks, conductWhenElected(session, options)]), ousted.promise]);
+  } finally {
+    manager.stopping();
+    publishing.abort();
+    await Promise.all(published);
+  }
+}
+
+interface RunningService {
+  readonly service: string;
+  readonly state: ServiceState;
+  readonly agent: ServiceAgent;
+  readonly publisher: StatusPublisher;
+}
+
+async function openService(
+  service: string,
+  section: ServiceConfig,
+  shared: {
+    options: AgentOptions;
+    session: Session;
+    metrics: Metrics;
+    heavy: <T>(work: () => Promise<T>) => Promise<T>;
+  },
+): Promise<RunningService> {
+  const { options, session, metrics } = shared;
+  const { config, log } = options;
+  const root = section.root ?? join(config.root, service);
+  const layout = layoutOf(root);
+  await stepFiles.makeDirectory(root, 0o755);
+  await sweepTemps(root);
+  const orphans = await killOrphans(markerOf(layout));
+  if (orphans > 0) log("warn", "ended what a killed agent had left running", { service, processes: orphans });
+  const journal = await JournalFile.open(layout.state, (aside, problems) =>
+    log("error", "the journal could not be read and was put aside", { service, aside, problems }),
+  );
+  const publisher = new StatusPublisher(session, service, config.host);
+  const state = new ServiceState(service, journal, Date.now, (status) => publisher.publish(status));
+  const user: HostUser | undefined =
+    options.isRoot && section.run_as !== undefined ? userByName(section.run_as) : undefined;
+  const agent = new ServiceAgent({
+    host: new ServiceHost({ config, section, root, user, state }),
+    state,
+    gate: new GateKeeper(session, service, config.host, publisher),
+    heavy: shared.heavy,
+    log,
+    onStep: (step, outcome) =>
+      "seconds" in outcome ? metrics.stepDone(step, outcome.seconds) : metrics.stepFailed(step, outcome.failure),
+    onEnd: (result) => metrics.deployEnded(service, result),
+  });
+  return { service, state, agent, publisher };
+}
+
+async function conductWhenElected(session: Session, { config, log, stop }: AgentOptions): Promise<void> {
+  let term: AbortController | null = null;
+  let conducting: Promise<void> = Promise.resolve();
+  const conductor = () => new Conductor({ session, sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000, log });
+  await new Candidacy(session, config.host).run(
+    (elected) => {
+      log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
+      term?.abort();
+      term = elected ? new AbortController() : null;
+      if (term === null) return;
+      const signal = AbortSignal.any([term.signal, stop.soon]);
+      conducting = conducting
+        .then(() => conductor().run(signal))
+        .catch((error: unknown) => {
+          log("warn", "the conductor stopped", { error: String(error) });
+        });
+    },
+    (error) => log("warn", "cannot stand for conductor", { error: String(error) }),
+    stop.soon,
+  );
+  await conducting;
+}
+
+function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => {});
+    return mine;
+  };
+}
+
+function keepAlive(manager: ServiceManager): Disposable {
+  if (manager.watchdogMs === null) return { [Symbol.dispose]: () => {} };
+  const timer = setInterval(() => manager.watchdog(), manager.watchdogMs / 3);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function detailOf(state: SessionState): string {
+  switch (state.kind) {
+    case "connected":
+      return state.server;
+    case "suspended":
+      return state.reason;
+    case "connecting":
+      return "no server has answered yet";
+    case "expired":
+    case "auth-failed":
+    case "closed":
+      return state.kind;
+  }
+}

@@ -1,0 +1,90 @@
+import { parseArgs } from "node:util";
+import { hostname } from "node:os";
+import pino from "pino";
+import { DeployError } from "../core/errors.ts";
+import { readIfThere } from "../host/files.ts";
+import { serviceManager } from "../host/sd_notify.ts";
+import { redact } from "../support/redact.ts";
+import { runAgent, type AgentLog } from "./agent.ts";
+import { agentConfig, requireRunAs } from "./config.ts";
+
+const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
+
+/** How long a restart that is under way may go on after the first signal to stop. */
+const GRACE_MS = 60_000;
+
+const agentHelp = `deployd agent [--config FILE]
+
+Follows this host's wish in ZooKeeper and brings its services there. One runs on every host.
+
+  --config FILE   the host's own settings (default ${DEFAULT_CONFIG}); DEPLOYD_* variables override them
+  --check         read the file, say what is wrong with it, and stop
+
+Example: deployd agent --config ${DEFAULT_CONFIG}
+`;
+
+export interface AgentProcess {
+  readonly env: Record<string, string | undefined>;
+  readonly version: string;
+  readonly stdout: { write(text: string): void };
+  /** Calls back on SIGTERM and SIGINT. */
+  onSignal(listener: () => void): void;
+}
+
+/** `deployd agent`. Returns the exit code; throws DeployError when the agent cannot start. */
+export async function agentCommand(argv: readonly string[], host: AgentProcess): Promise<number> {
+  const flags = parseFlags(argv);
+  if (flags.help) {
+    host.stdout.write(agentHelp);
+    return 0;
+  }
+  const text = await readIfThere(flags.config);
+  if (text === null) {
+    throw new DeployError(`Cannot start the agent: there is no file ${flags.config}.`, {
+      code: "config-invalid",
+      hint: "Name one with --config, or begin with the sample that install.sh puts in /etc/deployd.",
+    });
+  }
+  const config = agentConfig(text, flags.config, host.env, hostname());
+  const isRoot = process.geteuid?.() === 0;
+  requireRunAs(config, isRoot, flags.config);
+  if (flags.check) {
+    host.stdout.write(
+      `${flags.config} is valid: host ${config.host}, services ${Object.keys(config.services).join(", ")}\n`,
+    );
+    return 0;
+  }
+
+  const logger = pino({ level: config.log_level, base: { host: config.host } });
+  const log: AgentLog = (level, message, facts) => logger[level](facts, redact(message));
+  const soon = new AbortController();
+  const now = new AbortController();
+  host.onSignal(() => {
+    if (soon.signal.aborted) return now.abort(new Error("told to stop twice"));
+    log("info", "the agent is told to stop", {});
+    soon.abort(new Error("the agent stops"));
+    setTimeout(() => now.abort(new Error("the agent stops")), GRACE_MS).unref();
+  });
+  const manager = serviceManager(host.env, (error) => log("warn", error.explained, {}));
+  await runAgent({ config, version: host.version, isRoot, log, manager, stop: { soon: soon.signal, now: now.signal } });
+  return 0;
+}
+
+function parseFlags(argv: readonly string[]): { config: string; check: boolean; help: boolean } {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        config: { type: "string", default: DEFAULT_CONFIG },
+        check: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new DeployError(`Cannot start the agent: ${error instanceof Error ? error.message : String(error)}.`, {
+      code: "usage",
+      hint: "See: deployd agent --help",
+    });
+  }
+}

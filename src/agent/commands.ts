@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { DeployError } from "../core/errors.ts";
+import { runCommand } from "../host/processes.ts";
+import { readWithTime } from "../host/files.ts";
+import { processFact } from "../host/scan.ts";
+import type { SupervisorPorts } from "../restart/ports.ts";
+import type { Layout } from "../steps/layout.ts";
+import { systemClock } from "../support/clock.ts";
+import type { HostUser, RunCommand } from "../support/command.ts";
+
+export interface CommandContext {
+  readonly host: string;
+  readonly service: string;
+  readonly build: string;
+  readonly deploy: string;
+  readonly previous: string | null;
+  readonly layout: Layout;
+  readonly user: HostUser | undefined;
+  /** The host's own variables for this service. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly maxLogBytes: number;
+}
+
+/** What commands find in their environment and `${NAME}` stands for in a manifest (docs/manifest.md). */
+export function variablesOf(context: CommandContext): Record<string, string> {
+  const { layout, build } = context;
+  return {
+    ...context.env,
+    DEPLOYD_HOST: context.host,
+    DEPLOYD_SERVICE: context.service,
+    DEPLOYD_BUILD: build,
+    DEPLOYD_DEPLOY: context.deploy,
+    DEPLOYD_PREVIOUS: context.previous ?? "",
+    DEPLOYD_ROOT: layout.root,
+    DEPLOYD_RELEASE: layout.release(build),
+    DEPLOYD_CURRENT: layout.current,
+    DEPLOYD_SHARED: layout.shared,
+  };
+}
+
+/** By which leftovers of a killed agent's install and check commands are known again. */
+export function markerOf(layout: Layout): string {
+  return `step:${layout.root}`;
+}
+
+/** Commands of one build: its own words run as the service's user, the agent's (systemctl) as the agent. */
+export function runnerFor(context: CommandContext): RunCommand {
+  const { layout, build } = context;
+  return (run, { background, timeoutMs, label, as, signal }) =>
+    runCommand({
+      run,
+      cwd: layout.release(build),
+      env: { LANG: "C.UTF-8", ...variablesOf(context) },
+      user: as === "service" ? context.user : undefined,
+      timeoutMs,
+      logFile: layout.log(build, label),
+      maxLogBytes: context.maxLogBytes,
+      // Stop and start are two commands of one restart, and the second must not hide what the first one said.
+      log: label === "restart" ? "append" : "replace",
+      background,
+      ...(background === "kill" ? { marker: markerOf(layout) } : {}),
+      signal,
+    });
+}
+
+export function supervisorPortsFor(context: CommandContext, pidFiles: readonly string[]): SupervisorPorts {
+  return {
+    run: runnerFor(context),
+    clock: systemClock,
+    processFact,
+    kill: (pid, signal) => process.kill(pid, signal),
+    ...guardedPidFiles(context, pidFiles),
+  };
+}
+
+/**
+ * A pid file inside the service's directory can be written by the service's user. A process of somebody else must not be
+ * signalled on its word, so such a file names a process of that user or none.
+ */
+function guardedPidFiles(
+  { layout, user }: CommandContext,
+  pidFiles: readonly string[],
+): Pick<SupervisorPorts, "readWithTime"> {
+  return {
+    readWithTime: async (path) => {
+      const file = await readWithTime(path);
+      if (file === null || user === undefined || pidFiles.includes(path)) return file;
+      if (!path.startsWith(join(layout.root, "/"))) return file;
+      const fact = await processFact(Number(file.text.trim()));
+      if (fact === null || fact.uid === user.uid) return file;
+      throw new DeployError(`Cannot signal process ${file.text.trim()} named by ${path}: it is not ${user.name}'s.`, {
+        code: "policy-refused",
+        hint: "Add the file to services.<service>.pid_files in the agent's file if the process is the right one.",
+      });
+    },
+  };
+}

@@ -1,0 +1,245 @@
+import { newDeployId } from "../core/deploy_id.ts";
+import { buildWanted, isRunning } from "../core/deploy_state.ts";
+import { conduct, type RolloutAction } from "../core/rollout.ts";
+import { adoptWish } from "../store/adopt.ts";
+import { moveDeploy } from "../store/change_deploy.ts";
+import { grantSlot, healHost, loseHolder, reclaimSlot, type GateRead } from "../store/gate.ts";
+import { ServiceMirror } from "../store/mirror.ts";
+import { agentsPath, servicesPath } from "../store/paths.ts";
+import { prunable, removeDeploy } from "../store/prune.ts";
+import { childrenOf, ensurePath } from "../store/records.ts";
+import { Bell } from "../support/bell.ts";
+import type { WatchEvent } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { Session } from "../zookeeper/session.ts";
+
+/** How long a burst of changes is let grow before it is read. */
+const COALESCE_MS = 50;
+/** Time itself is an event: a holder that stays away counts as lost some time. */
+const TICK_MS = 2_000;
+/** A large fleet in motion changes faster than it can be read; what is decided then is checked when it is written. */
+const MAX_REFRESHES = 3;
+
+export interface ConductorOptions {
+  readonly session: Session;
+  readonly sessionTimeoutMs: number;
+  readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
+}
+
+/**
+ * Hands out slots and moves deploys through their states, while this agent is elected. It keeps nothing that the tree
+ * does not say, but for how long it has missed an agent.
+ */
+export class Conductor {
+  readonly #options: ConductorOptions;
+  readonly #mirrors = new Map<string, ServiceMirror>();
+  readonly #missingSince = new Map<string, number>();
+  readonly #bell = new Bell();
+  #alive = new Set<string>();
+  #servicesStale = true;
+  #agentsStale = true;
+
+  constructor(options: ConductorOptions) {
+    this.#options = options;
+  }
+
+  /** Conducts until the signal is aborted: elected no more, or the agent ends. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { session, log } = this.#options;
+    const { client } = session;
+    let removals: { remove(): Promise<void> }[] = [];
+    try {
+      await ensurePath(client, servicesPath);
+      await ensurePath(client, agentsPath);
+      removals = await this.#watch(signal);
+      while (!signal.aborted && session.client === client) {
+        try {
+          await this.#round();
+        } catch (error) {
+          if (!signal.aborted) log("warn", "the conductor could not finish a round", { error: String(error) });
+          this.#markAll();
+        }
+        await this.#bell.wait(TICK_MS, signal);
+        await new Bell().wait(COALESCE_MS, signal);
+      }
+    } finally {
+      await Promise.allSettled(removals.map((removal) => removal.remove()));
+    }
+  }
+
+  async #watch(signal: AbortSignal): Promise<{ remove(): Promise<void> }[]> {
+    const { client } = this.#options.session;
+    try {
+      return [
+        await client.addWatch(servicesPath, "persistent-recursive", (event) => this.#onService(event), { signal }),
+        await client.addWatch(agentsPath, "persistent-recursive", () => this.#onAgent(), { signal }),
+      ];
+    } catch (error) {
+      // Servers before 3.6 know no such watch; then every tick reads everything.
+      if (!isZooKeeperError(error, "UNIMPLEMENTED")) throw error;
+      const timer = setInterval(() => this.#markAll(), TICK_MS);
+      return [{ remove: async () => clearInterval(timer) }];
+    }
+  }
+
+  #onService(event: WatchEvent): void {
+    if (event.type === "reconnected" || event.type === "lost") return this.#markAll();
+    const service = event.path.slice(servicesPath.length + 1).split("/")[0];
+    if (service === undefined || service === "" || !this.#mirrors.has(service)) this.#servicesStale = true;
+    else this.#mirrors.get(service)?.mark(event.path);
+    this.#bell.ring();
+  }
+
+  #onAgent(): void {
+    this.#agentsStale = true;
+    this.#bell.ring();
+  }
+
+  #markAll(): void {
+    this.#servicesStale = true;
+    this.#agentsStale = true;
+    for (const mirror of this.#mirrors.values()) mirror.markAll();
+    this.#bell.ring();
+  }
+
+  async #round(): Promise<void> {
+    const { client } = this.#options.session;
+    if (this.#servicesStale) {
+      this.#servicesStale = false;
+      const services = new Set(await childrenOf(client, servicesPath));
+      for (const service of services)
+        if (!this.#mirrors.has(service)) this.#mirrors.set(service, new ServiceMirror(service));
+      for (const service of this.#mirrors.keys()) if (!services.has(service)) this.#mirrors.delete(service);
+    }
+    if (this.#agentsStale) {
+      this.#agentsStale = false;
+      this.#alive = new Set(await childrenOf(client, agentsPath));
+    }
+    for (const mirror of this.#mirrors.values()) await this.#conductService(mirror);
+  }
+
+  async #conductService(mirror: ServiceMirror): Promise<void> {
+    const { session, sessionTimeoutMs, log } = this.#options;
+    // What changed while it was read is read as well: a failure must not be judged by a status from before it.
+    for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
+    await this.#adopt(mirror);
+    const nowMs = Date.now();
+    this.#noteMissing(mirror, nowMs);
+    const counted = deploysThatCount(mirror);
+    const actions = conduct({
+      wishes: mirror.wishes,
+      deploys: counted,
+      hosts: mirror.hosts,
+      status: mirror.statuses,
+      alive: this.#alive,
+      missingSince: this.#missingSince,
+      nowMs,
+      lostAfterMs: 2 * sessionTimeoutMs,
+    });
+    for (const action of actions) {
+      log("info", `conductor: ${action.kind}`, { service: mirror.service, ...action });
+      const done = await this.#carryOut(mirror, action);
+      // Whatever was read together with it is read again before the next decision.
+      mirror.mark(`${servicesPath}/${mirror.service}/deploys/${action.deploy}`);
+      if (!done) mirror.markAll();
+    }
+    if (actions.length > 0) this.#bell.ring();
+    const wished = new Set(
+      [mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy].filter((id) => id !== undefined),
+    );
+    for (const id of prunable([...mirror.deploys.values()], wished)) {
+      await removeDeploy(session.client, mirror.service, id);
+      mirror.mark(`${servicesPath}/${mirror.service}/deploys/${id}`);
+    }
+  }
+
+  #noteMissing(mirror: ServiceMirror, nowMs: number): void {
+    const holders = [...mirror.deploys.values()].flatMap(({ gate }) => Object.keys(gate.slots));
+    for (const host of [...mirror.hosts.keys(), ...holders]) {
+      if (this.#alive.has(host)) this.#missingSince.delete(host);
+      else if (!this.#missingSince.has(host)) this.#missingSince.set(host, nowMs);
+    }
+  }
+
+  async #adopt(mirror: ServiceMirror): Promise<void> {
+    const { enabled, canary } = mirror.wishes;
+    if ((enabled === null || enabled.deploy !== undefined) && (canary === null || canary.deploy !== undefined)) return;
+    const { session, log } = this.#options;
+    try {
+      const now = new Date();
+      const id = await adoptWish(session.client, mirror.service, newDeployId(now, Math.random), now);
+      if (id !== null) log("info", "a wish written by hand became a deploy", { service: mirror.service, deploy: id });
+    } catch (error) {
+      log("warn", "a wish written by hand cannot be followed", { service: mirror.service, error: String(error) });
+      return;
+    }
+    mirror.markAll();
+    await mirror.refresh(session.client);
+  }
+
+  /** False when what was read is out of date, so that nothing more should be decided from it. */
+  async #carryOut(mirror: ServiceMirror, action: RolloutAction): Promise<boolean> {
+    const zk = this.#options.session.client;
+    const { service } = mirror;
+    const deploy = mirror.deploys.get(action.deploy);
+    if (deploy === undefined) return false;
+    const now = new Date();
+    const move = (host: string) => ({ service, deploy: action.deploy, host, signal: AbortSignal.timeout(30_000) });
+    try {
+      switch (action.kind) {
+        case "grant": {
+          const basis = {
+            others: [...mirror.deploys.values()].filter((other) => other.id !== deploy.id),
+            deploysVersion: mirror.deploysVersion,
+            statusVersion: mirror.statusVersions.get(action.host) ?? -1,
+          };
+          const zone = mirror.hosts.get(action.host)?.zone;
+          const build = buildWanted(deploy.record);
+          const slot = {
+            attempt: action.attempt,
+            since: now.toISOString(),
+            ...(zone === undefined ? {} : { zone }),
+            ...(build === null ? {} : { build }),
+          };
+          const after = await grantSlot(zk, service, deploy, basis, action.host, slot);
+          if (after !== null) mirror.deploys.set(after.id, after);
+          return after !== null;
+        }
+        case "lose":
+          await loseHolder(zk, move(action.host), deploy.gate.slots[action.host]?.attempt ?? -1, now);
+          return true;
+        case "reclaim":
+          await reclaimSlot(zk, move(action.host), deploy.gate.slots[action.host]?.attempt ?? -1);
+          return true;
+        case "heal":
+          await healHost(zk, move(action.host));
+          return true;
+        case "await-promotion":
+        case "move": {
+          const { id, record, recordVersion: version } = deploy;
+          const to =
+            action.kind === "move"
+              ? { state: action.to, awaitingPromotion: false, reason: action.reason }
+              : { state: record.state, awaitingPromotion: true, reason: record.reason };
+          await moveDeploy(zk, service, { id, record, version }, to, now);
+          return true;
+        }
+      }
+    } catch (error) {
+      if (isZooKeeperError(error, "BAD_VERSION", "NO_NODE", "NODE_EXISTS")) return false;
+      throw error;
+    }
+  }
+}
+
+/** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
+function deploysThatCount(mirror: ServiceMirror): GateRead[] {
+  const wished = new Set([mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy]);
+  return [...mirror.deploys.values()].filter(
+    ({ id, record, gate }) =>
+      wished.has(id) ||
+      isRunning(record.state) ||
+      Object.keys(gate.slots).length > 0 ||
+      Object.values(gate.failed).some((failure) => !failure.healthy),
+  );
+}

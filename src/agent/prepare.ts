@@ -1,0 +1,81 @@
+import { DeployError, isDeployError } from "../core/errors.ts";
+import { stepFiles } from "../host/step_files.ts";
+import { extractStep } from "../steps/extract.ts";
+import { fetchStep } from "../steps/fetch.ts";
+import { installStep } from "../steps/install.ts";
+import type { BuildWork } from "../steps/ports.ts";
+import { verifyStep } from "../steps/verify.ts";
+import { runnerFor } from "./commands.ts";
+import type { BuildOnHost, ServiceHost } from "./service_host.ts";
+import type { ServiceState } from "./service_state.ts";
+
+export interface PrepareContext extends BuildOnHost {
+  readonly host: ServiceHost;
+  readonly state: ServiceState;
+  readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/** One rung of PREPARE: the running service is not touched by any of them. */
+export async function prepareStep(
+  step: "fetch" | "verify" | "extract" | "install",
+  context: PrepareContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, command } = context;
+  const { config, section } = context.host;
+  const { build, deploy, service, layout } = command;
+  const record = state.snapshot.build;
+  if (record === null) {
+    throw new DeployError(`Cannot ${step} "${build}": it is not among the builds of "${service}" in ZooKeeper.`, {
+      code: "build-unknown",
+      hint: `Add it with: deployd ctl builds add ${service} FILE --build ${build}`,
+      retry: true,
+    });
+  }
+  const work: BuildWork = { service, build, deploy, layout, record };
+  const ports = { files: stepFiles, run: runnerFor(command), signal };
+  switch (step) {
+    case "fetch":
+      await context.heavy(() =>
+        fetchStep(
+          work,
+          {
+            sources: section.sources ?? [],
+            onProgress: (bytes) => (state.downloaded = { bytes, of: record.size }),
+          },
+          ports,
+        ),
+      );
+      return;
+    case "verify":
+      return verifyStep(work, ports);
+    case "extract":
+      await context.heavy(() =>
+        extractStep(
+          work,
+          { maxBytes: config.limits.unpacked_bytes, maxEntries: config.limits.entries },
+          command.user,
+          ports,
+        ),
+      );
+      return;
+    case "install": {
+      const { install } = await context.recipe();
+      const { installs } = state.journal.now;
+      const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
+      await state.journal.change({ installs: { deploy, build, begun: begun + 1 } });
+      try {
+        await installStep(work, install, command.user, ports);
+      } catch (error) {
+        // After the last try its own failure says more than that the tries are used up.
+        throw begun + 1 >= install.attempts && isDeployError(error) ? asFinal(error) : error;
+      }
+      return;
+    }
+  }
+}
+
+function asFinal(error: DeployError): DeployError {
+  const { code, hint, cause } = error;
+  return error.retry ? new DeployError(error.message, { code, hint, cause, retry: false }) : error;
+}

@@ -1,0 +1,294 @@
+import { asDeployError, type DeployError } from "../core/errors.ts";
+import { decide, type Permission, type Step } from "../core/plan.ts";
+import { rungOf } from "../core/rung.ts";
+import type { StepFailure } from "../core/types.ts";
+import type { HostStep } from "../schema/znodes.ts";
+import type { Observation } from "../host/observe.ts";
+import type { WishSnapshot } from "../store/follow.ts";
+import { Bell } from "../support/bell.ts";
+import { systemClock } from "../support/clock.ts";
+import { redact } from "../support/redact.ts";
+import { checkService, flip, restartService, soakService } from "./activate.ts";
+import { collectGarbage } from "./collect.ts";
+import type { GateKeeper } from "./gate_keeper.ts";
+import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { Patience } from "./patience.ts";
+import { prepareStep } from "./prepare.ts";
+import type { ServiceHost } from "./service_host.ts";
+import type { ServiceState } from "./service_state.ts";
+import { SteadyCheck } from "./steady_check.ts";
+
+/** How often a host that has nothing to do looks whether that is still true. */
+const LOOK_AGAIN_MS = 5_000;
+
+export interface ServiceAgentOptions {
+  readonly host: ServiceHost;
+  readonly state: ServiceState;
+  readonly gate: GateKeeper;
+  /** One at a time over all services of this host: downloads and unpacking are what makes a host slow. */
+  readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
+  readonly onStep: (step: HostStep, outcome: { seconds: number } | { failure: string }) => void;
+  readonly onEnd: (result: "served" | "failed") => void;
+}
+
+/** New work stops at `soon`, a restart that is under way at `now`. */
+export interface StopSignals {
+  readonly soon: AbortSignal;
+  readonly now: AbortSignal;
+}
+
+/**
+ * Brings one service of this host to what ZooKeeper wishes: look, decide, do one step, and again. Nothing is carried
+ * from one round to the next but what the journal holds, so every round could be the first after a crash.
+ */
+export class ServiceAgent {
+  readonly #options: ServiceAgentOptions;
+  readonly #outcome: OutcomePorts;
+  readonly #bell = new Bell();
+  readonly #patience = new Patience();
+  readonly #steady: SteadyCheck;
+  #interrupt = new AbortController();
+
+  constructor(options: ServiceAgentOptions) {
+    const { state, host, gate, onEnd } = options;
+    this.#options = options;
+    this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    this.#steady = new SteadyCheck(state);
+  }
+
+  /** A newer wish ends PREPARE at once; ACTIVATE looks at it between two steps. */
+  onSnapshot(snapshot: WishSnapshot): void {
+    const { state } = this.#options;
+    const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
+    state.snapshot = snapshot;
+    if (changed) {
+      state.trouble = null;
+      this.#interrupt.abort(new Error("a newer wish came"));
+    }
+    state.changed();
+    this.#bell.ring();
+  }
+
+  async run(stop: StopSignals): Promise<void> {
+    while (!stop.soon.aborted) {
+      this.#interrupt = new AbortController();
+      let step: Step | null = null;
+      const startedAt = performance.now();
+      try {
+        step = await this.#next();
+        const waits = step.step === "idle" || step.step === "ask";
+        if (waits) this.#options.state.trouble = null;
+        await this.#take(step, stop);
+        if (!waits) this.#options.state.trouble = null;
+        const rung = rungOf(step);
+        if (rung !== null) this.#options.onStep(rung, { seconds: (performance.now() - startedAt) / 1000 });
+      } catch (thrown) {
+        const error = asDeployError(thrown, `Cannot ${step?.step ?? "look"}`);
+        const calledOff = error.code === "aborted" && (stop.soon.aborted || this.#interrupt.signal.aborted);
+        if (!calledOff && !stop.now.aborted) await this.#onFailure(step, error, stop);
+      }
+    }
+  }
+
+  async #next(): Promise<Step> {
+    const { state, host } = this.#options;
+    const observation = await host.observe();
+    const journal = state.journal.now;
+    return decide({
+      target: state.snapshot.target,
+      actual: observation.actual,
+      journal,
+      permission: journal.activation === null ? await this.#permission(observation) : { kind: "granted" },
+      proof: state.proof,
+      soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
+      maxInstalls: await this.#maxInstalls(observation),
+      nowMs: systemClock.now(),
+    });
+  }
+
+  async #permission({ actual }: Observation): Promise<Permission> {
+    const { state, gate } = this.#options;
+    const { target, deploy } = state.snapshot;
+    if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
+    const servesNothing = actual.current.kind === "absent" || actual.served.kind === "down";
+    const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
+    if (servesNothing && settled) return { kind: "free" };
+    const granted = await gate.granted(target.deploy, state.journal.now.attempt?.number ?? -1, this.#bell.ring);
+    return granted ? { kind: "granted" } : { kind: "none" };
+  }
+
+  async #maxInstalls({ actual }: Observation): Promise<number> {
+    const { state, host } = this.#options;
+    const { target } = state.snapshot;
+    if (target.kind !== "build" || actual.release !== "extracted") return 1;
+    // A manifest that cannot be read is the install step's to report.
+    return host
+      .build(target.build, target.deploy)
+      .recipe()
+      .then(
+        (recipe) => recipe.install.attempts,
+        () => Number.POSITIVE_INFINITY,
+      );
+  }
+
+  async #take(step: Step, stop: StopSignals): Promise<void> {
+    const { state, host, gate, heavy } = this.#options;
+    const { journal } = state;
+    const rung = rungOf(step);
+    if (rung !== null) {
+      if (rung !== state.step) this.#say("info", rung, step);
+      state.enter(rung);
+    }
+    switch (step.step) {
+      case "idle":
+        return this.#idle(step.reason, stop.soon);
+      case "take-up": {
+        const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
+        return journal.change({ attempt: { number, deploy: step.deploy, build: step.build } });
+      }
+      case "withdraw":
+        // The status that asked goes with the request, or it could still be granted.
+        await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
+        return journal.change({ asked: null });
+      case "report":
+        return report(this.#outcome, stop.soon);
+      case "fetch":
+      case "verify":
+      case "extract":
+      case "install": {
+        const signal = AbortSignal.any([stop.soon, this.#interrupt.signal]);
+        await prepareStep(step.step, { host, state, heavy, ...host.build(step.build, step.deploy) }, signal);
+        state.downloaded = null;
+        return;
+      }
+      case "refuse":
+        return condemn(this.#outcome, { ...step.failure, atMs: systemClock.now() });
+      case "ask":
+        if (journal.now.asked?.attempt !== step.attempt) {
+          await journal.change({ asked: { deploy: step.deploy, attempt: step.attempt } });
+        }
+        state.enter("ready");
+        return this.#waitSteadily(stop.soon);
+      case "begin":
+        state.proof = null;
+        return journal.change({ activation: step.activation });
+      case "abandon": {
+        const { activation } = journal.now;
+        if (activation === null) return;
+        // Forgotten first, given back after: an agent killed in between must not go on without a slot.
+        const { deploy, attempt } = activation;
+        return journal.change({ activation: null, asked: { deploy, attempt } });
+      }
+      case "flip":
+      case "restart":
+      case "check":
+      case "soak":
+        return this.#activate(step, stop);
+      case "turn-back":
+        return turnBack(this.#outcome, { ...step.failure, atMs: systemClock.now() });
+      case "give-up":
+        return giveUp(this.#outcome, step.healthy);
+      case "finish":
+        return finish(this.#outcome, stop.now);
+    }
+  }
+
+  async #activate(
+    step: Extract<Step, { step: "flip" | "restart" | "check" | "soak" }>,
+    stop: StopSignals,
+  ): Promise<void> {
+    const { activation } = this.#options.state.journal.now;
+    if (activation === null) return;
+    const context = this.#options.host.activation(activation, step.build);
+    switch (step.step) {
+      case "flip":
+        return flip(context);
+      case "restart":
+        return restartService(context, stop.now);
+      case "check":
+        return checkService(context, stop.now);
+      case "soak":
+        // Proven already; when the agent is to stop, the next one soaks.
+        return soakService(context, step.remainingMs, AbortSignal.any([stop.soon, this.#interrupt.signal]));
+    }
+  }
+
+  async #idle(reason: Extract<Step, { step: "idle" }>["reason"], signal: AbortSignal): Promise<void> {
+    const { state, host } = this.#options;
+    state.enter(reason === "serving" ? "serving" : reason === "failed" ? "failed" : "idle");
+    if (reason === "serving") {
+      const { actual, inUse } = await host.observe();
+      const current = actual.current.kind === "link" ? actual.current.build : null;
+      const { proven } = state.journal.now;
+      const { releases, log_bytes: logBytes } = host.config.limits;
+      await collectGarbage(host.layout, { releases, logBytes }, { current, proven, inUse });
+    }
+    await this.#waitSteadily(signal);
+  }
+
+  /** Nothing to do until something changes; meanwhile the service that runs is looked after. */
+  async #waitSteadily(signal: AbortSignal): Promise<void> {
+    await this.#steady.look(this.#options.host);
+    this.#options.state.changed();
+    await this.#bell.wait(LOOK_AGAIN_MS, signal);
+  }
+
+  /** The one place where a step's failure becomes the next decision. */
+  async #onFailure(step: Step | null, error: DeployError, stop: StopSignals): Promise<void> {
+    const failure = this.#failureOf(step, error);
+    const rung = step === null ? null : rungOf(step);
+    if (rung !== null) this.#options.onStep(rung, { failure: error.code });
+    switch (step?.step) {
+      case "flip":
+      case "restart":
+      case "check":
+      case "soak":
+        return turnBack(this.#outcome, failure);
+      case "fetch":
+      case "verify":
+      case "extract":
+      case "install": {
+        const tries = this.#patience.failed(`${step.deploy}/${step.build}/${step.step}`);
+        if (!error.retry || tries >= this.#most(step.step, error)) return condemn(this.#outcome, failure);
+        break;
+      }
+      default:
+        // Looking, journalling or talking to ZooKeeper failed: nothing was decided, so it is tried again.
+        this.#patience.failed("look");
+    }
+    this.#say("warn", `${error.explained} It is tried again.`, { step: step?.step ?? "look" });
+    await this.#waitInTrouble(failure, stop);
+  }
+
+  /** Tries of one step. The ladder itself counts installs; a build that nobody has added yet may still be added. */
+  #most(step: "fetch" | "verify" | "extract" | "install", error: DeployError): number {
+    const unbounded = step === "install" || error.code === "build-unknown";
+    return unbounded ? Number.POSITIVE_INFINITY : this.#options.host.config.limits.fetch_attempts;
+  }
+
+  async #waitInTrouble(failure: StepFailure, stop: StopSignals): Promise<void> {
+    const { state } = this.#options;
+    const { target } = state.snapshot;
+    state.trouble = target.kind === "build" ? { build: target.build, failure } : null;
+    state.changed();
+    await this.#patience.pause(AbortSignal.any([stop.soon, this.#interrupt.signal]));
+  }
+
+  #failureOf(step: Step | null, error: DeployError): StepFailure {
+    const { cause } = error;
+    const tail = typeof cause === "object" && cause !== null && "tail" in cause ? String(cause.tail) : "";
+    return {
+      code: error.code,
+      message: redact(error.message),
+      hint: redact(error.hint),
+      step: (step === null ? null : rungOf(step)) ?? this.#options.state.step,
+      log: redact(tail),
+      atMs: systemClock.now(),
+    };
+  }
+
+  #say(level: "info" | "warn" | "error", message: string, facts: object): void {
+    this.#options.log(level, message, { service: this.#options.state.service, ...facts });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Actual, Proof } from "../core/plan.ts";
+import { hostStatus } from "../core/status.ts";
+import type { StepFailure } from "../core/types.ts";
+import type { HostStatus, HostStep } from "../schema/znodes.ts";
+import type { JournalFile } from "../host/journal.ts";
+import { unreadSnapshot, type WishSnapshot } from "../store/follow.ts";
+
+/** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
+export class ServiceState {
+  readonly service: string;
+  readonly journal: JournalFile;
+  readonly #nowMs: () => number;
+  readonly #onChange: (status: HostStatus) => void;
+  #step: HostStep = "idle";
+  #sinceMs: number;
+
+  snapshot: WishSnapshot = unreadSnapshot;
+  actual: Actual | null = null;
+  proof: Proof | null = null;
+  /** What the last probes of the running service said; null before the first. */
+  healthy: boolean | null = null;
+  trouble: { build: string; failure: StepFailure } | null = null;
+  /** Bytes of the running download, for /status. */
+  downloaded: { bytes: number; of: number } | null = null;
+
+  constructor(service: string, journal: JournalFile, nowMs: () => number, onChange: (status: HostStatus) => void) {
+    this.service = service;
+    this.journal = journal;
+    this.#nowMs = nowMs;
+    this.#onChange = onChange;
+    this.#sinceMs = nowMs();
+  }
+
+  get step(): HostStep {
+    return this.#step;
+  }
+
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  enter(step: HostStep): void {
+    if (step !== this.#step) {
+      this.#step = step;
+      this.#sinceMs = this.#nowMs();
+    }
+    this.changed();
+  }
+
+  /** The status as it would be on this step, for writing it together with something else. */
+  statusAt(step: HostStep): HostStatus {
+    if (step !== this.#step) {
+      this.#step = step;
+      this.#sinceMs = this.#nowMs();
+    }
+    return this.status();
+  }
+
+  changed(): void {
+    const { target } = this.snapshot;
+    // Until this agent knows its own number, its former self's word, which holds it, must stand.
+    if (target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null)) return;
+    this.#onChange(this.status());
+  }
+
+  status(): HostStatus {
+    return hostStatus({
+      target: this.snapshot.target,
+      journal: this.journal.now,
+      actual: this.actual,
+      step: this.#step,
+      sinceMs: this.#sinceMs,
+      healthy: this.healthy,
+      trouble: this.trouble,
+    });
+  }
+}

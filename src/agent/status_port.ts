@@ -1,0 +1,39 @@
+import { DeployError } from "../core/errors.ts";
+import { errorCodeOf } from "../host/files.ts";
+import type { statusApp } from "../status/app.ts";
+
+/** How long answers may still be written when the agent ends; an open stream does not keep it any longer. */
+const CLOSE_MS = 500;
+
+export interface StatusPort extends AsyncDisposable {
+  /** `address:port` as it can be asked. */
+  readonly address: string;
+}
+
+/** @throws DeployError `port-taken` */
+export function openStatusPort(app: ReturnType<typeof statusApp>, listen: string): StatusPort {
+  const at = listen.lastIndexOf(":");
+  const hostname = listen.slice(0, at).replace(/^\[|\]$/g, "");
+  const port = Number(listen.slice(at + 1));
+  try {
+    const server = Bun.serve({ hostname, port, fetch: app.fetch, idleTimeout: 30 });
+    const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
+    return {
+      address: `${shown}:${server.port}`,
+      [Symbol.asyncDispose]: async () => {
+        await Promise.race([server.stop(), Bun.sleep(CLOSE_MS)]);
+        await server.stop(true);
+      },
+    };
+  } catch (error) {
+    const code = errorCodeOf(error);
+    throw new DeployError(
+      `Cannot open the status port ${listen}: ${error instanceof Error ? error.message : String(error)}.`,
+      {
+        code: code === "EADDRINUSE" ? "port-taken" : "config-invalid",
+        hint: "Set status.listen (or DEPLOYD_STATUS_LISTEN) to a free address of this machine, as in 127.0.0.1:9876.",
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import type { Failure, Gate, Slot } from "../schema/znodes.ts";
+
+export const emptyGate: Gate = { slots: {}, failed: {} };
+
+/** The gate with one more host out of service. */
+export function withSlot(gate: Gate, host: string, slot: Slot): Gate {
+  return { ...gate, slots: { ...gate.slots, [host]: slot } };
+}
+
+/** The gate with the host's slot given back, whatever its attempt; a failure of its stays on record. */
+export function withoutSlot(gate: Gate, host: string): Gate {
+  const { [host]: _, ...slots } = gate.slots;
+  return { ...gate, slots };
+}
+
+/** The gate with the host's slot turned into a failure. */
+export function withFailure(gate: Gate, host: string, failure: Failure): Gate {
+  const rest = withoutSlot(gate, host);
+  return { ...rest, failed: { ...rest.failed, [host]: failure } };
+}
+
+/**
+ * The gate of a host that proved healthy after it had failed: it gives its capacity back and stays in the budget.
+ * Unchanged (the same object) where there is nothing to say.
+ */
+export function withHealthy(gate: Gate, host: string): Gate {
+  const failure = gate.failed[host];
+  if (failure === undefined || failure.healthy) return gate;
+  return { ...gate, failed: { ...gate.failed, [host]: { ...failure, healthy: true } } };
+}
+
+/** Hosts that failed on `build` and count against the budget. */
+export function failuresOf(gate: Gate, build: string): string[] {
+  return Object.entries(gate.failed)
+    .filter(([, failure]) => failure.build === build)
+    .map(([host]) => host);
+}
+
+/** Hosts that are, or may be, out of service because of this deploy. */
+export function outOfService(gate: Gate): string[] {
+  const failed = Object.entries(gate.failed).filter(([, failure]) => !failure.healthy);
+  return [...Object.keys(gate.slots), ...failed.map(([host]) => host)];
+}

@@ -1,0 +1,20 @@
+import type { z } from "zod";
+import { parse } from "../schema/problems.ts";
+import { DeployError, type ErrorCode } from "./errors.ts";
+
+/**
+ * `input` checked against `schema`, or a DeployError that lists every problem with its key.
+ *
+ * @param what names the input in the message, as in `agent.toml at /etc/deployd/agent.toml`
+ */
+export function parseOrThrow<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  what: string,
+  facts: { code: ErrorCode; hint: string },
+): z.output<S> {
+  const parsed = parse(schema, input);
+  if (parsed.ok) return parsed.value;
+  const problems = parsed.problems.join("; ");
+  throw new DeployError(`Cannot use ${what}: ${problems}${/[.?!]$/.test(problems) ? "" : "."}`, facts);
+}

@@ -1,0 +1,255 @@
+import type { Activation, Journal, LinkState, Served, StepFailure, Target } from "./types.ts";
+
+/** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
+export const MAX_RESTARTS = 3;
+
+/** What is observed on the host, for the wanted build where it depends on one. */
+export interface Actual {
+  readonly current: LinkState;
+  readonly served: Served;
+  /**
+   * Who starts the service when it is down. Nobody but deployd starts one that is run by commands; any other has a
+   * supervisor of its own, and may have been stopped on purpose.
+   */
+  readonly startedBy: "deployd" | "supervisor";
+  /** `<root>/releases/<build>` of the wanted build. */
+  readonly release: "absent" | "extracted" | "installed";
+  /** The wanted build's archive in its staging directory. */
+  readonly spool: "absent" | "partial" | "fetched" | "verified";
+}
+
+/** Permission to take this host out of service. */
+export type Permission =
+  | { readonly kind: "granted" }
+  /** Nothing is in service here, and the service has no deploy running: there is nothing to protect. */
+  | { readonly kind: "free" }
+  | { readonly kind: "none" };
+
+/** That the service passed its check under an attempt, and when. Kept in memory: after a crash it is checked again. */
+export interface Proof {
+  readonly build: string;
+  readonly attempt: number;
+  readonly atMs: number;
+}
+
+export interface Situation {
+  readonly target: Target;
+  readonly actual: Actual;
+  readonly journal: Journal;
+  readonly permission: Permission;
+  readonly proof: Proof | null;
+  readonly soakMs: number;
+  readonly maxInstalls: number;
+  readonly nowMs: number;
+}
+
+type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed";
+
+export type Step =
+  | { readonly step: "idle"; readonly reason: IdleReason }
+  /** A wish that was not seen before: number it. */
+  | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
+  /** A request for a slot is still open: an older wish's, or one of a service that came back without it. */
+  | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
+  /** A failure that ZooKeeper has not heard of. */
+  | { readonly step: "report"; readonly deploy: string }
+  | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
+  /** The wish cannot be served on this host, whatever is tried. */
+  | { readonly step: "refuse"; readonly failure: Omit<StepFailure, "atMs"> }
+  /** Prepared: say so and wait for a grant. */
+  | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
+  | { readonly step: "begin"; readonly activation: Activation }
+  /** Let the activation go before anything was changed: a newer wish came. */
+  | { readonly step: "abandon" }
+  | { readonly step: "flip" | "restart" | "check"; readonly build: string; readonly back: boolean }
+  | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
+  /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
+  | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
+  | { readonly step: "finish" }
+  | { readonly step: "give-up"; readonly healthy: boolean };
+
+/**
+ * The next rung, from what is observed. Resuming after a crash, retrying and being overtaken by a newer wish are all
+ * this function: it looks at the host, not at what was done last.
+ */
+export function decide(situation: Situation): Step {
+  const { journal, target } = situation;
+  if (journal.activation !== null) return activate(situation, journal.activation);
+  if (journal.failed !== null && !journal.failed.reported) return { step: "report", deploy: journal.failed.deploy };
+  switch (target.kind) {
+    case "unknown":
+      return { step: "idle", reason: "zookeeper-unread" };
+    case "none":
+      return withdrawal(journal, null) ?? { step: "idle", reason: "no-wish" };
+    case "build":
+      return withdrawal(journal, target.deploy) ?? prepare(situation, target);
+  }
+}
+
+function withdrawal(journal: Journal, deploy: string | null): Step | null {
+  return journal.asked !== null && journal.asked.deploy !== deploy
+    ? { step: "withdraw", deploy: journal.asked.deploy, attempt: journal.asked.attempt, serving: false }
+    : null;
+}
+
+function prepare(situation: Situation, target: { build: string; deploy: string }): Step {
+  const { actual, journal, permission } = situation;
+  const { build, deploy } = target;
+
+  if (journal.attempt?.deploy !== deploy || journal.attempt.build !== build) return { step: "take-up", build, deploy };
+  if (journal.failed?.deploy === deploy && journal.failed.build === build) return { step: "idle", reason: "failed" };
+  if (actual.current.kind === "foreign") {
+    return {
+      step: "refuse",
+      failure: {
+        code: "current-not-a-link",
+        message: `Cannot serve "${build}": current is ${actual.current.what}, not a link into releases/.`,
+        hint: "Move it away, or give the service another root.",
+        step: "idle",
+        log: "",
+      },
+    };
+  }
+
+  const pointsHere = actual.current.kind === "link" && actual.current.build === build;
+  if (actual.release === "installed" && pointsHere && isLeftAlone(actual, build)) {
+    const { asked } = journal;
+    // Left open, it would be granted one day, and nobody would give that slot back.
+    if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
+    return { step: "idle", reason: "serving" };
+  }
+
+  switch (actual.release) {
+    case "absent":
+      return { step: rungOf(actual.spool), build, deploy };
+    case "extracted": {
+      const { installs } = journal;
+      const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
+      if (begun < situation.maxInstalls) return { step: "install", build, deploy };
+      return {
+        step: "refuse",
+        failure: {
+          code: "attempts-exhausted",
+          message: `Cannot install "${build}": its install steps were begun ${begun} times and never ended well.`,
+          hint: "Look at the install log on the host; a step that kills the agent or the machine shows no output.",
+          step: "install",
+          log: "",
+        },
+      };
+    }
+    case "installed":
+      break;
+  }
+
+  const attempt = journal.attempt.number;
+  if (permission.kind === "none") return { step: "ask", deploy, attempt };
+  const previous = wayBack(actual.current, journal, build);
+  const phase = { kind: "forward", restart: { begun: 0, done: false } } as const;
+  return { step: "begin", activation: { build, deploy, previous, attempt, phase } };
+}
+
+/**
+ * The build to go back to when this one fails. A service that went down under the right build is started again, with no
+ * older build behind it; a build that failed here and was left in place is no way back either.
+ */
+function wayBack(current: LinkState, journal: Journal, build: string): string | null {
+  if (current.kind !== "link" || current.build === build) return null;
+  return current.build === journal.failed?.build ? null : current.build;
+}
+
+function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
+  switch (spool) {
+    case "absent":
+    case "partial":
+      return "fetch";
+    case "fetched":
+      return "verify";
+    case "verified":
+      return "extract";
+  }
+}
+
+/** Nothing that is seen calls for a restart into `build`, to which `current` points. */
+function isLeftAlone({ served, startedBy }: Actual, build: string): boolean {
+  switch (served.kind) {
+    case "build":
+      return served.build === build;
+    case "unknown":
+      return true;
+    case "down":
+      return startedBy === "supervisor";
+  }
+}
+
+function activate(situation: Situation, activation: Activation): Step {
+  const { phase } = activation;
+  switch (phase.kind) {
+    case "forward": {
+      if (overtaken(situation, activation)) return { step: "abandon" };
+      if (!phase.restart.done && phase.restart.begun >= MAX_RESTARTS) {
+        return {
+          step: "turn-back",
+          failure: {
+            code: "attempts-exhausted",
+            message: `Cannot restart into "${activation.build}": ${phase.restart.begun} restarts were begun and none ended well.`,
+            hint: "Look at the restart log on the host.",
+            step: "restart",
+            log: "",
+          },
+        };
+      }
+      return (
+        towards(situation, activation, activation.build, phase.restart.done, false) ??
+        soakOrFinish(situation, activation)
+      );
+    }
+    case "back": {
+      if (activation.previous === null) return { step: "give-up", healthy: false };
+      if (!phase.restart.done && phase.restart.begun >= MAX_RESTARTS) return { step: "give-up", healthy: false };
+      return (
+        towards(situation, activation, activation.previous, phase.restart.done, true) ?? {
+          step: "give-up",
+          healthy: true,
+        }
+      );
+    }
+    case "proven":
+      return { step: "finish" };
+    case "stuck":
+      return { step: "give-up", healthy: false };
+  }
+}
+
+/** Flip, restart, check, as far as they are still to be done; null when the build is in place and proven. */
+function towards(
+  situation: Situation,
+  activation: Activation,
+  build: string,
+  restarted: boolean,
+  back: boolean,
+): Step | null {
+  const { current } = situation.actual;
+  if (current.kind !== "link" || current.build !== build) return { step: "flip", build, back };
+  if (!restarted) return { step: "restart", build, back };
+  const { proof } = situation;
+  if (proof?.build !== build || proof.attempt !== activation.attempt) return { step: "check", build, back };
+  return null;
+}
+
+function soakOrFinish({ proof, soakMs, nowMs, target }: Situation, activation: Activation): Step {
+  // A newer wish waits: what is proven is given back at once.
+  if (isNewer(target, activation)) return { step: "finish" };
+  const remainingMs = proof === null ? soakMs : proof.atMs + soakMs - nowMs;
+  return remainingMs > 0 ? { step: "soak", build: activation.build, remainingMs } : { step: "finish" };
+}
+
+/** A rollback keeps the deploy's id and wishes another build. */
+function isNewer(target: Target, { build, deploy }: Activation): boolean {
+  return target.kind === "build" && (target.build !== build || target.deploy !== deploy);
+}
+
+/** True when a newer wish came before this activation changed anything. */
+function overtaken({ target, actual }: Situation, activation: Activation): boolean {
+  if (!isNewer(target, activation)) return false;
+  return actual.current.kind === "link" ? actual.current.build !== activation.build : actual.current.kind === "absent";
+}

@@ -1,0 +1,140 @@
+import type { CheckSection, InstallSection, Manifest, RestartSection } from "../schema/manifest.ts";
+import { DeployError } from "./errors.ts";
+
+/** How a service is brought to run what `current` points at. Times in milliseconds. */
+export type RestartSpec =
+  | { by: "systemd"; unit: string; action: "restart" | "reload" | "reload-or-restart"; timeoutMs: number }
+  | { by: "command"; stop?: string; start?: string; reload?: string; timeoutMs: number }
+  | { by: "signal"; signal: string; pidFile: string; timeoutMs: number };
+
+/** One question that a healthy service answers. */
+export type ProbeSpec =
+  | { kind: "http"; url: string; expectStatus: readonly number[]; expectBody?: string; timeoutMs: number }
+  | { kind: "tcp"; host: string; port: number; timeoutMs: number }
+  | { kind: "command"; run: string; timeoutMs: number };
+
+export interface CheckSpec {
+  readonly probe: ProbeSpec;
+  readonly intervalMs: number;
+  readonly deadlineMs: number;
+  readonly successes: number;
+}
+
+export interface InstallSpec {
+  readonly steps: readonly { run: string; timeoutMs: number }[];
+  readonly attempts: number;
+  readonly shared: readonly string[];
+}
+
+/** A manifest made ready for one host and one release: variables filled in, times in milliseconds. */
+export interface Recipe {
+  readonly install: InstallSpec;
+  readonly restart: RestartSpec | null;
+  readonly check: CheckSpec | null;
+}
+
+/**
+ * @param variables what `${NAME}` stands for in URLs, addresses, paths and expected bodies. Shell lines are left alone:
+ *   their shell finds the same names in its environment.
+ * @throws DeployError `manifest-invalid` naming a variable that is not set
+ */
+export function recipeFrom(manifest: Manifest, variables: Readonly<Record<string, string>>): Recipe {
+  return {
+    install: installSpec(manifest.install),
+    restart: manifest.restart === undefined ? null : restartSpec(manifest.restart, variables),
+    check: manifest.check === undefined ? null : checkSpec(manifest.check, variables),
+  };
+}
+
+function installSpec(section: InstallSection): InstallSpec {
+  return {
+    steps: section.steps.map((step) =>
+      typeof step === "string"
+        ? { run: step, timeoutMs: section.timeout_s * 1000 }
+        : { run: step.run, timeoutMs: (step.timeout_s ?? section.timeout_s) * 1000 },
+    ),
+    attempts: section.attempts,
+    shared: section.shared,
+  };
+}
+
+function restartSpec(section: RestartSection, variables: Readonly<Record<string, string>>): RestartSpec {
+  const timeoutMs = section.timeout_s * 1000;
+  switch (section.by) {
+    case "systemd":
+      return { by: "systemd", unit: section.unit, action: section.action, timeoutMs };
+    case "command":
+      return {
+        by: "command",
+        ...(section.stop === undefined ? {} : { stop: section.stop }),
+        ...(section.start === undefined ? {} : { start: section.start }),
+        ...(section.reload === undefined ? {} : { reload: section.reload }),
+        timeoutMs,
+      };
+    case "signal":
+      return {
+        by: "signal",
+        signal: section.signal,
+        pidFile: fillIn(section.pid_file, variables, "restart.pid_file"),
+        timeoutMs,
+      };
+  }
+}
+
+function checkSpec(section: CheckSection, variables: Readonly<Record<string, string>>): CheckSpec {
+  return {
+    probe: probeSpec(section, variables),
+    intervalMs: section.interval_s * 1000,
+    deadlineMs: section.deadline_s * 1000,
+    successes: section.successes,
+  };
+}
+
+function probeSpec(section: CheckSection, variables: Readonly<Record<string, string>>): ProbeSpec {
+  const timeoutMs = section.timeout_s * 1000;
+  if ("http" in section) {
+    const url = fillIn(section.http, variables, "check.http");
+    if (!URL.canParse(url) || !/^https?:/.test(url)) {
+      throw new DeployError(`Cannot check "${url}": check.http is not an http or https URL.`, {
+        code: "manifest-invalid",
+        hint: "Write it as http://127.0.0.1:8080/health.",
+      });
+    }
+    return {
+      kind: "http",
+      url,
+      expectStatus: typeof section.expect_status === "number" ? [section.expect_status] : section.expect_status,
+      ...(section.expect_body === undefined
+        ? {}
+        : { expectBody: fillIn(section.expect_body, variables, "check.expect_body") }),
+      timeoutMs,
+    };
+  }
+  if ("tcp" in section) {
+    const address = fillIn(section.tcp, variables, "check.tcp");
+    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
+    const port = Number(match?.[3]);
+    if (match === null || port < 1 || port > 65_535) {
+      throw new DeployError(`Cannot check "${address}": check.tcp is not host:port.`, {
+        code: "manifest-invalid",
+        hint: "Write it as 127.0.0.1:8080, or [::1]:8080 for IPv6.",
+      });
+    }
+    return { kind: "tcp", host: match[1] ?? match[2] ?? "", port, timeoutMs };
+  }
+  return { kind: "command", run: section.command, timeoutMs };
+}
+
+/** `text` with every `${NAME}` replaced. */
+function fillIn(text: string, variables: Readonly<Record<string, string>>, where: string): string {
+  return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (value === undefined) {
+      throw new DeployError(`Cannot fill in ${where} "${text}": the variable ${name} is not set.`, {
+        code: "manifest-invalid",
+        hint: `Set it under [services.<service>.env] in the agent's file. Known here: ${Object.keys(variables).join(", ")}.`,
+      });
+    }
+    return value;
+  });
+}

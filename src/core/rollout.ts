@@ -1,0 +1,186 @@
+import type { DeployRecord, DeployState, Gate, HostRecord, HostStatus } from "../schema/znodes.ts";
+import { buildWanted, goesBack, grantsSlots, isRunning } from "./deploy_state.ts";
+import { failuresOf, outOfService } from "./gate.ts";
+import { targetFor, type Wishes } from "./targets.ts";
+
+export interface DeployView {
+  readonly id: string;
+  readonly record: DeployRecord;
+  readonly gate: Gate;
+}
+
+/** What the conductor has read of one service. */
+export interface ServiceView {
+  readonly wishes: Wishes;
+  readonly deploys: readonly DeployView[];
+  readonly hosts: ReadonlyMap<string, HostRecord>;
+  readonly status: ReadonlyMap<string, HostStatus>;
+  /** Hosts whose agent is connected. */
+  readonly alive: ReadonlySet<string>;
+  /** For hosts that are not alive: since when the conductor has missed them, in epoch milliseconds. */
+  readonly missingSince: ReadonlyMap<string, number>;
+  readonly nowMs: number;
+  /** How long a slot holder may be missing before it counts as lost: twice the session timeout. */
+  readonly lostAfterMs: number;
+}
+
+export type RolloutAction =
+  | { readonly kind: "grant"; readonly deploy: string; readonly host: string; readonly attempt: number }
+  /** A slot holder is gone: its slot becomes a failure, never a free slot. */
+  | { readonly kind: "lose"; readonly deploy: string; readonly host: string }
+  /** The host has taken up a newer wish without using this slot. */
+  | { readonly kind: "reclaim"; readonly deploy: string; readonly host: string }
+  /** A host that failed serves again and is healthy: it gives its capacity back. */
+  | { readonly kind: "heal"; readonly deploy: string; readonly host: string }
+  | { readonly kind: "move"; readonly deploy: string; readonly to: DeployState; readonly reason: string }
+  | { readonly kind: "await-promotion"; readonly deploy: string };
+
+/**
+ * What the conductor should do next. Pure and without memory of its own, so that any agent can take over; every action is
+ * carried out by compare-and-set against what was read here, so two conductors at once waste work and harm nothing.
+ */
+export function conduct(view: ServiceView): RolloutAction[] {
+  return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...grants(view), ...moves(view)];
+}
+
+function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
+  const actions: RolloutAction[] = [];
+  for (const [host, slot] of Object.entries(deploy.gate.slots)) {
+    const status = view.status.get(host);
+    const missingSince = view.missingSince.get(host);
+    if (!view.alive.has(host)) {
+      if (missingSince === undefined || view.nowMs - missingSince < view.lostAfterMs) continue;
+      actions.push({ kind: "lose", deploy: deploy.id, host });
+    } else if (status !== undefined && status.attempt > slot.attempt) {
+      actions.push({ kind: "reclaim", deploy: deploy.id, host });
+    }
+  }
+  for (const [host, failure] of Object.entries(deploy.gate.failed)) {
+    const status = view.status.get(host);
+    // A slot holder's status is never "serving" before its slot is gone, so this is not an old word of a lost host.
+    const settled = status?.step === "serving" || status?.step === "failed";
+    if (!failure.healthy && view.alive.has(host) && settled && status.health === "healthy") {
+      actions.push({ kind: "heal", deploy: deploy.id, host });
+    }
+  }
+  return actions;
+}
+
+/** Hosts that are prepared and waiting, in the order in which they should go. */
+function candidates(view: ServiceView, deploy: DeployView): { host: string; attempt: number }[] {
+  const waiting = [...view.hosts].flatMap(([host, record]) => {
+    const status = view.status.get(host);
+    if (status?.step !== "ready" || !view.alive.has(host)) return [];
+    const target = targetFor(record.role, view.wishes);
+    if (target.kind !== "build" || target.deploy !== deploy.id) return [];
+    if (status.wish?.deploy !== deploy.id || status.wish.build !== target.build) return [];
+    if (deploy.gate.slots[host] !== undefined) return [];
+    return [{ host, attempt: status.attempt, canary: record.role === "canary", since: status.since }];
+  });
+  // Going back: the host that changed last is the freshest wound.
+  const newestFirst = goesBack(deploy.record.state);
+  return waiting.toSorted((a, b) => {
+    if (a.canary !== b.canary) return a.canary ? -1 : 1;
+    if (newestFirst && a.since !== b.since) return a.since < b.since ? 1 : -1;
+    return a.host < b.host ? -1 : 1;
+  });
+}
+
+/**
+ * At most `max` hosts out of service. A host that is out already, because it is unhealthy or serves nothing yet, takes
+ * nothing away from the fleet when it is granted a slot: otherwise a fleet that fell ill as a whole could never be
+ * given the build that heals it (docs/adr/0004).
+ */
+function grants(view: ServiceView): RolloutAction[] {
+  const slots = new Set(view.deploys.flatMap(({ gate }) => Object.keys(gate.slots)));
+  const failed = view.deploys.flatMap(({ gate }) => outOfService(gate)).filter((host) => view.hosts.has(host));
+  const out = new Set([...slots, ...failed]);
+  for (const [host, status] of view.status) {
+    // One whose agent is gone is unreachable, not failed: it must not hold up everybody else.
+    if (status.health === "unhealthy" && view.hosts.has(host) && view.alive.has(host)) out.add(host);
+  }
+  const actions: RolloutAction[] = [];
+  for (const deploy of view.deploys) {
+    if (!grantsSlots(deploy.record.state) || overBudget(deploy)) continue;
+    for (const { host, attempt } of candidates(view, deploy)) {
+      const isOut = out.has(host) || view.status.get(host)?.health === "nothing";
+      const after = new Set([...(isOut ? slots : out), host]);
+      if (after.size > deploy.record.limits.max) continue;
+      slots.add(host);
+      out.add(host);
+      actions.push({ kind: "grant", deploy: deploy.id, host, attempt });
+    }
+  }
+  return actions;
+}
+
+/** A deploy can be done while hosts were out of reach; when those fail later on, nobody is left to halt it. */
+function overBudget({ record, gate }: DeployView): boolean {
+  const wanted = buildWanted(record);
+  return wanted !== null && failuresOf(gate, wanted).length > record.limits.budget;
+}
+
+function moves(view: ServiceView): RolloutAction[] {
+  return view.deploys.flatMap((deploy): RolloutAction[] => {
+    const { record } = deploy;
+    if (!isRunning(record.state)) return [];
+    const progress = progressOf(view, deploy);
+    if (progress.hopeless) {
+      return [{ kind: "move", deploy: deploy.id, to: "halted", reason: "every host that could be reached failed" }];
+    }
+    switch (record.state) {
+      case "preparing":
+        if (!progress.moving && !progress.complete) return [];
+        return [{ kind: "move", deploy: deploy.id, to: record.stage === "canary" ? "canary" : "rolling", reason: "" }];
+      case "canary":
+        return progress.complete && !record.awaitingPromotion ? [{ kind: "await-promotion", deploy: deploy.id }] : [];
+      case "rolling":
+        return progress.complete ? [{ kind: "move", deploy: deploy.id, to: "done", reason: "" }] : [];
+      case "rolling back":
+        return progress.complete ? [{ kind: "move", deploy: deploy.id, to: "rolled back", reason: record.reason }] : [];
+      default:
+        return [];
+    }
+  });
+}
+
+export interface Progress {
+  /** Hosts that should serve the deploy's build. */
+  readonly hosts: readonly string[];
+  readonly serving: readonly string[];
+  readonly failed: readonly string[];
+  readonly unreachable: readonly string[];
+  /** Some host has left PREPARE. */
+  readonly moving: boolean;
+  /** Every reachable host serves it or has failed within the budget, and at least one serves it. */
+  readonly complete: boolean;
+  /** Nothing moves any more and no host came to serve it. */
+  readonly hopeless: boolean;
+}
+
+/** How far a deploy has come, from what the hosts say of themselves. */
+export function progressOf(
+  view: Pick<ServiceView, "wishes" | "hosts" | "status" | "alive">,
+  { id, record, gate }: DeployView,
+): Progress {
+  const wanted = buildWanted(record);
+  const hosts = [...view.hosts].flatMap(([host, { role }]) => {
+    const target = targetFor(role, view.wishes);
+    return target.kind === "build" && target.deploy === id ? [host] : [];
+  });
+  const failures = wanted === null ? [] : failuresOf(gate, wanted);
+  const serving: string[] = [];
+  const failed: string[] = [];
+  const unreachable: string[] = [];
+  for (const host of hosts) {
+    const status = view.status.get(host);
+    if (failures.includes(host)) failed.push(host);
+    else if (!view.alive.has(host)) unreachable.push(host);
+    else if (status?.step === "serving" && status.build === wanted && status.wish?.deploy === id) serving.push(host);
+  }
+  const moving = Object.keys(gate.slots).length > 0;
+  const settled = serving.length + failed.length + unreachable.length === hosts.length;
+  const complete = settled && !moving && (serving.length > 0 || (hosts.length === 0 && goesBack(record.state)));
+  const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
+  return { hosts, serving, failed, unreachable, moving, complete, hopeless };
+}

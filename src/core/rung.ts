@@ -1,0 +1,19 @@
+import type { HostStep } from "../schema/znodes.ts";
+import type { Step } from "./plan.ts";
+
+/** The steps that others see as a place on the ladder. */
+export function rungOf(step: Step): Extract<HostStep, Step["step"]> | null {
+  switch (step.step) {
+    case "fetch":
+    case "verify":
+    case "extract":
+    case "install":
+    case "flip":
+    case "restart":
+    case "check":
+    case "soak":
+      return step.step;
+    default:
+      return null;
+  }
+}

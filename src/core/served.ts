@@ -1,0 +1,48 @@
+import type { LinkState, ProcessStamp, Served } from "./types.ts";
+
+export interface RunningProcess extends ProcessStamp {
+  readonly startedAtMs: number;
+  /** The release its working directory, program or arguments lie in; null when they show none. */
+  readonly release: string | null;
+}
+
+export interface ServedFacts {
+  readonly current: LinkState;
+  /** Processes with a foot in `releases/`. */
+  readonly processes: readonly RunningProcess[];
+  /** What the supervisor or the pid file names, running; null when this kind of supervisor does not know. */
+  readonly mains: readonly RunningProcess[] | null;
+  readonly restarted: { readonly build: string; readonly processes: readonly ProcessStamp[] } | null;
+}
+
+/**
+ * Which build the service's processes run. The processes themselves are asked first. One that shows no release, such as
+ * a server that reads its files through `current`, serves current's build when it started after the flip or when it is
+ * one of those that a restart or reload for that build left running.
+ */
+export function servedBuild(facts: ServedFacts): Served {
+  const { current, mains, restarted } = facts;
+  if (mains !== null && mains.length === 0) return { kind: "down" };
+
+  const shown = facts.processes.filter((process) => process.release !== null);
+  if (current.kind === "link" && shown.some((process) => process.release === current.build)) {
+    return { kind: "build", build: current.build };
+  }
+  const newest = shown.toSorted((a, b) => b.startTicks - a.startTicks)[0];
+  if (newest?.release !== undefined && newest.release !== null) return { kind: "build", build: newest.release };
+
+  if (mains !== null) {
+    if (current.kind !== "link") return { kind: "unknown" };
+    const known = restarted?.build === current.build ? restarted.processes : [];
+    const serves = mains.every(
+      (main) => main.startedAtMs > current.changedAtMs || known.some((process) => sameProcess(process, main)),
+    );
+    return serves ? { kind: "build", build: current.build } : { kind: "unknown" };
+  }
+  // A supervisor that cannot be asked: absence of processes means "down" only where they were seen before.
+  return restarted !== null && restarted.processes.length > 0 ? { kind: "down" } : { kind: "unknown" };
+}
+
+function sameProcess(a: ProcessStamp, b: ProcessStamp): boolean {
+  return a.pid === b.pid && a.startTicks === b.startTicks;
+}

@@ -1,0 +1,81 @@
+import type { HostStatus, HostStep } from "../schema/znodes.ts";
+import type { Actual } from "./plan.ts";
+import type { ActivationPhase, Journal, StepFailure, Target } from "./types.ts";
+
+export interface StatusFacts {
+  readonly target: Target;
+  readonly journal: Journal;
+  readonly actual: Actual | null;
+  readonly step: HostStep;
+  readonly sinceMs: number;
+  /** What the last probes said; null before the first. */
+  readonly healthy: boolean | null;
+  /** A failure that is being retried and so does not stand in the journal. */
+  readonly trouble: { readonly build: string; readonly failure: StepFailure } | null;
+}
+
+/** What a host says of itself for one service. */
+export function hostStatus(facts: StatusFacts): HostStatus {
+  const { target, journal, actual } = facts;
+  const { activation } = journal;
+  const wish = target.kind === "build" ? { build: target.build, deploy: target.deploy } : null;
+  const told = failureToTell(facts);
+  return {
+    build: servedBuildOf(actual),
+    health: healthOf(facts),
+    wish,
+    step: facts.step,
+    rollingBack: activation !== null && goesBack(activation.phase),
+    attempt: journal.attempt?.number ?? 0,
+    since: new Date(facts.sinceMs).toISOString(),
+    error:
+      told === null
+        ? null
+        : {
+            code: told.failure.code,
+            message: told.failure.message,
+            hint: told.failure.hint,
+            build: told.build,
+            step: told.failure.step,
+          },
+    log: told?.failure.log ?? "",
+  };
+}
+
+function goesBack(phase: ActivationPhase): phase is Extract<ActivationPhase, { failure: StepFailure }> {
+  return phase.kind === "back" || phase.kind === "stuck";
+}
+
+function servedBuildOf(actual: Actual | null): string | null {
+  if (actual === null || actual.current.kind !== "link") return null;
+  switch (actual.served.kind) {
+    case "build":
+      return actual.served.build;
+    case "unknown":
+      return actual.current.build;
+    case "down":
+      return null;
+  }
+}
+
+function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus["health"] {
+  if (actual === null || actual.current.kind !== "link") return "nothing";
+  if (actual.served.kind === "down") return "unhealthy";
+  // Before the first probe: an agent that was started anew must not call well what it left ill.
+  return (healthy ?? failureOfWish(journal, target)?.healthy ?? true) ? "healthy" : "unhealthy";
+}
+
+/** The failure of the wished build is told until there is another wish. */
+function failureToTell({ journal, target, trouble }: StatusFacts): { build: string; failure: StepFailure } | null {
+  const { activation } = journal;
+  if (activation !== null && goesBack(activation.phase)) {
+    return { build: activation.build, failure: activation.phase.failure };
+  }
+  if (trouble !== null) return trouble;
+  return failureOfWish(journal, target);
+}
+
+function failureOfWish({ failed }: Journal, target: Target): Journal["failed"] {
+  const concerns = failed !== null && target.kind === "build" && failed.deploy === target.deploy;
+  return concerns && failed.build === target.build ? failed : null;
+}

@@ -1,0 +1,22 @@
+import type { Role, Wish } from "../schema/znodes.ts";
+import type { Target } from "./types.ts";
+
+export interface Wishes {
+  readonly enabled: Wish | null;
+  readonly canary: Wish | null;
+}
+
+/** The wish that counts for a host of this role: canary hosts follow `enabled/canary` and, where there is none, `enabled`. */
+export function wishFor(role: Role, wishes: Wishes): Wish | null {
+  return (role === "canary" ? wishes.canary : null) ?? wishes.enabled;
+}
+
+/**
+ * What a host of this role should serve. A wish that names no deploy was written by hand; until the conductor has given
+ * it a record there is nothing to ask a slot of, so the host prepares for nothing yet.
+ */
+export function targetFor(role: Role, wishes: Wishes): Target {
+  const wish = wishFor(role, wishes);
+  if (wish?.deploy === undefined) return { kind: "none" };
+  return { kind: "build", build: wish.build, deploy: wish.deploy };
+}

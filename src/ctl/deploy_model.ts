@@ -1,0 +1,100 @@
+import { isRunning } from "../core/deploy_state.ts";
+import type { Progress } from "../core/rollout.ts";
+import type { DeployRecord, Gate, HostStatus } from "../schema/znodes.ts";
+import type { Overview } from "../store/overview.ts";
+import { ageMs } from "./times.ts";
+
+/** One deploy as it stands. `live` is null when a newer deploy has taken the hosts over. */
+export interface DeployView {
+  readonly service: string;
+  readonly id: string;
+  readonly record: DeployRecord;
+  readonly live: { readonly gate: Gate; readonly progress: Progress } | null;
+  readonly statuses: ReadonlyMap<string, HostStatus>;
+  /** Hosts whose agent is connected. */
+  readonly connected: ReadonlySet<string>;
+}
+
+/** The newest deploy of an overview; null where nothing was ever deployed. */
+export function newestDeploy(overview: Overview): DeployView | null {
+  const { service, statuses, agents, deploy } = overview;
+  if (deploy === null) return null;
+  const { id, record, gate, progress } = deploy;
+  return { service, id, record, live: { gate, progress }, statuses, connected: new Set(agents.keys()) };
+}
+
+/** A host that failed under the deploy, and everything it said about that. */
+export interface HostFailure {
+  readonly host: string;
+  readonly build: string;
+  readonly step: string;
+  readonly reason: string;
+  readonly hint: string;
+  /** True when the host serves an older build again, or came to serve this one after all. */
+  readonly healthy: boolean;
+  readonly log: string;
+}
+
+/** Every failure on the deploy's record, the ones that hurt most first. */
+export function failuresIn(view: DeployView): HostFailure[] {
+  const { gate } = view.live ?? { gate: { failed: {}, slots: {} } };
+  return Object.entries(gate.failed)
+    .map(([host, failure]): HostFailure => {
+      const status = view.statuses.get(host);
+      const error = status?.error?.build === failure.build ? status.error : null;
+      return {
+        host,
+        build: failure.build,
+        step: error?.step ?? "",
+        reason: error?.message ?? failure.reason,
+        hint: error?.hint ?? "",
+        healthy: failure.healthy,
+        log: error === null ? "" : (status?.log ?? ""),
+      };
+    })
+    .toSorted((a, b) => Number(a.healthy) - Number(b.healthy) || a.host.localeCompare(b.host, "en", { numeric: true }));
+}
+
+/** What a host that is not done is doing. */
+export interface Waiting {
+  readonly host: string;
+  readonly doing: string;
+  /** How long, in milliseconds; null where nothing says since when. */
+  readonly forMs: number | null;
+}
+
+/** The hosts a running deploy waits for, those that hold it up longest first. */
+export function waitingFor(view: DeployView, now: Date): Waiting[] {
+  if (view.live === null) return [];
+  const { progress, gate } = view.live;
+  const settled = new Set([...progress.serving, ...progress.failed]);
+  return progress.hosts
+    .filter((host) => !settled.has(host))
+    .map((host): Waiting => {
+      const status = view.statuses.get(host);
+      if (!view.connected.has(host)) return { host, doing: "not connected", forMs: null };
+      if (status?.wish?.deploy !== view.id) return { host, doing: "has not taken it up", forMs: null };
+      const forMs = ageMs(status.since, now);
+      if (status.step === "ready" && gate.slots[host] === undefined) return { host, doing: "waits for a slot", forMs };
+      return { host, doing: status.rollingBack ? `${status.step}, going back` : status.step, forMs };
+    })
+    .toSorted((a, b) => (b.forMs ?? -1) - (a.forMs ?? -1) || a.host.localeCompare(b.host, "en", { numeric: true }));
+}
+
+/** When something last happened to the deploy: its own state, or one of its hosts' steps. */
+export function lastMovement(view: DeployView): string {
+  const times = (view.live?.progress.hosts ?? []).flatMap((host) => {
+    const status = view.statuses.get(host);
+    return status?.wish?.deploy === view.id ? [status.since] : [];
+  });
+  return times.reduce((last, time) => (time > last ? time : last), view.record.times.changed);
+}
+
+/** A running deploy that waits for nobody but its hosts, and in which nothing has moved for a while. */
+export const STUCK_AFTER_MS = 30_000;
+
+export function stuckForMs(view: DeployView, now: Date): number | null {
+  if (!isRunning(view.record.state) || view.record.awaitingPromotion) return null;
+  const stillMs = ageMs(lastMovement(view), now);
+  return stillMs >= STUCK_AFTER_MS ? stillMs : null;
+}

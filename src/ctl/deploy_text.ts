@@ -1,0 +1,81 @@
+import type { DeployRecord } from "../schema/znodes.ts";
+import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
+import type { Paint } from "./paint.ts";
+import { count, lastLines, oneLine, someOf } from "./text.ts";
+import { duration } from "./times.ts";
+
+const LOG_LINES = 12;
+
+/** "3/12 serving, restarting 1/2, failed 0 (budget 1), 1 unreachable" */
+export function progressText({ live, record }: DeployView): string {
+  if (live === null) return "a newer deploy has taken its hosts over";
+  const { progress, gate } = live;
+  const parts = [
+    `${progress.serving.length}/${progress.hosts.length} serving`,
+    `restarting ${Object.keys(gate.slots).length}/${record.limits.max}`,
+    `failed ${progress.failed.length} (budget ${record.limits.budget})`,
+  ];
+  if (progress.unreachable.length > 0) parts.push(`${progress.unreachable.length} unreachable`);
+  return parts.join(", ");
+}
+
+/** State by glyph and by word, so that it can be read without colours and by ear. */
+export function stateText(record: DeployRecord, paint: Paint): { glyph: string; word: string } {
+  switch (record.state) {
+    case "preparing":
+      return { glyph: paint.busy("↓"), word: paint.busy("preparing") };
+    case "canary":
+      return record.awaitingPromotion
+        ? { glyph: paint.warn("◆"), word: paint.warn("waiting for promotion") }
+        : { glyph: paint.busy("↻"), word: paint.busy("on canary hosts") };
+    case "rolling":
+      return { glyph: paint.busy("↻"), word: paint.busy("rolling") };
+    case "done":
+      return { glyph: paint.good("✓"), word: paint.good("done") };
+    case "halted":
+      return { glyph: paint.bad("✗"), word: paint.bad("halted") };
+    case "aborted":
+      return { glyph: paint.bad("✗"), word: paint.bad("aborted") };
+    case "rolling back":
+      return { glyph: paint.warn("↺"), word: paint.warn("rolling back") };
+    case "rolled back":
+      return { glyph: paint.warn("↺"), word: paint.warn("rolled back") };
+  }
+}
+
+/** A failure with everything that helps: where, why, what to do, and the end of the step's output. */
+export function failureLines(failure: HostFailure, paint: Paint, logLines: number = LOG_LINES): string[] {
+  const where = failure.step === "" ? `with ${failure.build}` : `in ${failure.step} of ${failure.build}`;
+  const now = failure.healthy ? ", healthy again" : "";
+  const head = `✗ ${oneLine(failure.host)} failed ${where}${now}: ${oneLine(failure.reason)}`;
+  return [
+    paint.bad(head),
+    ...(failure.hint === "" ? [] : [`    ${oneLine(failure.hint)}`]),
+    ...(failure.log === "" ? [] : lastLines(failure.log, logLines).map((line) => paint.dim(`    | ${line}`))),
+  ];
+}
+
+/** "web-03 (install, 2m 10s), web-04 (not connected) and 7 more" */
+export function waitingText(waiting: readonly Waiting[], max = 4): string {
+  if (waiting.length === 0) return "the conductor";
+  const names = waiting.map(({ host, doing, forMs }) =>
+    forMs === null ? `${oneLine(host)} (${doing})` : `${oneLine(host)} (${doing}, ${duration(forMs)})`,
+  );
+  return someOf(names, max);
+}
+
+/** What a person can do now; empty while there is nothing to decide. */
+export function nextSteps({ service, record }: Pick<DeployView, "service" | "record">): string[] {
+  const back =
+    record.previous === null
+      ? `Nothing was served before; deploy another build with: deployd ctl deploy ${service} BUILD`
+      : `Back to ${record.previous}: deployd ctl rollback ${service}`;
+  if (record.state === "halted") return [back];
+  if (record.awaitingPromotion) return [`On to the fleet: deployd ctl promote ${service}`, back];
+  return [];
+}
+
+/** "done within the budget: 1 host failed" is worth saying even when all went well. */
+export function failedText(failures: readonly HostFailure[]): string {
+  return failures.length === 0 ? "" : `; ${count(failures.length, "host")} failed`;
+}

@@ -1,0 +1,46 @@
+import { serverName, type Server } from "../zookeeper/hosts.ts";
+
+const TRY_MS = 1_000;
+
+/** What each server does when it is asked for a TCP connection: one phrase each, for an error message. */
+export async function diagnose(servers: readonly Server[]): Promise<string[]> {
+  return Promise.all(servers.map(async (server) => `${serverName(server)} ${await answerOf(server)}`));
+}
+
+async function answerOf(server: Server): Promise<string> {
+  const over = Promise.withResolvers<string>();
+  const timer = setTimeout(() => over.resolve("does not answer"), TRY_MS);
+  const say = (error: Error): void => over.resolve(phrase(error));
+  try {
+    const connecting = Bun.connect({
+      hostname: server.host,
+      port: server.port,
+      socket: {
+        open: (socket) => {
+          socket.end();
+          over.resolve("accepts connections, but gives no session (is it ZooKeeper, and has it a quorum?)");
+        },
+        data: () => {},
+        connectError: (_socket, error) => say(error),
+      },
+    });
+    connecting.catch((error: unknown) => say(error instanceof Error ? error : new Error(String(error))));
+    return await over.promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function phrase(error: Error & { code?: string }): string {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "refuses connections";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "DNS_ENOTFOUND":
+    case "ENODATA":
+      return "is a name that cannot be resolved";
+    default:
+      return `cannot be connected to (${error.code ?? error.message})`;
+  }
+}

@@ -1,0 +1,84 @@
+import type { ErrorCode } from "../core/errors.ts";
+
+/** What `deployd ctl` exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's. */
+export const exit = {
+  /** It is as it was asked for. */
+  asked: 0,
+  failed: 1,
+  /** The deploy was rolled back, and that was not what this command asked for. */
+  rolledBack: 2,
+  /** The deploy stands still until a person decides. */
+  halted: 3,
+  /** `--timeout-s` is over; the deploy goes on. */
+  timedOut: 4,
+  usage: 64,
+  unreachable: 69,
+  /** Not now: a barred build, or another deploy under way. */
+  refused: 75,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exit)[keyof typeof exit];
+
+/** A name that is not there is a word on the command line that is wrong, so it is usage like a flag that is not there. */
+const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
+  usage: exit.usage,
+  "config-invalid": exit.usage,
+  "manifest-invalid": exit.usage,
+  "service-unknown": exit.usage,
+  "build-unknown": exit.usage,
+  "host-unknown": exit.usage,
+  "deploy-unknown": exit.usage,
+
+  "zookeeper-unreachable": exit.unreachable,
+
+  "build-barred": exit.refused,
+  "deploy-running": exit.refused,
+
+  // Whether it happened is not known; the error's hint says how to find out.
+  "write-unknown": exit.failed,
+  "zookeeper-data-invalid": exit.failed,
+  conflict: exit.failed,
+  "build-exists": exit.failed,
+  "nothing-to-do": exit.failed,
+  "policy-refused": exit.failed,
+  "fetch-failed": exit.failed,
+  "digest-mismatch": exit.failed,
+  "archive-invalid": exit.failed,
+  "archive-hostile": exit.failed,
+  "disk-full": exit.failed,
+  "install-failed": exit.failed,
+  "install-timeout": exit.failed,
+  "current-not-a-link": exit.failed,
+  "restart-failed": exit.failed,
+  "restart-timeout": exit.failed,
+  "check-failed": exit.failed,
+  "attempts-exhausted": exit.failed,
+  "already-running": exit.failed,
+  "port-taken": exit.failed,
+  aborted: exit.failed,
+  internal: exit.failed,
+};
+
+export function exitForError(code: ErrorCode): ExitCode {
+  return exitOfError[code];
+}
+
+/** @param reason of the aborted signal: "SIGINT" or "SIGTERM" */
+export function exitForSignal(reason: unknown): ExitCode {
+  return reason === "SIGTERM" ? exit.terminated : exit.interrupted;
+}
+
+/** The table as every `--help` of the root shows it. */
+export const exitCodesHelp = `EXIT CODES
+  0    as asked
+  1    failed
+  2    rolled back
+  3    halted: a person has to decide
+  4    timed out; the deploy goes on
+  64   wrong usage, or a name that is not there
+  69   ZooKeeper cannot be reached
+  75   refused: a barred build, or another deploy is running
+  130  interrupted (SIGINT)
+  143  terminated (SIGTERM)`;

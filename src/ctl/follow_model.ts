@@ -1,0 +1,141 @@
+import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
+import type { HostStatus } from "../schema/znodes.ts";
+import { failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy_model.ts";
+import { exit, type ExitCode } from "./exit.ts";
+
+/** What the command asked for: it decides which outcome is the one that was wanted. */
+export type Purpose = "deploy" | "promote" | "rollback" | "wait";
+
+export type FollowEvent =
+  | { readonly event: "started"; readonly view: DeployView }
+  | { readonly event: "state"; readonly view: DeployView }
+  | { readonly event: "host"; readonly host: string; readonly status: HostStatus }
+  | { readonly event: "agent"; readonly host: string; readonly connected: boolean }
+  | { readonly event: "progress"; readonly view: DeployView }
+  /** Nothing has moved for so long, in milliseconds. */
+  | { readonly event: "waiting"; readonly forMs: number; readonly for: readonly Waiting[]; readonly agents: number }
+  | { readonly event: "stale"; readonly forMs: number; readonly reason: string }
+  | { readonly event: "fresh" }
+  /** `--timeout-s` is over. */
+  | { readonly event: "timed-out"; readonly afterMs: number }
+  | { readonly event: "outcome"; readonly outcome: Outcome; readonly view: DeployView };
+
+/** How a deploy ended, or where it stopped to wait for a person. */
+export type Outcome =
+  | { readonly kind: "done" | "rolled-back" | "aborted" | "awaiting-promotion" }
+  | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
+  /** A newer deploy came before this one was over. */
+  | { readonly kind: "overtaken" };
+
+/**
+ * The outcome that this deploy has come to, null while it goes on. A reading from before the change that was asked for
+ * (another server may lag behind) is no outcome: what it shows is what the change was about.
+ */
+export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
+  const { record } = view;
+  if (purpose === "rollback" && !goesBack(record.state) && record["rollback"] === undefined) return null;
+  switch (record.state) {
+    case "done":
+      return { kind: "done" };
+    case "halted":
+      return { kind: "halted", failures: failuresIn(view) };
+    case "aborted":
+      return { kind: "aborted" };
+    case "rolled back":
+      return { kind: "rolled-back" };
+    case "canary":
+      if (record.awaitingPromotion && purpose !== "promote") return { kind: "awaiting-promotion" };
+      break;
+    case "preparing":
+    case "rolling":
+    case "rolling back":
+      break;
+  }
+  return view.live === null && isRunning(record.state) ? { kind: "overtaken" } : null;
+}
+
+export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {
+  switch (outcome.kind) {
+    case "done":
+      return purpose === "rollback" ? exit.failed : exit.asked;
+    case "awaiting-promotion":
+      return exit.asked;
+    case "rolled-back":
+      return purpose === "rollback" ? exit.asked : exit.rolledBack;
+    case "halted":
+      return exit.halted;
+    case "aborted":
+    case "overtaken":
+      return exit.failed;
+  }
+}
+
+/** What has happened to a deploy between two readings, in the order in which it should be told. */
+export function changesBetween(before: DeployView | null, after: DeployView): FollowEvent[] {
+  const events: FollowEvent[] = [];
+  if (before === null) events.push({ event: "started", view: after });
+  events.push(...hostChanges(before, after));
+  if (before === null || progressKey(before) !== progressKey(after)) events.push({ event: "progress", view: after });
+  // What the hosts did comes first: it is why the deploy changed its state.
+  if (before !== null && stateKey(before) !== stateKey(after)) events.push({ event: "state", view: after });
+  return events;
+}
+
+function hostChanges(before: DeployView | null, after: DeployView): FollowEvent[] {
+  return (after.live?.progress.hosts ?? []).flatMap((host): FollowEvent[] => {
+    const events: FollowEvent[] = [];
+    const status = after.statuses.get(host);
+    const connected = after.connected.has(host);
+    if (before !== null && before.connected.has(host) !== connected) events.push({ event: "agent", host, connected });
+    const key = hostKey(after, host);
+    if (status !== undefined && key !== "" && (before === null || hostKey(before, host) !== key)) {
+      events.push({ event: "host", host, status });
+    }
+    return events;
+  });
+}
+
+function stateKey({ record }: DeployView): string {
+  return [record.state, record.stage, record.awaitingPromotion, record.reason].join("\n");
+}
+
+/** What a host does for this deploy; empty while it answers to an older wish, which is no news. */
+function hostKey({ id, record, statuses }: DeployView, host: string): string {
+  const status = statuses.get(host);
+  if (status === undefined || status.wish?.deploy !== id || status.wish.build !== buildWanted(record)) return "";
+  return [status.step, status.rollingBack, status.build, status.error?.message, status.error?.step].join("\n");
+}
+
+function progressKey({ live, record }: DeployView): string {
+  if (live === null) return "overtaken";
+  const { hosts, serving, failed, unreachable } = live.progress;
+  const counts = [hosts, serving, failed, unreachable].map((names) => names.length);
+  return [record.state, ...counts, Object.keys(live.gate.slots).length].join("\n");
+}
+
+/** Steps that every host takes at once: told one by one they would drown the ones that matter. */
+const QUIET_STEPS: ReadonlySet<string> = new Set(["idle", "fetch", "verify", "extract", "install", "ready"]);
+const MANY_HOSTS = 20;
+
+/**
+ * Whether people want to read this; programs get everything. Once a deploy has come to its outcome, that says it all.
+ *
+ * @param hosts how many hosts the deploy has
+ * @param when whether this is the reading in which following begins, or ends, or both
+ */
+export function worthALine(
+  event: FollowEvent,
+  hosts: number,
+  when: { readonly first: boolean; readonly last: boolean },
+): boolean {
+  switch (event.event) {
+    case "state":
+    case "progress":
+      return !when.last;
+    case "host":
+      if (when.first && when.last) return false;
+      return event.status.error !== null || hosts <= MANY_HOSTS || !QUIET_STEPS.has(event.status.step);
+    default:
+      return true;
+  }
+}

@@ -1,0 +1,107 @@
+import type { HostStatus, Role } from "../schema/znodes.ts";
+import type { Overview } from "../store/overview.ts";
+import type { Paint } from "./paint.ts";
+
+/** Where a host stands, coarser than its step: what decides its glyph, its colour and its place in a list. */
+export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";
+
+const ORDER: readonly HostPhase[] = ["failed", "unreachable", "restarting", "ready", "preparing", "serving", "idle"];
+
+export interface HostRow {
+  readonly host: string;
+  readonly role: Role;
+  readonly zone: string | null;
+  readonly connected: boolean;
+  readonly phase: HostPhase;
+  /** What the host said last; null when it never said anything. */
+  readonly status: HostStatus | null;
+}
+
+export function phaseOf(status: HostStatus | null, connected: boolean): HostPhase {
+  if (!connected) return "unreachable";
+  switch (status?.step) {
+    case undefined:
+    case "idle":
+      return "idle";
+    case "fetch":
+    case "verify":
+    case "extract":
+    case "install":
+      return "preparing";
+    case "ready":
+      return "ready";
+    case "flip":
+    case "restart":
+    case "check":
+    case "soak":
+      return "restarting";
+    case "serving":
+      return status?.health === "unhealthy" ? "failed" : "serving";
+    case "failed":
+      return "failed";
+  }
+}
+
+export function hostGlyph(phase: HostPhase): string {
+  switch (phase) {
+    case "failed":
+      return "✗";
+    case "unreachable":
+      return "?";
+    case "restarting":
+      return "↻";
+    case "ready":
+      return "…";
+    case "preparing":
+      return "↓";
+    case "serving":
+      return "✓";
+    case "idle":
+      return "·";
+  }
+}
+
+export function paintHost(phase: HostPhase, text: string, paint: Paint): string {
+  switch (phase) {
+    case "failed":
+      return paint.bad(text);
+    case "unreachable":
+      return paint.warn(text);
+    case "restarting":
+    case "ready":
+    case "preparing":
+      return paint.busy(text);
+    case "serving":
+      return paint.good(text);
+    case "idle":
+      return paint.dim(text);
+  }
+}
+
+/** Every host of a service, the ones that need a person first. */
+export function hostRows(overview: Pick<Overview, "hosts" | "statuses" | "agents">): HostRow[] {
+  return [...overview.hosts]
+    .map(([host, record]): HostRow => {
+      const status = overview.statuses.get(host) ?? null;
+      const connected = overview.agents.has(host);
+      return {
+        host,
+        role: record.role,
+        zone: record.zone ?? null,
+        connected,
+        phase: phaseOf(status, connected),
+        status,
+      };
+    })
+    .toSorted(
+      (a, b) =>
+        ORDER.indexOf(a.phase) - ORDER.indexOf(b.phase) || a.host.localeCompare(b.host, "en", { numeric: true }),
+    );
+}
+
+/** The step in words: with its direction, and "unreachable" for a host whose last word is only its last word. */
+export function stepText(row: HostRow): string {
+  const step = row.status === null ? "nothing said yet" : row.status.step;
+  const said = row.status?.rollingBack === true ? `${step}, going back` : step;
+  return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;
+}

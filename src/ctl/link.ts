@@ -1,0 +1,111 @@
+import { isDeployError } from "../core/errors.ts";
+import { throwIfAborted } from "../support/wait.ts";
+import { systemClock } from "../support/clock.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { isTerminal } from "../zookeeper/state.ts";
+
+const RETRY_MS = 250;
+
+/** A client that is opened again when its session is over, for commands that outlive a session. */
+export class Link implements AsyncDisposable {
+  readonly #open: (signal: AbortSignal) => Promise<ZooKeeper>;
+  readonly #ending = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #listeners = new Set<() => void>();
+  #zk: ZooKeeper | null = null;
+  #opening: Promise<ZooKeeper> | null = null;
+  #failure: unknown = null;
+
+  /** @param open makes a client that is closed when the signal it is given is aborted */
+  constructor(open: (signal: AbortSignal) => Promise<ZooKeeper>, signal: AbortSignal) {
+    this.#open = open;
+    this.#signal = AbortSignal.any([signal, this.#ending.signal]);
+  }
+
+  /** The client, opened if need be. @throws DeployError `zookeeper-unreachable` */
+  async client(): Promise<ZooKeeper> {
+    if (this.#zk !== null && !isTerminal(this.#zk.state)) return this.#zk;
+    throwIfAborted(this.#signal, "connect to ZooKeeper");
+    this.#opening ??= this.#reopen();
+    return this.#opening;
+  }
+
+  /** The client if it is connected now; otherwise null, and work is under way to get one. */
+  connected(): ZooKeeper | null {
+    if (this.#zk?.state.kind === "connected") return this.#zk;
+    if ((this.#zk === null || isTerminal(this.#zk.state)) && this.#opening === null && !this.#signal.aborted) {
+      // Why it failed is kept in `reason`; the next call tries again.
+      this.client().catch(() => {});
+    }
+    return null;
+  }
+
+  /** Why there is no connection, for people. */
+  get reason(): string {
+    const state = this.#zk?.state;
+    if (state?.kind === "suspended") return state.reason;
+    if (state?.kind === "expired") return "the session expired";
+    return this.#failure instanceof Error ? this.#failure.message : "connecting";
+  }
+
+  /** Calls `listener` on every change of the connection; returns what stops that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#zk?.close();
+    // A client that is being opened just now must not be left behind.
+    this.#ending.abort();
+    await this.#opening?.catch(() => {});
+  }
+
+  async #reopen(): Promise<ZooKeeper> {
+    try {
+      const zk = await this.#open(this.#signal);
+      zk.onState(() => this.#tell());
+      this.#zk = zk;
+      this.#failure = null;
+      return zk;
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    } finally {
+      this.#opening = null;
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** True for failures that may be over the next moment. */
+export function mayPass(error: unknown): boolean {
+  return isZooKeeperError(error) || (isDeployError(error) && error.retry && error.code !== "aborted");
+}
+
+/**
+ * Repeats a change that does nothing twice until it is answered, at most `forMs` milliseconds long.
+ *
+ * @throws what the last try threw
+ */
+export async function insist<T>(
+  link: Link,
+  signal: AbortSignal,
+  forMs: number,
+  change: (zk: ZooKeeper) => Promise<T>,
+): Promise<T> {
+  const endsAt = performance.now() + forMs;
+  for (;;) {
+    try {
+      return await change(await link.client());
+    } catch (error) {
+      if (signal.aborted || !mayPass(error) || performance.now() >= endsAt) throw error;
+      await systemClock.sleep(RETRY_MS, signal);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { DeployError } from "../core/errors.ts";
+import { parseOrThrow } from "../core/parse.ts";
+import { digestOfFile } from "../fetch/digest.ts";
+import { buildId, digest, type Digest } from "../schema/names.ts";
+import type { BuildRecord } from "../schema/znodes.ts";
+
+/** `FILE.manifest.json`, as `deployd pack` writes it. */
+const packManifestSchema = z.looseObject({
+  build: buildId.optional(),
+  digest,
+  size: z.int().min(0),
+  entries: z.int().min(0).optional(),
+  unpackedBytes: z.int().min(0).optional(),
+});
+
+/** What the command line says about a build that is to be added. */
+export interface NewBuildRequest {
+  /** A path, or a URL that hosts can fetch. */
+  readonly from: string;
+  readonly build: string | undefined;
+  readonly url: string | undefined;
+  readonly digest: Digest | undefined;
+  readonly size: number | undefined;
+}
+
+type Artifact = Pick<BuildRecord, "url" | "digest" | "size"> & {
+  readonly entries?: number | undefined;
+  readonly unpackedBytes?: number | undefined;
+};
+
+/**
+ * The id and the artifact of a new build: a file is read and compared with everything that is said about it, a URL is
+ * taken at its word.
+ *
+ * @throws DeployError `usage`, `manifest-invalid`, `digest-mismatch`
+ */
+export async function newBuild(
+  request: NewBuildRequest,
+  signal: AbortSignal,
+): Promise<{ id: string; artifact: Artifact }> {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from) ? fromUrl(request) : fromFile(request, signal);
+}
+
+function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: string; artifact: Artifact } {
+  const attempted = `Cannot add a build from ${from}`;
+  if (url !== undefined && url !== from) throw usage(`${attempted}: --url says ${url}.`, "Give one URL.");
+  if (digest === undefined || size === undefined) {
+    throw usage(
+      `${attempted}: its digest and size are not known.`,
+      "Give both as --digest sha256:… and --size BYTES, or give the file itself together with --url.",
+    );
+  }
+  if (build === undefined) throw usage(`${attempted}: it has no id.`, "Give one with --build.");
+  return { id: build, artifact: { url: from, digest, size } };
+}
+
+async function fromFile(request: NewBuildRequest, signal: AbortSignal): Promise<{ id: string; artifact: Artifact }> {
+  const path = resolve(request.from);
+  const attempted = `Cannot add a build from ${path}`;
+  await assertFile(path, attempted);
+  const manifest = await readManifest(`${path}.manifest.json`);
+  const id = request.build ?? manifest?.build;
+  if (id === undefined) {
+    throw usage(`${attempted}: it has no id.`, "Give one with --build, or pack it with deployd pack --build.");
+  }
+  if (manifest?.build !== undefined && manifest.build !== id) {
+    throw usage(
+      `${attempted}: --build says ${id}, its manifest says ${manifest.build}.`,
+      "Leave --build out, or pack it again under the other id.",
+    );
+  }
+  const found = await digestOfFile(path, signal);
+  agree(attempted, found.digest, found.bytes, request.digest, request.size, "the command line says");
+  agree(attempted, found.digest, found.bytes, manifest?.digest, manifest?.size, "its manifest says");
+  return {
+    id,
+    artifact: {
+      url: request.url ?? Bun.pathToFileURL(path).href,
+      digest: found.digest,
+      size: found.bytes,
+      ...(manifest?.entries === undefined ? {} : { entries: manifest.entries }),
+      ...(manifest?.unpackedBytes === undefined ? {} : { unpackedBytes: manifest.unpackedBytes }),
+    },
+  };
+}
+
+async function assertFile(path: string, attempted: string): Promise<void> {
+  try {
+    if ((await stat(path)).isFile()) return;
+  } catch (error) {
+    throw usage(`${attempted}: it cannot be read.`, "Check the path; a URL begins with its scheme, https://…", error);
+  }
+  throw usage(`${attempted}: it is not a file.`, "Pack the directory first, with deployd pack.");
+}
+
+async function readManifest(path: string): Promise<z.output<typeof packManifestSchema> | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+  const facts = { code: "manifest-invalid", hint: "Write it with deployd pack, or move it away." } as const;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new DeployError(`Cannot use ${path}: it is not JSON.`, { ...facts, cause });
+  }
+  return parseOrThrow(packManifestSchema, json, path, facts);
+}
+
+function agree(
+  attempted: string,
+  foundDigest: Digest,
+  foundBytes: number,
+  saidDigest: Digest | undefined,
+  saidBytes: number | undefined,
+  who: string,
+): void {
+  const digestDiffers = saidDigest !== undefined && saidDigest !== foundDigest;
+  const sizeDiffers = saidBytes !== undefined && saidBytes !== foundBytes;
+  if (!digestDiffers && !sizeDiffers) return;
+  const said = [saidDigest, saidBytes === undefined ? undefined : `${saidBytes} bytes`].filter((x) => x !== undefined);
+  throw new DeployError(
+    `${attempted}: the file has ${foundDigest} and ${foundBytes} bytes, ${who} ${said.join(" and ")}.`,
+    { code: "digest-mismatch", hint: "The file has changed since; pack it again." },
+  );
+}
+
+function usage(message: string, hint: string, cause?: unknown): DeployError {
+  return new DeployError(message, { code: "usage", hint, ...(cause === undefined ? {} : { cause }) });
+}

@@ -1,0 +1,37 @@
+import type { CtlProcess } from "./process.ts";
+
+type Style = (text: string) => string;
+
+/** Colours, or nothing at all where nobody would see them. */
+export interface Paint {
+  readonly good: Style;
+  readonly bad: Style;
+  readonly warn: Style;
+  readonly busy: Style;
+  readonly dim: Style;
+  readonly bold: Style;
+}
+
+const style =
+  (on: number, off: number): Style =>
+  (text) =>
+    text === "" ? "" : `\u001b[${on}m${text}\u001b[${off}m`;
+
+const same: Style = (text) => text;
+
+export const plainPaint: Paint = { good: same, bad: same, warn: same, busy: same, dim: same, bold: same };
+
+export const colourPaint: Paint = {
+  good: style(32, 39),
+  bad: style(31, 39),
+  warn: style(33, 39),
+  busy: style(36, 39),
+  dim: style(2, 22),
+  bold: style(1, 22),
+};
+
+/** Colour only on a terminal, and not where NO_COLOR is set to anything (no-color.org) or the terminal is dumb. */
+export function paintFor(process: CtlProcess): Paint {
+  const refused = (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";
+  return process.stdoutIsTerminal && !refused ? colourPaint : plainPaint;
+}

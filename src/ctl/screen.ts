@@ -1,0 +1,30 @@
+import type { Output } from "./output.ts";
+
+const HIDE_CURSOR = "\u001b[?25l";
+const SHOW_CURSOR = "\u001b[?25h";
+// Synchronized output: a terminal that knows it shows the whole frame at once, others ignore it.
+const BEGIN_FRAME = "\u001b[?2026h";
+const END_FRAME = "\u001b[?2026l";
+const CLEAR = "\u001b[2J";
+const HOME = "\u001b[H";
+const CLEAR_TO_END_OF_LINE = "\u001b[K";
+const CLEAR_BELOW = "\u001b[J";
+
+/** A terminal that is drawn on in place. Disposing of it gives the cursor back, also when a signal ends the command. */
+export class Screen implements Disposable {
+  readonly #output: Output;
+
+  constructor(output: Output) {
+    this.#output = output;
+    output.raw(HIDE_CURSOR + CLEAR + HOME);
+  }
+
+  draw(lines: readonly string[]): void {
+    const body = lines.map((line) => line + CLEAR_TO_END_OF_LINE).join("\n");
+    this.#output.raw(`${BEGIN_FRAME}${HOME}${body}\n${CLEAR_BELOW}${END_FRAME}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#output.raw(SHOW_CURSOR);
+  }
+}

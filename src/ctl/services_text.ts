@@ -1,0 +1,48 @@
+import type { Overview } from "../store/overview.ts";
+import { newestDeploy, stuckForMs } from "./deploy_model.ts";
+import { progressText, stateText } from "./deploy_text.ts";
+import type { StatusLook } from "./status_text.ts";
+import { table } from "./table.ts";
+import { count, oneLine } from "./text.ts";
+import { ageMs, duration } from "./times.ts";
+
+/** What `status` without a service knows of one; a service whose records cannot be read is shown, not hidden. */
+export type ServiceLine =
+  { readonly service: string; readonly overview: Overview } | { readonly service: string; readonly problem: string };
+
+/** One line per service, those that need a person first. */
+export function allServicesLines(services: readonly ServiceLine[], look: StatusLook): string[] {
+  const { paint, now } = look;
+  const rows = services
+    .map((line) => ({ line, urgency: urgencyOf(line, now) }))
+    .toSorted((a, b) => a.urgency - b.urgency || (a.line.service < b.line.service ? -1 : 1))
+    .map(({ line }) => serviceCells(line, look));
+  return table(
+    [["", "SERVICE", "STATE", "BUILD", "FOR", "PROGRESS"].map((title) => paint.dim(title)), ...rows],
+    look.columns === undefined ? {} : { columns: look.columns },
+  );
+}
+
+function urgencyOf(line: ServiceLine, now: Date): number {
+  if ("problem" in line) return 0;
+  const view = newestDeploy(line.overview);
+  if (view === null) return 6;
+  const { record } = view;
+  if (record.state === "halted") return 1;
+  if (stuckForMs(view, now) !== null) return 2;
+  if (record.awaitingPromotion) return 3;
+  return record.state === "done" || record.state === "rolled back" || record.state === "aborted" ? 5 : 4;
+}
+
+function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {
+  if ("problem" in line)
+    return [paint.bad("✗"), line.service, paint.bad("unreadable"), "-", "-", oneLine(line.problem)];
+  const view = newestDeploy(line.overview);
+  if (view === null) return ["·", line.service, "nothing deployed", "-", "-", count(line.overview.hosts.size, "host")];
+  const { record } = view;
+  const { glyph, word } = stateText(record, paint);
+  const stuckMs = stuckForMs(view, now);
+  const stuck = stuckMs === null ? "" : paint.warn(`; nothing has moved for ${duration(stuckMs)}`);
+  const age = duration(ageMs(record.times.changed, now));
+  return [glyph, paint.bold(line.service), word, record.build, age, progressText(view) + stuck];
+}

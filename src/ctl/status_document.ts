@@ -1,0 +1,64 @@
+import type { Wish } from "../schema/znodes.ts";
+import type { Overview } from "../store/overview.ts";
+import { failuresIn, lastMovement, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
+import { failureFields } from "./follow_text.ts";
+import { hostRows, type HostRow } from "./host_model.ts";
+import { deployFields } from "./deploy_document.ts";
+import { secondsBetween } from "./times.ts";
+
+/** `status SERVICE --json`: `deployd.ctl.status/1`. Times are RFC 3339 in UTC, durations seconds. */
+export function statusDocument(overview: Overview, now: Date) {
+  const view = newestDeploy(overview);
+  const { service, settings } = overview;
+  return {
+    schema: "deployd.ctl.status/1",
+    time: now.toISOString(),
+    service,
+    settings: { max: settings.max, budget: settings.budget, soak_s: settings.soakMs / 1000 },
+    wish: wishFields(overview.wishes.enabled),
+    canary_wish: wishFields(overview.wishes.canary),
+    deploy: view === null ? null : liveFields(view, now),
+    hosts: hostRows(overview).map((row) => hostFields(row, now)),
+    problems: overview.problems,
+  };
+}
+
+function wishFields(wish: Wish | null) {
+  return wish === null ? null : { build: wish.build, deploy: wish.deploy ?? null };
+}
+
+function liveFields(view: DeployView, now: Date) {
+  const stuckMs = stuckForMs(view, now);
+  return {
+    ...deployFields(view.id, view.record, now),
+    progress: progressFields(view),
+    last_movement: lastMovement(view),
+    stuck_s: stuckMs === null ? null : Math.round(stuckMs / 1000),
+    waiting_for: stuckMs === null ? [] : waitingFor(view, now).map(({ host, doing }) => ({ host, doing })),
+    failures: failuresIn(view).map(failureFields),
+  };
+}
+
+function progressFields({ live }: DeployView) {
+  if (live === null) return null;
+  const { hosts, serving, failed, unreachable } = live.progress;
+  return { hosts: hosts.length, serving, restarting: Object.keys(live.gate.slots), failed, unreachable };
+}
+
+function hostFields({ host, role, zone, connected, phase, status }: HostRow, now: Date) {
+  return {
+    host,
+    role,
+    zone,
+    connected,
+    phase,
+    build: status?.build ?? null,
+    step: status?.step ?? null,
+    rolling_back: status?.rollingBack ?? false,
+    health: status?.health ?? null,
+    since: status?.since ?? null,
+    age_s: status === null ? null : secondsBetween(status.since, now),
+    error: status?.error ?? null,
+    log: status?.log ?? "",
+  };
+}

@@ -1,0 +1,108 @@
+import type { Overview } from "../store/overview.ts";
+import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
+import { failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
+import { hostGlyph, hostRows, paintHost, stepText, type HostRow } from "./host_model.ts";
+import type { Paint } from "./paint.ts";
+import { table } from "./table.ts";
+import { clip, count, oneLine } from "./text.ts";
+import { ageMs, duration } from "./times.ts";
+
+export interface StatusLook {
+  readonly paint: Paint;
+  readonly now: Date;
+  /** Of the terminal; endless unless given. */
+  readonly columns?: number;
+  /** Rows for all of it; hosts that do not fit are counted. Endless unless given. */
+  readonly rows?: number;
+}
+
+/** One service for people: what moves, what is stuck and what failed first, the hosts after that. */
+export function statusLines(overview: Overview, look: StatusLook): string[] {
+  const view = newestDeploy(overview);
+  const head = [
+    ...headline(overview.service, view, look),
+    ...failures(view, look),
+    ...overview.problems.map((problem) => look.paint.warn(`! ${oneLine(problem)}`)),
+    "",
+    ...wishes(overview, look),
+    ...(view === null ? [] : deployFacts(view, look)),
+    "",
+  ];
+  const fit = (line: string): string => (look.columns === undefined ? line : clip(line, look.columns));
+  const room = look.rows === undefined ? Infinity : Math.max(3, look.rows - head.length - 1);
+  return [...head.map(fit), ...hostTable(hostRows(overview), room, look)];
+}
+
+function headline(service: string, view: DeployView | null, look: StatusLook): string[] {
+  const { paint, now } = look;
+  if (view === null) return [`· ${paint.bold(service)}: nothing was ever deployed`];
+  const { record } = view;
+  const { glyph, word } = stateText(record, paint);
+  const age = duration(ageMs(record.times.changed, now));
+  const build = record.state === "rolling back" || record.state === "rolled back" ? record.previous : record.build;
+  const lines = [`${glyph} ${paint.bold(service)} ${build ?? "nothing"}: ${word} for ${age}; ${progressText(view)}`];
+  if (record.reason !== "") lines.push(`  ${oneLine(record.reason)}`);
+  const stuckMs = stuckForMs(view, now);
+  if (stuckMs !== null) {
+    const waiting = waitingText(waitingFor(view, now));
+    lines.push(paint.warn(`! nothing has moved for ${duration(stuckMs)}; waiting for ${waiting}`));
+  }
+  lines.push(...nextSteps(view).map((step) => `  ${step}`));
+  return lines;
+}
+
+function failures(view: DeployView | null, look: StatusLook): string[] {
+  const found = view === null ? [] : failuresIn(view);
+  if (found.length === 0) return [];
+  const shown = found.slice(0, 5).flatMap((failure) => failureLines(failure, look.paint, 6));
+  const more = found.length > 5 ? [`  and ${count(found.length - 5, "more failed host")}`] : [];
+  return ["", ...shown, ...more];
+}
+
+function wishes({ wishes: { enabled, canary } }: Overview, { paint }: StatusLook): string[] {
+  const fleet = enabled === null ? "nothing" : enabled.build;
+  const canaries = canary === null ? "" : `, canary hosts ${canary.build}`;
+  const byHand = enabled !== null && enabled.deploy === undefined ? paint.warn(" (written by hand)") : "";
+  return [`wish    fleet ${fleet}${byHand}${canaries}`];
+}
+
+function deployFacts({ id, record }: DeployView, { now }: StatusLook): string[] {
+  const why = record.why === "" ? "" : `: ${oneLine(record.why)}`;
+  const { max, budget, soakMs } = record.limits;
+  const from = record.previous === null ? "the first deploy" : `after ${record.previous}`;
+  return [
+    `deploy  ${id} of ${record.build}, ${from}, by ${oneLine(record.who)} ${duration(ageMs(record.times.created, now))} ago${why}`,
+    `        max ${max}, budget ${budget}, soak ${soakMs / 1000}s, stages ${record.stages.join(" > ")}, now ${record.stage}`,
+  ];
+}
+
+function hostTable(rows: readonly HostRow[], room: number, look: StatusLook): string[] {
+  if (rows.length === 0) return ["No host has registered for it yet."];
+  const { paint, now } = look;
+  const shown = rows.length <= room ? rows : rows.slice(0, Math.max(1, room - 2));
+  const lines = table(
+    [
+      ["", "HOST", "ROLE", "BUILD", "STEP", "HEALTH", "AGE", "ERROR"].map((title) => paint.dim(title)),
+      ...shown.map((row) => cells(row, paint, now)),
+    ],
+    look.columns === undefined ? {} : { columns: look.columns },
+  );
+  return shown.length === rows.length ? lines : [...lines, paint.dim(`  and ${rows.length - shown.length} more`)];
+}
+
+function cells(row: HostRow, paint: Paint, now: Date): string[] {
+  const { status } = row;
+  // The last word of a host that is not there any more must not look like news.
+  const said = row.connected ? (text: string): string => text : paint.dim;
+  const error = status?.error?.message ?? "";
+  return [
+    paintHost(row.phase, hostGlyph(row.phase), paint),
+    oneLine(row.host),
+    row.role === "canary" ? paint.bold(row.role) : row.role,
+    said(status?.build ?? "-"),
+    row.connected ? paintHost(row.phase, stepText(row), paint) : paint.dim(stepText(row)),
+    said(status?.health ?? "-"),
+    said(status === null ? "-" : duration(ageMs(status.since, now))),
+    row.connected ? paint.bad(oneLine(error)) : paint.dim(oneLine(error)),
+  ];
+}

@@ -1,0 +1,30 @@
+import { clip } from "./text.ts";
+
+export interface TableOptions {
+  /** Lines are cut to this many columns; not at all unless given. */
+  readonly columns?: number;
+  readonly indent?: string;
+}
+
+/** Rows in aligned columns, two blanks apart. Cells may carry colours; wide characters count as they are shown. */
+export function table(rows: readonly (readonly string[])[], options: TableOptions = {}): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, Bun.stringWidth(cell));
+    });
+  }
+  const indent = options.indent ?? "";
+  return rows.map((row) => {
+    const last = row.findLastIndex((cell) => cell !== "");
+    const cells = row
+      .slice(0, last + 1)
+      .map((cell, index) => (index === last ? cell : padEnd(cell, widths[index] ?? 0)));
+    const line = indent + cells.join("  ");
+    return options.columns === undefined ? line : clip(line, options.columns);
+  });
+}
+
+function padEnd(cell: string, width: number): string {
+  return cell + " ".repeat(Math.max(0, width - Bun.stringWidth(cell)));
+}

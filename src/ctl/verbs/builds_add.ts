@@ -1,0 +1,78 @@
+import { buildCommand } from "@stricli/core";
+import { digest as digestSchema, type Digest } from "../../schema/names.ts";
+import type { BuildRecord } from "../../schema/znodes.ts";
+import { addBuild } from "../../store/builds.ts";
+import { readService } from "../../store/services.ts";
+import { parseBuildId, serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { anyText, commonFlags, matching, wholeNumber, type CommonFlags } from "../flags.ts";
+import { newBuild } from "../new_build.ts";
+import { byteSize } from "../text.ts";
+
+interface Flags extends CommonFlags {
+  readonly build: string | undefined;
+  readonly url: string | undefined;
+  readonly digest: Digest | undefined;
+  readonly size: number | undefined;
+  readonly commit: string | undefined;
+  readonly author: string | undefined;
+}
+
+const optional = { kind: "parsed", optional: true } as const;
+
+export const buildsAdd = buildCommand({
+  docs: {
+    brief: "Add a build",
+    fullDescription: description(
+      `Adds a build to a service: where its archive is fetched from, its digest and its size. A
+file is read here; hosts fetch it from --url, or from the same path on their own disk when
+that is left out. What deployd pack has written beside the file (FILE.manifest.json) gives
+the id and must agree with the file. A build never changes: adding the same again does
+nothing, adding another file under the same id is refused.`,
+      "deployd ctl builds add web web.tar.zst --build 9b1e0d4 --url https://builds.example/web.tar.zst",
+      "deployd ctl builds add web https://builds.example/web.tar.zst --build 9b1e0d4 --digest sha256:… --size 48213",
+    ),
+  },
+  parameters: {
+    flags: {
+      build: { ...optional, parse: parseBuildId, brief: "Id of the build", placeholder: "id" },
+      url: { ...optional, parse: anyText, brief: "Where hosts fetch the file from", placeholder: "url" },
+      digest: {
+        ...optional,
+        parse: matching(digestSchema),
+        brief: "sha256: and 64 hexadecimal digits; needed with a URL alone",
+        placeholder: "digest",
+      },
+      size: { ...optional, parse: wholeNumber(0), brief: "Bytes; needed with a URL alone", placeholder: "bytes" },
+      commit: { ...optional, parse: anyText, brief: "The commit it was built from", placeholder: "commit" },
+      author: { ...optional, parse: anyText, brief: "Who made it", placeholder: "name" },
+      ...commonFlags,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [serviceArgument, { brief: "The archive, or its URL", placeholder: "file-or-url", parse: anyText }],
+    },
+  },
+  func: command<Flags, [string, string]>(async (ctl, flags, service, from) => {
+    const { id, artifact } = await newBuild({ from, ...flags }, ctl.signal);
+    const record: BuildRecord = {
+      ...artifact,
+      ...(flags.commit === undefined ? {} : { commit: flags.commit }),
+      ...(flags.author === undefined ? {} : { author: flags.author }),
+      time: ctl.process.now().toISOString(),
+    };
+    await using zk = await ctl.connect();
+    await readService(zk, service);
+    const result = await addBuild(zk, service, id, record);
+    const { url, digest, size } = record;
+    const added = result === "added";
+    ctl.output.answer({ schema: "deployd.ctl.build/1", service, build: id, added, url, digest, size }, [
+      added
+        ? `Added ${id} to ${service}: ${byteSize(size)} from ${url}`
+        : `${service} has ${id} already, the same file.`,
+      `Deploy it with: deployd ctl deploy ${service} ${id}`,
+    ]);
+    return exit.asked;
+  }),
+});

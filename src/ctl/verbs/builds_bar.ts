@@ -1,0 +1,56 @@
+import { buildCommand } from "@stricli/core";
+import { setBarred } from "../../store/builds.ts";
+import { readService } from "../../store/services.ts";
+import { buildArgument, serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+
+interface BarFlags extends CommonFlags {
+  readonly why: string | undefined;
+}
+
+export const buildsBar = buildCommand({
+  docs: {
+    brief: "Forbid a build",
+    fullDescription: description(
+      "Forbids a build: it cannot be deployed until it is allowed again. Hosts that serve it are\nleft alone.",
+      'deployd ctl builds bar web 9b1e0d4 --why "leaks connections"',
+    ),
+  },
+  parameters: {
+    flags: { why: sharedFlags.why, ...commonFlags },
+    positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
+  },
+  func: command<BarFlags, [string, string]>(async ({ connect, output, process }, flags, service, build) => {
+    await using zk = await connect();
+    await readService(zk, service);
+    const barred = { who: process.user, why: flags.why ?? "", time: process.now().toISOString() };
+    await setBarred(zk, service, build, barred);
+    const document = { schema: "deployd.ctl.build/1", service, build, barred };
+    output.answer(document, [`${build} of ${service} is barred.`]);
+    return exit.asked;
+  }),
+});
+
+export const buildsUnbar = buildCommand({
+  docs: {
+    brief: "Allow a barred build again",
+    fullDescription: description(
+      "Allows a build again that was barred by hand or by a rollback.",
+      "deployd ctl builds unbar web 9b1e0d4",
+    ),
+  },
+  parameters: {
+    flags: commonFlags,
+    positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
+  },
+  func: command<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
+    await using zk = await connect();
+    await readService(zk, service);
+    await setBarred(zk, service, build, null);
+    const document = { schema: "deployd.ctl.build/1", service, build, barred: null };
+    output.answer(document, [`${build} of ${service} may be deployed again.`]);
+    return exit.asked;
+  }),
+});

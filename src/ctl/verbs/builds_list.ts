@@ -1,0 +1,61 @@
+import { buildCommand } from "@stricli/core";
+import type { BuildRecord } from "../../schema/znodes.ts";
+import { listBuilds } from "../../store/builds.ts";
+import { readFront } from "../../store/deploys.ts";
+import { readService } from "../../store/services.ts";
+import { serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
+import { table } from "../table.ts";
+import { byteSize, oneLine } from "../text.ts";
+import { dateTime } from "../times.ts";
+
+export const buildsList = buildCommand({
+  docs: {
+    brief: "List the builds of a service",
+    fullDescription: description(
+      "Lists the builds of a service, newest first, and where each is wished for.",
+      "deployd ctl builds list web",
+    ),
+  },
+  parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
+  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+    await using zk = await connect();
+    await readService(zk, service);
+    const [builds, front] = await Promise.all([listBuilds(zk, service), readFront(zk, service)]);
+    const newestFirst = builds.toReversed();
+    const enabled = (id: string): string[] => [
+      ...(front.enabled.value?.build === id ? ["fleet"] : []),
+      ...(front.canary?.value?.build === id ? ["canary"] : []),
+    ];
+    const { paint } = output;
+    const rows = newestFirst.map(({ id, record }) => [
+      paint.bold(id),
+      dateTime(record.time),
+      byteSize(record.size),
+      record.digest.slice("sha256:".length, "sha256:".length + 12),
+      oneLine(record.commit ?? "-"),
+      oneLine(record.author ?? "-"),
+      enabled(id).join(", ") || "-",
+      barredText(record, paint.bad),
+    ]);
+    const titles = ["BUILD", "ADDED", "SIZE", "SHA256", "COMMIT", "AUTHOR", "ENABLED", "BARRED"];
+    output.answer(
+      {
+        schema: "deployd.ctl.builds/1",
+        service,
+        builds: newestFirst.map(({ id, record }) => ({ build: id, ...record, enabled: enabled(id) })),
+      },
+      rows.length === 0
+        ? [`No builds of "${service}" yet. Add one with: deployd ctl builds add ${service} FILE --build ID`]
+        : table([titles.map(paint.dim), ...rows]),
+    );
+    return exit.asked;
+  }),
+});
+
+function barredText({ barred }: BuildRecord, paint: (text: string) => string): string {
+  if (barred === undefined) return "";
+  return paint(`by ${oneLine(barred.who)}${barred.why === "" ? "" : `: ${oneLine(barred.why)}`}`);
+}

@@ -1,0 +1,107 @@
+import { buildCommand } from "@stricli/core";
+import { newDeployId } from "../../core/deploy_id.ts";
+import { isDeployError, DeployError } from "../../core/errors.ts";
+import { startDeploy, type DeployRequest } from "../../store/start_deploy.ts";
+import { buildArgument, parseDeployId, serviceArgument } from "../arguments.ts";
+import { command, description, type Ctl } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+import { follow } from "../follow.ts";
+import { insist, Link } from "../link.ts";
+
+interface Flags extends CommonFlags {
+  readonly canary: boolean | undefined;
+  readonly why: string | undefined;
+  readonly max: number | undefined;
+  readonly budget: number | undefined;
+  readonly soakS: number | undefined;
+  readonly detach: boolean | undefined;
+  readonly timeoutS: number | undefined;
+  readonly id: string | undefined;
+}
+
+export const deploy = buildCommand({
+  docs: {
+    brief: "Deploy a build to the fleet, or to the canary hosts first",
+    fullDescription: description(
+      `Deploys a build and follows the deploy to its outcome. With --canary it goes to the canary
+hosts only, and to the fleet when it is promoted. The deploy goes on without this command:
+ending it, or closing the laptop, changes nothing.
+
+Exits with 0 when every reachable host serves the build (or, with --canary, every canary
+host), 1 when it was aborted, 2 when it was rolled back, 3 when it halted because more
+hosts failed than the budget allows, 4 when --timeout-s was over, 75 when another deploy
+is running or the build is barred.`,
+      "deployd ctl deploy web 9b1e0d4",
+      'deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"',
+      "deployd ctl deploy web 9b1e0d4 --max 3 --budget 1 --soak-s 30 --timeout-s 900",
+    ),
+  },
+  parameters: {
+    flags: {
+      canary: {
+        kind: "boolean",
+        brief: "To the canary hosts first; the fleet follows when it is promoted",
+        optional: true,
+        withNegated: false,
+      },
+      why: sharedFlags.why,
+      max: sharedFlags.max,
+      budget: sharedFlags.budget,
+      soakS: sharedFlags.soakS,
+      detach: sharedFlags.detach,
+      timeoutS: sharedFlags.timeoutS,
+      id: {
+        kind: "parsed",
+        parse: parseDeployId,
+        brief: "Id of the deploy; the same id again starts nothing twice",
+        placeholder: "id",
+        optional: true,
+      },
+      ...commonFlags,
+    },
+    positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
+  },
+  func: command<Flags, [string, string]>(async (ctl, flags, service, build) => {
+    const { output, process, signal, address } = ctl;
+    const now = process.now();
+    const request: DeployRequest = {
+      id: flags.id ?? newDeployId(now, Math.random),
+      service,
+      build,
+      stages: flags.canary === true ? ["canary", "fleet"] : ["fleet"],
+      who: process.user,
+      why: flags.why ?? "",
+      limits: {
+        ...(flags.max === undefined ? {} : { max: flags.max }),
+        ...(flags.budget === undefined ? {} : { budget: flags.budget }),
+        ...(flags.soakS === undefined ? {} : { soakMs: Math.round(flags.soakS * 1000) }),
+      },
+      now,
+    };
+    await using link = new Link(ctl.connect, signal);
+    const { id, record } = await started(ctl, link, request, address.connectTimeoutMs);
+    if (flags.detach === true) {
+      const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };
+      output.answer(document, [
+        `Deploy ${id} of ${build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,
+      ]);
+      return exit.asked;
+    }
+    return await follow(ctl, link, { service, id, purpose: "deploy", timeoutS: flags.timeoutS });
+  }),
+});
+
+async function started(ctl: Ctl, link: Link, request: DeployRequest, forMs: number) {
+  try {
+    return await insist(link, ctl.signal, forMs, (zk) => startDeploy(zk, request));
+  } catch (error) {
+    if (!isDeployError(error) || error.code !== "write-unknown") throw error;
+    const { service, build, id } = request;
+    throw new DeployError(error.message, {
+      code: error.code,
+      hint: `Repeat it under the same id, which starts nothing twice: deployd ctl deploy ${service} ${build} --id ${id}`,
+      cause: error,
+    });
+  }
+}

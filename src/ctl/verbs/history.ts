@@ -1,0 +1,71 @@
+import { buildCommand } from "@stricli/core";
+import { listDeploys } from "../../store/deploys.ts";
+import { readService } from "../../store/services.ts";
+import { serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { deployFields } from "../deploy_document.ts";
+import { stateText } from "../deploy_text.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, wholeNumber, type CommonFlags } from "../flags.ts";
+import { table } from "../table.ts";
+import { oneLine } from "../text.ts";
+import { dateTime, duration, secondsBetween } from "../times.ts";
+
+interface Flags extends CommonFlags {
+  readonly limit: number | undefined;
+}
+
+export const history = buildCommand({
+  docs: {
+    brief: "List the deploys of a service",
+    fullDescription: description(
+      "Lists the deploys of a service, newest first: what, by whom, when, and how it ended.",
+      "deployd ctl history web --limit 5",
+    ),
+  },
+  parameters: {
+    flags: {
+      limit: {
+        kind: "parsed",
+        parse: wholeNumber(1),
+        brief: "How many; 20 unless given",
+        placeholder: "n",
+        optional: true,
+      },
+      ...commonFlags,
+    },
+    positional: { kind: "tuple", parameters: [serviceArgument] },
+  },
+  func: command<Flags, [string]>(async ({ connect, output, process }, { limit }, service) => {
+    await using zk = await connect();
+    await readService(zk, service);
+    const deploys = (await listDeploys(zk, service)).toReversed().slice(0, limit ?? 20);
+    const now = process.now();
+    const { paint } = output;
+    const rows = deploys.map(({ id, record }) => {
+      const { glyph, word } = stateText(record, paint);
+      const tookMs = secondsBetween(record.times.created, record.times.ended ?? now) * 1000;
+      const said = [record.why, record.reason].filter((text) => text !== "").map(oneLine);
+      return [
+        id,
+        paint.bold(record.build),
+        `${glyph} ${word}`,
+        oneLine(record.who),
+        dateTime(record.times.created),
+        duration(tookMs),
+        said.join("; "),
+      ];
+    });
+    output.answer(
+      {
+        schema: "deployd.ctl.history/1",
+        service,
+        deploys: deploys.map(({ id, record }) => deployFields(id, record, now)),
+      },
+      rows.length === 0
+        ? [`Nothing was ever deployed to "${service}".`]
+        : table([["DEPLOY", "BUILD", "STATE", "BY", "STARTED", "TOOK", "WHY"].map(paint.dim), ...rows]),
+    );
+    return exit.asked;
+  }),
+});

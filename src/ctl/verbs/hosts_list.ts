@@ -1,0 +1,64 @@
+import { buildCommand } from "@stricli/core";
+import { readAgents, readHosts, readStatuses } from "../../store/registry.ts";
+import { readService } from "../../store/services.ts";
+import { serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
+import { hostGlyph, hostRows, paintHost, stepText } from "../host_model.ts";
+import { table } from "../table.ts";
+import { oneLine } from "../text.ts";
+
+export const hostsList = buildCommand({
+  docs: {
+    brief: "List the hosts of a service",
+    fullDescription: description(
+      "Lists the hosts that have registered for a service: role, agent, and the build each serves.",
+      "deployd ctl hosts list web",
+    ),
+  },
+  parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
+  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+    await using zk = await connect();
+    await readService(zk, service);
+    const [hosts, statuses, agents] = await Promise.all([
+      readHosts(zk, service),
+      readStatuses(zk, service),
+      readAgents(zk),
+    ]);
+    const rows = hostRows({ hosts, statuses, agents }).toSorted((a, b) =>
+      a.host.localeCompare(b.host, "en", { numeric: true }),
+    );
+    const { paint } = output;
+    const cells = rows.map((row) => [
+      paintHost(row.phase, hostGlyph(row.phase), paint),
+      oneLine(row.host),
+      row.role,
+      row.zone ?? "-",
+      row.status?.build ?? "-",
+      stepText(row),
+      agents.get(row.host)?.version ?? "-",
+    ]);
+    output.answer(
+      {
+        schema: "deployd.ctl.hosts/1",
+        service,
+        hosts: rows.map(({ host, role, zone, connected, status }) => ({
+          host,
+          role,
+          zone,
+          connected,
+          build: status?.build ?? null,
+          step: status?.step ?? null,
+          agent_version: agents.get(host)?.version ?? null,
+        })),
+      },
+      rows.length === 0
+        ? [
+            `No host has registered for "${service}" yet. A host does when its agent starts with the service in its agent.toml.`,
+          ]
+        : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...cells]),
+    );
+    return exit.asked;
+  }),
+});

@@ -1,0 +1,36 @@
+import { buildCommand } from "@stricli/core";
+import { listServices, readService } from "../../store/services.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
+import { settingsFields } from "../service_text.ts";
+import { table } from "../table.ts";
+
+export const servicesList = buildCommand({
+  docs: {
+    brief: "List the services and their limits",
+    fullDescription: description("Lists the services and their limits.", "deployd ctl services list"),
+  },
+  parameters: { flags: commonFlags },
+  func: command<CommonFlags, []>(async ({ connect, output }) => {
+    await using zk = await connect();
+    const names = await listServices(zk);
+    const services = await Promise.all(names.map(async (name) => ({ name, settings: await readService(zk, name) })));
+    const rows = services.map(({ name, settings: { max, budget, soakMs } }) => [
+      name,
+      String(max),
+      String(budget),
+      `${soakMs / 1000}s`,
+    ]);
+    output.answer(
+      {
+        schema: "deployd.ctl.services/1",
+        services: services.map(({ name, settings }) => ({ service: name, settings: settingsFields(settings) })),
+      },
+      rows.length === 0
+        ? ["No services yet. Make one with: deployd ctl services set NAME"]
+        : table([["SERVICE", "MAX", "BUDGET", "SOAK"].map(output.paint.dim), ...rows]),
+    );
+    return exit.asked;
+  }),
+});

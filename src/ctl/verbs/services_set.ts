@@ -1,0 +1,48 @@
+import { buildCommand } from "@stricli/core";
+import { ensurePath } from "../../store/records.ts";
+import { setService } from "../../store/services.ts";
+import { serviceArgument } from "../arguments.ts";
+import { command, description, type Ctl } from "../command.ts";
+import { openZooKeeper } from "../connection.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+import { serviceDocument, serviceLines } from "../service_text.ts";
+
+interface Flags extends CommonFlags {
+  readonly max: number | undefined;
+  readonly budget: number | undefined;
+  readonly soakS: number | undefined;
+}
+
+export const servicesSet = buildCommand({
+  docs: {
+    brief: "Make a service, or change its limits",
+    fullDescription: description(
+      "Makes a service, or changes the limits that are given and keeps the others. Deploys that\nare under way keep the limits they were started with.",
+      "deployd ctl services set web",
+      "deployd ctl services set web --max 2 --budget 1 --soak-s 30",
+    ),
+  },
+  parameters: {
+    flags: { max: sharedFlags.max, budget: sharedFlags.budget, soakS: sharedFlags.soakS, ...commonFlags },
+    positional: { kind: "tuple", parameters: [serviceArgument] },
+  },
+  func: command<Flags, [string]>(async (ctl, { max, budget, soakS }, service) => {
+    await makeChroot(ctl);
+    await using zk = await ctl.connect();
+    const settings = await setService(zk, service, {
+      ...(max === undefined ? {} : { max }),
+      ...(budget === undefined ? {} : { budget }),
+      ...(soakS === undefined ? {} : { soakMs: Math.round(soakS * 1000) }),
+    });
+    ctl.output.answer(serviceDocument(service, settings), serviceLines(service, settings));
+    return exit.asked;
+  }),
+});
+
+/** The first service of all makes deployd's tree: a client that lives in a chroot cannot make that chroot. */
+async function makeChroot({ address, signal }: Ctl): Promise<void> {
+  if (address.chroot === "/") return;
+  await using zk = await openZooKeeper(address, signal, "/");
+  await ensurePath(zk, address.chroot);
+}

@@ -1,0 +1,55 @@
+import { buildCommand } from "@stricli/core";
+import { DeployError } from "../../core/errors.ts";
+import { readDeploy, readFront } from "../../store/deploys.ts";
+import { readService } from "../../store/services.ts";
+import { parseDeployId, serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+import { follow } from "../follow.ts";
+import { Link } from "../link.ts";
+
+interface Flags extends CommonFlags {
+  readonly deploy: string | undefined;
+  readonly timeoutS: number | undefined;
+}
+
+export const wait = buildCommand({
+  docs: {
+    brief: "Follow a deploy to its outcome",
+    fullDescription: description(
+      "Follows the newest deploy of a service, or the one that --deploy names, to its outcome and\nexits like deploy. A deploy that waits for its promotion has come to an outcome: 0.",
+      "deployd ctl wait web",
+      "deployd ctl wait web --deploy 20260701-120000-ab12 --timeout-s 600",
+    ),
+  },
+  parameters: {
+    flags: {
+      deploy: {
+        kind: "parsed",
+        parse: parseDeployId,
+        brief: "Id of the deploy; the newest unless given",
+        placeholder: "id",
+        optional: true,
+      },
+      timeoutS: sharedFlags.timeoutS,
+      ...commonFlags,
+    },
+    positional: { kind: "tuple", parameters: [serviceArgument] },
+  },
+  func: command<Flags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
+    await using link = new Link(ctl.connect, ctl.signal);
+    const zk = await link.client();
+    await readService(zk, service);
+    const { id } = deploy === undefined ? await newest() : await readDeploy(zk, service, deploy);
+    return await follow(ctl, link, { service, id, purpose: "wait", timeoutS });
+
+    async function newest(): Promise<{ id: string }> {
+      const { latest } = await readFront(zk, service);
+      if (latest !== null) return latest;
+      throw new DeployError(`Cannot wait for a deploy of "${service}": nothing was ever deployed.`, {
+        code: "nothing-to-do",
+        hint: `Start with: deployd ctl deploy ${service} BUILD`,
+      });
+    }
+  }),
+});

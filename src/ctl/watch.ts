@@ -1,0 +1,117 @@
+import { readOverview, type Overview } from "../store/overview.ts";
+import { servicePath, servicesPath } from "../store/paths.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import type { Ctl } from "./command.ts";
+import { newestDeploy, type DeployView } from "./deploy_model.ts";
+import { changesBetween, worthALine } from "./follow_model.ts";
+import { followLines } from "./follow_text.ts";
+import { Link } from "./link.ts";
+import { readings } from "./readings.ts";
+import { Screen } from "./screen.ts";
+import { statusDocument } from "./status_document.ts";
+import { statusLines } from "./status_text.ts";
+import { oneLine } from "./text.ts";
+import { duration } from "./times.ts";
+
+/** Shows one service until the command is interrupted. */
+export async function watchService(ctl: Ctl, service: string): Promise<void> {
+  const { output, process } = ctl;
+  const read = (zk: ZooKeeper): Promise<Overview> => readOverview(zk, service);
+  if (process.stdoutIsTerminal && !output.json) {
+    await draw(ctl, servicePath(service), read, (overview) => {
+      const rows = process.rows?.();
+      // A line for the state of the connection, and one for the cursor.
+      const height = rows === undefined ? {} : { rows: rows - 2 };
+      const look = { paint: output.paint, now: process.now(), columns: process.columns(), ...height };
+      return statusLines(overview, look);
+    });
+    return;
+  }
+  let before: DeployView | null = null;
+  await printChanges(ctl, servicePath(service), read, (overview) => {
+    if (output.json) return output.document(statusDocument(overview, process.now()));
+    const after = newestDeploy(overview);
+    if (after === null) return;
+    const known = before?.id === after.id ? before : null;
+    const hosts = after.live?.progress.hosts.length ?? 0;
+    for (const event of changesBetween(known, after)) {
+      if (worthALine(event, hosts, { first: known === null, last: false }))
+        output.lines(followLines(event, process.now(), output.paint));
+    }
+    before = after;
+  });
+}
+
+/** Shows all services until the command is interrupted; a line per change of a service's line where it is piped. */
+export async function watchAll<T>(
+  ctl: Ctl,
+  read: (zk: ZooKeeper) => Promise<T>,
+  show: (value: T, ctl: Ctl) => { document: object; lines: readonly string[] },
+): Promise<void> {
+  const { output, process } = ctl;
+  if (process.stdoutIsTerminal && !output.json) {
+    await draw(ctl, servicesPath, read, (value) => show(value, ctl).lines);
+    return;
+  }
+  let before: ReadonlySet<string> = new Set();
+  await printChanges(ctl, servicesPath, read, (value) => {
+    const { document, lines } = show(value, ctl);
+    if (output.json) return output.document(document);
+    output.lines(lines.filter((line) => !before.has(line)));
+    before = new Set(lines);
+  });
+}
+
+/** Draws in place: anew on every reading, and every second for the ages. */
+async function draw<T>(
+  ctl: Ctl,
+  path: string,
+  read: (zk: ZooKeeper) => Promise<T>,
+  render: (value: T) => readonly string[],
+): Promise<void> {
+  const { output, process, signal } = ctl;
+  await using link = new Link(ctl.connect, signal);
+  await link.client();
+  using screen = new Screen(output);
+  let shown: { readonly value: T } | null = null;
+  let staleText = "";
+  for await (const reading of readings(link, path, read, signal)) {
+    switch (reading.kind) {
+      case "read":
+        shown = { value: reading.value };
+        staleText = "";
+        break;
+      case "stale": {
+        const why = oneLine(reading.reason);
+        staleText = output.paint.warn(`? ZooKeeper is away (${why}); stale for ${duration(reading.forMs)}`);
+        break;
+      }
+      case "tick":
+        break;
+    }
+    const footer = staleText === "" ? output.paint.dim(`${process.now().toISOString().slice(11, 19)} UTC`) : staleText;
+    screen.draw([...(shown === null ? [] : render(shown.value)), footer]);
+  }
+}
+
+async function printChanges<T>(
+  ctl: Ctl,
+  path: string,
+  read: (zk: ZooKeeper) => Promise<T>,
+  print: (value: T) => void,
+): Promise<void> {
+  const { output, signal } = ctl;
+  await using link = new Link(ctl.connect, signal);
+  await link.client();
+  let stale = false;
+  for await (const reading of readings(link, path, read, signal)) {
+    if (reading.kind === "read") {
+      if (stale) output.note("ZooKeeper is back.");
+      stale = false;
+      print(reading.value);
+    } else if (reading.kind === "stale" && !stale) {
+      output.note(`The connection to ZooKeeper is lost (${oneLine(reading.reason)}).`);
+      stale = true;
+    }
+  }
+}

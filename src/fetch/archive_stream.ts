@@ -1,0 +1,81 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
+import { printable } from "./printable.ts";
+import { invalidArchive } from "./tar_fields.ts";
+
+type Format = "tar" | "gzip" | "zstd";
+
+const READ_BYTES = 128 * 1024;
+// Measured: a quarter less time than 64 KiB for builds of small files; 256 KiB gains nothing more.
+const CHUNK_BYTES = 128 * 1024;
+// The limit of the zstd program itself. A frame that asks for more could make the agent allocate 2 GiB.
+const MAX_WINDOW_LOG = 27;
+
+/** The bytes of the tar inside an archive: as they are, or unpacked when the first bytes are gzip's or zstd's. */
+export async function* tarBytes(archive: string): AsyncGenerator<Uint8Array, void, void> {
+  const { format, size } = await inspect(archive);
+  if (format === "tar") {
+    yield* createReadStream(archive, { highWaterMark: CHUNK_BYTES });
+    return;
+  }
+  const source = createReadStream(archive, { highWaterMark: READ_BYTES });
+  const unpacked = decompressor(format);
+  let readError: Error | undefined;
+  source.on("error", (error) => {
+    readError = error;
+    unpacked.destroy(error);
+  });
+  try {
+    yield* source.pipe(unpacked);
+  } catch (error) {
+    if (readError !== undefined) throw readError;
+    const text = error instanceof Error ? error.message : String(error);
+    throw invalidArchive(`its ${format} data are corrupt (${printable(text)})`);
+  } finally {
+    source.destroy();
+    unpacked.destroy();
+  }
+  // The decompressors stop in silence at bytes that are no frame of theirs.
+  if (unpacked.bytesWritten !== size) throw invalidArchive(`data follow the end of its ${format} stream`);
+}
+
+function decompressor(format: "gzip" | "zstd"): Gunzip | ZstdDecompress {
+  switch (format) {
+    case "gzip":
+      return createGunzip({ chunkSize: CHUNK_BYTES });
+    case "zstd":
+      return createZstdDecompress({
+        chunkSize: CHUNK_BYTES,
+        params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
+      });
+  }
+}
+
+async function inspect(archive: string): Promise<{ format: Format; size: number }> {
+  await using file = await open(archive, "r");
+  const { size } = await file.stat();
+  const head = Buffer.alloc(6);
+  await file.read(head, 0, head.length, 0);
+  return { format: formatOf(head.toString("hex")), size };
+}
+
+/** By the first bytes, in hexadecimal, as the archive's name says nothing. */
+function formatOf(magic: string): Format {
+  if (magic.startsWith("1f8b")) return "gzip";
+  // A frame (RFC 8878, 3.1.1), or a skippable frame before it (3.1.2), with which parallel compressors begin.
+  if (magic.startsWith("28b52ffd") || /^5[0-9a-f]2a4d18/.test(magic)) return "zstd";
+  for (const [name, prefix] of FOREIGN_FORMATS) {
+    if (magic.startsWith(prefix)) {
+      throw invalidArchive(`it is ${name}, but only tar, tar.gz and tar.zst can be unpacked`);
+    }
+  }
+  return "tar";
+}
+
+const FOREIGN_FORMATS = [
+  ["xz", "fd377a585a00"],
+  ["bzip2", "425a68"],
+  ["zip", "504b0304"],
+  ["7z", "377abcaf271c"],
+] as const;

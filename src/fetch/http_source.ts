@@ -1,0 +1,174 @@
+import { DeployError } from "../core/errors.ts";
+import { systemCode } from "./disk_error.ts";
+import { fetchFailed } from "./fetch_error.ts";
+import { IdleGuard } from "./idle_guard.ts";
+import { abortedError } from "./pace.ts";
+import { printable } from "./printable.ts";
+import { refusedSource, requireAllowedSource, shownUrl } from "./source_policy.ts";
+import { oversized, type Spool } from "./spool.ts";
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+// Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.
+const TRANSIENT = new Set([408, 425, 429]);
+const PATIENCE = "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
+
+export interface HttpDownload {
+  readonly url: URL;
+  readonly spool: Spool;
+  readonly size: number;
+  readonly sources: readonly string[];
+  readonly idleTimeoutMs: number;
+  readonly onProgress: (bytesSoFar: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Downloads into the spool, from where an earlier attempt ended if the server can (RFC 9110, 14 Range Requests). */
+export async function downloadHttp(download: HttpDownload): Promise<void> {
+  const { spool } = download;
+  if (await attempt(download)) return;
+  // The server has no such range: what the spool holds is not the beginning of what is stored there.
+  await spool.restart();
+  if (!(await attempt(download))) {
+    throw fetchFailed(download.url, "the server answers 416 to a request without a range", {
+      retry: false,
+      hint: "Look at the server.",
+    });
+  }
+}
+
+/** One request with its redirects. False when the server refuses the range. */
+async function attempt(download: HttpDownload): Promise<boolean> {
+  using guard = new IdleGuard(download.idleTimeoutMs, download.signal);
+  try {
+    const { url, response } = await follow(download, guard);
+    if (response.status === 416) return false;
+    await positionSpool(download, url, response);
+    await receive(download, response, guard);
+    return true;
+  } catch (error) {
+    if (error instanceof DeployError) throw error;
+    throw explain(download, error, guard);
+  }
+}
+
+async function follow(download: HttpDownload, guard: IdleGuard): Promise<{ url: URL; response: Response }> {
+  let url = download.url;
+  for (let redirects = 0; ; redirects += 1) {
+    requireAllowedSource(url, download.sources);
+    const response = await request(download, url, guard);
+    if (!REDIRECTS.has(response.status)) {
+      if (response.ok || response.status === 416) return { url, response };
+      throw refusal(url, response.status);
+    }
+    await response.body?.cancel();
+    if (redirects === MAX_REDIRECTS) {
+      throw fetchFailed(download.url, `it redirects more than ${MAX_REDIRECTS} times`, {
+        retry: false,
+        hint: "Register the build's final URL.",
+      });
+    }
+    url = nextHop(url, response);
+  }
+}
+
+function nextHop(from: URL, response: Response): URL {
+  const location = response.headers.get("location");
+  const next = location === null ? null : URL.parse(location, from.href);
+  if (next === null) {
+    throw fetchFailed(from, `the server answered ${response.status} without a usable location`, {
+      retry: false,
+      hint: "Look at the server.",
+    });
+  }
+  if (next.protocol !== "https:" && next.protocol !== "http:") {
+    throw refusedSource(next, `${shownUrl(from)} redirects to it, and redirects lead to http and https only`);
+  }
+  if (from.protocol === "https:" && next.protocol === "http:") {
+    throw refusedSource(next, `${shownUrl(from)} redirects to it, from https to plain http`);
+  }
+  return next;
+}
+
+async function request(download: HttpDownload, url: URL, guard: IdleGuard): Promise<Response> {
+  // Any content coding would change the bytes that the digest was made of.
+  const headers = new Headers({ "accept-encoding": "identity", "user-agent": "deployd" });
+  const bare = new URL(url);
+  bare.username = "";
+  bare.password = "";
+  // Credentials in a URL go to the server it names, and to no other that it redirects to.
+  if (url.username !== "" && url.origin === download.url.origin) {
+    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    headers.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
+  }
+  if (download.spool.length > 0) headers.set("range", `bytes=${download.spool.length}-`);
+  return guard.during(() =>
+    fetch(bare, { headers, redirect: "manual", decompress: false, keepalive: false, signal: guard.signal }),
+  );
+}
+
+/** Makes the spool end where the response begins, and refuses a response of a wrong size before its first byte. */
+async function positionSpool(download: HttpDownload, url: URL, response: Response): Promise<void> {
+  const { spool, size } = download;
+  if (response.status === 206) {
+    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+    if (range === null || Number(range[1]) !== spool.length) {
+      await spool.restart();
+      throw fetchFailed(url, "the server sent another range than the one asked for", {
+        retry: true,
+        hint: "The next attempt begins anew.",
+      });
+    }
+    if (range[3] !== "*" && Number(range[3]) > size) {
+      await spool.restart();
+      throw oversized(url, size, Number(range[3]));
+    }
+    return;
+  }
+  if (response.status !== 200) throw refusal(url, response.status);
+  const announced = response.headers.get("content-length");
+  if (announced !== null && Number(announced) > size) throw oversized(url, size, Number(announced));
+  if (spool.length > 0) await spool.restart();
+}
+
+async function receive(download: HttpDownload, response: Response, guard: IdleGuard): Promise<void> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  for (;;) {
+    const part = await guard.during(() => reader.read());
+    if (part.done) return;
+    await download.spool.append(part.value);
+    download.onProgress(download.spool.length);
+  }
+}
+
+function refusal(url: URL, status: number): DeployError {
+  const retry = status >= 500 || TRANSIENT.has(status);
+  const hint = retry
+    ? PATIENCE
+    : status === 401 || status === 403
+      ? "The server wants other credentials: check them, or whether a presigned URL has expired."
+      : status === 404 || status === 410
+        ? "The build is not there: upload it again, or fix its URL."
+        : "Look at the build's URL and the server.";
+  return fetchFailed(url, `the server answered ${status}`, { retry, hint });
+}
+
+function explain(download: HttpDownload, error: unknown, guard: IdleGuard): DeployError {
+  const { url, signal, spool, idleTimeoutMs } = download;
+  if (signal.aborted) return abortedError(`Cannot fetch ${shownUrl(url)}`, signal);
+  if (guard.timedOut) {
+    const why = `no byte came for ${idleTimeoutMs} ms, after ${spool.length} of ${download.size} bytes`;
+    return fetchFailed(url, why, { retry: true, hint: PATIENCE });
+  }
+  // The error's own text may quote the URL with its secrets; its code never does.
+  const code = systemCode(error) || "a network error";
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
+    return fetchFailed(url, `its certificate is not trusted (${printable(code)})`, {
+      retry: false,
+      hint: "Renew the server's certificate, or install its authority on this host.",
+    });
+  }
+  const why = `the connection failed after ${spool.length} of ${download.size} bytes (${printable(code)})`;
+  return fetchFailed(url, why, { retry: true, hint: PATIENCE });
+}

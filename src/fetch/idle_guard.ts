@@ -1,0 +1,41 @@
+/**
+ * A deadline that starts again with every byte. It runs only while the network is waited for, so that a slow disk is
+ * not mistaken for a silent server.
+ */
+export class IdleGuard implements Disposable {
+  readonly #idle = new AbortController();
+  readonly #outside: AbortSignal;
+  readonly #timeoutMs: number;
+  /** Aborts when the caller's signal does or the network was silent for too long. */
+  readonly signal: AbortSignal;
+
+  constructor(timeoutMs: number, outside: AbortSignal) {
+    this.#timeoutMs = timeoutMs;
+    this.#outside = outside;
+    this.signal = AbortSignal.any([this.#idle.signal, outside]);
+  }
+
+  get timedOut(): boolean {
+    return this.#idle.signal.aborted && !this.#outside.aborted;
+  }
+
+  /** Waits for one step of the network; rejects as soon as `signal` aborts, even if the step never settles. */
+  async during<T>(step: () => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted();
+    const timer = setTimeout(() => this.#idle.abort(), this.#timeoutMs);
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(new Error("aborted"));
+    this.signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([step(), aborted]);
+    } finally {
+      clearTimeout(timer);
+      this.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends whatever of the transfer is still open. */
+  [Symbol.dispose](): void {
+    this.#idle.abort();
+  }
+}

@@ -1,0 +1,41 @@
+import { DeployError } from "../core/errors.ts";
+
+const TURN_MS = 10;
+
+/**
+ * Gives the event loop a turn at least every 10 ms of synchronous work, so that the agent's ZooKeeper session is kept
+ * alive while thousands of small files are written with synchronous calls.
+ */
+export class Pace {
+  readonly #attempted: string;
+  readonly #signal: AbortSignal | undefined;
+  #turnBegan = performance.now();
+
+  /** @param attempted the beginning of the message when the signal aborts, such as `Cannot unpack "web"` */
+  constructor(attempted: string, signal: AbortSignal | undefined) {
+    this.#attempted = attempted;
+    this.#signal = signal;
+  }
+
+  /** Whether it is time for a turn: costs less than `breathe` where steps are tiny. */
+  get isDue(): boolean {
+    return performance.now() - this.#turnBegan >= TURN_MS;
+  }
+
+  /** Resolves at once or after a turn of the event loop; throws `aborted` when the signal did. */
+  async breathe(): Promise<void> {
+    this.check();
+    if (!this.isDue) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#turnBegan = performance.now();
+    this.check();
+  }
+
+  check(): void {
+    if (this.#signal?.aborted === true) throw abortedError(this.#attempted, this.#signal);
+  }
+}
+
+export function abortedError(attempted: string, signal: AbortSignal): DeployError {
+  return new DeployError(`${attempted}: it was interrupted.`, { code: "aborted", retry: true, cause: signal.reason });
+}

@@ -1,0 +1,74 @@
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { DeployError } from "../core/errors.ts";
+import { systemCode } from "./disk_error.ts";
+import { checkLinkTarget, checkPath } from "./entry_rules.ts";
+import { printable } from "./printable.ts";
+import type { PackedEntry } from "./tar_header.ts";
+
+const OWNER_EXECUTE = 0o100;
+
+/**
+ * Walks a directory in the order of its names, each directory before what it holds. Anything that could not be unpacked
+ * again is an error: a build that lacks a file in silence would be worse than none.
+ */
+export function* scanTree(root: string): Generator<PackedEntry, void, void> {
+  yield* scanDirectory(root, "");
+}
+
+function* scanDirectory(root: string, parent: string): Generator<PackedEntry, void, void> {
+  for (const name of namesIn(root, parent)) {
+    const path = parent === "" ? name : `${parent}/${name}`;
+    const entry = describe(root, path);
+    yield entry;
+    if (entry.kind === "directory") yield* scanDirectory(root, path);
+  }
+}
+
+function namesIn(root: string, path: string): string[] {
+  try {
+    // By code unit, not by locale: the order must be the same on every machine.
+    return readdirSync(`${root}/${path}`).sort();
+  } catch (error) {
+    throw unreadable(path === "" ? root : path, error);
+  }
+}
+
+function describe(root: string, path: string): PackedEntry {
+  const absolute = `${root}/${path}`;
+  const verdict = checkPath(path, "other");
+  if (!verdict.ok) throw unpackable(path, verdict.why);
+  try {
+    const found = lstatSync(absolute);
+    if (found.isDirectory()) return { kind: "directory", path };
+    if (found.isFile()) {
+      const executable = (found.mode & OWNER_EXECUTE) !== 0;
+      return { kind: "file", path, size: found.size, executable, mtimeSeconds: found.mtimeMs / 1000 };
+    }
+    if (found.isSymbolicLink()) {
+      const target = readlinkSync(absolute);
+      const linkVerdict = checkLinkTarget(path, target);
+      if (!linkVerdict.ok) throw unpackable(path, linkVerdict.why);
+      return { kind: "symlink", path, target };
+    }
+  } catch (error) {
+    throw error instanceof DeployError ? error : unreadable(path, error);
+  }
+  throw unpackable(path, "it is a socket, a fifo or a device");
+}
+
+function unpackable(path: string, why: string): DeployError {
+  return new DeployError(`Cannot pack "${printable(path)}": ${why}.`, {
+    code: "archive-hostile",
+    hint: "Remove it from the directory, or rename it: no host would unpack it.",
+  });
+}
+
+export function unreadable(path: string, cause: unknown): DeployError {
+  const code = systemCode(cause);
+  const why = code === "ENOENT" ? "it is gone, or its name is not valid UTF-8" : code || String(cause);
+  return new DeployError(`Cannot pack "${printable(path)}": ${why}.`, {
+    code: "usage",
+    hint: "Pack a directory that is readable and that nothing writes to.",
+    cause,
+  });
+}

@@ -1,0 +1,75 @@
+import { lstatSync, readdirSync, realpathSync } from "node:fs";
+import { DeployError } from "../core/errors.ts";
+import { tarBytes } from "./archive_stream.ts";
+import { Pace } from "./pace.ts";
+import { printable } from "./printable.ts";
+import { hostileArchive } from "./tar_fields.ts";
+import { TarReader } from "./tar_reader.ts";
+import { type ExtractLimits, type Owner, TreeWriter } from "./tree_writer.ts";
+
+export type { ExtractLimits } from "./tree_writer.ts";
+
+// Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
+// or extended headers end too.
+const OVERHEAD_BYTES_PER_ENTRY = 16 * 1024;
+const OVERHEAD_BYTES = 1024 * 1024;
+
+/**
+ * Unpacks a tar, tar.gz or tar.zst (told apart by its first bytes) into an existing, empty directory. Only files,
+ * directories, symlinks inside the tree and hard links to files of the same archive are accepted; anything else refuses
+ * the whole archive. Modes lose setuid, setgid, sticky and the write bits of group and others; files keep their mtime.
+ *
+ * Memory does not grow with the archive, and the event loop gets a turn about every 10 ms. Nothing is flushed to the
+ * disk: see `syncTree`. After an error the directory holds a part of the tree: delete it.
+ *
+ * @param request `owner` is applied when running as root; the directory `into` itself keeps its owner and mode
+ * @returns how many entries the archive has, and the sum of its files' sizes in bytes
+ * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` when `into` is not an
+ *   empty directory or the system refuses
+ */
+export async function extractArchive(request: {
+  archive: string;
+  into: string;
+  limits: ExtractLimits;
+  owner?: Owner;
+  signal: AbortSignal;
+}): Promise<{ entries: number; bytes: number }> {
+  const { archive, into, limits, signal } = request;
+  const attempted = `Cannot unpack ${printable(archive)}`;
+  const pace = new Pace(attempted, signal);
+  pace.check();
+  const root = emptyDirectory(into, attempted);
+  const owner = process.geteuid?.() === 0 ? request.owner : undefined;
+  using writer = new TreeWriter(root, limits, owner);
+  const reader = new TarReader(writer);
+  let budget = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES_PER_ENTRY + OVERHEAD_BYTES;
+  for await (const chunk of tarBytes(archive)) {
+    budget -= chunk.length;
+    if (budget < 0) throw hostileArchive(archive, "it unpacks to far more than was announced");
+    for (let at = 0; at < chunk.length;) {
+      at += reader.step(chunk, at);
+      if (pace.isDue) await pace.breathe();
+    }
+  }
+  reader.end();
+  await writer.verifyLinks(pace);
+  return { entries: writer.entries, bytes: writer.bytes };
+}
+
+/** The directory's real path, once it is known to hold nothing that an entry could be written through. */
+function emptyDirectory(into: string, attempted: string): string {
+  const found = lstatSync(into, { throwIfNoEntry: false });
+  const problem =
+    found === undefined
+      ? "does not exist"
+      : !found.isDirectory()
+        ? "is not a directory"
+        : readdirSync(into).length > 0
+          ? "is not empty"
+          : undefined;
+  if (problem === undefined) return realpathSync(into);
+  throw new DeployError(`${attempted}: the directory ${printable(into)} ${problem}.`, {
+    code: "internal",
+    hint: "Archives are only unpacked into a fresh directory.",
+  });
+}

@@ -1,0 +1,76 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DeployError } from "../core/errors.ts";
+import { fileError } from "./files.ts";
+import { libc } from "./libc.ts";
+
+/** flock(2), from <sys/file.h>. */
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+export interface HeldLock extends AsyncDisposable {
+  /** May be called more than once. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock file for as long as this process lives or until it is released. The kernel's flock is used, so a killed
+ * holder frees it at once, and no pid has to be believed: the one in the file is for people. Children do not hold it.
+ *
+ * @throws DeployError `already-running` naming the holder's pid and the file
+ */
+export async function acquireLock(path: string): Promise<HeldLock> {
+  const fd = await openLockFile(path);
+  try {
+    if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) throw heldByOther(path, fd);
+    // Somebody may have removed the file between open and flock: then this lock is one that nobody else will meet.
+    if (isStillAt(path, fd)) {
+      ftruncateSync(fd, 0);
+      writeSync(fd, `${process.pid}\n`, 0);
+      return heldLock(fd);
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw fileError(`Cannot lock "${path}"`, error);
+  }
+  closeSync(fd);
+  return await acquireLock(path);
+}
+
+function heldLock(fd: number): HeldLock {
+  let held = true;
+  const release = async (): Promise<void> => {
+    if (!held) return;
+    held = false;
+    // The file stays: removing it would let two processes hold locks on two files of one name.
+    closeSync(fd);
+  };
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+/** A bare descriptor and no FileHandle: those are closed when they are garbage collected, and the lock would be free. */
+async function openLockFile(path: string): Promise<number> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    // The runtime opens all files close-on-exec, so no child holds the lock.
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+  } catch (error) {
+    throw fileError(`Cannot open the lock file "${path}"`, error);
+  }
+}
+
+function heldByOther(path: string, fd: number): DeployError {
+  const pid = readFileSync(fd, "utf8").trim();
+  const holder = /^\d+$/.test(pid) ? `process ${pid}` : "another process";
+  return new DeployError(`Cannot start: ${holder} holds the lock "${path}".`, {
+    code: "already-running",
+    hint: "One agent runs on a host for one directory. Stop the other one, or give this one another directory.",
+  });
+}
+
+function isStillAt(path: string, fd: number): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const ours = fstatSync(fd);
+  return there?.ino === ours.ino && there.dev === ours.dev;
+}

@@ -1,0 +1,97 @@
+import type { Actual } from "../core/plan.ts";
+import { servedBuild, type RunningProcess } from "../core/served.ts";
+import type { Journal, LinkState, ProcessStamp } from "../core/types.ts";
+import { parseJson } from "../schema/problems.ts";
+import { releaseRecordSchema } from "../schema/release_record.ts";
+import { buildId } from "../schema/names.ts";
+import type { BuildRecord } from "../schema/znodes.ts";
+import type { Layout } from "../steps/layout.ts";
+import { readIfThere } from "./files.ts";
+import { readLinkState } from "./files_link.ts";
+import { processesOf, processFact } from "./scan.ts";
+import { stepFiles } from "./step_files.ts";
+
+/** What runs and what lies on the disk for one service. */
+export interface Observation {
+  readonly actual: Actual;
+  /** Processes of the build that is served, to know them again later. */
+  readonly processes: readonly ProcessStamp[];
+  /** Releases with a process in them, which no collector may remove. */
+  readonly inUse: ReadonlySet<string>;
+}
+
+export interface Observed {
+  readonly layout: Layout;
+  readonly journal: Journal;
+  readonly wanted: { build: string; record: BuildRecord | null } | null;
+  /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
+  readonly mainPids: () => Promise<readonly number[] | null>;
+  readonly startedBy: () => Promise<Actual["startedBy"]>;
+}
+
+export async function observe({ layout, journal, wanted, mainPids, startedBy }: Observed): Promise<Observation> {
+  const current = await readCurrent(layout);
+  const processes: RunningProcess[] = await processesOf(layout.root);
+  const mains = await runningMains(await mainPids(), processes);
+  const served = servedBuild({ current, processes, mains, restarted: journal.restarted });
+  const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record);
+  const spool =
+    wanted === null || wanted.record === null ? "absent" : await spoolState(layout, wanted.build, wanted.record);
+  const own = mains !== null && mains.length > 0 ? mains : processes;
+  return {
+    actual: { current, served, release, spool, startedBy: await startedBy() },
+    processes: own
+      .filter((process) => process.release === null || served.kind !== "build" || process.release === served.build)
+      .map(({ pid, startTicks }) => ({ pid, startTicks })),
+    inUse: new Set(processes.flatMap((process) => (process.release === null ? [] : [process.release]))),
+  };
+}
+
+async function runningMains(
+  pids: readonly number[] | null,
+  processes: readonly RunningProcess[],
+): Promise<RunningProcess[] | null> {
+  if (pids === null) return null;
+  const found = await Promise.all(
+    pids.map(async (pid): Promise<RunningProcess | null> => {
+      const shown = processes.find((process) => process.pid === pid);
+      if (shown !== undefined) return shown;
+      const fact = await processFact(pid);
+      return fact === null ? null : { pid, startTicks: fact.startTicks, startedAtMs: fact.startedAtMs, release: null };
+    }),
+  );
+  return found.filter((process) => process !== null);
+}
+
+/** `current` in the ladder's words: a link that does not lead to a release is somebody else's. */
+export async function readCurrent(layout: Layout): Promise<LinkState> {
+  const link = await readLinkState(layout.current);
+  switch (link.kind) {
+    case "absent":
+      return { kind: "absent" };
+    case "foreign":
+      return { kind: "foreign", what: `a ${link.what}` };
+    case "link": {
+      const inside = link.target.startsWith(`${layout.releases}/`)
+        ? link.target.slice(layout.releases.length + 1)
+        : link.target.replace(/^releases\//, "");
+      return inside !== link.target && buildId.safeParse(inside).success
+        ? { kind: "link", build: inside, changedAtMs: link.changedAtMs }
+        : { kind: "foreign", what: `a link to ${link.target}` };
+    }
+  }
+}
+
+async function releaseState(layout: Layout, build: string, record: BuildRecord | null): Promise<Actual["release"]> {
+  if ((await stepFiles.kindOf(layout.release(build))) !== "directory") return "absent";
+  const known = parseJson(releaseRecordSchema, (await readIfThere(layout.record(build))) ?? "");
+  if (!known.ok || (record !== null && known.value.digest !== record.digest)) return "absent";
+  return known.value.installed ? "installed" : "extracted";
+}
+
+async function spoolState(layout: Layout, build: string, record: BuildRecord): Promise<Actual["spool"]> {
+  if ((await stepFiles.sizeOf(layout.verified(build, record.digest))) === record.size) return "verified";
+  const size = await stepFiles.sizeOf(layout.spool(build));
+  if (size === null) return "absent";
+  return size === record.size ? "fetched" : "partial";
+}

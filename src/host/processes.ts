@@ -1,0 +1,126 @@
+import { DeployError } from "../core/errors.ts";
+import type { CommandRequest, CommandResult, HostUser } from "../support/command.ts";
+import { abortedError, throwIfAborted } from "../support/wait.ts";
+import { commandArgv, commandEnvironment, DEFAULT_PATH } from "./processes_env.ts";
+import { directOutput, pipedOutput } from "./processes_output.ts";
+import { killOrphans } from "./scan.ts";
+
+const KILL_AFTER_MS = 5000;
+const LONGEST_TIMER_MS = 2_147_483_647;
+/** How often it is looked whether a group has ended, in milliseconds. */
+const GROUP_POLL_MS = 20;
+
+/**
+ * Runs a command in a session and process group of its own and waits for its end.
+ *
+ * @throws DeployError `aborted` when the signal was aborted (its group is killed by then), `config-invalid` for a user
+ *   the agent cannot become, `disk-full` or `internal` when the log or the program cannot be opened
+ */
+export async function runCommand(request: CommandRequest): Promise<CommandResult> {
+  const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
+  throwIfAborted(request.signal, `run "${shown}"`);
+  const env = commandEnvironment(request);
+  const argv = commandArgv(request, env);
+  await using output = await (request.background === "leave" ? directOutput(request) : pipedOutput(request));
+
+  const child = spawn(argv, env, request, shown, output.fd);
+  output.started();
+  const ending = await firstOf(child.exited, request);
+  if (ending !== "exited") await endGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS);
+  if (request.background !== "leave") {
+    signalGroup(child.pid, "SIGKILL");
+    // Those that made a session of their own are not in the group any more.
+    if (request.marker !== undefined) await killOrphans(request.marker);
+  }
+  const tail = await output.finish();
+
+  switch (ending) {
+    case "aborted":
+      throw abortedError(`finish "${shown}"`, request.signal);
+    case "timed-out":
+      return { kind: "timed-out", tail };
+    case "exited":
+      return child.signalCode === null
+        ? { kind: "exited", code: child.exitCode ?? 0, tail }
+        : { kind: "signalled", signal: String(child.signalCode), tail };
+  }
+}
+
+function spawn(
+  argv: string[],
+  env: Record<string, string>,
+  request: CommandRequest,
+  shown: string,
+  outputFd: number,
+): Bun.Subprocess<"ignore", number, number> {
+  try {
+    // detached: setsid, so that the group can be killed as one and nothing reaches it from the agent's terminal.
+    return Bun.spawn(argv, {
+      cwd: request.cwd,
+      env,
+      stdin: "ignore",
+      stdout: outputFd,
+      stderr: outputFd,
+      detached: true,
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new DeployError(`Cannot start "${shown}" in ${request.cwd}: ${text}.`, {
+      code: "internal",
+      hint: "Look whether that directory is there and the host can start processes.",
+      cause: error,
+    });
+  }
+}
+
+async function firstOf(exited: Promise<unknown>, request: CommandRequest): Promise<"exited" | "timed-out" | "aborted"> {
+  const { promise, resolve } = Promise.withResolvers<"timed-out" | "aborted">();
+  const timeout = setTimeout(() => resolve("timed-out"), Math.min(request.timeoutMs, LONGEST_TIMER_MS));
+  const onAbort = (): void => resolve("aborted");
+  request.signal.addEventListener("abort", onAbort, { once: true });
+  // It may have been aborted while the log was opened, before anybody listened.
+  if (request.signal.aborted) onAbort();
+  try {
+    return await Promise.race([exited.then(() => "exited" as const), promise]);
+  } finally {
+    clearTimeout(timeout);
+    request.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** TERM to the whole group, time for it to end, then KILL. */
+async function endGroup(group: number, exited: Promise<unknown>, killAfterMs: number): Promise<void> {
+  signalGroup(group, "SIGTERM");
+  // A stopped process acts on TERM only when it goes on.
+  signalGroup(group, "SIGCONT");
+  const endsAt = performance.now() + killAfterMs;
+  while (performance.now() < endsAt && signalGroup(group, 0)) await Bun.sleep(GROUP_POLL_MS);
+  signalGroup(group, "SIGKILL");
+  await exited;
+}
+
+/** False when the group has no processes any more. */
+function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** @throws DeployError `config-invalid` when the host does not know the user */
+export function userByName(name: string): HostUser {
+  const found = Bun.spawnSync(["getent", "passwd", "--", name], {
+    env: { PATH: DEFAULT_PATH },
+    stdin: "ignore",
+    stderr: "ignore",
+  });
+  const [login, , uid, gid, , home] = found.stdout.toString().trim().split(":");
+  if (found.exitCode !== 0 || login === undefined || uid === undefined || gid === undefined) {
+    throw new DeployError(`Cannot run commands as "${name}": this host has no such user.`, {
+      code: "config-invalid",
+      hint: `Create it (useradd --system ${name}), or name another user in the agent's file.`,
+    });
+  }
+  return { name: login, uid: Number(uid), gid: Number(gid), ...(home === undefined || home === "" ? {} : { home }) };
+}

@@ -1,0 +1,200 @@
+import { closeSync, fchownSync, fstatSync, ftruncateSync, readSync } from "node:fs";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DeployError } from "../core/errors.ts";
+import type { CommandRequest } from "../support/command.ts";
+import { outputTail } from "../support/ring.ts";
+import { errorCodeOf, fileError } from "./files.ts";
+import { errno, libc } from "./libc.ts";
+
+/** Where a command's output goes while it runs. */
+export interface CommandOutput extends AsyncDisposable {
+  /** For the child's stdout and stderr. */
+  readonly fd: number;
+  /** The child has its copy of `fd`. */
+  started(): void;
+  /** The command has ended: take what is still coming, and say how it ended. */
+  finish(): Promise<string>;
+}
+
+const TAIL_BYTES = 2048;
+const NEWLINE = 0x0a;
+
+/** How long output may still come after everything that could write it was killed. */
+const DRAIN_MS = 1000;
+
+/** O_CLOEXEC: no other command that is started meanwhile may hold this pipe open. */
+const PIPE_CLOEXEC = 0o2000000;
+
+async function openLog(request: CommandRequest): Promise<{ file: FileHandle; startBytes: number }> {
+  try {
+    await mkdir(dirname(request.logFile), { recursive: true });
+    // Append also after a fresh start: two writers (a service left running, the next attempt) never overwrite each other.
+    const file = await open(request.logFile, "a+", 0o640);
+    if (request.log !== "append") await file.truncate(0);
+    return { file, startBytes: (await file.stat()).size };
+  } catch (error) {
+    throw fileError(`Cannot open the log "${request.logFile}"`, error);
+  }
+}
+
+function cutLine(maxBytes: number): string {
+  return `\n… output cut at ${maxBytes} bytes\n`;
+}
+
+/**
+ * Output of a command whose processes all end with it: through a pipe, so that not one byte over the limit reaches the
+ * disk. A real pipe and not Bun's "pipe", which is a socket: /dev/stderr cannot be opened on a socket, and the two
+ * streams would lose their order.
+ */
+export async function pipedOutput(request: CommandRequest): Promise<CommandOutput> {
+  const { file } = await openLog(request);
+  const ends = new Int32Array(2);
+  if (libc().pipe2(ends, PIPE_CLOEXEC) !== 0) {
+    await file.close();
+    throw new DeployError(`Cannot make a pipe for the output of a command: errno ${errno()}.`, { code: "internal" });
+  }
+  const [readEnd = -1, writeEnd = -1] = ends;
+  giveTo(request, writeEnd);
+  let writeEndOpen = true;
+  const closeWriteEnd = (): void => {
+    if (writeEndOpen) closeSync(writeEnd);
+    writeEndOpen = false;
+  };
+  const tail = outputTail(TAIL_BYTES);
+  const reader = Bun.file(readEnd).stream().getReader();
+  let drained: Promise<void> = Promise.resolve();
+
+  const drain = async (): Promise<void> => {
+    let total = 0;
+    const failures: DeployError[] = [];
+    const log = async (bytes: Uint8Array | string): Promise<void> => {
+      // A full disk must not stop the reading: the command would hang in its next write.
+      if (failures.length > 0) return;
+      await file.appendFile(bytes).catch((error: unknown) => {
+        failures.push(fileError(`Cannot write the log "${request.logFile}"`, error));
+      });
+    };
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const room = request.maxLogBytes - total;
+      total += value.length;
+      tail.push(value);
+      if (room > 0) await log(value.subarray(0, room));
+      if (room >= 0 && total > request.maxLogBytes) await log(cutLine(request.maxLogBytes));
+    }
+    if (total > request.maxLogBytes) await log(`… ${total} bytes were written in all\n`);
+    for (const failure of failures) tail.push(new TextEncoder().encode(`\n${failure.message}\n`));
+  };
+
+  return {
+    fd: writeEnd,
+    started: () => {
+      closeWriteEnd();
+      drained = drain();
+    },
+    finish: async () => {
+      const timeout = setTimeout(() => void reader.cancel(), DRAIN_MS);
+      try {
+        await drained;
+      } finally {
+        clearTimeout(timeout);
+      }
+      return tail.text();
+    },
+    [Symbol.asyncDispose]: async () => {
+      closeWriteEnd();
+      await reader.cancel();
+      closeSync(readEnd);
+      await file.close();
+    },
+  };
+}
+
+/** How often the log of a start command is cut back to its limit, in milliseconds. */
+const TRIM_MS = 100;
+
+/**
+ * Output of a command that leaves a service behind: straight into the log file. A pipe would end with the agent, and the
+ * service with its next line of output (SIGPIPE). While the command runs, the file is cut back to the limit; afterwards
+ * the service is its only writer, and `trimLog` keeps it in bounds.
+ */
+export async function directOutput(request: CommandRequest): Promise<CommandOutput> {
+  const { file, startBytes } = await openLog(request);
+  giveTo(request, file.fd);
+  const limit = startBytes + request.maxLogBytes;
+  let tail = outputTail(TAIL_BYTES);
+  let cut = false;
+
+  const readTail = (): number => {
+    const { size } = fstatSync(file.fd);
+    const from = Math.min(size, Math.max(startBytes, size - TAIL_BYTES));
+    const bytes = new Uint8Array(size - from);
+    const read = readSync(file.fd, bytes, 0, bytes.length, from);
+    tail = outputTail(TAIL_BYTES);
+    // One byte more than fits marks the first line as cut.
+    if (from > startBytes) tail.push(new Uint8Array(1));
+    tail.push(bytes.subarray(0, read));
+    return size;
+  };
+  // Nothing is awaited between the reading and the cut, because what is written in between is lost.
+  const look = (): void => {
+    try {
+      let size = readTail();
+      for (let again = 0; again < 3 && fstatSync(file.fd).size > size; again++) size = readTail();
+      if (size <= limit) return;
+      ftruncateSync(file.fd, limit);
+      cut = true;
+    } catch {
+      // A log on a failing disk is no reason to fail the start of a service.
+    }
+  };
+  const timer = setInterval(look, TRIM_MS);
+
+  return {
+    fd: file.fd,
+    started: () => {},
+    finish: async () => {
+      clearInterval(timer);
+      look();
+      if (cut) await file.appendFile(cutLine(request.maxLogBytes)).catch(() => {});
+      return tail.text();
+    },
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await file.close();
+    },
+  };
+}
+
+/** Opening /dev/stderr asks for permission on what is behind it, which is the agent's otherwise. */
+function giveTo(request: CommandRequest, fd: number): void {
+  if (request.user === undefined || process.getuid?.() !== 0) return;
+  try {
+    fchownSync(fd, request.user.uid, request.user.gid);
+  } catch {
+    // Without the permission to give files away only that opening fails; plain output does not need it.
+  }
+}
+
+/**
+ * Cuts a log that a service left running writes to back to its newest half when it has grown past the limit. Safe at any
+ * time, since every writer appends; lines written in the instant of the cut are lost.
+ */
+export async function trimLog(path: string, maxBytes: number): Promise<void> {
+  try {
+    await using file = await open(path, "r+");
+    const { size } = await file.stat();
+    if (size <= maxBytes) return;
+    const keep = Math.floor(maxBytes / 2);
+    const { bytesRead, buffer } = await file.read(new Uint8Array(keep), 0, keep, size - keep);
+    const from = buffer.indexOf(NEWLINE) + 1;
+    await file.truncate(0);
+    await using appending = await open(path, "a");
+    await appending.appendFile(buffer.subarray(from, bytesRead));
+  } catch (error) {
+    if (errorCodeOf(error) === "ENOENT") return;
+    throw fileError(`Cannot cut the log "${path}"`, error);
+  }
+}

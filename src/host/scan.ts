@@ -1,0 +1,153 @@
+import { realpath } from "node:fs/promises";
+import { allPids, argvOf, bootedAtMs, linkOf, liveStat, startedAtMs, uidOf, variableOf } from "./scan_proc.ts";
+
+/** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
+export const STEP_VARIABLE = "DEPLOYD_STEP";
+
+/** A process that runs from a service's directory. */
+export interface ProcessFact {
+  readonly pid: number;
+  /** Milliseconds since the epoch, exact to about 10 ms; for comparing with the time of a flip. */
+  readonly startedAtMs: number;
+  /** Ticks since boot: the same pid with other ticks is another process. */
+  readonly startTicks: number;
+  readonly uid: number;
+  /** Directory name of the release it runs from; null when only its arguments tell, and they say `current`. */
+  readonly release: string | null;
+}
+
+/**
+ * Every process whose program, working directory or an argument lies in `<root>/releases/<build>/` or was named through
+ * `<root>/current`. The agent itself and commands of a step (which have the step variable) do not count.
+ *
+ * A process that the agent may not look into is known by its arguments alone: run the agent as root or as the user of
+ * the service.
+ */
+export async function processesOf(root: string, options: { ignoreMarker?: boolean } = {}): Promise<ProcessFact[]> {
+  const places = await placesOf(root);
+  const bootMs = await bootedAtMs();
+  const found = await Promise.all(
+    (await allPids()).map(async (pid): Promise<ProcessFact | null> => {
+      if (pid === process.pid) return null;
+      const release = await releaseOf(pid, places);
+      if (release === "none") return null;
+      if (options.ignoreMarker !== true && (await variableOf(pid, STEP_VARIABLE)) !== null) return null;
+      const [stat, uid] = await Promise.all([liveStat(pid), uidOf(pid)]);
+      if (stat === null || uid === null) return null;
+      const { startTicks } = stat;
+      return { pid, startedAtMs: startedAtMs(bootMs, startTicks), startTicks, uid, release: release.build };
+    }),
+  );
+  return found.filter((fact) => fact !== null).sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
+}
+
+/** Facts about one process; null when it is gone (a zombie is). `cmd` is its command line, for people. */
+export async function processFact(
+  pid: number,
+): Promise<{ startTicks: number; startedAtMs: number; uid: number; cmd: string } | null> {
+  const [bootMs, stat, uid, argv] = await Promise.all([bootedAtMs(), liveStat(pid), uidOf(pid), argvOf(pid)]);
+  if (stat === null || uid === null) return null;
+  const { startTicks } = stat;
+  return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid, cmd: argv.join(" ") };
+}
+
+/** How long it waits for processes to go that got KILL: one stuck in the kernel goes when its device answers. */
+const KILL_WAIT_MS = 2000;
+
+/**
+ * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment,
+ * also those that moved to a session of their own.
+ *
+ * @returns how many processes were found
+ */
+export async function killOrphans(marker: string): Promise<number> {
+  const seen = new Set<number>();
+  const endsAt = performance.now() + KILL_WAIT_MS;
+  for (;;) {
+    const marked = await markedWith(marker);
+    // They may have forked while they were looked for, so only an empty look ends it.
+    if (marked.length === 0) return seen.size;
+    for (const { pid, processGroup } of marked) {
+      seen.add(pid);
+      if (processGroup > 1) killQuietly(-processGroup);
+      killQuietly(pid);
+    }
+    if (performance.now() > endsAt) return seen.size;
+    await Bun.sleep(10);
+  }
+}
+
+async function markedWith(marker: string): Promise<{ pid: number; processGroup: number }[]> {
+  const own = await liveStat(process.pid);
+  const found = await Promise.all(
+    (await allPids()).map(async (pid) => {
+      if (pid === process.pid || (await variableOf(pid, STEP_VARIABLE)) !== marker) return null;
+      const stat = await liveStat(pid);
+      if (stat === null) return null;
+      // The agent's own group would take the agent along.
+      return { pid, processGroup: stat.processGroup === own?.processGroup ? 0 : stat.processGroup };
+    }),
+  );
+  return found.filter((row) => row !== null);
+}
+
+function killQuietly(target: number): void {
+  try {
+    process.kill(target, "SIGKILL");
+  } catch {
+    // Gone already, which is what was wanted.
+  }
+}
+
+/** How paths below a service's directory begin, as written in the configuration and as the kernel resolves them. */
+interface Places {
+  readonly releases: readonly string[];
+  readonly currents: readonly string[];
+}
+
+async function placesOf(root: string): Promise<Places> {
+  const written = root.replace(/\/+$/, "");
+  const resolved = await realpath(written).catch(() => written);
+  const roots = [...new Set([written, resolved])];
+  return { releases: roots.map((path) => `${path}/releases/`), currents: roots.map((path) => `${path}/current`) };
+}
+
+/** What the kernel resolved (program, directory) goes before what was merely written (arguments). */
+async function releaseOf(pid: number, places: Places): Promise<{ build: string | null } | "none"> {
+  const [exe, cwd] = await Promise.all([linkOf(pid, "exe"), linkOf(pid, "cwd")]);
+  for (const path of [exe, cwd]) {
+    const build = path === null ? null : releaseIn(path, places, 0);
+    if (build !== null) return { build };
+  }
+  const argv = await argvOf(pid);
+  for (const word of argv) {
+    for (let at = word.indexOf("/"); at !== -1; at = word.indexOf("/", at + 1)) {
+      const build = beginsPath(word, at) ? releaseIn(word, places, at) : null;
+      if (build !== null) return { build };
+    }
+  }
+  return argv.some((word) => mentionsCurrent(word, places)) ? { build: null } : "none";
+}
+
+/** The directory name after `<root>/releases/` in the path that begins at `at`. */
+function releaseIn(text: string, places: Places, at: number): string | null {
+  const prefix = places.releases.find((start) => text.startsWith(start, at));
+  if (prefix === undefined) return null;
+  const name = /^[^/\s:,;"']+/.exec(text.slice(at + prefix.length));
+  return name?.[0] ?? null;
+}
+
+function mentionsCurrent(word: string, places: Places): boolean {
+  return places.currents.some((path) => {
+    for (let at = word.indexOf(path); at !== -1; at = word.indexOf(path, at + 1)) {
+      const next = word[at + path.length];
+      if (beginsPath(word, at) && (next === undefined || /[/\s:,;"']/.test(next))) return true;
+    }
+    return false;
+  });
+}
+
+/** In `--config=/srv/a` and `x:/srv/a` a path begins, in `/backup/srv/a` it does not. */
+function beginsPath(word: string, at: number): boolean {
+  return at === 0 || /[=:,;\s"'@]/.test(word[at - 1] ?? "");
+}

@@ -1,0 +1,31 @@
+import type { ProbeSpec } from "../core/recipe.ts";
+import type { RunCommand } from "../support/command.ts";
+import { failed, type ProbeFailure, timedOut } from "./result.ts";
+
+/** Runs a command that exits with 0 when the service is well. @returns null when it did */
+export async function probeCommand(
+  spec: Extract<ProbeSpec, { kind: "command" }>,
+  run: RunCommand,
+  signal: AbortSignal,
+): Promise<ProbeFailure | null> {
+  const result = await run(spec.run, {
+    background: "kill",
+    timeoutMs: spec.timeoutMs,
+    label: "check",
+    as: "service",
+    signal,
+  });
+  switch (result.kind) {
+    case "timed-out":
+      return { ...timedOut(spec.timeoutMs), ...detailOf(result.tail) };
+    case "signalled":
+      return failed(`ended by ${result.signal}`, result.tail);
+    case "exited":
+      return result.code === 0 ? null : failed(`exit ${result.code}`, result.tail);
+  }
+}
+
+function detailOf(tail: string): { detail?: string } {
+  const { detail } = failed("", tail);
+  return detail === undefined ? {} : { detail };
+}

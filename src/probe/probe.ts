@@ -1,0 +1,82 @@
+import type { ProbeSpec } from "../core/recipe.ts";
+import type { Clock } from "../support/clock.ts";
+import type { RunCommand } from "../support/command.ts";
+import { throwIfAborted } from "../support/wait.ts";
+import { probeCommand } from "./command.ts";
+import { probeHttp } from "./http.ts";
+import type { ProbeResult } from "./result.ts";
+import { probeTcp } from "./tcp.ts";
+
+export interface ProbePorts {
+  readonly run: RunCommand;
+}
+
+/**
+ * Asks once. Whatever goes wrong is an answer, not an error.
+ *
+ * @throws DeployError `aborted`
+ */
+export async function probeOnce(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult> {
+  throwIfAborted(signal, "check the service");
+  const startedAt = performance.now();
+  const failure = await ask(spec, ports, signal);
+  throwIfAborted(signal, "check the service");
+  return failure ?? { ok: true, tookMs: Math.round(performance.now() - startedAt) };
+}
+
+async function ask(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult | null> {
+  switch (spec.kind) {
+    case "http":
+      return await probeHttp(spec, signal);
+    case "tcp":
+      return await probeTcp(spec, signal);
+    case "command":
+      return await probeCommand(spec, ports.run, signal);
+  }
+}
+
+export interface HealthRequest {
+  readonly spec: ProbeSpec;
+  /** Pause between two attempts, in milliseconds. */
+  readonly intervalMs: number;
+  /** How many attempts in a row must succeed. */
+  readonly successes: number;
+  /** No attempt begins after this, in milliseconds; the one that is running may take its own time-out longer. */
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Told after every attempt; `streak` is the number of successes in a row so far. */
+  readonly onAttempt?: (result: ProbeResult, streak: number) => void;
+}
+
+export type Health =
+  | { readonly kind: "healthy"; readonly attempts: number }
+  | { readonly kind: "unhealthy"; readonly last: ProbeResult; readonly attempts: number };
+
+/**
+ * Asks until the service has answered well `successes` times in a row or the time is over; at least once.
+ *
+ * The time is added up from pauses and attempts and not read from the clock, because machines that have just booted
+ * set their clocks, and an hour's leap must not fail a check.
+ *
+ * @returns `last` is the newest failure if there was one, else the newest success of a streak that was too short
+ * @throws DeployError `aborted`
+ */
+export async function probeUntilHealthy(request: HealthRequest, ports: ProbePorts): Promise<Health> {
+  // Not cut to what is left: the last attempt would fail with a number of its own, and hide the real reason.
+  const timeoutMs = Math.min(request.spec.timeoutMs, request.deadlineMs);
+  let leftMs = request.deadlineMs;
+  let streak = 0;
+  let lastFailure: ProbeResult | null = null;
+  for (let attempts = 1; ; attempts++) {
+    const startedAt = performance.now();
+    const result = await probeOnce({ ...request.spec, timeoutMs }, ports, request.signal);
+    streak = result.ok ? streak + 1 : 0;
+    if (!result.ok) lastFailure = result;
+    request.onAttempt?.(result, streak);
+    if (streak >= request.successes) return { kind: "healthy", attempts };
+    leftMs -= performance.now() - startedAt + request.intervalMs;
+    if (leftMs <= 0) return { kind: "unhealthy", last: lastFailure ?? result, attempts };
+    await request.clock.sleep(request.intervalMs, request.signal);
+  }
+}

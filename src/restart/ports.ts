@@ -1,0 +1,27 @@
+import type { Clock } from "../support/clock.ts";
+import type { RunCommand } from "../support/command.ts";
+
+/** What restarting a service needs of the host. */
+export interface SupervisorPorts {
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  /** Null when there is no such process. `startTicks` tells it from a later process of the same number. */
+  processFact(pid: number): Promise<{ startTicks: number; startedAtMs: number } | null>;
+  /** Throws what the kernel says (ESRCH, EPERM). */
+  kill(pid: number, signal: NodeJS.Signals): void;
+  /** A file's text and the time of its last change, or null when there is none. */
+  readWithTime(path: string): Promise<{ text: string; changedAtMs: number } | null>;
+}
+
+/**
+ * One way to bring a service to run what `current` points at. `stop` and `start` stand alone where the supervisor can do
+ * them apart, so that traffic and the wait for idle connections can come between.
+ */
+export interface Supervisor {
+  /** The operation that the recipe names: a restart or a reload. Returns when the supervisor says it is done. */
+  restart(signal: AbortSignal): Promise<void>;
+  /** Null where there is only a reload. */
+  readonly parts: { stop(signal: AbortSignal): Promise<void>; start(signal: AbortSignal): Promise<void> } | null;
+  /** The processes that the supervisor knows as the service's own; empty when it does not run or cannot tell. */
+  mainPids(signal: AbortSignal): Promise<number[]>;
+}

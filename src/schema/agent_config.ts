@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { checkSection, installSection, restartSection } from "./manifest.ts";
+import { hostName, serviceName, zoneName } from "./names.ts";
+
+/*
+ * `agent.toml`: what this host is and what it accepts. ZooKeeper says which build, the build says what runs, and only
+ * this file says what the host allows; nothing here can be changed from ZooKeeper.
+ */
+
+const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is wanted");
+
+const serviceSection = z.strictObject({
+  /** The service's directory; `<root>/<service>` unless given. */
+  root: absolutePath.optional(),
+  /** URL prefixes that builds may be fetched from. */
+  sources: z.array(z.string().min(1)).min(1).optional(),
+  /** User that install, restart and check commands run as. Required when the agent runs as root. */
+  run_as: z.string().min(1).optional(),
+  /** Variables for the commands, and for ${NAME} in the manifest's URLs, addresses and paths. */
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable name is wanted"), z.string()).default({}),
+  /** systemd units that a build may restart; `<service>.service` and `<service>@*.service` unless given. */
+  units: z.array(z.string().min(1)).optional(),
+  /** Pid files outside the service's directory that a build may have signalled. */
+  pid_files: z.array(absolutePath).default([]),
+  /** For builds that carry no deployd.toml. */
+  install: installSection.optional(),
+  restart: restartSection.optional(),
+  check: checkSection.optional(),
+});
+
+export const agentConfigSchema = z.strictObject({
+  /** Name of this host in ZooKeeper; the machine's host name unless given. */
+  host: hostName.optional(),
+  zone: zoneName.optional(),
+  /** Where services live. */
+  root: absolutePath.default("/srv/deployd"),
+  zookeeper: z.strictObject({
+    /** `host:port,host:port`, tried in random order. */
+    servers: z.string().min(1),
+    chroot: z
+      .string()
+      .regex(/^\/[^\0]*[^/\0]$|^\/$/, "a chroot starts with / and does not end with it")
+      .default("/deployd"),
+    session_timeout_s: z.number().min(1).max(600).default(10),
+    /** `user:password` of a digest login. Better given as DEPLOYD_ZOOKEEPER_DIGEST than in a file. */
+    digest: z
+      .string()
+      .regex(/^[^:]+:.+$/, "user:password is wanted")
+      .optional(),
+  }),
+  status: z
+    .strictObject({
+      /** `address:port` of /status; port 0 takes a free one. */
+      listen: z
+        .string()
+        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is wanted")
+        .default("127.0.0.1:9876"),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Releases kept per service; current, previous, wished and used ones are kept besides. */
+      releases: z.int().min(1).max(1000).default(5),
+      /** Bytes a build may unpack to. */
+      unpacked_bytes: z
+        .int()
+        .min(1)
+        .default(20 * 1024 ** 3),
+      /** Files, directories and links a build may unpack to. */
+      entries: z.int().min(1).default(2_000_000),
+      /** Bytes kept of one step's output. */
+      log_bytes: z
+        .int()
+        .min(1024)
+        .default(1024 * 1024),
+      /** Tries of one download before the host gives the build up. */
+      fetch_attempts: z.int().min(1).max(100).default(8),
+    })
+    .prefault({}),
+  log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  services: z.record(serviceName, serviceSection).refine((services) => Object.keys(services).length > 0, {
+    message: "at least one service is wanted, as in [services.web]",
+  }),
+});
+
+export type AgentConfig = z.output<typeof agentConfigSchema>;
+export type ServiceConfig = z.output<typeof serviceSection>;

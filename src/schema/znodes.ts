@@ -1,0 +1,179 @@
+import { z } from "zod";
+import { buildId, deployId, digest, hostName, timestamp, zoneName } from "./names.ts";
+
+/*
+ * Everything deployd keeps in ZooKeeper (design, section 4), as JSON. Unlike files that people write, records are read
+ * loosely: a field that a newer deployd added is carried along by an older one, never refused and never dropped.
+ */
+
+/** `services/<service>`: an operator's settings. */
+export const serviceSettingsSchema = z.looseObject({
+  /** Hosts that may be out of service at once. */
+  max: z.int().min(1).default(1),
+  /** Hosts that may fail before the deploy halts. */
+  budget: z.int().min(0).default(0),
+  /** Milliseconds a host must stay healthy before its slot is given back. */
+  soakMs: z.int().min(0).default(5_000),
+});
+export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
+
+/** `services/<service>/enabled` and `enabled/canary`. A wish written by hand may lack the deploy, or be just a build id. */
+export const wishSchema = z.preprocess(
+  (value) => (typeof value === "string" ? { build: value } : value),
+  z.looseObject({ build: buildId, deploy: deployId.optional() }),
+);
+export type Wish = z.output<typeof wishSchema>;
+
+export const roleSchema = z.enum(["fleet", "canary"]);
+export type Role = z.output<typeof roleSchema>;
+
+/** `services/<service>/hosts/<host>`. */
+export const hostRecordSchema = z.looseObject({
+  role: roleSchema.default("fleet"),
+  zone: zoneName.optional(),
+});
+export type HostRecord = z.output<typeof hostRecordSchema>;
+
+/** Who decided something, when and why. */
+const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
+
+/** `services/<service>/builds/<build>`: immutable but for `barred`. */
+export const buildRecordSchema = z.looseObject({
+  url: z.string().min(1),
+  digest,
+  /** Bytes of the archive. */
+  size: z.int().min(0),
+  /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
+  entries: z.int().min(0).optional(),
+  unpackedBytes: z.int().min(0).optional(),
+  signature: z.string().optional(),
+  commit: z.string().optional(),
+  author: z.string().optional(),
+  time: timestamp,
+  barred: byWhom.optional(),
+});
+export type BuildRecord = z.output<typeof buildRecordSchema>;
+
+const deployStateSchema = z.enum([
+  "preparing",
+  "canary",
+  "rolling",
+  "done",
+  "halted",
+  "aborted",
+  "rolling back",
+  "rolled back",
+]);
+export type DeployState = z.output<typeof deployStateSchema>;
+
+/** `services/<service>/deploys/<id>`. */
+export const deployRecordSchema = z.looseObject({
+  build: buildId,
+  /** The build to go back to; null for the first deploy of a service. */
+  previous: buildId.nullable(),
+  who: z.string(),
+  why: z.string(),
+  /** What is deployed to, in order. The first entry is where the deploy is now until it is promoted. */
+  stages: z.array(z.enum(["canary", "fleet"])).min(1),
+  stage: z.enum(["canary", "fleet"]),
+  limits: z.looseObject({ max: z.int().min(1), budget: z.int().min(0), soakMs: z.int().min(0) }),
+  state: deployStateSchema,
+  /** True in state `canary` when every canary host serves the build and a person has to decide. */
+  awaitingPromotion: z.boolean().default(false),
+  /** Why it is in this state: the first failure of a halted deploy, the reason given for a rollback. */
+  reason: z.string().default(""),
+  times: z.looseObject({ created: timestamp, changed: timestamp, ended: timestamp.optional() }),
+  promoted: byWhom.optional(),
+  rollback: byWhom.extend({ from: deployStateSchema }).optional(),
+});
+export type DeployRecord = z.output<typeof deployRecordSchema>;
+
+const slotSchema = z.looseObject({
+  zone: zoneName.optional(),
+  attempt: z.int().min(0),
+  since: timestamp,
+  /** What the host is to be brought to with it; a deploy that is rolled back meanwhile wants another build. */
+  build: buildId.optional(),
+});
+export type Slot = z.output<typeof slotSchema>;
+
+const failureSchema = z.looseObject({
+  reason: z.string(),
+  /** The build that failed, so that going back after a halt starts with a budget of its own. */
+  build: buildId,
+  /** False while the host cannot be counted on: it keeps its share of `max` until it is healthy again. */
+  healthy: z.boolean(),
+  since: timestamp,
+});
+export type Failure = z.output<typeof failureSchema>;
+
+/** `services/<service>/deploys/<id>/gate`: who is out of service now and who failed; changed by compare-and-set only. */
+export const gateSchema = z.looseObject({
+  slots: z.record(hostName, slotSchema).default({}),
+  failed: z.record(hostName, failureSchema).default({}),
+});
+export type Gate = z.output<typeof gateSchema>;
+
+/** `services/<service>/deploys/<id>/grants/<host>`. */
+export const grantSchema = z.looseObject({ attempt: z.int().min(0), since: timestamp });
+export type Grant = z.output<typeof grantSchema>;
+
+/** Where a host is on the ladder, as others see it. */
+const hostStepSchema = z.enum([
+  "idle",
+  "fetch",
+  "verify",
+  "extract",
+  "install",
+  "ready",
+  "flip",
+  "restart",
+  "check",
+  "soak",
+  "serving",
+  "failed",
+]);
+export type HostStep = z.output<typeof hostStepSchema>;
+
+/** `services/<service>/status/<host>`: what the host serves and does. */
+export const hostStatusSchema = z.looseObject({
+  /** The build its processes run; null when it serves nothing. */
+  build: buildId.nullable(),
+  health: z.enum(["healthy", "unhealthy", "nothing"]),
+  wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
+  step: hostStepSchema,
+  /** True while the host works its way back to the build it served before. */
+  rollingBack: z.boolean().default(false),
+  attempt: z.int().min(0),
+  /** Since when it is on this step. */
+  since: timestamp,
+  error: z
+    .looseObject({
+      code: z.string(),
+      message: z.string(),
+      hint: z.string().default(""),
+      build: buildId,
+      step: hostStepSchema,
+    })
+    .nullable()
+    .default(null),
+  /** The end of the failed step's output. */
+  log: z.string().default(""),
+});
+export type HostStatus = z.output<typeof hostStatusSchema>;
+
+/** `agents/<host>`, ephemeral. */
+export const agentRecordSchema = z.looseObject({
+  version: z.string(),
+  /** The kernel's boot id: tells a restarted agent from a restarted machine. */
+  bootId: z.string(),
+  /** Of the status port. */
+  statusAddress: z.string().nullable(),
+  pid: z.int(),
+  since: timestamp,
+});
+export type AgentRecord = z.output<typeof agentRecordSchema>;
+
+/** `services/<service>/deploys`: the newest deploy. Every deploy begins with a compare-and-set here: one at a time. */
+export const deploysPointerSchema = z.looseObject({ latest: deployId.nullable().default(null) });
+export type DeploysPointer = z.output<typeof deploysPointerSchema>;

@@ -1,0 +1,52 @@
+import { Hono } from "hono";
+import { accepts } from "hono/accepts";
+import type { Metrics } from "./metrics.ts";
+import { isReady, type StatusView } from "./view.ts";
+
+const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/**
+ * The read-only status port. `/status` answers in the form that is asked for: Prometheus names its text format first,
+ * curl and scripts take anything and get JSON. `?format=json|prometheus` decides where a header cannot.
+ */
+export function statusApp(view: () => StatusView, metrics: Metrics): Hono {
+  const app = new Hono();
+  const prometheus = async () =>
+    new Response(await metrics.text(), { headers: { "content-type": PROMETHEUS_TYPE, vary: "Accept" } });
+  const json = () =>
+    Response.json(
+      { schema: "deployd.status/1", ...view() },
+      { headers: { vary: "Accept", "cache-control": "no-store" } },
+    );
+
+  app.get("/status", (c) => {
+    const format = c.req.query("format");
+    if (format === "json") return json();
+    if (format === "prometheus") return prometheus();
+    if (format !== undefined) {
+      return c.text(`Cannot show the status as "${format}": the formats are json and prometheus.\n`, 400);
+    }
+    const wanted = accepts(c, {
+      header: "Accept",
+      supports: ["application/json", "text/plain", "application/openmetrics-text"],
+      default: "application/json",
+      // The most wanted type decides; a mere */* is for whoever has no preference.
+      match: (accepted) =>
+        accepted.toSorted((a, b) => b.q - a.q).find(({ type }) => type !== "*/*")?.type ?? "application/json",
+    });
+    return wanted.startsWith("text/plain") || wanted.startsWith("application/openmetrics-text") ? prometheus() : json();
+  });
+  app.get("/metrics", prometheus);
+  app.get("/livez", (c) => c.text("alive\n"));
+  app.get("/readyz", (c) => {
+    const now = view();
+    if (isReady(now)) return c.text("ready\n");
+    const unread = now.services.filter((service) => service.readAtMs === 0).map((service) => service.service);
+    return c.text(
+      `not ready: ${now.problem || `no wish was read yet for ${unread.join(", ")}; ZooKeeper is ${now.zookeeper.state} (${now.zookeeper.detail})`}\n`,
+      503,
+    );
+  });
+  app.notFound((c) => c.text("There is /status, /metrics, /livez and /readyz here.\n", 404));
+  return app;
+}

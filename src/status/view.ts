@@ -1,0 +1,32 @@
+import type { HostStatus } from "../schema/znodes.ts";
+
+/** What /status shows; the agent makes it anew for each request. */
+export interface StatusView {
+  readonly host: string;
+  readonly version: string;
+  readonly startedAt: string;
+  readonly zookeeper: {
+    readonly state: "connecting" | "connected" | "suspended" | "expired" | "auth-failed" | "closed";
+    /** The server in use, or what keeps the agent from one. */
+    readonly detail: string;
+    readonly sessionLosses: number;
+  };
+  /** What keeps this agent from working at all: another agent has its name. Empty when nothing does. */
+  readonly problem: string;
+  readonly services: readonly ServiceView[];
+}
+
+interface ServiceView {
+  readonly service: string;
+  readonly status: HostStatus;
+  /** What keeps the host from following its wish; empty when nothing does. */
+  readonly problem: string;
+  /** When ZooKeeper was last read, in epoch milliseconds; 0 before the first time. */
+  readonly readAtMs: number;
+  readonly download: { readonly bytes: number; readonly of: number } | null;
+}
+
+/** The agent can do its work: it has read every wish and nobody else has its name. */
+export function isReady(view: StatusView): boolean {
+  return view.problem === "" && view.services.every((service) => service.readAtMs > 0);
+}

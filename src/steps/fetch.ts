@@ -1,0 +1,36 @@
+import { DeployError } from "../core/errors.ts";
+import { fetchToFile } from "../fetch/source.ts";
+import type { BuildWork, StepPorts } from "./ports.ts";
+
+/** Room that must stay free on the disk besides the archive and what it unpacks to. */
+const SPARE_BYTES = 64 * 1024 * 1024;
+
+export interface FetchPolicy {
+  /** URL prefixes the host accepts; none means any. */
+  readonly sources: readonly string[];
+  readonly onProgress?: (bytesSoFar: number) => void;
+}
+
+/** Downloads the archive into the build's staging directory. A leftover of an earlier try is continued. */
+export async function fetchStep(work: BuildWork, policy: FetchPolicy, { files, signal }: StepPorts): Promise<void> {
+  const { layout, build, record } = work;
+  const spool = layout.spool(build);
+  await files.makeDirectory(layout.staging(build), 0o700);
+  const have = (await files.sizeOf(spool)) ?? 0;
+  const wanted = Math.max(0, record.size - have) + (record.unpackedBytes ?? record.size);
+  const free = await files.freeBytes(layout.root);
+  if (free < wanted + SPARE_BYTES) {
+    throw new DeployError(
+      `Cannot fetch "${build}" into ${layout.root}: it needs ${wanted} bytes and ${SPARE_BYTES} to spare, and ${free} are free.`,
+      { code: "disk-full", hint: "Make room on the disk, or keep fewer releases (limits.releases).", retry: true },
+    );
+  }
+  await fetchToFile({
+    url: record.url,
+    into: spool,
+    size: record.size,
+    sources: policy.sources,
+    signal,
+    ...(policy.onProgress === undefined ? {} : { onProgress: policy.onProgress }),
+  });
+}

@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import type { Digest } from "../schema/names.ts";
+
+/** Where everything of one service lies on the host (design, section 5). Pure: it only joins names. */
+export interface Layout {
+  readonly root: string;
+  readonly releases: string;
+  readonly current: string;
+  readonly shared: string;
+  readonly state: string;
+  release(build: string): string;
+  /**
+   * What deployd knows of a release. It stands beside the releases and not in them: they belong to the service's user, who
+   * could put a link in its way.
+   */
+  record(build: string): string;
+  /** Relative, so that the whole tree can be moved or looked at from a container. */
+  linkTarget(build: string): string;
+  staging(build: string): string;
+  /** The download; a leftover is resumed. */
+  spool(build: string): string;
+  /** The download once its digest was right. The digest is in the name, so a verified file is never taken for another. */
+  verified(build: string, digest: Digest): string;
+  tree(build: string): string;
+  log(build: string, step: string): string;
+}
+
+export const MANIFEST_FILE = "deployd.toml";
+export const STAGING_PREFIX = ".staging-";
+
+export function layoutOf(root: string): Layout {
+  const staging = (build: string) => join(root, `${STAGING_PREFIX}${build}`);
+  return {
+    root,
+    releases: join(root, "releases"),
+    current: join(root, "current"),
+    shared: join(root, "shared"),
+    state: join(root, "state.json"),
+    release: (build) => join(root, "releases", build),
+    record: (build) => join(root, "builds", `${build}.json`),
+    linkTarget: (build) => `releases/${build}`,
+    staging,
+    spool: (build) => join(staging(build), "archive"),
+    verified: (build, digest) =>
+      join(staging(build), `archive-${digest.slice("sha256:".length, "sha256:".length + 16)}`),
+    tree: (build) => join(staging(build), "tree"),
+    log: (build, step) => join(root, "log", build, `${step}.log`),
+  };
+}

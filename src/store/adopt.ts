@@ -1,0 +1,98 @@
+import { isRunning } from "../core/deploy_state.ts";
+import { emptyGate } from "../core/gate.ts";
+import { DeployError } from "../core/errors.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/znodes.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { readBuild } from "./builds.ts";
+import { readFront, type DeployFront } from "./deploys.ts";
+import { canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
+import { encode } from "./records.ts";
+import { readService } from "./services.ts";
+
+/**
+ * A wish written by hand (zkCli, another program) is a deploy like any other: it gets a record with the service's own
+ * limits and nobody's name, in the `multi` that writes the deploy's id into the wish. Does nothing when every wish names
+ * its deploy.
+ *
+ * @returns the new deploy's id, or null
+ * @throws DeployError `build-unknown` when the wish names a build that was never added, `build-barred`
+ */
+export async function adoptWish(zk: ZooKeeper, service: string, id: string, now: Date): Promise<string | null> {
+  const front = await readFront(zk, service);
+  const byHand =
+    front.enabled.value !== null && front.enabled.value.deploy === undefined
+      ? { stage: "fleet" as const, wish: front.enabled.value, version: front.enabled.version }
+      : front.canary !== null && front.canary.value !== null && front.canary.value.deploy === undefined
+        ? { stage: "canary" as const, wish: front.canary.value, version: front.canary.version }
+        : null;
+  if (byHand === null) return null;
+  const { stage, wish, version } = byHand;
+  const settings = await readService(zk, service);
+  const { barred } = (await readBuild(zk, service, wish.build)).value;
+  if (barred !== undefined) {
+    throw new DeployError(
+      `Cannot follow the wish for "${wish.build}" of "${service}": the build was barred by ${barred.who} at ${barred.time} (${barred.why}).`,
+      {
+        code: "build-barred",
+        hint: `Wish for another build, or allow this one again with: deployd ctl builds unbar ${service} ${wish.build}`,
+      },
+    );
+  }
+  const time = now.toISOString();
+  const { latest } = front;
+  const record = deployRecordSchema.parse({
+    build: wish.build,
+    previous: stage === "canary" ? (front.enabled.value?.build ?? null) : previousOf(latest?.record ?? null),
+    who: "unknown",
+    why: "the wish was written into ZooKeeper by hand",
+    stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
+    stage,
+    limits: { max: settings.max, budget: settings.budget, soakMs: settings.soakMs },
+    state: "preparing",
+    times: { created: time, changed: time },
+  } satisfies Partial<DeployRecord>);
+  await zk.multi([
+    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id }), front.pointer.version),
+    ...overtakenOps(service, front, stage, id, time),
+    op.create(deployPath(service, id), encode(record)),
+    op.create(gatePath(service, id), encode(emptyGate)),
+    op.create(grantsPath(service, id), ""),
+    op.set(
+      stage === "canary" ? canaryPath(service) : enabledPath(service),
+      encode({ build: wish.build, deploy: id }),
+      version,
+    ),
+  ]);
+  return id;
+}
+
+/** What the new wish ends: the deploy that is under way, and, as with any deploy to the fleet, the canaries' own wish. */
+function overtakenOps(
+  service: string,
+  { latest, canary }: DeployFront,
+  stage: DeployRecord["stage"],
+  id: string,
+  time: string,
+): Op[] {
+  const ops: Op[] = [];
+  if (latest !== null && isRunning(latest.record.state)) {
+    const aborted: DeployRecord = {
+      ...latest.record,
+      state: "aborted",
+      awaitingPromotion: false,
+      reason: `overtaken by a wish written by hand (${id})`,
+      times: { ...latest.record.times, changed: time, ended: time },
+    };
+    ops.push(op.set(deployPath(service, latest.id), encode(aborted), latest.version));
+  }
+  // One that was written by hand as well is still to be adopted.
+  const followed = canary !== null && canary.value?.deploy !== undefined;
+  if (stage === "fleet" && followed) ops.push(op.delete(canaryPath(service), canary.version));
+  return ops;
+}
+
+/** What the fleet served before somebody overwrote the wish that said so. */
+function previousOf(latest: DeployRecord | null): string | null {
+  if (latest === null) return null;
+  return latest.state === "done" && latest.stage === "fleet" ? latest.build : latest.previous;
+}

@@ -1,0 +1,75 @@
+import { DeployError } from "../core/errors.ts";
+import { nearest } from "../schema/problems.ts";
+import { buildRecordSchema, type BuildRecord } from "../schema/znodes.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { attempting } from "./errors.ts";
+import { buildPath, buildsPath } from "./paths.ts";
+import { childrenOf, encode, readRecord, type Versioned } from "./records.ts";
+
+export async function listBuilds(zk: ZooKeeper, service: string): Promise<{ id: string; record: BuildRecord }[]> {
+  return attempting(`Cannot list the builds of "${service}"`, async () => {
+    const ids = await childrenOf(zk, buildsPath(service));
+    const found = await Promise.all(
+      ids.map(async (id) => ({ id, found: await readRecord(zk, buildPath(service, id), buildRecordSchema) })),
+    );
+    return found
+      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value }]))
+      .toSorted((a, b) => (a.record.time < b.record.time ? -1 : 1));
+  });
+}
+
+/** @throws DeployError `build-unknown`, with the nearest known id */
+export async function readBuild(zk: ZooKeeper, service: string, build: string): Promise<Versioned<BuildRecord>> {
+  return attempting(`Cannot read build "${build}" of "${service}"`, async () => {
+    const found = await readRecord(zk, buildPath(service, build), buildRecordSchema);
+    if (found !== null) return found;
+    const near = nearest(build, await childrenOf(zk, buildsPath(service)));
+    throw new DeployError(`There is no build "${build}" of "${service}".`, {
+      code: "build-unknown",
+      hint: near === undefined ? `Add it with: deployd ctl builds add ${service} FILE` : `Did you mean "${near}"?`,
+    });
+  });
+}
+
+/**
+ * Adds a build. Builds never change: the same id with the same digest is taken as said already, with another digest it
+ * is refused.
+ *
+ * @throws DeployError `build-exists`
+ */
+export async function addBuild(
+  zk: ZooKeeper,
+  service: string,
+  build: string,
+  record: BuildRecord,
+): Promise<"added" | "was there"> {
+  return attempting(`Cannot add build "${build}" to "${service}"`, async () => {
+    try {
+      await zk.create(buildPath(service, build), encode(record));
+      return "added";
+    } catch (error) {
+      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+    }
+    const there = await readBuild(zk, service, build);
+    if (there.value.digest === record.digest) return "was there";
+    throw new DeployError(
+      `Cannot add build "${build}" to "${service}": it exists with ${there.value.digest}, this file has ${record.digest}.`,
+      { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
+    );
+  });
+}
+
+/** Forbids a build, or allows it again when `barred` is null. */
+export async function setBarred(
+  zk: ZooKeeper,
+  service: string,
+  build: string,
+  barred: NonNullable<BuildRecord["barred"]> | null,
+): Promise<void> {
+  const { value, version } = await readBuild(zk, service, build);
+  const { barred: _, ...rest } = value;
+  await attempting(`Cannot change build "${build}" of "${service}"`, () =>
+    zk.set(buildPath(service, build), encode(barred === null ? rest : { ...rest, barred }), version),
+  );
+}

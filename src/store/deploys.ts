@@ -1,0 +1,108 @@
+import { DeployError } from "../core/errors.ts";
+import { isRunning } from "../core/deploy_state.ts";
+import { nearest } from "../schema/problems.ts";
+import {
+  deployRecordSchema,
+  deploysPointerSchema,
+  wishSchema,
+  type DeployRecord,
+  type DeploysPointer,
+  type Wish,
+} from "../schema/znodes.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { attempting } from "./errors.ts";
+import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
+import { childrenOf, readRecord, readSlot, type Versioned } from "./records.ts";
+
+/** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
+export interface DeployFront {
+  readonly pointer: Versioned<DeploysPointer>;
+  readonly latest: { readonly id: string; readonly record: DeployRecord; readonly version: number } | null;
+  readonly enabled: Versioned<Wish | null>;
+  readonly canary: Versioned<Wish | null> | null;
+}
+
+export async function readFront(zk: ZooKeeper, service: string): Promise<DeployFront> {
+  return attempting(`Cannot read the deploys of "${service}"`, async () => {
+    const [pointer, enabled, canary] = await Promise.all([
+      readSlot(zk, deploysPath(service), deploysPointerSchema),
+      readSlot(zk, enabledPath(service), wishSchema),
+      readSlot(zk, canaryPath(service), wishSchema),
+    ]);
+    if (pointer === null || enabled === null) {
+      throw new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
+        code: "zookeeper-data-invalid",
+        hint: `Make what is missing with: deployd ctl services set ${service}`,
+      });
+    }
+    const value = pointer.value ?? { latest: null };
+    const latest = value.latest === null ? null : await readDeploy(zk, service, value.latest);
+    return { pointer: { value, version: pointer.version }, latest, enabled, canary };
+  });
+}
+
+/** @throws DeployError `deploy-unknown` */
+export async function readDeploy(
+  zk: ZooKeeper,
+  service: string,
+  id: string,
+): Promise<{ id: string; record: DeployRecord; version: number }> {
+  return attempting(`Cannot read deploy "${id}" of "${service}"`, async () => {
+    const found = await readRecord(zk, deployPath(service, id), deployRecordSchema);
+    if (found !== null) return { id, record: found.value, version: found.version };
+    const near = nearest(id, await childrenOf(zk, deploysPath(service)));
+    throw new DeployError(`There is no deploy "${id}" of "${service}".`, {
+      code: "deploy-unknown",
+      hint: near === undefined ? `See: deployd ctl history ${service}` : `Did you mean "${near}"?`,
+    });
+  });
+}
+
+/** All deploys on record, oldest first. */
+export async function listDeploys(zk: ZooKeeper, service: string): Promise<{ id: string; record: DeployRecord }[]> {
+  return attempting(`Cannot list the deploys of "${service}"`, async () => {
+    const ids = await childrenOf(zk, deploysPath(service));
+    const found = await Promise.all(
+      ids.map(async (id) => ({ id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) })),
+    );
+    return found
+      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value }]))
+      .toSorted((a, b) => (a.record.times.created < b.record.times.created ? -1 : 1));
+  });
+}
+
+/**
+ * The build that a new deploy would go back to: the one the fleet is meant to serve, unless that one's own deploy came
+ * to nothing, in which case what was good before it is still good.
+ */
+export async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
+  const wish = front.enabled.value;
+  if (wish === null) return null;
+  if (wish.deploy === undefined) return wish.build;
+  const found = await readRecord(zk, deployPath(service, wish.deploy), deployRecordSchema);
+  if (found === null) return wish.build;
+  switch (found.value.state) {
+    case "halted":
+    case "aborted":
+      return found.value.stage === "fleet" ? found.value.previous : wish.build;
+    default:
+      return wish.build;
+  }
+}
+
+/** @throws DeployError `deploy-running` when one deploy is still under way */
+export function assertNoneRunning(service: string, front: DeployFront, build: string): void {
+  const { latest } = front;
+  if (latest === null || !isRunning(latest.record.state)) return;
+  const { id, record } = latest;
+  const same = record.build === build && record.awaitingPromotion;
+  throw new DeployError(
+    `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.awaitingPromotion ? "waiting to be promoted" : record.state}.`,
+    {
+      code: "deploy-running",
+      hint: same
+        ? `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`
+        : `One deploy at a time: wait for it, or end it with: deployd ctl ${record.awaitingPromotion ? "promote|rollback" : "rollback"} ${service}`,
+    },
+  );
+}

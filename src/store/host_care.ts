@@ -1,0 +1,66 @@
+import { DeployError } from "../core/errors.ts";
+import { agentRecordSchema } from "../schema/znodes.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { attempting } from "./errors.ts";
+import { healHost, loseHolder, readGate } from "./gate.ts";
+import { agentPath, deploysPath, hostPath, statusPath } from "./paths.ts";
+import { childrenOf, readRecord } from "./records.ts";
+import { requireHost } from "./registry.ts";
+
+/**
+ * A person's word that a host may be counted on again, or need not be: in every deploy of the service its failure stays
+ * in the budget and gives its capacity back. A slot that it still holds becomes such a failure.
+ *
+ * @returns ids of the deploys in which that changed anything
+ */
+export async function unlockHost(zk: ZooKeeper, service: string, host: string, now: Date): Promise<string[]> {
+  return attempting(`Cannot unlock "${host}" of "${service}"`, async () => {
+    await requireHost(zk, service, host);
+    return freeEverywhere(zk, service, host, now);
+  });
+}
+
+/**
+ * Takes a host that is gone for good out of the service.
+ *
+ * @throws DeployError `conflict` while its agent is connected: it would register itself again
+ */
+export async function forgetHost(zk: ZooKeeper, service: string, host: string, now: Date): Promise<void> {
+  await attempting(`Cannot forget "${host}" of "${service}"`, async () => {
+    await requireHost(zk, service, host);
+    const agent = await readRecord(zk, agentPath(host), agentRecordSchema);
+    if (agent !== null) {
+      throw new DeployError(
+        `Cannot forget "${host}" of "${service}": its agent is connected, since ${agent.value.since}.`,
+        {
+          code: "conflict",
+          hint: `Take ${service} out of its agent.toml, or stop the agent, and wait until its session is over.`,
+        },
+      );
+    }
+    await freeEverywhere(zk, service, host, now);
+    for (const path of [statusPath(service, host), hostPath(service, host)]) {
+      try {
+        await zk.delete(path);
+      } catch (error) {
+        if (!isZooKeeperError(error, "NO_NODE")) throw error;
+      }
+    }
+  });
+}
+
+async function freeEverywhere(zk: ZooKeeper, service: string, host: string, now: Date): Promise<string[]> {
+  const changed: string[] = [];
+  for (const deploy of await childrenOf(zk, deploysPath(service))) {
+    const read = await readGate(zk, service, deploy);
+    const slot = read?.gate.slots[host];
+    const failure = read?.gate.failed[host];
+    if (slot === undefined && (failure === undefined || failure.healthy)) continue;
+    const move = { service, deploy, host, signal: AbortSignal.timeout(30_000) };
+    if (slot !== undefined) await loseHolder(zk, move, slot.attempt, now);
+    await healHost(zk, move);
+    changed.push(deploy);
+  }
+  return changed;
+}

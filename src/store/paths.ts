@@ -1,0 +1,23 @@
+/*
+ * deployd's tree (design, section 4), below the chroot that the client hides.
+ */
+
+export const servicesPath = "/services";
+export const agentsPath = "/agents";
+export const conductorPath = "/conductor";
+
+export const agentPath = (host: string) => `${agentsPath}/${host}`;
+export const servicePath = (service: string) => `${servicesPath}/${service}`;
+export const enabledPath = (service: string) => `${servicePath(service)}/enabled`;
+export const canaryPath = (service: string) => `${enabledPath(service)}/canary`;
+export const hostsPath = (service: string) => `${servicePath(service)}/hosts`;
+export const hostPath = (service: string, host: string) => `${hostsPath(service)}/${host}`;
+export const buildsPath = (service: string) => `${servicePath(service)}/builds`;
+export const buildPath = (service: string, build: string) => `${buildsPath(service)}/${build}`;
+export const deploysPath = (service: string) => `${servicePath(service)}/deploys`;
+export const deployPath = (service: string, deploy: string) => `${deploysPath(service)}/${deploy}`;
+export const gatePath = (service: string, deploy: string) => `${deployPath(service, deploy)}/gate`;
+export const grantsPath = (service: string, deploy: string) => `${deployPath(service, deploy)}/grants`;
+export const grantPath = (service: string, deploy: string, host: string) => `${grantsPath(service, deploy)}/${host}`;
+export const statusesPath = (service: string) => `${servicePath(service)}/status`;
+export const statusPath = (service: string, host: string) => `${statusesPath(service)}/${host}`;

@@ -1,0 +1,111 @@
+import type { HostStatus } from "../schema/znodes.ts";
+import { Bell } from "../support/bell.ts";
+import type { Session } from "../zookeeper/session.ts";
+import { statusPath } from "./paths.ts";
+import { encode } from "./records.ts";
+
+/** Steps that pass faster than this are never seen alone: a host makes at most a handful of writes per deploy. */
+const COALESCE_MS = 250;
+const RETRY_MS = 1_000;
+
+/** ZooKeeper is no place for logs: a status stays under this many bytes. */
+const MAX_STATUS_BYTES = 4_000;
+
+/**
+ * Keeps `status/<host>` at what was published last. Writes are coalesced; while ZooKeeper is away only the newest status
+ * is kept, and it is written when ZooKeeper is back.
+ */
+export class StatusPublisher {
+  readonly #session: Session;
+  readonly #service: string;
+  readonly #host: string;
+  readonly #bell = new Bell();
+  #wanted: string | null = null;
+  #written: string | null = null;
+  #holds = 0;
+
+  constructor(session: Session, service: string, host: string) {
+    this.#session = session;
+    this.#service = service;
+    this.#host = host;
+  }
+
+  publish(status: HostStatus): void {
+    this.#wanted = encode(fit(status));
+    if (this.#wanted !== this.#written) this.#bell.ring();
+  }
+
+  /** Says that `status` has just been written together with something else. */
+  wasWritten(status: HostStatus): void {
+    this.#wanted = encode(fit(status));
+    this.#written = this.#wanted;
+  }
+
+  /**
+   * Begins no write until it is disposed of. For while a status is written together with something else: one that was
+   * published before could otherwise come after it, and stay.
+   */
+  hold(): Disposable {
+    this.#holds += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#holds -= 1;
+        this.#bell.ring();
+      },
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    // What a former session wrote may have been lost with a server; a new session says it again.
+    const stop = this.#session.onEpoch(() => {
+      this.#written = null;
+      this.#bell.ring();
+    });
+    try {
+      while (!signal.aborted) {
+        const failed = this.#wanted !== null && this.#wanted !== this.#written;
+        await this.#bell.wait(failed ? RETRY_MS : 2 ** 30, signal);
+        const wanted = this.#wanted;
+        if (signal.aborted || this.#holds > 0 || wanted === null || wanted === this.#written) continue;
+        if (await this.#write(wanted, signal)) await pause(COALESCE_MS, signal);
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  async #write(wanted: string, signal: AbortSignal): Promise<boolean> {
+    const path = statusPath(this.#service, this.#host);
+    try {
+      await this.#session.client.set(path, wanted, -1, { signal });
+      this.#written = wanted;
+      return true;
+    } catch {
+      // Out of reach, or not there: who follows the wish makes the node once an operator has made the service.
+      return false;
+    }
+  }
+}
+
+/** The status cut down to its size limit: the log goes first, from its beginning, then the error's words, from their end. */
+export function fit(status: HostStatus): HostStatus {
+  let { log, error } = status;
+  for (;;) {
+    const fitting = { ...status, log, error };
+    const excess = Buffer.byteLength(encode(fitting)) - MAX_STATUS_BYTES;
+    if (excess <= 0) return fitting;
+    // A character takes at least one byte, so this much is too much at every turn.
+    if (log !== "") log = log.slice(excess);
+    else if (error !== null && error.message.length + error.hint.length > 2) {
+      error = { ...error, message: halved(error.message), hint: halved(error.hint) };
+    } else return fitting;
+  }
+}
+
+function halved(text: string): string {
+  return text.length < 2 ? text : `${text.slice(0, Math.floor(text.length / 2) - 1)}…`;
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Bell().wait(ms, signal);
+}

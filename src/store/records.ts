@@ -1,0 +1,95 @@
+import type { z } from "zod";
+import { parseOrThrow } from "../core/parse.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
+
+/** A record and the version under which it was read, for compare-and-set. */
+export interface Versioned<T> {
+  readonly value: T;
+  readonly version: number;
+}
+
+export interface ReadOptions extends Call {
+  readonly watch?: WatchHandler;
+}
+
+/**
+ * The record at `path`, or null where there is no node or an empty one. A watch is left in either case, so a record that
+ * comes to be later is noticed as well.
+ *
+ * @throws DeployError `zookeeper-data-invalid` naming the path and what is wrong with the record
+ */
+export async function readRecord<S extends z.ZodType>(
+  zk: ZooKeeper,
+  path: string,
+  schema: S,
+  options: ReadOptions = {},
+): Promise<Versioned<z.output<S>> | null> {
+  for (;;) {
+    try {
+      const { data, stat } = await zk.get(path, options);
+      const text = new TextDecoder().decode(data);
+      return text.trim() === "" ? null : { value: decode(text, path, schema), version: stat.version };
+    } catch (error) {
+      if (!isZooKeeperError(error, "NO_NODE")) throw error;
+      // get leaves no watch on a node that is not there; exists does.
+      if (options.watch === undefined || (await zk.exists(path, options)) === null) return null;
+    }
+  }
+}
+
+/** Like `readRecord`, for a node whose version matters even when it is empty; null only where there is no node. */
+export async function readSlot<S extends z.ZodType>(
+  zk: ZooKeeper,
+  path: string,
+  schema: S,
+): Promise<Versioned<z.output<S> | null> | null> {
+  try {
+    const { data, stat } = await zk.get(path);
+    const text = new TextDecoder().decode(data);
+    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version };
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return null;
+    throw error;
+  }
+}
+
+function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.output<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // Not JSON: the schema says whether bare text means something (a wish set by hand does) and what is wrong if not.
+    json = text.trim();
+  }
+  return parseOrThrow(schema, json, `the record at ${path} in ZooKeeper`, {
+    code: "zookeeper-data-invalid",
+    hint: "It was written by hand or by another program; set it again with deployd ctl.",
+  });
+}
+
+export function encode(record: object): string {
+  return JSON.stringify(record);
+}
+
+/** The children of `path`, sorted; none where the node does not exist. */
+export async function childrenOf(zk: ZooKeeper, path: string, options: ReadOptions = {}): Promise<string[]> {
+  try {
+    return (await zk.children(path, options)).children.toSorted();
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return [];
+    throw error;
+  }
+}
+
+/** Makes `path` and its parents with empty data where they do not exist. */
+export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
+  const parts = path.split("/").slice(1);
+  for (let depth = 1; depth <= parts.length; depth++) {
+    try {
+      await zk.create(`/${parts.slice(0, depth).join("/")}`);
+    } catch (error) {
+      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { DeployError, isDeployError } from "../core/errors.ts";
+import { nearest } from "../schema/problems.ts";
+import {
+  agentRecordSchema,
+  hostRecordSchema,
+  hostStatusSchema,
+  type AgentRecord,
+  type HostRecord,
+  type HostStatus,
+  type Role,
+} from "../schema/znodes.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { attempting } from "./errors.ts";
+import { agentPath, agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
+import { childrenOf, encode, readRecord, type Versioned } from "./records.ts";
+
+/** Registers the host once, as fleet; what an operator has set since is left alone. */
+export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
+  const record: HostRecord = { role: "fleet", ...(zone === undefined ? {} : { zone }) };
+  try {
+    await zk.create(hostPath(service, host), encode(record));
+  } catch (error) {
+    if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+  }
+}
+
+export async function readHosts(
+  zk: ZooKeeper,
+  service: string,
+  onProblem: (problem: string) => void = () => {},
+): Promise<Map<string, HostRecord>> {
+  return attempting(`Cannot list the hosts of "${service}"`, () =>
+    readAll(zk, hostsPath(service), (host) => readRecord(zk, hostPath(service, host), hostRecordSchema), onProblem),
+  );
+}
+
+/** @throws DeployError `host-unknown`, with the nearest known name */
+export async function requireHost(zk: ZooKeeper, service: string, host: string): Promise<Versioned<HostRecord>> {
+  const found = await readRecord(zk, hostPath(service, host), hostRecordSchema);
+  if (found !== null) return found;
+  const near = nearest(host, await childrenOf(zk, hostsPath(service)));
+  throw new DeployError(`There is no host "${host}" in "${service}".`, {
+    code: "host-unknown",
+    hint:
+      near === undefined
+        ? "A host registers itself when its agent starts with the service in its agent.toml."
+        : `Did you mean "${near}"?`,
+  });
+}
+
+/** @throws DeployError `host-unknown` */
+export async function setRole(zk: ZooKeeper, service: string, host: string, role: Role): Promise<HostRecord> {
+  return attempting(`Cannot make "${host}" a ${role} host of "${service}"`, async () => {
+    const found = await requireHost(zk, service, host);
+    const record = { ...found.value, role };
+    await zk.set(hostPath(service, host), encode(record), found.version);
+    return record;
+  });
+}
+
+export async function readStatuses(
+  zk: ZooKeeper,
+  service: string,
+  onProblem: (problem: string) => void = () => {},
+): Promise<Map<string, HostStatus>> {
+  return attempting(`Cannot read the status of "${service}"`, () =>
+    readAll(
+      zk,
+      statusesPath(service),
+      (host) => readRecord(zk, statusPath(service, host), hostStatusSchema),
+      onProblem,
+    ),
+  );
+}
+
+/** The agents that are connected now. */
+export async function readAgents(zk: ZooKeeper): Promise<Map<string, AgentRecord>> {
+  return attempting("Cannot list the agents", () =>
+    readAll(
+      zk,
+      agentsPath,
+      (host) => readRecord(zk, agentPath(host), agentRecordSchema),
+      () => {},
+    ),
+  );
+}
+
+/**
+ * Reads every child. One record that cannot be read must not hide all the others: it is left out, and `onProblem` is told.
+ */
+async function readAll<T>(
+  zk: ZooKeeper,
+  path: string,
+  read: (child: string) => Promise<{ value: T } | null>,
+  onProblem: (problem: string) => void,
+): Promise<Map<string, T>> {
+  const names = await childrenOf(zk, path);
+  const records = await Promise.all(
+    names.map(async (name) => {
+      try {
+        return { name, found: await read(name) };
+      } catch (error) {
+        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+        onProblem(error.message);
+        return { name, found: null };
+      }
+    }),
+  );
+  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found.value] as const])));
+}

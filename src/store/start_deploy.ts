@@ -1,0 +1,121 @@
+import { DeployError } from "../core/errors.ts";
+import { emptyGate } from "../core/gate.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/znodes.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { readBuild } from "./builds.ts";
+import { assertNoneRunning, lastGoodBuild, readDeploy, readFront, type DeployFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { buildPath, canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
+import { encode, readRecord } from "./records.ts";
+import { readHosts } from "./registry.ts";
+import { readService } from "./services.ts";
+
+export interface DeployRequest {
+  readonly id: string;
+  readonly service: string;
+  readonly build: string;
+  readonly stages: DeployRecord["stages"];
+  readonly who: string;
+  readonly why: string;
+  /** Of the service's settings, what this deploy does differently. */
+  readonly limits: Partial<DeployRecord["limits"]>;
+  readonly now: Date;
+}
+
+/**
+ * Starts a deploy: its record, its empty gate and the wish, in one `multi`. Asking again with the same id changes
+ * nothing and returns the deploy as it stands, so a caller whose answer was lost simply repeats itself.
+ *
+ * @throws DeployError `service-unknown`, `build-unknown`, `build-barred`, `deploy-running`, `nothing-to-do`, `usage`
+ */
+export async function startDeploy(
+  zk: ZooKeeper,
+  request: DeployRequest,
+): Promise<{ id: string; record: DeployRecord }> {
+  const { service, build, id } = request;
+  const attempted = `Cannot deploy "${build}" to "${service}"`;
+  const settings = await readService(zk, service);
+  const said = await attempting(attempted, () => readRecord(zk, deployPath(service, id), deployRecordSchema));
+  if (said !== null) return { id, record: said.value };
+  const front = await readFront(zk, service);
+  const target = await readBuild(zk, service, build);
+  if (target.value.barred !== undefined) {
+    const { who, why, time } = target.value.barred;
+    throw new DeployError(`${attempted}: the build was barred by ${who} at ${time} (${why}).`, {
+      code: "build-barred",
+      hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
+    });
+  }
+  assertNoneRunning(service, front, build);
+
+  const first = request.stages[0] ?? "fleet";
+  await assertHosts(zk, service, first, attempted);
+  const created = request.now.toISOString();
+  const record = deployRecordSchema.parse({
+    build,
+    previous: await lastGoodBuild(zk, service, front),
+    who: request.who,
+    why: request.why,
+    stages: request.stages,
+    stage: first,
+    limits: {
+      max: request.limits.max ?? settings.max,
+      budget: request.limits.budget ?? settings.budget,
+      soakMs: request.limits.soakMs ?? settings.soakMs,
+    },
+    state: "preparing",
+    times: { created, changed: created },
+  } satisfies Partial<DeployRecord>);
+
+  const ops: Op[] = [
+    op.check(buildPath(service, build), target.version),
+    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id }), front.pointer.version),
+    op.create(deployPath(service, id), encode(record)),
+    op.create(gatePath(service, id), encode(emptyGate)),
+    op.create(grantsPath(service, id), ""),
+    ...wishOps(service, front, first, { build, deploy: id }),
+  ];
+  await attempting(attempted, async () => {
+    try {
+      await zk.multi(ops);
+    } catch (error) {
+      if (!isZooKeeperError(error) || error.outcome !== "unknown") throw error;
+      // The id is ours alone: if the deploy is there, the lost answer was "yes".
+      if ((await readRecord(zk, deployPath(service, id), deployRecordSchema)) === null) throw error;
+    }
+  });
+  return { id, record: (await readDeploy(zk, service, id)).record };
+}
+
+/** Sets the wish of a stage. A deploy to the fleet takes the canary hosts along: they follow `enabled` again. */
+export function wishOps(
+  service: string,
+  front: Pick<DeployFront, "enabled" | "canary">,
+  stage: DeployRecord["stage"],
+  wish: { build: string; deploy: string },
+): Op[] {
+  const data = encode(wish);
+  if (stage === "fleet") {
+    const set = op.set(enabledPath(service), data, front.enabled.version);
+    return front.canary === null ? [set] : [set, op.delete(canaryPath(service), front.canary.version)];
+  }
+  return front.canary === null
+    ? [op.create(canaryPath(service), data)]
+    : [op.set(canaryPath(service), data, front.canary.version)];
+}
+
+async function assertHosts(
+  zk: ZooKeeper,
+  service: string,
+  stage: DeployRecord["stage"],
+  attempted: string,
+): Promise<void> {
+  if (stage !== "canary") return;
+  const hosts = await readHosts(zk, service);
+  if ([...hosts.values()].some((host) => host.role === "canary")) return;
+  throw new DeployError(`${attempted} on canary hosts: none of its ${hosts.size} hosts is a canary.`, {
+    code: "usage",
+    hint: `Name one with: deployd ctl hosts role ${service} HOST canary`,
+  });
+}

@@ -1,0 +1,73 @@
+/** A command of a build or of the host's configuration, and everything it may see and use. */
+export interface CommandRequest {
+  /** A shell line for `/bin/sh -c`; or a program and its arguments, which no shell touches. */
+  readonly run: string | readonly string[];
+  readonly cwd: string;
+  /**
+   * The whole environment: nothing of the agent's own is inherited. PATH, and HOME, USER, LOGNAME with `user`, are added
+   * when missing; what belongs to the agent alone (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*, BUN_*) is taken out.
+   */
+  readonly env: Readonly<Record<string, string>>;
+  /** Who runs it; the agent's own user unless given. */
+  readonly user?: HostUser | undefined;
+  /** Then the whole process group gets TERM. In milliseconds. */
+  readonly timeoutMs: number;
+  /** How long after TERM the group gets KILL, in milliseconds; 5,000 unless given. */
+  readonly killAfterMs?: number;
+  /** Both output streams, in the order written. Its directory is made when missing. */
+  readonly logFile: string;
+  /** How much output this command may leave in the log, in bytes; the rest is counted and dropped. */
+  readonly maxLogBytes: number;
+  /** "replace" (unless given) starts the log file anew, "append" goes on after what is there. */
+  readonly log?: "replace" | "append";
+  /**
+   * What happens to processes the command leaves behind. "kill" (unless given): they end with it. "leave": they are the
+   * service that a start command has started, and live on, also after the agent's death.
+   */
+  readonly background?: "kill" | "leave";
+  /**
+   * Set as DEPLOYD_STEP in the environment of a "kill" command, so that what it started can be found after a crash of
+   * the agent. Not set for "leave": the service would carry it.
+   */
+  readonly marker?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface HostUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home?: string;
+}
+
+/** How a command ended. `tail` is its last output, whole lines, at most 2 kB. */
+export type CommandResult =
+  | { readonly kind: "exited"; readonly code: number; readonly tail: string }
+  | { readonly kind: "signalled"; readonly signal: string; readonly tail: string }
+  | { readonly kind: "timed-out"; readonly tail: string };
+
+/** How those parts of deployd start a command that do not choose its user, its environment and its log. */
+export type RunCommand = (
+  run: string | readonly string[],
+  options: {
+    readonly background: "kill" | "leave";
+    readonly timeoutMs: number;
+    /** What the command is for, as it stands in the name of its log: `restart`, `check`. */
+    readonly label: string;
+    /** "service": the user that the host's configuration names. "agent": the agent's own, for talking to a supervisor. */
+    readonly as: "service" | "agent";
+    readonly signal: AbortSignal;
+  },
+) => Promise<CommandResult>;
+
+/** "exited with 3", "was ended by SIGKILL", "was not done after 2000 ms": for messages. */
+export function howItEnded(result: CommandResult, timeoutMs: number): string {
+  switch (result.kind) {
+    case "exited":
+      return `exited with ${result.code}`;
+    case "signalled":
+      return `was ended by ${result.signal}`;
+    case "timed-out":
+      return `was not done after ${timeoutMs} ms`;
+  }
+}

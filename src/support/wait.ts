@@ -1,0 +1,52 @@
+import { DeployError } from "../core/errors.ts";
+
+/** The error of everything that was given up because its signal was aborted. `attempted` follows "Cannot". */
+export function abortedError(attempted: string, signal?: AbortSignal): DeployError {
+  const reason: unknown = signal?.reason;
+  return new DeployError(`Cannot ${attempted}: it was called off.`, {
+    code: "aborted",
+    retry: true,
+    ...(reason === undefined ? {} : { cause: reason }),
+  });
+}
+
+/** @throws DeployError `aborted` when `signal` is aborted already; `attempted` follows "Cannot" */
+export function throwIfAborted(signal: AbortSignal, attempted: string): void {
+  if (signal.aborted) throw abortedError(attempted, signal);
+}
+
+/**
+ * Runs `work` with a signal that is aborted after `ms` or when `signal` is, whichever is first. It does not wait for
+ * work that ignores its signal.
+ *
+ * @throws what `makeError` makes when the time is over, DeployError `aborted` when `signal` was aborted, else what
+ *   `work` throws
+ */
+export async function withDeadline<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  ms: number,
+  signal: AbortSignal,
+  makeError: () => Error,
+): Promise<T> {
+  throwIfAborted(signal, "start the work");
+  const over = new AbortController();
+  const { promise: ended, reject: end } = Promise.withResolvers<never>();
+  // Whoever loses the race is not awaited by anybody any more.
+  ended.catch(() => {});
+  const timeout = setTimeout(() => {
+    const error = makeError();
+    end(error);
+    over.abort(error);
+  }, ms);
+  const onAbort = (): void => {
+    end(abortedError("finish the work", signal));
+    over.abort(signal.reason);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work(over.signal), ended]);
+  } finally {
+    clearTimeout(timeout);
+    signal.removeEventListener("abort", onAbort);
+  }
+}

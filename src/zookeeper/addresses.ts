@@ -1,0 +1,86 @@
+import { lookup as resolve } from "node:dns/promises";
+import { isIP } from "node:net";
+import { serverName, type Server } from "./hosts.ts";
+
+/** Finds all IP addresses of a host name, as `lookup` of node:dns with `all` does. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+/** One address of a server. */
+export interface Address {
+  readonly server: Server;
+  readonly ip: string;
+}
+
+export function addressName({ server, ip }: Address): string {
+  return server.host === ip ? serverName(server) : `${serverName(server)} (${ip})`;
+}
+
+/** By the system's resolver, with its hosts file. */
+export const systemLookup: Lookup = async (host) => {
+  const found = await resolve(host, { all: true, verbatim: true });
+  return found.map((each) => each.address);
+};
+
+/**
+ * The addresses of the servers, looked up anew on every call: behind a name there may be other machines by now. A name
+ * that cannot be looked up keeps the addresses it last had, so that an outage of DNS is none of ZooKeeper.
+ */
+export class AddressBook {
+  readonly #servers: readonly Server[];
+  readonly #lookup: Lookup;
+  readonly #timeoutMs: number;
+  readonly #known = new Map<string, readonly string[]>();
+
+  /** @param timeoutMs how long to wait for the answer about one name, in milliseconds */
+  constructor(servers: readonly Server[], lookup: Lookup, timeoutMs: number) {
+    this.#servers = servers;
+    this.#lookup = lookup;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Every address once, in the order of the servers; `failures` says which names have none and why. */
+  async all(): Promise<{ readonly addresses: readonly Address[]; readonly failures: readonly string[] }> {
+    const failures: string[] = [];
+    const found = await Promise.all(
+      this.#servers.map(async (server) => {
+        try {
+          const ips = await this.#ipsOf(server.host);
+          return ips.map((ip) => ({ server, ip }));
+        } catch (error) {
+          failures.push(`cannot look up ${server.host}: ${error instanceof Error ? error.message : String(error)}`);
+          return [];
+        }
+      }),
+    );
+    const byPlace = new Map<string, Address>();
+    for (const address of found.flat()) {
+      const place = `${address.ip} ${address.server.port}`;
+      if (!byPlace.has(place)) byPlace.set(place, address);
+    }
+    return { addresses: [...byPlace.values()], failures };
+  }
+
+  async #ipsOf(host: string): Promise<readonly string[]> {
+    if (isIP(host) !== 0) return [host];
+    try {
+      const ips = await withDeadline(this.#lookup(host), this.#timeoutMs);
+      if (ips.length === 0) throw new Error("the name has no address");
+      this.#known.set(host, ips);
+      return ips;
+    } catch (error) {
+      const known = this.#known.get(host);
+      if (known === undefined) throw error;
+      return known;
+    }
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

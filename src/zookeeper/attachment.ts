@@ -1,0 +1,69 @@
+import { addressName, type Address } from "./addresses.ts";
+import { Connection } from "./connection.ts";
+import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
+import type { SaslCredentials } from "./digest_md5.ts";
+import { Opening, type OpeningEvents } from "./opening.ts";
+import type { ConnectRequest } from "./records.ts";
+
+export interface AttachmentOptions {
+  readonly tls: TlsOptions | undefined;
+  readonly sasl: SaslCredentials | undefined;
+  readonly request: ConnectRequest;
+  /** For TCP and TLS, and once more for the session's handshake and SASL. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface AttachmentEvents extends Omit<OpeningEvents, "ready"> {
+  /** Operations may be sent. `over` aborts when the connection is. */
+  ready(connection: Connection, over: AbortSignal): void;
+  /** Every frame after that. What it throws ends the connection. */
+  received(frame: Uint8Array, connection: Connection): void;
+}
+
+/**
+ * Uses one server until the connection to it is over.
+ * @returns why it is over, and how long after its TCP connection; undefined when operations could never be sent
+ */
+export async function attach(
+  address: Address,
+  options: AttachmentOptions,
+  events: AttachmentEvents,
+): Promise<{ readonly failure: LinkFailure; readonly servedMs: number | undefined }> {
+  const { request, sasl, signal, timeoutMs } = options;
+  const over = Promise.withResolvers<LinkFailure>();
+  const gone = new AbortController();
+  let ready = false;
+  let receive: (frame: Uint8Array) => void = () => undefined;
+  let connection: Connection;
+  try {
+    const onFrame = (frame: Uint8Array): void => receive(frame);
+    connection = await Connection.open(address, options, { onFrame, onEnd: over.resolve });
+  } catch (error) {
+    if (error instanceof LinkError) return { failure: error.failure, servedMs: undefined };
+    throw error;
+  }
+  const openedAt = performance.now();
+  const opening = new Opening((body) => connection.send(body), request, sasl, {
+    granted: (response) => events.granted(response),
+    refused: (state) => events.refused(state),
+    ready: () => {
+      ready = true;
+      events.ready(connection, gone.signal);
+    },
+  });
+  receive = (frame) => (ready ? events.received(frame, connection) : opening.received(frame));
+  // Apart from the deadline of the connection: a server may accept and then never answer.
+  const handshake = setTimeout(() => {
+    if (!ready) connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);
+  }, timeoutMs);
+  const onAbort = (): void => connection.end("closed");
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  opening.start();
+  const failure = await over.promise;
+  clearTimeout(handshake);
+  signal.removeEventListener("abort", onAbort);
+  gone.abort();
+  return { failure, servedMs: ready ? performance.now() - openedAt : undefined };
+}

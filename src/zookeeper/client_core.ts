@@ -1,0 +1,130 @@
+import { systemLookup } from "./addresses.ts";
+import { checkTlsOptions } from "./dial.ts";
+import { ZooKeeperError } from "./errors.ts";
+import { parseConnectString } from "./hosts.ts";
+import { isolate, warn } from "./isolate.ts";
+import type { ZooKeeperOptions } from "./options.ts";
+import { Chroot, pathProblem } from "./paths.ts";
+import { sharedWriter, type Call } from "./pending.ts";
+import { watchReplay } from "./replay.ts";
+import type { At, Request } from "./requests.ts";
+import { isTerminal, sessionOver, type SessionState } from "./state.ts";
+import { Transport } from "./transport.ts";
+import { WatchRegistry, type WatchHandler, type WatchKind } from "./watches.ts";
+
+/** What every operation of a client needs: its session, its watches, its chroot. */
+export class ClientCore {
+  readonly chroot: Chroot;
+  readonly watches: WatchRegistry;
+  readonly transport: Transport;
+  readonly #options: ZooKeeperOptions;
+  readonly #listeners = new Set<(state: SessionState) => void>();
+
+  /** @throws TypeError when the options make no sense */
+  constructor(options: ZooKeeperOptions) {
+    const { servers, chroot } = parseConnectString(options.servers);
+    const sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
+    if (options.tls !== undefined) checkTlsOptions(options.tls);
+    this.#options = options;
+    this.chroot = new Chroot(chroot);
+    this.watches = new WatchRegistry((handler, { type, path }) => {
+      const event = { type, path: this.chroot.toClient(path) };
+      isolate(() => handler(event), options.onError);
+    });
+    this.transport = new Transport({
+      servers,
+      sessionTimeoutMs,
+      connectTimeoutMs: options.connectTimeoutMs ?? Math.max(200, sessionTimeoutMs / Math.max(3, servers.length)),
+      auth: options.auth ?? [],
+      sasl: options.sasl,
+      tls: options.tls,
+      readOnly: options.readOnly ?? false,
+      lookup: options.lookup ?? systemLookup,
+      random: options.random ?? Math.random,
+      onState: (state) => this.#onTransportState(state),
+      onWatch: (type, path) => this.watches.fire(type, path),
+      replay: (lastZxid) => watchReplay(sharedWriter(), this.watches.replay(), lastZxid),
+      onReplayed: () => this.watches.reconnected(),
+      onTrouble: (error) => isolate(() => (options.onError ?? warn)(error), options.onError),
+    });
+  }
+
+  get state(): SessionState {
+    return this.transport.state;
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async connected(signal: AbortSignal | undefined): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    const look = (state: SessionState): void => {
+      if (state.kind === "connected") done.resolve();
+      else if (isTerminal(state)) done.reject(sessionOver(state, "connect"));
+    };
+    const aborted = (): void => {
+      const { state } = this;
+      const detail = "reason" in state ? state.reason : undefined;
+      const cause = signal?.reason;
+      done.reject(new ZooKeeperError({ code: "ABORTED", operation: "connect", outcome: "not-sent", detail, cause }));
+    };
+    const stop = this.onState(look);
+    signal?.addEventListener("abort", aborted, { once: true });
+    try {
+      look(this.state);
+      if (signal?.aborted === true) aborted();
+      await done.promise;
+    } finally {
+      stop();
+      signal?.removeEventListener("abort", aborted);
+    }
+  }
+
+  /** @throws ZooKeeperError BAD_ARGUMENTS when `path` is none */
+  at(operation: string, path: string, sequential = false): At {
+    const detail = pathProblem(path, sequential);
+    if (detail !== undefined) {
+      throw new ZooKeeperError({ code: "BAD_ARGUMENTS", operation, path, outcome: "not-sent", detail });
+    }
+    return { path, onServer: this.chroot.toServer(path) };
+  }
+
+  async submit<T>(request: Request<T>, call: Call): Promise<T> {
+    const timeoutMs = call.timeoutMs ?? this.#options.operationTimeoutMs;
+    return await this.transport.submit(request, {
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+  }
+
+  /**
+   * Submits a request that leaves a watch. The handler is noted when the answer comes, before any later event.
+   * @param kindAfter of the watch that an answer leaves; undefined for none
+   */
+  async submitWatching<T>(
+    request: Request<T>,
+    at: At,
+    watch: WatchHandler | undefined,
+    kindAfter: (refusal: string | undefined) => WatchKind | undefined,
+    call: Call,
+  ): Promise<T> {
+    if (watch === undefined) return await this.submit(request, call);
+    const answered = (refusal: string | undefined): void => {
+      const kind = kindAfter(refusal);
+      if (kind !== undefined) this.watches.add(kind, at.onServer, watch);
+    };
+    const arrived = this.watches.expect(at.onServer);
+    try {
+      return await this.submit({ ...request, answered }, call);
+    } finally {
+      arrived();
+    }
+  }
+
+  #onTransportState(state: SessionState): void {
+    if (isTerminal(state)) this.watches.lost();
+    for (const listener of this.#listeners) isolate(() => listener(state), this.#options.onError);
+  }
+}

@@ -1,0 +1,155 @@
+import { createSecureContext } from "node:tls";
+import { isIP } from "node:net";
+import type { Socket } from "bun";
+import { addressName, type Address } from "./addresses.ts";
+
+export interface TlsOptions {
+  /** Certificates of the authorities that may vouch for a server, PEM. Default: those of the system. */
+  readonly ca?: string | Uint8Array;
+  /** The client's own certificate and key, PEM, for servers that ask for one. */
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  /** The name the server's certificate must have. Default: the host in the connect string. */
+  readonly servername?: string;
+  /** False takes any certificate, which protects from nobody who sits between. Default true. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** Why a connection did not come about, or is over. */
+export interface LinkFailure {
+  /** `refused-by-us`: the server's certificate is not acceptable; `refused-by-server`: ours was not, by its TLS alert. */
+  readonly kind: "lost" | "refused-by-us" | "refused-by-server";
+  readonly reason: string;
+}
+
+export class LinkError extends Error {
+  readonly failure: LinkFailure;
+
+  constructor(failure: LinkFailure) {
+    super(failure.reason);
+    this.failure = failure;
+  }
+}
+
+export interface LinkEvents {
+  data(chunk: Uint8Array): void;
+  /** What did not fit the socket's buffer may be written now. */
+  drain(): void;
+  ended(failure: LinkFailure): void;
+}
+
+/** @throws TypeError when certificate and key cannot be read or do not belong together */
+export function checkTlsOptions(tls: TlsOptions): void {
+  try {
+    createSecureContext(pem(tls));
+    if ((tls.cert === undefined) !== (tls.key === undefined)) throw new Error("cert and key must be given together");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`The tls options cannot be used: ${why}`, { cause: error });
+  }
+}
+
+/**
+ * Connects by TCP and, where asked for, TLS.
+ * @param timeoutMs for both together
+ * @throws LinkError saying which server and why; also when `signal` aborts
+ */
+export async function dial(
+  address: Address,
+  options: { readonly tls: TlsOptions | undefined; readonly timeoutMs: number; readonly signal: AbortSignal },
+  events: LinkEvents,
+): Promise<Socket> {
+  const { tls, timeoutMs, signal } = options;
+  const name = addressName(address);
+  const opened = Promise.withResolvers<Socket>();
+  let stage: "dialling" | "open" | "over" = "dialling";
+  let connected: Socket | null = null;
+  const over = (failure: LinkFailure): void => {
+    const before = stage;
+    stage = "over";
+    // A connect under way cannot be cancelled; when it succeeds after all it is closed at once.
+    connected?.terminate();
+    if (before === "dialling") opened.reject(new LinkError(failure));
+    if (before === "open") events.ended(failure);
+  };
+  const lost = (why: string): void =>
+    over({ kind: "lost", reason: stage === "dialling" ? `cannot connect to ${name}: ${why}` : `${name}: ${why}` });
+  const ready = (socket: Socket): void => {
+    if (stage !== "dialling") return;
+    stage = "open";
+    opened.resolve(socket);
+  };
+  const timer = setTimeout(() => lost(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const onAbort = (): void => lost("closed");
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  Bun.connect({
+    hostname: address.ip,
+    port: address.server.port,
+    ...(tls === undefined ? {} : { tls: socketTls(tls, address) }),
+    socket: {
+      open: (socket) => {
+        connected = socket;
+        if (stage === "over") {
+          socket.terminate();
+          return;
+        }
+        socket.setNoDelay(true);
+        if (tls === undefined) ready(socket);
+      },
+      handshake: (socket, success, error) => {
+        if (success) ready(socket);
+        else over(tlsFailure(error, name));
+      },
+      data: (_socket, chunk) => events.data(chunk),
+      drain: () => events.drain(),
+      end: () => lost("the server closed the connection"),
+      close: () => lost("the connection was closed"),
+      error: (_socket, error) => over(tlsFailure(error, name)),
+      connectError: (_socket, error) => lost(error.message),
+    },
+  }).catch((error: unknown) => lost(error instanceof Error ? error.message : String(error)));
+  try {
+    return await opened.promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function pem(tls: TlsOptions): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+  return {
+    ...(tls.ca === undefined ? {} : { ca: Buffer.from(tls.ca) }),
+    ...(tls.cert === undefined ? {} : { cert: Buffer.from(tls.cert) }),
+    ...(tls.key === undefined ? {} : { key: Buffer.from(tls.key) }),
+  };
+}
+
+function socketTls(tls: TlsOptions, { server }: Address): Bun.TLSOptions {
+  // An address is no server name (RFC 6066): the certificate is then checked for the address itself.
+  const serverName = tls.servername ?? (isIP(server.host) === 0 ? server.host : undefined);
+  return {
+    ...pem(tls),
+    rejectUnauthorized: tls.rejectUnauthorized ?? true,
+    ...(serverName === undefined ? {} : { serverName }),
+  };
+}
+
+// Alerts by which a server says no for good (RFC 8446, section 6.2); others, as internal_error, may pass.
+const refusal =
+  /ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME)/;
+
+/** With TLS 1.3 the server's verdict comes only after the client's side of the handshake is done, as an error. */
+function tlsFailure(error: (Error & { code?: string }) | null, name: string): LinkFailure {
+  const message = error?.message ?? "no reason is known";
+  const alert = refusal.exec(message)?.[1];
+  if (alert !== undefined) {
+    const words = alert.toLowerCase().replaceAll("_", " ");
+    return { kind: "refused-by-server", reason: `${name} refused our side of the TLS handshake: ${words}` };
+  }
+  // Names of errno mean the connection; all others are verdicts on the certificate.
+  if (error?.code === undefined || /^E(?!RR_)[A-Z]+$/.test(error.code)) {
+    return { kind: "lost", reason: `${name}: ${message}` };
+  }
+  return { kind: "refused-by-us", reason: `the certificate of ${name} is refused: ${message} (${error.code})` };
+}

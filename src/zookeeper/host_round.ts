@@ -1,0 +1,81 @@
+import type { Address, AddressBook } from "./addresses.ts";
+
+export interface Turn {
+  /** Whom to try, or why there is nobody. */
+  readonly address: Address | { readonly unknown: string };
+  /** How long to wait first, in milliseconds. */
+  readonly delayMs: number;
+  /** Whether this try ends a pass over all servers. */
+  readonly last: boolean;
+}
+
+/**
+ * In which order servers are tried, and how long to wait before each. Names are looked up for each pass, and every
+ * address of each is tried once, in shuffled order. The first pass has no delay, so that losing one server costs none;
+ * after it each try waits, longer and longer, with jitter, so that ten thousand clients do not come back in step.
+ */
+export class HostRound {
+  readonly #book: AddressBook;
+  readonly #random: () => number;
+  readonly #firstDelayMs: number;
+  readonly #maxDelayMs: number;
+  #pass: Address[] = [];
+  /** Counted from 0; -1 before the first. */
+  #passNumber = -1;
+  #lastTried: Address | undefined;
+
+  constructor(book: AddressBook, random: () => number, firstDelayMs: number, maxDelayMs: number) {
+    this.#book = book;
+    this.#random = random;
+    this.#firstDelayMs = firstDelayMs;
+    this.#maxDelayMs = maxDelayMs;
+  }
+
+  /** Call when a connection has proved useful: the next loss starts a pass without delay. */
+  succeeded(): void {
+    this.#pass = [];
+    this.#passNumber = -1;
+  }
+
+  async next(): Promise<Turn> {
+    let unknown = "";
+    if (this.#pass.length === 0) {
+      const { addresses, failures } = await this.#book.all();
+      unknown = failures.join("; ");
+      this.#pass = this.#ordered(addresses);
+      this.#passNumber += 1;
+    }
+    const delayMs = this.#delay();
+    const address = this.#pass.shift();
+    if (address === undefined) return { address: { unknown }, delayMs, last: true };
+    this.#lastTried = address;
+    return { address, delayMs, last: this.#pass.length === 0 };
+  }
+
+  #delay(): number {
+    if (this.#passNumber === 0) return 0;
+    const ceiling = Math.min(this.#maxDelayMs, this.#firstDelayMs * 2 ** Math.min(this.#passNumber - 1, 16));
+    return ceiling * (0.5 + this.#random() / 2);
+  }
+
+  /** Shuffled, and the one that was tried last, which may just have died, at the end. */
+  #ordered(addresses: readonly Address[]): Address[] {
+    const order = shuffled(addresses, this.#random);
+    const last = this.#lastTried;
+    const isLast = (each: Address): boolean => each.ip === last?.ip && each.server.port === last.server.port;
+    return [...order.filter((each) => !isLast(each)), ...order.filter(isLast)];
+  }
+}
+
+function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const copy = [...values];
+  for (let last = copy.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    const a = copy[last];
+    const b = copy[other];
+    if (a === undefined || b === undefined) continue;
+    copy[last] = b;
+    copy[other] = a;
+  }
+  return copy;
+}

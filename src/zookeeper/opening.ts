@@ -1,0 +1,91 @@
+import { DigestMd5, SaslFailure, type SaslCredentials } from "./digest_md5.ts";
+import { errorCode } from "./errors.ts";
+import { JuteReader, MalformedRecord } from "./jute.ts";
+import { connectFrame, readReplyHeader, saslFrame } from "./packets.ts";
+import { sharedWriter } from "./pending.ts";
+import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "./records.ts";
+import type { TerminalState } from "./state.ts";
+
+const replyHeaderBytes = 16;
+
+export interface OpeningEvents {
+  /** The server gave a session, or gave the asked one back. It may still refuse our identity. */
+  granted(response: ConnectResponse): void;
+  /** Anything may be sent now. */
+  ready(): void;
+  refused(state: TerminalState): void;
+}
+
+/** What passes on a new connection before anything else may: the session's handshake, then SASL where it is asked for. */
+export class Opening {
+  readonly #send: (body: Uint8Array) => void;
+  readonly #request: ConnectRequest;
+  readonly #sasl: DigestMd5 | undefined;
+  readonly #events: OpeningEvents;
+  #granted = false;
+
+  constructor(
+    send: (body: Uint8Array) => void,
+    request: ConnectRequest,
+    sasl: SaslCredentials | undefined,
+    events: OpeningEvents,
+  ) {
+    this.#send = send;
+    this.#request = request;
+    this.#sasl = sasl === undefined ? undefined : new DigestMd5(sasl);
+    this.#events = events;
+  }
+
+  start(): void {
+    this.#send(connectFrame(sharedWriter(), this.#request));
+  }
+
+  /** @throws MalformedRecord */
+  received(frame: Uint8Array): void {
+    const reader = new JuteReader(frame);
+    if (this.#granted) this.#saslAnswer(reader);
+    else this.#sessionAnswer(reader);
+  }
+
+  #sessionAnswer(reader: JuteReader): void {
+    if (reader.remaining === replyHeaderBytes) {
+      // So a read-only server answers that has no local sessions to give: its message is an error and no session.
+      throw new MalformedRecord(`the server gave no session: ${errorCode(readReplyHeader(reader).error)}`);
+    }
+    const response = readConnectResponse(reader);
+    if (response.timeoutMs <= 0) {
+      this.#events.refused({ kind: "expired" });
+      return;
+    }
+    this.#granted = true;
+    this.#events.granted(response);
+    if (this.#sasl === undefined) this.#events.ready();
+    // In this mechanism the server speaks first: the client begins with nothing.
+    else this.#send(saslFrame(sharedWriter(), new Uint8Array(0)));
+  }
+
+  #saslAnswer(reader: JuteReader): void {
+    const { error } = readReplyHeader(reader);
+    if (error !== 0) {
+      this.#refused(`the server refused the SASL credentials (${errorCode(error)})`);
+      return;
+    }
+    const token = reader.buffer();
+    if (token === null) {
+      this.#refused("the server is not set up for SASL");
+      return;
+    }
+    try {
+      const answer = this.#sasl?.answer(token);
+      if (answer instanceof Uint8Array) this.#send(saslFrame(sharedWriter(), answer));
+      else this.#events.ready();
+    } catch (failure) {
+      if (!(failure instanceof SaslFailure)) throw failure;
+      this.#refused(`SASL failed: ${failure.message}`);
+    }
+  }
+
+  #refused(reason: string): void {
+    this.#events.refused({ kind: "auth-failed", code: "AUTH_FAILED", reason });
+  }
+}

@@ -1,0 +1,131 @@
+import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "./errors.ts";
+import { framed } from "./framing.ts";
+import { JuteReader, JuteWriter, RecordTooLarge } from "./jute.ts";
+import type { Request } from "./requests.ts";
+
+/** How long one call may take and what calls it off. */
+export interface Call {
+  readonly signal?: AbortSignal;
+  /** Deadline of this call in milliseconds, time spent waiting for a connection included. */
+  readonly timeoutMs?: number;
+}
+
+// Encoding is synchronous, so all clients of a process share one buffer; an idle client then holds none.
+const writer = new JuteWriter();
+const xidOffset = 4;
+
+/** An operation between its call and its answer. */
+export class Pending<T = unknown> {
+  readonly request: Request<T>;
+  readonly promise: Promise<T>;
+  /** The whole frame; the transaction id in it is set when it is sent. */
+  readonly #frame: Buffer;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
+  #stage: "queued" | "sent" | "settled" = "queued";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopListening: (() => void) | undefined;
+
+  /**
+   * @param onGivenUp called when the deadline or the signal ended it before its answer
+   * @throws ZooKeeperError TOO_LARGE
+   */
+  constructor(request: Request<T>, call: Call, onGivenUp: (pending: Pending<T>) => void) {
+    this.request = request;
+    this.#frame = encode(request);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { signal, timeoutMs } = call;
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.fail("OPERATION_TIMEOUT", `no answer within ${timeoutMs} ms`);
+        onGivenUp(this);
+      }, timeoutMs);
+    }
+    if (signal !== undefined) {
+      const onAbort = (): void => {
+        this.fail("ABORTED", undefined, signal.reason);
+        onGivenUp(this);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#stopListening = () => signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  get settled(): boolean {
+    return this.#stage === "settled";
+  }
+
+  /** The frame to send, under this transaction id. */
+  sendAs(xid: number): Buffer {
+    if (this.#stage === "queued") this.#stage = "sent";
+    this.#frame.writeInt32BE(xid, xidOffset);
+    return this.#frame;
+  }
+
+  /** The server's answer, the reader standing behind the reply's header. */
+  answer(refusal: ZooKeeperErrorCode | undefined, reader: JuteReader): void {
+    if (this.#stage === "settled") return;
+    if (refusal !== undefined) {
+      this.request.answered?.(refusal);
+      this.#settle();
+      this.#reject(this.#error(refusal, "refused"));
+      return;
+    }
+    try {
+      const value = this.request.decode(reader);
+      this.request.answered?.(undefined);
+      this.#settle();
+      this.#resolve(value);
+    } catch (error) {
+      this.#settle();
+      if (error instanceof ZooKeeperError) {
+        this.#reject(error);
+        return;
+      }
+      const outcome = this.request.write ? "unknown" : "not-sent";
+      this.#reject(this.#error("MARSHALLING_ERROR", outcome, "the answer makes no sense", error));
+      // Nothing that follows on this connection can be trusted.
+      throw error;
+    }
+  }
+
+  /** Ends it without an answer; what that says about the tree follows from how far it got. */
+  fail(code: ZooKeeperErrorCode, detail?: string, cause?: unknown): void {
+    if (this.#stage === "settled") return;
+    const outcome = this.#stage === "sent" && this.request.write ? "unknown" : "not-sent";
+    this.#settle();
+    this.#reject(this.#error(code, outcome, detail, cause));
+  }
+
+  #settle(): void {
+    this.#stage = "settled";
+    clearTimeout(this.#timer);
+    this.#stopListening?.();
+  }
+
+  #error(code: ZooKeeperErrorCode, outcome: Outcome, detail?: string, cause?: unknown): ZooKeeperError {
+    const { operation, path } = this.request;
+    return new ZooKeeperError({ code, operation, path, outcome, detail, cause });
+  }
+}
+
+function encode<T>(request: Request<T>): Buffer {
+  try {
+    writer.reset().int(0).int(request.opcode);
+    request.encode(writer);
+    return framed(writer.written);
+  } catch (error) {
+    if (!(error instanceof RecordTooLarge)) throw error;
+    const { operation, path } = request;
+    const detail = `the request is over ${error.limit} bytes, the most a server takes`;
+    throw new ZooKeeperError({ code: "TOO_LARGE", operation, path, outcome: "not-sent", detail });
+  }
+}
+
+/** The writer that this process's clients share. */
+export function sharedWriter(): JuteWriter {
+  return writer.reset();
+}

@@ -1,0 +1,23 @@
+import type { ServerErrorCode } from "../errors.ts";
+
+interface FaultSubject {
+  readonly opcode: number;
+  readonly path: string | undefined;
+  readonly sessionId: bigint;
+}
+
+/** What goes wrong on purpose. Set the fields while the server runs. */
+export interface Faults {
+  /** New connections are closed at once. */
+  refuse: boolean;
+  /** Requests are carried out and nothing is answered, not even the handshake or a ping. */
+  dropReplies: boolean;
+  /** Every packet to a client leaves this much later. */
+  delayMs: number;
+  /** An error to answer with instead of carrying out the request. */
+  failOperation: ((subject: FaultSubject) => ServerErrorCode | undefined) | undefined;
+}
+
+export function noFaults(): Faults {
+  return { refuse: false, dropReplies: false, delayMs: 0, failOperation: undefined };
+}

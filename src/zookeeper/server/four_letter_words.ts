@@ -1,0 +1,47 @@
+export interface ServerFigures {
+  readonly connections: number;
+  readonly nodes: number;
+  readonly sessions: number;
+  readonly watches: number;
+  readonly zxid: bigint;
+  readonly uptimeMs: number;
+}
+
+const version = "3.8.0-memory";
+
+/** The answer to an administrator's word, or undefined when it is not one of those this server knows. */
+export function fourLetterWord(word: string, figures: ServerFigures): string | undefined {
+  switch (word) {
+    case "ruok":
+      return "imok";
+    case "isro":
+      return "rw";
+    case "srvr":
+    case "stat":
+      return lines([
+        `Zookeeper version: ${version}`,
+        `Connections: ${figures.connections}`,
+        "Outstanding: 0",
+        `Zxid: 0x${figures.zxid.toString(16)}`,
+        "Mode: standalone",
+        `Node count: ${figures.nodes}`,
+      ]);
+    case "mntr":
+      return lines([
+        `zk_version\t${version}`,
+        "zk_server_state\tstandalone",
+        `zk_num_alive_connections\t${figures.connections}`,
+        "zk_outstanding_requests\t0",
+        `zk_znode_count\t${figures.nodes}`,
+        `zk_watch_count\t${figures.watches}`,
+        `zk_global_sessions\t${figures.sessions}`,
+        `zk_uptime\t${Math.round(figures.uptimeMs)}`,
+      ]);
+    default:
+      return undefined;
+  }
+}
+
+function lines(texts: readonly string[]): string {
+  return `${texts.join("\n")}\n`;
+}

@@ -1,0 +1,252 @@
+import { parentPath, pathProblem } from "../paths.ts";
+import { openAcl, Perms, type Acl, type Stat } from "../records.ts";
+import { requirePermission, resolveAcl, type ProvedId } from "./access.ts";
+import { Refusal } from "./refusal.ts";
+
+export type Lifetime =
+  | { readonly kind: "persistent" }
+  | { readonly kind: "ephemeral"; readonly sessionId: bigint }
+  | { readonly kind: "container" }
+  | { readonly kind: "ttl"; readonly ttlMs: number };
+
+export interface TreeNode {
+  data: Uint8Array | null;
+  acl: readonly Acl[];
+  readonly lifetime: Lifetime;
+  readonly children: Set<string>;
+  readonly czxid: bigint;
+  readonly ctime: number;
+  mzxid: bigint;
+  mtime: number;
+  pzxid: bigint;
+  version: number;
+  aversion: number;
+  /** Children ever created here: the next sequential child gets this number. */
+  creations: number;
+}
+
+export interface Change {
+  readonly type: "created" | "deleted" | "data-changed";
+  readonly path: string;
+  /** Of the node and of its parent: who may not read a node hears nothing of it. */
+  readonly acl: readonly Acl[];
+  readonly parentAcl: readonly Acl[];
+}
+
+/** Who acts, and as which transaction. */
+export interface Actor {
+  readonly sessionId: bigint;
+  readonly ids: readonly ProvedId[];
+  readonly zxid: bigint;
+  readonly time: number;
+}
+
+export interface NewNode {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly acl: readonly Acl[];
+  readonly lifetime: Lifetime;
+  readonly sequential: boolean;
+}
+
+const ownPaths = ["/", "/zookeeper", "/zookeeper/quota"];
+
+/** The nodes, in memory. The order of the checks is Apache's, since it decides which error a caller sees. */
+export class Tree {
+  readonly #nodes = new Map<string, TreeNode>();
+  #undo: (() => void)[] = [];
+  #changes: Change[] = [];
+
+  constructor() {
+    for (const [path, children] of [
+      ["/", ["zookeeper"]],
+      ["/zookeeper", ["config", "quota"]],
+      ["/zookeeper/config", []],
+      ["/zookeeper/quota", []],
+    ] as const) {
+      this.#nodes.set(path, newNode({ data: null, acl: openAcl, lifetime: { kind: "persistent" } }, 0n, 0, children));
+    }
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  entries(): IterableIterator<[string, TreeNode]> {
+    return this.#nodes.entries();
+  }
+
+  find(path: string): TreeNode | undefined {
+    return this.#nodes.get(path);
+  }
+
+  /** @throws Refusal NO_NODE */
+  get(path: string): TreeNode {
+    const node = this.#nodes.get(path);
+    if (node === undefined) throw new Refusal("NO_NODE");
+    return node;
+  }
+
+  /**
+   * Runs `work` as a whole: when it throws, everything it changed is as before.
+   * @returns its result and what watchers must hear
+   */
+  transact<T>(work: () => T): { value: T; changes: readonly Change[] } {
+    this.#undo = [];
+    this.#changes = [];
+    try {
+      return { value: work(), changes: this.#changes };
+    } catch (error) {
+      for (const step of this.#undo.reverse()) step();
+      throw error;
+    } finally {
+      this.#undo = [];
+    }
+  }
+
+  /** Creates a node and returns its path. */
+  create(fields: NewNode, actor: Actor): string {
+    if (!fields.path.includes("/") || fields.path.includes("\0")) throw new Refusal("BAD_ARGUMENTS");
+    const acl = resolveAcl(fields.acl, actor.ids);
+    const parentAt = parentPath(fields.path);
+    const parent = this.get(parentAt);
+    requirePermission(parent.acl, Perms.create, actor.ids);
+    const path = fields.sequential ? fields.path + String(parent.creations).padStart(10, "0") : fields.path;
+    if (pathProblem(path) !== undefined) throw new Refusal("BAD_ARGUMENTS");
+    if (this.#nodes.has(path)) throw new Refusal("NODE_EXISTS");
+    if (parent.lifetime.kind === "ephemeral") throw new Refusal("NO_CHILDREN_FOR_EPHEMERALS");
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const { creations, pzxid } = parent;
+    this.#undo.push(() => {
+      this.#nodes.delete(path);
+      parent.children.delete(name);
+      Object.assign(parent, { creations, pzxid });
+    });
+    this.#nodes.set(path, newNode({ ...fields, acl }, actor.zxid, actor.time, []));
+    parent.children.add(name);
+    parent.creations += 1;
+    parent.pzxid = actor.zxid;
+    this.#changes.push({ type: "created", path, acl, parentAcl: parent.acl });
+    return path;
+  }
+
+  delete(path: string, version: number, actor: Actor): void {
+    if (!path.includes("/") || path.includes("\0") || ownPaths.includes(path)) throw new Refusal("BAD_ARGUMENTS");
+    requirePermission(this.get(parentPath(path)).acl, Perms.delete, actor.ids);
+    const node = this.get(path);
+    requireVersion(node.version, version);
+    if (node.children.size > 0) throw new Refusal("NOT_EMPTY");
+    this.remove(path, actor.zxid);
+  }
+
+  /** Removes a node without asking, as when its session is over. */
+  remove(path: string, zxid: bigint): void {
+    const node = this.get(path);
+    const parent = this.get(parentPath(path));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const { pzxid } = parent;
+    this.#undo.push(() => {
+      this.#nodes.set(path, node);
+      parent.children.add(name);
+      parent.pzxid = pzxid;
+    });
+    this.#nodes.delete(path);
+    parent.children.delete(name);
+    parent.pzxid = zxid;
+    this.#changes.push({ type: "deleted", path, acl: node.acl, parentAcl: parent.acl });
+  }
+
+  setData(path: string, data: Uint8Array | null, version: number, actor: Actor): TreeNode {
+    if (pathProblem(path) !== undefined) throw new Refusal("BAD_ARGUMENTS");
+    const node = this.get(path);
+    requirePermission(node.acl, Perms.write, actor.ids);
+    requireVersion(node.version, version);
+    const before = { data: node.data, version: node.version, mzxid: node.mzxid, mtime: node.mtime };
+    this.#undo.push(() => Object.assign(node, before));
+    Object.assign(node, { data, version: node.version + 1, mzxid: actor.zxid, mtime: actor.time });
+    this.#changes.push({ type: "data-changed", path, acl: node.acl, parentAcl: [] });
+    return node;
+  }
+
+  setAcl(path: string, acl: readonly Acl[], aclVersion: number, actor: Actor): TreeNode {
+    if (pathProblem(path) !== undefined) throw new Refusal("BAD_ARGUMENTS");
+    const resolved = resolveAcl(acl, actor.ids);
+    const node = this.get(path);
+    requirePermission(node.acl, Perms.admin, actor.ids);
+    requireVersion(node.aversion, aclVersion);
+    const before = { acl: node.acl, aversion: node.aversion };
+    this.#undo.push(() => Object.assign(node, before));
+    Object.assign(node, { acl: resolved, aversion: node.aversion + 1 });
+    return node;
+  }
+
+  check(path: string, version: number, actor: Actor): void {
+    if (pathProblem(path) !== undefined) throw new Refusal("BAD_ARGUMENTS");
+    const node = this.get(path);
+    requirePermission(node.acl, Perms.read, actor.ids);
+    requireVersion(node.version, version);
+  }
+
+  /** Paths of the ephemeral nodes of one session. */
+  ephemeralsOf(sessionId: bigint): string[] {
+    const found: string[] = [];
+    for (const [path, node] of this.#nodes) {
+      if (node.lifetime.kind === "ephemeral" && node.lifetime.sessionId === sessionId) found.push(path);
+    }
+    return found;
+  }
+
+  /** Nodes whose time is over: expired ones, and containers that had children and have none. */
+  overdue(nowMs: number): string[] {
+    const found: string[] = [];
+    for (const [path, { lifetime, children, creations, mtime }] of this.#nodes) {
+      if (children.size > 0) continue;
+      if (lifetime.kind === "container" && creations > 0) found.push(path);
+      if (lifetime.kind === "ttl" && nowMs - mtime > lifetime.ttlMs) found.push(path);
+    }
+    return found;
+  }
+}
+
+export function statOf(node: TreeNode): Stat {
+  return {
+    czxid: node.czxid,
+    mzxid: node.mzxid,
+    ctime: node.ctime,
+    mtime: node.mtime,
+    version: node.version,
+    // Creations are counted, changes are reported: each child that is gone was one creation and one deletion.
+    cversion: node.creations * 2 - node.children.size,
+    aversion: node.aversion,
+    ephemeralOwner: node.lifetime.kind === "ephemeral" ? node.lifetime.sessionId : 0n,
+    dataLength: node.data?.byteLength ?? 0,
+    numChildren: node.children.size,
+    pzxid: node.pzxid,
+  };
+}
+
+function newNode(
+  fields: Pick<TreeNode, "data" | "acl" | "lifetime">,
+  zxid: bigint,
+  time: number,
+  children: readonly string[],
+): TreeNode {
+  return {
+    data: fields.data,
+    acl: fields.acl,
+    lifetime: fields.lifetime,
+    children: new Set(children),
+    czxid: zxid,
+    ctime: time,
+    mzxid: zxid,
+    mtime: time,
+    pzxid: zxid,
+    version: 0,
+    aversion: 0,
+    creations: 0,
+  };
+}
+
+function requireVersion(actual: number, expected: number): void {
+  if (expected !== -1 && expected !== actual) throw new Refusal("BAD_VERSION");
+}

@@ -1,0 +1,297 @@
+import { addressName, AddressBook, type Address, type Lookup } from "./addresses.ts";
+import { Authentication, type Credentials } from "./authentication.ts";
+import { attach } from "./attachment.ts";
+import type { Connection } from "./connection.ts";
+import type { LinkFailure, TlsOptions } from "./dial.ts";
+import type { SaslCredentials } from "./digest_md5.ts";
+import { errorNumber, ZooKeeperError } from "./errors.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { HostRound } from "./host_round.ts";
+import { serverName, type Server } from "./hosts.ts";
+import { JuteReader, MalformedRecord } from "./jute.ts";
+import { changeTypeOf, Xid, type ChangeType } from "./opcodes.ts";
+import { Operations } from "./operations.ts";
+import { pingFrame, readReplyHeader } from "./packets.ts";
+import { pause } from "./pause.ts";
+import { Pending, type Call } from "./pending.ts";
+import { findReadWriteServer } from "./read_write_search.ts";
+import { noPassword, type ConnectResponse } from "./records.ts";
+import { Refusals } from "./refusals.ts";
+import { closeRequest, type Request } from "./requests.ts";
+import { isTerminal, sessionName, sessionOver, terminalCode, terminalDetail } from "./state.ts";
+import type { SessionState, TerminalState } from "./state.ts";
+
+export interface TransportOptions {
+  readonly servers: readonly Server[];
+  readonly sessionTimeoutMs: number;
+  /** For TCP, and once more for the handshake. */
+  readonly connectTimeoutMs: number;
+  readonly auth: readonly Credentials[];
+  readonly sasl: SaslCredentials | undefined;
+  readonly tls: TlsOptions | undefined;
+  readonly readOnly: boolean;
+  readonly lookup: Lookup;
+  readonly random: () => number;
+  onState(state: SessionState): void;
+  onWatch(type: ChangeType, serverPath: string): void;
+  /** Packets that a new connection of an existing session must send before anything else but identities. */
+  replay(lastZxid: bigint): readonly Uint8Array[];
+  /** These packets are on their way; what is asked from now on is asked after them. */
+  onReplayed(): void;
+  /** Something a person should know while the session goes on trying. */
+  onTrouble(error: ZooKeeperError): void;
+}
+
+const firstDelayMs = 50;
+// A connection that breaks sooner than this was no success: the next try counts as part of the same round.
+const provenMs = 1_000;
+const closeMs = 2_000;
+
+/**
+ * One session over as many connections as it takes: handshake, heartbeat, reconnecting, and the operations in flight.
+ * It ends when a server says so (expired, refused) or on `close`; it never decides by itself that it is expired.
+ */
+export class Transport {
+  #state: SessionState = { kind: "connecting" };
+  readonly #options: TransportOptions;
+  readonly #book: AddressBook;
+  readonly #round: HostRound;
+  readonly #auth: Authentication;
+  readonly #operations = new Operations();
+  readonly #refusals = new Refusals();
+  readonly #ending = new AbortController();
+  #sessionId = 0n;
+  #password: Uint8Array = noPassword;
+  #negotiatedTimeoutMs = 0;
+  #lastZxid = 0n;
+  #readOnly = false;
+  /** What a server without its ensemble gives is no session that another server knows. */
+  #resumable = false;
+  /** A server that is known to take writes, to be tried next. */
+  #preferred: Address | undefined;
+  /** The connection that operations may be written to: its handshake is done. */
+  #open: Connection | null = null;
+  #heartbeat: Heartbeat | null = null;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#auth = new Authentication(options.auth);
+    this.#book = new AddressBook(options.servers, options.lookup, options.connectTimeoutMs);
+    const maxDelayMs = Math.min(2_000, Math.max(100, options.sessionTimeoutMs / 6));
+    this.#round = new HostRound(this.#book, options.random, firstDelayMs, maxDelayMs);
+    void this.#run();
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get sessionId(): bigint {
+    return this.#sessionId;
+  }
+
+  /** Sends a request, now or when there is a connection, and gives its answer. */
+  async submit<T>(request: Request<T>, call: Call): Promise<T> {
+    const { operation, path } = request;
+    this.#requireAlive(operation, path);
+    if (call.signal?.aborted === true) {
+      throw new ZooKeeperError({ code: "ABORTED", operation, path, outcome: "not-sent", cause: call.signal.reason });
+    }
+    const pending = new Pending(request, call, (given) => this.#operations.givenUp(given as Pending));
+    this.#operations.accept(pending as Pending, this.#open);
+    return await pending.promise;
+  }
+
+  /** Adds an identity to this session and to all its later connections. */
+  async addAuth(credentials: Credentials): Promise<void> {
+    this.#requireAlive("addAuth", undefined);
+    await this.#auth.add(credentials, this.#open);
+  }
+
+  /** Ends the session on the server, if that can be reached at once; never fails. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (isTerminal(this.#state)) return;
+    if (this.#open !== null) {
+      const deadline = { timeoutMs: Math.min(closeMs, this.#negotiatedTimeoutMs / 3) };
+      const pending = new Pending(closeRequest(), deadline, () => undefined);
+      this.#operations.accept(pending as Pending, this.#open);
+      await pending.promise.catch(() => undefined);
+    }
+    this.#end({ kind: "closed" });
+  }
+
+  #requireAlive(operation: string, path: string | undefined): void {
+    if (isTerminal(this.#state)) throw sessionOver(this.#state, operation, path);
+    if (this.#closing !== undefined) throw sessionOver({ kind: "closed" }, operation, path);
+  }
+
+  async #run(): Promise<void> {
+    while (!isTerminal(this.#state)) {
+      const preferred = this.#preferred;
+      this.#preferred = undefined;
+      const { address, delayMs, last } =
+        preferred === undefined ? await this.#round.next() : { address: preferred, delayMs: 0, last: false };
+      await pause(delayMs, this.#ending.signal);
+      if (isTerminal(this.#state)) return;
+      if ("unknown" in address) this.#detached({ kind: "lost", reason: address.unknown }, false);
+      else this.#detached(await this.#attach(address), last);
+    }
+  }
+
+  /** Uses one server until the connection to it is over; returns why. */
+  async #attach(address: Address): Promise<LinkFailure> {
+    const { connectTimeoutMs, sessionTimeoutMs, tls, sasl, readOnly } = this.#options;
+    const request = {
+      lastZxidSeen: this.#lastZxid,
+      timeoutMs: sessionTimeoutMs,
+      sessionId: this.#resumable ? this.#sessionId : 0n,
+      password: this.#resumable ? this.#password : noPassword,
+      readOnly,
+    };
+    const options = { tls, sasl, request, timeoutMs: connectTimeoutMs, signal: this.#ending.signal };
+    const { failure, servedMs } = await attach(address, options, {
+      granted: (response) => this.#granted(response),
+      ready: (connection, over) => this.#ready(connection, over),
+      refused: (state) => this.#end(state),
+      received: (frame, connection) => this.#received(frame, connection),
+    });
+    if (servedMs !== undefined) this.#refusals.succeeded();
+    if (servedMs !== undefined && servedMs > provenMs) this.#round.succeeded();
+    return failure;
+  }
+
+  #detached(failure: LinkFailure, last: boolean): void {
+    this.#heartbeat?.stop();
+    this.#heartbeat = null;
+    this.#open = null;
+    if (isTerminal(this.#state)) return;
+    const { reason } = failure;
+    this.#operations.connectionLost(reason);
+    const { unanimous, news } = this.#refusals.note(failure, last);
+    // Before the first session there is nothing to suspend, and nothing to wait for either when all servers refuse.
+    if (this.#sessionId === 0n && unanimous !== undefined) {
+      this.#end(unanimous);
+      return;
+    }
+    if (news !== undefined) this.#options.onTrouble(news);
+    if (this.#sessionId === 0n) {
+      this.#state = { kind: "connecting", reason };
+    } else if (this.#state.kind !== "suspended") {
+      this.#become({ kind: "suspended", since: Date.now(), reason });
+    } else if (news !== undefined) {
+      this.#become({ ...this.#state, reason });
+    }
+  }
+
+  #received(frame: Uint8Array, connection: Connection): void {
+    const reader = new JuteReader(frame);
+    const header = readReplyHeader(reader);
+    switch (header.xid) {
+      case Xid.ping:
+      case Xid.setWatches:
+        return;
+      case Xid.notification: {
+        const name = changeTypeOf(reader.int());
+        reader.int();
+        if (name !== undefined) this.#options.onWatch(name, reader.string());
+        return;
+      }
+      case Xid.auth:
+        if (header.error !== 0) {
+          this.#refused(`the server refused the identity of scheme ${this.#auth.nextScheme}`);
+          return;
+        }
+        this.#auth.accepted();
+        if (this.#auth.settled) this.#announce(connection);
+        return;
+      default:
+        if (header.zxid > 0n) this.#lastZxid = header.zxid;
+        if (!this.#operations.answer(header, reader)) {
+          throw new MalformedRecord(`the server answered operation ${header.xid}, which was not asked`);
+        }
+        if (header.error === errorNumber("SESSION_CLOSED_REQUIRE_SASL_AUTH")) {
+          this.#refused("the server serves only sessions that have proved who they are");
+        }
+    }
+  }
+
+  #granted(response: ConnectResponse): void {
+    this.#sessionId = response.sessionId;
+    this.#password = response.password;
+    this.#negotiatedTimeoutMs = response.timeoutMs;
+    this.#readOnly = response.readOnly;
+    this.#resumable ||= !response.readOnly;
+  }
+
+  #ready(connection: Connection, over: AbortSignal): void {
+    this.#open = connection;
+    this.#heartbeat = new Heartbeat(
+      {
+        get heardAt() {
+          return connection.heardAt;
+        },
+        get sentAt() {
+          return connection.sentAt;
+        },
+        ping: () => connection.send(pingFrame),
+        dead: (silentMs) => connection.end(`nothing was heard from the server for ${Math.round(silentMs)} ms`),
+      },
+      this.#negotiatedTimeoutMs,
+    );
+    this.#auth.sendAll(connection);
+    const packets = this.#options.replay(this.#lastZxid);
+    for (const packet of packets) connection.send(packet);
+    if (packets.length > 0) this.#options.onReplayed();
+    this.#operations.flush(connection);
+    if (this.#readOnly) void this.#leaveReadOnly(connection, over);
+    // With identities to prove, "connected" waits for their answers: it may turn out to be "auth-failed".
+    if (this.#auth.settled) this.#announce(connection);
+  }
+
+  /** Moves to a server that takes writes when there is one. */
+  async #leaveReadOnly(connection: Connection, over: AbortSignal): Promise<void> {
+    const { tls, connectTimeoutMs, random } = this.#options;
+    const asking = { tls, timeoutMs: connectTimeoutMs, signal: over };
+    const found = await findReadWriteServer(this.#book, random, asking);
+    if (found === undefined || this.#open !== connection) return;
+    this.#preferred = found;
+    connection.end(`${addressName(found)} takes writes`);
+  }
+
+  #announce(connection: Connection): void {
+    if (this.#state.kind === "connected" || isTerminal(this.#state)) return;
+    this.#become({
+      kind: "connected",
+      server: serverName(connection.address.server),
+      sessionId: sessionName(this.#sessionId),
+      negotiatedTimeoutMs: this.#negotiatedTimeoutMs,
+      readOnly: this.#readOnly,
+    });
+  }
+
+  #refused(reason: string): void {
+    this.#end({ kind: "auth-failed", code: "AUTH_FAILED", reason });
+  }
+
+  #end(state: TerminalState): void {
+    if (isTerminal(this.#state)) return;
+    const [code, detail] = [terminalCode(state), terminalDetail(state)];
+    this.#heartbeat?.stop();
+    this.#open = null;
+    this.#become(state);
+    this.#operations.failAll(code, detail);
+    this.#auth.failAll(code, detail);
+    this.#ending.abort();
+  }
+
+  #become(state: SessionState): void {
+    this.#state = state;
+    this.#options.onState(state);
+  }
+}

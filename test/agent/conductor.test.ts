@@ -1,0 +1,228 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Conductor } from "../../src/agent/conductor.ts";
+import { rollBack } from "../../src/store/change_deploy.ts";
+import { readGrant, releaseSlot, reportFailure } from "../../src/store/gate.ts";
+import { agentPath, agentsPath, enabledPath, statusPath } from "../../src/store/paths.ts";
+import { encode } from "../../src/store/records.ts";
+import { registerHost, setRole } from "../../src/store/registry.ts";
+import { readWish } from "./wish.ts";
+import type { HostStatus } from "../../src/schema/znodes.ts";
+import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
+import { Session } from "../../src/zookeeper/session.ts";
+import { never, NOW, Site, statusOf } from "../store/site.ts";
+import { eventually } from "../support/eventually.ts";
+
+let server: DevServer;
+let site: Site;
+let stack: AsyncDisposableStack;
+/** Hosts out of service at once, at the most. */
+let most = 0;
+const out = new Set<string>();
+
+beforeEach(async () => {
+  server = await startDevServer({ tickMs: 50 });
+  site = await Site.open(server.connectString, "/tree", { max: 2, budget: 1, soakMs: 0 });
+  stack = new AsyncDisposableStack();
+  most = 0;
+  out.clear();
+});
+afterEach(async () => {
+  await stack.disposeAsync();
+  await site[Symbol.asyncDispose]();
+  await server.close();
+});
+
+function conduct(): Session {
+  const session = stack.use(new Session({ servers: site.connectString }));
+  const stop = new AbortController();
+  const running = new Conductor({ session, sessionTimeoutMs: 200, log: () => {} }).run(stop.signal);
+  stack.defer(async () => {
+    stop.abort();
+    await running;
+  });
+  return session;
+}
+
+/** A host that does what an agent does as far as ZooKeeper can see: it asks, waits for its grant, and gives it back. */
+class FakeHost {
+  readonly name: string;
+  readonly #zk: ZooKeeper;
+  readonly #bad: (build: string) => "good" | "bad" | "dies";
+  build: string | null = null;
+  #attempt = 0;
+  #taken = "";
+  #failed = "";
+  #stopped = false;
+
+  private constructor(name: string, zk: ZooKeeper, bad: (build: string) => "good" | "bad" | "dies") {
+    this.name = name;
+    this.#zk = zk;
+    this.#bad = bad;
+  }
+
+  static async start(
+    name: string,
+    bad: (build: string) => "good" | "bad" | "dies" = () => "good",
+    role: "fleet" | "canary" = "fleet",
+  ): Promise<FakeHost> {
+    const zk = stack.use(new ZooKeeper({ servers: site.connectString, sessionTimeoutMs: 2_000 }));
+    const host = new FakeHost(name, zk, bad);
+    await registerHost(zk, "web", name);
+    if (role === "canary") await setRole(zk, "web", name, role);
+    await zk.create(statusPath("web", name), encode(host.#status("idle")));
+    const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since: NOW.toISOString() };
+    await zk.create(agentPath(name), encode(record), { mode: "ephemeral" });
+    const running = host.#run();
+    stack.defer(async () => {
+      host.#stopped = true;
+      await running;
+    });
+    return host;
+  }
+
+  #status(step: HostStatus["step"], wish: HostStatus["wish"] = null): HostStatus {
+    const health = this.build === null ? "nothing" : "healthy";
+    return statusOf({ build: this.build, health, wish, step, attempt: this.#attempt });
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#round();
+      await Bun.sleep(5);
+    }
+  }
+
+  async #round(): Promise<void> {
+    const wish = await readWish(this.#zk, "web", this.name);
+    if (wish === null || this.#failed === `${wish.deploy}/${wish.build}`) return;
+    const move = { service: "web", deploy: wish.deploy, host: this.name, signal: never };
+    if (this.#taken !== `${wish.deploy}/${wish.build}`) {
+      this.#taken = `${wish.deploy}/${wish.build}`;
+      this.#attempt += 1;
+      const step = this.build === wish.build ? "serving" : "ready";
+      await this.#zk.set(statusPath("web", this.name), encode(this.#status(step, wish)));
+    }
+    if (this.build === wish.build) return;
+    const grant = await readGrant(this.#zk, "web", wish.deploy, this.name, () => {});
+    if (grant?.attempt !== this.#attempt) return;
+    out.add(this.name);
+    most = Math.max(most, out.size);
+    // Long enough for a conductor that counts wrong to let another one out as well.
+    await Bun.sleep(20);
+    const fate = this.#bad(wish.build);
+    if (fate === "dies") {
+      this.#stopped = true;
+      await this.#zk.close();
+      return;
+    }
+    out.delete(this.name);
+    if (fate === "good") {
+      this.build = wish.build;
+      await releaseSlot(this.#zk, move, this.#status("serving", wish));
+      return;
+    }
+    this.#failed = this.#taken;
+    const failure = { reason: "bad", build: wish.build, healthy: true, since: NOW.toISOString() };
+    await reportFailure(this.#zk, move, failure, this.#status("failed", wish), NOW);
+  }
+}
+
+async function startHosts(count: number, bad?: (build: string) => "good" | "bad" | "dies"): Promise<FakeHost[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => FakeHost.start(`h${index}`, bad)));
+}
+
+async function stateOf(id: string): Promise<string> {
+  return (await site.gate(id)).record.state;
+}
+
+test("a deploy to five hosts is done with no more of them out than the limit says", async () => {
+  conduct();
+  const hosts = await startHosts(5);
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  expect(hosts.every(({ build }) => build === "v1")).toBe(true);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(2);
+  expect((await site.gate("d1")).gate).toEqual({ slots: {}, failed: {} });
+});
+
+test("two conductors at once do no harm", async () => {
+  conduct();
+  conduct();
+  const hosts = await startHosts(8);
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  await site.deploy("d2", "v2");
+  await eventually(async () => (await stateOf("d2")) === "done");
+  expect(hosts.every(({ build }) => build === "v2")).toBe(true);
+  expect(most).toBeLessThanOrEqual(2);
+});
+
+test("a build that fails halts beyond its budget, and the way back ends on what was there", async () => {
+  conduct();
+  const hosts = await startHosts(6, (build) => (build === "v2" ? "bad" : "good"));
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  await site.deploy("d2", "v2");
+  await eventually(async () => (await stateOf("d2")) === "halted");
+  expect(Object.keys((await site.gate("d2")).gate.failed).length).toBeLessThanOrEqual(3);
+  await rollBack(site.zk, { service: "web", who: "me", why: "", now: NOW });
+  await eventually(async () => (await stateOf("d2")) === "rolled back");
+  expect(hosts.every(({ build }) => build === "v1")).toBe(true);
+});
+
+test("hosts that a build kills are lost, and are no more than budget and limit together", async () => {
+  conduct();
+  const hosts = await startHosts(6, (build) => (build === "v2" ? "dies" : "good"));
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  await site.deploy("d2", "v2");
+  await eventually(async () => (await stateOf("d2")) === "halted", 15_000);
+  const { gate } = await site.gate("d2");
+  expect(out.size).toBeLessThanOrEqual(3);
+  expect(Object.values(gate.failed).every(({ healthy }) => !healthy)).toBe(true);
+  expect(hosts.filter(({ build }) => build === "v1")).toHaveLength(6);
+}, 20_000);
+
+test("canaries go first, and the fleet only once somebody says so", async () => {
+  conduct();
+  const canary = await FakeHost.start("c", undefined, "canary");
+  const hosts = await startHosts(3);
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  await site.deploy("d2", "v2", "canary");
+  await eventually(async () => (await site.gate("d2")).record.awaitingPromotion);
+  expect(canary.build).toBe("v2");
+  expect(hosts.every(({ build }) => build === "v1")).toBe(true);
+});
+
+test("a host that joins when all is done is brought along", async () => {
+  conduct();
+  await startHosts(2);
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  const late = await FakeHost.start("late");
+  await eventually(() => late.build === "v1");
+});
+
+test("a wish written by hand is carried out like any other", async () => {
+  conduct();
+  const hosts = await startHosts(3);
+  await site.zk.set(enabledPath("web"), "v1");
+  await eventually(() => hosts.every(({ build }) => build === "v1"));
+  const { children } = await site.zk.children("/services/web/deploys");
+  await eventually(async () => (await stateOf(children[0] ?? "")) === "done");
+});
+
+test("when a conductor's session ends in the middle another finishes the work", async () => {
+  const first = conduct();
+  const hosts = await startHosts(6);
+  await site.deploy("d1", "v1");
+  await eventually(() => hosts.some(({ build }) => build === "v1"));
+  server.expire(first.client.sessionId);
+  conduct();
+  await eventually(async () => (await stateOf("d1")) === "done");
+  expect(most).toBeLessThanOrEqual(2);
+  expect((await site.zk.children(agentsPath)).children).toHaveLength(6);
+});

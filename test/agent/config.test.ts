@@ -1,0 +1,91 @@
+import { expect, test } from "bun:test";
+import { agentConfig, requireRunAs } from "../../src/agent/config.ts";
+
+const minimal = `
+[zookeeper]
+servers = "zk1:2181"
+
+[services.web]
+`;
+
+function load(text: string, env: Record<string, string> = {}) {
+  return agentConfig(text, "/etc/deployd/agent.toml", env, "machine-1");
+}
+
+test("a minimal file is enough, and everything else has a default", () => {
+  expect(load(minimal)).toMatchObject({
+    host: "machine-1",
+    root: "/srv/deployd",
+    zookeeper: { servers: "zk1:2181", chroot: "/deployd", session_timeout_s: 10 },
+    status: { listen: "127.0.0.1:9876" },
+    limits: { releases: 5 },
+    log_level: "info",
+    services: { web: { env: {}, pid_files: [] } },
+  });
+});
+
+test("the environment overrides the file, an empty variable does not", () => {
+  const env = {
+    DEPLOYD_HOST: "web-7",
+    DEPLOYD_ZONE: "b",
+    DEPLOYD_ROOT: "/data",
+    DEPLOYD_ZOOKEEPER: "zk9:2181",
+    DEPLOYD_CHROOT: "/other",
+    DEPLOYD_ZOOKEEPER_DIGEST: "me:secret",
+    DEPLOYD_STATUS_LISTEN: "[::1]:0",
+    DEPLOYD_LOG_LEVEL: "debug",
+  };
+  expect(load(minimal, env)).toMatchObject({
+    host: "web-7",
+    zone: "b",
+    root: "/data",
+    zookeeper: { servers: "zk9:2181", chroot: "/other", digest: "me:secret" },
+    status: { listen: "[::1]:0" },
+    log_level: "debug",
+  });
+  expect(load(minimal, { DEPLOYD_HOST: "" }).host).toBe("machine-1");
+});
+
+test("the environment can give what the file lacks altogether", () => {
+  expect(load("[services.web]", { DEPLOYD_ZOOKEEPER: "zk:2181" }).zookeeper.servers).toBe("zk:2181");
+});
+
+test.each([
+  ["[zookeper]\nservers = 'a'", 'unknown key "zookeper"; did you mean "zookeeper"?'],
+  ["[services.web]\nrunas = 'x'", 'unknown key "services.web.runas"; did you mean "run_as"?'],
+  ["[services.web.restart]\nby = 'systemd'\nunits = 'web.service'", '"services.web.restart.unit"'],
+  ["[services.'we b']", "services"],
+  ["[services.web.env]\n'A-B' = '1'", "services.web.env"],
+  ["log_level = 'loud'", '"log_level"'],
+  ["root = 'relative'", "an absolute path is wanted"],
+])("a mistake is named with its key: %s", (text, problem) => {
+  const file = text.includes("[services") ? text : `${text}\n[services.web]`;
+  expect(() => load(file, { DEPLOYD_ZOOKEEPER: "zk:2181" })).toThrow(problem);
+});
+
+test("every mistake is listed, not only the first", () => {
+  const text = "root = 'x'\nlog_level = 'loud'\n[services.web]";
+  expect(() => load(text, { DEPLOYD_ZOOKEEPER: "zk" })).toThrow(/root.*log_level|log_level.*root/);
+});
+
+test("a file that is no TOML, and one without a service, say so", () => {
+  expect(() => load("[zookeeper")).toThrow("Cannot read /etc/deployd/agent.toml");
+  expect(() => load("[services]", { DEPLOYD_ZOOKEEPER: "zk" })).toThrow("at least one service is wanted");
+});
+
+test("a secret never stands in the message of a mistake", () => {
+  try {
+    load(minimal, { DEPLOYD_ZOOKEEPER_DIGEST: "topsecret" });
+    throw new Error("it was taken");
+  } catch (error) {
+    expect(String(error)).toContain("user:password is wanted");
+    expect(String(error)).not.toContain("topsecret");
+  }
+});
+
+test("an agent that is root must be told who runs the commands", () => {
+  const config = load(minimal);
+  expect(() => requireRunAs(config, true, "agent.toml")).toThrow("services.web.run_as is not set");
+  requireRunAs(config, false, "agent.toml");
+  requireRunAs(load(`${minimal}run_as = "web"`), true, "agent.toml");
+});

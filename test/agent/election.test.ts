@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Candidacy } from "../../src/agent/candidacy.ts";
+import { announce, bootId, type PresenceRecord } from "../../src/agent/presence.ts";
+import { agentPath, agentsPath, conductorPath } from "../../src/store/paths.ts";
+import { encode, ensurePath } from "../../src/store/records.ts";
+import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
+import { Session } from "../../src/zookeeper/session.ts";
+import { eventually } from "../support/eventually.ts";
+import { startProxy } from "../support/proxy.ts";
+
+let server: DevServer;
+let observer: ZooKeeper;
+let stack: AsyncDisposableStack;
+
+beforeEach(async () => {
+  server = await startDevServer({ tickMs: 50 });
+  observer = new ZooKeeper({ servers: server.connectString });
+  stack = new AsyncDisposableStack();
+});
+afterEach(async () => {
+  await stack.disposeAsync();
+  await observer.close();
+  await server.close();
+});
+
+function stand(host: string, servers = server.connectString) {
+  const session = stack.use(new Session({ servers }));
+  const stop = new AbortController();
+  const problems: unknown[] = [];
+  const candidate = { host, session, elected: false, changes: [] as boolean[], stop, problems };
+  const running = new Candidacy(session, host).run(
+    (elected) => {
+      candidate.elected = elected;
+      candidate.changes.push(elected);
+    },
+    (error) => problems.push(error),
+    stop.signal,
+  );
+  stack.defer(async () => {
+    stop.abort();
+    await running;
+  });
+  return candidate;
+}
+
+async function candidates(): Promise<string[]> {
+  return (await observer.children(conductorPath)).children.toSorted();
+}
+
+test("of many agents one conducts and a handful stand by", async () => {
+  const all = Array.from({ length: 9 }, (_, index) => stand(`h${index}`));
+  await eventually(async () => (await candidates()).length === 5 && all.filter(({ elected }) => elected).length === 1);
+});
+
+test("when the conductor's session ends the next one takes over", async () => {
+  const first = stand("a");
+  await eventually(() => first.elected);
+  const second = stand("b");
+  await eventually(async () => (await candidates()).length === 2);
+  expect(second.elected).toBe(false);
+  server.expire(first.session.client.sessionId);
+  await eventually(() => second.elected);
+  // The first stands again, behind the second, and knows that it conducts no more.
+  await eventually(() => !first.elected && first.session.epoch === 2);
+  await eventually(async () => (await candidates()).length === 2);
+  expect(first.changes).toEqual([true, false]);
+});
+
+test("an agent that ends hands over", async () => {
+  const first = stand("a");
+  await eventually(() => first.elected);
+  const second = stand("b");
+  await eventually(async () => (await candidates()).length === 2);
+  first.stop.abort();
+  await first.session.close();
+  await eventually(() => second.elected);
+  expect(first.elected).toBe(false);
+});
+
+test("a candidate whose creation was answered by a lost connection does not stand behind itself", async () => {
+  const proxy = stack.use(await startProxy(server.port));
+  let created = false;
+  server.faults.failOperation = ({ path }) => {
+    // Carried out, and the answer dropped.
+    if (!created && path?.startsWith(`${conductorPath}/candidate-`) === true) {
+      created = true;
+      server.faults.dropReplies = true;
+    }
+    return undefined;
+  };
+  const agent = stand("a", proxy.connectString);
+  await eventually(() => created);
+  server.faults.failOperation = undefined;
+  proxy.cut();
+  server.faults.dropReplies = false;
+  await eventually(() => agent.elected);
+  expect(await candidates()).toHaveLength(1);
+});
+
+function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
+  return {
+    version: "0",
+    bootId: bootId(),
+    statusAddress: null,
+    pid: process.pid,
+    since: "2026-01-01T00:00:00.000Z",
+    lock: "/srv/deployd/.agent.lock",
+    ...changes,
+  };
+}
+
+function arrive(record: PresenceRecord) {
+  const session = stack.use(new Session({ servers: server.connectString }));
+  const stop = new AbortController();
+  stack.defer(() => stop.abort());
+  const told = { waiting: [] as string[], ousted: [] as unknown[], done: false, session };
+  void announce({
+    session,
+    host: "h",
+    record,
+    onWaiting: (problem) => told.waiting.push(problem),
+    onOusted: (error) => told.ousted.push(error),
+    signal: stop.signal,
+  }).then(() => (told.done = true));
+  return told;
+}
+
+async function owner(): Promise<bigint | undefined> {
+  return (await observer.exists(agentPath("h")))?.ephemeralOwner;
+}
+
+test("the node that a killed agent of this machine left is taken over at once", async () => {
+  await ensurePath(observer, agentsPath);
+  await observer.create(agentPath("h"), encode(presence()), { mode: "ephemeral" });
+  const agent = arrive(presence());
+  await eventually(() => agent.done, 2_000);
+  expect(await owner()).toBe(agent.session.client.sessionId);
+  expect(agent.waiting).toEqual([""]);
+});
+
+test.each([
+  ["another machine", { bootId: "another" }],
+  ["another agent on this machine", { lock: "/elsewhere/.agent.lock" }],
+])("the name that %s holds is waited for", async (_who, changes) => {
+  await ensurePath(observer, agentsPath);
+  const holder = new ZooKeeper({ servers: server.connectString });
+  await holder.create(agentPath("h"), encode(presence(changes)), { mode: "ephemeral" });
+  const agent = arrive(presence());
+  await eventually(() => agent.waiting.length > 0);
+  expect(agent.waiting[0]).toContain('Cannot be host "h"');
+  expect(agent.done).toBe(false);
+  await holder.close();
+  await eventually(() => agent.done);
+  expect(agent.waiting.at(-1)).toBe("");
+  expect(agent.ousted).toEqual([]);
+});
+
+test("an agent whose name was taken while its session had expired is told", async () => {
+  const agent = arrive(presence());
+  await eventually(() => agent.done);
+  const before = agent.session.client.sessionId;
+  server.faults.refuse = true;
+  server.expire(before);
+  server.faults.refuse = false;
+  // Whoever is first: the agent's own next session may be, so the node is made over and over until it is somebody else's.
+  await eventually(async () => {
+    const id = await owner();
+    if (id !== undefined && id !== observer.sessionId) await observer.delete(agentPath("h")).catch(() => {});
+    await observer.create(agentPath("h"), encode(presence({ bootId: "x" })), { mode: "ephemeral" }).catch(() => {});
+    return (await owner()) === observer.sessionId;
+  });
+  await eventually(() => agent.ousted.length > 0);
+});

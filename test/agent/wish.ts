@@ -1,0 +1,18 @@
+import { targetFor } from "../../src/core/targets.ts";
+import { hostRecordSchema, wishSchema } from "../../src/schema/znodes.ts";
+import { canaryPath, enabledPath, hostPath } from "../../src/store/paths.ts";
+import { readRecord } from "../../src/store/records.ts";
+import type { ZooKeeper } from "../../src/zookeeper/client.ts";
+
+/** What a host is wished to serve now, read afresh. */
+export async function readWish(
+  zk: ZooKeeper,
+  service: string,
+  host: string,
+): Promise<{ build: string; deploy: string } | null> {
+  const role = (await readRecord(zk, hostPath(service, host), hostRecordSchema))?.value.role ?? "fleet";
+  const enabled = (await readRecord(zk, enabledPath(service), wishSchema))?.value ?? null;
+  const canary = (await readRecord(zk, canaryPath(service), wishSchema))?.value ?? null;
+  const target = targetFor(role, { enabled, canary });
+  return target.kind === "build" ? { build: target.build, deploy: target.deploy } : null;
+}

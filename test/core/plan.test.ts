@@ -1,0 +1,278 @@
+import { expect, test } from "bun:test";
+import { decide, MAX_RESTARTS, type Actual, type Situation } from "../../src/core/plan.ts";
+import { emptyJournal, type Activation, type Journal, type StepFailure } from "../../src/core/types.ts";
+
+const failure: StepFailure = { code: "check-failed", message: "m", hint: "h", step: "check", log: "", atMs: 1 };
+const on = (build: string): Actual["current"] => ({ kind: "link", build, changedAtMs: 0 });
+const runs = (build: string): Actual["served"] => ({ kind: "build", build });
+const serving = (build: string): Partial<Actual> => ({ current: on(build), served: runs(build) });
+
+/** A host that serves v1 and is wished to serve v2, which it has taken up and installed. */
+function situation(
+  actual: Partial<Actual> = {},
+  journal: Partial<Journal> = {},
+  rest: Partial<Omit<Situation, "actual" | "journal">> = {},
+): Situation {
+  return {
+    target: { kind: "build", build: "v2", deploy: "d2" },
+    actual: { ...serving("v1"), release: "installed", spool: "absent", startedBy: "deployd", ...actual } as Actual,
+    journal: { ...emptyJournal, attempt: { number: 4, deploy: "d2", build: "v2" }, ...journal },
+    permission: { kind: "none" },
+    proof: null,
+    soakMs: 100,
+    maxInstalls: 3,
+    nowMs: 1_000,
+    ...rest,
+  };
+}
+
+const forward = (begun = 0, done = false): Activation => ({
+  build: "v2",
+  deploy: "d2",
+  previous: "v1",
+  attempt: 4,
+  phase: { kind: "forward", restart: { begun, done } },
+});
+const back = (begun = 0, done = false, previous: string | null = "v1"): Activation => ({
+  ...forward(),
+  previous,
+  phase: { kind: "back", failure, restart: { begun, done } },
+});
+const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
+const proof = { build: "v2", attempt: 4, atMs: 950 };
+const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true };
+const granted = { permission: { kind: "granted" } } as const;
+const newer = { target: { kind: "build", build: "v3", deploy: "d3" } } as const;
+
+test.each<[string, Situation, object]>([
+  [
+    "concludes nothing before ZooKeeper was read",
+    situation({}, {}, { target: { kind: "unknown" } }),
+    { step: "idle", reason: "zookeeper-unread" },
+  ],
+  ["does nothing without a wish", situation({}, {}, { target: { kind: "none" } }), { step: "idle", reason: "no-wish" }],
+  [
+    "takes back its request when there is no wish any more",
+    situation({}, { asked: { deploy: "d2", attempt: 4 } }, { target: { kind: "none" } }),
+    { step: "withdraw", deploy: "d2", attempt: 4, serving: false },
+  ],
+  [
+    "takes back its request when a newer wish came",
+    situation({}, { asked: { deploy: "d1", attempt: 3 } }),
+    { step: "withdraw", deploy: "d1", attempt: 3, serving: false },
+  ],
+  [
+    "numbers a wish that it has not seen",
+    situation({}, { attempt: { number: 3, deploy: "d1", build: "v2" } }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "numbers a rollback, which has the same deploy's id",
+    situation({}, { attempt: { number: 3, deploy: "d2", build: "v9" } }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "does not try a failed build again under the same deploy",
+    situation({}, { failed }, granted),
+    { step: "idle", reason: "failed" },
+  ],
+  [
+    "tries a build again that failed under another deploy",
+    situation({ release: "absent" }, { failed: { ...failed, deploy: "d1" } }),
+    { step: "fetch", build: "v2", deploy: "d2" },
+  ],
+  [
+    "reports a failure before anything else",
+    situation({}, { failed: { ...failed, reported: false } }, newer),
+    { step: "report", deploy: "d2" },
+  ],
+  ["downloads what is not there", situation({ release: "absent" }), { step: "fetch", build: "v2", deploy: "d2" }],
+  [
+    "goes on with half a download",
+    situation({ release: "absent", spool: "partial" }),
+    { step: "fetch", build: "v2", deploy: "d2" },
+  ],
+  [
+    "verifies what was downloaded",
+    situation({ release: "absent", spool: "fetched" }),
+    { step: "verify", build: "v2", deploy: "d2" },
+  ],
+  [
+    "unpacks what was verified",
+    situation({ release: "absent", spool: "verified" }),
+    { step: "extract", build: "v2", deploy: "d2" },
+  ],
+  ["installs what was unpacked", situation({ release: "extracted" }), { step: "install", build: "v2", deploy: "d2" }],
+  [
+    "counts installs for this deploy only",
+    situation({ release: "extracted" }, { installs: { deploy: "d1", build: "v2", begun: 3 } }),
+    { step: "install", build: "v2", deploy: "d2" },
+  ],
+  ["asks for a slot when it is prepared", situation(), { step: "ask", deploy: "d2", attempt: 4 }],
+  [
+    "begins when it is granted, and knows the way back",
+    situation({}, {}, granted),
+    { step: "begin", activation: forward() },
+  ],
+  [
+    "has no way back when it serves nothing yet",
+    situation({ current: { kind: "absent" }, served: { kind: "down" } }, {}, { permission: { kind: "free" } }),
+    { step: "begin", activation: { ...forward(), previous: null } },
+  ],
+  [
+    "starts a service again that went down, with nothing older behind it",
+    situation({ current: on("v2"), served: { kind: "down" } }, {}, granted),
+    { step: "begin", activation: { ...forward(), previous: null } },
+  ],
+  [
+    "does not go back to a build that failed here",
+    situation(serving("v0"), { failed: { ...failed, build: "v0", deploy: "d0" } }, granted),
+    { step: "begin", activation: { ...forward(), previous: null } },
+  ],
+  [
+    "restarts a service that still runs the old build behind the link",
+    situation({ current: on("v2"), served: runs("v1") }),
+    { step: "ask", deploy: "d2", attempt: 4 },
+  ],
+  ["rests when it serves the wish", situation(serving("v2")), { step: "idle", reason: "serving" }],
+  [
+    "takes what it cannot see for granted",
+    situation({ current: on("v2"), served: { kind: "unknown" } }),
+    { step: "idle", reason: "serving" },
+  ],
+  [
+    "leaves a service alone whose supervisor stopped it",
+    situation({ current: on("v2"), served: { kind: "down" }, startedBy: "supervisor" }),
+    { step: "idle", reason: "serving" },
+  ],
+  [
+    "prepares again when the release it serves was removed",
+    situation({ ...serving("v2"), release: "absent" }),
+    { step: "fetch", build: "v2", deploy: "d2" },
+  ],
+  [
+    "takes back its request when the service came back without a slot",
+    situation(serving("v2"), { asked: { deploy: "d2", attempt: 4 } }, granted),
+    { step: "withdraw", deploy: "d2", attempt: 4, serving: true },
+  ],
+
+  ["flips first", situation({}, { activation: forward() }), { step: "flip", build: "v2", back: false }],
+  [
+    "restarts after the flip",
+    situation({ current: on("v2") }, { activation: forward() }),
+    { step: "restart", build: "v2", back: false },
+  ],
+  [
+    "restarts again after a crash in the middle",
+    situation({ current: on("v2") }, { activation: forward(2) }),
+    { step: "restart", build: "v2", back: false },
+  ],
+  [
+    "checks after the restart",
+    situation(serving("v2"), { activation: forward(1, true) }),
+    { step: "check", build: "v2", back: false },
+  ],
+  [
+    "checks again after a crash, since the proof is gone",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof: { ...proof, attempt: 3 } }),
+    { step: "check", build: "v2", back: false },
+  ],
+  [
+    "soaks for what is left of the time",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof }),
+    { step: "soak", build: "v2", remainingMs: 50 },
+  ],
+  [
+    "finishes when it has soaked",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof, nowMs: 1_050 }),
+    { step: "finish" },
+  ],
+  [
+    "soaks no longer when a newer wish waits",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof, ...newer }),
+    { step: "finish" },
+  ],
+  [
+    "soaks no longer when a rollback waits",
+    situation(
+      serving("v2"),
+      { activation: forward(1, true) },
+      { proof, target: { kind: "build", build: "v1", deploy: "d2" } },
+    ),
+    { step: "finish" },
+  ],
+  [
+    "lets an activation go that has changed nothing, for a newer wish",
+    situation({}, { activation: forward() }, newer),
+    { step: "abandon" },
+  ],
+  [
+    "lets it go on a host that served nothing",
+    situation({ current: { kind: "absent" }, served: { kind: "down" } }, { activation: forward() }, newer),
+    { step: "abandon" },
+  ],
+  [
+    "brings to an end what it has flipped, whatever is wished by now",
+    situation({ current: on("v2") }, { activation: forward() }, newer),
+    { step: "restart", build: "v2", back: false },
+  ],
+  [
+    "goes on with an activation while ZooKeeper is away",
+    situation({}, { activation: forward() }, { target: { kind: "unknown" } }),
+    { step: "flip", build: "v2", back: false },
+  ],
+  [
+    "flips back when the build has failed",
+    situation(serving("v2"), { activation: back() }),
+    { step: "flip", build: "v1", back: true },
+  ],
+  [
+    "restarts into the old build",
+    situation({ current: on("v1") }, { activation: back() }),
+    { step: "restart", build: "v1", back: true },
+  ],
+  [
+    "does not take the new build's proof for the old one's",
+    situation({ current: on("v1") }, { activation: back(1, true) }, { proof }),
+    { step: "check", build: "v1", back: true },
+  ],
+  [
+    "gives up healthy when the old build is proven",
+    situation(serving("v1"), { activation: back(1, true) }, { proof: { ...proof, build: "v1" } }),
+    { step: "give-up", healthy: true },
+  ],
+  [
+    "gives up when there is no way back",
+    situation(serving("v2"), { activation: back(0, false, null) }),
+    { step: "give-up", healthy: false },
+  ],
+  [
+    "gives up when the way back cannot be restarted either",
+    situation({ current: on("v1") }, { activation: back(MAX_RESTARTS) }),
+    { step: "give-up", healthy: false },
+  ],
+  ["gives up when it is stuck", situation({}, { activation: stuck }), { step: "give-up", healthy: false }],
+])("a host %s", (_what, given, expected) => {
+  expect(decide(given)).toEqual(expected as ReturnType<typeof decide>);
+});
+
+test("a host refuses to touch a current that is not its own", () => {
+  const step = decide(situation({ current: { kind: "foreign", what: "a directory" } }));
+  expect(step).toMatchObject({ step: "refuse", failure: { code: "current-not-a-link" } });
+  expect(JSON.stringify(step)).toContain("a directory");
+});
+
+test("a host gives a build up whose install steps were begun too often", () => {
+  const step = decide(situation({ release: "extracted" }, { installs: { deploy: "d2", build: "v2", begun: 3 } }));
+  expect(step).toMatchObject({ step: "refuse", failure: { code: "attempts-exhausted", step: "install" } });
+});
+
+test("a host turns back from a build whose restart was begun too often", () => {
+  const step = decide(situation({ current: on("v2") }, { activation: forward(MAX_RESTARTS) }));
+  expect(step).toMatchObject({ step: "turn-back", failure: { code: "attempts-exhausted", step: "restart" } });
+});
+
+test("a restart that ended well on the last try counts", () => {
+  const step = decide(situation(serving("v2"), { activation: forward(MAX_RESTARTS, true) }));
+  expect(step).toEqual({ step: "check", build: "v2", back: false });
+});

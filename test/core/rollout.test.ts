@@ -1,0 +1,245 @@
+import { expect, test } from "bun:test";
+import { conduct, progressOf, type DeployView, type ServiceView } from "../../src/core/rollout.ts";
+import type { DeployRecord, Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
+
+const since = "2026-01-01T00:00:00.000Z";
+
+function deploy(record: Partial<DeployRecord> = {}, gate: Partial<Gate> = {}, id = "d1"): DeployView {
+  return {
+    id,
+    gate: { slots: {}, failed: {}, ...gate },
+    record: {
+      build: "v2",
+      previous: "v1",
+      who: "",
+      why: "",
+      stages: ["fleet"],
+      stage: "fleet",
+      limits: { max: 1, budget: 0, soakMs: 0 },
+      state: "rolling",
+      awaitingPromotion: false,
+      reason: "",
+      times: { created: since, changed: since },
+      ...record,
+    },
+  };
+}
+
+function status(changes: Partial<HostStatus> = {}): HostStatus {
+  return {
+    build: "v1",
+    health: "healthy",
+    wish: { build: "v2", deploy: "d1" },
+    step: "ready",
+    rollingBack: false,
+    attempt: 1,
+    since,
+    error: null,
+    log: "",
+    ...changes,
+  };
+}
+
+const served = status({ build: "v2", step: "serving" });
+const failedWith = (changes: Partial<Failure> = {}): Failure => ({
+  reason: "r",
+  build: "v2",
+  healthy: true,
+  since,
+  ...changes,
+});
+
+function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], rest: Partial<ServiceView> = {}) {
+  const names = Object.keys(hosts);
+  return {
+    wishes: { enabled: { build: "v2", deploy: "d1" }, canary: null },
+    deploys,
+    hosts: new Map<string, HostRecord>(
+      names.map((name) => [name, { role: (name.startsWith("c") ? "canary" : "fleet") satisfies Role }]),
+    ),
+    status: new Map(
+      names.flatMap((name) => {
+        const said = hosts[name] ?? null;
+        return said === null ? [] : [[name, said] as const];
+      }),
+    ),
+    alive: new Set(names),
+    missingSince: new Map(),
+    nowMs: 1_000,
+    lostAfterMs: 100,
+    ...rest,
+  } satisfies ServiceView;
+}
+
+const grantsIn = (given: ServiceView) =>
+  conduct(given).flatMap((action) => (action.kind === "grant" ? [action.host] : []));
+
+test("as many hosts are granted as may be out, canaries first, then by name", () => {
+  const limits = { max: 2, budget: 0, soakMs: 0 };
+  const hosts = { b: status(), a: status(), c1: status(), d: status() };
+  expect(grantsIn(view(hosts, [deploy({ limits })]))).toEqual(["c1", "a"]);
+});
+
+test("the way back begins with the host that changed last", () => {
+  const wish = { build: "v1", deploy: "d1" };
+  const hosts = {
+    a: status({ wish, since: "2026-01-01T00:00:01.000Z" }),
+    b: status({ wish, since: "2026-01-01T00:00:03.000Z" }),
+  };
+  const given = view(hosts, [deploy({ state: "rolling back" })], { wishes: { enabled: wish, canary: null } });
+  expect(grantsIn(given)).toEqual(["b"]);
+});
+
+test.each<[string, Partial<HostStatus> | null]>([
+  ["has said nothing yet", null],
+  ["is still preparing", { step: "install" }],
+  ["is prepared for an older wish", { wish: { build: "v1", deploy: "d0" } }],
+  ["is prepared for what this deploy wished before it was turned round", { wish: { build: "v1", deploy: "d1" } }],
+])("a host that %s is not granted", (_what, changes) => {
+  expect(grantsIn(view({ a: changes === null ? null : status(changes) }, [deploy()]))).toEqual([]);
+});
+
+test("a host whose agent is away is not granted", () => {
+  expect(grantsIn(view({ a: status() }, [deploy()], { alive: new Set() }))).toEqual([]);
+});
+
+test.each<[string, DeployView[]]>([
+  ["a slot", [deploy({}, { slots: { x: { attempt: 1, since } } })]],
+  [
+    "a failure that is not healed",
+    [deploy({ limits: { max: 1, budget: 5, soakMs: 0 } }, { failed: { x: failedWith({ healthy: false }) } })],
+  ],
+  ["a slot of another deploy", [deploy(), deploy({ state: "done" }, { slots: { x: { attempt: 1, since } } }, "d0")]],
+])("%s takes the place of a grant", (_what, deploys) => {
+  expect(grantsIn(view({ a: status(), x: status({ step: "restart" }) }, deploys))).toEqual([]);
+});
+
+test("an unhealthy host takes the place of a grant to any but itself", () => {
+  const sick = status({ health: "unhealthy", step: "serving" });
+  expect(grantsIn(view({ a: status(), x: sick }, [deploy()]))).toEqual([]);
+  expect(grantsIn(view({ x: status({ health: "unhealthy" }) }, [deploy()]))).toEqual(["x"]);
+});
+
+test("what is out already can be healed, one after the other", () => {
+  const sick = status({ health: "unhealthy" });
+  expect(grantsIn(view({ a: sick, b: sick, x: sick }, [deploy()]))).toEqual(["a"]);
+});
+
+test.each<[DeployRecord["state"], boolean]>([
+  ["preparing", true],
+  ["canary", true],
+  ["rolling", true],
+  ["done", true],
+  ["rolled back", true],
+  ["halted", false],
+  ["aborted", false],
+])("a deploy that is %s grants a waiting host a slot: %p", (state, grants) => {
+  expect(grantsIn(view({ a: status() }, [deploy({ state })])).length > 0).toBe(grants);
+});
+
+test("a deploy that is done and over its budget grants nothing more", () => {
+  const given = view({ a: status(), b: status() }, [deploy({ state: "done" }, { failed: { b: failedWith() } })]);
+  expect(grantsIn(given)).toEqual([]);
+});
+
+test("a slot holder that stays away is lost, but not before its time, and never set free", () => {
+  const held = deploy({}, { slots: { a: { attempt: 1, since } } });
+  const away = { alive: new Set<string>(), missingSince: new Map([["a", 901]]) };
+  expect(conduct(view({ a: status() }, [held], away))).toEqual([]);
+  expect(conduct(view({ a: status() }, [held], { ...away, missingSince: new Map([["a", 900]]) }))).toEqual([
+    { kind: "lose", deploy: "d1", host: "a" },
+  ]);
+  expect(conduct(view({ a: status() }, [held], { ...away, missingSince: new Map() }))).toEqual([]);
+});
+
+test("a slot that its host has passed by is taken back, one that it may still use is not", () => {
+  const held = deploy({}, { slots: { a: { attempt: 1, since } } });
+  expect(conduct(view({ a: status({ attempt: 2 }) }, [held]))).toContainEqual({
+    kind: "reclaim",
+    deploy: "d1",
+    host: "a",
+  });
+  expect(conduct(view({ a: status({ attempt: 1 }) }, [held]))).toEqual([]);
+});
+
+test.each<[string, boolean, Partial<HostStatus>]>([
+  ["serves and is healthy", true, { step: "serving" }],
+  ["gave up and is healthy", true, { step: "failed" }],
+  ["is still at work", false, { step: "check" }],
+  ["is unhealthy", false, { step: "serving", health: "unhealthy" }],
+])("a failed host that %s is healed: %p", (_what, heals, changes) => {
+  const gate = { failed: { a: failedWith({ healthy: false }) } };
+  const actions = conduct(view({ a: status(changes), b: status() }, [deploy({}, gate)]));
+  expect(actions.some(({ kind }) => kind === "heal")).toBe(heals);
+});
+
+test.each<[string, Record<string, HostStatus | null>, Partial<DeployRecord>, Partial<Gate>, object | null]>([
+  [
+    "begins to roll with the first slot",
+    { a: status() },
+    { state: "preparing" },
+    { slots: { a: { attempt: 1, since } } },
+    { to: "rolling" },
+  ],
+  ["is done when all serve it", { a: served }, {}, {}, { to: "done" }],
+  ["is not done while one is on its way", { a: served, b: status() }, {}, {}, null],
+  [
+    "is done with a failure within its budget",
+    { a: served, b: status({ step: "failed" }) },
+    { limits: { max: 1, budget: 1, soakMs: 0 } },
+    { failed: { b: failedWith() } },
+    { to: "done" },
+  ],
+  [
+    "is halted when every host has failed within the budget",
+    { b: status({ step: "failed" }) },
+    { limits: { max: 1, budget: 1, soakMs: 0 } },
+    { failed: { b: failedWith() } },
+    { to: "halted" },
+  ],
+  ["waits while it has no hosts", {}, {}, {}, null],
+  [
+    "waits for a person when all canaries serve it",
+    { c1: served },
+    { state: "canary", stage: "canary" },
+    {},
+    { kind: "await-promotion" },
+  ],
+  [
+    "is rolled back when all serve the build before",
+    { a: status({ build: "v1", step: "serving" }) },
+    { state: "rolling back" },
+    {},
+    { to: "rolled back" },
+  ],
+  ["is not rolled back while one still serves the new build", { a: served }, { state: "rolling back" }, {}, null],
+])("a deploy %s", (_what, hosts, record, gate, expected) => {
+  const actions = conduct(view(hosts, [deploy(record, gate)])).filter(
+    ({ kind }) => kind === "move" || kind === "await-promotion",
+  );
+  if (expected === null) expect(actions).toEqual([]);
+  else expect(actions).toMatchObject([expected]);
+});
+
+test("a deploy that waits for promotion is not told so again", () => {
+  const given = view({ c1: served }, [deploy({ state: "canary", stage: "canary", awaitingPromotion: true })]);
+  expect(conduct(given)).toEqual([]);
+});
+
+test("a host out of reach does not hold a deploy up, and is brought along when it is back", () => {
+  const hosts = { a: served, b: status() };
+  const actions = conduct(view(hosts, [deploy()], { alive: new Set(["a"]) }));
+  expect(actions).toMatchObject([{ kind: "move", to: "done" }]);
+  expect(grantsIn(view(hosts, [deploy({ state: "done" })]))).toEqual(["b"]);
+});
+
+test("the progress of a canary deploy counts canaries only, of its build only", () => {
+  const wishes = { enabled: { build: "v1", deploy: "d0" }, canary: { build: "v2", deploy: "d1" } };
+  const given = view(
+    { c1: served, c2: status({ build: "v2", step: "serving", wish: { build: "v2", deploy: "d9" } }), f: served },
+    [],
+    { wishes },
+  );
+  const progress = progressOf(given, deploy({ stage: "canary" }));
+  expect(progress).toMatchObject({ hosts: ["c1", "c2"], serving: ["c1"], complete: false, moving: false });
+});

@@ -1,0 +1,125 @@
+import { withFailure, withoutSlot, withSlot } from "../../src/core/gate.ts";
+import type { DeployRecord, Failure, HostStatus, HostStep } from "../../src/schema/znodes.ts";
+import { moveDeploy } from "../../src/store/change_deploy.ts";
+import { readFront } from "../../src/store/deploys.ts";
+import { readGate } from "../../src/store/gate.ts";
+import { agentPath, agentsPath, gatePath, statusPath } from "../../src/store/paths.ts";
+import { readOverview } from "../../src/store/overview.ts";
+import { encode, ensurePath } from "../../src/store/records.ts";
+import { registerHost } from "../../src/store/registry.ts";
+import { ZooKeeper } from "../../src/zookeeper/client.ts";
+
+/**
+ * Hosts and a conductor that do exactly what a test tells them, by writing what real ones would write. What is tested is
+ * how `deployd ctl` tells it, so nothing may happen by itself.
+ */
+export class PuppetFleet implements AsyncDisposable {
+  readonly #zk: ZooKeeper;
+  readonly #service: string;
+
+  /** @param servers with the chroot */
+  constructor(servers: string, service: string) {
+    this.#zk = new ZooKeeper({ servers, operationTimeoutMs: 10_000 });
+    this.#service = service;
+  }
+
+  /** The host's agent starts and registers it. */
+  async join(host: string): Promise<void> {
+    await registerHost(this.#zk, this.#service, host);
+    await ensurePath(this.#zk, statusPath(this.#service, host));
+    await ensurePath(this.#zk, agentsPath);
+    const agent = { version: "0.1.0", bootId: "b", statusAddress: null, pid: 1, since: new Date().toISOString() };
+    await this.#zk.create(agentPath(host), encode(agent), { mode: "ephemeral" });
+  }
+
+  /** The host's agent dies. */
+  async leave(host: string): Promise<void> {
+    await this.#zk.delete(agentPath(host));
+  }
+
+  async say(host: string, step: HostStep, more: Partial<HostStatus> = {}): Promise<void> {
+    const { id, build } = await this.#deploy();
+    const status: HostStatus = {
+      build: step === "serving" ? build : null,
+      health: step === "serving" ? "healthy" : "nothing",
+      wish: { build, deploy: id },
+      step,
+      rollingBack: false,
+      attempt: 1,
+      since: new Date().toISOString(),
+      error: null,
+      log: "",
+      ...more,
+    };
+    await this.#zk.set(statusPath(this.#service, host), encode(status));
+  }
+
+  /** The conductor gives the host a slot. */
+  async grant(host: string): Promise<void> {
+    const { id, gate, gateVersion } = await this.#gate();
+    const next = withSlot(gate, host, { attempt: 1, since: new Date().toISOString() });
+    await this.#zk.set(gatePath(this.#service, id), encode(next), gateVersion);
+  }
+
+  /** The host serves the build and gives its slot back. */
+  async succeed(host: string): Promise<void> {
+    const { id, gate, gateVersion } = await this.#gate();
+    await this.#zk.set(gatePath(this.#service, id), encode(withoutSlot(gate, host)), gateVersion);
+    await this.say(host, "serving");
+  }
+
+  /** The host fails, is back on what it served before, and its slot becomes a failure. */
+  async fail(host: string, message: string, log: string): Promise<void> {
+    const { id, build } = await this.#deploy();
+    const since = new Date().toISOString();
+    const { gate, gateVersion } = await this.#gate();
+    const failure: Failure = { reason: message, build, healthy: true, since };
+    const error = { code: "check-failed", message, hint: "Look at the log.", build, step: "check" as const };
+    await this.say(host, "failed", { build: "previous", health: "healthy", error, log });
+    await this.#zk.set(gatePath(this.#service, id), encode(withFailure(gate, host, failure)), gateVersion);
+  }
+
+  /** The conductor moves the deploy. */
+  async move(state: DeployRecord["state"], more: { awaitingPromotion?: boolean; reason?: string } = {}): Promise<void> {
+    const { latest } = await readFront(this.#zk, this.#service);
+    if (latest === null) throw new Error("there is no deploy");
+    const to = { state, awaitingPromotion: more.awaitingPromotion ?? false, reason: more.reason ?? "" };
+    await moveDeploy(this.#zk, this.#service, latest, to, new Date());
+  }
+
+  /** Every host serves the build at once, and the conductor says so. */
+  async serveAll(state: DeployRecord["state"] = "done"): Promise<void> {
+    const overview = await readOverview(this.#zk, this.#service);
+    for (const host of overview.deploy?.progress.hosts ?? []) await this.say(host, "serving");
+    await this.move(state);
+  }
+
+  /** The id of the newest deploy, null where there is none or no service. */
+  async newest(): Promise<string | null> {
+    return (await readFront(this.#zk, this.#service)).latest?.id ?? null;
+  }
+
+  /** Somebody writes over a record by hand. */
+  async spoil(path: string, data: string): Promise<void> {
+    await this.#zk.set(path, data);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#zk.close();
+  }
+
+  async #deploy(): Promise<{ id: string; build: string }> {
+    const { latest } = await readFront(this.#zk, this.#service);
+    if (latest === null) throw new Error("there is no deploy");
+    const { id, record } = latest;
+    const back = record.state === "rolling back" || record.state === "rolled back";
+    return { id, build: back ? (record.previous ?? record.build) : record.build };
+  }
+
+  async #gate() {
+    const { id } = await this.#deploy();
+    const read = await readGate(this.#zk, this.#service, id);
+    if (read === null) throw new Error(`deploy ${id} has no gate`);
+    return read;
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "bun:test";
+import { expectGolden } from "./golden.ts";
+import { ctl, startCtl } from "./terminal.ts";
+
+const routes = [
+  "",
+  "deploy",
+  "promote",
+  "rollback",
+  "wait",
+  "status",
+  "history",
+  "builds",
+  "builds add",
+  "builds list",
+  "builds bar",
+  "builds unbar",
+  "hosts",
+  "hosts list",
+  "hosts role",
+  "hosts unlock",
+  "hosts forget",
+  "services",
+  "services set",
+  "services list",
+  "services show",
+];
+
+const verbs = routes.filter((route) => !["", "builds", "hosts", "services"].includes(route));
+
+describe("help", () => {
+  for (const route of routes) {
+    test(`of "deployd ctl ${route}" is what the golden file says`, async () => {
+      const run = await ctl([...route.split(" ").filter((word) => word !== ""), "--help"]);
+      expect(run).toMatchObject({ code: 0, stderr: "" });
+      await expectGolden(`help${route === "" ? "" : "-"}${route.replaceAll(" ", "-")}`, run.stdout);
+    });
+  }
+
+  test("of every verb shows an example that begins with the verb itself", async () => {
+    for (const verb of verbs) {
+      const { stdout } = await ctl([...verb.split(" "), "--help"]);
+      expect(stdout).toMatch(/^EXAMPLES?$/m);
+      expect(stdout).toContain(`\n  deployd ctl ${verb}`);
+    }
+  });
+
+  test("names every verb that there is", async () => {
+    const { stdout } = await ctl([]);
+    for (const verb of verbs.filter((name) => !name.includes(" "))) expect(stdout).toContain(`\n  ${verb} `);
+  });
+});
+
+const wrong: readonly (readonly string[])[] = [
+  ["depoly", "web", "9b1e0d4"],
+  ["services", "sett"],
+  ["deploy"],
+  ["deploy", "web"],
+  ["deploy", "web", "9b1e0d4", "too-much"],
+  ["deploy", "web", "9b1e0d4", "--cannary"],
+  ["deploy", "web", "9b1e0d4", "--max"],
+  ["deploy", "web", "9b1e0d4", "--max", "0"],
+  ["deploy", "web", "9b1e0d4", "--max", "two"],
+  ["deploy", "web", "9b1e0d4", "--soak-s", "-1"],
+  ["deploy", "web", "../../etc"],
+  ["deploy", "web\u001b[31m", "9b1e0d4"],
+  ["hosts", "role", "web", "web-01", "canry"],
+  ["builds", "add", "web", "x.tar.zst", "--digest", "md5:abc"],
+  ["status", "web"],
+  ["status", "web", "--zookeeper", "zk1:99999"],
+  ["status", "web", "--zookeeper", "zk1:2181/deployd"],
+  ["status", "web", "--zookeeper", "zk1:2181", "--chroot", "deployd"],
+];
+
+describe("wrong usage", () => {
+  test("is explained, points to the help, and exits with 64", async () => {
+    const said: string[] = [];
+    for (const argv of wrong) {
+      const run = await ctl(argv);
+      expect({ argv, code: run.code, stdout: run.stdout }).toEqual({ argv, code: 64, stdout: "" });
+      said.push(`$ deployd ctl ${argv.map((word) => JSON.stringify(word).slice(1, -1)).join(" ")}\n${run.stderr}`);
+    }
+    await expectGolden("usage-errors", said.join("\n"));
+  });
+
+  test("is a JSON document on stdout with --json, wherever the flag stands", async () => {
+    for (const argv of [
+      ["deploy", "web", "--json"],
+      ["depoly", "--json"],
+      ["status", "web", "--json"],
+    ]) {
+      const run = await ctl(argv);
+      expect(run.code).toBe(64);
+      expect(JSON.parse(run.stdout)).toEqual({
+        error: { code: "usage", message: expect.any(String), hint: expect.any(String) },
+      });
+      expect(run.stderr).toStartWith("deployd: ");
+    }
+  });
+
+  test("of DEPLOYD_ZOOKEEPER_DIGEST does not print the secret", async () => {
+    const env = { DEPLOYD_ZOOKEEPER: "zk1:2181", DEPLOYD_ZOOKEEPER_DIGEST: "hunter2-without-a-user" };
+    const run = await ctl(["status"], { env });
+    expect(run.code).toBe(64);
+    expect(run.stderr).toContain("DEPLOYD_ZOOKEEPER_DIGEST");
+    expect(run.stderr).not.toContain("hunter2");
+  });
+});
+
+test("ZooKeeper that cannot be reached is 69 and says what each server did", async () => {
+  const servers = "127.0.0.1:1,no-such-host.invalid:2181";
+  const run = await ctl(["status", "--zookeeper", servers, "--connect-timeout-s", "0.3"]);
+  expect(run.code).toBe(69);
+  expect(run.stderr).toContain("127.0.0.1:1 refuses connections");
+  expect(run.stderr).toContain("no-such-host.invalid:2181 is a name that cannot be resolved");
+});
+
+test("a signal while connecting ends the command with its own exit code", async () => {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const running = startCtl(["status", "--zookeeper", "127.0.0.1:1"]);
+    running.signal(signal);
+    expect(await running.finished).toEqual({ code, stdout: "", stderr: "" });
+  }
+});

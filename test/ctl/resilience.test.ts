@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
+import { startProxy, type FaultProxy } from "../support/proxy.ts";
+import { fourLetters, startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { PuppetFleet } from "./fleet.ts";
+import { ctl, startCtl } from "./terminal.ts";
+
+let server: RealZooKeeper;
+const now = (): Date => new Date();
+
+beforeAll(async () => {
+  server = await startZooKeeper({ config: ["maxSessionTimeout=1000"] });
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+/** A service with one host, whose operator sits behind a connection that can be broken. */
+async function behind(proxy: FaultProxy) {
+  const chroot = `/test-${crypto.randomUUID()}`;
+  const direct = { env: { DEPLOYD_ZOOKEEPER: server.connectString, DEPLOYD_CHROOT: chroot }, now };
+  await ctl(["services", "set", "web"], direct);
+  const artifact = ["--digest", `sha256:${"ab".repeat(32)}`, "--size", "1"];
+  await ctl(["builds", "add", "web", "https://x/b1", "--build", "b1", ...artifact], direct);
+  const fleet = new PuppetFleet(server.connectString + chroot, "web");
+  await fleet.join("web-01");
+  return { fleet, direct, broken: { ...direct, env: { ...direct.env, DEPLOYD_ZOOKEEPER: proxy.connectString } } };
+}
+
+async function sessions(): Promise<number> {
+  const answer = await fourLetters(server.port, "dump");
+  return Number(/^Session Sets \(\d+\)\/\((\d+)\)/m.exec(answer)?.[1] ?? /Global Sessions\((\d+)\)/.exec(answer)?.[1]);
+}
+
+describe("following a deploy", () => {
+  test("goes on after a lost connection", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, broken } = await behind(proxy);
+    await using _ = fleet;
+    const running = startCtl(["deploy", "web", "b1"], broken);
+    await eventually(() => running.stdout().includes("preparing"));
+    proxy.refuse();
+    await eventually(() => running.stdout().includes("the connection to ZooKeeper is lost"));
+    await fleet.say("web-01", "install");
+    proxy.resume();
+    await eventually(() => running.stdout().includes("ZooKeeper is back"));
+    await eventually(() => running.stdout().includes("web-01 install"));
+    await fleet.serveAll();
+    expect((await running.finished).code).toBe(0);
+  });
+
+  test("does not miss an outcome that came while its session expired", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, broken } = await behind(proxy);
+    await using _ = fleet;
+    const before = await sessions();
+    const running = startCtl(["deploy", "web", "b1"], broken);
+    await eventually(() => running.stdout().includes("preparing"));
+    expect(await sessions()).toBe(before + 1);
+    proxy.refuse();
+    await fleet.fail("web-01", "got 502", "");
+    await fleet.move("halted", { reason: "web-01: got 502" });
+    await eventually(async () => (await sessions()) === before);
+    proxy.resume();
+    const run = await running.finished;
+    expect(run.code).toBe(3);
+    expect(run.stdout).toMatch(/✗ halted after/);
+  });
+
+  test("can be ended while ZooKeeper is away", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, broken } = await behind(proxy);
+    await using _ = fleet;
+    const running = startCtl(["deploy", "web", "b1"], broken);
+    await eventually(() => running.stdout().includes("preparing"));
+    proxy.blackHole();
+    running.signal("SIGINT");
+    expect((await running.finished).code).toBe(130);
+  });
+});
+
+test("status --watch says how old its picture is while ZooKeeper is away, and goes on", async () => {
+  await using proxy = await startProxy(server.port);
+  const { fleet, broken } = await behind(proxy);
+  await using _ = fleet;
+  const running = startCtl(["status", "web", "--watch"], { ...broken, stdoutIsTerminal: true });
+  await eventually(() => running.stdout().includes("web-01"));
+  proxy.refuse();
+  await eventually(() => /ZooKeeper is away \(.*\); stale for \d+s/.test(running.stdout()));
+  const drawn = running.stdout().length;
+  proxy.resume();
+  await eventually(() => / UTC/.test(running.stdout().slice(drawn)));
+  running.signal("SIGINT");
+  expect((await running.finished).code).toBe(130);
+});
+
+test("a deploy is started once, wherever the connection breaks on the way", async () => {
+  for (let bytes = 40; bytes <= 1_240; bytes += 100) {
+    await using proxy = await startProxy(server.port);
+    const { fleet, broken, direct } = await behind(proxy);
+    await using _ = fleet;
+    const running = startCtl(["deploy", "web", "b1", "--detach"], broken);
+    // A turn of the event loop at a time: the whole command takes a few milliseconds.
+    while (proxy.open === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+    proxy.cutInsideAnswer(bytes);
+    expect({ bytes, ...(await running.finished) }).toMatchObject({ bytes, code: 0, stderr: "" });
+    // The connection did break.
+    expect(proxy.accepted).toBeGreaterThan(1);
+    const history = JSON.parse((await ctl(["history", "web", "--json"], direct)).stdout);
+    expect({ bytes, deploys: history.deploys.length }).toEqual({ bytes, deploys: 1 });
+  }
+}, 60_000);

@@ -1,0 +1,170 @@
+import { progressOf } from "../../src/core/rollout.ts";
+import type { AgentRecord, DeployRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
+import type { Overview } from "../../src/store/overview.ts";
+import { noon } from "./terminal.ts";
+
+/** `seconds` before noon, as a record holds it. */
+function ago(seconds: number): string {
+  return new Date(noon.getTime() - seconds * 1000).toISOString();
+}
+
+export interface SceneHost {
+  readonly role?: HostRecord["role"];
+  readonly connected?: boolean;
+  readonly status?: Partial<HostStatus>;
+  readonly failure?: Partial<Failure>;
+  readonly slot?: true;
+}
+
+const id = "20260701-115000-ab12";
+
+/** A service in the middle of a deploy from 77ac001 to 9b1e0d4, as told. */
+export function scene(deploy: Partial<DeployRecord>, hosts: Readonly<Record<string, SceneHost>>): Overview {
+  const record: DeployRecord = {
+    build: "9b1e0d4",
+    previous: "77ac001",
+    who: "ana@laptop",
+    why: "new checkout",
+    stages: ["fleet"],
+    stage: "fleet",
+    limits: { max: 2, budget: 1, soakMs: 5_000 },
+    state: "rolling",
+    awaitingPromotion: false,
+    reason: "",
+    times: { created: ago(600), changed: ago(570) },
+    ...deploy,
+  };
+  const wished = record.stage === "canary" ? "canary" : "enabled";
+  const wish = { build: record.build, deploy: id };
+  const wishes = {
+    enabled: wished === "enabled" ? wish : { build: "77ac001", deploy: "20260630-100000-00ff" },
+    canary: wished === "canary" ? wish : null,
+  };
+  const names = Object.entries(hosts);
+  const statuses = new Map(
+    names.flatMap(([host, { status }]) => (status === undefined ? [] : [[host, statusOf(status)] as const])),
+  );
+  const agent: AgentRecord = { version: "0.1.0", bootId: "b", statusAddress: null, pid: 1, since: ago(86_400) };
+  const agents = new Map(names.filter(([, host]) => host.connected !== false).map(([host]) => [host, agent]));
+  const gate: Gate = {
+    slots: Object.fromEntries(
+      names.filter(([, { slot }]) => slot === true).map(([host]) => [host, { attempt: 1, since: ago(20) }]),
+    ),
+    failed: Object.fromEntries(
+      names.flatMap(([host, { failure }]) =>
+        failure === undefined
+          ? []
+          : [[host, { reason: "failed", build: record.build, healthy: true, since: ago(60), ...failure }]],
+      ),
+    ),
+  };
+  const registered = new Map(names.map(([host, { role }]) => [host, { role: role ?? ("fleet" as const) }]));
+  const view = { wishes, hosts: registered, status: statuses, alive: new Set(agents.keys()) };
+  return {
+    service: "web",
+    settings: { max: 2, budget: 1, soakMs: 5_000 },
+    wishes,
+    hosts: registered,
+    statuses,
+    agents,
+    problems: [],
+    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }) },
+  };
+}
+
+function statusOf(status: Partial<HostStatus>): HostStatus {
+  return {
+    build: "77ac001",
+    health: "healthy",
+    wish: { build: "9b1e0d4", deploy: id },
+    step: "idle",
+    rollingBack: false,
+    attempt: 1,
+    since: ago(30),
+    error: null,
+    log: "",
+    ...status,
+  };
+}
+
+const checkError = {
+  code: "check-failed",
+  message: "expected 200 from http://127.0.0.1:8080/health, got 502 (5 times)",
+  hint: "Look at the service's own log.",
+  build: "9b1e0d4",
+  step: "check" as const,
+};
+
+const hostileLog =
+  "listening on 8080\n\u001b[31mError: no database\u001b[0m\u001b]0;owned\u0007\n\tat connect (db.js:3)\rx\n";
+
+export const scenes = {
+  rolling: () =>
+    scene(
+      {},
+      {
+        "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": { status: { step: "check", since: ago(4) }, slot: true },
+        "web-03": { status: { step: "install", since: ago(130) } },
+        "web-10": { status: { step: "ready", since: ago(90) } },
+        "web-11": { status: { step: "fetch", since: ago(100) }, connected: false },
+      },
+    ),
+  stuck: () =>
+    scene(
+      { times: { created: ago(4_000), changed: ago(3_900) } },
+      {
+        "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(3_000) } },
+        "web-02": { status: { step: "install", since: ago(2_000) } },
+        "web-03": {},
+        "web-04": { connected: false },
+      },
+    ),
+  halted: () =>
+    scene(
+      {
+        state: "halted",
+        reason: "web-02: check failed",
+        times: { created: ago(600), changed: ago(60), ended: ago(60) },
+      },
+      {
+        "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": { status: { step: "failed", error: checkError, log: hostileLog, since: ago(60) }, failure: {} },
+        "web-03": { connected: false, failure: { reason: "lost while it held a slot", healthy: false } },
+        "web-04": { status: { step: "ready", since: ago(500) } },
+      },
+    ),
+  canary: () =>
+    scene(
+      { state: "canary", stage: "canary", stages: ["canary", "fleet"], awaitingPromotion: true },
+      {
+        "web-01": { role: "canary", status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": { status: { step: "serving", wish: { build: "77ac001", deploy: "20260630-100000-00ff" } } },
+      },
+    ),
+  done: () =>
+    scene(
+      { state: "done", times: { created: ago(600), changed: ago(60), ended: ago(60) } },
+      {
+        "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": { status: { step: "serving", build: "9b1e0d4", since: ago(70) } },
+        "web-03": { connected: false },
+      },
+    ),
+  rolledBack: () =>
+    scene(
+      {
+        state: "rolled back",
+        reason: "checkout fails",
+        rollback: { who: "ana@laptop", why: "checkout fails", time: ago(200), from: "done" },
+        times: { created: ago(600), changed: ago(60), ended: ago(60) },
+      },
+      { "web-01": { status: { step: "serving", wish: { build: "77ac001", deploy: id } } } },
+    ),
+  empty: (): Overview => ({
+    ...scene({}, {}),
+    service: "api",
+    wishes: { enabled: null, canary: null },
+    deploy: null,
+  }),
+} satisfies Record<string, () => Overview>;

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { colourPaint, plainPaint } from "../../src/ctl/paint.ts";
+import { allServicesLines } from "../../src/ctl/services_text.ts";
+import { statusDocument } from "../../src/ctl/status_document.ts";
+import { statusLines } from "../../src/ctl/status_text.ts";
+import { expectGolden } from "./golden.ts";
+import { scene, scenes } from "./scenes.ts";
+import { noon } from "./terminal.ts";
+
+describe("the status of a service", () => {
+  for (const [name, overview] of Object.entries(scenes)) {
+    test(`that is "${name}" reads as in the golden file`, async () => {
+      await expectGolden(`status-${name}`, statusLines(overview(), { paint: plainPaint, now: noon }).join("\n"));
+    });
+  }
+
+  test("shows the same words with and without colours", () => {
+    for (const overview of Object.values(scenes)) {
+      const coloured = statusLines(overview(), { paint: colourPaint, now: noon });
+      const plain = statusLines(overview(), { paint: plainPaint, now: noon });
+      expect(coloured.map((line) => Bun.stripANSI(line))).toEqual(plain);
+    }
+  });
+
+  test("never lets a build's output or a record reach the terminal raw", () => {
+    const lines = statusLines(scenes.halted(), { paint: plainPaint, now: noon });
+    expect(lines.join("\n")).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+
+  test("fits the terminal: no line is wider, and the hosts that have no room are counted", () => {
+    const hosts = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`web-${n}`, { status: {} }]));
+    const lines = statusLines(scene({}, hosts), { paint: colourPaint, now: noon, columns: 60, rows: 24 });
+    expect(lines.length).toBeLessThanOrEqual(24);
+    for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(60);
+    expect(Bun.stripANSI(lines.at(-1) ?? "")).toMatch(/^ {2}and \d+ more$/);
+  });
+
+  test("as JSON has a schema and the same facts", async () => {
+    const documents = [scenes.stuck(), scenes.halted()].map((overview) => statusDocument(overview, noon));
+    await expectGolden("status-json", documents.map((document) => JSON.stringify(document, null, 2)).join("\n"));
+  });
+});
+
+test("the status of all services is a line each, what needs a person first", async () => {
+  const services = [
+    { service: "api", overview: scenes.empty() },
+    { service: "done", overview: { ...scenes.done(), service: "done" } },
+    { service: "rolling", overview: { ...scenes.rolling(), service: "rolling" } },
+    { service: "canary", overview: { ...scenes.canary(), service: "canary" } },
+    { service: "stuck", overview: { ...scenes.stuck(), service: "stuck" } },
+    { service: "halted", overview: { ...scenes.halted(), service: "halted" } },
+    { service: "broken", problem: "Cannot use the record at /services/broken: max is missing." },
+  ];
+  await expectGolden("status-all", allServicesLines(services, { paint: plainPaint, now: noon }).join("\n"));
+});

@@ -1,0 +1,87 @@
+import { expect, test } from "bun:test";
+import { lchown, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sweepTemps } from "../../src/host/files.ts";
+import { flipSymlink, readLinkState } from "../../src/host/files_link.ts";
+import { tempDir } from "../support/tempdir.ts";
+import { rejection } from "../support/rejection.ts";
+
+const LINK_MODULE = JSON.stringify(join(import.meta.dir, "../../src/host/files_link.ts"));
+
+test("a link is made, flipped, and read back with the time of the flip", async () => {
+  await using dir = await tempDir();
+  const link = join(dir.path, "current");
+  expect(await readLinkState(link)).toEqual({ kind: "absent" });
+  await flipSymlink(link, "releases/b1");
+  const before = Date.now();
+  await flipSymlink(link, "releases/b2");
+  const state = await readLinkState(link);
+  expect(state).toMatchObject({ kind: "link", target: "releases/b2" });
+  expect(state.kind === "link" && Math.abs(state.changedAtMs - before)).toBeLessThan(2000);
+  expect(await readdir(dir.path)).toEqual(["current"]);
+});
+
+test("a link that is right already keeps its time, also when somebody changes its owner", async () => {
+  await using dir = await tempDir();
+  const link = join(dir.path, "current");
+  await flipSymlink(link, "releases/b1");
+  const first = await readLinkState(link);
+  await lchown(link, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+  await flipSymlink(link, "releases/b1");
+  expect(await readLinkState(link)).toEqual(first);
+});
+
+test("a directory or a file in the link's place is refused and left as it is", async () => {
+  await using dir = await tempDir();
+  const [directory, file] = [join(dir.path, "current"), join(dir.path, "other")];
+  await mkdir(directory);
+  await writeFile(join(directory, "precious"), "kept");
+  await writeFile(file, "kept");
+  expect(await readLinkState(directory)).toEqual({ kind: "foreign", what: "directory" });
+  expect(await readLinkState(file)).toEqual({ kind: "foreign", what: "file" });
+  for (const path of [directory, file]) {
+    expect(await rejection(flipSymlink(path, "releases/b1"))).toMatchObject({ code: "current-not-a-link" });
+  }
+  expect(await readFile(join(directory, "precious"), "utf8")).toBe("kept");
+  expect(await readFile(file, "utf8")).toBe("kept");
+  expect((await readdir(dir.path)).sort()).toEqual(["current", "other"]);
+});
+
+test("a link is flipped for everybody at once: a reader never finds it missing or broken", async () => {
+  await using dir = await tempDir();
+  const link = join(dir.path, "current");
+  for (const build of ["b1", "b2"]) {
+    await mkdir(join(dir.path, "releases", build), { recursive: true });
+    await writeFile(join(dir.path, "releases", build, "id"), build);
+  }
+  await flipSymlink(link, "releases/b1");
+  const flipper = Bun.spawn(
+    [
+      process.execPath,
+      "-e",
+      `const { flipSymlink } = await import(${LINK_MODULE});
+       for (let i = 0; ; i++) await flipSymlink(${JSON.stringify(link)}, "releases/b" + (1 + (i % 2)));`,
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  const seen = new Set<string>();
+  try {
+    for (let reads = 0; reads < 1000 || seen.size < 2; reads++) seen.add(await readFile(join(link, "id"), "utf8"));
+  } finally {
+    flipper.kill("SIGKILL");
+    await flipper.exited;
+  }
+  expect([...seen].sort()).toEqual(["b1", "b2"]);
+  await sweepTemps(dir.path);
+  expect((await readdir(dir.path)).sort()).toEqual(["current", "releases"]);
+  expect((await stat(link)).isDirectory()).toBe(true);
+}, 30_000);
+
+test("a link that points nowhere is a link", async () => {
+  await using dir = await tempDir();
+  const link = join(dir.path, "current");
+  await symlink("releases/gone", link);
+  expect(await readLinkState(link)).toMatchObject({ kind: "link", target: "releases/gone" });
+  await flipSymlink(link, "releases/b1");
+  expect(await readlink(link)).toBe("releases/b1");
+});

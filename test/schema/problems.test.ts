@@ -1,0 +1,129 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { z } from "zod";
+import { buildId, deployId, digest, hostName, serviceName } from "../../src/schema/names.ts";
+import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
+import { manifestSchema } from "../../src/schema/manifest.ts";
+import { deployRecordSchema, wishSchema } from "../../src/schema/znodes.ts";
+
+function problems(schema: z.ZodType, input: unknown): string[] {
+  const parsed = parse(schema, input);
+  return parsed.ok ? [] : parsed.problems;
+}
+
+test.each([
+  [{ chek: {} }, ['unknown key "chek"; did you mean "check"?']],
+  [{ install: { step: [] } }, ['unknown key "install.step"; did you mean "steps"?']],
+  [{ zzzzzz: 1 }, ['unknown key "zzzzzz"']],
+  [
+    { restart: { by: "systemd", unit: "web.service", timeout: 1 } },
+    ['unknown key "restart.timeout"; did you mean "timeout_s"?'],
+  ],
+  [{ check: { http: "http://x/", intervall_s: 1 } }, ['unknown key "check.intervall_s"; did you mean "interval_s"?']],
+])("a key that nobody knows is named with the nearest that there is: %o", (input, expected) => {
+  expect(problems(manifestSchema, input)).toEqual(expected);
+});
+
+test("of the branches of a union the one that was meant is explained", () => {
+  const found = problems(manifestSchema, { check: { tcp: "no port" } });
+  expect(found.join()).toContain("a tcp check is host:port");
+  expect(problems(manifestSchema, { install: { steps: [{ run: "" }] } }).join()).toContain("install.steps.0.run");
+});
+
+test("all problems are named, each with its key", () => {
+  const found = problems(manifestSchema, { install: { attempts: 0, timeout_s: -1 }, restart: { by: "magic" } });
+  expect(found.some((problem) => problem.startsWith('"install.attempts"'))).toBe(true);
+  expect(found.some((problem) => problem.startsWith('"install.timeout_s"'))).toBe(true);
+  expect(found.some((problem) => problem.startsWith('"restart.by"'))).toBe(true);
+});
+
+test("a restart by command must be able to restart", () => {
+  expect(problems(manifestSchema, { restart: { by: "command", stop: "x" } }).join()).toContain('needs "start"');
+});
+
+test("text that is no JSON is a problem like any other", () => {
+  expect(parseJson(z.string(), "{")).toMatchObject({ ok: false });
+  expect(parseJson(z.string(), '"x"')).toEqual({ ok: true, value: "x" });
+});
+
+test("the nearest name is found over slips of the finger, and far ones are not offered", () => {
+  const names = ["rollback", "promote", "status"];
+  expect(nearest("rolback", names)).toBe("rollback");
+  expect(nearest("PROMOTE", names)).toBe("promote");
+  expect(nearest("stauts", names)).toBe("status");
+  expect(nearest("wait", names)).toBeUndefined();
+  expect(nearest("x", [])).toBeUndefined();
+});
+
+test("one slip in a name is always found", () => {
+  const word = fc.stringMatching(/^[a-z]{4,12}$/);
+  fc.assert(
+    fc.property(word, fc.nat(11), fc.constantFrom("drop", "swap", "double"), (name, at, slip) => {
+      const index = at % (name.length - 1);
+      const [before, a, b, after] = [name.slice(0, index), name[index], name[index + 1], name.slice(index + 2)];
+      const typed =
+        slip === "drop" ? before + b + after : slip === "swap" ? before + b + a + after : before + a + a + b + after;
+      expect(nearest(typed, [name])).toBe(name);
+    }),
+  );
+});
+
+test("nothing that could mean something to a path, a shell or a terminal is a name", () => {
+  const bad = [
+    "",
+    ".",
+    "..",
+    ".hidden",
+    "-rf",
+    "a/b",
+    "a b",
+    "a\n",
+    "a\u0000",
+    "ü",
+    "$(x)",
+    "a;b",
+    "*",
+    "\u001b[31m",
+    "a".repeat(300),
+  ];
+  for (const schema of [serviceName, hostName, buildId, deployId])
+    for (const text of bad) expect(schema.safeParse(text).success).toBe(false);
+  for (const schema of [serviceName, hostName, buildId, deployId])
+    for (const text of ["a", "web-1.example.org", "1.2.3", "A_b"]) expect(schema.safeParse(text).success).toBe(true);
+  expect(buildId.safeParse("1.2.3+4").success).toBe(true);
+});
+
+test("a digest is written in one way only", () => {
+  expect(digest.safeParse(`sha256:${"a".repeat(64)}`).success).toBe(true);
+  for (const text of [
+    "a".repeat(64),
+    `sha256:${"A".repeat(64)}`,
+    `sha256:${"a".repeat(63)}`,
+    `sha256:${"a".repeat(64)}\n`,
+  ])
+    expect(digest.safeParse(text).success).toBe(false);
+});
+
+test("a wish may be a bare build id, and keeps fields of a newer deployd", () => {
+  expect(wishSchema.parse("v1")).toEqual({ build: "v1" });
+  expect(wishSchema.parse({ build: "v1", deploy: "d", x: 1 })).toEqual({ build: "v1", deploy: "d", x: 1 });
+  expect(wishSchema.safeParse("../v1").success).toBe(false);
+});
+
+test("a deploy's record of a newer deployd is carried along whole", () => {
+  const record = {
+    build: "v1",
+    previous: null,
+    who: "",
+    why: "",
+    stages: ["fleet"],
+    stage: "fleet",
+    limits: { max: 1, budget: 0, soakMs: 0, zoneMax: 2 },
+    state: "rolling",
+    awaitingPromotion: false,
+    reason: "",
+    times: { created: "2026-01-01T00:00:00.000Z", changed: "2026-01-01T00:00:00.000Z", paused: "x" },
+    analysis: { x: 1 },
+  };
+  expect(deployRecordSchema.parse(record)).toEqual(record as ReturnType<typeof deployRecordSchema.parse>);
+});

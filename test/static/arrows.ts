@@ -1,0 +1,101 @@
+import { codeOf, importsOf, type Source } from "./sources.ts";
+
+/**
+ * Who may import whom (design, section 9). A layer that is not named here may not exist; main.ts and version.ts stand
+ * alone at the top of src/.
+ */
+const below = ["core", "schema", "support"];
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  schema: [],
+  core: ["schema"],
+  support: ["schema", "core"],
+  // A package of its own: it knows nothing of deployd.
+  zookeeper: [],
+  fetch: below,
+  traffic: below,
+  probe: below,
+  restart: below,
+  status: below,
+  monitor: below,
+  steps: [...below, "fetch", "probe", "restart"],
+  store: [...below, "zookeeper"],
+  // The ports that it implements and the layout it observes are declared in the layers to its left.
+  host: [...below, "fetch", "probe", "restart", "steps"],
+  agent: [...below, "fetch", "traffic", "probe", "restart", "steps", "store", "status", "host", "zookeeper"],
+  ctl: [...below, "fetch", "store", "monitor", "zookeeper"],
+  pack: [...below, "fetch", "steps", "host"],
+  dev: [...below, "fetch", "store", "host", "zookeeper"],
+};
+
+/** What main.ts alone may import: the commands, and what it says when one fails. */
+const allowedForMain = ["agent", "ctl", "dev", "pack", "core", "schema", "host", "monitor"];
+
+function layerOf(path: string): string {
+  return path.includes("/") ? (path.split("/")[0] ?? "") : path;
+}
+
+export function arrowProblems(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const from = layerOf(source.path);
+    const may = from === "main.ts" ? [...allowedForMain, "version.ts"] : allowed[from];
+    if (from === "version.ts") return importsOf(source).length === 0 ? [] : [`${source.path} imports something`];
+    if (may === undefined) return [`${source.path}: there is no layer "${from}" in the design`];
+    return importsOf(source).flatMap(({ specifier, target }) => {
+      if (target === null) return [];
+      if (target.startsWith("..")) return [`${source.path} imports ${specifier}, outside src/`];
+      if (!target.endsWith(".ts")) return [`${source.path} imports ${specifier} without its ending`];
+      const to = layerOf(target);
+      return to === from || may.includes(to) ? [] : [`${source.path} imports ${target}: ${from} may not know ${to}`];
+    });
+  });
+}
+
+const impure: readonly (readonly [RegExp, string])[] = [
+  [/\bawait\s/, "awaits"],
+  [/\basync\b/, "is async"],
+  [/\bPromise\b/, "makes promises"],
+  [/\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\./, "reads the clock"],
+  [/\bMath\.random\b|\bcrypto\b/, "draws random numbers"],
+  [/\b(?:setTimeout|setInterval|queueMicrotask)\b/, "waits"],
+  [/\bprocess\.(?:env|argv|exit|kill|cwd|pid)\b|\bBun\.|\bfetch\(/, "touches the world"],
+];
+
+/** core computes and nothing else; time and chance come in as values. schema is part of the same circle. */
+export function purityProblems(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => path.startsWith("core/") || path.startsWith("schema/"))
+    .flatMap((source) => {
+      const code = codeOf(source.text);
+      const effects = impure.filter(([pattern]) => pattern.test(code)).map(([, does]) => `${source.path} ${does}`);
+      const foreign = importsOf(source)
+        .filter(({ specifier, target }) => target === null && specifier !== "zod")
+        .map(({ specifier }) => `${source.path} imports ${specifier}`);
+      return [...effects, ...foreign];
+    });
+}
+
+/** What only main.ts touches. What has the same name in a parameter (`process: CtlProcess`) is not the global one. */
+const globals = /(?<![\w.])process\.(argv|env|exit|exitCode|on|once|stdin|stdout|stderr)\b/g;
+
+/** The exceptions, each with its reason. */
+const excused: Readonly<Record<string, readonly string[]>> = {
+  // A child process of ours is this program again: how it was started tells how to start it.
+  "dev/self.ts": ["argv"],
+  // That child sees what this process sees, as it would from a shell.
+  "dev/ctl.ts": ["env"],
+};
+
+export function processProblems(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => path !== "main.ts")
+    .flatMap(({ path, text }) => {
+      const code = codeOf(text);
+      // A verb of ctl is handed a `process` of its own and names it where it takes it.
+      const own = path.startsWith("ctl/") && /\bprocess: CtlProcess\b|\bprocess\b[^;=]*\}\s*=|\bprocess = /.test(code);
+      if (own) return [];
+      return [...code.matchAll(globals)]
+        .map((match) => match[1] ?? "")
+        .filter((name) => excused[path]?.includes(name) !== true)
+        .map((name) => `${path} touches process.${name}; only main.ts does`);
+    });
+}

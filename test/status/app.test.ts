@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test";
+import { statusApp } from "../../src/status/app.ts";
+import { Metrics } from "../../src/status/metrics.ts";
+import type { StatusView } from "../../src/status/view.ts";
+import { statusOf } from "../store/site.ts";
+
+function viewOf(changes: Partial<StatusView> = {}): StatusView {
+  return {
+    host: "web-1",
+    version: "1.2.3",
+    startedAt: "2026-01-01T00:00:00.000Z",
+    zookeeper: { state: "connected", detail: "127.0.0.1:2181", sessionLosses: 2 },
+    problem: "",
+    services: [
+      {
+        service: "web",
+        status: statusOf({ build: "v1", health: "healthy", step: "serving", wish: { build: "v1", deploy: "d1" } }),
+        problem: "",
+        readAtMs: 1,
+        download: null,
+      },
+    ],
+    ...changes,
+  };
+}
+
+function app(view: StatusView = viewOf()) {
+  const metrics = new Metrics(() => view);
+  const ask = async (path: string, accept?: string) =>
+    statusApp(() => view, metrics).request(path, accept === undefined ? {} : { headers: { accept } });
+  return { metrics, ask };
+}
+
+test.each([
+  ["nothing in particular", undefined, "application/json"],
+  ["anything, as curl does", "*/*", "application/json"],
+  ["JSON", "application/json", "application/json"],
+  ["what a browser asks for", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json"],
+  ["plain text", "text/plain", "text/plain"],
+  [
+    "what Prometheus asks for",
+    "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+    "text/plain",
+  ],
+  ["JSON a little and text more", "application/json;q=0.5,text/plain", "text/plain"],
+])("who asks for %s gets it", async (_what, accept, type) => {
+  const response = await app().ask("/status", accept);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toContain(type);
+  expect(response.headers.get("vary")).toBe("Accept");
+});
+
+test("the status in JSON is the view, with the name of its form", async () => {
+  const view = viewOf();
+  const response = await app(view).ask("/status?format=json", "text/plain");
+  expect(await response.json()).toEqual({ schema: "deployd.status/1", ...view });
+});
+
+test("an unknown form is refused with the known ones", async () => {
+  const response = await app().ask("/status?format=xml");
+  expect(response.status).toBe(400);
+  expect(await response.text()).toContain("json and prometheus");
+});
+
+test("metrics say what is served, and forget the build before", async () => {
+  let view = viewOf();
+  const metrics = new Metrics(() => view);
+  expect(await metrics.text()).toContain('deployd_service_build_info{service="web",build="v1"} 1');
+  const [service] = view.services;
+  if (service === undefined) throw new Error("there is no service");
+  view = viewOf({ services: [{ ...service, status: { ...service.status, build: "v2", health: "unhealthy" } }] });
+  const text = await metrics.text();
+  expect(text).toContain('build="v2"} 1');
+  expect(text).not.toContain('build="v1"');
+  expect(text).toContain('deployd_service_healthy{service="web"} 0');
+  expect(text).toContain('deployd_service_converged{service="web"} 0');
+  expect(text).toContain("deployd_zk_session_losses_total 2");
+});
+
+test("failures are counted by step and code, never by host or build", async () => {
+  const { metrics } = app();
+  metrics.stepFailed("fetch", "digest-mismatch");
+  metrics.stepFailed("fetch", "digest-mismatch");
+  expect(await metrics.text()).toContain('deployd_step_failures_total{step="fetch",reason="digest-mismatch"} 2');
+});
+
+test("the agent is ready when it has read every wish and has its name", async () => {
+  expect((await app().ask("/readyz")).status).toBe(200);
+  const [service] = viewOf().services;
+  if (service === undefined) throw new Error("there is no service");
+  const unread = await app(viewOf({ services: [{ ...service, readAtMs: 0 }] })).ask("/readyz");
+  expect(unread.status).toBe(503);
+  expect(await unread.text()).toContain("web");
+  const ousted = await app(viewOf({ problem: "somebody else is web-1" })).ask("/readyz");
+  expect(await ousted.text()).toContain("somebody else is web-1");
+});
+
+test("it is alive while it answers, and says what there is", async () => {
+  expect((await app().ask("/livez")).status).toBe(200);
+  const missing = await app().ask("/nothing");
+  expect(missing.status).toBe(404);
+  expect(await missing.text()).toContain("/status");
+});

@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
+import { isDeployError } from "../../src/core/errors.ts";
+import { adoptWish } from "../../src/store/adopt.ts";
+import { readBuild, setBarred } from "../../src/store/builds.ts";
+import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";
+import { readDeploy, readFront } from "../../src/store/deploys.ts";
+import { canaryPath, enabledPath } from "../../src/store/paths.ts";
+import { readService, setService } from "../../src/store/services.ts";
+import { startDeploy } from "../../src/store/start_deploy.ts";
+import { rejection } from "../support/rejection.ts";
+import { servers } from "./servers.ts";
+import { NOW, Site } from "./site.ts";
+
+const change = { service: "web", who: "me", why: "it is bad", now: NOW };
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error = await rejection(work);
+  if (!isDeployError(error)) throw error;
+  return error.code;
+}
+
+describe.each(servers)("with %s", (_name, start) => {
+  let server: { connectString: string } & AsyncDisposable;
+  let site: Site;
+  let count = 0;
+
+  beforeAll(async () => {
+    server = await start();
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+  });
+  beforeEach(async () => {
+    site = await Site.open(server.connectString, `/deploys-${(count += 1)}`, { max: 2, budget: 1, soakMs: 7 });
+  });
+  afterEach(async () => {
+    await site[Symbol.asyncDispose]();
+  });
+
+  async function wishes(): Promise<unknown> {
+    const { enabled, canary } = await readFront(site.zk, "web");
+    return { enabled: enabled.value, canary: canary?.value ?? null };
+  }
+
+  test("a deploy begins with a record, an empty gate and the wish of its stage", async () => {
+    const record = await site.deploy("d1", "v1");
+    expect(record).toMatchObject({
+      build: "v1",
+      previous: null,
+      state: "preparing",
+      stage: "fleet",
+      limits: { max: 2, budget: 1, soakMs: 7 },
+    });
+    expect((await site.gate("d1")).gate).toEqual({ slots: {}, failed: {} });
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d1" }, canary: null });
+  });
+
+  test("asked again with the same id it changes nothing, whatever has become of it", async () => {
+    const record = await site.deploy("d1", "v1");
+    expect(await site.deploy("d1", "v1")).toEqual(record);
+    await site.state("d1", "rolled back");
+    await setBarred(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() });
+    expect((await site.deploy("d1", "v1")).state).toBe("rolled back");
+  });
+
+  test("of two that start at once exactly one wins", async () => {
+    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {}, now: NOW };
+    const both = await Promise.allSettled([
+      startDeploy(site.zk, { ...request, id: "d1", build: "v1" }),
+      startDeploy(site.other, { ...request, id: "d2", build: "v2" }),
+    ]);
+    expect(both.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    const front = await readFront(site.zk, "web");
+    const winner = both[0].status === "fulfilled" ? { build: "v1", deploy: "d1" } : { build: "v2", deploy: "d2" };
+    expect(front.latest?.id).toBe(winner.deploy);
+    expect(front.enabled.value).toEqual(winner);
+  });
+
+  test("what cannot be deployed is refused with its reason", async () => {
+    expect(await codeOf(site.deploy("d1", "v9"))).toBe("build-unknown");
+    expect(await codeOf(site.deploy("d1", "v1", "canary"))).toBe("usage");
+    await setBarred(site.zk, "web", "v1", { who: "me", why: "it burns", time: NOW.toISOString() });
+    expect(await codeOf(site.deploy("d1", "v1"))).toBe("build-barred");
+    await site.deploy("d2", "v2");
+    expect(await codeOf(site.deploy("d3", "v3"))).toBe("deploy-running");
+    const unknown = { id: "d4", service: "wed", build: "v1", stages: ["fleet"] as ["fleet"], who: "", why: "" };
+    const error = await rejection(startDeploy(site.zk, { ...unknown, limits: {}, now: NOW }));
+    expect(error).toMatchObject({ code: "service-unknown", hint: 'Did you mean "web"?' });
+  });
+
+  test("the build to go back to is the last that was good", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    expect((await site.deploy("d2", "v2")).previous).toBe("v1");
+    await site.state("d2", "halted");
+    expect((await site.deploy("d3", "v3")).previous).toBe("v1");
+  });
+
+  test("a canary deploy is promoted once it waits for that, and asked twice it stays promoted", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1", "canary");
+    expect(await wishes()).toEqual({ enabled: null, canary: { build: "v1", deploy: "d1" } });
+    expect(await codeOf(promote(site.zk, change))).toBe("deploy-running");
+    await site.state("d1", "canary", true);
+    expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
+    expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d1" }, canary: null });
+  });
+
+  test("what is not on canary hosts cannot be promoted", async () => {
+    expect(await codeOf(promote(site.zk, change))).toBe("nothing-to-do");
+    await site.deploy("d1", "v1");
+    expect(await codeOf(promote(site.zk, change))).toBe("nothing-to-do");
+  });
+
+  test("a rollback wishes the build before it, bars its own, and asked twice does nothing more", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    const first = await rollBack(site.zk, change);
+    expect(first.record).toMatchObject({ state: "rolling back", reason: "it is bad" });
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d2" }, canary: null });
+    expect((await readBuild(site.zk, "web", "v2")).value.barred).toMatchObject({ who: "me", why: "it is bad" });
+    const { version } = await readDeploy(site.zk, "web", "d2");
+    expect((await rollBack(site.zk, change)).record).toEqual(first.record);
+    expect((await readDeploy(site.zk, "web", "d2")).version).toBe(version);
+  });
+
+  test("a rollback on the canary stage leaves the fleet alone, and at its end canaries follow the fleet", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await rollBack(site.zk, change);
+    const fleet = { build: "v1", deploy: "d1" };
+    expect(await wishes()).toEqual({ enabled: fleet, canary: { build: "v1", deploy: "d2" } });
+    const deploy = await readDeploy(site.zk, "web", "d2");
+    await moveDeploy(site.zk, "web", deploy, { state: "rolled back", awaitingPromotion: false, reason: "" }, NOW);
+    expect(await wishes()).toEqual({ enabled: fleet, canary: null });
+  });
+
+  test("where there is nothing to go back to a rollback is refused", async () => {
+    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+    await site.deploy("d1", "v1");
+    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v1");
+    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+    expect((await readBuild(site.zk, "web", "v1")).value.barred).toBeUndefined();
+  });
+
+  test("a rollback and a promotion at the same moment do not both happen", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await site.state("d2", "canary", true);
+    await Promise.allSettled([promote(site.zk, change), rollBack(site.other, change)]);
+    const { record } = await readDeploy(site.zk, "web", "d2");
+    const wish = (await wishes()) as { enabled: { build: string } };
+    // Whoever came second either lost, or turned round what it had read: never one's record with the other's wish.
+    if (record.state === "rolling") expect(wish.enabled.build).toBe("v2");
+    else {
+      expect(record.state).toBe("rolling back");
+      expect(wish.enabled.build).toBe("v1");
+    }
+  });
+
+  test("a wish written by hand becomes a deploy of nobody's, and only once", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.zk.set(enabledPath("web"), "v2");
+    expect(await adoptWish(site.zk, "web", "d2", NOW)).toBe("d2");
+    expect(await adoptWish(site.zk, "web", "d3", NOW)).toBeNull();
+    expect(await wishes()).toEqual({ enabled: { build: "v2", deploy: "d2" }, canary: null });
+    const { record } = await readDeploy(site.zk, "web", "d2");
+    expect(record).toMatchObject({ build: "v2", previous: "v1", who: "unknown", stage: "fleet", limits: { max: 2 } });
+  });
+
+  test("a wish written by hand overtakes a deploy under way, with its canary hosts", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await site.zk.set(enabledPath("web"), '{"build":"v3"}');
+    expect(await adoptWish(site.zk, "web", "d3", NOW)).toBe("d3");
+    expect((await readDeploy(site.zk, "web", "d2")).record.state).toBe("aborted");
+    expect(await wishes()).toEqual({ enabled: { build: "v3", deploy: "d3" }, canary: null });
+  });
+
+  test("a wish written by hand for the canary hosts is a canary deploy", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.zk.create(canaryPath("web"), "v2");
+    expect(await adoptWish(site.zk, "web", "d2", NOW)).toBe("d2");
+    expect((await readDeploy(site.zk, "web", "d2")).record).toMatchObject({ stage: "canary", previous: "v1" });
+    expect(await wishes()).toMatchObject({ canary: { build: "v2", deploy: "d2" }, enabled: { deploy: "d1" } });
+  });
+
+  test("a wish written by hand for a build that is barred or unknown is not followed", async () => {
+    await site.zk.set(enabledPath("web"), "v9");
+    expect(await codeOf(adoptWish(site.zk, "web", "d1", NOW))).toBe("build-unknown");
+    await setBarred(site.zk, "web", "v2", { who: "me", why: "it burns", time: NOW.toISOString() });
+    await site.zk.set(enabledPath("web"), "v2");
+    expect(await codeOf(adoptWish(site.zk, "web", "d1", NOW))).toBe("build-barred");
+    expect((await readFront(site.zk, "web")).latest).toBeNull();
+  });
+
+  test("of two conductors that adopt a wish at once one does", async () => {
+    await site.zk.set(enabledPath("web"), "v1");
+    await Promise.allSettled([adoptWish(site.zk, "web", "d1", NOW), adoptWish(site.other, "web", "d2", NOW)]);
+    const front = await readFront(site.zk, "web");
+    expect(front.latest?.id).toBe(front.enabled.value?.deploy ?? "none");
+    const ids = (await site.zk.children("/services/web/deploys")).children;
+    expect(ids).toHaveLength(1);
+  });
+
+  test("settings are kept where a change does not name them, also fields of a newer deployd", async () => {
+    await site.zk.set("/services/web", JSON.stringify({ max: 3, budget: 1, soakMs: 5, future: { x: 1 } }));
+    await setService(site.zk, "web", { budget: 4 });
+    expect(await readService(site.zk, "web")).toEqual({ max: 3, budget: 4, soakMs: 5, future: { x: 1 } });
+  });
+
+  test("a record that somebody wrote by hand and got wrong is named with its path", async () => {
+    await site.zk.set(enabledPath("web"), '{"build": 7}');
+    const error = await rejection(readFront(site.zk, "web"));
+    expect(error).toMatchObject({ code: "zookeeper-data-invalid" });
+    expect(error.message).toContain("/services/web/enabled");
+  });
+});

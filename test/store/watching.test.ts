@@ -1,0 +1,298 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { emptyGate } from "../../src/core/gate.ts";
+import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
+import { canaryPath, deployPath, deploysPath, enabledPath, hostPath, statusPath } from "../../src/store/paths.ts";
+import { prunable, removeDeploy } from "../../src/store/prune.ts";
+import { StatusPublisher } from "../../src/store/publish.ts";
+import { encode } from "../../src/store/records.ts";
+import { setRole } from "../../src/store/registry.ts";
+import { setService } from "../../src/store/services.ts";
+import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
+import { Session } from "../../src/zookeeper/session.ts";
+import { eventually } from "../support/eventually.ts";
+import { startProxy, type FaultProxy } from "../support/proxy.ts";
+import { servers } from "./servers.ts";
+import { NOW, Site, statusOf } from "./site.ts";
+
+/** Follows the wish of one host in the background, until disposed. */
+function follow(session: Session, service: string, host: string) {
+  const snapshots: WishSnapshot[] = [];
+  const problems: unknown[] = [];
+  const stop = new AbortController();
+  const running = followWish(
+    {
+      session,
+      service,
+      host,
+      nowMs: () => NOW.getTime(),
+      onSnapshot: (snapshot) => snapshots.push(snapshot),
+      onProblem: (error) => problems.push(error),
+    },
+    stop.signal,
+  );
+  return {
+    snapshots,
+    problems,
+    get target() {
+      return snapshots.at(-1)?.target;
+    },
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+describe.each(servers)("with %s", (_name, start) => {
+  let server: { connectString: string } & AsyncDisposable;
+  let site: Site;
+  let session: Session;
+  let count = 0;
+
+  beforeAll(async () => {
+    server = await start();
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+  });
+  beforeEach(async () => {
+    site = await Site.open(server.connectString, `/watching-${(count += 1)}`);
+    session = new Session({ servers: site.connectString });
+  });
+  afterEach(async () => {
+    await session.close();
+    await site[Symbol.asyncDispose]();
+  });
+
+  test("a host registers itself as fleet, hears of its wish, and of a change of its role", async () => {
+    await site.host("x", "canary");
+    await using wish = follow(session, "web", "new");
+    await eventually(() => wish.target?.kind === "none");
+    expect(JSON.parse(new TextDecoder().decode((await site.zk.get(hostPath("web", "new"))).data))).toEqual({
+      role: "fleet",
+    });
+    expect(await site.zk.exists(statusPath("web", "new"))).not.toBeNull();
+    await site.deploy("d1", "v1");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+    expect(wish.snapshots.at(-1)).toMatchObject({ role: "fleet", build: { size: 1 }, deploy: { build: "v1" } });
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await setRole(site.zk, "web", "new", "canary");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v2", deploy: "d2" }));
+    await setRole(site.zk, "web", "new", "fleet");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+    expect(wish.problems).toEqual([]);
+  });
+
+  test("a canary host hears when its own wish comes and goes", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await using wish = follow(session, "web", "c");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+    await site.deploy("d2", "v2", "canary");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v2", deploy: "d2" }));
+    await site.zk.delete(canaryPath("web"));
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+  });
+
+  test("a service that is made later is followed from then on, and until then said to be missing", async () => {
+    await using wish = follow(session, "api", "a");
+    await eventually(() => wish.snapshots.at(-1)?.problem.includes("deployd ctl services set api"));
+    expect(wish.target).toEqual({ kind: "none" });
+    expect(await site.zk.exists("/services/api")).toBeNull();
+    await setService(site.zk, "api", {});
+    await eventually(() => wish.snapshots.at(-1)?.problem === "");
+    expect(await site.zk.exists("/services/api/hosts/a")).not.toBeNull();
+  });
+
+  test("a wish by hand waits for the conductor, and one for an unknown build says so", async () => {
+    await site.zk.set(enabledPath("web"), "v1");
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.snapshots.at(-1)?.problem.includes("names no deploy"));
+    expect(wish.target).toEqual({ kind: "none" });
+    await site.zk.set(enabledPath("web"), encode({ build: "v9", deploy: "d1" }));
+    await eventually(() => wish.snapshots.at(-1)?.problem.includes('"v9" is not in ZooKeeper'));
+  });
+
+  test("a record that cannot be read leaves the last wish standing", async () => {
+    await site.deploy("d1", "v1");
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.target?.kind === "build");
+    await site.zk.set(enabledPath("web"), '{"build": 7}');
+    await eventually(() => wish.problems.length > 0);
+    expect(wish.target).toEqual({ kind: "build", build: "v1", deploy: "d1" });
+    await site.zk.set(enabledPath("web"), encode({ build: "v1", deploy: "d1", from: "hand" }));
+  });
+
+  test("a mirror reads everything once and afterwards only what was marked", async () => {
+    await site.host("a");
+    await site.deploy("d1", "v1");
+    const mirror = new ServiceMirror("web");
+    expect(mirror.isStale).toBe(true);
+    await mirror.refresh(site.zk);
+    expect(mirror.isStale).toBe(false);
+    expect(mirror.wishes.enabled).toEqual({ build: "v1", deploy: "d1" });
+    expect([...mirror.hosts.keys()]).toEqual(["a"]);
+    expect(mirror.deploys.get("d1")).toEqual(await site.gate("d1"));
+    expect(mirror.statuses.get("a")?.step).toBe("ready");
+
+    await site.zk.set(statusPath("web", "a"), encode(statusOf({ step: "serving" })));
+    await mirror.refresh(site.zk);
+    expect(mirror.statuses.get("a")?.step).toBe("ready");
+    mirror.mark(statusPath("web", "a"));
+    expect(mirror.isStale).toBe(true);
+    await mirror.refresh(site.zk);
+    expect(mirror.statuses.get("a")?.step).toBe("serving");
+    expect(mirror.statusVersions.get("a")).toBe(1);
+  });
+
+  test("a mirror knows of every deploy that its version of the list knows of", async () => {
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    const before = mirror.deploysVersion;
+    await site.deploy("d1", "v1");
+    mirror.mark(deploysPath("web"));
+    await mirror.refresh(site.zk);
+    expect(mirror.deploysVersion).toBeGreaterThan(before);
+    expect([...mirror.deploys.keys()]).toEqual(["d1"]);
+  });
+
+  test("one damaged record does not blind a mirror to the others, and is named", async () => {
+    await site.host("a");
+    await site.host("b");
+    await site.deploy("d1", "v1");
+    await site.zk.set(statusPath("web", "a"), "{");
+    await site.zk.set(deployPath("web", "d1"), "{}");
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    expect([...mirror.statuses.keys()]).toEqual(["b"]);
+    expect([...mirror.problems.keys()].toSorted()).toEqual([deployPath("web", "d1"), statusPath("web", "a")]);
+    await site.zk.set(statusPath("web", "a"), encode(statusOf()));
+    mirror.mark(statusPath("web", "a"));
+    await mirror.refresh(site.zk);
+    expect([...mirror.problems.keys()]).toEqual([deployPath("web", "d1")]);
+  });
+
+  test("old deploys go with all that hangs on them, wished and unsettled ones stay", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await site.state("d2", "done");
+    await site.deploy("d3", "v3");
+    const gates = [await site.gate("d1"), await site.gate("d2"), await site.gate("d3")];
+    expect(prunable(gates, new Set(["d2"]), 0)).toEqual(["d1"]);
+    const held = { ...emptyGate, slots: { a: { attempt: 1, since: NOW.toISOString() } } };
+    expect(
+      prunable(
+        gates.map((read) => ({ ...read, gate: held })),
+        new Set(),
+        0,
+      ),
+    ).toEqual([]);
+    await removeDeploy(site.zk, "web", "d1");
+    await removeDeploy(site.zk, "web", "d1");
+    expect((await site.zk.children(deploysPath("web"))).children.toSorted()).toEqual(["d2", "d3"]);
+  });
+});
+
+describe("over a connection that breaks", () => {
+  let server: DevServer;
+  let proxy: FaultProxy;
+  let site: Site;
+  let session: Session;
+
+  beforeEach(async () => {
+    server = await startDevServer({ tickMs: 50 });
+    proxy = await startProxy(server.port);
+    site = await Site.open(server.connectString, "/tree");
+    await site.host("a");
+    session = new Session({ servers: `${proxy.connectString}/tree` });
+    await session.client.connected();
+  });
+  afterEach(async () => {
+    proxy.resume();
+    await session.close();
+    await site[Symbol.asyncDispose]();
+    await proxy[Symbol.asyncDispose]();
+    await server.close();
+  });
+
+  test("a wish is followed through an expired session", async () => {
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.target?.kind === "none");
+    server.expire(session.client.sessionId);
+    await site.deploy("d1", "v1");
+    await eventually(() => wish.target?.kind === "build");
+    await site.state("d1", "done");
+    // Also the watches of the new session work.
+    await site.deploy("d2", "v2");
+    await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v2", deploy: "d2" }));
+  });
+
+  test("a wish that changed while nobody could be reached is read when the connection is back", async () => {
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.target?.kind === "none");
+    proxy.refuse();
+    await site.deploy("d1", "v1");
+    proxy.resume();
+    await eventually(() => wish.target?.kind === "build");
+  });
+
+  async function published(): Promise<unknown> {
+    return JSON.parse(new TextDecoder().decode((await site.zk.get(statusPath("web", "a"))).data));
+  }
+
+  async function version(): Promise<number> {
+    return (await site.zk.exists(statusPath("web", "a")))?.version ?? -1;
+  }
+
+  test("statuses that follow each other fast become few writes, and the last one is there", async () => {
+    const stop = new AbortController();
+    const publisher = new StatusPublisher(session, "web", "a");
+    const running = publisher.run(stop.signal);
+    const before = await version();
+    for (let attempt = 0; attempt < 200; attempt++) {
+      publisher.publish(statusOf({ attempt }));
+      if (attempt % 20 === 0) await site.zk.exists("/");
+    }
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 199 })));
+    expect((await version()) - before).toBeLessThanOrEqual(4);
+    // What is there already is not written again.
+    const after = await version();
+    publisher.publish(statusOf({ attempt: 199 }));
+    stop.abort();
+    await running;
+    expect(await version()).toBe(after);
+  });
+
+  test("of what was published while ZooKeeper was away only the newest is written", async () => {
+    const stop = new AbortController();
+    const publisher = new StatusPublisher(session, "web", "a");
+    const running = publisher.run(stop.signal);
+    proxy.refuse();
+    const before = await version();
+    for (let attempt = 0; attempt < 50; attempt++) publisher.publish(statusOf({ attempt }));
+    await eventually(() => session.state.kind !== "connected");
+    for (let attempt = 50; attempt < 60; attempt++) publisher.publish(statusOf({ attempt }));
+    proxy.resume();
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 59 })));
+    expect((await version()) - before).toBeLessThanOrEqual(2);
+    stop.abort();
+    await running;
+  });
+
+  test("a new session says the status again", async () => {
+    const stop = new AbortController();
+    const publisher = new StatusPublisher(session, "web", "a");
+    const running = publisher.run(stop.signal);
+    publisher.publish(statusOf({ attempt: 7 }));
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 7 })));
+    await site.zk.set(statusPath("web", "a"), encode(statusOf({ attempt: 1 })));
+    server.expire(session.client.sessionId);
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 7 })));
+    stop.abort();
+    await running;
+  });
+});
