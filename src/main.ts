@@ -3,6 +3,7 @@ import { agentCommand } from "./agent/command.ts";
 import { asDeployError, type DeployError } from "./core/errors.ts";
 import { runCtl } from "./ctl/run_ctl.ts";
 import { exitForError, exitForSignal } from "./ctl/exit.ts";
+import { doctorCommand } from "./doctor/command.ts";
 import { devCommand } from "./dev/command.ts";
 import { ownUserName } from "./host/user.ts";
 import { packCommand } from "./pack/command.ts";
@@ -18,6 +19,7 @@ const usage = `deployd: canary and fleet deploys straight onto machines, with Zo
   deployd agent      follow the wish on this host                (deployd agent --help)
   deployd ctl        deploy, promote, roll back, look            (deployd ctl --help)
   deployd pack       make a build of a directory                 (deployd pack --help)
+  deployd doctor     what this host can do, and what is missing  (deployd doctor --help)
   deployd dev        the whole thing on this machine, to try it  (deployd dev --help)
   deployd version    print the version
 
@@ -69,6 +71,8 @@ async function run(argv: readonly string[]): Promise<number> {
           signal: stop.signal,
           onSignal: (listener) => stopListeners.push(listener),
         });
+      case "doctor":
+        return await doctorCommand(rest, { env: process.env, stdout: process.stdout, signal: stop.signal });
       case "version":
       case "--version":
       case "-V":
@@ -83,7 +87,7 @@ async function run(argv: readonly string[]): Promise<number> {
         process.stderr.write(usage);
         return 64;
       default: {
-        const near = nearest(command, ["agent", "ctl", "pack", "dev", "version", "help"]);
+        const near = nearest(command, ["agent", "ctl", "pack", "doctor", "dev", "version", "help"]);
         const hint = near === undefined ? "See: deployd --help" : `Did you mean "${near}"?`;
         process.stderr.write(`deployd: there is no command "${command}". ${hint}\n`);
         return 64;

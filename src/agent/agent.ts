@@ -7,6 +7,7 @@ import { userByName } from "../host/processes.ts";
 import { killOrphans } from "../host/scan.ts";
 import type { ServiceManager } from "../host/sd_notify.ts";
 import { stepFiles } from "../host/step_files.ts";
+import { trafficPorts } from "../host/traffic_ports.ts";
 import { statusApp } from "../status/app.ts";
 import { Metrics } from "../status/metrics.ts";
 import type { StatusView } from "../status/view.ts";
@@ -14,12 +15,15 @@ import { layoutOf } from "../steps/layout.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import type { HostUser } from "../support/command.ts";
+import { trafficFor } from "../traffic/traffic.ts";
 import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
 import { markerOf } from "./commands.ts";
 import { Conductor } from "./conductor.ts";
+import { Front } from "./front.ts";
 import { GateKeeper } from "./gate_keeper.ts";
+import { formerSpec, trafficSpec } from "./instances.ts";
 import { announce, bootId } from "./presence.ts";
 import { ServiceAgent, type StopSignals } from "./service_agent.ts";
 import { ServiceHost } from "./service_host.ts";
@@ -75,6 +79,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       problem: state.snapshot.problem,
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
+      instances: instancesShown(state),
+      restart: state.rollPhase,
     })),
   });
   const metrics = new Metrics(view);
@@ -165,10 +171,12 @@ async function openService(
   );
   const publisher = new StatusPublisher(session, service, config.host);
   const state = new ServiceState(service, journal, Date.now, (status) => publisher.publish(status));
+  state.onRestarted = (cost) => metrics.restarted(service, cost);
   const user: HostUser | undefined =
     options.isRoot && section.run_as !== undefined ? userByName(section.run_as) : undefined;
+  const front = frontOf(service, section, journal);
   const agent = new ServiceAgent({
-    host: new ServiceHost({ config, section, root, user, state }),
+    host: new ServiceHost({ config, section, root, user, state, front }),
     state,
     gate: new GateKeeper(session, service, config.host, publisher),
     heavy: shared.heavy,
@@ -178,6 +186,32 @@ async function openService(
     onEnd: (result) => metrics.deployEnded(service, result),
   });
   return { service, state, agent, publisher };
+}
+
+function instancesShown({ actual, journal }: ServiceState): StatusView["services"][number]["instances"] {
+  const off = journal.now.traffic?.off ?? [];
+  return (actual?.instances ?? []).map(({ name, served }) => ({
+    name,
+    build: served.kind === "build" ? served.build : null,
+    inTraffic: !off.includes(name),
+  }));
+}
+
+function frontOf(service: string, section: ServiceConfig, journal: JournalFile): Front {
+  const { spec, instances } = trafficSpec(section);
+  const timeoutMs = section.traffic.timeout_s * 1000;
+  return new Front({
+    by: spec.by,
+    traffic: trafficFor(spec, service, instances, trafficPorts(), timeoutMs),
+    instances: instances.map(({ name }) => name),
+    journal,
+    bootId: bootId(),
+    timeoutMs,
+    former: (by) => {
+      const left = formerSpec(by);
+      return left === null ? null : trafficFor(left, service, [], trafficPorts(), timeoutMs);
+    },
+  });
 }
 
 async function conductWhenElected(session: Session, { config, log, stop }: AgentOptions): Promise<void> {

@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { removable } from "../core/retention.ts";
 import { errorCodeOf, fileError, removeTree } from "../host/files.ts";
 import { trimLog } from "../host/processes_output.ts";
@@ -33,7 +33,12 @@ export async function collectGarbage(layout: Layout, keep: Keep, needed: Needed)
     await removeTree(join(layout.root, "log", build));
   }
   // A service that its start command left behind may write there for as long as it runs.
-  if (needed.current !== null) await trimLog(layout.log(needed.current, "restart"), keep.logBytes);
+  if (needed.current !== null) {
+    const logs = dirname(layout.log(needed.current, "restart"));
+    for (const name of await entriesOf(logs)) {
+      if (name.startsWith("restart")) await trimLog(join(logs, name), keep.logBytes);
+    }
+  }
   for (const name of await entriesOf(layout.root)) {
     if (name.startsWith(STAGING_PREFIX)) await removeTree(join(layout.root, name));
   }

@@ -1,12 +1,20 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
+import type { Instance } from "../core/traffic.ts";
 import { runCommand } from "../host/processes.ts";
 import { readWithTime } from "../host/files.ts";
-import { processFact } from "../host/scan.ts";
+import { INSTANCE_VARIABLE, processFact } from "../host/scan.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
 import { systemClock } from "../support/clock.ts";
 import type { HostUser, RunCommand } from "../support/command.ts";
+
+/** One copy of a service as the host's own file has it. */
+export interface HostInstance extends Instance {
+  readonly env: Readonly<Record<string, string>>;
+  /** The service has no other, so its logs and its processes need no name. */
+  readonly alone: boolean;
+}
 
 export interface CommandContext {
   readonly host: string;
@@ -14,18 +22,22 @@ export interface CommandContext {
   readonly build: string;
   readonly deploy: string;
   readonly previous: string | null;
+  /** Null for what concerns all of them: the install steps. */
+  readonly instance: HostInstance | null;
   readonly layout: Layout;
   readonly user: HostUser | undefined;
   /** The host's own variables for this service. */
   readonly env: Readonly<Record<string, string>>;
+  readonly supervisordConfig: string | null;
   readonly maxLogBytes: number;
 }
 
 /** What commands find in their environment and `${NAME}` stands for in a manifest (docs/manifest.md). */
 export function variablesOf(context: CommandContext): Record<string, string> {
-  const { layout, build } = context;
+  const { layout, build, instance } = context;
   return {
     ...context.env,
+    ...(instance === null ? {} : instanceVariables(instance)),
     DEPLOYD_HOST: context.host,
     DEPLOYD_SERVICE: context.service,
     DEPLOYD_BUILD: build,
@@ -38,14 +50,23 @@ export function variablesOf(context: CommandContext): Record<string, string> {
   };
 }
 
+function instanceVariables({ name, port, env }: HostInstance): Record<string, string> {
+  return { ...(port === null ? {} : { PORT: String(port) }), ...env, [INSTANCE_VARIABLE]: name };
+}
+
 /** By which leftovers of a killed agent's install and check commands are known again. */
 export function markerOf(layout: Layout): string {
   return `step:${layout.root}`;
 }
 
+/** Every instance has a log of its own where there are several. */
+export function logLabel(instance: HostInstance | null, label: string): string {
+  return instance === null || instance.alone ? label : `${label}-${instance.name}`;
+}
+
 /** Commands of one build: its own words run as the service's user, the agent's (systemctl) as the agent. */
 export function runnerFor(context: CommandContext): RunCommand {
-  const { layout, build } = context;
+  const { layout, build, instance } = context;
   return (run, { background, timeoutMs, label, as, signal }) =>
     runCommand({
       run,
@@ -53,7 +74,7 @@ export function runnerFor(context: CommandContext): RunCommand {
       env: { LANG: "C.UTF-8", ...variablesOf(context) },
       user: as === "service" ? context.user : undefined,
       timeoutMs,
-      logFile: layout.log(build, label),
+      logFile: layout.log(build, logLabel(instance, label)),
       maxLogBytes: context.maxLogBytes,
       // Stop and start are two commands of one restart, and the second must not hide what the first one said.
       log: label === "restart" ? "append" : "replace",

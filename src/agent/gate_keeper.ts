@@ -1,6 +1,7 @@
-import type { Journal } from "../core/types.ts";
+import type { Journal, RollCounts } from "../core/types.ts";
 import { hostStatusSchema, type HostStatus } from "../schema/znodes.ts";
-import { readGrant, releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
+import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
+import { readGrant } from "../store/grants.ts";
 import { statusPath } from "../store/paths.ts";
 import { readRecord } from "../store/records.ts";
 import type { StatusPublisher } from "../store/publish.ts";
@@ -37,15 +38,26 @@ export class GateKeeper {
   }
 
   /** Gives the slot back, together with the status where there is one to give. Waits for ZooKeeper as long as it takes. */
-  async release(deploy: string, status: HostStatus | null, signal: AbortSignal): Promise<void> {
+  async release(
+    deploy: string,
+    status: HostStatus | null,
+    signal: AbortSignal,
+    cost: RollCounts | null = null,
+  ): Promise<void> {
     using _hold = status === null ? null : this.#publisher.hold();
     const outcome = await this.#again(signal, () =>
-      releaseSlot(this.#session.client, { service: this.#service, deploy, host: this.#host, signal }, status),
+      releaseSlot(this.#session.client, { service: this.#service, deploy, host: this.#host, signal }, status, cost),
     );
     if (status !== null) this.#said(outcome, status);
   }
 
-  async fail(failed: NonNullable<Journal["failed"]>, status: HostStatus, signal: AbortSignal): Promise<void> {
+  /** @param lastRoll counted where it is that of the failed build */
+  async fail(
+    failed: NonNullable<Journal["failed"]>,
+    status: HostStatus,
+    signal: AbortSignal,
+    lastRoll: Journal["lastRoll"],
+  ): Promise<void> {
     const { failure, deploy, build, healthy } = failed;
     const reason = failure.message;
     const since = new Date(failure.atMs).toISOString();
@@ -57,6 +69,7 @@ export class GateKeeper {
         { reason, build, healthy, since },
         status,
         new Date(),
+        lastRoll?.deploy === deploy && lastRoll.build === build ? lastRoll : null,
       ),
     );
     this.#said(outcome, status);

@@ -1,4 +1,5 @@
-import type { ActivationPhase, StepFailure } from "../core/types.ts";
+import { rollOf, touchedBy } from "../core/roll.ts";
+import type { Activation, ActivationPhase, Journal, StepFailure } from "../core/types.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -18,26 +19,37 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
   await host.observe();
   // On record before the slot is gone: without a slot the host must not come to doubt the build again and go back.
   await state.journal.change({ activation: { ...activation, phase: { kind: "proven" } } });
-  await gate.release(activation.deploy, state.statusAt("serving"), signal);
+  await gate.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
   await state.journal.change({
     activation: null,
     asked: null,
     failed: null,
     installs: null,
+    lastRoll: rollTold(activation),
     proven: [activation.build, ...proven.filter((build) => build !== activation.build)].slice(0, 2),
   });
   onEnd("served");
   say("info", "serving", { build: activation.build, deploy: activation.deploy });
 }
 
+/** What the restarts cost, for whoever asks later. */
+function rollTold({ counts, build, deploy }: Activation): Journal["lastRoll"] {
+  return counts.instances === 0 ? null : { ...counts, build, deploy };
+}
+
 /** The activation failed: from here on the way leads back, or, when it led back already, nowhere. */
-export async function turnBack({ state, say }: OutcomePorts, failure: StepFailure): Promise<void> {
+export async function turnBack({ state, host, say }: OutcomePorts, failure: StepFailure): Promise<void> {
   const { activation } = state.journal.now;
   if (activation === null || activation.phase.kind === "proven") return;
   state.proof = null;
+  const { actual } = await host.observe();
   const phase: ActivationPhase =
     activation.phase.kind === "forward"
-      ? { kind: "back", failure, restart: { begun: 0, done: false } }
+      ? {
+          kind: "back",
+          failure,
+          restart: rollOf(touchedBy(activation.phase.restart, actual.instances, activation.previous)),
+        }
       : { kind: "stuck", failure: activation.phase.failure, second: failure };
   await state.journal.change({ activation: { ...activation, phase } });
   say("error", failure.message, { build: activation.build, back: activation.previous });
@@ -61,6 +73,7 @@ export async function giveUp({ state, onEnd }: OutcomePorts, healthy: boolean): 
           : `Going back to "${activation.previous}" failed too: its restarts were begun and never ended well.`;
   await state.journal.change({
     activation: null,
+    lastRoll: rollTold(activation),
     failed: {
       deploy,
       build,
@@ -97,6 +110,6 @@ export async function report({ state, host, gate }: OutcomePorts, signal: AbortS
   const { failed } = state.journal.now;
   if (failed === null) return;
   await host.observe();
-  await gate.fail(failed, state.statusAt("failed"), signal);
+  await gate.fail(failed, state.statusAt("failed"), signal, state.journal.now.lastRoll);
   await state.journal.change({ failed: { ...failed, reported: true }, asked: null });
 }

@@ -7,16 +7,17 @@ import type { Observation } from "../host/observe.ts";
 import type { WishSnapshot } from "../store/follow.ts";
 import { Bell } from "../support/bell.ts";
 import { systemClock } from "../support/clock.ts";
-import { redact } from "../support/redact.ts";
-import { checkService, flip, restartService, soakService } from "./activate.ts";
+import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { Patience } from "./patience.ts";
 import { prepareStep } from "./prepare.ts";
+import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { SteadyCheck } from "./steady_check.ts";
+import { failureOf } from "./step_failure.ts";
 
 /** How often a host that has nothing to do looks whether that is still true. */
 const LOOK_AGAIN_MS = 5_000;
@@ -71,6 +72,7 @@ export class ServiceAgent {
   }
 
   async run(stop: StopSignals): Promise<void> {
+    await this.#assertTraffic(stop.soon);
     while (!stop.soon.aborted) {
       this.#interrupt = new AbortController();
       let step: Step | null = null;
@@ -91,6 +93,21 @@ export class ServiceAgent {
     }
   }
 
+  /**
+   * First of all the traffic is as the journal has it: a former self may have been killed with an instance off. What cannot
+   * be put right now is looked at again by the steady check; no restart begins without it.
+   */
+  async #assertTraffic(signal: AbortSignal): Promise<void> {
+    const { host, state } = this.#options;
+    try {
+      await host.front.assert(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = failureOf(null, asDeployError(error, "Cannot put traffic in order"), state.step);
+      this.#say("error", `${failure.message} ${failure.hint}`, {});
+    }
+  }
+
   async #next(): Promise<Step> {
     const { state, host } = this.#options;
     const observation = await host.observe();
@@ -103,6 +120,7 @@ export class ServiceAgent {
       proof: state.proof,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await this.#maxInstalls(observation),
+      batch: host.batch,
       nowMs: systemClock.now(),
     });
   }
@@ -205,7 +223,7 @@ export class ServiceAgent {
       case "flip":
         return flip(context);
       case "restart":
-        return restartService(context, stop.now);
+        return restartBatch(context, step, stop.now);
       case "check":
         return checkService(context, stop.now);
       case "soak":
@@ -236,7 +254,7 @@ export class ServiceAgent {
 
   /** The one place where a step's failure becomes the next decision. */
   async #onFailure(step: Step | null, error: DeployError, stop: StopSignals): Promise<void> {
-    const failure = this.#failureOf(step, error);
+    const failure = failureOf(step, error, this.#options.state.step);
     const rung = step === null ? null : rungOf(step);
     if (rung !== null) this.#options.onStep(rung, { failure: error.code });
     switch (step?.step) {
@@ -273,19 +291,6 @@ export class ServiceAgent {
     state.trouble = target.kind === "build" ? { build: target.build, failure } : null;
     state.changed();
     await this.#patience.pause(AbortSignal.any([stop.soon, this.#interrupt.signal]));
-  }
-
-  #failureOf(step: Step | null, error: DeployError): StepFailure {
-    const { cause } = error;
-    const tail = typeof cause === "object" && cause !== null && "tail" in cause ? String(cause.tail) : "";
-    return {
-      code: error.code,
-      message: redact(error.message),
-      hint: redact(error.hint),
-      step: (step === null ? null : rungOf(step)) ?? this.#options.state.step,
-      log: redact(tail),
-      atMs: systemClock.now(),
-    };
   }
 
   #say(level: "info" | "warn" | "error", message: string, facts: object): void {

@@ -1,3 +1,4 @@
+import { batchSize, minAvailable } from "../core/roll.ts";
 import type { Recipe, RestartSpec } from "../core/recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
 import type { Activation } from "../core/types.ts";
@@ -9,7 +10,9 @@ import { layoutOf, type Layout } from "../steps/layout.ts";
 import { readRecipe } from "../steps/manifest.ts";
 import type { HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
-import { supervisorPortsFor, variablesOf, type CommandContext } from "./commands.ts";
+import { supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
+import type { Front } from "./front.ts";
+import { hostInstances } from "./instances.ts";
 import type { ServiceState } from "./service_state.ts";
 
 export interface ServiceHostOptions {
@@ -18,9 +21,10 @@ export interface ServiceHostOptions {
   readonly root: string;
   readonly user: HostUser | undefined;
   readonly state: ServiceState;
+  readonly front: Front;
 }
 
-/** A build as this host would run it. */
+/** A build as this host would run it: one of its instances, or, without one, what concerns all of them. */
 export interface BuildOnHost {
   readonly command: CommandContext;
   readonly recipe: () => Promise<Recipe>;
@@ -32,14 +36,23 @@ export class ServiceHost {
   readonly config: AgentConfig & { host: string };
   readonly section: ServiceConfig;
   readonly policy: RestartPolicy;
+  readonly front: Front;
+  readonly instances: readonly HostInstance[];
+  /** How many instances restart at once, and how many have to stay in service meanwhile. */
+  readonly batch: number;
+  readonly minAvailable: number;
   readonly #user: HostUser | undefined;
   readonly #state: ServiceState;
 
-  constructor({ config, section, root, user, state }: ServiceHostOptions) {
+  constructor({ config, section, root, user, state, front }: ServiceHostOptions) {
     this.layout = layoutOf(root);
     this.config = config;
     this.section = section;
     this.policy = { units: section.units ?? defaultUnits(state.service), pidFiles: section.pid_files, root };
+    this.front = front;
+    this.instances = hostInstances(section);
+    this.batch = batchSize(section.rolling.batch, this.instances.length);
+    this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length);
     this.#user = user;
     this.#state = state;
   }
@@ -47,18 +60,35 @@ export class ServiceHost {
   async observe(): Promise<Observation> {
     const state = this.#state;
     const { target, build: record } = state.snapshot;
+    const current = await readCurrent(this.layout);
+    // A supervisor is asked about the build that it was started for.
+    const specs = new Map(
+      await Promise.all(
+        this.instances.map(async (instance): Promise<[string, RestartSpec | null]> => [
+          instance.name,
+          current.kind === "link" ? await this.#restartSpec(current.build, instance) : null,
+        ]),
+      ),
+    );
     const observation = await observe({
       layout: this.layout,
       journal: state.journal.now,
       wanted: target.kind === "build" ? { build: target.build, record } : null,
-      mainPids: () => this.#mainPids(),
-      startedBy: async () => ((await this.#restartSpec())?.by === "command" ? "deployd" : "supervisor"),
+      instances: this.instances.map(({ name }) => name),
+      mainPids: (name) => this.#mainPids(specs.get(name) ?? null, this.instance(name)),
+      startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;
     return observation;
   }
 
-  build(build: string, deploy: string): BuildOnHost {
+  instance(name: string): HostInstance {
+    const found = this.instances.find((instance) => instance.name === name);
+    if (found === undefined) throw new Error(`this host has no instance "${name}"`);
+    return found;
+  }
+
+  build(build: string, deploy: string, instance: HostInstance | null = null): BuildOnHost {
     const current = this.#state.actual?.current;
     const previous = current?.kind === "link" && current.build !== build ? current.build : null;
     const command: CommandContext = {
@@ -67,45 +97,48 @@ export class ServiceHost {
       build,
       deploy,
       previous: this.#state.journal.now.activation?.previous ?? previous,
+      instance,
       layout: this.layout,
       user: this.#user,
       env: this.section.env,
+      supervisordConfig: this.section.supervisord_config ?? null,
       maxLogBytes: this.config.limits.log_bytes,
     };
-    const recipe = () =>
-      readRecipe(this.#state.service, build, this.layout, this.section, variablesOf(command), stepFiles);
+    // What concerns all instances still has their variables in its manifest; any of them will do to read it.
+    const variables = variablesOf({ ...command, instance: instance ?? this.instances[0] ?? null });
+    const recipe = () => readRecipe(this.#state.service, build, this.layout, this.section, variables, stepFiles);
     return { command, recipe };
   }
 
   /** The build that `current` points at, as this host runs it; null where there is none. */
-  async current(): Promise<BuildOnHost | null> {
+  async current(instance: HostInstance | null = null): Promise<BuildOnHost | null> {
     const link = await readCurrent(this.layout);
-    return link.kind === "link" ? this.build(link.build, "") : null;
+    return link.kind === "link" ? this.build(link.build, "", instance) : null;
   }
 
   /** @param build the one to bring to life: the activation's own, or on the way back the previous one */
   activation(activation: Activation, build: string): ActivateContext {
     return {
       state: this.#state,
+      host: this,
       activation,
+      build,
       ...this.build(build, activation.deploy),
-      policy: this.policy,
-      observe: () => this.observe(),
     };
   }
 
-  /** How the build that `current` points at is restarted; null where there is none or nobody can tell. */
-  async #restartSpec(): Promise<RestartSpec | null> {
+  /** How a build's instance is restarted; null where nobody can tell. */
+  async #restartSpec(build: string, instance: HostInstance): Promise<RestartSpec | null> {
     try {
-      return (await (await this.current())?.recipe())?.restart ?? null;
+      return (await this.build(build, "", instance).recipe()).restart;
     } catch {
       return null;
     }
   }
 
-  /** A supervisor is asked about the build that it was started for; one that cannot be asked counts as not knowing. */
-  async #mainPids(): Promise<readonly number[] | null> {
-    const [current, spec] = [await this.current(), await this.#restartSpec()];
+  /** Null where the supervisor does not know, or cannot be asked. */
+  async #mainPids(spec: RestartSpec | null, instance: HostInstance): Promise<readonly number[] | null> {
+    const current = await this.current(instance);
     if (current === null || spec === null || spec.by === "command") return null;
     const ports = supervisorPortsFor(current.command, this.policy.pidFiles);
     return mainPids(spec, ports, AbortSignal.timeout(spec.timeoutMs)).catch(() => null);

@@ -1,6 +1,7 @@
 import type { Actual, Proof } from "../core/plan.ts";
 import { hostStatus } from "../core/status.ts";
-import type { StepFailure } from "../core/types.ts";
+import type { RollCounts, StepFailure } from "../core/types.ts";
+import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import type { JournalFile } from "../host/journal.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/follow.ts";
@@ -22,6 +23,11 @@ export class ServiceState {
   trouble: { build: string; failure: StepFailure } | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
+
+  /** Told what a batch of instances has cost. */
+  onRestarted: (cost: RollCounts) => void = () => {};
+  /** The phase of the restart that is under way, for /status. */
+  rollPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
 
   constructor(service: string, journal: JournalFile, nowMs: () => number, onChange: (status: HostStatus) => void) {
     this.service = service;

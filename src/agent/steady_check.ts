@@ -1,20 +1,22 @@
-import { probeOnce } from "../probe/probe.ts";
 import { systemClock } from "../support/clock.ts";
 import { TOLERATED_FAILURES } from "./activate.ts";
-import { runnerFor } from "./commands.ts";
+import { isHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
 const EVERY_MS = 10_000;
+/** A check that has not answered by then is a failed one. */
+const LONGEST_CHECK_MS = 60_000;
 
 /**
- * Looks now and then whether the service that is left alone is healthy, so that the status says so. It decides nothing: a
- * service that falls ill by itself is its supervisor's and its owner's concern, not a deploy's.
+ * Looks now and then whether the service that is left alone is healthy, so that the status says so, and whether its
+ * traffic goes where it should. It starts and stops nothing: a service that falls ill by itself is its supervisor's and
+ * its owner's concern, not a deploy's.
  */
 export class SteadyCheck {
   readonly #state: ServiceState;
   #lastMs = 0;
-  #failures = 0;
+  readonly #failures = new Map<string, number>();
 
   constructor(state: ServiceState) {
     this.#state = state;
@@ -24,22 +26,38 @@ export class SteadyCheck {
     const nowMs = systemClock.now();
     if (nowMs - this.#lastMs < EVERY_MS) return;
     this.#lastMs = nowMs;
+    await this.#lookAtHealth(host);
+    await this.#lookAtTraffic(host);
+  }
+
+  async #lookAtHealth(host: ServiceHost): Promise<void> {
     const current = await host.current();
-    const check = (await current?.recipe())?.check ?? null;
     if (current === null) return;
-    if (check === null) {
+    if ((await current.recipe()).check === null) {
       // Nothing is known but what the processes show.
       this.#state.healthy = null;
       return;
     }
-    const { probe } = check;
-    const result = await probeOnce(
-      probe,
-      { run: runnerFor(current.command) },
-      AbortSignal.timeout(probe.timeoutMs * 2),
-    );
-    this.#failures = result.ok ? 0 : this.#failures + 1;
-    if (result.ok) this.#state.healthy = true;
-    else if (this.#failures > TOLERATED_FAILURES) this.#state.healthy = false;
+    const well = await Promise.all(host.instances.map(({ name }) => this.#isWell(host, name)));
+    const enough = Math.max(1, host.minAvailable);
+    if (well.filter((each) => each === true).length >= enough) this.#state.healthy = true;
+    else if (well.filter((each) => each !== false).length < enough) this.#state.healthy = false;
+  }
+
+  /** Null for one whose failure may have been a hiccup. */
+  async #isWell(host: ServiceHost, name: string): Promise<boolean | null> {
+    const ok = await isHealthy(host, this.#state, host.instance(name), AbortSignal.timeout(LONGEST_CHECK_MS));
+    const failures = ok ? 0 : (this.#failures.get(name) ?? 0) + 1;
+    this.#failures.set(name, failures);
+    if (ok) return true;
+    return failures > TOLERATED_FAILURES ? false : null;
+  }
+
+  /** Somebody may have flushed our rules, and an instance that was left without traffic may be well again. */
+  async #lookAtTraffic(host: ServiceHost): Promise<void> {
+    const signal = AbortSignal.timeout(LONGEST_CHECK_MS);
+    await host.front.assert(signal);
+    if (this.#state.journal.now.activation !== null) return;
+    await host.front.settle((name) => isHealthy(host, this.#state, host.instance(name), signal), signal);
   }
 }

@@ -35,6 +35,9 @@ export type ErrorCode =
   | "restart-failed"
   | "restart-timeout"
   | "check-failed"
+  | "instances-unavailable"
+  | "drain-timeout"
+  | "traffic-failed"
   | "attempts-exhausted"
   // The process itself
   | "already-running"

@@ -1,3 +1,5 @@
+import { sumOfKnown } from "./roll.ts";
+import type { RollCounts } from "./types.ts";
 import type { Failure, Gate, Slot } from "../schema/znodes.ts";
 
 export const emptyGate: Gate = { slots: {}, failed: {} };
@@ -27,6 +29,21 @@ export function withHealthy(gate: Gate, host: string): Gate {
   const failure = gate.failed[host];
   if (failure === undefined || failure.healthy) return gate;
   return { ...gate, failed: { ...gate.failed, [host]: { ...failure, healthy: true } } };
+}
+
+/** The gate with what one more host's restarts have cost. */
+export function withCost(gate: Gate, roll: RollCounts): Gate {
+  const { hosts, instances, closed, refused } = gate.cost ?? { hosts: 0, instances: 0, closed: null, refused: null };
+  return {
+    ...gate,
+    cost: {
+      ...gate.cost,
+      hosts: hosts + 1,
+      instances: instances + roll.instances,
+      closed: sumOfKnown(closed, roll.closed),
+      refused: sumOfKnown(refused, roll.refused),
+    },
+  };
 }
 
 /** Hosts that failed on `build` and count against the budget. */

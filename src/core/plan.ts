@@ -1,4 +1,5 @@
-import type { Activation, Journal, LinkState, Served, StepFailure, Target } from "./types.ts";
+import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf } from "./roll.ts";
+import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
 
 /** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
 export const MAX_RESTARTS = 3;
@@ -7,6 +8,8 @@ export const MAX_RESTARTS = 3;
 export interface Actual {
   readonly current: LinkState;
   readonly served: Served;
+  /** The same, of each instance; at least one. */
+  readonly instances: readonly InstanceServed[];
   /**
    * Who starts the service when it is down. Nobody but deployd starts one that is run by commands; any other has a
    * supervisor of its own, and may have been stopped on purpose.
@@ -40,6 +43,8 @@ export interface Situation {
   readonly proof: Proof | null;
   readonly soakMs: number;
   readonly maxInstalls: number;
+  /** How many instances restart at once. */
+  readonly batch: number;
   readonly nowMs: number;
 }
 
@@ -59,9 +64,10 @@ export type Step =
   /** Prepared: say so and wait for a grant. */
   | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
   | { readonly step: "begin"; readonly activation: Activation }
-  /** Let the activation go before anything was changed: a newer wish came. */
+  /** Let the activation go, before anything was changed or between two batches: a newer wish came. */
   | { readonly step: "abandon" }
-  | { readonly step: "flip" | "restart" | "check"; readonly build: string; readonly back: boolean }
+  | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
+  | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
   | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
   /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
   | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
@@ -112,7 +118,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   }
 
   const pointsHere = actual.current.kind === "link" && actual.current.build === build;
-  if (actual.release === "installed" && pointsHere && isLeftAlone(actual, build)) {
+  if (actual.release === "installed" && pointsHere && isLeftAlone(actual.served, actual, build)) {
     const { asked } = journal;
     // Left open, it would be granted one day, and nobody would give that slot back.
     if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
@@ -144,17 +150,30 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const attempt = journal.attempt.number;
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
-  const phase = { kind: "forward", restart: { begun: 0, done: false } } as const;
-  return { step: "begin", activation: { build, deploy, previous, attempt, phase } };
+  const phase = { kind: "forward", restart: rollOf(toRestart(actual, build, pointsHere)) } as const;
+  return { step: "begin", activation: { build, deploy, previous, attempt, phase, counts: noCounts } };
 }
 
 /**
  * The build to go back to when this one fails. A service that went down under the right build is started again, with no
- * older build behind it; a build that failed here and was left in place is no way back either.
+ * older build behind it; a build that failed here and was left in place is no way back either, and one that a newer wish
+ * interrupted half-way is not while there is one that was proven.
  */
-function wayBack(current: LinkState, journal: Journal, build: string): string | null {
+function wayBack(current: LinkState, { failed, proven }: Journal, build: string): string | null {
   if (current.kind !== "link" || current.build === build) return null;
-  return current.build === journal.failed?.build ? null : current.build;
+  if (current.build === failed?.build) return null;
+  if (proven.includes(current.build)) return current.build;
+  return proven.find((other) => other !== build && other !== failed?.build) ?? current.build;
+}
+
+/** The instances that do not run `build` yet, those that are down first: they take nothing from anybody. */
+function toRestart({ instances, ...actual }: Actual, build: string, pointsHere: boolean): string[] {
+  return instances
+    .filter(({ served }) =>
+      pointsHere ? !isLeftAlone(served, actual, build) : served.kind !== "build" || served.build !== build,
+    )
+    .toSorted((a, b) => Number(b.served.kind === "down") - Number(a.served.kind === "down"))
+    .map(({ name }) => name);
 }
 
 function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
@@ -170,7 +189,7 @@ function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
 }
 
 /** Nothing that is seen calls for a restart into `build`, to which `current` points. */
-function isLeftAlone({ served, startedBy }: Actual, build: string): boolean {
+function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, build: string): boolean {
   switch (served.kind) {
     case "build":
       return served.build === build;
@@ -186,7 +205,7 @@ function activate(situation: Situation, activation: Activation): Step {
   switch (phase.kind) {
     case "forward": {
       if (overtaken(situation, activation)) return { step: "abandon" };
-      if (!phase.restart.done && phase.restart.begun >= MAX_RESTARTS) {
+      if (phase.restart.begun >= MAX_RESTARTS) {
         return {
           step: "turn-back",
           failure: {
@@ -199,15 +218,14 @@ function activate(situation: Situation, activation: Activation): Step {
         };
       }
       return (
-        towards(situation, activation, activation.build, phase.restart.done, false) ??
-        soakOrFinish(situation, activation)
+        towards(situation, activation, activation.build, phase.restart, false) ?? soakOrFinish(situation, activation)
       );
     }
     case "back": {
       if (activation.previous === null) return { step: "give-up", healthy: false };
-      if (!phase.restart.done && phase.restart.begun >= MAX_RESTARTS) return { step: "give-up", healthy: false };
+      if (phase.restart.begun >= MAX_RESTARTS) return { step: "give-up", healthy: false };
       return (
-        towards(situation, activation, activation.previous, phase.restart.done, true) ?? {
+        towards(situation, activation, activation.previous, phase.restart, true) ?? {
           step: "give-up",
           healthy: true,
         }
@@ -221,16 +239,10 @@ function activate(situation: Situation, activation: Activation): Step {
 }
 
 /** Flip, restart, check, as far as they are still to be done; null when the build is in place and proven. */
-function towards(
-  situation: Situation,
-  activation: Activation,
-  build: string,
-  restarted: boolean,
-  back: boolean,
-): Step | null {
+function towards(situation: Situation, activation: Activation, build: string, roll: Roll, back: boolean): Step | null {
   const { current } = situation.actual;
   if (current.kind !== "link" || current.build !== build) return { step: "flip", build, back };
-  if (!restarted) return { step: "restart", build, back };
+  if (!isRolled(roll)) return { step: "restart", build, back, batch: nextBatch(roll, situation.batch) };
   const { proof } = situation;
   if (proof?.build !== build || proof.attempt !== activation.attempt) return { step: "check", build, back };
   return null;
@@ -248,8 +260,16 @@ function isNewer(target: Target, { build, deploy }: Activation): boolean {
   return target.kind === "build" && (target.build !== build || target.deploy !== deploy);
 }
 
-/** True when a newer wish came before this activation changed anything. */
+/**
+ * True when a newer wish came and nothing is half-way: before this activation has changed anything, or between two
+ * batches when the newer build is ready to go on with.
+ */
 function overtaken({ target, actual }: Situation, activation: Activation): boolean {
   if (!isNewer(target, activation)) return false;
-  return actual.current.kind === "link" ? actual.current.build !== activation.build : actual.current.kind === "absent";
+  if (actual.current.kind === "absent") return true;
+  if (actual.current.kind === "link" && actual.current.build !== activation.build) return true;
+  const { phase } = activation;
+  if (phase.kind !== "forward" || isRolled(phase.restart)) return false;
+  const begun = activation.counts.instances > 0 && isBetweenBatches(phase.restart);
+  return begun && actual.release === "installed";
 }

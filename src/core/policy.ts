@@ -3,16 +3,27 @@ import type { RestartSpec } from "./recipe.ts";
 
 /** What the host's own file lets a build act on. */
 export interface RestartPolicy {
-  /** Unit names, `*` standing for anything. */
+  /** systemd units, directories of runit and s6, programs of supervisord, `*` standing for anything but a slash. */
   readonly units: readonly string[];
   /** Pid files outside the service's directory. */
   readonly pidFiles: readonly string[];
   readonly root: string;
 }
 
-/** The units a build of this service may restart when the host does not say: its own. */
+/** Where runit and s6 look for services, on the distributions that have them. */
+const SCAN_DIRECTORIES = ["/etc/service", "/service", "/var/service", "/run/service"];
+
+/** What a build of this service may restart when the host does not say: what has the service's name. */
 export function defaultUnits(service: string): string[] {
-  return [`${service}.service`, `${service}@*.service`];
+  return [
+    `${service}.service`,
+    `${service}@*.service`,
+    `${service}.socket`,
+    ...SCAN_DIRECTORIES.flatMap((directory) => [`${directory}/${service}`, `${directory}/${service}-*`]),
+    service,
+    `${service}-*`,
+    `${service}:*`,
+  ];
 }
 
 /**
@@ -23,11 +34,15 @@ export function defaultUnits(service: string): string[] {
 export function assertRestartAllowed(spec: RestartSpec, policy: RestartPolicy): void {
   switch (spec.by) {
     case "systemd":
-      if (policy.units.some((pattern) => matchesUnit(pattern, spec.unit))) return;
-      throw new DeployError(
-        `Cannot restart ${spec.unit}: this host lets the build restart only ${policy.units.join(", ")}.`,
-        { code: "policy-refused", hint: "Add the unit to services.<service>.units in the agent's file." },
-      );
+      return assertUnit(spec.unit, policy);
+    case "systemd-socket":
+      assertUnit(spec.socket, policy);
+      return assertUnit(spec.unit.replace("@", "@blue"), policy);
+    case "runit":
+    case "s6":
+      return assertUnit(spec.service, policy);
+    case "supervisord":
+      return assertUnit(spec.program, policy);
     case "signal":
       if (policy.pidFiles.includes(spec.pidFile) || isBelow(policy.root, spec.pidFile)) return;
       throw new DeployError(`Cannot signal the process in ${spec.pidFile}: the file is outside ${policy.root}.`, {
@@ -38,6 +53,14 @@ export function assertRestartAllowed(spec: RestartSpec, policy: RestartPolicy): 
       // Commands run as the service's own user, with that user's rights.
       return;
   }
+}
+
+function assertUnit(unit: string, policy: RestartPolicy): void {
+  if (policy.units.some((pattern) => matchesUnit(pattern, unit))) return;
+  throw new DeployError(`Cannot restart ${unit}: this host lets the build restart only ${policy.units.join(", ")}.`, {
+    code: "policy-refused",
+    hint: "Add it to services.<service>.units in the agent's file.",
+  });
 }
 
 function matchesUnit(pattern: string, unit: string): boolean {

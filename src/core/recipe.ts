@@ -1,11 +1,15 @@
-import type { CheckSection, InstallSection, Manifest, RestartSection } from "../schema/manifest.ts";
+import type { CheckSection, DrainSection, InstallSection, Manifest, RestartSection } from "../schema/manifest.ts";
 import { DeployError } from "./errors.ts";
 
 /** How a service is brought to run what `current` points at. Times in milliseconds. */
 export type RestartSpec =
   | { by: "systemd"; unit: string; action: "restart" | "reload" | "reload-or-restart"; timeoutMs: number }
   | { by: "command"; stop?: string; start?: string; reload?: string; timeoutMs: number }
-  | { by: "signal"; signal: string; pidFile: string; timeoutMs: number };
+  | { by: "signal"; signal: string; retire?: string; pidFile: string; timeoutMs: number }
+  | { by: "systemd-socket"; socket: string; unit: string; timeoutMs: number }
+  | { by: "runit"; service: string; timeoutMs: number }
+  | { by: "s6"; service: string; timeoutMs: number }
+  | { by: "supervisord"; program: string; timeoutMs: number };
 
 /** One question that a healthy service answers. */
 export type ProbeSpec =
@@ -18,6 +22,23 @@ export interface CheckSpec {
   readonly intervalMs: number;
   readonly deadlineMs: number;
   readonly successes: number;
+  /** How long the streak of successes must have lasted. */
+  readonly minHealthyMs: number;
+}
+
+/** What makes an instance let go of its clients. */
+interface DrainWord {
+  readonly signal: string | null;
+  readonly url: string | null;
+}
+
+export interface DrainSpec {
+  readonly tell: DrainWord;
+  /** When the drain is called off. */
+  readonly resume: DrainWord;
+  /** How long the last client may take. */
+  readonly deadlineMs: number;
+  readonly force: readonly ("tell" | "idle" | "stop")[];
 }
 
 export interface InstallSpec {
@@ -30,6 +51,7 @@ export interface InstallSpec {
 export interface Recipe {
   readonly install: InstallSpec;
   readonly restart: RestartSpec | null;
+  readonly drain: DrainSpec | null;
   readonly check: CheckSpec | null;
 }
 
@@ -42,6 +64,7 @@ export function recipeFrom(manifest: Manifest, variables: Readonly<Record<string
   return {
     install: installSpec(manifest.install),
     restart: manifest.restart === undefined ? null : restartSpec(manifest.restart, variables),
+    drain: manifest.drain === undefined ? null : drainSpec(manifest.drain, variables),
     check: manifest.check === undefined ? null : checkSpec(manifest.check, variables),
   };
 }
@@ -62,7 +85,12 @@ function restartSpec(section: RestartSection, variables: Readonly<Record<string,
   const timeoutMs = section.timeout_s * 1000;
   switch (section.by) {
     case "systemd":
-      return { by: "systemd", unit: section.unit, action: section.action, timeoutMs };
+      return {
+        by: "systemd",
+        unit: fillIn(section.unit, variables, "restart.unit"),
+        action: section.action,
+        timeoutMs,
+      };
     case "command":
       return {
         by: "command",
@@ -75,10 +103,37 @@ function restartSpec(section: RestartSection, variables: Readonly<Record<string,
       return {
         by: "signal",
         signal: section.signal,
+        ...(section.retire === undefined ? {} : { retire: section.retire }),
         pidFile: fillIn(section.pid_file, variables, "restart.pid_file"),
         timeoutMs,
       };
+    case "systemd-socket":
+      return { by: "systemd-socket", socket: section.socket, unit: section.unit, timeoutMs };
+    case "runit":
+    case "s6":
+      return { by: section.by, service: fillIn(section.service, variables, "restart.service"), timeoutMs };
+    case "supervisord":
+      return { by: "supervisord", program: fillIn(section.program, variables, "restart.program"), timeoutMs };
   }
+}
+
+function drainSpec(section: DrainSection, variables: Readonly<Record<string, string>>): DrainSpec {
+  const url = (text: string | undefined, where: string): string | null =>
+    text === undefined ? null : httpUrl(fillIn(text, variables, where), where);
+  return {
+    tell: { signal: section.signal ?? null, url: url(section.url, "drain.url") },
+    resume: { signal: section.resume_signal ?? null, url: url(section.resume_url, "drain.resume_url") },
+    deadlineMs: section.deadline_s * 1000,
+    force: section.force,
+  };
+}
+
+function httpUrl(url: string, where: string): string {
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  throw new DeployError(`Cannot ask "${url}": ${where} is not an http or https URL.`, {
+    code: "manifest-invalid",
+    hint: "Write it as http://127.0.0.1:8080/path.",
+  });
 }
 
 function checkSpec(section: CheckSection, variables: Readonly<Record<string, string>>): CheckSpec {
@@ -87,19 +142,14 @@ function checkSpec(section: CheckSection, variables: Readonly<Record<string, str
     intervalMs: section.interval_s * 1000,
     deadlineMs: section.deadline_s * 1000,
     successes: section.successes,
+    minHealthyMs: section.min_healthy_s * 1000,
   };
 }
 
 function probeSpec(section: CheckSection, variables: Readonly<Record<string, string>>): ProbeSpec {
   const timeoutMs = section.timeout_s * 1000;
   if ("http" in section) {
-    const url = fillIn(section.http, variables, "check.http");
-    if (!URL.canParse(url) || !/^https?:/.test(url)) {
-      throw new DeployError(`Cannot check "${url}": check.http is not an http or https URL.`, {
-        code: "manifest-invalid",
-        hint: "Write it as http://127.0.0.1:8080/health.",
-      });
-    }
+    const url = httpUrl(fillIn(section.http, variables, "check.http"), "check.http");
     return {
       kind: "http",
       url,

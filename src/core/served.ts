@@ -1,4 +1,4 @@
-import type { LinkState, ProcessStamp, Served } from "./types.ts";
+import type { InstanceServed, LinkState, ProcessStamp, Served } from "./types.ts";
 
 export interface RunningProcess extends ProcessStamp {
   readonly startedAtMs: number;
@@ -45,4 +45,26 @@ export function servedBuild(facts: ServedFacts): Served {
 
 function sameProcess(a: ProcessStamp, b: ProcessStamp): boolean {
   return a.pid === b.pid && a.startTicks === b.startTicks;
+}
+
+/**
+ * What a service of several instances serves, in a word. One that shows another build than the others is what counts,
+ * since something has to be done about it; one that is down counts where only deployd would start it again.
+ */
+export function servedByAll(
+  instances: readonly InstanceServed[],
+  current: LinkState,
+  startedBy: "deployd" | "supervisor",
+): Served {
+  const all = instances.map(({ served }) => served);
+  const expected = current.kind === "link" ? current.build : null;
+  const other = all.find((served) => served.kind === "build" && served.build !== expected);
+  if (other !== undefined) return other;
+  const down = all.filter((served) => served.kind === "down");
+  if (down.length === all.length || (down.length > 0 && startedBy === "deployd")) return { kind: "down" };
+  return (
+    all.find((served) => served.kind === "unknown") ??
+    all.find((served) => served.kind === "build") ??
+    all[0] ?? { kind: "unknown" }
+  );
 }

@@ -39,7 +39,17 @@ export function hostStatus(facts: StatusFacts): HostStatus {
             step: told.failure.step,
           },
     log: told?.failure.log ?? "",
+    roll: rollToTell(journal),
   };
+}
+
+/** Of the activation under way, where it has restarted anything; else of the last one. */
+function rollToTell({ activation, lastRoll }: Journal): HostStatus["roll"] {
+  const roll =
+    activation === null || activation.counts.instances === 0
+      ? lastRoll
+      : { ...activation.counts, build: activation.build, deploy: activation.deploy };
+  return roll === null ? null : { ...roll, forced: [...roll.forced], phaseMs: { ...roll.phaseMs } };
 }
 
 function goesBack(phase: ActivationPhase): phase is Extract<ActivationPhase, { failure: StepFailure }> {

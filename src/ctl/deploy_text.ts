@@ -19,6 +19,20 @@ export function progressText({ live, record }: DeployView): string {
   return parts.join(", ");
 }
 
+/**
+ * "restarted 12 instances on 3 hosts: 0 connections closed, 0 refused", as far as it is known; empty where nothing can
+ * count anything.
+ */
+export function costText({ live }: DeployView): string {
+  const cost = live?.gate.cost;
+  if (cost === undefined || (cost.closed === null && cost.refused === null)) return "";
+  const facts = [
+    ...(cost.closed === null ? [] : [`${count(cost.closed, "connection")} closed`]),
+    ...(cost.refused === null ? [] : [`${count(cost.refused, "connection")} refused`]),
+  ];
+  return `restarted ${count(cost.instances, "instance")} on ${count(cost.hosts, "host")}: ${facts.join(", ")}`;
+}
+
 /** State by glyph and by word, so that it can be read without colours and by ear. */
 export function stateText(record: DeployRecord, paint: Paint): { glyph: string; word: string } {
   switch (record.state) {

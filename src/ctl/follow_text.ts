@@ -1,5 +1,5 @@
 import { failuresIn, type DeployView, type HostFailure } from "./deploy_model.ts";
-import { failedText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
+import { costText, failedText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
 import { exit } from "./exit.ts";
 import { exitForOutcome, type FollowEvent, type Outcome, type Purpose } from "./follow_model.ts";
 import type { Paint } from "./paint.ts";
@@ -68,21 +68,24 @@ function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint
   const { record } = view;
   const took = duration(secondsBetween(record.times.created, record.times.ended ?? at) * 1000);
   const steps = nextSteps(view).map((step) => `          ${step}`);
+  const cost = [costText(view)].filter((text) => text !== "").map((text) => `          ${text}`);
   switch (outcome.kind) {
     case "done": {
       const failures = failuresIn(view);
       const head = paint.good(`✓ done after ${took}: ${record.build}, ${progressText(view)}`);
-      return [head, ...failures.flatMap((failure) => failureLines(failure, paint))];
+      return [head, ...cost, ...failures.flatMap((failure) => failureLines(failure, paint))];
     }
     case "awaiting-promotion":
       return [
         paint.good(`◆ ${record.build} is healthy on the canary hosts after ${took}: ${progressText(view)}`),
+        ...cost,
         ...failuresIn(view).flatMap((failure) => failureLines(failure, paint)),
         ...steps,
       ];
     case "halted":
       return [
         paint.bad(`✗ halted after ${took}: ${oneLine(record.reason)}${failedText(outcome.failures)}`),
+        ...cost,
         ...outcome.failures.flatMap((failure) => failureLines(failure, paint)),
         ...steps,
       ];
@@ -164,7 +167,16 @@ function stateFields({ record, live }: DeployView) {
             failed: live.progress.failed.length,
             unreachable: live.progress.unreachable.length,
           },
+    cost: costFields(live),
   };
+}
+
+/** What the restarts have cost the clients so far; null before the first. */
+export function costFields(live: DeployView["live"]) {
+  const cost = live?.gate.cost;
+  if (cost === undefined) return null;
+  const { hosts, instances, closed, refused } = cost;
+  return { hosts, instances, closed_connections: closed, refused_connections: refused };
 }
 
 export function failureFields(failure: HostFailure) {

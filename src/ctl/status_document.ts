@@ -1,7 +1,7 @@
-import type { Wish } from "../schema/znodes.ts";
+import type { HostStatus, Wish } from "../schema/znodes.ts";
 import type { Overview } from "../store/overview.ts";
 import { failuresIn, lastMovement, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
-import { failureFields } from "./follow_text.ts";
+import { costFields, failureFields } from "./follow_text.ts";
 import { hostRows, type HostRow } from "./host_model.ts";
 import { deployFields } from "./deploy_document.ts";
 import { secondsBetween } from "./times.ts";
@@ -32,6 +32,7 @@ function liveFields(view: DeployView, now: Date) {
   return {
     ...deployFields(view.id, view.record, now),
     progress: progressFields(view),
+    cost: costFields(view.live),
     last_movement: lastMovement(view),
     stuck_s: stuckMs === null ? null : Math.round(stuckMs / 1000),
     waiting_for: stuckMs === null ? [] : waitingFor(view, now).map(({ host, doing }) => ({ host, doing })),
@@ -60,5 +61,22 @@ function hostFields({ host, role, zone, connected, phase, status }: HostRow, now
     age_s: status === null ? null : secondsBetween(status.since, now),
     error: status?.error ?? null,
     log: status?.log ?? "",
+    restart: restartFields(status?.roll ?? null),
+  };
+}
+
+/** What the last restart of the service on this host cost its clients. */
+function restartFields(roll: NonNullable<HostStatus["roll"]> | null) {
+  if (roll === null) return null;
+  const { build, deploy, instances, closed, refused, forced, phaseMs } = roll;
+  const phases = Object.entries(phaseMs).map(([phase, ms]) => [phase, ms / 1000]);
+  return {
+    build,
+    deploy,
+    instances,
+    closed_connections: closed,
+    refused_connections: refused,
+    forced,
+    phases_s: Object.fromEntries(phases),
   };
 }

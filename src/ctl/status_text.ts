@@ -1,6 +1,6 @@
 import type { Overview } from "../store/overview.ts";
 import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
-import { failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
+import { costText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
 import { hostGlyph, hostRows, paintHost, stepText, type HostRow } from "./host_model.ts";
 import type { Paint } from "./paint.ts";
 import { table } from "./table.ts";
@@ -66,13 +66,15 @@ function wishes({ wishes: { enabled, canary } }: Overview, { paint }: StatusLook
   return [`wish    fleet ${fleet}${byHand}${canaries}`];
 }
 
-function deployFacts({ id, record }: DeployView, { now }: StatusLook): string[] {
+function deployFacts(view: DeployView, { now }: StatusLook): string[] {
+  const { id, record } = view;
   const why = record.why === "" ? "" : `: ${oneLine(record.why)}`;
   const { max, budget, soakMs } = record.limits;
   const from = record.previous === null ? "the first deploy" : `after ${record.previous}`;
   return [
     `deploy  ${id} of ${record.build}, ${from}, by ${oneLine(record.who)} ${duration(ageMs(record.times.created, now))} ago${why}`,
     `        max ${max}, budget ${budget}, soak ${soakMs / 1000}s, stages ${record.stages.join(" > ")}, now ${record.stage}`,
+    ...[costText(view)].filter((text) => text !== "").map((text) => `        ${text}`),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { Actual } from "../core/plan.ts";
-import { servedBuild, type RunningProcess } from "../core/served.ts";
-import type { Journal, LinkState, ProcessStamp } from "../core/types.ts";
+import { servedBuild, servedByAll, type RunningProcess } from "../core/served.ts";
+import type { InstanceServed, Journal, LinkState, ProcessStamp } from "../core/types.ts";
 import { parseJson } from "../schema/problems.ts";
 import { releaseRecordSchema } from "../schema/release_record.ts";
 import { buildId } from "../schema/names.ts";
@@ -8,7 +8,7 @@ import type { BuildRecord } from "../schema/znodes.ts";
 import type { Layout } from "../steps/layout.ts";
 import { readIfThere } from "./files.ts";
 import { readLinkState } from "./files_link.ts";
-import { processesOf, processFact } from "./scan.ts";
+import { processesOf, processFact, type ProcessFact } from "./scan.ts";
 import { stepFiles } from "./step_files.ts";
 
 /** What runs and what lies on the disk for one service. */
@@ -24,26 +24,63 @@ export interface Observed {
   readonly layout: Layout;
   readonly journal: Journal;
   readonly wanted: { build: string; record: BuildRecord | null } | null;
+  /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
+  readonly instances: readonly string[];
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
-  readonly mainPids: () => Promise<readonly number[] | null>;
-  readonly startedBy: () => Promise<Actual["startedBy"]>;
+  readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
+  readonly startedBy: Actual["startedBy"];
 }
 
-export async function observe({ layout, journal, wanted, mainPids, startedBy }: Observed): Promise<Observation> {
+export async function observe(observed: Observed): Promise<Observation> {
+  const { layout, wanted, startedBy } = observed;
   const current = await readCurrent(layout);
-  const processes: RunningProcess[] = await processesOf(layout.root);
-  const mains = await runningMains(await mainPids(), processes);
-  const served = servedBuild({ current, processes, mains, restarted: journal.restarted });
+  const all = await processesOf(layout.root);
+  const instances = await Promise.all(observed.instances.map((name) => observeInstance(name, current, all, observed)));
+  const served = servedByAll(instances, current, startedBy);
   const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record);
   const spool =
     wanted === null || wanted.record === null ? "absent" : await spoolState(layout, wanted.build, wanted.record);
-  const own = mains !== null && mains.length > 0 ? mains : processes;
+  const own = instances.flatMap(({ processes }) => processes);
   return {
-    actual: { current, served, release, spool, startedBy: await startedBy() },
+    actual: {
+      current,
+      served,
+      instances: instances.map(({ name, served }) => ({ name, served })),
+      release,
+      spool,
+      startedBy,
+    },
     processes: own
       .filter((process) => process.release === null || served.kind !== "build" || process.release === served.build)
-      .map(({ pid, startTicks }) => ({ pid, startTicks })),
-    inUse: new Set(processes.flatMap((process) => (process.release === null ? [] : [process.release]))),
+      .map(({ pid, startTicks, instance }) => ({ pid, startTicks, instance })),
+    inUse: new Set(all.flatMap((process) => (process.release === null ? [] : [process.release]))),
+  };
+}
+
+interface ObservedInstance extends InstanceServed {
+  readonly processes: readonly RunningProcess[];
+}
+
+async function observeInstance(
+  name: string,
+  current: LinkState,
+  all: readonly ProcessFact[],
+  { instances, journal, mainPids }: Observed,
+): Promise<ObservedInstance> {
+  const processes = instances.length === 1 ? all : all.filter((process) => process.instance === name);
+  const mains = await runningMains(await mainPids(name), all);
+  const restarted =
+    journal.restarted === null || instances.length === 1
+      ? journal.restarted
+      : { ...journal.restarted, processes: journal.restarted.processes.filter((stamp) => stamp.instance === name) };
+  const shown = mains === null ? processes : [...new Set([...mains, ...processes])];
+  return {
+    name,
+    served: servedBuild({ current, processes: shown, mains, restarted }),
+    processes: (mains !== null && mains.length > 0 ? mains : processes).map((process) => ({
+      ...process,
+      instance: name,
+    })),
   };
 }
 

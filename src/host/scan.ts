@@ -4,6 +4,9 @@ import { allPids, argvOf, bootedAtMs, linkOf, liveStat, startedAtMs, uidOf, vari
 /** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
 export const STEP_VARIABLE = "DEPLOYD_STEP";
 
+/** In the environment of an instance's own commands, and of all that they start. */
+export const INSTANCE_VARIABLE = "DEPLOYD_INSTANCE";
+
 /** A process that runs from a service's directory. */
 export interface ProcessFact {
   readonly pid: number;
@@ -14,6 +17,8 @@ export interface ProcessFact {
   readonly uid: number;
   /** Directory name of the release it runs from; null when only its arguments tell, and they say `current`. */
   readonly release: string | null;
+  /** The instance that its environment names; null when none, or when it may not be read. */
+  readonly instance: string | null;
 }
 
 /**
@@ -32,10 +37,10 @@ export async function processesOf(root: string, options: { ignoreMarker?: boolea
       const release = await releaseOf(pid, places);
       if (release === "none") return null;
       if (options.ignoreMarker !== true && (await variableOf(pid, STEP_VARIABLE)) !== null) return null;
-      const [stat, uid] = await Promise.all([liveStat(pid), uidOf(pid)]);
+      const [stat, uid, instance] = await Promise.all([liveStat(pid), uidOf(pid), variableOf(pid, INSTANCE_VARIABLE)]);
       if (stat === null || uid === null) return null;
       const { startTicks } = stat;
-      return { pid, startedAtMs: startedAtMs(bootMs, startTicks), startTicks, uid, release: release.build };
+      return { pid, startedAtMs: startedAtMs(bootMs, startTicks), startTicks, uid, release: release.build, instance };
     }),
   );
   return found.filter((fact) => fact !== null).sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);

@@ -7,6 +7,7 @@ const TICKS_PER_SECOND = 100;
 export interface ProcStat {
   readonly pid: number;
   readonly state: string;
+  readonly parent: number;
   readonly processGroup: number;
   /** Ticks since boot: together with the pid it names a process for good, since pids are used again. */
   readonly startTicks: number;
@@ -34,7 +35,7 @@ export async function liveStat(pid: number): Promise<ProcStat | null> {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = fields[0] ?? "X";
   if (state === "Z" || state === "X") return null;
-  return { pid, state, processGroup: Number(fields[2]), startTicks: Number(fields[19]) };
+  return { pid, state, parent: Number(fields[1]), processGroup: Number(fields[2]), startTicks: Number(fields[19]) };
 }
 
 /** Effective uid, or null. From `status`, since the owner of /proc/<pid> is root for a process that may not be dumped. */

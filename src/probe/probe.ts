@@ -41,6 +41,8 @@ export interface HealthRequest {
   readonly intervalMs: number;
   /** How many attempts in a row must succeed. */
   readonly successes: number;
+  /** How long that streak must have lasted, in milliseconds. */
+  readonly minHealthyMs: number;
   /** No attempt begins after this, in milliseconds; the one that is running may take its own time-out longer. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -54,7 +56,8 @@ export type Health =
   | { readonly kind: "unhealthy"; readonly last: ProbeResult; readonly attempts: number };
 
 /**
- * Asks until the service has answered well `successes` times in a row or the time is over; at least once.
+ * Asks until the service has answered well `successes` times in a row, for `minHealthyMs` without a break, or the time is
+ * over; at least once.
  *
  * The time is added up from pauses and attempts and not read from the clock, because machines that have just booted
  * set their clocks, and an hour's leap must not fail a check.
@@ -67,15 +70,20 @@ export async function probeUntilHealthy(request: HealthRequest, ports: ProbePort
   const timeoutMs = Math.min(request.spec.timeoutMs, request.deadlineMs);
   let leftMs = request.deadlineMs;
   let streak = 0;
+  let streakMs = 0;
   let lastFailure: ProbeResult | null = null;
   for (let attempts = 1; ; attempts++) {
     const startedAt = performance.now();
     const result = await probeOnce({ ...request.spec, timeoutMs }, ports, request.signal);
+    const tookMs = performance.now() - startedAt;
+    // The first success counts from its answer on, not from the question.
+    streakMs = result.ok && streak > 0 ? streakMs + tookMs : 0;
     streak = result.ok ? streak + 1 : 0;
     if (!result.ok) lastFailure = result;
     request.onAttempt?.(result, streak);
-    if (streak >= request.successes) return { kind: "healthy", attempts };
-    leftMs -= performance.now() - startedAt + request.intervalMs;
+    if (streak >= request.successes && streakMs >= request.minHealthyMs) return { kind: "healthy", attempts };
+    leftMs -= tookMs + request.intervalMs;
+    streakMs += request.intervalMs;
     if (leftMs <= 0) return { kind: "unhealthy", last: lastFailure ?? result, attempts };
     await request.clock.sleep(request.intervalMs, request.signal);
   }

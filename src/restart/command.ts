@@ -19,7 +19,12 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
 
   if (reload !== undefined) {
     // "leave": a reload may well start the new processes itself.
-    return { restart: (signal) => operate("reload", reload, "leave", signal), parts: null, mainPids: async () => [] };
+    return {
+      restart: (signal) => operate("reload", reload, "leave", signal),
+      parts: null,
+      handover: null,
+      mainPids: async () => [],
+    };
   }
   if (start === undefined) {
     throw new DeployError("Cannot restart the service by command: neither restart.start nor restart.reload is given.", {
@@ -39,6 +44,7 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
       await parts.start(signal);
     },
     parts,
+    handover: null,
     mainPids: async () => [],
   };
 }

@@ -14,6 +14,26 @@ export interface SupervisorPorts {
 }
 
 /**
+ * A restart in which the successor stands beside the process that serves, before that one is told to go. Whatever
+ * happens before `finish`, the old one serves on.
+ */
+export interface Handover {
+  /**
+   * Starts the successor, after taking back one that an interrupted handover left. Returns when it is up and has stayed
+   * so for a moment.
+   *
+   * @throws DeployError `restart-failed`, `restart-timeout`, `aborted`; the old one serves on and no successor is left
+   */
+  begin(signal: AbortSignal): Promise<void>;
+  /** Takes the successor back after `begin`, because it is not healthy. */
+  abandon(signal: AbortSignal): Promise<void>;
+  /** The processes of the one that is to go, children included; empty when it is gone or there was none. */
+  oldPids(signal: AbortSignal): Promise<number[]>;
+  /** Tells the old one to go and waits until it is gone; past the spec's time it is ended the hard way. */
+  finish(signal: AbortSignal): Promise<void>;
+}
+
+/**
  * One way to bring a service to run what `current` points at. `stop` and `start` stand alone where the supervisor can do
  * them apart, so that traffic and the wait for idle connections can come between.
  */
@@ -22,6 +42,8 @@ export interface Supervisor {
   restart(signal: AbortSignal): Promise<void>;
   /** Null where there is only a reload. */
   readonly parts: { stop(signal: AbortSignal): Promise<void>; start(signal: AbortSignal): Promise<void> } | null;
+  /** Null where the old process has to go before the new one comes. */
+  readonly handover: Handover | null;
   /** The processes that the supervisor knows as the service's own; empty when it does not run or cannot tell. */
   mainPids(signal: AbortSignal): Promise<number[]>;
 }

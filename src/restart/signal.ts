@@ -34,6 +34,7 @@ export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supe
   return {
     restart: (signal) => restartBySignal(spec, ports, signal),
     parts: null,
+    handover: null,
     mainPids: async () => {
       const found = await readPidFile(spec, ports);
       return found.kind === "live" ? [found.pid] : [];

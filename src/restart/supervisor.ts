@@ -1,7 +1,11 @@
 import type { RestartSpec } from "../core/recipe.ts";
 import { commandSupervisor } from "./command.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import { runitSupervisor } from "./runit.ts";
+import { s6Supervisor } from "./s6.ts";
 import { signalSupervisor } from "./signal.ts";
+import { supervisordSupervisor } from "./supervisord.ts";
+import { systemdSocketSupervisor } from "./systemd_socket.ts";
 import { systemdSupervisor } from "./systemd.ts";
 
 export function supervisorFor(spec: RestartSpec, ports: SupervisorPorts): Supervisor {
@@ -12,6 +16,14 @@ export function supervisorFor(spec: RestartSpec, ports: SupervisorPorts): Superv
       return commandSupervisor(spec, ports);
     case "signal":
       return signalSupervisor(spec, ports);
+    case "systemd-socket":
+      return systemdSocketSupervisor(spec, ports);
+    case "runit":
+      return runitSupervisor(spec, ports);
+    case "s6":
+      return s6Supervisor(spec, ports);
+    case "supervisord":
+      return supervisordSupervisor(spec, ports);
   }
 }
 

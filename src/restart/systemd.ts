@@ -35,6 +35,7 @@ export function systemdSupervisor(spec: Extract<RestartSpec, { by: "systemd" }>,
       stop: (signal) => systemctl("stop", signal),
       start: (signal) => systemctl("start", signal),
     },
+    handover: null,
     mainPids: async (signal) => {
       const shown = await runOperation(
         {

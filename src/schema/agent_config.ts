@@ -1,13 +1,19 @@
 import { z } from "zod";
-import { checkSection, installSection, restartSection } from "./manifest.ts";
+import { checkSection, drainSection, installSection, restartSection } from "./manifest.ts";
+import {
+  absolutePath,
+  environment,
+  instanceSection,
+  rollingSection,
+  trafficProblems,
+  trafficSection,
+} from "./traffic_sections.ts";
 import { hostName, serviceName, zoneName } from "./names.ts";
 
 /*
  * `agent.toml`: what this host is and what it accepts. ZooKeeper says which build, the build says what runs, and only
  * this file says what the host allows; nothing here can be changed from ZooKeeper.
  */
-
-const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is wanted");
 
 const serviceSection = z.strictObject({
   /** The service's directory; `<root>/<service>` unless given. */
@@ -17,14 +23,21 @@ const serviceSection = z.strictObject({
   /** User that install, restart and check commands run as. Required when the agent runs as root. */
   run_as: z.string().min(1).optional(),
   /** Variables for the commands, and for ${NAME} in the manifest's URLs, addresses and paths. */
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable name is wanted"), z.string()).default({}),
-  /** systemd units that a build may restart; `<service>.service` and `<service>@*.service` unless given. */
+  env: environment.default({}),
+  /** Copies of the service on this host; one without a port unless given. */
+  instances: z.array(instanceSection).min(1).max(256).optional(),
+  rolling: rollingSection.prefault({}),
+  traffic: trafficSection.prefault({ by: "none" }),
+  /** What a build may have restarted: systemd units, directories of runit and s6, programs of supervisord. */
   units: z.array(z.string().min(1)).optional(),
   /** Pid files outside the service's directory that a build may have signalled. */
   pid_files: z.array(absolutePath).default([]),
+  /** Configuration file by which supervisorctl finds its supervisord. */
+  supervisord_config: absolutePath.optional(),
   /** For builds that carry no deployd.toml. */
   install: installSection.optional(),
   restart: restartSection.optional(),
+  drain: drainSection.optional(),
   check: checkSection.optional(),
 });
 
@@ -78,8 +91,15 @@ export const agentConfigSchema = z.strictObject({
     })
     .prefault({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
-  services: z.record(serviceName, serviceSection).refine((services) => Object.keys(services).length > 0, {
-    message: "at least one service is wanted, as in [services.web]",
+  services: z.record(serviceName, serviceSection).superRefine((services, context) => {
+    if (Object.keys(services).length === 0) {
+      context.addIssue({ code: "custom", message: "at least one service is wanted, as in [services.web]" });
+    }
+    for (const [service, section] of Object.entries(services)) {
+      for (const { path, message } of trafficProblems(section)) {
+        context.addIssue({ code: "custom", path: [service, ...path.split(".")], message });
+      }
+    }
   }),
 });
 

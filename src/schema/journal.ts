@@ -14,16 +14,26 @@ const stepFailure = z.object({
   atMs: z.number(),
 });
 
-const tries = z.object({ begun: z.int().min(0), done: z.boolean() });
+const names = z.array(z.string());
+const roll = z.object({ begun: z.int().min(0), batch: names, left: names });
+
+const restartPhase = z.enum(["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"]);
+const counts = z.object({
+  instances: z.int().min(0),
+  closed: z.int().min(0).nullable(),
+  refused: z.int().min(0).nullable(),
+  forced: z.array(restartPhase),
+  phaseMs: z.partialRecord(restartPhase, z.number()),
+});
 
 const phase = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("forward"), restart: tries }),
+  z.object({ kind: z.literal("forward"), restart: roll }),
   z.object({ kind: z.literal("proven") }),
-  z.object({ kind: z.literal("back"), failure: stepFailure, restart: tries }),
+  z.object({ kind: z.literal("back"), failure: stepFailure, restart: roll }),
   z.object({ kind: z.literal("stuck"), failure: stepFailure, second: stepFailure.nullable() }),
 ]);
 
-const stamp = z.object({ pid: z.int(), startTicks: z.number() });
+const stamp = z.object({ pid: z.int(), startTicks: z.number(), instance: z.string().nullish() });
 
 export const journalSchema = z.object({
   version: z.literal(1),
@@ -37,8 +47,18 @@ export const journalSchema = z.object({
       previous: z.string().nullable(),
       attempt: z.int().min(0),
       phase,
+      counts,
     })
     .nullable(),
+  traffic: z
+    .object({
+      by: z.enum(["none", "nft", "iptables", "haproxy", "reject", "hook"]),
+      off: names,
+      bootId: z.string(),
+    })
+    .nullable()
+    .default(null),
+  lastRoll: counts.extend({ build: z.string(), deploy: z.string() }).nullable().default(null),
   failed: z
     .object({
       deploy: z.string(),

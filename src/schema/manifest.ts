@@ -28,12 +28,21 @@ export const installSection = z.strictObject({
   shared: z.array(z.string().min(1)).max(64).default([]),
 });
 
+const unitName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9:_.@\\${}-]+\.service$/,
+    "a unit is named in full, as in web.service or web@${DEPLOYD_INSTANCE}.service",
+  );
+
+const directory = z.string().regex(/^\/[^\0]*$/, "the service's directory is given as an absolute path");
+
 const restartTimeout = { timeout_s: seconds(3600).default(60) };
 
 export const restartSection = z.discriminatedUnion("by", [
   z.strictObject({
     by: z.literal("systemd"),
-    unit: z.string().regex(/^[A-Za-z0-9:_.@\\-]+\.service$/, "a unit is named in full, as in web.service"),
+    unit: unitName,
     action: z.enum(["restart", "reload", "reload-or-restart"]).default("restart"),
     ...restartTimeout,
   }),
@@ -51,10 +60,46 @@ export const restartSection = z.discriminatedUnion("by", [
   z.strictObject({
     by: z.literal("signal"),
     signal: z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]).default("HUP"),
+    /** Sent to the old process once its successor, which the signal made, has proven to live. */
+    retire: z.enum(["QUIT", "TERM", "INT", "WINCH"]).optional(),
     pid_file: z.string().min(1),
     ...restartTimeout,
   }),
+  z.strictObject({
+    by: z.literal("systemd-socket"),
+    /** The unit that holds the listening socket and hands it to both. */
+    socket: z.string().regex(/^[A-Za-z0-9:_.@\\-]+\.socket$/, "a socket unit is named in full, as in web.socket"),
+    /** A template whose two copies, blue and green, take turns. */
+    unit: z.string().regex(/^[A-Za-z0-9:_.\\-]+@\.service$/, "a template is named in full, as in web@.service"),
+    ...restartTimeout,
+  }),
+  z.strictObject({ by: z.literal("runit"), service: directory, ...restartTimeout }),
+  z.strictObject({ by: z.literal("s6"), service: directory, ...restartTimeout }),
+  z.strictObject({
+    by: z.literal("supervisord"),
+    program: z
+      .string()
+      .regex(/^[A-Za-z0-9_.${}-]+(:[A-Za-z0-9_.${}-]+)?$/, "a program is named as in web or web:web_1"),
+    ...restartTimeout,
+  }),
 ]);
+
+const tell = z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]);
+
+/** How a copy that is to be restarted is brought to let go of its clients. */
+export const drainSection = z.strictObject({
+  /** Sent to the copy's main process when its traffic is off. */
+  signal: tell.optional(),
+  /** Asked with POST when its traffic is off. */
+  url: z.string().min(1).optional(),
+  /** The same, when the drain is called off and the copy serves on. */
+  resume_signal: tell.optional(),
+  resume_url: z.string().min(1).optional(),
+  /** Seconds until the last client must be gone. */
+  deadline_s: seconds(3600).default(30),
+  /** Phases whose failure or deadline does not call the restart off. */
+  force: z.array(z.enum(["tell", "idle", "stop"])).default([]),
+});
 
 const checkTimes = {
   /** Seconds for one attempt. */
@@ -65,6 +110,8 @@ const checkTimes = {
   deadline_s: seconds(3600).default(60),
   /** Passes in a row that count as healthy. */
   successes: z.int().min(1).max(100).default(3),
+  /** Seconds that it must have passed without a break before it counts as healthy. */
+  min_healthy_s: z.number().min(0).max(3600).default(0),
 };
 
 export const checkSection = z.union([
@@ -81,6 +128,7 @@ export const checkSection = z.union([
 const sections = {
   install: installSection.prefault({}),
   restart: restartSection.optional(),
+  drain: drainSection.optional(),
   check: checkSection.optional(),
 };
 
@@ -89,5 +137,6 @@ export const manifestSchema = z.strictObject(sections);
 /** What to install, restart and check; times in seconds as written. */
 export type Manifest = z.output<typeof manifestSchema>;
 export type RestartSection = z.output<typeof restartSection>;
+export type DrainSection = z.output<typeof drainSection>;
 export type CheckSection = z.output<typeof checkSection>;
 export type InstallSection = z.output<typeof installSection>;

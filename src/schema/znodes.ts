@@ -107,16 +107,41 @@ const failureSchema = z.looseObject({
 });
 export type Failure = z.output<typeof failureSchema>;
 
+/** What the restarts of a deploy cost its clients, over all hosts so far. */
+const costSchema = z.looseObject({
+  /** Hosts that were restarted, and instances on them. */
+  hosts: z.int().min(0),
+  instances: z.int().min(0),
+  /** Connections that were open when their instance was stopped; null where nothing can count them. */
+  closed: z.int().min(0).nullable(),
+  /** Connections refused while traffic was off; null where no traffic back end can tell. */
+  refused: z.int().min(0).nullable(),
+});
+export type DeployCost = z.output<typeof costSchema>;
+
 /** `services/<service>/deploys/<id>/gate`: who is out of service now and who failed; changed by compare-and-set only. */
 export const gateSchema = z.looseObject({
   slots: z.record(hostName, slotSchema).default({}),
   failed: z.record(hostName, failureSchema).default({}),
+  cost: costSchema.optional(),
 });
 export type Gate = z.output<typeof gateSchema>;
 
 /** `services/<service>/deploys/<id>/grants/<host>`. */
 export const grantSchema = z.looseObject({ attempt: z.int().min(0), since: timestamp });
 export type Grant = z.output<typeof grantSchema>;
+
+/** What the last restart of a service on a host cost; times in milliseconds by phase. */
+const rollSchema = z.looseObject({
+  build: buildId,
+  deploy: z.string(),
+  instances: z.int().min(0),
+  closed: z.int().min(0).nullable(),
+  refused: z.int().min(0).nullable(),
+  /** Phases that failed and were forced. */
+  forced: z.array(z.string()),
+  phaseMs: z.record(z.string(), z.number()),
+});
 
 /** Where a host is on the ladder, as others see it. */
 const hostStepSchema = z.enum([
@@ -159,6 +184,7 @@ export const hostStatusSchema = z.looseObject({
     .default(null),
   /** The end of the failed step's output. */
   log: z.string().default(""),
+  roll: rollSchema.nullable().optional(),
 });
 export type HostStatus = z.output<typeof hostStatusSchema>;
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { RollCounts } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { processFacts } from "./process_facts.ts";
 import type { StatusView } from "./view.ts";
@@ -12,6 +13,10 @@ export class Metrics {
   readonly #stepSeconds: Histogram<"step">;
   readonly #stepFailures: Counter<"step" | "reason">;
   readonly #deploys: Counter<"service" | "result">;
+  readonly #phaseSeconds: Histogram<"service" | "phase">;
+  readonly #instancesRestarted: Counter<"service">;
+  readonly #closed: Counter<"service">;
+  readonly #refused: Counter<"service">;
   readonly #view: () => StatusView;
 
   constructor(view: () => StatusView) {
@@ -36,7 +41,35 @@ export class Metrics {
       labelNames: ["service", "result"],
       registers,
     });
+    this.#phaseSeconds = new Histogram({
+      name: "deployd_restart_phase_duration_seconds",
+      help: "How long the phases of restarts took, by batch of instances.",
+      labelNames: ["service", "phase"],
+      buckets: [0.05, 0.2, 1, 5, 15, 60, 300],
+      registers,
+    });
+    const counter = (name: string, help: string) =>
+      new Counter({ name, help, labelNames: ["service"] as const, registers });
+    this.#instancesRestarted = counter("deployd_instance_restarts_total", "Restarts of instances.");
+    this.#closed = counter(
+      "deployd_restart_closed_connections_total",
+      "Connections that were open when their instance was stopped.",
+    );
+    this.#refused = counter(
+      "deployd_restart_refused_connections_total",
+      "Connections refused while traffic was off, as far as the traffic back end can tell.",
+    );
     this.#defineGauges(registers);
+  }
+
+  /** What one batch of instances has cost when its restart has ended, well or not. */
+  restarted(service: string, cost: RollCounts): void {
+    this.#instancesRestarted.inc({ service }, cost.instances);
+    this.#closed.inc({ service }, cost.closed ?? 0);
+    this.#refused.inc({ service }, cost.refused ?? 0);
+    for (const [phase, ms] of Object.entries(cost.phaseMs)) {
+      this.#phaseSeconds.observe({ service, phase }, ms / 1000);
+    }
   }
 
   stepDone(step: HostStep, seconds: number): void {
@@ -89,6 +122,13 @@ export class Metrics {
     gauge("deployd_restart_in_progress", "1 while the host is out of service for a deploy.", ["service"], (set) => {
       const out: readonly HostStep[] = ["flip", "restart", "check", "soak"];
       for (const { service, status } of view().services) set({ service }, out.includes(status.step) ? 1 : 0);
+    });
+    gauge("deployd_instances", "Instances of a service on this host.", ["service", "traffic"], (set) => {
+      for (const { service, instances } of view().services) {
+        const on = instances.filter(({ inTraffic }) => inTraffic).length;
+        set({ service, traffic: "on" }, on);
+        set({ service, traffic: "off" }, instances.length - on);
+      }
     });
     gauge("deployd_desired_state_age_seconds", "Seconds since the wish was last read.", ["service"], (set) => {
       for (const { service, readAtMs } of view().services)

@@ -24,6 +24,20 @@ interface ServiceView {
   /** When ZooKeeper was last read, in epoch milliseconds; 0 before the first time. */
   readonly readAtMs: number;
   readonly download: { readonly bytes: number; readonly of: number } | null;
+  readonly instances: readonly InstanceView[];
+  /** The restart that is under way; null when none is. */
+  readonly restart: {
+    readonly phase: string;
+    readonly batch: readonly string[];
+    readonly sinceMs: number;
+  } | null;
+}
+
+interface InstanceView {
+  readonly name: string;
+  /** The build its processes show; null when none runs, or none shows it. */
+  readonly build: string | null;
+  readonly inTraffic: boolean;
 }
 
 /** The agent can do its work: it has read every wish and nobody else has its name. */

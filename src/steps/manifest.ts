@@ -30,8 +30,8 @@ export async function readRecipe(
       hint: `Put a ${MANIFEST_FILE} at the top of the build, or [services.${service}.restart] in the agent's file.`,
     });
   }
-  const { install, restart, check } = config;
-  return recipeFrom(manifestSchema.parse({ install, restart, check }), variables);
+  const { install, restart, drain, check } = config;
+  return recipeFrom(manifestSchema.parse({ install, restart, drain, check }), variables);
 }
 
 /** @param what names the file in messages */

@@ -1,19 +1,17 @@
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import { emptyGate, failuresOf, withFailure, withHealthy, withoutSlot, withSlot } from "../core/gate.ts";
+import type { RollCounts } from "../core/types.ts";
+import { emptyGate, failuresOf, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
 import {
   deployRecordSchema,
   gateSchema,
-  grantSchema,
   type DeployRecord,
   type Failure,
   type Gate,
-  type Grant,
   type HostStatus,
-  type Slot,
 } from "../schema/znodes.ts";
-import { op, type Op, type WatchHandler, type ZooKeeper } from "../zookeeper/client.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { agentPath, deployPath, deploysPath, gatePath, grantPath, statusPath } from "./paths.ts";
+import { deployPath, gatePath, grantPath, statusPath } from "./paths.ts";
 import { encode, readRecord, type Versioned } from "./records.ts";
 
 /** Losing this often in a row is no contention any more: something is wrong with the tree, and it should be said. */
@@ -78,14 +76,20 @@ interface HostMove {
 }
 
 /** The host is back in service: its slot and its status change together. */
-export async function releaseSlot(zk: ZooKeeper, move: HostMove, status: HostStatus | null): Promise<GateOutcome> {
+export async function releaseSlot(
+  zk: ZooKeeper,
+  move: HostMove,
+  status: HostStatus | null,
+  cost: RollCounts | null = null,
+): Promise<GateOutcome> {
   const { service, deploy, host } = move;
   return changeGate(
     zk,
     service,
     deploy,
     (gate) => {
-      const next = withHealthy(gate.slots[host] === undefined ? gate : withoutSlot(gate, host), host);
+      const held = gate.slots[host] !== undefined;
+      const next = withHealthy(held ? priced(withoutSlot(gate, host), cost) : gate, host);
       if (next === gate && status === null) return null;
       return { gate: next, with: status === null ? [] : [op.set(statusPath(service, host), encode(status))] };
     },
@@ -103,6 +107,7 @@ export async function reportFailure(
   failure: Failure,
   status: HostStatus | null,
   now: Date,
+  cost: RollCounts | null = null,
 ): Promise<GateOutcome> {
   const { service, deploy, host } = move;
   return changeGate(
@@ -112,7 +117,8 @@ export async function reportFailure(
     (gate, record) => {
       const there = gate.failed[host];
       const said = there !== undefined && there.build === failure.build && there.since === failure.since;
-      const next = said && gate.slots[host] === undefined ? gate : withFailure(gate, host, failure);
+      const held = gate.slots[host] !== undefined;
+      const next = said && !held ? gate : priced(withFailure(gate, host, failure), held ? cost : null);
       const halt = haltOps(service, deploy, record, next, failure, host, now);
       if (next === gate && halt.length === 0 && status === null) return null;
       const ops = status === null ? halt : [...halt, op.set(statusPath(service, host), encode(status))];
@@ -120,6 +126,11 @@ export async function reportFailure(
     },
     move,
   );
+}
+
+/** With the slot goes what was done with it: counted once, also when the answer is lost and the move is made again. */
+function priced(gate: Gate, cost: RollCounts | null): Gate {
+  return cost === null || cost.instances === 0 ? gate : withCost(gate, cost);
 }
 
 /** The conductor's word that a slot holder is gone. The slot is never freed: what it was doing may have killed it. */
@@ -217,72 +228,4 @@ export async function readGate(zk: ZooKeeper, service: string, deploy: string): 
     gate: gate?.value ?? emptyGate,
     gateVersion: gate?.version ?? -1,
   };
-}
-
-/** What else a grant rests on. Where any of it has changed since, there is no grant. */
-export interface GrantBasis {
-  /** The gates of all other deploys of the service, also of those with nobody in them: somebody may have come in since. */
-  readonly others: readonly GateRead[];
-  /** Of the node above the deploys, which every new deploy changes. */
-  readonly deploysVersion: number;
-  /** Of the host's status, which said that it waits: it may have come back to service by itself. */
-  readonly statusVersion: number;
-}
-
-/**
- * Gives a host a slot in one `multi`, against everything that was counted: the deploy still stands as it was read, the
- * host's agent is connected and its status is the one that asked, no deploy has been added, and no other slot of this
- * service has changed hands since.
- *
- * @returns the gate as it stands afterwards, or null when something had changed and the whole must be read again
- */
-export async function grantSlot(
-  zk: ZooKeeper,
-  service: string,
-  deploy: GateRead,
-  basis: GrantBasis,
-  host: string,
-  slot: Slot,
-): Promise<GateRead | null> {
-  const gate = withSlot(deploy.gate, host, slot);
-  const grant: Grant = { attempt: slot.attempt, since: slot.since };
-  const ops = [
-    op.check(deployPath(service, deploy.id), deploy.recordVersion),
-    op.check(agentPath(host), -1),
-    op.check(deploysPath(service), basis.deploysVersion),
-    op.check(statusPath(service, host), basis.statusVersion),
-    ...basis.others.map((other) => op.check(gatePath(service, other.id), other.gateVersion)),
-    op.set(gatePath(service, deploy.id), encode(gate), deploy.gateVersion),
-    op.create(grantPath(service, deploy.id, host), encode(grant)),
-  ];
-  try {
-    await zk.multi(ops);
-    return { ...deploy, gate, gateVersion: deploy.gateVersion + 1 };
-  } catch (error) {
-    if (isZooKeeperError(error, "NODE_EXISTS")) await dropStaleGrant(zk, service, deploy.id, host);
-    else if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE")) throw error;
-    return null;
-  }
-}
-
-/** A grant without a slot is left over from an attempt whose release was cut short. */
-async function dropStaleGrant(zk: ZooKeeper, service: string, deploy: string, host: string): Promise<void> {
-  const gate = await readRecord(zk, gatePath(service, deploy), gateSchema);
-  if (gate === null || gate.value.slots[host] !== undefined) return;
-  try {
-    await zk.multi([op.check(gatePath(service, deploy), gate.version), op.delete(grantPath(service, deploy, host))]);
-  } catch (error) {
-    if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) throw error;
-  }
-}
-
-/** The grant a waiting host watches for, or null; the watch fires when it comes or goes. */
-export async function readGrant(
-  zk: ZooKeeper,
-  service: string,
-  deploy: string,
-  host: string,
-  watch: WatchHandler,
-): Promise<Grant | null> {
-  return (await readRecord(zk, grantPath(service, deploy, host), grantSchema, { watch }))?.value ?? null;
 }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Conductor } from "../../src/agent/conductor.ts";
 import { rollBack } from "../../src/store/change_deploy.ts";
-import { readGrant, releaseSlot, reportFailure } from "../../src/store/gate.ts";
+import { releaseSlot, reportFailure } from "../../src/store/gate.ts";
+import { readGrant } from "../../src/store/grants.ts";
 import { agentPath, agentsPath, enabledPath, statusPath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";

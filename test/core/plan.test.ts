@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { decide, MAX_RESTARTS, type Actual, type Situation } from "../../src/core/plan.ts";
-import { emptyJournal, type Activation, type Journal, type StepFailure } from "../../src/core/types.ts";
+import { noCounts } from "../../src/core/roll.ts";
+import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
 
 const failure: StepFailure = { code: "check-failed", message: "m", hint: "h", step: "check", log: "", atMs: 1 };
 const on = (build: string): Actual["current"] => ({ kind: "link", build, changedAtMs: 0 });
@@ -15,28 +16,42 @@ function situation(
 ): Situation {
   return {
     target: { kind: "build", build: "v2", deploy: "d2" },
-    actual: { ...serving("v1"), release: "installed", spool: "absent", startedBy: "deployd", ...actual } as Actual,
+    actual: {
+      release: "installed",
+      spool: "absent",
+      startedBy: "deployd",
+      instances: [{ name: "1", served: actual.served ?? runs("v1") }],
+      ...serving("v1"),
+      ...actual,
+    } as Actual,
     journal: { ...emptyJournal, attempt: { number: 4, deploy: "d2", build: "v2" }, ...journal },
     permission: { kind: "none" },
     proof: null,
     soakMs: 100,
     maxInstalls: 3,
+    batch: 1,
     nowMs: 1_000,
     ...rest,
   };
 }
 
+const roll = (begun: number, done: boolean): Roll => ({
+  begun: done ? 0 : begun,
+  batch: done || begun === 0 ? [] : ["1"],
+  left: done ? [] : ["1"],
+});
 const forward = (begun = 0, done = false): Activation => ({
   build: "v2",
   deploy: "d2",
   previous: "v1",
   attempt: 4,
-  phase: { kind: "forward", restart: { begun, done } },
+  phase: { kind: "forward", restart: roll(begun, done) },
+  counts: noCounts,
 });
 const back = (begun = 0, done = false, previous: string | null = "v1"): Activation => ({
   ...forward(),
   previous,
-  phase: { kind: "back", failure, restart: { begun, done } },
+  phase: { kind: "back", failure, restart: roll(begun, done) },
 });
 const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
 const proof = { build: "v2", attempt: 4, atMs: 950 };
@@ -160,12 +175,12 @@ test.each<[string, Situation, object]>([
   [
     "restarts after the flip",
     situation({ current: on("v2") }, { activation: forward() }),
-    { step: "restart", build: "v2", back: false },
+    { step: "restart", build: "v2", back: false, batch: ["1"] },
   ],
   [
     "restarts again after a crash in the middle",
     situation({ current: on("v2") }, { activation: forward(2) }),
-    { step: "restart", build: "v2", back: false },
+    { step: "restart", build: "v2", back: false, batch: ["1"] },
   ],
   [
     "checks after the restart",
@@ -214,7 +229,7 @@ test.each<[string, Situation, object]>([
   [
     "brings to an end what it has flipped, whatever is wished by now",
     situation({ current: on("v2") }, { activation: forward() }, newer),
-    { step: "restart", build: "v2", back: false },
+    { step: "restart", build: "v2", back: false, batch: ["1"] },
   ],
   [
     "goes on with an activation while ZooKeeper is away",
@@ -229,7 +244,7 @@ test.each<[string, Situation, object]>([
   [
     "restarts into the old build",
     situation({ current: on("v1") }, { activation: back() }),
-    { step: "restart", build: "v1", back: true },
+    { step: "restart", build: "v1", back: true, batch: ["1"] },
   ],
   [
     "does not take the new build's proof for the old one's",

@@ -7,7 +7,12 @@ const variables = { PORT: "8080", DEPLOYD_ROOT: "/srv/web" };
 const recipe = (manifest: object) => recipeFrom(manifestSchema.parse(manifest), variables);
 
 test("a manifest that says nothing asks for nothing", () => {
-  expect(recipe({})).toEqual({ install: { steps: [], attempts: 3, shared: [] }, restart: null, check: null });
+  expect(recipe({})).toEqual({
+    install: { steps: [], attempts: 3, shared: [] },
+    restart: null,
+    drain: null,
+    check: null,
+  });
 });
 
 test("seconds become milliseconds, and a step may have a limit of its own", () => {
@@ -71,7 +76,7 @@ test.each([
   { tcp: "127.0.0.1:70000" },
   { tcp: "a:b:1" },
 ])("a check of %o is refused", (check) => {
-  expect(() => recipe({ check })).toThrow("Cannot check");
+  expect(() => recipe({ check })).toThrow(/Cannot (check|ask) "/);
 });
 
 const policy = { units: defaultUnits("web"), pidFiles: ["/run/web.pid"], root: "/srv/web" };

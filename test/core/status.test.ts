@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Actual } from "../../src/core/plan.ts";
+import { noCounts, rollOf } from "../../src/core/roll.ts";
 import { hostStatus, type StatusFacts } from "../../src/core/status.ts";
 import { emptyJournal, type Activation, type StepFailure } from "../../src/core/types.ts";
 import { hostStatusSchema } from "../../src/schema/znodes.ts";
@@ -17,6 +18,7 @@ const failure: StepFailure = {
 const actual: Actual = {
   current: { kind: "link", build: "v1", changedAtMs: 0 },
   served: { kind: "build", build: "v1" },
+  instances: [{ name: "1", served: { kind: "build", build: "v1" } }],
   startedBy: "deployd",
   release: "installed",
   spool: "absent",
@@ -27,7 +29,8 @@ const activation: Activation = {
   deploy: "d2",
   previous: "v1",
   attempt: 3,
-  phase: { kind: "back", failure, restart: { begun: 0, done: false } },
+  phase: { kind: "back", failure, restart: rollOf(["1"]) },
+  counts: noCounts,
 };
 
 function status(changes: Partial<StatusFacts> = {}) {
@@ -54,6 +57,7 @@ test("a status says what is served, what is wished and where the host is on the 
     since: "1970-01-01T00:00:00.000Z",
     error: null,
     log: "",
+    roll: null,
   });
 });
 

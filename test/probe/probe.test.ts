@@ -202,7 +202,16 @@ function statuses(...list: number[]) {
 }
 
 function until(url: string, more: Partial<HealthRequest> = {}): HealthRequest {
-  return { spec: http(url), intervalMs: 10, successes: 3, deadlineMs: 20_000, signal, clock: systemClock, ...more };
+  return {
+    spec: http(url),
+    intervalMs: 10,
+    successes: 3,
+    minHealthyMs: 0,
+    deadlineMs: 20_000,
+    signal,
+    clock: systemClock,
+    ...more,
+  };
 }
 
 test("healthy is only who answers well so many times in a row", async () => {

@@ -1,7 +1,10 @@
 import { decide, MAX_RESTARTS, type Permission, type Proof, type Step } from "../../src/core/plan.ts";
+import { added, noCounts, rollOf, touchedBy, withBatchBegun, withBatchDone } from "../../src/core/roll.ts";
+import { servedByAll } from "../../src/core/served.ts";
 import {
   emptyJournal,
   type Activation,
+  type InstanceServed,
   type Journal,
   type LinkState,
   type StepFailure,
@@ -29,8 +32,11 @@ export class HostModel {
   journal: Journal = emptyJournal;
   proof: Proof | null = null;
   current: LinkState = { kind: "absent" };
-  /** The build that the processes run. */
-  runs: string | null = null;
+  /** The build that the processes of each instance run. */
+  readonly instances = new Map<string, string | null>([
+    ["1", null],
+    ["2", null],
+  ]);
   readonly releases = new Map<string, "extracted" | "installed">();
   readonly spools = new Map<string, "fetched" | "verified">();
   target: Target = { kind: "unknown" };
@@ -72,13 +78,27 @@ export class HostModel {
     return step;
   }
 
+  /** What all instances run; null while one is down or they differ. */
+  get runs(): string | null {
+    const builds = new Set(this.instances.values());
+    const [only] = builds;
+    return builds.size === 1 && only !== undefined ? only : null;
+  }
+
+  /** Their supervisor, or somebody with a console, did it. */
+  set runs(build: string | null) {
+    for (const name of this.instances.keys()) this.instances.set(name, build);
+  }
+
   next(): Step {
+    const instances = this.#served();
     const wanted = this.target.kind === "build" ? this.target.build : null;
     return decide({
       target: this.target,
       actual: {
         current: this.current,
-        served: this.runs === null ? { kind: "down" } : { kind: "build", build: this.runs },
+        served: servedByAll(instances, this.current, "deployd"),
+        instances,
         startedBy: "deployd",
         release: (wanted === null ? undefined : this.releases.get(wanted)) ?? "absent",
         spool: (wanted === null ? undefined : this.spools.get(wanted)) ?? "absent",
@@ -88,8 +108,16 @@ export class HostModel {
       proof: this.proof,
       soakMs: 30,
       maxInstalls: 3,
+      batch: 1,
       nowMs: this.nowMs,
     });
+  }
+
+  #served(): InstanceServed[] {
+    return [...this.instances].map(([name, runs]) => ({
+      name,
+      served: runs === null ? { kind: "down" } : { kind: "build", build: runs },
+    }));
   }
 
   /** The conductor reads the status, and grants or takes back what follows from what it read last. */
@@ -117,7 +145,7 @@ export class HostModel {
     if (this.journal.activation !== null) return { kind: "granted" };
     if (this.target.kind !== "build" || wanted === null || this.releases.get(wanted) !== "installed")
       return { kind: "none" };
-    const nothing = this.current.kind === "absent" || this.runs === null;
+    const nothing = this.current.kind === "absent" || [...this.instances.values()].every((runs) => runs === null);
     if (nothing && this.settled.has(this.target.deploy)) return { kind: "free" };
     const granted = this.slots.get(this.target.deploy) === this.journal.attempt?.number;
     return { kind: granted ? "granted" : "none" };
@@ -228,7 +256,7 @@ export class HostModel {
         if (this.releases.get(step.build) !== "installed") throw new Error("current names what is not installed");
         return this.#effect(() => (this.current = { kind: "link", build: step.build, changedAtMs: this.nowMs }));
       case "restart":
-        return this.#restart(step.build);
+        return this.#restart(step.build, step.batch);
       case "check": {
         if (this.#nature(step.build) === "check-fails" || this.runs !== step.build) throw new StepFailed("check");
         this.#write({ restarted: { build: step.build, processes: [] } });
@@ -257,22 +285,26 @@ export class HostModel {
     }
   }
 
-  #restart(build: string): void {
+  #restart(build: string, batch: readonly string[]): void {
     this.#assertAllowed("a restart");
     const activation = this.#activation();
     const { phase } = activation;
     if (!("restart" in phase)) throw new Error("a restart of a host that gave up, or was proven");
-    const count = (this.#restarts.get(phase.kind) ?? 0) + 1;
+    if (batch.length !== 1) throw new Error("more instances at once than may be");
+    const tries = `${phase.kind}/${batch.join()}`;
+    const count = (this.#restarts.get(tries) ?? 0) + 1;
     if (count > MAX_RESTARTS) throw new Error("one restart too many");
-    const begun = phase.restart.begun + 1;
-    this.#write({ activation: { ...activation, phase: { ...phase, restart: { begun, done: false } } } });
-    this.#restarts.set(phase.kind, count);
+    const begun = withBatchBegun(phase.restart, batch);
+    this.#write({ activation: { ...activation, phase: { ...phase, restart: begun } } });
+    this.#restarts.set(tries, count);
     this.proof = null;
-    this.#effect(() => (this.runs = null));
+    for (const name of batch) this.#effect(() => this.instances.set(name, null));
     if (this.#nature(build) === "restart-kills-agent") throw new Crash();
     if (this.#nature(build) === "restart-fails") throw new StepFailed("restart");
-    this.#effect(() => (this.runs = this.current.kind === "link" ? this.current.build : null));
-    this.#write({ activation: { ...activation, phase: { ...phase, restart: { begun, done: true } } } });
+    const started = this.current.kind === "link" ? this.current.build : null;
+    for (const name of batch) this.#effect(() => this.instances.set(name, started));
+    const counts = added(activation.counts, { ...noCounts, instances: batch.length });
+    this.#write({ activation: { ...activation, counts, phase: { ...phase, restart: withBatchDone(begun) } } });
   }
 
   #onFailure(step: Step, error: Error): void {
@@ -298,7 +330,11 @@ export class HostModel {
         ...activation,
         phase:
           activation.phase.kind === "forward"
-            ? { kind: "back", failure, restart: { begun: 0, done: false } }
+            ? {
+                kind: "back",
+                failure,
+                restart: rollOf(touchedBy(activation.phase.restart, this.#served(), activation.previous)),
+              }
             : { kind: "stuck", failure: activation.phase.failure, second: failure },
       },
     });

@@ -20,15 +20,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   steps: [...below, "fetch", "probe", "restart"],
   store: [...below, "zookeeper"],
   // The ports that it implements and the layout it observes are declared in the layers to its left.
-  host: [...below, "fetch", "probe", "restart", "steps"],
+  host: [...below, "fetch", "traffic", "probe", "restart", "steps"],
   agent: [...below, "fetch", "traffic", "probe", "restart", "steps", "store", "status", "host", "zookeeper"],
   ctl: [...below, "fetch", "store", "monitor", "zookeeper"],
   pack: [...below, "fetch", "steps", "host"],
+  doctor: [...below, "traffic", "host", "agent"],
   dev: [...below, "fetch", "store", "host", "zookeeper"],
 };
 
 /** What main.ts alone may import: the commands, and what it says when one fails. */
-const allowedForMain = ["agent", "ctl", "dev", "pack", "core", "schema", "host", "monitor"];
+const allowedForMain = ["agent", "ctl", "dev", "doctor", "pack", "core", "schema", "host", "monitor"];
 
 function layerOf(path: string): string {
   return path.includes("/") ? (path.split("/")[0] ?? "") : path;

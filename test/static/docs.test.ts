@@ -26,6 +26,8 @@ const variables = {
     service: "web",
     build: "v2",
     deploy: "d1",
+    instance: { name: "1", port: 8080, env: {}, alone: true },
+    supervisordConfig: null,
     previous: "v1",
     layout: layoutOf("/srv/deployd/web"),
     user: undefined,
@@ -119,7 +121,18 @@ describe.each([
   ["docs/configuration.md", agentConfigSchema],
   ["docs/manifest.md", manifestSchema],
 ])("%s", (page, schema) => {
-  const sections = new Set(["install", "restart", "check", "zookeeper", "status", "limits", "services"]);
+  const sections = new Set([
+    "install",
+    "restart",
+    "drain",
+    "check",
+    "zookeeper",
+    "status",
+    "limits",
+    "services",
+    "traffic",
+    "rolling",
+  ]);
   // What both files have is explained once, with the manifest.
   const shared = page === "docs/configuration.md" ? new Set(keysOf(manifestSchema).map((key) => key.name)) : new Set();
   const keys = keysOf(schema).filter((key) => !sections.has(key.name) && !shared.has(key.name));

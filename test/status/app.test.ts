@@ -18,6 +18,8 @@ function viewOf(changes: Partial<StatusView> = {}): StatusView {
         problem: "",
         readAtMs: 1,
         download: null,
+        instances: [{ name: "1", build: "v2", inTraffic: true }],
+        restart: null,
       },
     ],
     ...changes,

@@ -1,14 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { rollBack } from "../../src/store/change_deploy.ts";
-import {
-  grantSlot,
-  healHost,
-  loseHolder,
-  reclaimSlot,
-  releaseSlot,
-  reportFailure,
-  type GateRead,
-} from "../../src/store/gate.ts";
+import { healHost, loseHolder, reclaimSlot, releaseSlot, reportFailure, type GateRead } from "../../src/store/gate.ts";
+import { grantSlot } from "../../src/store/grants.ts";
 import { agentPath, gatePath, grantPath, statusPath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import type { Failure } from "../../src/schema/znodes.ts";

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { grantSlot, reportFailure } from "../../src/store/gate.ts";
+import { reportFailure } from "../../src/store/gate.ts";
+import { grantSlot } from "../../src/store/grants.ts";
 import { forgetHost, unlockHost } from "../../src/store/host_care.ts";
 import { agentPath, statusPath } from "../../src/store/paths.ts";
 import { readHosts } from "../../src/store/registry.ts";

@@ -1,5 +1,6 @@
 import { addBuild } from "../../src/store/builds.ts";
-import { readGate, type GateRead, type GrantBasis } from "../../src/store/gate.ts";
+import { readGate, type GateRead } from "../../src/store/gate.ts";
+import { type GrantBasis } from "../../src/store/grants.ts";
 import { agentPath, agentsPath, deploysPath, statusPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";

@@ -1,0 +1,53 @@
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import type { ServiceConfig } from "../schema/agent_config.ts";
+import type { HostInstance } from "./commands.ts";
+
+/** The name of the only instance of a service whose host names none. */
+const ONLY = "1";
+
+/** The instances of a service on this host; one without a port where the host names none. */
+export function hostInstances(section: ServiceConfig): HostInstance[] {
+  const named = section.instances ?? [{ name: ONLY, env: {} }];
+  return named.map(({ name, port, env }) => ({ name, port: port ?? null, env, alone: named.length === 1 }));
+}
+
+/** What the traffic back ends know of them. */
+export function trafficSpec(section: ServiceConfig): { spec: TrafficSpec; instances: readonly Instance[] } {
+  const instances = hostInstances(section).map(({ name, port }) => ({ name, port }));
+  return { spec: specOf(section.traffic), instances };
+}
+
+function specOf(traffic: ServiceConfig["traffic"]): TrafficSpec {
+  switch (traffic.by) {
+    case "none":
+    case "reject":
+      return { by: traffic.by };
+    case "nft":
+      return { by: "nft", port: traffic.port };
+    case "iptables":
+      return { by: "iptables", port: traffic.port, variant: traffic.variant };
+    case "haproxy":
+      return { by: "haproxy", socket: traffic.socket, backend: traffic.backend, server: traffic.server };
+    case "hook":
+      return { by: "hook", off: traffic.off, on: traffic.on };
+  }
+}
+
+/**
+ * What a host that used another back end before has to take away: rules stay in the kernel, whatever the file says. The
+ * others leave nothing that this host could undo without their settings. The port is not needed for that.
+ */
+export function formerSpec(by: TrafficSpec["by"]): TrafficSpec | null {
+  switch (by) {
+    case "nft":
+      return { by, port: 0 };
+    case "iptables":
+      return { by, port: 0, variant: "auto" };
+    case "reject":
+      return { by };
+    case "none":
+    case "haproxy":
+    case "hook":
+      return null;
+  }
+}

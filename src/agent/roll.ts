@@ -1,0 +1,166 @@
+import { assertRestartAllowed } from "../core/policy.ts";
+import type { DrainSpec, Recipe, RestartSpec } from "../core/recipe.ts";
+import { added, noCounts, rollOf, withBatchBegun, withBatchDone } from "../core/roll.ts";
+import type { RestartPhase } from "../core/traffic.ts";
+import type { Activation, Roll, RollCounts } from "../core/types.ts";
+import { leadersOf, socketInodesOf } from "../host/instance_pids.ts";
+import { stepFiles } from "../host/step_files.ts";
+import { trafficPorts } from "../host/traffic_ports.ts";
+import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
+import { supervisorFor } from "../restart/supervisor.ts";
+import { tellApp } from "../restart/tell.ts";
+import { systemClock } from "../support/clock.ts";
+import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
+import type { ActivateContext } from "./activate.ts";
+import { logLabel, runnerFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
+import { isHealthy, untilHealthy } from "./health.ts";
+import type { ServiceHost } from "./service_host.ts";
+import { frontProbe, verifyFront } from "./verify.ts";
+
+/** How long the last client may take where the build does not say; in milliseconds. */
+const DEFAULT_DRAIN_MS = 30_000;
+/** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
+const DEFAULT_AVAILABLE_MS = 60_000;
+
+/** An instance of the batch, with what its build says about it. */
+interface Member {
+  readonly command: CommandContext;
+  readonly recipe: Recipe;
+  readonly restart: RestartSpec;
+}
+
+/**
+ * Restarts one batch into what `current` points at. That it was begun is on the disk before it is, and what it cost when
+ * it has ended, well or not.
+ */
+export async function restartBatch(
+  context: ActivateContext,
+  step: { readonly batch: readonly string[]; readonly back: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, host, activation, build } = context;
+  const { phase } = activation;
+  if (!("restart" in phase)) return;
+  if ((await context.recipe()).restart === null) {
+    return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
+  }
+  const members = new Map<string, Member>();
+  for (const name of step.batch) {
+    const on = host.build(build, activation.deploy, host.instance(name));
+    const recipe = await on.recipe();
+    if (recipe.restart === null) continue;
+    assertRestartAllowed(recipe.restart, host.policy);
+    members.set(name, { command: on.command, recipe, restart: recipe.restart });
+  }
+  const begun = withBatchBegun(phase.restart, step.batch);
+  await state.journal.change({ activation: { ...activation, phase: { ...phase, restart: begun } } });
+  state.proof = null;
+  for (const { command } of members.values()) {
+    await stepFiles.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
+  }
+  const cost = { counts: noCounts, touched: false };
+  const ports = rollPorts(context, members, cost);
+  let roll: Roll = begun;
+  try {
+    await rollBatch(rollPlan(context, members, step.back), ports, signal);
+    roll = withBatchDone(begun);
+  } catch (error) {
+    // Called off: nothing of the batch was changed, and the way back must not restart it either.
+    if (!cost.touched && !signal.aborted) roll = { ...begun, batch: [] };
+    throw error;
+  } finally {
+    state.rollPhase = null;
+    const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
+    state.onRestarted(counts);
+    await state.journal.change({ activation: withRoll(activation, roll, counts) });
+  }
+}
+
+function withRoll(activation: Activation, restart: Roll, cost: RollCounts): Activation {
+  const { phase } = activation;
+  const counts = added(activation.counts, cost);
+  return "restart" in phase ? { ...activation, counts, phase: { ...phase, restart } } : activation;
+}
+
+function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RollPlan {
+  const { traffic } = host.section;
+  const [first] = members.values();
+  const { drain, check, restart } = first?.recipe ?? { drain: null, check: null, restart: null };
+  const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
+  // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
+  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop"] : [];
+  return {
+    batch: [...members.keys()],
+    all: host.instances.map(({ name }) => name),
+    minAvailable: host.minAvailable,
+    availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
+    idleMs: drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS),
+    provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
+    force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
+  };
+}
+
+function rollPorts(
+  context: ActivateContext,
+  members: ReadonlyMap<string, Member>,
+  cost: { counts: RollCounts; touched: boolean },
+): RollPorts {
+  const { host, state } = context;
+  const { front, section } = host;
+  const { traffic } = section;
+  const [first] = members.values();
+  const probe = frontProbe(traffic, first?.recipe.check ?? null);
+  // Made once: a handover remembers who the old one is.
+  const instances = new Map([...members].map(([name, member]) => [name, instancePorts(host, name, member)]));
+  return {
+    instance: (name) => {
+      const found = instances.get(name);
+      if (found === undefined) throw new Error(`instance "${name}" is not of this batch`);
+      return found;
+    },
+    isHealthy: (name, signal) => isHealthy(host, state, host.instance(name), signal),
+    traffic:
+      traffic.by === "none"
+        ? null
+        : {
+            off: (batch, signal) => front.turnOff(batch, signal),
+            on: (batch, signal) => front.turnOn(batch, signal),
+            refused: (signal) => front.traffic.refused(signal),
+          },
+    verify:
+      probe === null || first === undefined
+        ? null
+        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, runnerFor(first.command), signal),
+    clock: systemClock,
+    onPhase: (phase) => {
+      state.rollPhase = { phase, batch: [...members.keys()], sinceMs: systemClock.now() };
+    },
+    onTouch: () => (cost.touched = true),
+    onCounts: (counts) => (cost.counts = counts),
+  };
+}
+
+function instancePorts(host: ServiceHost, name: string, { command, recipe, restart }: Member): InstancePorts {
+  const { alone, port } = host.instance(name);
+  const files = trafficPorts();
+  const { drain, check } = recipe;
+  const ports = supervisorPortsFor(command, host.policy.pidFiles);
+  const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
+    if (word === undefined) return;
+    const uid = command.user?.uid ?? null;
+    const told = pids.length > 0 ? pids : await leadersOf(host.layout.root, alone ? null : name, uid);
+    await tellApp(word, told, (pid, name) => ports.kill(pid, name), signal);
+  };
+  return {
+    supervisor: supervisorFor(restart, ports),
+    untilHealthy: async (signal) => {
+      if (check !== null) await untilHealthy(check, command, signal);
+    },
+    tell: (pids, signal) => tell(drain?.tell, pids, signal),
+    resume: (pids, signal) => tell(drain?.resume, pids, signal),
+    busy: async (pids, signal) =>
+      pids === null
+        ? ((await host.front.traffic.busy(name, signal)) ?? (port === null ? null : openAt(port, files)))
+        : countOpen(await readTcpTables(files), { inodes: await socketInodesOf(pids) }),
+  };
+}

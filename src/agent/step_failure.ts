@@ -1,0 +1,21 @@
+import type { DeployError } from "../core/errors.ts";
+import type { Step } from "../core/plan.ts";
+import { rungOf } from "../core/rung.ts";
+import type { StepFailure } from "../core/types.ts";
+import type { HostStep } from "../schema/znodes.ts";
+import { redact } from "../support/redact.ts";
+import { systemClock } from "../support/clock.ts";
+
+/** An error as the journal and the status keep it: without secrets, with the end of the step's output. */
+export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep): StepFailure {
+  const { cause } = error;
+  const tail = typeof cause === "object" && cause !== null && "tail" in cause ? String(cause.tail) : "";
+  return {
+    code: error.code,
+    message: redact(error.message),
+    hint: redact(error.hint),
+    step: (step === null ? null : rungOf(step)) ?? standsOn,
+    log: redact(tail),
+    atMs: systemClock.now(),
+  };
+}

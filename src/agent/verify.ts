@@ -1,0 +1,66 @@
+import { DeployError } from "../core/errors.ts";
+import type { CheckSpec, ProbeSpec } from "../core/recipe.ts";
+import type { ServiceConfig } from "../schema/agent_config.ts";
+import { probeUntilHealthy } from "../probe/probe.ts";
+import type { RunCommand } from "../support/command.ts";
+import { systemClock } from "../support/clock.ts";
+
+const INTERVAL_MS = 100;
+const REQUEST_TIMEOUT_MS = 2_000;
+const ANY_GOOD_STATUS = Array.from({ length: 200 }, (_, at) => 200 + at);
+
+/**
+ * The request that goes through the front once traffic is on again: the one that the host's file names, else, where the
+ * front is a port of this host, the check's own on that port. Null where there is nothing to ask.
+ */
+export function frontProbe(traffic: ServiceConfig["traffic"], check: CheckSpec | null): ProbeSpec | null {
+  if (traffic.verify !== undefined) return probeOf(traffic.verify);
+  if (!("port" in traffic) || check === null) return null;
+  const { probe } = check;
+  switch (probe.kind) {
+    case "http": {
+      const url = new URL(probe.url);
+      url.port = String(traffic.port);
+      // Any instance may answer, so nothing is asked of the body: it may name the build before.
+      return { kind: "http", url: url.href, expectStatus: probe.expectStatus, timeoutMs: probe.timeoutMs };
+    }
+    case "tcp":
+      return { ...probe, port: traffic.port };
+    case "command":
+      return null;
+  }
+}
+
+function probeOf(verify: string): ProbeSpec {
+  const tcp = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d{1,5})$/.exec(verify);
+  if (tcp !== null) {
+    return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]), timeoutMs: REQUEST_TIMEOUT_MS };
+  }
+  return { kind: "http", url: verify, expectStatus: ANY_GOOD_STATUS, timeoutMs: REQUEST_TIMEOUT_MS };
+}
+
+/** Asks until it is answered once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
+export async function verifyFront(spec: ProbeSpec, timeoutMs: number, run: RunCommand, signal: AbortSignal) {
+  const health = await probeUntilHealthy(
+    {
+      spec,
+      intervalMs: INTERVAL_MS,
+      successes: 1,
+      minHealthyMs: 0,
+      deadlineMs: timeoutMs,
+      clock: systemClock,
+      signal,
+    },
+    { run },
+  );
+  if (health.kind === "healthy") return;
+  const asked = spec.kind === "http" ? spec.url : spec.kind === "tcp" ? `${spec.host}:${spec.port}` : spec.run;
+  throw new DeployError(
+    `Cannot see the service behind ${asked}: ${health.attempts} requests in ${timeoutMs / 1000} s, ` +
+      `the last one: ${health.last.ok ? "passed" : health.last.reason}.`,
+    {
+      code: "traffic-failed",
+      hint: "The instance itself is healthy; look at traffic.verify in the agent's file and at what stands in front.",
+    },
+  );
+}

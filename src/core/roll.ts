@@ -1,0 +1,82 @@
+import type { InstanceServed, Roll, RollCounts } from "./types.ts";
+
+export const noCounts: RollCounts = { instances: 0, closed: null, refused: null, forced: [], phaseMs: {} };
+
+/** A restart of these instances that has not begun. */
+export function rollOf(left: readonly string[]): Roll {
+  return { begun: 0, batch: [], left };
+}
+
+export function isRolled(roll: Roll): boolean {
+  return roll.left.length === 0;
+}
+
+/** Nothing is half-way: the last batch has ended and the next was not begun. */
+export function isBetweenBatches(roll: Roll): boolean {
+  return roll.batch.length === 0;
+}
+
+/** The batch to restart next: the one that was begun, or as many as may restart at once. */
+export function nextBatch(roll: Roll, size: number): readonly string[] {
+  return isBetweenBatches(roll) ? roll.left.slice(0, size) : roll.batch;
+}
+
+export function withBatchBegun(roll: Roll, batch: readonly string[]): Roll {
+  return { ...roll, batch, begun: roll.begun + 1 };
+}
+
+export function withBatchDone(roll: Roll): Roll {
+  return rollOf(roll.left.filter((name) => !roll.batch.includes(name)));
+}
+
+/**
+ * Which instances a turn back has to restart: those that were restarted or were about to be, and those that came to run
+ * another build by themselves.
+ */
+export function touchedBy(roll: Roll, instances: readonly InstanceServed[], previous: string | null): string[] {
+  return instances
+    .filter(({ name, served }) => {
+      const untouched = roll.left.includes(name) && !roll.batch.includes(name);
+      return !untouched || (served.kind === "build" && served.build !== previous);
+    })
+    .map(({ name }) => name);
+}
+
+/** Null only when nobody could count at all: what one instance does not tell must not hide what another does. */
+export function sumOfKnown(a: number | null, b: number | null): number | null {
+  return a === null && b === null ? null : (a ?? 0) + (b ?? 0);
+}
+
+export function added(a: RollCounts, b: RollCounts): RollCounts {
+  const phaseMs = { ...a.phaseMs };
+  for (const [phase, ms] of Object.entries(b.phaseMs) as [keyof typeof phaseMs, number][]) {
+    phaseMs[phase] = (phaseMs[phase] ?? 0) + ms;
+  }
+  return {
+    instances: a.instances + b.instances,
+    closed: sumOfKnown(a.closed, b.closed),
+    refused: sumOfKnown(a.refused, b.refused),
+    forced: [...new Set([...a.forced, ...b.forced])],
+    phaseMs,
+  };
+}
+
+/** How many of `total` instances restart at once. @param batch a number, or a share such as "25%", rounded down */
+export function batchSize(batch: number | string, total: number): number {
+  const wanted = typeof batch === "number" ? batch : Math.floor((Number.parseInt(batch, 10) * total) / 100);
+  return Math.max(1, Math.min(wanted, total));
+}
+
+/** Instances that have to stay healthy with traffic when the host does not say: half of them, rounded up. */
+export function minAvailable(wanted: number | undefined, total: number): number {
+  return wanted ?? (total === 1 ? 0 : Math.ceil(total / 2));
+}
+
+/**
+ * Whether a batch may be taken out of service. What is unhealthy already takes nothing away, so that a service that has
+ * fallen ill as a whole can still be restarted.
+ */
+export function mayTakeOut(batch: readonly string[], healthy: ReadonlySet<string>, minimum: number): boolean {
+  const after = [...healthy].filter((name) => !batch.includes(name)).length;
+  return after >= minimum || batch.every((name) => !healthy.has(name));
+}

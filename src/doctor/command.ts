@@ -1,0 +1,127 @@
+import { hostname } from "node:os";
+import { parseArgs } from "node:util";
+import { agentConfig } from "../agent/config.ts";
+import { DeployError } from "../core/errors.ts";
+import { readIfThere } from "../host/files.ts";
+import { stepFiles } from "../host/step_files.ts";
+import { trafficPorts } from "../host/traffic_ports.ts";
+import type { AgentConfig } from "../schema/agent_config.ts";
+import { trafficSupport } from "../traffic/support.ts";
+import { supervisorSupport } from "./supervisor_support.ts";
+
+const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
+
+const doctorHelp = `deployd doctor [--config FILE] [--json]
+
+Says in which ways this host can restart services and keep traffic from them meanwhile, and what is missing. It changes
+nothing. Run it as the user that the agent runs as.
+
+  --config FILE   the agent's file, whose services are looked at too (default ${DEFAULT_CONFIG}, where there is one)
+  --json          print it as JSON
+
+It exits with 1 when a service of that file needs something that this host has not got.
+
+Example: deployd doctor
+`;
+
+export interface DoctorProcess {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: { write(text: string): void };
+  readonly signal: AbortSignal;
+}
+
+interface Finding {
+  readonly strategy: string;
+  readonly supported: boolean;
+  readonly detail: string;
+  readonly missing?: string;
+}
+
+interface ServiceFinding {
+  readonly service: string;
+  readonly traffic: string;
+  readonly problem: string | null;
+}
+
+/** `deployd doctor`. Returns the exit code. @throws DeployError */
+export async function doctorCommand(argv: readonly string[], host: DoctorProcess): Promise<number> {
+  const flags = parseFlags(argv);
+  if (flags.help) {
+    host.stdout.write(doctorHelp);
+    return 0;
+  }
+  const config = await configOf(flags.config, host.env);
+  const ports = trafficPorts();
+  const traffic = await trafficSupport(ports, host.signal);
+  const restart = await supervisorSupport({
+    find: (program) => ports.find(program),
+    exists: async (path) => (await stepFiles.kindOf(path)) !== "absent",
+  });
+  const services = config === null ? [] : servicesIn(config, traffic);
+  if (flags.json) {
+    const document = { schema: "deployd.doctor/1", restart, traffic, services };
+    host.stdout.write(`${JSON.stringify(document)}\n`);
+  } else host.stdout.write(`${[...lines(restart, traffic), ...serviceLines(services)].join("\n")}\n`);
+  return services.some(({ problem }) => problem !== null) ? 1 : 0;
+}
+
+function servicesIn(config: AgentConfig, traffic: readonly Finding[]): ServiceFinding[] {
+  return Object.entries(config.services).map(([service, section]) => {
+    const { by } = section.traffic;
+    const found = traffic.find(({ strategy }) => strategy === by);
+    return { service, traffic: by, problem: found === undefined || found.supported ? null : told(found) };
+  });
+}
+
+function told({ detail, missing }: Finding): string {
+  return missing === undefined ? detail : `${detail}; missing: ${missing}`;
+}
+
+function lines(restart: readonly Finding[], traffic: readonly Finding[]): string[] {
+  const width = Math.max(...[...restart, ...traffic].map(({ strategy }) => strategy.length));
+  const row = (finding: Finding): string =>
+    `  ${finding.supported ? "✓" : "✗"} ${finding.strategy.padEnd(width)}  ${told(finding)}`;
+  return ["restart by", ...restart.map(row), "", "traffic by", ...traffic.map(row)];
+}
+
+function serviceLines(services: readonly ServiceFinding[]): string[] {
+  if (services.length === 0) return [];
+  return [
+    "",
+    "services of this host",
+    ...services.map(({ service, traffic, problem }) =>
+      problem === null ? `  ✓ ${service}: traffic by ${traffic}` : `  ✗ ${service}: traffic by ${traffic}: ${problem}`,
+    ),
+  ];
+}
+
+/** Null where no file was named and there is none at the usual place. */
+async function configOf(named: string | undefined, env: DoctorProcess["env"]): Promise<AgentConfig | null> {
+  const path = named ?? DEFAULT_CONFIG;
+  const text = await readIfThere(path);
+  if (text !== null) return agentConfig(text, path, env, hostname());
+  if (named === undefined) return null;
+  throw new DeployError(`Cannot look at the services of this host: there is no file ${path}.`, {
+    code: "config-invalid",
+    hint: "Name the agent's own file with --config.",
+  });
+}
+
+function parseFlags(argv: readonly string[]): { config?: string; json: boolean; help: boolean } {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        config: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new DeployError(`Cannot look at this host: ${error instanceof Error ? error.message : String(error)}.`, {
+      code: "usage",
+      hint: "See: deployd doctor --help",
+    });
+  }
+}

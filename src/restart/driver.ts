@@ -1,0 +1,254 @@
+import { isDeployError } from "../core/errors.ts";
+import { noCounts } from "../core/roll.ts";
+import type { RestartPhase } from "../core/traffic.ts";
+import type { RollCounts } from "../core/types.ts";
+import type { Clock } from "../support/clock.ts";
+import { untilOthersSuffice } from "./availability.ts";
+import { openIn, untilIdle, type CountOpen } from "./idle.ts";
+import type { Handover, Supervisor } from "./ports.ts";
+
+/** One instance, as the driver needs it. */
+export interface InstancePorts {
+  readonly supervisor: Supervisor;
+  /** Waits until it is healthy. @throws DeployError `check-failed` */
+  untilHealthy(signal: AbortSignal): Promise<void>;
+  /** Asks the app to let go of its clients, and takes that back. `pids` are the processes that get a signal. */
+  tell(pids: readonly number[], signal: AbortSignal): Promise<void>;
+  resume(pids: readonly number[], signal: AbortSignal): Promise<void>;
+  /** Connections that it serves; of these processes alone, where they are given. Null where nothing can count them. */
+  busy(pids: readonly number[] | null, signal: AbortSignal): Promise<number | null>;
+}
+
+export interface RollPorts {
+  /** One of the batch; always the same object for the same name. */
+  instance(name: string): InstancePorts;
+  /** Whether an instance, of the batch or not, answers its check right now. */
+  isHealthy(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Null where nothing stands between clients and instances. What may be off is on disk before it is. */
+  readonly traffic: {
+    off(batch: readonly string[], signal: AbortSignal): Promise<void>;
+    on(batch: readonly string[], signal: AbortSignal): Promise<void>;
+    refused(signal: AbortSignal): Promise<number | null>;
+  } | null;
+  /** One request through the front; null where there is none to ask. */
+  readonly verify: ((signal: AbortSignal) => Promise<void>) | null;
+  readonly clock: Clock;
+  /** Told when a phase begins. */
+  readonly onPhase: (phase: RestartPhase) => void;
+  /** Told before the first step after which an instance is not any more what it was; until then all can be undone. */
+  readonly onTouch: () => void;
+  /** Told what the restart has cost so far, whenever that changes; so that it is known also when the restart fails. */
+  readonly onCounts: (counts: RollCounts) => void;
+}
+
+export interface RollPlan {
+  readonly batch: readonly string[];
+  /** Every instance of the service. */
+  readonly all: readonly string[];
+  readonly minAvailable: number;
+  /** How long it waits for others to become healthy enough, in milliseconds. */
+  readonly availableMs: number;
+  /** Null: nobody makes clients leave, so nobody waits for them. In milliseconds. */
+  readonly idleMs: number | null;
+  /** Whether the driver proves each instance; without it whoever restarts one looks after it. */
+  readonly provesHealth: boolean;
+  /** Phases whose failure does not call the restart off. */
+  readonly force: ReadonlySet<RestartPhase>;
+}
+
+/**
+ * Restarts one batch of instances: traffic off → tell the app → wait until it is idle → stop → start → healthy → traffic
+ * on → verify one request. All strategies go this way; where one has no such phase, it is left out (design, section 7).
+ *
+ * What fails before the stop is undone: the app is told to go on and gets its traffic back. What fails after it leaves
+ * traffic off, since there is nothing behind it.
+ *
+ * @throws DeployError `instances-unavailable`, `traffic-failed`, `drain-timeout`, `restart-failed`, `restart-timeout`,
+ *   `check-failed`, `aborted`
+ */
+export async function rollBatch(plan: RollPlan, ports: RollPorts, signal: AbortSignal): Promise<void> {
+  const roll = new BatchRoll(plan, ports, signal);
+  const handover = plan.batch.map((name) => ports.instance(name).supervisor.handover).find((each) => each !== null);
+  await (handover === undefined ? roll.replace() : roll.handOver(handover));
+}
+
+class BatchRoll {
+  #counts: RollCounts;
+  readonly #plan: RollPlan;
+  readonly #ports: RollPorts;
+  readonly #signal: AbortSignal;
+
+  constructor(plan: RollPlan, ports: RollPorts, signal: AbortSignal) {
+    this.#plan = plan;
+    this.#ports = ports;
+    this.#signal = signal;
+    this.#counts = { ...noCounts, instances: plan.batch.length };
+  }
+
+  /** The old process goes before the new one comes. */
+  async replace(): Promise<void> {
+    const { batch, idleMs } = this.#plan;
+    const { traffic } = this.#ports;
+    const signal = this.#signal;
+    await this.#untilOthersSuffice();
+    const refusedBefore = traffic === null ? null : await traffic.refused(signal);
+    if (traffic !== null) await this.#calledOffOnFailure("off", () => traffic.off(batch, signal));
+    if (idleMs !== null) {
+      await this.#calledOffOnFailure("tell", () => this.#each((name) => this.#tell(name)));
+      await this.#calledOffOnFailure("idle", () => this.#untilIdle(idleMs, null));
+    }
+    this.#ports.onTouch();
+    await this.#stopAndStart();
+    if (this.#plan.provesHealth) await this.#phase("healthy", () => this.#each((name) => this.#untilHealthy(name)));
+    if (traffic !== null) await this.#phase("on", () => traffic.on(batch, signal));
+    await this.#verify();
+    if (traffic !== null) this.#countRefused(refusedBefore, await traffic.refused(signal));
+  }
+
+  /** The new process stands beside the old one before that is told to go. */
+  async handOver(handover: Handover): Promise<void> {
+    const { idleMs, batch } = this.#plan;
+    const signal = this.#signal;
+    const [name = ""] = batch;
+    await this.#phase("start", () => handover.begin(signal));
+    const old = await handover.oldPids(signal);
+    if (this.#plan.provesHealth) {
+      await this.#phase("healthy", () => this.#untilHealthy(name)).catch(async (error: unknown) => {
+        if (!signal.aborted) await handover.abandon(signal);
+        throw error;
+      });
+    }
+    this.#ports.onTouch();
+    if (idleMs !== null && old.length > 0) {
+      // The new one serves already, so there is nothing to call off any more: what fails here only costs connections.
+      await this.#forced("tell", () => this.#ports.instance(name).tell(old.slice(0, 1), signal));
+      await this.#forced("idle", () => this.#untilIdle(idleMs, old));
+    }
+    if (old.length > 0) await this.#countOpen(old);
+    await this.#phase("stop", () => handover.finish(signal));
+    await this.#verify();
+  }
+
+  async #stopAndStart(): Promise<void> {
+    const signal = this.#signal;
+    const supervisors = this.#plan.batch.map((name) => this.#ports.instance(name).supervisor);
+    const parts = supervisors.flatMap((supervisor) => supervisor.parts ?? []);
+    // A reload closes nothing, and there is nothing between its stop and its start.
+    if (parts.length < supervisors.length) {
+      return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
+    }
+    await this.#countOpen(null);
+    if (this.#ports.traffic === null) {
+      return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
+    }
+    await this.#phase("stop", () => this.#all(parts.map((part) => part.stop(signal))));
+    await this.#phase("start", () => this.#all(parts.map((part) => part.start(signal))));
+  }
+
+  async #untilOthersSuffice(): Promise<void> {
+    const { batch, all, minAvailable: minimum, availableMs: deadlineMs } = this.#plan;
+    const isHealthy = (name: string) => this.#ports.isHealthy(name, this.#signal);
+    await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#ports.clock, this.#signal);
+  }
+
+  async #tell(name: string): Promise<void> {
+    const instance = this.#ports.instance(name);
+    await instance.tell(await instance.supervisor.mainPids(this.#signal), this.#signal);
+  }
+
+  async #untilHealthy(name: string): Promise<void> {
+    await this.#ports.instance(name).untilHealthy(this.#signal);
+  }
+
+  /** Of the batch, or of these processes alone. */
+  #open(pids: readonly number[] | null): CountOpen[] {
+    return this.#plan.batch.map((name) => () => this.#ports.instance(name).busy(pids, this.#signal));
+  }
+
+  async #untilIdle(idleMs: number, pids: readonly number[] | null): Promise<void> {
+    await untilIdle(this.#plan.batch.join(", "), this.#open(pids), idleMs, this.#ports.clock, this.#signal);
+  }
+
+  /** What is open when an instance is stopped is what the stop closes. */
+  async #countOpen(pids: readonly number[] | null): Promise<void> {
+    const open = await openIn(this.#open(pids));
+    if (open !== null) this.#count({ closed: (this.#counts.closed ?? 0) + open });
+  }
+
+  #countRefused(before: number | null, after: number | null): void {
+    if (before === null || after === null) return;
+    // A smaller number: the back end began to count anew.
+    this.#count({ refused: after >= before ? after - before : after });
+  }
+
+  #count(changes: Partial<RollCounts>): void {
+    this.#counts = { ...this.#counts, ...changes };
+    this.#ports.onCounts(this.#counts);
+  }
+
+  async #verify(): Promise<void> {
+    const { verify } = this.#ports;
+    if (verify !== null) await this.#phase("verify", () => verify(this.#signal));
+  }
+
+  /** A phase before the stop: when it fails, the app is told to go on and gets its traffic back. */
+  async #calledOffOnFailure(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#phase(phase, work);
+    } catch (error) {
+      if (!this.#signal.aborted) await this.#callOff();
+      throw error;
+    }
+  }
+
+  async #callOff(): Promise<void> {
+    const { batch, idleMs } = this.#plan;
+    const { traffic } = this.#ports;
+    const quietly = async (work: () => Promise<void>): Promise<void> => {
+      // The failure that led here is what is to be reported; traffic that stays off is still on record, and put on later.
+      await work().catch(() => {});
+    };
+    if (idleMs !== null) {
+      for (const name of batch) {
+        const instance = this.#ports.instance(name);
+        await quietly(async () => instance.resume(await instance.supervisor.mainPids(this.#signal), this.#signal));
+      }
+    }
+    if (traffic !== null) await quietly(() => traffic.on(batch, this.#signal));
+  }
+
+  async #phase(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
+    if (this.#plan.force.has(phase)) return this.#forced(phase, work);
+    await this.#timed(phase, work);
+  }
+
+  async #forced(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#timed(phase, work);
+    } catch (error) {
+      if (!isDeployError(error) || error.code === "aborted") throw error;
+      this.#count({ forced: [...this.#counts.forced, phase] });
+    }
+  }
+
+  async #timed(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
+    this.#ports.onPhase(phase);
+    const startedAt = performance.now();
+    try {
+      await work();
+    } finally {
+      const ms = Math.round(performance.now() - startedAt);
+      this.#count({ phaseMs: { ...this.#counts.phaseMs, [phase]: ms } });
+    }
+  }
+
+  async #each(work: (name: string) => Promise<void>): Promise<void> {
+    await this.#all(this.#plan.batch.map(work));
+  }
+
+  /** All are heard before the first failure is passed on: none may still be at work when the batch is undone. */
+  async #all(works: readonly Promise<unknown>[]): Promise<void> {
+    const outcomes = await Promise.allSettled(works);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+}

@@ -1,0 +1,52 @@
+import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
+
+/** Connections or sessions that somebody serves; null where nothing can count them. */
+export type CountOpen = () => Promise<number | null>;
+
+const POLL_MS = 50;
+/** A connection that the kernel has accepted and the app has not may show up between two looks; so it looks twice. */
+const IDLE_LOOKS = 2;
+
+/** Null when any of them cannot be counted. */
+export async function openIn(counts: readonly CountOpen[]): Promise<number | null> {
+  const open = await Promise.all(counts.map((count) => count()));
+  return open.reduce((total, count) => (total === null || count === null ? null : total + count), 0);
+}
+
+/**
+ * Waits until nothing is open any more; returns at once where nothing can be counted.
+ *
+ * @param who the instances, for messages
+ * @throws DeployError `drain-timeout` after `deadlineMs`, `aborted`
+ */
+export async function untilIdle(
+  who: string,
+  counts: readonly CountOpen[],
+  deadlineMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  let looks = 0;
+  for (let waitedMs = 0; ;) {
+    const startedAt = performance.now();
+    const open = await openIn(counts);
+    looks = open === 0 ? looks + 1 : 0;
+    if (open === null || looks >= IDLE_LOOKS) return;
+    if (waitedMs >= deadlineMs) {
+      throw new DeployError(
+        `Cannot wait for the last clients of ${who} any longer: after ${deadlineMs / 1000} s ` +
+          `${open} connection${open === 1 ? " is" : "s are"} open.`,
+        {
+          code: "drain-timeout",
+          hint:
+            'Let the app answer "Connection: close" once it is told (drain.signal, drain.url), raise drain.deadline_s, ' +
+            'or have what is left closed with drain.force = ["idle"].',
+        },
+      );
+    }
+    await clock.sleep(POLL_MS, signal);
+    // Added up and not read from the clock, which a machine that has just booted may set.
+    waitedMs += Math.max(POLL_MS, performance.now() - startedAt);
+  }
+}

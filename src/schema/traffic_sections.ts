@@ -1,0 +1,114 @@
+import { z } from "zod";
+
+/*
+ * The sections of a service in `agent.toml` that say which copies of it this host has, and how clients are kept from one
+ * that restarts. They are the host's: a build never says what happens to ports and rules.
+ */
+
+export const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is wanted");
+
+const port = z.int().min(1).max(65_535);
+
+const trafficCommon = {
+  /** URL or tcp://host:port that is asked once, through the front, when traffic is on again. */
+  verify: z.string().min(1).optional(),
+  /** Seconds for each change of traffic and for that request. */
+  timeout_s: z.number().positive().max(600).default(10),
+  /** Phases whose failure or deadline does not call the restart off. */
+  force: z.array(z.enum(["off", "on", "verify"])).default([]),
+};
+
+/** What keeps new connections from a copy that restarts (docs/restarts.md). */
+export const trafficSection = z.discriminatedUnion("by", [
+  z.strictObject({ by: z.literal("none"), ...trafficCommon }),
+  /** `port` is the one that clients use; it is spread over the ports of the instances. */
+  z.strictObject({ by: z.literal("nft"), port, ...trafficCommon }),
+  z.strictObject({
+    by: z.literal("iptables"),
+    port,
+    /** Which kernel interface: what the `iptables` command speaks, unless given. */
+    variant: z.enum(["auto", "legacy", "nft"]).default("auto"),
+    ...trafficCommon,
+  }),
+  z.strictObject({
+    by: z.literal("haproxy"),
+    /** Its runtime API, with level admin. */
+    socket: absolutePath,
+    backend: z.string().regex(/^[A-Za-z0-9_.:-]+$/, "a backend's name is wanted"),
+    /** The instance's server in that backend. */
+    server: z
+      .string()
+      .regex(/^[A-Za-z0-9_.:${}-]+$/, "a server's name is wanted")
+      .default("${DEPLOYD_SERVICE}${DEPLOYD_INSTANCE}"),
+    ...trafficCommon,
+  }),
+  z.strictObject({ by: z.literal("reject"), ...trafficCommon }),
+  z.strictObject({ by: z.literal("hook"), off: z.string().min(1), on: z.string().min(1), ...trafficCommon }),
+]);
+
+export const rollingSection = z.strictObject({
+  /** Instances that restart at once: a number, or a share such as "25%", rounded down, at least one. */
+  batch: z
+    .union([z.int().min(1), z.string().regex(/^([1-9]\d?|100)%$/, "a number or a percentage is wanted")])
+    .default(1),
+  /** Healthy instances with traffic that there are at any time; half of them, rounded up, unless given. */
+  min_available: z.int().min(0).optional(),
+});
+
+export const environment = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable name is wanted"),
+  z.string(),
+);
+
+export const instanceSection = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "letters, digits and _ . - are wanted, at most 32"),
+  /** Where it listens on this host; ${PORT} in the manifest. */
+  port: port.optional(),
+  /** Variables of this instance, before those of the service. */
+  env: environment.default({}),
+});
+
+interface CopiesAndTraffic {
+  readonly instances?: readonly z.output<typeof instanceSection>[] | undefined;
+  readonly rolling: z.output<typeof rollingSection>;
+  readonly traffic: z.output<typeof trafficSection>;
+}
+
+/** Back ends that send connections to an instance's port, or keep them from it. */
+const NEEDS_PORTS: readonly string[] = ["nft", "iptables", "reject"];
+
+/** What no single key shows to be wrong. */
+export function trafficProblems({
+  instances,
+  rolling,
+  traffic,
+}: CopiesAndTraffic): { path: string; message: string }[] {
+  const problems: { path: string; message: string }[] = [];
+  const all = instances ?? [];
+  const twice = <T>(values: readonly T[]): T | undefined => values.find((value, at) => values.indexOf(value) !== at);
+  const name = twice(all.map((instance) => instance.name));
+  if (name !== undefined) problems.push({ path: "instances", message: `two instances are named "${name}"` });
+  const ports = all.flatMap((instance) => instance.port ?? []);
+  const shared = twice(ports);
+  if (shared !== undefined) problems.push({ path: "instances", message: `two instances have port ${shared}` });
+  if (NEEDS_PORTS.includes(traffic.by) && (all.length === 0 || ports.length < all.length)) {
+    problems.push({
+      path: "instances",
+      message: `traffic by ${traffic.by} needs the port of each instance, as in instances = [{ name = "1", port = 8081 }]`,
+    });
+  }
+  if ("port" in traffic && ports.includes(traffic.port)) {
+    problems.push({
+      path: "traffic.port",
+      message: `${traffic.port} is the port of an instance, not the one in front`,
+    });
+  }
+  const total = Math.max(1, all.length);
+  if (rolling.min_available !== undefined && rolling.min_available >= total && rolling.min_available > 0) {
+    problems.push({
+      path: "rolling.min_available",
+      message: `${rolling.min_available} of ${total} instances in service leaves none that could be restarted`,
+    });
+  }
+  return problems;
+}

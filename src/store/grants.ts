@@ -1,0 +1,75 @@
+import { withSlot } from "../core/gate.ts";
+import { gateSchema, grantSchema, type Grant, type Slot } from "../schema/znodes.ts";
+import { op, type WatchHandler, type ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { GateRead } from "./gate.ts";
+import { agentPath, deployPath, deploysPath, gatePath, grantPath, statusPath } from "./paths.ts";
+import { encode, readRecord } from "./records.ts";
+
+/** What else a grant rests on. Where any of it has changed since, there is no grant. */
+export interface GrantBasis {
+  /** The gates of all other deploys of the service, also of those with nobody in them: somebody may have come in since. */
+  readonly others: readonly GateRead[];
+  /** Of the node above the deploys, which every new deploy changes. */
+  readonly deploysVersion: number;
+  /** Of the host's status, which said that it waits: it may have come back to service by itself. */
+  readonly statusVersion: number;
+}
+
+/**
+ * Gives a host a slot in one `multi`, against everything that was counted: the deploy still stands as it was read, the
+ * host's agent is connected and its status is the one that asked, no deploy has been added, and no other slot of this
+ * service has changed hands since.
+ *
+ * @returns the gate as it stands afterwards, or null when something had changed and the whole must be read again
+ */
+export async function grantSlot(
+  zk: ZooKeeper,
+  service: string,
+  deploy: GateRead,
+  basis: GrantBasis,
+  host: string,
+  slot: Slot,
+): Promise<GateRead | null> {
+  const gate = withSlot(deploy.gate, host, slot);
+  const grant: Grant = { attempt: slot.attempt, since: slot.since };
+  const ops = [
+    op.check(deployPath(service, deploy.id), deploy.recordVersion),
+    op.check(agentPath(host), -1),
+    op.check(deploysPath(service), basis.deploysVersion),
+    op.check(statusPath(service, host), basis.statusVersion),
+    ...basis.others.map((other) => op.check(gatePath(service, other.id), other.gateVersion)),
+    op.set(gatePath(service, deploy.id), encode(gate), deploy.gateVersion),
+    op.create(grantPath(service, deploy.id, host), encode(grant)),
+  ];
+  try {
+    await zk.multi(ops);
+    return { ...deploy, gate, gateVersion: deploy.gateVersion + 1 };
+  } catch (error) {
+    if (isZooKeeperError(error, "NODE_EXISTS")) await dropStaleGrant(zk, service, deploy.id, host);
+    else if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE")) throw error;
+    return null;
+  }
+}
+
+/** A grant without a slot is left over from an attempt whose release was cut short. */
+async function dropStaleGrant(zk: ZooKeeper, service: string, deploy: string, host: string): Promise<void> {
+  const gate = await readRecord(zk, gatePath(service, deploy), gateSchema);
+  if (gate === null || gate.value.slots[host] !== undefined) return;
+  try {
+    await zk.multi([op.check(gatePath(service, deploy), gate.version), op.delete(grantPath(service, deploy, host))]);
+  } catch (error) {
+    if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) throw error;
+  }
+}
+
+/** The grant a waiting host watches for, or null; the watch fires when it comes or goes. */
+export async function readGrant(
+  zk: ZooKeeper,
+  service: string,
+  deploy: string,
+  host: string,
+  watch: WatchHandler,
+): Promise<Grant | null> {
+  return (await readRecord(zk, grantPath(service, deploy, host), grantSchema, { watch }))?.value ?? null;
+}

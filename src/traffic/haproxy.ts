@@ -1,0 +1,157 @@
+import { DeployError } from "../core/errors.ts";
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import {
+  adminState,
+  type HaproxyBackend,
+  type ServerState,
+  serverStates,
+  setServer,
+  statistics,
+  type StatRow,
+} from "./haproxy_api.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+
+type HaproxySpec = Extract<TrafficSpec, { by: "haproxy" }>;
+
+/** How often HAProxy is asked whether a server is up, in milliseconds; its own checks run every two seconds or so. */
+const POLL_MS = 50;
+
+/**
+ * Drains servers of an HAProxy on this host by its runtime API. Clients keep their connections to HAProxy, so nothing
+ * is lost whether or not the service cooperates. What a person has put into maintenance is left there. HAProxy forgets a
+ * drain when it is reloaded, unless it is told to keep its servers' state (load-server-state-from-file).
+ *
+ * @throws DeployError `config-invalid` when the server's name has a variable that is not known
+ */
+export function haproxyTraffic(
+  spec: HaproxySpec,
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  const at = { socket: spec.socket, backend: spec.backend, timeoutMs };
+  const servers = new Map(instances.map(({ name }) => [name, serverName(spec.server, service, name)]));
+
+  const serverOf = (instance: string): string => {
+    const server = servers.get(instance);
+    if (server !== undefined) return server;
+    throw unknownServer(at, instance, [...servers.keys()]);
+  };
+
+  const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
+    const states = await serverStates(at, ports, signal);
+    const wanted = new Set(on.map(serverOf));
+    const all = [...servers.values()].map((server) => stateOf(at, states, server));
+    // HAProxy has no transactions: those that come are told before those that go, so that there is always one.
+    for (const state of all) {
+      if (wanted.has(state.name) && adminState(state) === "forced-drain") {
+        await setServer(at, state.name, "ready", ports, signal);
+      }
+    }
+    for (const state of all) {
+      // "drain" would take a server out of the maintenance in which it gets no traffic either.
+      const is = adminState(state);
+      if (!wanted.has(state.name) && is !== "forced-drain" && is !== "forced-maint") {
+        await setServer(at, state.name, "drain", ports, signal);
+      }
+    }
+  };
+
+  const rows = async (signal: AbortSignal): Promise<StatRow[]> => {
+    const [first] = await serverStates(at, ports, signal);
+    return first === undefined ? [] : await statistics(at, first.backendId, ports, signal);
+  };
+
+  return {
+    steer,
+    taken: async (names, limitMs, signal) => {
+      await waitUntilTaken(at, names.map(serverOf), limitMs, ports, signal);
+    },
+    busy: async (instance, signal) => {
+      const server = serverOf(instance);
+      const all = await rows(signal);
+      const row = all.find(({ name }) => name === server);
+      if (row === undefined) throw unknownServer(at, server, names(all));
+      return row.currentSessions + row.queued;
+    },
+    refused: async (signal) => {
+      // The backend's own row counts those of its servers and those that found no server at all.
+      const row = (await rows(signal)).find(({ name }) => name === BACKEND_ROW);
+      return row?.connectionErrors ?? null;
+    },
+    remove: (signal) => steer([...servers.keys()], signal),
+  };
+}
+
+/** HAProxy's own name for the line about the backend as a whole. */
+const BACKEND_ROW = "BACKEND";
+
+function serverName(template: string, service: string, instance: string): string {
+  const name = template
+    .replaceAll("${DEPLOYD_SERVICE}", () => service)
+    .replaceAll("${DEPLOYD_INSTANCE}", () => instance);
+  if (!name.includes("$")) return name;
+  throw new DeployError(
+    `Cannot name the HAProxy server of ${service}@${instance}: "${name}" has an unknown variable.`,
+    {
+      code: "config-invalid",
+      hint: "Use ${DEPLOYD_SERVICE} and ${DEPLOYD_INSTANCE} alone in the server's name.",
+    },
+  );
+}
+
+async function waitUntilTaken(
+  at: HaproxyBackend,
+  servers: readonly string[],
+  limitMs: number,
+  ports: TrafficPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const endsAt = ports.clock.now() + limitMs;
+  for (;;) {
+    const states = await serverStates(at, ports, signal);
+    // Only a person ends what a person has begun; for a server in maintenance there is nothing to wait for.
+    const first = servers
+      .map((server) => stateOf(at, states, server))
+      .find((state) => !isTaken(state) && adminState(state) !== "forced-maint");
+    if (first === undefined) return;
+    if (ports.clock.now() >= endsAt) throw notTaken(at, first, limitMs);
+    await ports.clock.sleep(POLL_MS, signal);
+  }
+}
+
+/** "Starting" is a server within its slowstart: it is up and gets its growing share. */
+function isTaken(state: ServerState): boolean {
+  return (state.operational === 1 || state.operational === 2) && adminState(state) === "ready";
+}
+
+function notTaken(at: HaproxyBackend, state: ServerState, limitMs: number): DeployError {
+  const operational = ["stopped", "starting", "running", "stopping"][state.operational] ?? `state ${state.operational}`;
+  return new DeployError(
+    `Cannot give ${at.backend}/${state.name} traffic again: after ${limitMs} ms HAProxy has it as ${operational}, ` +
+      `${adminState(state)}.`,
+    {
+      code: "traffic-failed",
+      hint: "Does HAProxy's own check of the server pass? See the columns check_status and last_chk of its statistics.",
+      retry: true,
+    },
+  );
+}
+
+function stateOf(at: HaproxyBackend, states: readonly ServerState[], server: string): ServerState {
+  const state = states.find(({ name }) => name === server);
+  if (state === undefined) throw unknownServer(at, server, names(states));
+  return state;
+}
+
+function names(all: readonly { readonly name: string }[]): string[] {
+  return all.map(({ name }) => name).filter((name) => name !== BACKEND_ROW);
+}
+
+function unknownServer(at: HaproxyBackend, server: string, known: readonly string[]): DeployError {
+  return new DeployError(
+    `Cannot steer the traffic of ${at.backend}/${server}: HAProxy's backend has only ${known.join(", ")}.`,
+    { code: "traffic-failed", hint: "Name the servers in the agent's file as HAProxy's configuration does." },
+  );
+}

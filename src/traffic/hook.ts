@@ -1,0 +1,74 @@
+import { DeployError } from "../core/errors.ts";
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+import { openAt } from "./sockets.ts";
+import { said } from "./tool.ts";
+
+/**
+ * Commands of the host's own file turn the traffic of one instance off and on. What they did cannot be observed, so it is
+ * remembered, and only as long as the agent runs: the first `steer` of a process says all instances again, as does one
+ * after a failure. The commands must bear being told what they know.
+ */
+export function hookTraffic(
+  spec: Extract<TrafficSpec, { by: "hook" }>,
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  const told = new Map<string, "on" | "off">();
+
+  const instanceOf = (name: string): Instance => {
+    const found = instances.find((instance) => instance.name === name);
+    if (found !== undefined) return found;
+    throw new DeployError(`Cannot steer the traffic of ${service}@${name}: there is no such instance.`, {
+      code: "traffic-failed",
+      hint: "Name an instance of the agent's file.",
+    });
+  };
+
+  const tell = async ({ name, port }: Instance, state: "on" | "off", signal: AbortSignal): Promise<void> => {
+    if (told.get(name) === state) return;
+    // Half done is neither; it is said again next time.
+    told.delete(name);
+    const env = {
+      DEPLOYD_SERVICE: service,
+      DEPLOYD_INSTANCE: name,
+      ...(port === null ? {} : { DEPLOYD_PORT: String(port) }),
+    };
+    const result = await ports.hook(spec[state], env, { timeoutMs, signal });
+    if (result.code !== 0) {
+      throw new DeployError(
+        `Cannot turn the traffic of ${service}@${name} ${state}: "${spec[state]}" exited with ${result.code}${said(result)}.`,
+        {
+          code: "traffic-failed",
+          hint: `Run it by hand with DEPLOYD_SERVICE, DEPLOYD_INSTANCE and DEPLOYD_PORT set; see traffic.${state} in the agent's file.`,
+        },
+      );
+    }
+    told.set(name, state);
+  };
+
+  const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
+    const coming = new Set(on.map((name) => instanceOf(name).name));
+    // Those that come before those that go, so that there is always one.
+    for (const instance of instances.filter(({ name }) => coming.has(name))) await tell(instance, "on", signal);
+    for (const instance of instances.filter(({ name }) => !coming.has(name))) await tell(instance, "off", signal);
+  };
+
+  return {
+    steer,
+    taken: async () => {},
+    busy: async (instance) => {
+      const { port } = instanceOf(instance);
+      return port === null ? null : await openAt(port, ports);
+    },
+    refused: async () => null,
+    // All on is what there was before deployd came.
+    remove: (signal) =>
+      steer(
+        instances.map(({ name }) => name),
+        signal,
+      ),
+  };
+}

@@ -1,0 +1,106 @@
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import { instancePorts, portOf, portsOfThose } from "./instance_ports.ts";
+import {
+  hasIpv6,
+  hasLegacyNat,
+  type IptablesPrograms,
+  type IptablesVariant,
+  noPrograms,
+  programsFor,
+  spokenVariant,
+} from "./iptables_programs.ts";
+import { natChange, natRemoval } from "./iptables_rules.ts";
+import { ownName } from "./own_name.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+import { openAt } from "./sockets.ts";
+import { isRefusal, runTool, toolFailure, tryTool } from "./tool.ts";
+
+/** XT_EXTENSION_MAXNAMELEN: a chain's name has 28 characters at the most. */
+const LONGEST_NAME = 28;
+
+/** Seconds to wait for another program that changes rules (/run/xtables.lock). */
+const LOCK_WAIT_S = "5";
+
+/**
+ * Redirects the clients' port to the instances that are on by a chain of our own in the table nat, for hosts whose
+ * other rules are iptables' too. Each change is one `iptables-restore --noflush` for each address family; established
+ * connections live on. The instances must listen on all addresses of the host.
+ *
+ * @throws DeployError `config-invalid` when an instance has no port of its own
+ */
+export function iptablesTraffic(
+  spec: Extract<TrafficSpec, { by: "iptables" }>,
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  const own = instancePorts("iptables", service, instances, spec.port);
+  const chain = iptablesChainName(service);
+  const useFor = (what: string, signal: AbortSignal) => ({
+    what: `${what} port ${spec.port} of ${service}`,
+    hint: `See the chain ${chain} in: iptables-save -t nat.`,
+    timeoutMs,
+    signal,
+  });
+  type Use = ReturnType<typeof useFor>;
+
+  const dump = async (programs: IptablesPrograms, use: Use): Promise<string> =>
+    await runTool({ ...use, argv: [programs.save, "-t", "nat"] }, ports);
+
+  const restore = async (programs: IptablesPrograms, input: string | null, use: Use): Promise<void> => {
+    if (input === null) return;
+    await runTool({ ...use, argv: [programs.restore, "--noflush", "-w", LOCK_WAIT_S], input }, ports);
+  };
+
+  /** Takes our rules out of one variant, where the host has it. */
+  const removeFrom = async (variant: IptablesVariant, spoken: IptablesVariant | null, use: Use): Promise<void> => {
+    for (const command of ["iptables", "ip6tables"] as const) {
+      if (variant === "legacy" && !(await hasLegacyNat(command, ports))) continue;
+      const programs = programsFor(command, variant, spoken, ports);
+      if (programs === null) continue;
+      const listing = { ...use, argv: [programs.save, "-t", "nat"] };
+      const result = await tryTool(listing, ports);
+      if (isRefusal(result)) throw toolFailure(listing, result);
+      // A kernel without this variant or address family has no rules of it.
+      if (result.code !== 0) continue;
+      await restore(programs, natRemoval(chain, result.stdout), use);
+    }
+  };
+
+  const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
+    const rules = { chain, front: spec.port, backs: portsOfThose(own, on) };
+    const use = useFor("steer", signal);
+    const spoken = await spokenVariant(use, ports);
+    const variant = spec.variant === "auto" ? spoken : spec.variant;
+    const programs = programsFor("iptables", variant, spoken, ports);
+    if (programs === null) throw noPrograms(variant, use.what);
+    await restore(programs, natChange(rules, await dump(programs, use)), use);
+
+    const programs6 = (await hasIpv6(ports)) ? programsFor("ip6tables", variant, spoken, ports) : null;
+    if (programs6 !== null) {
+      const result = await tryTool({ ...use, argv: [programs6.save, "-t", "nat"] }, ports);
+      // A kernel without NAT for IPv6 has nothing to steer.
+      if (result.code === 0) await restore(programs6, natChange(rules, result.stdout), use);
+    }
+    // Left from before the host's alternatives were switched, it would go on redirecting as it did then.
+    await removeFrom(variant === "nft" ? "legacy" : "nft", spoken, use);
+  };
+
+  return {
+    steer,
+    taken: async () => {},
+    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    refused: async () => null,
+    remove: async (signal) => {
+      const use = useFor("stop steering", signal);
+      const spoken = ports.find("iptables") === null ? null : await spokenVariant(use, ports);
+      await removeFrom("legacy", spoken, use);
+      await removeFrom("nft", spoken, use);
+    },
+  };
+}
+
+export function iptablesChainName(service: string): string {
+  return ownName("DEPLOYD_", service, LONGEST_NAME);
+}

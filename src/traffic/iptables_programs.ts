@@ -1,0 +1,61 @@
+import { DeployError } from "../core/errors.ts";
+import type { TrafficPorts } from "./ports.ts";
+import { runTool, type ToolUse } from "./tool.ts";
+
+/** The kernel's two interfaces, whose rules do not see each other: x_tables, and nftables in its place. */
+export type IptablesVariant = "legacy" | "nft";
+
+/** The programs for one address family and variant. */
+export interface IptablesPrograms {
+  readonly save: string;
+  readonly restore: string;
+}
+
+type Use = Omit<ToolUse, "argv" | "input">;
+
+/**
+ * Which variant the command `iptables` speaks, and with it everybody who just calls it so. Versions before 1.8 do not
+ * say: they know one only.
+ *
+ * @throws DeployError `traffic-failed` when there is no such command; `aborted`
+ */
+export async function spokenVariant(use: Use, ports: TrafficPorts): Promise<IptablesVariant> {
+  const version = await runTool({ ...use, argv: ["iptables", "--version"] }, ports);
+  return version.includes("(nf_tables)") ? "nft" : "legacy";
+}
+
+/**
+ * The programs of one variant: those that carry it in their names, or the plain ones where these speak it. Null where
+ * the host has none.
+ */
+export function programsFor(
+  command: "iptables" | "ip6tables",
+  variant: IptablesVariant,
+  spoken: IptablesVariant | null,
+  ports: TrafficPorts,
+): IptablesPrograms | null {
+  const names = [`${command}-${variant}`, ...(variant === spoken ? [command] : [])];
+  const name = names.find((each) => ports.find(`${each}-save`) !== null && ports.find(`${each}-restore`) !== null);
+  return name === undefined ? null : { save: `${name}-save`, restore: `${name}-restore` };
+}
+
+export function noPrograms(variant: IptablesVariant, what: string): DeployError {
+  return new DeployError(`Cannot ${what}: this host has no iptables for the variant "${variant}".`, {
+    code: "traffic-failed",
+    hint: `Install the package iptables with iptables-${variant}-restore in it, or set traffic.variant to "auto".`,
+  });
+}
+
+/**
+ * Whether the legacy table nat was used since the host started. Only then may it be read by the legacy programs: they
+ * would make it, and every iptables-nft would warn of it from then on.
+ */
+export async function hasLegacyNat(command: "iptables" | "ip6tables", ports: TrafficPorts): Promise<boolean> {
+  const names = await ports.read(command === "iptables" ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names");
+  return names?.split("\n").includes("nat") === true;
+}
+
+/** An IPv6 that is compiled in and not switched off shows at least the loopback's address. */
+export async function hasIpv6(ports: TrafficPorts): Promise<boolean> {
+  return ((await ports.read("/proc/net/if_inet6")) ?? "").trim() !== "";
+}

@@ -1,0 +1,68 @@
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import { instancePorts, portOf, portsOfThose } from "./instance_ports.ts";
+import { applyTable, type NftTable, removeTable } from "./nft_table.ts";
+import { ownName } from "./own_name.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+import { openAt } from "./sockets.ts";
+
+/** Longer ones are legal, but nobody wants to type them. */
+const LONGEST_NAME = 48;
+
+/**
+ * Redirects the clients' port to the instances that are on, one after the other, by a table of our own. It acts on the
+ * first packet of a connection only, so established ones live on where they are. The instances must listen on all
+ * addresses of the host: a redirected connection from outside reaches them on the address that it came in by.
+ *
+ * @throws DeployError `config-invalid` when an instance has no port of its own
+ */
+export function nftTraffic(
+  spec: Extract<TrafficSpec, { by: "nft" }>,
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  const own = instancePorts("nft", service, instances, spec.port);
+  const name = nftTableName(service);
+  const use = (what: string, signal: AbortSignal) => ({
+    what: `${what} port ${spec.port} of ${service}`,
+    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd makes it anew.`,
+    timeoutMs,
+    signal,
+  });
+  return {
+    steer: async (on, signal) => {
+      await applyTable(redirectTable(name, spec.port, portsOfThose(own, on)), use("steer", signal), ports);
+    },
+    taken: async () => {},
+    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    refused: async () => null,
+    remove: (signal) => removeTable(name, use("stop steering", signal), ports),
+  };
+}
+
+export function nftTableName(service: string): string {
+  return ownName("deployd_", service, LONGEST_NAME);
+}
+
+/** Connections from other hosts pass prerouting, those of this host output; each hook has a turn of its own. */
+export function redirectTable(name: string, front: number, backs: readonly number[]): NftTable {
+  // With nobody on, the rule does nothing but ask for connection tracking: the kernel switches that off with the last
+  // rule that needs it, and established connections would be translated no longer and reset (measured).
+  const then = backs.length === 0 ? "ct state new return" : `redirect to ${spread(backs)}`;
+  return {
+    name,
+    counters: [],
+    chains: ["prerouting", "output"].map((hook) => ({
+      name: hook,
+      hook: `type nat hook ${hook} priority -100; policy accept;`,
+      rules: [`fib daddr type local tcp dport ${front} ${then}`],
+    })),
+  };
+}
+
+function spread(backs: readonly number[]): string {
+  if (backs.length === 1) return `:${backs[0]}`;
+  const turns = backs.map((port, turn) => `${turn} : ${port}`).join(", ");
+  return `:numgen inc mod ${backs.length} map { ${turns} }`;
+}

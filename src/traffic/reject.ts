@@ -1,0 +1,69 @@
+import type { Instance } from "../core/traffic.ts";
+import { instancePorts, portOf } from "./instance_ports.ts";
+import { applyTable, listTable, type NftTable, removeTable } from "./nft_table.ts";
+import { ownName } from "./own_name.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+import { openAt } from "./sockets.ts";
+
+const LONGEST_NAME = 48;
+const COUNTER = "refused";
+
+/**
+ * Refuses new connections from other hosts to instances that are off, at once and with a reset: a balancer outside then
+ * tries the next host, where a silent drop would cost it a second or more. This host's own connections are let through,
+ * so that the instance can be checked.
+ *
+ * @throws DeployError `config-invalid` when an instance has no port of its own
+ */
+export function rejectTraffic(
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  const own = instancePorts("reject", service, instances, null);
+  const name = rejectTableName(service);
+  const use = (what: string, signal: AbortSignal) => ({
+    what: `${what} connections to ${service}`,
+    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd makes it anew.`,
+    timeoutMs,
+    signal,
+  });
+  return {
+    steer: async (on, signal) => {
+      for (const instance of on) portOf(own, instance);
+      const off = [...own].filter(([instance]) => !on.includes(instance)).map(([, port]) => port);
+      await applyTable(rejectTable(name, off), use("refuse", signal), ports);
+    },
+    taken: async () => {},
+    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    refused: async (signal) => {
+      const listing = await listTable(name, use("count refused", signal), ports);
+      return Number(/counter refused \{\s*packets (\d+)/.exec(listing ?? "")?.[1] ?? 0);
+    },
+    remove: (signal) => removeTable(name, use("stop refusing", signal), ports),
+  };
+}
+
+/** No service has an `nft` table of this name: that prefix ends where this one goes on. */
+export function rejectTableName(service: string): string {
+  return ownName("deploydreject_", service, LONGEST_NAME);
+}
+
+/** Before the host's own filters, which might accept or drop. Other tables' verdicts cannot undo a reject. */
+export function rejectTable(name: string, off: readonly number[]): NftTable {
+  return {
+    name,
+    counters: [COUNTER],
+    chains: [
+      {
+        name: "input",
+        hook: "type filter hook input priority -10; policy accept;",
+        rules: off.map(
+          (port) =>
+            `iifname != "lo" tcp dport ${port} tcp flags & (syn | ack) == syn counter name "${COUNTER}" reject with tcp reset`,
+        ),
+      },
+    ],
+  };
+}

@@ -1,0 +1,80 @@
+import { DeployError } from "../core/errors.ts";
+import { redact } from "../support/redact.ts";
+import type { ToolResult, TrafficPorts } from "./ports.ts";
+
+export interface ToolUse {
+  readonly argv: readonly string[];
+  /** For its standard input. */
+  readonly input?: string;
+  /** Follows "Cannot": `steer the traffic of web`. */
+  readonly what: string;
+  /** What to do when it fails for no reason that is known here. */
+  readonly hint: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a program that has to succeed, and returns what it printed.
+ *
+ * @throws DeployError `traffic-failed` when it is not there, takes too long or exits with anything but 0; `aborted`
+ */
+export async function runTool(use: ToolUse, ports: TrafficPorts): Promise<string> {
+  const result = await tryTool(use, ports);
+  if (result.code !== 0) throw toolFailure(use, result);
+  return result.stdout;
+}
+
+/**
+ * The same for a program whose failure may mean something.
+ *
+ * @throws DeployError `traffic-failed` when it is not there or takes too long; `aborted`
+ */
+export async function tryTool(use: ToolUse, ports: TrafficPorts): Promise<ToolResult> {
+  const { argv, input, timeoutMs, signal } = use;
+  const [program = ""] = argv;
+  if (ports.find(program) === null) {
+    throw new DeployError(`Cannot ${use.what}: there is no program "${program}" on this host.`, {
+      code: "traffic-failed",
+      hint: `Install the package ${packageOf(program)}, or choose another traffic back end in the agent's file.`,
+    });
+  }
+  return await ports.tool(argv, { ...(input === undefined ? {} : { input }), timeoutMs, signal });
+}
+
+export function toolFailure(use: ToolUse, result: ToolResult): DeployError {
+  return new DeployError(`Cannot ${use.what}: "${use.argv.join(" ")}" exited with ${result.code}${said(result)}.`, {
+    code: "traffic-failed",
+    hint: isRefusal(result) ? RIGHTS_HINT : use.hint,
+  });
+}
+
+const RIGHTS_HINT =
+  "Changing the kernel's rules needs root or CAP_NET_ADMIN: see AmbientCapabilities= in the agent's unit.";
+
+/** True when a program says that it lacks the rights (nft, iptables of either kind). */
+export function isRefusal({ code, stderr }: ToolResult): boolean {
+  return code !== 0 && /Operation not permitted|Permission denied|must be root/.test(stderr);
+}
+
+/** The Debian package that has the program; other distributions call them the same. */
+export function packageOf(program: string): string {
+  if (program === "nft") return "nftables";
+  return /^ip6?tables/.test(program) ? "iptables" : program;
+}
+
+/** The last lines that an error quotes. */
+const QUOTED_LINES = 3;
+
+/** What iptables-nft says on every run on a host where both kinds are in use. */
+const CHATTER = /^# Warning: iptables-legacy tables present/;
+
+/** `, saying: …`, or nothing where the program said nothing. */
+export function said({ stdout, stderr }: ToolResult): string {
+  const lines = (stderr.trim() === "" ? stdout : stderr)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !CHATTER.test(line));
+  const text = redact(lines.slice(-QUOTED_LINES).join(" / ")).replace(/\.$/, "");
+  return text === "" ? "" : `, saying: ${text}`;
+}

@@ -1,0 +1,39 @@
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import { haproxyTraffic } from "./haproxy.ts";
+import { hookTraffic } from "./hook.ts";
+import { iptablesTraffic } from "./iptables.ts";
+import { nftTraffic } from "./nft.ts";
+import { noTraffic } from "./none.ts";
+import type { Traffic, TrafficPorts } from "./ports.ts";
+import { rejectTraffic } from "./reject.ts";
+
+/**
+ * What keeps new connections from the instances of a service, as the host's own file says. Nothing is asked or changed
+ * yet.
+ *
+ * @param instances all that the service has on this host
+ * @param timeoutMs for each change and each question, in milliseconds
+ * @throws DeployError `config-invalid` when the back end cannot be used with these instances
+ */
+export function trafficFor(
+  spec: TrafficSpec,
+  service: string,
+  instances: readonly Instance[],
+  ports: TrafficPorts,
+  timeoutMs: number,
+): Traffic {
+  switch (spec.by) {
+    case "none":
+      return noTraffic();
+    case "nft":
+      return nftTraffic(spec, service, instances, ports, timeoutMs);
+    case "iptables":
+      return iptablesTraffic(spec, service, instances, ports, timeoutMs);
+    case "haproxy":
+      return haproxyTraffic(spec, service, instances, ports, timeoutMs);
+    case "reject":
+      return rejectTraffic(service, instances, ports, timeoutMs);
+    case "hook":
+      return hookTraffic(spec, service, instances, ports, timeoutMs);
+  }
+}

@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Front, type FrontOptions } from "../../src/agent/front.ts";
+import { JournalFile } from "../../src/host/journal.ts";
+import type { Traffic } from "../../src/traffic/ports.ts";
+import { rejection } from "../support/rejection.ts";
+import { tempDir } from "../support/tempdir.ts";
+
+const { signal } = new AbortController();
+let dir: Awaited<ReturnType<typeof tempDir>>;
+let said: string[];
+
+beforeEach(async () => {
+  dir = await tempDir();
+  said = [];
+});
+afterEach(() => dir[Symbol.asyncDispose]());
+
+const journalFile = (): Promise<JournalFile> => JournalFile.open(join(dir.path, "state.json"), () => {});
+
+/** What the disk says at the moment when traffic is changed is what a killed agent's successor would find. */
+async function onDisk(): Promise<readonly string[]> {
+  return (await journalFile()).now.traffic?.off ?? [];
+}
+
+function traffic(name: string, fails: { steer?: boolean; taken?: boolean } = {}): Traffic {
+  return {
+    steer: async (on) => {
+      said.push(`${name} steers to ${on.join()}, on disk off: ${(await onDisk()).join()}`);
+      if (fails.steer === true) throw new Error("no such program");
+    },
+    taken: async (instances) => {
+      said.push(`${name} awaits ${instances.join()}`);
+      if (fails.taken === true) throw new Error("still down");
+    },
+    busy: async () => 0,
+    refused: async () => null,
+    remove: async () => {
+      said.push(`${name} goes away`);
+    },
+  };
+}
+
+async function front(changes: Partial<FrontOptions> = {}): Promise<Front> {
+  return new Front({
+    by: "nft",
+    traffic: traffic("nft"),
+    instances: ["1", "2", "3"],
+    journal: await journalFile(),
+    bootId: "boot 1",
+    timeoutMs: 1_000,
+    former: (by) => traffic(by),
+    ...changes,
+  });
+}
+
+test("that an instance is off is on the disk before it is, and that it is on only afterwards", async () => {
+  const one = await front();
+  await one.turnOff(["1"], signal);
+  await one.turnOff(["2"], signal);
+  await one.turnOn(["1"], signal);
+  expect(said).toEqual([
+    "nft steers to 2,3, on disk off: 1",
+    "nft steers to 3, on disk off: 1,2",
+    "nft steers to 1,3, on disk off: 1,2",
+    "nft awaits 1",
+  ]);
+  expect(await onDisk()).toEqual(["2"]);
+});
+
+test("an instance whose front does not take it counts as off, and is looked at again", async () => {
+  const one = await front({ traffic: traffic("nft", { taken: true }) });
+  await one.turnOff(["1"], signal);
+  expect(String(await rejection(one.turnOn(["1"], signal)))).toContain("still down");
+  expect(one.off).toEqual(["1"]);
+});
+
+test("a new agent keeps off what the one before it may have left off", async () => {
+  await (await front()).turnOff(["2"], signal);
+  said = [];
+  await (await front()).assert(signal);
+  expect(said).toEqual(["nft steers to 1,3, on disk off: 2"]);
+});
+
+test("after a boot all is on, since rules and services came up anew", async () => {
+  await (await front()).turnOff(["2"], signal);
+  said = [];
+  await (await front({ bootId: "boot 2" })).assert(signal);
+  expect(said).toEqual(["nft steers to 1,2,3, on disk off: "]);
+});
+
+test("a host that uses another back end takes away what the former one left", async () => {
+  await (await front()).turnOff(["2"], signal);
+  said = [];
+  await (await front({ by: "haproxy", traffic: traffic("haproxy") })).assert(signal);
+  expect(said).toEqual([
+    "haproxy steers to 1,2,3, on disk off: 2",
+    "nft goes away",
+    "haproxy steers to 1,2,3, on disk off: ",
+  ]);
+  said = [];
+  await (await front({ by: "none", traffic: traffic("none") })).assert(signal);
+  expect(said).toEqual([
+    "none steers to 1,2,3, on disk off: ",
+    "haproxy goes away",
+    "none steers to 1,2,3, on disk off: ",
+  ]);
+});
+
+test("an instance that the host has not got any more is forgotten", async () => {
+  await (await front()).turnOff(["2", "3"], signal);
+  const one = await front({ instances: ["1", "2"] });
+  await one.assert(signal);
+  expect(one.off).toEqual(["2"]);
+});
+
+test("a service without a front leaves nothing on the disk", async () => {
+  const one = await front({ by: "none", traffic: traffic("none") });
+  await one.assert(signal);
+  expect((await journalFile()).now.traffic).toBeNull();
+});
+
+test("what was left off gets its traffic back when it is healthy", async () => {
+  const one = await front();
+  await one.turnOff(["1", "2"], signal);
+  await one.settle(async (name) => name === "2", signal);
+  expect(one.off).toEqual(["1"]);
+});
+
+test("where nothing would have traffic, all have it: who may answer is better than nobody", async () => {
+  const one = await front();
+  await one.turnOff(["1", "2", "3"], signal);
+  await one.settle(async () => false, signal);
+  expect(one.off).toEqual([]);
+});

@@ -1,0 +1,236 @@
+import { expect, test } from "bun:test";
+import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
+import type { RestartPhase } from "../../src/core/traffic.ts";
+import type { RollCounts } from "../../src/core/types.ts";
+import { rollBatch, type RollPlan, type RollPorts } from "../../src/restart/driver.ts";
+import type { Handover, Supervisor } from "../../src/restart/ports.ts";
+import { rejection } from "../support/rejection.ts";
+
+const { signal } = new AbortController();
+const quick = { now: () => 0, sleep: async () => {} };
+
+/** What went wrong in a phase, and until which look connections stay open. */
+interface Troubles {
+  readonly fails?: Partial<Record<RestartPhase, ErrorCode>>;
+  /** Connections by look; the last one for ever. */
+  readonly open?: readonly (number | null)[];
+  readonly healthy?: readonly string[];
+  readonly handsOver?: boolean;
+  readonly reloads?: boolean;
+  readonly noTraffic?: boolean;
+}
+
+/** A batch on a host where everything that happens is written down. */
+function host(troubles: Troubles = {}) {
+  const done: string[] = [];
+  let counts: RollCounts | null = null;
+  let looks = 0;
+  let touched = false;
+  const does = async (what: string, phase?: RestartPhase): Promise<void> => {
+    done.push(what);
+    const code = phase === undefined ? undefined : troubles.fails?.[phase];
+    if (code !== undefined) throw new DeployError(`${phase} went wrong`, { code });
+  };
+  const handover: Handover = {
+    begin: () => does("begin", "start"),
+    abandon: () => does("abandon"),
+    oldPids: async () => [41, 42],
+    finish: () => does("finish", "stop"),
+  };
+  const supervisor = (name: string): Supervisor => ({
+    restart: () => does(`restart ${name}`, "start"),
+    parts:
+      troubles.reloads === true || troubles.handsOver === true
+        ? null
+        : { stop: () => does(`stop ${name}`, "stop"), start: () => does(`start ${name}`, "start") },
+    handover: troubles.handsOver === true ? handover : null,
+    mainPids: async () => [Number(name)],
+  });
+  const ports: RollPorts = {
+    instance: (name) => ({
+      supervisor: supervisor(name),
+      untilHealthy: () => does(`healthy ${name}`, "healthy"),
+      tell: (pids) => does(`tell ${pids.join()}`, "tell"),
+      resume: (pids) => does(`resume ${pids.join()}`),
+      busy: async () => {
+        const open = troubles.open ?? [0];
+        return open[Math.min(looks++, open.length - 1)] ?? null;
+      },
+    }),
+    isHealthy: async (name) => (troubles.healthy ?? ["1", "2", "3", "4"]).includes(name),
+    traffic:
+      troubles.noTraffic === true
+        ? null
+        : {
+            off: (batch) => does(`off ${batch.join()}`, "off"),
+            on: (batch) => does(`on ${batch.join()}`, "on"),
+            refused: async () => (done.length === 0 ? 5 : 7),
+          },
+    verify: () => does("verify", "verify"),
+    clock: quick,
+    onPhase: () => {},
+    onTouch: () => (touched = true),
+    onCounts: (now) => (counts = now),
+  };
+  return { ports, done, counts: () => counts, touched: () => touched };
+}
+
+const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
+  batch: ["1"],
+  all: ["1", "2", "3", "4"],
+  minAvailable: 3,
+  availableMs: 1_000,
+  idleMs: 1_000,
+  provesHealth: true,
+  force: new Set(),
+  ...changes,
+});
+
+test("a batch goes through all phases in the order that drops nothing", async () => {
+  const { ports, done, counts } = host({ open: [2, 1, 0] });
+  await rollBatch(plan(), ports, signal);
+  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+  expect(counts()).toMatchObject({ instances: 1, closed: 0, refused: 2, forced: [] });
+  expect(Object.keys(counts()?.phaseMs ?? {})).toEqual([
+    "off",
+    "tell",
+    "idle",
+    "stop",
+    "start",
+    "healthy",
+    "on",
+    "verify",
+  ]);
+});
+
+test("all of a batch are through one phase before any is in the next", async () => {
+  const { ports, done } = host();
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  expect(done).toEqual([
+    "off 1,2",
+    "tell 1",
+    "tell 2",
+    "stop 1",
+    "stop 2",
+    "start 1",
+    "start 2",
+    "healthy 1",
+    "healthy 2",
+    "on 1,2",
+    "verify",
+  ]);
+});
+
+test("a service that nobody drains and nothing fronts is restarted by its supervisor in one", async () => {
+  const { ports, done } = host({ noTraffic: true });
+  await rollBatch(plan({ idleMs: null, provesHealth: false, minAvailable: 0 }), { ...ports, verify: null }, signal);
+  expect(done).toEqual(["restart 1"]);
+});
+
+test("a reload is drained like a restart, and closes nothing", async () => {
+  const { ports, done, counts } = host({ reloads: true, open: [0, 0, 9] });
+  await rollBatch(plan(), ports, signal);
+  expect(done).toEqual(["off 1", "tell 1", "restart 1", "healthy 1", "on 1", "verify"]);
+  expect(counts()?.closed).toBeNull();
+});
+
+test.each<[RestartPhase, ErrorCode, string[]]>([
+  ["off", "traffic-failed", ["off 1", "resume 1", "on 1"]],
+  ["tell", "restart-failed", ["off 1", "tell 1", "resume 1", "on 1"]],
+])("what fails in the phase %s is called off: the app goes on and has its traffic back", async (phase, code, said) => {
+  const { ports, done, touched } = host({ fails: { [phase]: code } });
+  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code });
+  expect(done).toEqual(said);
+  expect(touched()).toBe(false);
+});
+
+test("clients that do not leave call the restart off, and are told of by number", async () => {
+  const { ports, done } = host({ open: [4, 3] });
+  const error = await rejection(rollBatch(plan(), ports, signal));
+  expect(error).toMatchObject({ code: "drain-timeout" });
+  expect(String(error)).toContain("after 1 s 3 connections are open");
+  expect(done).toEqual(["off 1", "tell 1", "resume 1", "on 1"]);
+});
+
+test("clients that do not leave are closed and counted where that is forced", async () => {
+  const { ports, done, counts } = host({ open: [4, 3] });
+  await rollBatch(plan({ force: new Set(["idle"]) }), ports, signal);
+  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+  expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
+});
+
+test("where nobody can count connections nobody waits for them", async () => {
+  const { ports, done, counts } = host({ open: [null] });
+  await rollBatch(plan(), ports, signal);
+  expect(done).toContain("stop 1");
+  expect(counts()?.closed).toBeNull();
+});
+
+test.each<[RestartPhase, string[]]>([
+  ["stop", ["off 1", "tell 1", "stop 1"]],
+  ["start", ["off 1", "tell 1", "stop 1", "start 1"]],
+  ["healthy", ["off 1", "tell 1", "stop 1", "start 1", "healthy 1"]],
+])("traffic stays off when the phase %s fails, since there is nothing behind it", async (phase, said) => {
+  const { ports, done, touched } = host({ fails: { [phase]: "restart-failed" } });
+  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code: "restart-failed" });
+  expect(done).toEqual(said);
+  expect(touched()).toBe(true);
+});
+
+test("what a restart has cost is known also when it fails", async () => {
+  const { ports, counts } = host({ open: [2], fails: { healthy: "check-failed" } });
+  await rejection(rollBatch(plan({ force: new Set(["idle"]) }), ports, signal));
+  expect(counts()).toMatchObject({ closed: 2, forced: ["idle"] });
+});
+
+test("no batch is taken out while too few others are healthy", async () => {
+  const { ports, done } = host({ healthy: ["1", "2", "3"] });
+  const error = await rejection(rollBatch(plan(), ports, signal));
+  expect(error).toMatchObject({ code: "instances-unavailable" });
+  expect(String(error)).toContain("of 4 instances 2, 3 would be left healthy, and 3 must be");
+  expect(done).toEqual([]);
+});
+
+test("an instance that is down takes nothing away and may be restarted all the same", async () => {
+  const { ports, done } = host({ healthy: ["2"] });
+  await rollBatch(plan(), ports, signal);
+  expect(done).toContain("start 1");
+});
+
+test("a successor is proven before the old one is told to go", async () => {
+  const { ports, done, counts } = host({ handsOver: true, noTraffic: true, open: [1, 0, 0, 6] });
+  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal);
+  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
+  expect(counts()?.closed).toBe(6);
+});
+
+test("a successor that is not healthy is taken back, and the old one is told nothing", async () => {
+  const { ports, done, touched } = host({ handsOver: true, noTraffic: true, fails: { healthy: "check-failed" } });
+  expect(await rejection(rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal))).toMatchObject({
+    code: "check-failed",
+  });
+  expect(done).toEqual(["begin", "healthy 1", "abandon"]);
+  expect(touched()).toBe(false);
+});
+
+test("clients that stay with the old one do not keep it once the successor serves", async () => {
+  const { ports, done, counts } = host({ handsOver: true, noTraffic: true, open: [3] });
+  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal);
+  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
+  expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
+});
+
+test("a batch that is stopped in the middle is left as it is, for the agent that comes next", async () => {
+  const stop = new AbortController();
+  const { ports, done } = host({ open: [1] });
+  const clock = {
+    ...quick,
+    sleep: async () => {
+      stop.abort(new Error("the agent stops"));
+      throw new DeployError("Cannot wait: it was called off.", { code: "aborted" });
+    },
+  };
+  const error = await rejection(rollBatch(plan({ force: new Set(["idle"]) }), { ...ports, clock }, stop.signal));
+  expect(error).toMatchObject({ code: "aborted" });
+  expect(done).toEqual(["off 1", "tell 1"]);
+});
