@@ -1,4 +1,4 @@
-import { sumOfKnown } from "./roll.ts";
+import { summed, sumOfKnown } from "./roll.ts";
 import type { RollCounts } from "./types.ts";
 import type { Failure, Gate, Slot } from "../schema/znodes.ts";
 
@@ -33,15 +33,16 @@ export function withHealthy(gate: Gate, host: string): Gate {
 
 /** The gate with what one more host's restarts have cost. */
 export function withCost(gate: Gate, roll: RollCounts): Gate {
-  const { hosts, instances, closed, refused } = gate.cost ?? { hosts: 0, instances: 0, closed: null, refused: null };
+  const { cost } = gate;
   return {
     ...gate,
     cost: {
-      ...gate.cost,
-      hosts: hosts + 1,
-      instances: instances + roll.instances,
-      closed: sumOfKnown(closed, roll.closed),
-      refused: sumOfKnown(refused, roll.refused),
+      ...cost,
+      hosts: (cost?.hosts ?? 0) + 1,
+      instances: (cost?.instances ?? 0) + roll.instances,
+      closed: sumOfKnown(cost?.closed ?? null, roll.closed),
+      refused: sumOfKnown(cost?.refused ?? null, roll.refused),
+      phaseMs: summed<string>(cost?.phaseMs ?? {}, roll.phaseMs) as Record<string, number>,
     },
   };
 }

@@ -42,22 +42,28 @@ export function touchedBy(roll: Roll, instances: readonly InstanceServed[], prev
     .map(({ name }) => name);
 }
 
+/** Time by phase of both. */
+export function summed<Phase extends string>(
+  a: Readonly<Partial<Record<Phase, number>>>,
+  b: Readonly<Partial<Record<Phase, number>>>,
+): Partial<Record<Phase, number>> {
+  const total: Partial<Record<Phase, number>> = { ...a };
+  for (const phase of Object.keys(b) as Phase[]) total[phase] = (total[phase] ?? 0) + (b[phase] ?? 0);
+  return total;
+}
+
 /** Null only when nobody could count at all: what one instance does not tell must not hide what another does. */
 export function sumOfKnown(a: number | null, b: number | null): number | null {
   return a === null && b === null ? null : (a ?? 0) + (b ?? 0);
 }
 
 export function added(a: RollCounts, b: RollCounts): RollCounts {
-  const phaseMs = { ...a.phaseMs };
-  for (const [phase, ms] of Object.entries(b.phaseMs) as [keyof typeof phaseMs, number][]) {
-    phaseMs[phase] = (phaseMs[phase] ?? 0) + ms;
-  }
   return {
     instances: a.instances + b.instances,
     closed: sumOfKnown(a.closed, b.closed),
     refused: sumOfKnown(a.refused, b.refused),
     forced: [...new Set([...a.forced, ...b.forced])],
-    phaseMs,
+    phaseMs: summed(a.phaseMs, b.phaseMs),
   };
 }
 

@@ -175,8 +175,18 @@ function stateFields({ record, live }: DeployView) {
 export function costFields(live: DeployView["live"]) {
   const cost = live?.gate.cost;
   if (cost === undefined) return null;
-  const { hosts, instances, closed, refused } = cost;
-  return { hosts, instances, closed_connections: closed, refused_connections: refused };
+  const { hosts, instances, closed, refused, phaseMs } = cost;
+  return {
+    hosts,
+    instances,
+    closed_connections: closed,
+    refused_connections: refused,
+    phases_s: secondsByPhase(phaseMs),
+  };
+}
+
+export function secondsByPhase(phaseMs: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(phaseMs).map(([phase, ms]) => [phase, ms / 1000]));
 }
 
 export function failureFields(failure: HostFailure) {

@@ -1,7 +1,7 @@
 import type { HostStatus, Wish } from "../schema/znodes.ts";
 import type { Overview } from "../store/overview.ts";
 import { failuresIn, lastMovement, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
-import { costFields, failureFields } from "./follow_text.ts";
+import { costFields, failureFields, secondsByPhase } from "./follow_text.ts";
 import { hostRows, type HostRow } from "./host_model.ts";
 import { deployFields } from "./deploy_document.ts";
 import { secondsBetween } from "./times.ts";
@@ -69,7 +69,6 @@ function hostFields({ host, role, zone, connected, phase, status }: HostRow, now
 function restartFields(roll: NonNullable<HostStatus["roll"]> | null) {
   if (roll === null) return null;
   const { build, deploy, instances, closed, refused, forced, phaseMs } = roll;
-  const phases = Object.entries(phaseMs).map(([phase, ms]) => [phase, ms / 1000]);
   return {
     build,
     deploy,
@@ -77,6 +76,6 @@ function restartFields(roll: NonNullable<HostStatus["roll"]> | null) {
     closed_connections: closed,
     refused_connections: refused,
     forced,
-    phases_s: Object.fromEntries(phases),
+    phases_s: secondsByPhase(phaseMs),
   };
 }

@@ -116,8 +116,9 @@ const costSchema = z.looseObject({
   closed: z.int().min(0).nullable(),
   /** Connections refused while traffic was off; null where no traffic back end can tell. */
   refused: z.int().min(0).nullable(),
+  /** Milliseconds by phase, over all hosts. */
+  phaseMs: z.record(z.string(), z.number()).default({}),
 });
-export type DeployCost = z.output<typeof costSchema>;
 
 /** `services/<service>/deploys/<id>/gate`: who is out of service now and who failed; changed by compare-and-set only. */
 export const gateSchema = z.looseObject({

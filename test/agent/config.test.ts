@@ -63,6 +63,21 @@ test.each([
   expect(() => load(file, { DEPLOYD_ZOOKEEPER: "zk:2181" })).toThrow(problem);
 });
 
+const two = "instances = [{ name = '1', port = 8081 }, { name = '2', port = 8082 }]";
+
+test.each([
+  ["traffic = { by = 'nft', port = 80 }", "traffic by nft needs the port of each instance"],
+  ["instances = [{ name = 'a' }]\ntraffic = { by = 'reject' }", "traffic by reject needs the port of each instance"],
+  ["instances = [{ name = 'a' }, { name = 'a' }]", 'two instances are named "a"'],
+  ["instances = [{ name = 'a', port = 1 }, { name = 'b', port = 1 }]", "two instances have port 1"],
+  [`${two}\ntraffic = { by = 'iptables', port = 8082 }`, "8082 is the port of an instance, not the one in front"],
+  [`${two}\nrolling = { min_available = 2 }`, "2 of 2 instances in service leaves none that could be restarted"],
+  [`${two}\nrolling = { batch = '0%' }`, "a number or a percentage is wanted"],
+  ["traffic = { by = 'haproxi' }", "services.web.traffic.by"],
+])("copies and traffic that do not go together are named: %s", (section, problem) => {
+  expect(() => load(`[services.web]\n${section}`, { DEPLOYD_ZOOKEEPER: "zk" })).toThrow(problem);
+});
+
 test("every mistake is listed, not only the first", () => {
   const text = "root = 'x'\nlog_level = 'loud'\n[services.web]";
   expect(() => load(text, { DEPLOYD_ZOOKEEPER: "zk" })).toThrow(/root.*log_level|log_level.*root/);

@@ -1,0 +1,95 @@
+import { expect, test } from "bun:test";
+import { emptyGate, withCost } from "../../src/core/gate.ts";
+import {
+  added,
+  batchSize,
+  isRolled,
+  mayTakeOut,
+  minAvailable,
+  nextBatch,
+  noCounts,
+  rollOf,
+  touchedBy,
+  withBatchBegun,
+  withBatchDone,
+} from "../../src/core/roll.ts";
+import type { InstanceServed } from "../../src/core/types.ts";
+
+const runs = (name: string, build: string | null): InstanceServed => ({
+  name,
+  served: build === null ? { kind: "down" } : { kind: "build", build },
+});
+
+test("a roll goes batch by batch, and one that was begun comes first", () => {
+  let roll = rollOf(["1", "2", "3"]);
+  expect(nextBatch(roll, 2)).toEqual(["1", "2"]);
+  roll = withBatchBegun(roll, ["1", "2"]);
+  expect(roll.begun).toBe(1);
+  // Whatever the host's file says meanwhile.
+  expect(nextBatch(roll, 1)).toEqual(["1", "2"]);
+  roll = withBatchDone(roll);
+  expect(nextBatch(roll, 2)).toEqual(["3"]);
+  expect(roll.begun).toBe(0);
+  expect(isRolled(withBatchDone(withBatchBegun(roll, ["3"])))).toBe(true);
+});
+
+test("a turn back restarts what was touched, what was being restarted, and what runs the new build by itself", () => {
+  const roll = { begun: 1, batch: ["2"], left: ["2", "3", "4"] };
+  const instances = [runs("1", "v2"), runs("2", null), runs("3", "v1"), runs("4", "v2")];
+  expect(touchedBy(roll, instances, "v1")).toEqual(["1", "2", "4"]);
+  expect(touchedBy(rollOf(["1", "2"]), [runs("1", "v1"), runs("2", null)], "v1")).toEqual([]);
+});
+
+test.each<[number | string, number, number]>([
+  [1, 4, 1],
+  [2, 4, 2],
+  [9, 4, 4],
+  ["25%", 4, 1],
+  ["50%", 5, 2],
+  ["1%", 4, 1],
+  ["100%", 4, 4],
+])("a batch of %p in %i instances is %i", (batch, total, size) => {
+  expect(batchSize(batch, total)).toBe(size);
+});
+
+test("half of the instances stay in service unless the host says otherwise, and an only one may go", () => {
+  expect([1, 2, 3, 4, 5].map((total) => minAvailable(undefined, total))).toEqual([0, 1, 2, 2, 3]);
+  expect(minAvailable(0, 4)).toBe(0);
+});
+
+test("a batch is taken out only where enough healthy ones stay, or where none of it is healthy anyway", () => {
+  const healthy = new Set(["1", "2", "3"]);
+  expect(mayTakeOut(["1"], healthy, 2)).toBe(true);
+  expect(mayTakeOut(["1"], healthy, 3)).toBe(false);
+  expect(mayTakeOut(["4"], healthy, 3)).toBe(true);
+  expect(mayTakeOut(["1", "4"], healthy, 3)).toBe(false);
+  expect(mayTakeOut(["4"], new Set(), 3)).toBe(true);
+});
+
+test("costs add up, and what nobody could count stays unknown", () => {
+  const first = { ...noCounts, instances: 1, closed: 2, forced: ["idle"] as const, phaseMs: { idle: 5, stop: 1 } };
+  const second = { ...noCounts, instances: 1, closed: 1, forced: ["idle"] as const, phaseMs: { idle: 7 } };
+  expect(added(first, second)).toEqual({
+    instances: 2,
+    closed: 3,
+    refused: null,
+    forced: ["idle"],
+    phaseMs: { idle: 12, stop: 1 },
+  });
+  expect(added(first, noCounts).closed).toBe(2);
+});
+
+test("the gate adds up what the hosts of a deploy have cost, and keeps what a newer deployd added", () => {
+  const gate = {
+    ...emptyGate,
+    cost: { hosts: 1, instances: 4, closed: null, refused: 3, phaseMs: { idle: 5 }, more: 1 },
+  };
+  expect(withCost(gate, { ...noCounts, instances: 2, closed: 1, phaseMs: { idle: 5, on: 2 } }).cost).toEqual({
+    hosts: 2,
+    instances: 6,
+    closed: 1,
+    refused: 3,
+    phaseMs: { idle: 10, on: 2 },
+    more: 1,
+  });
+});
