@@ -6,7 +6,7 @@ import type { RunCommand } from "../support/command.ts";
 import { systemClock } from "../support/clock.ts";
 
 const INTERVAL_MS = 100;
-const REQUEST_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 const ANY_GOOD_STATUS = Array.from({ length: 200 }, (_, at) => 200 + at);
 
 /**

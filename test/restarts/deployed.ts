@@ -5,6 +5,7 @@ import { killProcessesOf } from "../support/fleet_leftovers.ts";
 import { appEnvironment, INSTANCES, type AppManners } from "./app.ts";
 import { STATUS, ZOOKEEPER, ZOOKEEPER_PROGRAM, type DrivenHost } from "./drive.ts";
 import { nodeProgram } from "./load.ts";
+import type { Started } from "../support/netns.ts";
 import { startProgram, type Network } from "./network.ts";
 
 const repository = join(import.meta.dir, "..", "..");
@@ -17,12 +18,19 @@ export interface DeployedOptions {
   readonly traffic: string;
   /** The build's [drain]; null for none. */
   readonly drain: string | null;
+  /** How many of the copies there are; all of them unless given. */
+  readonly copies?: number;
 }
 
 /** A host with four copies of the service, restarted by commands. */
 export interface Deployed extends DrivenHost, AsyncDisposable {
   /** Where the copies write what happens to them. */
   readonly events: string;
+  /** The service's directory. */
+  readonly root: string;
+  /** Starts another agent, after the one before it was killed. */
+  startAgent(): Started;
+  readonly agent: Started;
 }
 
 /** Starts ZooKeeper and the compiled agent on the host of the network; `dir` takes all that they write. */
@@ -37,8 +45,12 @@ export async function startDeployed(network: Network, dir: string, options: Depl
   const argv = [process.execPath, "-e", ZOOKEEPER_PROGRAM];
   startProgram(network.host, argv, { cwd: repository, log: join(dir, "zookeeper.log") });
   const binary = await deploydBinary();
-  startProgram(network.host, [binary, "agent", "--config", config], { log: join(dir, "agent.log") });
+  const startAgent = (): Started =>
+    startProgram(network.host, [binary, "agent", "--config", config], { log: join(dir, "agent.log") });
   return {
+    root: join(root, "web"),
+    startAgent,
+    agent: startAgent(),
     ctl: async (...args) => {
       const env = ["env", `DEPLOYD_ZOOKEEPER=${ZOOKEEPER}`, `HOME=${dir}`];
       const { code, stdout, stderr } = await network.host.run([...env, binary, "ctl", ...args]);
@@ -66,10 +78,10 @@ function httpPort(port: number): number {
   return port + 1_000;
 }
 
-function agentConfig(builds: string, root: string, { manners, traffic }: DeployedOptions): string {
+function agentConfig(builds: string, root: string, { manners, traffic, copies }: DeployedOptions): string {
   const env = { NODE: nodeProgram(), ...appEnvironment(manners), EVENTS_FILE: join(root, "web/shared/run/events") };
   const lines = Object.entries(env).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-  const instances = INSTANCES.map(
+  const instances = INSTANCES.slice(0, copies).map(
     ({ name, port }) => `[[services.web.instances]]
 name = "${name}"
 port = ${port}
@@ -114,7 +126,7 @@ pid=$(cat "$file" 2>/dev/null) || exit 0
 rm "$file"
 kill "$pid" 2>/dev/null || exit 0
 # Gone when the kernel has let go of all that it had; its number may stay taken for as long as process 1 likes.
-while [ -e "/proc/$pid/cwd" ]; do sleep 0.05; done
+while [ -e "/proc/$pid/cwd" ]; do sleep 0.02; done
 '''
 start = '''
 cd "$DEPLOYD_CURRENT"
@@ -126,7 +138,7 @@ timeout_s = 20
 ${drain === null ? "" : `[drain]\n${drain}\n`}
 [check]
 http = "http://127.0.0.1:\${${protocol === "http" ? "PORT" : "HTTP_PORT"}}/health"
-interval_s = 0.1
+interval_s = 0.05
 deadline_s = 20
 successes = 2
 `;

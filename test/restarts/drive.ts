@@ -21,12 +21,14 @@ const DEPLOY_S = 120;
 const rollSection = z.looseObject({
   instances: z.int(),
   /** Connections that were open when their copy was stopped. */
-  closed: z.int(),
+  closed: z.int().nullable(),
   refused: z.int().nullable(),
   forced: z.array(z.string()),
   phaseMs: z.record(z.string(), z.number()),
 });
-const statusDocument = z.looseObject({ services: z.array(z.looseObject({ roll: rollSection.nullish() })) });
+const statusDocument = z.looseObject({
+  services: z.array(z.looseObject({ status: z.looseObject({ roll: rollSection.nullish() }) })),
+});
 
 /** What the agent says its last restarts cost. */
 export type ToldRoll = z.output<typeof rollSection>;
@@ -70,13 +72,13 @@ export async function rollUnderLoad(
     await deploy(host, build);
     const deployMs = Math.round(performance.now() - startedAt);
     for (const load of loads) await load.end();
-    const told = statusDocument.parse(JSON.parse(await host.status())).services[0]?.roll ?? null;
+    const told = statusDocument.parse(JSON.parse(await host.status())).services[0]?.status.roll ?? null;
     rolled.push({ deployMs, told });
   }
   return rolled;
 }
 
-async function addBuild(host: DrivenHost, build: string): Promise<string> {
+export async function addBuild(host: DrivenHost, build: string): Promise<string> {
   const tree = join(host.builds.here, build);
   await mkdir(tree, { recursive: true });
   await copyFile(APP_PROGRAM, join(tree, "app.mjs"));
