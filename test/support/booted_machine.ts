@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { makeControlGroups } from "./control_groups.ts";
 import { eventually } from "./eventually.ts";
 
 export interface Ran {
@@ -57,39 +58,64 @@ export async function bootMachine(): Promise<BootedMachine> {
     await mkdir(join(tree, "etc/systemd/system"), { recursive: true });
     await rm(join(tree, "etc/systemd/system/timers.target"), { force: true });
     await symlink("/dev/null", join(tree, "etc/systemd/system/timers.target"));
-    const network = basename(directory);
-    await must("ip", "netns", "add", network);
-    cleanUps.push(() => must("ip", "netns", "delete", network));
-    await must("ip", "-n", network, "link", "set", "lo", "up");
-    return await boot(tree, network, cleanUps, tearDown);
+    const name = basename(directory);
+    await must("ip", "netns", "add", name);
+    cleanUps.push(() => must("ip", "netns", "delete", name));
+    await must("ip", "-n", name, "link", "set", "lo", "up");
+    // Two machines at once, of two runs of the tests, would keep their units in the same control groups otherwise, and
+    // each wait for the other's processes to end.
+    const groups = await makeControlGroups(name);
+    cleanUps.push(async () => groups[Symbol.asyncDispose]());
+    return await boot({ name, directory, tree, groups: groups.directories }, cleanUps, tearDown);
   } catch (error) {
     await tearDown();
     throw error;
   }
 }
 
+interface Prepared {
+  /** Of the machine and of its network namespace. */
+  readonly name: string;
+  /** For what belongs to the machine and is not in it. */
+  readonly directory: string;
+  readonly tree: string;
+  readonly groups: readonly string[];
+}
+
 async function boot(
-  tree: string,
-  network: string,
+  { name, directory, tree, groups }: Prepared,
   cleanUps: (() => Promise<unknown>)[],
   tearDown: () => Promise<void>,
 ): Promise<BootedMachine> {
+  const consoleLog = join(directory, "console.log");
   const container = Bun.spawn(
     [
-      "systemd-nspawn",
+      "/bin/sh",
+      "-c",
+      'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs" || exit; done; exec systemd-nspawn "$@"',
+      "sh",
       "--quiet",
+      `--machine=${name}`,
       `--directory=${tree}`,
-      `--network-namespace-path=/run/netns/${network}`,
+      `--network-namespace-path=/run/netns/${name}`,
       "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
       "--register=no",
       "--keep-unit",
-      "--console=pipe",
+      // Through a pipe nothing of what systemd says would arrive.
+      "--console=read-only",
       "--boot",
       "systemd.unit=basic.target",
+      "systemd.show_status=1",
+      "systemd.log_color=0",
     ],
-    { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    {
+      env: { ...process.env, CONTROL_GROUPS: groups.join(" ") },
+      stdin: "ignore",
+      stdout: Bun.file(consoleLog),
+      stderr: Bun.file(join(directory, "nspawn.log")),
+    },
   );
-  const said = Promise.all([new Response(container.stdout).text(), new Response(container.stderr).text()]);
+  // Its init, once it is there.
   let leader = "";
   cleanUps.push(async () => {
     if (leader !== "") await collect(["nsenter", "--target", leader, "--all", "--root", "systemctl", "poweroff"]);
@@ -98,30 +124,27 @@ async function boot(
     if (!ended) container.kill("SIGKILL");
     await container.exited;
   });
-  leader = await eventually(async () => {
-    if (container.exitCode !== null) return "ended";
-    const children = await readFile(`/proc/${container.pid}/task/${container.pid}/children`, "utf8");
-    return /^\d+/.exec(children)?.[0] ?? null;
-  }, BOOT_MS);
-  if (leader === "ended") {
-    leader = "";
-    throw new Error(`systemd-nspawn ended with ${container.exitCode}: ${(await said).join("")}`);
-  }
   const run = (...argv: string[]) => collect(["nsenter", "--target", leader, "--all", "--root", "--wd=/", ...argv]);
+  let waitsFor = "its init to be started";
   try {
-    await eventually(async () => (await run("systemctl", "is-active", "basic.target")).code === 0, BOOT_MS);
+    await eventually(async () => {
+      if (container.exitCode !== null) return true;
+      leader = (await initBelow(container.pid)) ?? "";
+      return leader !== "" && (await run("systemctl", "is-active", "basic.target")).code === 0;
+    }, BOOT_MS);
+    if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
   } catch (error) {
-    throw new Error(`systemd did not boot; it waits for: ${(await run("systemctl", "list-jobs")).output}`, {
-      cause: error,
-    });
+    if (leader !== "") waitsFor = (await run("systemctl", "list-jobs")).output;
+    const said = [await readFile(join(directory, "nspawn.log"), "utf8"), await readFile(consoleLog, "utf8")].join("");
+    throw new Error(`systemd did not boot.\n--- it waits for\n${waitsFor}\n--- it said\n${said}`, { cause: error });
   }
 
   const outside = (path: string): string => join(tree, path);
   return {
     run,
-    runBeside: (argv, env = {}) => collect(["ip", "netns", "exec", network, ...argv], env),
+    runBeside: (argv, env = {}) => collect(["ip", "netns", "exec", name, ...argv], env),
     startBeside: (argv, cwd) => {
-      const child = Bun.spawn(["ip", "netns", "exec", network, ...argv], {
+      const child = Bun.spawn(["ip", "netns", "exec", name, ...argv], {
         cwd,
         stdin: "ignore",
         stdout: "ignore",
@@ -139,6 +162,19 @@ async function boot(
     },
     [Symbol.asyncDispose]: tearDown,
   };
+}
+
+/**
+ * The child that is process 1 of its own namespace. Before it systemd-nspawn has another child for some milliseconds, longer
+ * where the machine is busy, which makes the namespaces and ends.
+ */
+async function initBelow(pid: number): Promise<string | undefined> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  for (const child of children.split(" ").filter((name) => name !== "")) {
+    const status = await readFile(`/proc/${child}/status`, "utf8").catch(() => "");
+    if (/^NSpid:.*\t1$/m.test(status)) return child;
+  }
+  return undefined;
 }
 
 function requireAll(): void {
