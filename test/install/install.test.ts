@@ -310,7 +310,12 @@ describe("install.sh", () => {
   });
 
   test("installs only the binary, below HOME, for who is not root", async () => {
-    const home = join(dir.path, "home");
+    // Where everybody can get at it, as for install.sh itself without TMPDIR; the test's own may be for root alone.
+    await using open = await tempDir("/tmp");
+    await chmod(open.path, 0o755);
+    const mirror = join(open.path, "mirror");
+    await writeMirror(mirror, fakeBinary("1"));
+    const home = join(open.path, "home");
     await mkdir(home);
     await chmod(home, 0o777);
     const { code, stdout, stderr } = await runInstall(["--base-url", mirror], {

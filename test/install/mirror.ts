@@ -22,9 +22,12 @@ export async function writeMirror(
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
   const all: [string, string | Uint8Array][] = [[binaryName, binary], ...Object.entries(files)];
-  for (const [name, bytes] of all) await writeFile(join(directory, name), bytes);
   const sums = all.map(([name, bytes]) => `${sha256(bytes)}  ${name}\n`).join("");
-  await writeFile(join(directory, "SHA256SUMS"), sums);
+  // Readable for everybody, whatever the umask that the tests run under.
+  for (const [name, bytes] of [...all, ["SHA256SUMS", sums] as const]) {
+    await writeFile(join(directory, name), bytes);
+    await chmod(join(directory, name), 0o644);
+  }
   await chmod(directory, 0o755);
 }
 
@@ -53,6 +56,8 @@ export async function runInstall(args: readonly string[], options: RunOptions = 
   // As it arrives from curl: the script is on the standard input.
   const child = Bun.spawn([...becoming, ...(options.shell ?? ["sh"]), "-s", "--", ...args], {
     env: { ...DEFAULT_ENV, ...options.env },
+    // Not the repository, which may stand where only root can look.
+    cwd: "/",
     stdin: Bun.file(script),
     stdout: "pipe",
     stderr: "pipe",
