@@ -325,7 +325,7 @@ describe("install.sh", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("not root: only the binary is installed");
     expect(stdout).toContain(`${home}/.local/bin is not in PATH`);
-    expect(await readdir(home, { recursive: true })).toEqual([".local", ".local/bin", ".local/bin/deployd"]);
+    expect((await readdir(home, { recursive: true })).sort()).toEqual([".local", ".local/bin", ".local/bin/deployd"]);
   });
 
   test.each([
