@@ -3,7 +3,7 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { digestId } from "../../src/zookeeper/server/access.ts";
 import { eventually } from "../support/eventually.ts";
-import { startEnsemble, type RealEnsemble } from "../support/zookeeper.ts";
+import { fourLetters, startEnsemble, type RealEnsemble } from "../support/zookeeper.ts";
 
 const superPassword = "for this test";
 
@@ -70,6 +70,8 @@ test("a server without its ensemble serves readers who ask for that, until a ser
   await onLeft.close();
   await before.close();
   await Promise.all(others.map((server) => server.kill()));
+  // Until it has noticed that it is alone, it gives sessions that may write.
+  await eventually(async () => (await fourLetters(left?.port ?? 0, "srvr")).includes("Mode: read-only"), 20_000);
 
   await using reader = new ZooKeeper({ servers: connectString, readOnly: true });
   const states: string[] = [];
