@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
 import { withFleet, type Fleet } from "../support/fleet.ts";
 import type { FleetHost } from "../support/fleet_host.ts";
@@ -27,6 +29,11 @@ async function restarting(fleet: Fleet): Promise<FleetHost | undefined> {
   return fleet.hosts.find((host) => host.name === name);
 }
 
+/** For a start command that must not be over before the test has seen it. */
+function untilThereIs(file: string): string {
+  return `until [ -e '${file}' ]; do sleep 0.05; done`;
+}
+
 // They wait most of the time, for sessions to end.
 test.concurrent(
   "when ZooKeeper dies while a host has a slot, that host finishes, no other begins, and the deploy ends once it is back",
@@ -34,13 +41,15 @@ test.concurrent(
     const port = await servicePort();
     await using server = await startZooKeeper({ port });
     await withFleet({ hosts: 3, zookeeper: server.connectString }, async (fleet) => {
-      // Long enough in its restart to lose ZooKeeper in the middle of it.
-      const slow: Site = { id: "slow", beforeStart: "sleep 2" };
+      // In its restart until ZooKeeper is gone.
+      const go = join(fleet.dir, "go");
+      const slow: Site = { id: "slow", beforeStart: untilThereIs(go) };
       for (const site of [v1, slow]) await fleet.addSite(site);
       await fleet.ok("deploy", "web", "v1", "--max", "3");
       await fleet.ok("deploy", "web", "slow", "--max", "1", "--soak-s", "1", "--detach");
       const holder = await eventually(() => restarting(fleet));
       await server.kill();
+      await writeFile(go, "");
 
       await eventually(async () => (await holder.answer()) === answerOf(slow));
       const waiting = fleet.hosts.filter((host) => host !== holder);
@@ -92,11 +101,14 @@ test.concurrent(
   "a slot holder that stays away becomes a failure and halts the deploy, and comes back to serve",
   async () => {
     await withFleet({ hosts: 2, zookeeper: zookeeper.connectString }, async (fleet) => {
-      for (const site of [v1, v2]) await fleet.addSite({ ...site, ...(site === v2 ? { beforeStart: "sleep 2" } : {}) });
+      const go = join(fleet.dir, "go");
+      await fleet.addSite(v1);
+      await fleet.addSite({ ...v2, beforeStart: untilThereIs(go) });
       await fleet.ok("deploy", "web", "v1", "--max", "2");
       await fleet.ok("deploy", "web", "v2", "--max", "1", "--detach");
       const holder = await eventually(() => restarting(fleet));
       await holder.kill();
+      await writeFile(go, "");
       await fleet.exits(3, "wait", "web", "--timeout-s", "90");
       const { id, reason } = await fleet.newest();
       expect(reason).toContain(`${holder.name}: lost while it held a slot`);
