@@ -22,7 +22,9 @@ export const targets: readonly { readonly name: string; readonly start: () => Pr
     name: "Apache 3.8 ×3",
     start: async () => {
       const ensemble = await startEnsemble(3, { properties });
-      const servers = ensemble.servers.map((each) => each.connectString);
+      // The two that follow: a sync at the leader itself may miss a write that a follower has answered.
+      const leader = await ensemble.leader();
+      const servers = ensemble.servers.filter((each) => each !== leader).map((each) => each.connectString);
       return { servers, [Symbol.asyncDispose]: () => ensemble.stop() };
     },
   },
