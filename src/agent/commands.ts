@@ -4,6 +4,7 @@ import type { Instance } from "../core/traffic.ts";
 import { runCommand } from "../host/processes.ts";
 import { readWithTime } from "../host/files.ts";
 import { INSTANCE_VARIABLE, processFact } from "../host/scan.ts";
+import { descendantsOf, listens } from "../host/scan_tree.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
 import { systemClock } from "../support/clock.ts";
@@ -90,6 +91,9 @@ export function supervisorPortsFor(context: CommandContext, pidFiles: readonly s
     clock: systemClock,
     processFact,
     kill: (pid, signal) => process.kill(pid, signal),
+    descendants: descendantsOf,
+    listens,
+    supervisordConfig: context.supervisordConfig,
     ...guardedPidFiles(context, pidFiles),
   };
 }
@@ -105,7 +109,7 @@ function guardedPidFiles(
   return {
     readWithTime: async (path) => {
       const file = await readWithTime(path);
-      if (file === null || user === undefined || pidFiles.includes(path)) return file;
+      if (file === null || user === undefined || pidFiles.includes(path.replace(/\.oldbin$/, ""))) return file;
       if (!path.startsWith(join(layout.root, "/"))) return file;
       const fact = await processFact(Number(file.text.trim()));
       if (fact === null || fact.uid === user.uid) return file;

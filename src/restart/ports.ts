@@ -11,6 +11,12 @@ export interface SupervisorPorts {
   kill(pid: number, signal: NodeJS.Signals): void;
   /** A file's text and the time of its last change, or null when there is none. */
   readWithTime(path: string): Promise<{ text: string; changedAtMs: number } | null>;
+  /** Its children, theirs, and so on; those whose parent has ended are nobody's. */
+  descendants(pid: number): Promise<{ pid: number; parent: number; startTicks: number }[]>;
+  /** Whether the process itself accepts connections; false when it is gone, null when it may not be looked into. */
+  listens(pid: number): Promise<boolean | null>;
+  /** supervisord's own file; null when the host does not say where that is. */
+  readonly supervisordConfig: string | null;
 }
 
 /**

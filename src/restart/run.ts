@@ -11,31 +11,61 @@ export interface Operation {
   /** Follows "Cannot": `restart web.service`. */
   readonly what: string;
   readonly hint: string;
+  /** The Debian package of the program, named when the host does not have it. */
+  readonly debianPackage?: string;
+  /** Asks and changes nothing: what it prints does not belong into the restart log. */
+  readonly asks?: true;
+  /** How it ended, for a program whose exit status does not tell; otherwise 0 is "done" and all else "failed". */
+  readonly judge?: (code: number, said: string) => "done" | "failed" | "timed-out";
   readonly signal: AbortSignal;
 }
+
+/** What a supervisor's tool may take to say that it has given up waiting, past the time it was told. In milliseconds. */
+export const TOOL_SLACK_MS = 2000;
+
+/** Asking what runs is answered at once or not at all. In milliseconds. */
+export const ASK_TIMEOUT_MS = 10_000;
 
 /**
  * Runs one operation of a supervisor and returns the end of its output.
  *
- * @throws DeployError `restart-failed` when it could not be started or did not exit with 0, `restart-timeout`, `aborted`
+ * @throws DeployError `restart-failed` when it could not be started or did not do as asked, `restart-timeout`, `aborted`
  */
 export async function runOperation(operation: Operation, ports: SupervisorPorts): Promise<string> {
   const { run, background, as, timeoutMs, what, hint, signal } = operation;
-  const result = await ports
-    .run(run, { background, timeoutMs, label: "restart", as, signal })
-    .catch((error: unknown) => {
-      if (!isDeployError(error) || error.code === "aborted") throw error;
-      throw new DeployError(`Cannot ${what}: ${error.message}`, {
-        code: "restart-failed",
-        hint: error.hint === "" ? hint : error.hint,
-        cause: error,
-      });
+  const label = operation.asks === true ? "supervisor" : "restart";
+  const result = await ports.run(run, { background, timeoutMs, label, as, signal }).catch((error: unknown) => {
+    if (!isDeployError(error) || error.code === "aborted") throw error;
+    throw new DeployError(`Cannot ${what}: ${error.message}`, {
+      code: "restart-failed",
+      hint: hintFor(operation, error),
+      cause: error,
     });
-  if (result.kind === "exited" && result.code === 0) return result.tail;
+  });
+  const outcome = outcomeOf(result, operation);
+  if (outcome === "done") return result.tail;
   throw new DeployError(`Cannot ${what}: "${shown(run)}" ${howItEnded(result, timeoutMs)}${said(result)}.`, {
-    code: result.kind === "timed-out" ? "restart-timeout" : "restart-failed",
+    code: outcome === "timed-out" ? "restart-timeout" : "restart-failed",
     hint,
   });
+}
+
+function outcomeOf(result: CommandResult, { judge }: Operation): "done" | "failed" | "timed-out" {
+  switch (result.kind) {
+    case "exited":
+      return judge === undefined ? (result.code === 0 ? "done" : "failed") : judge(result.code, result.tail);
+    case "signalled":
+      return "failed";
+    case "timed-out":
+      return "timed-out";
+  }
+}
+
+function hintFor({ debianPackage, hint }: Operation, error: DeployError): string {
+  if (debianPackage !== undefined && /no such program/.test(error.message)) {
+    return `Install it (Debian: apt-get install ${debianPackage}), or let the build be restarted in another way.`;
+  }
+  return error.hint === "" ? hint : error.hint;
 }
 
 /** The last lines that an error quotes; all of it is in the log. */

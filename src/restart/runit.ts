@@ -1,6 +1,109 @@
+import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
+import { untilSteady } from "./steady.ts";
 
-export function runitSupervisor(_spec: Extract<RestartSpec, { by: "runit" }>, _ports: SupervisorPorts): Supervisor {
-  throw new Error("not built");
+const POLL_MS = 200;
+
+/**
+ * A service under runsv, told by sv(8). A `./check` in its directory is heard by sv, so that it can tell when it is ready.
+ */
+export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, ports: SupervisorPorts): Supervisor {
+  const { service, timeoutMs } = spec;
+  const hint =
+    `See: sv status ${service}. runsv must watch that directory (runsvdir watches those linked in /etc/service), ` +
+    "and the service must end at TERM.";
+
+  // `service` is an absolute path, as the manifest requires: sv looks for anything else below /etc/service.
+  const sv = async (verb: "up" | "down" | "restart", signal: AbortSignal): Promise<void> => {
+    await runOperation(
+      {
+        run: ["sv", "-w", String(Math.ceil(timeoutMs / 1000)), verb, service],
+        background: "kill",
+        as: "agent",
+        timeoutMs: timeoutMs + TOOL_SLACK_MS,
+        what: `${said[verb]} ${service}`,
+        hint,
+        debianPackage: "runit",
+        // A service that ends at once is seen as down again, and sv waits for it to come up until its time is over.
+        judge: (code, text) => (code === 0 ? "done" : /^timeout: run: /m.test(text) ? "timed-out" : "failed"),
+        signal,
+      },
+      ports,
+    );
+  };
+
+  const pid = async (signal: AbortSignal): Promise<number | null> => {
+    const shown = await runOperation(
+      {
+        run: ["sv", "status", service],
+        background: "kill",
+        as: "agent",
+        timeoutMs: ASK_TIMEOUT_MS,
+        what: `ask runsv for ${service}`,
+        hint,
+        debianPackage: "runit",
+        asks: true,
+        signal,
+      },
+      ports,
+    );
+    return pidIn(shown, service);
+  };
+
+  const steady = async (what: string, signal: AbortSignal): Promise<void> => {
+    await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
+  };
+
+  /** sv tells a restart by its second, and takes a process that was started in the same one for the new one. */
+  const untilReplaced = async (old: number, signal: AbortSignal): Promise<void> => {
+    for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+      const now = await pid(signal);
+      if (now !== null && now !== old) return;
+      if (waitedMs >= timeoutMs) {
+        throw new DeployError(
+          `Cannot restart ${service}: after ${timeoutMs} ms process ${old} ${now === old ? "still ran" : "had no successor"}.`,
+          { code: now === old ? "restart-timeout" : "restart-failed", hint },
+        );
+      }
+      await ports.clock.sleep(POLL_MS, signal);
+    }
+  };
+
+  return {
+    restart: async (signal) => {
+      const old = await pid(signal);
+      await sv("restart", signal);
+      if (old !== null) await untilReplaced(old, signal);
+      await steady("restart", signal);
+    },
+    parts: {
+      stop: (signal) => sv("down", signal),
+      start: async (signal) => {
+        await sv("up", signal);
+        await steady("start", signal);
+      },
+    },
+    handover: null,
+    mainPids: async (signal) => {
+      const found = await pid(signal);
+      return found === null ? [] : [found];
+    },
+  };
+}
+
+const said = { up: "start", down: "stop", restart: "restart" } as const;
+
+/**
+ * `run: /etc/service/web: (pid 4711) 5s; run: log: (pid 4710) 9s`, or `down: …`, or `finish: …` whose process is the one
+ * that cleans up.
+ */
+function pidIn(shown: string, service: string): number | null {
+  const [, state, rest = ""] = /^(run|down|finish): ([^;]*)/m.exec(shown) ?? [];
+  if (state === undefined) {
+    throw new DeployError(`Cannot ask runsv for ${service}: sv says "${shown.trim()}".`, { code: "restart-failed" });
+  }
+  const pid = /: \(pid (\d+)\)/.exec(rest)?.[1];
+  return state === "run" && pid !== undefined ? Number(pid) : null;
 }

@@ -1,6 +1,84 @@
+import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
+import { untilSteady } from "./steady.ts";
 
-export function s6Supervisor(_spec: Extract<RestartSpec, { by: "s6" }>, _ports: SupervisorPorts): Supervisor {
-  throw new Error("not built");
+/** What s6-svc exits with when what it was to wait for did not come in time (s6-svlisten1, exit codes). */
+const TIMED_OUT = 99;
+
+/** A service under s6-supervise. Where it has a `notification-fd`, started means that it has said it is ready. */
+export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: SupervisorPorts): Supervisor {
+  const { service, timeoutMs } = spec;
+  const hint =
+    `See: s6-svstat ${service}. s6-supervise must watch that directory (s6-svscan watches those linked in its scan ` +
+    "directory), and the service must end at its down-signal (TERM).";
+
+  const svc = async (what: string, options: readonly string[], signal: AbortSignal): Promise<void> => {
+    await runOperation(
+      {
+        run: ["s6-svc", ...options, "-T", String(timeoutMs), service],
+        background: "kill",
+        as: "agent",
+        timeoutMs: timeoutMs + TOOL_SLACK_MS,
+        what: `${what} ${service}`,
+        hint,
+        debianPackage: "s6",
+        judge: (code) => (code === 0 ? "done" : code === TIMED_OUT ? "timed-out" : "failed"),
+        signal,
+      },
+      ports,
+    );
+  };
+
+  const pid = async (signal: AbortSignal): Promise<number | null> => {
+    const shown = await runOperation(
+      {
+        run: ["s6-svstat", "-o", "pid", service],
+        background: "kill",
+        as: "agent",
+        timeoutMs: ASK_TIMEOUT_MS,
+        what: `ask s6-supervise for ${service}`,
+        hint,
+        debianPackage: "s6",
+        asks: true,
+        signal,
+      },
+      ports,
+    );
+    // -1: it is down.
+    const found = /^-?\d+$/m.exec(shown)?.[0];
+    if (found === undefined) {
+      throw new DeployError(`Cannot ask s6-supervise for ${service}: s6-svstat says "${shown.trim()}".`, {
+        code: "restart-failed",
+      });
+    }
+    return Number(found) > 0 ? Number(found) : null;
+  };
+
+  const steady = async (what: string, signal: AbortSignal): Promise<void> => {
+    await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
+  };
+
+  return {
+    restart: async (signal) => {
+      // -r does nothing for a service that is down, and -u nothing for one that is up. -wR waits for mere up without a
+      // notification-fd.
+      await svc("restart", ["-wR", "-ru"], signal);
+      await steady("restart", signal);
+    },
+    parts: {
+      // -wD and not -wd: until its ./finish is done too, so that nothing of it is left when the next one starts.
+      stop: (signal) => svc("stop", ["-wD", "-d"], signal),
+      start: async (signal) => {
+        await svc("start", ["-wU", "-u"], signal);
+        await steady("start", signal);
+      },
+    },
+    handover: null,
+    mainPids: async (signal) => {
+      const found = await pid(signal);
+      return found === null ? [] : [found];
+    },
+  };
 }

@@ -1,8 +1,8 @@
 import { DeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import { signalHandover } from "./handover_signal.ts";
+import { isLive, type Named, readPidFile, send, signalFailure, type SignalSpec, type Target } from "./pid_file.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
-
-type SignalSpec = Extract<RestartSpec, { by: "signal" }>;
+import { SETTLE_MS } from "./steady.ts";
 
 /**
  * What a signal is sent for. "reload": the process reads everything anew and lives on, or puts a successor in its pid
@@ -18,34 +18,43 @@ const EFFECTS = {
   SIGQUIT: "replace",
 } as const satisfies Partial<Record<NodeJS.Signals, "reload" | "replace">>;
 
-/** How long a process must outlive a reload: an unhandled HUP ends it within this time. In milliseconds. */
-const SETTLE_MS = 500;
 const POLL_MS = 50;
-/** Slack between the clock of the file system and that of the process table, in milliseconds. */
-const CLOCK_SLACK_MS = 2000;
 
-/** A process, for good: pids are used again, pids with start ticks are not. */
-interface Target {
-  readonly pid: number;
-  readonly startTicks: number;
-}
-
+/** A service that is restarted by a signal. With `retire` that signal makes a successor, and `retire` ends the old one. */
 export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supervisor {
+  const { retire } = spec;
+  if (retire === undefined) {
+    return {
+      restart: (signal) => restartBySignal(spec, ports, signal),
+      parts: null,
+      handover: null,
+      mainPids: async () => pidsOf(await readPidFile(spec.pidFile, ports)),
+    };
+  }
+  const handover = signalHandover(spec, { make: signalName(spec.signal), end: signalName(retire) }, ports);
   return {
-    restart: (signal) => restartBySignal(spec, ports, signal),
+    restart: async (signal) => {
+      await handover.begin(signal);
+      await handover.finish(signal);
+    },
     parts: null,
-    handover: null,
+    handover,
     mainPids: async () => {
-      const found = await readPidFile(spec, ports);
-      return found.kind === "live" ? [found.pid] : [];
+      const named = await readPidFile(spec.pidFile, ports);
+      // Between the old one's moving its file aside and the new one's writing it, the old one serves.
+      return pidsOf(named.kind === "live" ? named : await readPidFile(`${spec.pidFile}.oldbin`, ports));
     },
   };
 }
 
+function pidsOf(named: Named): number[] {
+  return named.kind === "live" ? [named.pid] : [];
+}
+
 async function restartBySignal(spec: SignalSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<void> {
-  const name = signalName(spec);
-  const found = await readPidFile(spec, ports);
-  if (found.kind === "none") throw failure(spec, found.why, found.hint);
+  const name = signalName(spec.signal);
+  const found = await readPidFile(spec.pidFile, ports);
+  if (found.kind === "none") throw signalFailure(spec, found.why, found.hint);
   send(spec, ports, found, name);
   switch (EFFECTS[name]) {
     case "reload":
@@ -55,74 +64,34 @@ async function restartBySignal(spec: SignalSpec, ports: SupervisorPorts, signal:
   }
 }
 
-function signalName(spec: SignalSpec): keyof typeof EFFECTS {
-  const wanted = spec.signal.toUpperCase();
-  const name = wanted.startsWith("SIG") ? wanted : `SIG${wanted}`;
+function signalName(wanted: string): keyof typeof EFFECTS {
+  const upper = wanted.toUpperCase();
+  const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
   for (const known of Object.keys(EFFECTS) as (keyof typeof EFFECTS)[]) if (known === name) return known;
-  throw new DeployError(`Cannot restart the service with signal "${spec.signal}": that signal restarts nothing.`, {
+  throw new DeployError(`Cannot restart the service with signal "${wanted}": that signal restarts nothing.`, {
     code: "restart-failed",
     hint: `Use one of ${Object.keys(EFFECTS).join(", ")}.`,
   });
 }
 
-type PidFile = ({ kind: "live" } & Target) | { kind: "none"; why: string; hint: string };
-
-async function readPidFile(spec: SignalSpec, ports: SupervisorPorts): Promise<PidFile> {
-  const hint = "Is the service running, and does it write its pid there?";
-  const file = await ports.readWithTime(spec.pidFile);
-  if (file === null) return { kind: "none", why: `there is no pid file ${spec.pidFile}`, hint };
-  const text = file.text.trim();
-  const pid = Number(text);
-  if (!/^[1-9]\d{0,9}$/.test(text)) {
-    return { kind: "none", why: `${spec.pidFile} holds "${text.slice(0, 40)}" and not one pid`, hint };
-  }
-  if (pid === 1 || pid === process.pid) {
-    return { kind: "none", why: `${spec.pidFile} names process ${pid}, which is no service`, hint };
-  }
-  const fact = await ports.processFact(pid);
-  if (fact === null) return { kind: "none", why: `process ${pid} of ${spec.pidFile} does not run`, hint };
-  // A service writes the file after it has started; a process younger than the file has merely got the same number.
-  if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS) {
-    return {
-      kind: "none",
-      why: `${spec.pidFile} is older than process ${pid}, which is thus another one`,
-      hint: "The service ended without removing its pid file. Start it, or remove the file.",
-    };
-  }
-  return { kind: "live", pid, startTicks: fact.startTicks };
-}
-
-function send(spec: SignalSpec, ports: SupervisorPorts, target: Target, name: NodeJS.Signals): void {
-  try {
-    ports.kill(target.pid, name);
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    const hint = "The agent must run as root or as the service's user.";
-    throw failure(spec, `process ${target.pid} could not be signalled: ${text}`, hint, error);
-  }
-}
-
-async function isLive(ports: SupervisorPorts, target: Target): Promise<boolean> {
-  return (await ports.processFact(target.pid))?.startTicks === target.startTicks;
-}
-
+/** An unhandled HUP ends a process within this time; what lives on has taken it. */
 async function outlive(spec: SignalSpec, ports: SupervisorPorts, target: Target, signal: AbortSignal): Promise<void> {
   await ports.clock.sleep(SETTLE_MS, signal);
-  if (await isLive(ports, target)) return;
+  if (await isLive(target, ports)) return;
   // It may have handed over; the successor is then in the file.
-  const successor = await readPidFile(spec, ports);
+  const successor = await readPidFile(spec.pidFile, ports);
   if (successor.kind === "live") return;
-  throw failure(spec, `process ${target.pid} ended at the signal`, "Does the service handle this signal?");
+  throw signalFailure(spec, `process ${target.pid} ended at the signal`, "Does the service handle this signal?");
 }
 
 async function beReplaced(spec: SignalSpec, ports: SupervisorPorts, old: Target, signal: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
     await ports.clock.sleep(POLL_MS, signal);
-    if (await isLive(ports, old)) continue;
-    const successor = await readPidFile(spec, ports);
+    if (await isLive(old, ports)) continue;
+    const successor = await readPidFile(spec.pidFile, ports);
     if (successor.kind === "live") return;
   }
-  const ended = !(await isLive(ports, old));
+  const ended = !(await isLive(old, ports));
   throw new DeployError(
     `Cannot restart the service with ${spec.signal}: after ${spec.timeoutMs} ms process ${old.pid} ` +
       `${ended ? "had ended, but no other stood in" : "still stood in"} ${spec.pidFile}.`,
@@ -133,12 +102,4 @@ async function beReplaced(spec: SignalSpec, ports: SupervisorPorts, old: Target,
         : "Does the service end at this signal?",
     },
   );
-}
-
-function failure(spec: SignalSpec, why: string, hint: string, cause?: unknown): DeployError {
-  return new DeployError(`Cannot send ${spec.signal} to the service: ${why}.`, {
-    code: "restart-failed",
-    hint,
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

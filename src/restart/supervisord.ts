@@ -1,9 +1,92 @@
+import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
+import { untilSteady } from "./steady.ts";
 
+/**
+ * Where supervisord's file is when the host does not say. It is always named to supervisorctl, which would otherwise look
+ * in the working directory first: that is the build's, and the file may name code for supervisorctl to run as root.
+ */
+const CONFIGS = ["/etc/supervisor/supervisord.conf", "/etc/supervisord.conf"] as const;
+
+/**
+ * What the last line says when all went well: supervisorctl exits with 0 after some failures, and after what is none (the
+ * stop of what is stopped) does not always.
+ */
+const WELL = {
+  restart: /: started$/,
+  stop: /: stopped$| ERROR \(not running\)$/,
+  start: /: started$| ERROR \(already started\)$/,
+} as const;
+
+/** A program of supervisord, named `web` or, in a group of its own, `web:web_1`. */
 export function supervisordSupervisor(
-  _spec: Extract<RestartSpec, { by: "supervisord" }>,
-  _ports: SupervisorPorts,
+  spec: Extract<RestartSpec, { by: "supervisord" }>,
+  ports: SupervisorPorts,
 ): Supervisor {
-  throw new Error("not built");
+  const { program, timeoutMs } = spec;
+  const hint =
+    `See: supervisorctl status ${program}; supervisorctl tail ${program} stderr. One of several processes is named ` +
+    "as in web:web_1.";
+
+  const ctl = async (
+    words: readonly string[],
+    operation: {
+      what: string;
+      timeoutMs: number;
+      asks?: true;
+      judge: (code: number, said: string) => "done" | "failed";
+    },
+    signal: AbortSignal,
+  ): Promise<string> => {
+    const run = ["supervisorctl", "-c", await configOf(ports), ...words];
+    return await runOperation(
+      { run, background: "kill", as: "agent", hint, debianPackage: "supervisor", signal, ...operation },
+      ports,
+    );
+  };
+
+  const operate = async (verb: "restart" | "stop" | "start", signal: AbortSignal): Promise<void> => {
+    // "all" is every program of the host to supervisorctl.
+    if (program === "all") {
+      throw new DeployError('Cannot restart the program "all": supervisorctl takes that for every program.', {
+        code: "restart-failed",
+        hint: "Give the program another name.",
+      });
+    }
+    const judge = (_: number, said: string): "done" | "failed" => (WELL[verb].test(said.trim()) ? "done" : "failed");
+    await ctl([verb, program], { what: `${verb} ${program}`, timeoutMs, judge }, signal);
+    if (verb !== "stop") await untilSteady({ what: `${verb} ${program}`, hint, pid }, ports, signal);
+  };
+
+  const pid = async (signal: AbortSignal): Promise<number | null> => {
+    // 0, and in later versions also an exit status: it does not run.
+    const judge = (_: number, said: string): "done" | "failed" => (/^\d+$/m.test(said) ? "done" : "failed");
+    const what = `ask supervisord for ${program}`;
+    const said = await ctl(["pid", program], { what, timeoutMs: ASK_TIMEOUT_MS, asks: true, judge }, signal);
+    const found = Number(/^\d+$/m.exec(said)?.[0]);
+    return found > 0 ? found : null;
+  };
+
+  return {
+    restart: (signal) => operate("restart", signal),
+    parts: { stop: (signal) => operate("stop", signal), start: (signal) => operate("start", signal) },
+    handover: null,
+    mainPids: async (signal) => {
+      const found = await pid(signal);
+      return found === null ? [] : [found];
+    },
+  };
+}
+
+async function configOf(ports: SupervisorPorts): Promise<string> {
+  if (ports.supervisordConfig !== null) return ports.supervisordConfig;
+  for (const path of CONFIGS) if ((await ports.readWithTime(path)) !== null) return path;
+  throw new DeployError(`Cannot ask supervisord: there is no ${CONFIGS.join(" and no ")}.`, {
+    code: "restart-failed",
+    hint:
+      "Install it (Debian: apt-get install supervisor), or name its file in services.<service>.supervisord_config of the " +
+      "agent's file.",
+  });
 }

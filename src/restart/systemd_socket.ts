@@ -1,9 +1,188 @@
+import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/recipe.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import { treeOf } from "./ending.ts";
+import type { Target } from "./pid_file.ts";
+import type { Handover, Supervisor, SupervisorPorts } from "./ports.ts";
+import { SETTLE_MS } from "./steady.ts";
+import { hintFor, showUnit, tellUnit, type UnitState } from "./systemctl.ts";
 
-export function systemdSocketSupervisor(
-  _spec: Extract<RestartSpec, { by: "systemd-socket" }>,
-  _ports: SupervisorPorts,
-): Supervisor {
-  throw new Error("not built");
+type SocketSpec = Extract<RestartSpec, { by: "systemd-socket" }>;
+
+const COLOURS = ["blue", "green"] as const;
+type Colour = (typeof COLOURS)[number];
+
+/** States in which a unit serves; "activating" is not ready yet, or crashed and about to be started again. */
+const SERVING = new Set(["active", "reloading", "refreshing"]);
+const STOPPED = new Set(["inactive", "failed"]);
+
+const POLL_MS = 100;
+/** How long a successor that is taken back may take to stop, before it is killed. In milliseconds. */
+const TAKE_BACK_MS = 10_000;
+const KILL_MS = 5_000;
+
+interface Copy extends UnitState {
+  readonly colour: Colour;
+}
+
+/**
+ * Two copies of a template take turns on a socket that systemd holds, so that no connection is refused in between. What
+ * the units must say, and why:
+ *
+ * - `web.socket` has `Service=web@blue.service`: without it systemd looks for `web.service`, and will not listen when
+ *   there is none. After a reboot the first connection starts that copy (or the boot does, when it is enabled).
+ * - `web@.service` has `Sockets=web.socket`: each copy gets the socket, and systemd knows that it is served as long as
+ *   one of them is up, so that it starts no other.
+ * - It has no `Requires=web.socket`: with it the end of the socket unit would end the services too.
+ * - It has `StartLimitIntervalSec=0`: a copy that fails too often otherwise takes the socket unit along, and systemd
+ *   cannot listen again while the other copy holds the address.
+ * - `Type=notify` lets systemd say when the copy is ready; without it "started" means "has been forked".
+ */
+export function systemdSocketSupervisor(spec: SocketSpec, ports: SupervisorPorts): Supervisor {
+  const handover = new SocketHandover(spec, ports);
+  return {
+    restart: async (signal) => {
+      await handover.begin(signal);
+      await handover.finish(signal);
+    },
+    parts: null,
+    handover,
+    mainPids: (signal) => handover.mainPids(signal),
+  };
+}
+
+class SocketHandover implements Handover {
+  readonly #spec: SocketSpec;
+  readonly #ports: SupervisorPorts;
+  #old: { readonly colour: Colour; readonly main: Target | null } | null = null;
+  #successor: Colour | null = null;
+
+  constructor(spec: SocketSpec, ports: SupervisorPorts) {
+    this.#spec = spec;
+    this.#ports = ports;
+  }
+
+  async begin(signal: AbortSignal): Promise<void> {
+    this.#old = null;
+    this.#successor = null;
+    const copies = await this.#copies(signal);
+    const [serving] = copies.filter(({ state }) => SERVING.has(state)).sort((a, b) => a.startedAtUs - b.startedAtUs);
+    await this.#assureSocket(serving ?? null, signal);
+    for (const { colour, state } of copies) {
+      if (colour !== serving?.colour && !STOPPED.has(state)) await this.#stop(colour, this.#spec.timeoutMs, signal);
+    }
+    const next = serving?.colour === "blue" ? "green" : "blue";
+    try {
+      await tellUnit("start", this.#unit(next), this.#spec.timeoutMs, this.#ports, signal);
+      await this.#untilSteady(next, serving?.colour ?? null, signal);
+    } catch (error) {
+      // Also when it was called off; the failure that led here is the one to report.
+      await this.#stop(next, TAKE_BACK_MS, new AbortController().signal).catch(() => {});
+      throw error;
+    }
+    this.#successor = next;
+    if (serving === undefined) return;
+    const fact = serving.mainPid === null ? null : await this.#ports.processFact(serving.mainPid);
+    const main = fact === null || serving.mainPid === null ? null : { pid: serving.mainPid, ...fact };
+    this.#old = { colour: serving.colour, main };
+  }
+
+  async abandon(signal: AbortSignal): Promise<void> {
+    if (this.#successor === null) return;
+    await this.#stop(this.#successor, TAKE_BACK_MS, signal);
+    this.#successor = null;
+    this.#old = null;
+  }
+
+  async oldPids(): Promise<number[]> {
+    const main = this.#old?.main ?? null;
+    return main === null ? [] : await treeOf(main, null, this.#ports);
+  }
+
+  async finish(signal: AbortSignal): Promise<void> {
+    if (this.#old === null || this.#successor === null) return;
+    const { state } = await showUnit(this.#unit(this.#successor), this.#ports, signal);
+    if (!SERVING.has(state)) {
+      throw new DeployError(
+        `Cannot stop ${this.#unit(this.#old.colour)}: its successor ${this.#unit(this.#successor)} is ${state}.`,
+        { code: "restart-failed", hint: hintFor(this.#unit(this.#successor)) },
+      );
+    }
+    await this.#stop(this.#old.colour, this.#spec.timeoutMs, signal);
+    this.#old = null;
+    this.#successor = null;
+  }
+
+  async mainPids(signal: AbortSignal): Promise<number[]> {
+    const copies = await this.#copies(signal);
+    return copies.flatMap(({ state, mainPid }) => (mainPid !== null && SERVING.has(state) ? [mainPid] : []));
+  }
+
+  #unit(colour: Colour): string {
+    return this.#spec.unit.replace("@", `@${colour}`);
+  }
+
+  async #copies(signal: AbortSignal): Promise<Copy[]> {
+    return await Promise.all(
+      COLOURS.map(async (colour) => ({ colour, ...(await showUnit(this.#unit(colour), this.#ports, signal)) })),
+    );
+  }
+
+  /** The socket unit is up, and both copies are its own. */
+  async #assureSocket(serving: Copy | null, signal: AbortSignal): Promise<void> {
+    const { socket, unit, timeoutMs } = this.#spec;
+    const { state } = await showUnit(socket, this.#ports, signal);
+    if (state !== "active") {
+      if (serving !== null) {
+        const copy = this.#unit(serving.colour);
+        throw new DeployError(`Cannot hand over from ${copy}: ${socket} is ${state}, so there is no socket to share.`, {
+          code: "restart-failed",
+          hint:
+            `Restart both once: systemctl stop ${copy}; systemctl start ${socket}. With StartLimitIntervalSec=0 in ` +
+            `[Unit] of ${unit} the socket outlives copies that fail.`,
+        });
+      }
+      await tellUnit("start", socket, timeoutMs, this.#ports, signal);
+    }
+    for (const copy of await this.#copies(signal)) {
+      if (copy.triggeredBy.includes(socket)) continue;
+      throw new DeployError(`Cannot hand ${socket} to ${this.#unit(copy.colour)}: that does not take it.`, {
+        code: "restart-failed",
+        hint: `Write Sockets=${socket} into [Service] of ${unit}, then: systemctl daemon-reload.`,
+      });
+    }
+  }
+
+  /** Waits until the copy has been up for a while in one and the same process. */
+  async #untilSteady(colour: Colour, old: Colour | null, signal: AbortSignal): Promise<void> {
+    const unit = this.#unit(colour);
+    const first = await showUnit(unit, this.#ports, signal);
+    for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+      const { state, mainPid } = await showUnit(unit, this.#ports, signal);
+      if (!SERVING.has(state) || mainPid === null || mainPid !== first.mainPid) {
+        const rest = old === null ? "" : ` ${this.#unit(old)} serves on.`;
+        throw new DeployError(`Cannot start ${unit}: it did not stay up for ${SETTLE_MS} ms, and is ${state}.${rest}`, {
+          code: "restart-failed",
+          hint: hintFor(unit),
+        });
+      }
+      if (waitedMs >= SETTLE_MS) return;
+      await this.#ports.clock.sleep(POLL_MS, signal);
+    }
+  }
+
+  /** systemd kills a unit by itself after its TimeoutStopSec; who has less time than that has it killed. */
+  async #stop(colour: Colour, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const unit = this.#unit(colour);
+    try {
+      await tellUnit("stop", unit, timeoutMs, this.#ports, signal);
+    } catch (error) {
+      if (!isTimeout(error)) throw error;
+      await tellUnit("kill", unit, KILL_MS, this.#ports, signal);
+      await tellUnit("stop", unit, KILL_MS, this.#ports, signal);
+    }
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return isDeployError(error) && error.code === "restart-timeout";
 }

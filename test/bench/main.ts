@@ -6,6 +6,7 @@ import { jsonLine, table } from "./report.ts";
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   zookeeper: async () => (await import("./zookeeper.ts")).zookeeperBench,
   unpack: async () => (await import("./unpack.ts")).unpackBench,
+  restarts: async () => (await import("./restarts.ts")).restartsBench,
 };
 
 const usage = "npm run bench -- NAME [--json] [--rounds N] [--only PART,PART]";

@@ -2,15 +2,19 @@ import { join } from "node:path";
 import { readWithTime } from "../../src/host/files.ts";
 import { runCommand } from "../../src/host/processes.ts";
 import { processFact } from "../../src/host/scan.ts";
+import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
 import type { SupervisorPorts } from "../../src/restart/ports.ts";
 import { systemClock } from "../../src/support/clock.ts";
 
-/** The real host, with logs and working directory in `dir` and programs looked for there first. */
-export function hostPorts(dir: string): SupervisorPorts {
+/** The real host, with logs and working directory in `dir` and programs looked for there first, and then in `path`. */
+export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts {
   return {
     clock: systemClock,
     processFact,
     readWithTime,
+    descendants: descendantsOf,
+    listens,
+    supervisordConfig: null,
     kill: (pid, signal) => {
       process.kill(pid, signal);
     },
@@ -18,7 +22,7 @@ export function hostPorts(dir: string): SupervisorPorts {
       runCommand({
         run,
         cwd: dir,
-        env: { PATH: `${dir}:/usr/bin:/bin` },
+        env: { PATH: `${dir}:${path}` },
         timeoutMs: options.timeoutMs,
         killAfterMs: 200,
         logFile: join(dir, "log", `${options.label}.log`),

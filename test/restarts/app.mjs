@@ -2,7 +2,7 @@
 // protocol of lines. Its environment decides how well it behaves when it has to go:
 //
 //   PORT, LINE_PORT  where it listens; with LISTEN_FDS (systemd) on descriptor 3 instead of PORT
-//   BOOT_MS          how long it takes before it listens
+//   BOOT_MS          how long after its birth it listens
 //   COOPERATE        1: once told (USR1, USR2 or POST /drain) it lets every client go with its next answer
 //   STOP             graceful: TERM closes the listener and lets running requests end; abrupt: TERM ends it at once
 //   PID_FILE         written when it listens

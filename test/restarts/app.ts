@@ -11,7 +11,7 @@ export interface AppManners {
 
 export const APP_PROGRAM = join(import.meta.dir, "app.mjs");
 /** How long it takes before it listens. */
-export const BOOT_MS = 1_000;
+const BOOT_MS = 1_000;
 
 /** The copies on the host. The line protocol of each has the port of its HTTP and this much. */
 export const INSTANCES = [8081, 8082, 8083, 8084].map((port, index) => ({ name: String(index + 1), port }));

@@ -31,7 +31,7 @@ const statusDocument = z.looseObject({
 });
 
 /** What the agent says its last restarts cost. */
-export type ToldRoll = z.output<typeof rollSection>;
+type ToldRoll = z.output<typeof rollSection>;
 
 export interface RolledOnce {
   /** What `deployd ctl deploy` took: the roll, and all around it. */
@@ -53,8 +53,8 @@ export interface DrivenHost {
 
 /** Waits until the agent follows its wish, and brings the first build, v0, to life. */
 export async function bringUp(host: DrivenHost): Promise<void> {
-  await ever(host, async () => (await host.ctl("services", "set", "web", "--soak-s", "0.2")).code === 0);
-  await ever(host, async () => (await host.ctl("hosts", "list", "web")).output.includes("box"));
+  await eventually(async () => (await host.ctl("services", "set", "web", "--soak-s", "0.2")).code === 0, START_MS);
+  await eventually(async () => (await host.ctl("hosts", "list", "web")).output.includes("box"), START_MS);
   await deploy(host, await addBuild(host, "v0"));
 }
 
@@ -98,13 +98,5 @@ async function deploy(host: DrivenHost, build: string): Promise<void> {
 async function ok(host: DrivenHost, ...args: string[]): Promise<void> {
   const { code, output } = await host.ctl(...args);
   if (code === 0) return;
-  throw new Error(
-    `"deployd ctl ${args.join(" ")}" exited with ${code}. It printed:\n${output}\n${await host.account()}`,
-  );
-}
-
-async function ever(host: DrivenHost, claim: () => Promise<boolean>): Promise<void> {
-  await eventually(claim, START_MS).catch(async (error: unknown) => {
-    throw new Error(`the agent does not follow its wish\n${await host.account()}`, { cause: error });
-  });
+  throw new Error(`"deployd ctl ${args.join(" ")}" exited with ${code}. It printed:\n${output}`);
 }

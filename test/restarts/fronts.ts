@@ -27,7 +27,7 @@ export async function startHaproxy(
   { mode, to, retries }: HaproxyOptions,
 ): Promise<void> {
   const config = join(dir, "haproxy.cfg");
-  const servers = INSTANCES.map(({ name, port }) => `  server web${name} ${to}:${port} check inter 200ms`);
+  const servers = INSTANCES.map(({ name, port }) => `  server web${name} ${to}:${port} check inter 200ms rise 1`);
   // No time-out of its own closes a connection while a test runs: only restarts may.
   await writeFile(
     config,

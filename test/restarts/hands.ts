@@ -101,7 +101,7 @@ export async function takeInHand(
       );
     },
     events: () => readEvents(events),
-    must: network.host.must,
+    must: (argv, input) => network.host.must(argv, input),
   };
   for (const name of hands.all) await hands.start(name);
   for (const name of hands.all) await hands.untilListening(name);

@@ -4,21 +4,23 @@
 // show after it; nobody stops it: it ends after `maxMs`, and says so. An end of its input is an end at once.
 import { createInterface } from "node:readline";
 import { HTTP_CLIENTS, httpClient } from "./load/http_clients.mjs";
+import { Lag } from "./load/lag.mjs";
 import { lineClient } from "./load/line_client.mjs";
 import { Tally } from "./load/tally.mjs";
 import { webSocketClient } from "./load/websocket_client.mjs";
 
 const { targets, clients, shortPauseMs, longPauseMs, tailMs, maxMs } = JSON.parse(process.argv[2] ?? "");
-/** The looks at how late this program itself is; what it is late it would lay at the service's door. */
-const LAG_LOOK_MS = 20;
+const lag = new Lag();
+/** `first`: clients with the same rhythm begin at different times, or they would all be at the same point for ever. */
+const pausesMs = { first: [0, 2_000], short: shortPauseMs, long: longPauseMs };
 
 let isOver = false;
 const wakers = new Set();
 
-/** Waits between two questions, for a random time so that clients do not march in step. False when the run is over. */
+/** Waits between two questions, for a random time. False when the run is over. */
 async function pause(length) {
   if (isOver) return false;
-  const [least, most] = length === "long" ? longPauseMs : shortPauseMs;
+  const [least, most] = pausesMs[length];
   await new Promise((resolve) => {
     const timer = setTimeout(woken, least + Math.random() * (most - least));
     function woken() {
@@ -36,17 +38,10 @@ function stop() {
   for (const wake of wakers) wake();
 }
 
-const tallies = { http: new Tally(), line: new Tally(), webSocket: new Tally() };
+const newTally = () => new Tally((time) => lag.since(time));
+const tallies = { http: newTally(), line: newTally(), webSocket: newTally() };
 const closings = [];
 const startedAt = Date.now();
-
-let lagMs = 0;
-let lookedAt = performance.now();
-const lagTimer = setInterval(() => {
-  const now = performance.now();
-  lagMs = Math.max(lagMs, now - lookedAt - LAG_LOOK_MS);
-  lookedAt = now;
-}, LAG_LOOK_MS);
 
 let waiting = 0;
 /** The run as one client sees it; its first pause tells that it was served, or failed, once. */
@@ -58,6 +53,7 @@ function runOf() {
     closings,
     pause: (length) => {
       pauses += 1;
+      if (pauses === 1) return pause("first");
       if (pauses === 2) {
         waiting -= 1;
         if (waiting === 0) process.stdout.write("ready\n");
@@ -93,8 +89,8 @@ input.on("close", stop);
 
 await Promise.all(running);
 clearTimeout(tooLong);
-clearInterval(lagTimer);
+lag.stop();
 input.close();
 const reports = Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, tally.report()]));
-const ended = { startedAt, endedAt: Date.now(), wasCut, lagMs: Math.round(lagMs), closings };
+const ended = { startedAt, endedAt: Date.now(), wasCut, lagMs: lag.worstMs, closings };
 process.stdout.write(`${JSON.stringify({ ...ended, ...reports })}\n`);

@@ -7,7 +7,7 @@ import { JOINED, type NetworkNamespace } from "../support/netns.ts";
  * 8 slow ones (2 s) with a new one, 4 slow ones that keep it. Where the host is reached by both, half of them use IPv6.
  */
 
-export type ClientName = "keepAlive" | "fresh" | "slow" | "slowKeepAlive" | "webSocket" | "line";
+type ClientName = "keepAlive" | "fresh" | "slow" | "slowKeepAlive" | "webSocket" | "line";
 export type Clients = Partial<Record<ClientName, number>>;
 
 export const ORDINARY_CLIENTS: Clients = { keepAlive: 16, fresh: 8, slow: 8, slowKeepAlive: 4 };
@@ -15,7 +15,7 @@ export const ORDINARY_CLIENTS: Clients = { keepAlive: 16, fresh: 8, slow: 8, slo
 export const LOCAL_CLIENTS: Clients = { keepAlive: 2, fresh: 2 };
 
 /** So that a roll of 10 s sees about 3,000 requests, which two processors manage beside all the rest. */
-const PAUSES_MS = { shortPauseMs: [45, 105], longPauseMs: [400, 1_200] };
+const PAUSES_MS = { shortPauseMs: [55, 125], longPauseMs: [2_000, 4_000] };
 /** How long it goes on after the last roll. */
 const TAIL_MS = 1_000;
 /** A load that nobody stops ends by itself. */
@@ -60,7 +60,7 @@ const report = z.object({
 });
 
 export type FailureClass = keyof z.output<typeof classCounts>;
-export type Counts = z.output<typeof counts>;
+
 export type Tally = z.output<typeof tally>;
 export type LoadReport = z.output<typeof report>;
 

@@ -52,7 +52,8 @@ async function startOnMachine(machine: BootedMachine, variant: Variant): Promise
     builds: { here: machine.outside("/opt/builds"), there: "/opt/builds" },
     manifest: manifest(variant, unit),
     status: async () => (await machine.run("curl", "-sS", `http://${STATUS}/status?format=json`)).output,
-    account: async () => (await machine.run("journalctl", "--no-pager", "-n", "60")).output,
+    account: async () =>
+      (await machine.run("journalctl", "--no-pager", "-n", "40", "-u", "deployd-agent", "-u", "web*")).output,
   };
 }
 
@@ -101,7 +102,7 @@ timeout_s = 20
 ${drain === null ? "" : `[drain]\n${drain}\n`}
 [check]
 http = "http://127.0.0.1:${FRONT_PORT}/health"
-interval_s = 0.1
+interval_s = 0.05
 deadline_s = 20
 successes = 2
 `;

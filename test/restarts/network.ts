@@ -1,7 +1,7 @@
 import { join, networkNamespace, type NetworkNamespace, type Started } from "../support/netns.ts";
 
 /** Where a program runs: on the host whose service restarts, or where its clients are. */
-export type Place = "host" | "clients";
+type Place = "host" | "clients";
 
 /** Two machines joined by a cable, as far as the network goes. */
 export type Network = Readonly<Record<Place, NetworkNamespace>> & AsyncDisposable;

@@ -67,12 +67,14 @@ async function rollInNetwork(variant: Variant, rolls: number): Promise<Outcome> 
 }
 
 /** Lines of [services.web.traffic]. */
-function trafficSection({ strategy }: Variant, dir: string): string {
+function trafficSection({ strategy, clients }: Variant, dir: string): string {
+  // What is asked through the front is, unless said, what the check asks a copy, and that is HTTP.
+  const verify = clients === "line" ? `\nverify = "tcp://127.0.0.1:${FRONT_PORT}"` : "";
   switch (strategy) {
     case "haproxy":
       return `by = "haproxy"\nsocket = "${haproxySocket(dir)}"\nbackend = "${HAPROXY_BACKEND}"`;
     case "nft":
-      return `by = "nft"\nport = ${FRONT_PORT}`;
+      return `by = "nft"\nport = ${FRONT_PORT}${verify}`;
     case "iptables-legacy":
     case "iptables-nft":
       return `by = "iptables"\nport = ${FRONT_PORT}\nvariant = "${strategy.slice("iptables-".length)}"`;
@@ -83,7 +85,7 @@ function trafficSection({ strategy }: Variant, dir: string): string {
   }
 }
 
-export function clientsOf({ clients }: Variant): Clients {
+function clientsOf({ clients }: Variant): Clients {
   switch (clients) {
     case "http":
       return ORDINARY_CLIENTS;

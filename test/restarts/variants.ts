@@ -7,7 +7,7 @@ import type { FailureClass } from "./load.ts";
  */
 
 /** How copies are restarted, and what keeps clients away meanwhile. */
-export type Strategy =
+type Strategy =
   | "haproxy"
   | "nft"
   | "iptables-legacy"
@@ -21,14 +21,14 @@ export type Strategy =
   /** The same by a loop of the kind that Ansible runs: stop, start, wait for the port. */
   | "loop";
 
-export interface Expectation {
+interface Expectation {
   /** At most so many requests that failed, of all classes or of these. */
   readonly failed?: number;
   readonly none?: readonly FailureClass[];
   readonly late?: number;
-  /** At least so many requests, or the figures mean little. */
+  /** At least so many requests in `ROLLS` rolls, or the figures mean little. */
   readonly requests?: number;
-  /** At most, for one roll; in milliseconds. */
+  /** At most, for the ordinary roll; in milliseconds. */
   readonly rollMs?: number;
   /** Something must fail: the load sees what it is there for. */
   readonly fails?: true;
@@ -49,6 +49,9 @@ export interface Variant extends AppManners {
   readonly note?: string;
 }
 
+/** Rolls in a row that make a row of the table. */
+export const ROLLS = 3;
+
 const COOPERATES = { cooperates: true } as const;
 const DOES_NOT = { cooperates: false } as const;
 const GRACEFUL = { stop: "graceful" } as const;
@@ -56,17 +59,16 @@ const ABRUPT = { stop: "abrupt" } as const;
 const HTTP = { clients: "http" } as const;
 
 /** Longer than the slowest request, so that no request is cut; what is left then is closed. */
-const SHORT_DEADLINE_S = 4;
+export const SHORT_DEADLINE_S = 3;
 
 const PATIENT = 'signal = "USR2"\nresume_signal = "HUP"\ndeadline_s = 20';
 const SHORT = `signal = "USR2"\ndeadline_s = ${SHORT_DEADLINE_S}\nforce = ["idle"]`;
 
 const LOSSLESS = { failed: 0, late: 0 } as const;
-const THREE_ROLLS = { requests: 8_000 } as const;
 
 function steered(strategy: "nft" | "iptables-legacy" | "iptables-nft"): Variant[] {
   return [
-    { strategy, ...COOPERATES, ...GRACEFUL, ...HTTP, drain: PATIENT, expects: { failed: 0, ...THREE_ROLLS } },
+    { strategy, ...COOPERATES, ...GRACEFUL, ...HTTP, drain: PATIENT, expects: { failed: 0, requests: 8_000 } },
     { strategy, ...COOPERATES, ...ABRUPT, ...HTTP, drain: PATIENT, expects: { failed: 0 } },
     {
       strategy,
@@ -98,13 +100,14 @@ export const VARIANTS: readonly Variant[] = [
   { strategy: "nft", ...COOPERATES, ...GRACEFUL, clients: "line", drain: PATIENT, expects: { failed: 0 } },
   ...steered("iptables-legacy"),
   ...steered("iptables-nft"),
-  { strategy: "reject", ...COOPERATES, ...GRACEFUL, ...HTTP, drain: PATIENT, expects: { failed: 0 } },
+  // A balancer keeps idle connections for a time of its own, and does not use them any more: nobody loses by their end.
+  { strategy: "reject", ...COOPERATES, ...GRACEFUL, ...HTTP, drain: SHORT, expects: { failed: 0 } },
   {
     strategy: "reject",
     ...COOPERATES,
     ...GRACEFUL,
     ...HTTP,
-    drain: PATIENT,
+    drain: SHORT,
     retries: 0,
     expects: {},
     note: "the balancer does not try again",
@@ -141,4 +144,20 @@ export function nameOf(variant: Variant): string {
   if (retries !== undefined) parts.push(`retries${retries}`);
   if (strategy === "systemd-socket" && drain === null) parts.push("nodrain");
   return parts.join("-");
+}
+
+/** The same as a sentence. */
+export function sentenceOf(variant: Variant): string {
+  const { strategy, cooperates, stop, clients, expects, note } = variant;
+  const app = `an app that ${cooperates ? "cooperates" : "does not cooperate"} and stops ${stop === "graceful" ? "gracefully" : "abruptly"}`;
+  const whom =
+    clients === "http" ? "" : clients === "line" ? ", over a protocol of lines" : ", with WebSockets besides";
+  return `${strategy}${note === undefined ? "" : ` (${note})`}: ${app}${whom}, ${outcomeOf(expects)}`;
+}
+
+function outcomeOf(expects: Expectation): string {
+  if (expects.fails === true) return "drops requests, and the load sees it";
+  if (expects.failed === 0) return expects.late === 0 ? "drops no request and delays none" : "drops no request";
+  if (expects.none !== undefined) return `drops no request as ${expects.none.join(", ")}`;
+  return "is measured";
 }

@@ -114,14 +114,14 @@ async function swapRuleByRule(on: readonly string[], hands: Hands): Promise<void
   }
 }
 
-/** Restarts every instance once under load. */
-export async function rollByHand(roll: HandRoll): Promise<LoadReport> {
+/** Restarts so many of the copies under load. */
+export async function rollByHand(roll: HandRoll, copies = INSTANCES.length): Promise<LoadReport> {
   await using dir = await tempDir();
   await using network = await makeNetwork();
   const hands = await takeInHand(network, dir.path, HAND_SPECS[roll.by], { cooperates: true, stop: "graceful" });
   await using load = await startLoad(network.clients, remoteTargets(FRONT_PORT), ORDINARY_CLIENTS);
   await load.begin(roll.name);
-  for (const { name } of INSTANCES) await roll.restart(name, hands);
+  for (const name of hands.all.slice(0, copies)) await roll.restart(name, hands);
   await load.end();
   return await load.stop();
 }

@@ -1,6 +1,9 @@
 import { connect } from "node:net";
 import { Failure, TIMEOUT_MS } from "./tally.mjs";
 
+/** A connection that is closed so soon after a question was closed before it came; later, the question was being answered. */
+const CROSSING_MS = 100;
+
 /**
  * A raw TCP connection on which one question at a time is asked. It is never opened again behind the asker's back: what
  * was closed stays closed, and the next question on it fails.
@@ -75,6 +78,7 @@ export class Connection {
       this.#waiting = { resolve, reject };
     });
     this.#socket.write(bytes);
+    const askedAt = performance.now();
     try {
       const value = await within(timeoutMs, answer, "no whole answer");
       this.#answered += 1;
@@ -82,7 +86,8 @@ export class Connection {
     } catch (error) {
       this.close();
       if (error instanceof Failure) throw error;
-      throw new Failure(reused && this.#reader.isEmpty ? "stale" : "broken", error.message);
+      const crossed = this.#reader.isEmpty && performance.now() - askedAt < CROSSING_MS;
+      throw new Failure(reused && crossed ? "stale" : "broken", error.message);
     } finally {
       this.#waiting = null;
     }

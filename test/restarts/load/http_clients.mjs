@@ -32,7 +32,7 @@ export async function httpClient(name, target, run) {
       if (answer.status !== OK || served.build === undefined || !answer.body.includes(served.build)) {
         throw new Failure("garbled", `${answer.status} "${answer.body.slice(0, 40)}" of build ${served.build}`);
       }
-      run.http.succeeded(name, performance.now() - askedAt, expectedMs, served);
+      run.http.succeeded(name, askedAt, expectedMs, served);
       if (!keeps || answer.closes) connection = closed(connection);
     } catch (error) {
       run.http.failed(name, connection === null ? error : withPort(error, connection));

@@ -45,7 +45,7 @@ export async function lineClient(target, run) {
       const answer = await connection.ask(`${word}\n`);
       const [build, , process, echo] = answer.split(" ");
       if (echo !== word) throw new Failure("garbled", `"${answer.slice(0, 60)}" for "${word}"`);
-      run.line.succeeded("line", performance.now() - askedAt, 0, { build, process });
+      run.line.succeeded("line", askedAt, 0, { build, process });
     } catch (error) {
       run.line.failed("line", error);
       connection?.close();

@@ -1,8 +1,8 @@
 // What became of every request. A request has exactly one outcome; there are no retries, so a failure is a failure.
 //
 //   refused  no connection could be made
-//   stale    a connection kept open from an earlier answer was closed, unannounced, before the first byte of this one
-//   broken   the connection was lost after that, or before a new connection's first answer
+//   stale    a connection kept open from an earlier answer was closed, unannounced, while idle or as this request came
+//   broken   the connection was lost later, when the request was being served, or before a new connection's first answer
 //   timeout  no whole answer within 6 s
 //   5xx      an answer of a proxy, or of the service, that there is nobody to serve
 //   garbled  an answer that breaks the protocol or has a status nobody expects; says that this program is wrong
@@ -43,9 +43,19 @@ export class Tally {
     if (roll !== undefined) roll.endedAt ??= Date.now();
   }
 
-  /** @param served who answered: `{ build, process }` */
-  succeeded(client, tookMs, expectedMs, served) {
-    const overMs = tookMs - expectedMs;
+  #lag;
+
+  /** @param lag tells how late this program itself was since a time, which is not the service's fault */
+  constructor(lag) {
+    this.#lag = lag;
+  }
+
+  /**
+   * @param askedAt by performance.now()
+   * @param served who answered: `{ build, process }`
+   */
+  succeeded(client, askedAt, expectedMs, served) {
+    const overMs = performance.now() - askedAt - expectedMs - this.#lag(askedAt);
     this.#worstMs = Math.max(this.#worstMs, Math.round(overMs));
     this.#builds[served.build] = (this.#builds[served.build] ?? 0) + 1;
     this.#processes[served.process] = (this.#processes[served.process] ?? 0) + 1;

@@ -68,7 +68,7 @@ export async function webSocketClient(target, run) {
       served = await connection.ask(upgrade(target));
       if (served.status >= 500) throw new Failure("5xx", `${served.status} for an upgrade`);
       if (served.status !== 101) throw new Failure("garbled", `${served.status} for an upgrade`);
-      run.webSocket.succeeded("webSocket", performance.now() - askedAt, 0, served);
+      run.webSocket.succeeded("webSocket", askedAt, 0, served);
     } catch (error) {
       run.webSocket.failed("webSocket", error);
       connection?.close();
@@ -90,7 +90,7 @@ async function talk(connection, reader, served, run) {
     try {
       const echo = await connection.ask(frame(OPCODE.text, Buffer.from(word)));
       if (echo !== word) throw new Failure("garbled", `"${echo}" for "${word}"`);
-      run.webSocket.succeeded("webSocket", performance.now() - askedAt, 0, served);
+      run.webSocket.succeeded("webSocket", askedAt, 0, served);
     } catch (error) {
       run.closings.push(closing(connection, reader, served, true));
       run.webSocket.failed("webSocket", error);

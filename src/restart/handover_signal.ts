@@ -1,0 +1,205 @@
+import { DeployError } from "../core/errors.ts";
+import { endProcess, treeOf } from "./ending.ts";
+import { isLive, readPidFile, send, signalFailure, type SignalSpec, type Target } from "./pid_file.ts";
+import type { Handover, SupervisorPorts } from "./ports.ts";
+import { SETTLE_MS } from "./steady.ts";
+
+const POLL_MS = 50;
+/** How long a process may take to do anything at all about the signal, in milliseconds. */
+const ANSWER_MS = 5_000;
+/** How long a successor that is taken back may serve its last clients, and the old one take its pid file again. */
+const TAKE_BACK_MS = 10_000;
+
+/**
+ * The handover of nginx and unicorn. At the signal the old process moves its pid file to `<pidFile>.oldbin` and starts
+ * its program anew with the listening sockets; the successor writes the pid file. When the successor ends, the old one
+ * moves the file back.
+ *
+ * The old one is told to go only when the successor is known to live: nginx started by a relative path cannot start
+ * itself anew, says so in its log alone, and would otherwise be ended as the only one there is.
+ *
+ * @param names the signals for making a successor and for ending the old one
+ */
+export function signalHandover(
+  spec: SignalSpec,
+  names: { make: NodeJS.Signals; end: NodeJS.Signals },
+  ports: SupervisorPorts,
+): Handover {
+  let parties: { readonly old: Target; readonly successor: Target } | null = null;
+
+  /** The process that serves, with nobody beside it. */
+  const alone = async (signal: AbortSignal): Promise<Target> => {
+    const aside = await readPidFile(`${spec.pidFile}.oldbin`, ports);
+    const named =
+      aside.kind === "live" ? await untilNamed(spec, ports, signal) : await readPidFile(spec.pidFile, ports);
+    if (named.kind === "none") {
+      const stuck = aside.kind === "live" ? `, while process ${aside.pid} is still in ${spec.pidFile}.oldbin` : "";
+      throw signalFailure(spec, `${named.why}${stuck}`, named.hint);
+    }
+    if (aside.kind === "none" || aside.pid === named.pid) return named;
+    const serves = await ports.listens(aside.pid);
+    if (serves === null) {
+      const why = `${spec.pidFile}.oldbin names process ${aside.pid}, and it cannot be told whether that still listens`;
+      throw signalFailure(spec, why, "Run the agent as root. Or end one of the two by hand.");
+    }
+    if (serves) {
+      await takeBack(spec, { old: aside, successor: named }, ports, signal);
+      return aside;
+    }
+    // It was told to go before the interruption, and takes no more clients: the other one is all there is.
+    const { timeoutMs } = spec;
+    await endProcess(spec, aside, { name: names.end, timeoutMs, except: named }, ports, signal);
+    return named;
+  };
+
+  return {
+    begin: async (signal) => {
+      parties = null;
+      const old = await alone(signal);
+      const before = new Set((await childrenOf(old, ports)).map(({ pid }) => pid));
+      send(spec, ports, old, names.make);
+      try {
+        parties = { old, successor: await untilSuccessor(spec, old, before, ports, signal) };
+      } catch (error) {
+        await takeBackAll(spec, old, before, ports);
+        throw error;
+      }
+    },
+    abandon: async (signal) => {
+      if (parties === null) return;
+      if (!(await isLive(parties.old, ports))) {
+        const why = `process ${parties.old.pid}, which was to serve on, has ended`;
+        throw signalFailure(spec, why, `Process ${parties.successor.pid} is left as it is; see its log.`);
+      }
+      await takeBack(spec, parties, ports, signal);
+      parties = null;
+    },
+    oldPids: async () => (parties === null ? [] : await treeOf(parties.old, parties.successor, ports)),
+    finish: async (signal) => {
+      if (parties === null) return;
+      const { old, successor } = parties;
+      if (!(await isLive(successor, ports))) {
+        const why = `its successor ${successor.pid} has ended, so process ${old.pid} is not told to go`;
+        throw signalFailure(spec, why, LOG_HINT);
+      }
+      const { timeoutMs } = spec;
+      await endProcess(spec, old, { name: names.end, timeoutMs, except: successor }, ports, signal);
+      parties = null;
+    },
+  };
+}
+
+const LOG_HINT = "The service's own log says why, as nginx's error log does.";
+
+/** While the pid file is away, a successor is being started by an earlier signal. */
+async function untilNamed(
+  spec: SignalSpec,
+  ports: SupervisorPorts,
+  signal: AbortSignal,
+): ReturnType<typeof readPidFile> {
+  let named = await readPidFile(spec.pidFile, ports);
+  for (let waitedMs = 0; named.kind === "none" && waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
+    await ports.clock.sleep(POLL_MS, signal);
+    named = await readPidFile(spec.pidFile, ports);
+  }
+  return named;
+}
+
+/**
+ * Waits until the pid file names another process and that one has lived for a while.
+ *
+ * @param before what the old one had started before the signal
+ */
+async function untilSuccessor(
+  spec: SignalSpec,
+  old: Target,
+  before: ReadonlySet<number>,
+  ports: SupervisorPorts,
+  signal: AbortSignal,
+): Promise<Target> {
+  let moved = false;
+  for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
+    await ports.clock.sleep(POLL_MS, signal);
+    const named = await readPidFile(spec.pidFile, ports);
+    if (named.kind === "live" && named.pid !== old.pid) {
+      await ports.clock.sleep(SETTLE_MS, signal);
+      if (await isLive(named, ports)) return { pid: named.pid, startTicks: named.startTicks };
+      throw handoverFailure(spec, old, `its successor ${named.pid} ended within ${SETTLE_MS} ms`);
+    }
+    if (!(await isLive(old, ports))) {
+      throw signalFailure(spec, `process ${old.pid} ended at the signal`, "Does the service handle this signal?");
+    }
+    // The file is away while a successor is being started, and back when that has ended.
+    if (named.kind === "none") moved = true;
+    else if (moved) throw handoverFailure(spec, old, "its successor ended as soon as it was started");
+    else if (waitedMs >= ANSWER_MS && (await startedSince(old, before, ports)).length === 0) {
+      throw handoverFailure(spec, old, `after ${waitedMs} ms there was no successor, and none on its way`);
+    }
+  }
+  throw new DeployError(
+    `Cannot hand over with ${spec.signal}: after ${spec.timeoutMs} ms no successor of process ${old.pid} stood in ` +
+      `${spec.pidFile}. Process ${old.pid} serves on.`,
+    { code: "restart-timeout", hint: `Does the successor write its pid there? Raise restart.timeout_s if it is slow.` },
+  );
+}
+
+function handoverFailure(spec: SignalSpec, old: Target, why: string): DeployError {
+  return new DeployError(`Cannot hand over with ${spec.signal}: ${why}. Process ${old.pid} serves on.`, {
+    code: "restart-failed",
+    hint: `${LOG_HINT} The program must have been started by an absolute path and read a valid configuration.`,
+  });
+}
+
+/** Ends the successor, and waits until the old one has its pid file again. */
+async function takeBack(
+  spec: SignalSpec,
+  { old, successor }: { old: Target; successor: Target },
+  ports: SupervisorPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = { name: "SIGQUIT", timeoutMs: Math.min(spec.timeoutMs, TAKE_BACK_MS), except: null } as const;
+  await endProcess(spec, successor, end, ports, signal);
+  for (let waitedMs = 0; waitedMs < TAKE_BACK_MS; waitedMs += POLL_MS) {
+    const named = await readPidFile(spec.pidFile, ports);
+    if (named.kind === "live" && named.pid === old.pid) return;
+    await ports.clock.sleep(POLL_MS, signal);
+  }
+  throw signalFailure(
+    spec,
+    `process ${old.pid} has not taken ${spec.pidFile} again since its successor was ended`,
+    `Write ${old.pid} into that file if the process serves, or start the service anew.`,
+  );
+}
+
+/** After a handover that failed: whatever the signal made goes, as far as that can be told. */
+async function takeBackAll(
+  spec: SignalSpec,
+  old: Target,
+  before: ReadonlySet<number>,
+  ports: SupervisorPorts,
+): Promise<void> {
+  // The failure that led here is the one to report, also when it was the caller's calling it off.
+  const { signal } = new AbortController();
+  try {
+    if (!(await isLive(old, ports))) return;
+    const named = await readPidFile(spec.pidFile, ports);
+    if (named.kind === "live" && named.pid !== old.pid) {
+      return await takeBack(spec, { old, successor: named }, ports, signal);
+    }
+    // It may not have got as far as its pid file. A worker that was started anew meanwhile goes gracefully, and returns.
+    for (const successor of await startedSince(old, before, ports)) {
+      await takeBack(spec, { old, successor }, ports, signal);
+    }
+  } catch {
+    // As above. The next handover begins by taking back what it finds.
+  }
+}
+
+/** Workers, and the successor. What the workers start themselves is none of ours. */
+async function childrenOf(target: Target, ports: SupervisorPorts): Promise<Target[]> {
+  return (await ports.descendants(target.pid)).filter(({ parent }) => parent === target.pid);
+}
+
+async function startedSince(old: Target, before: ReadonlySet<number>, ports: SupervisorPorts): Promise<Target[]> {
+  return (await childrenOf(old, ports)).filter(({ pid }) => !before.has(pid));
+}

@@ -1,0 +1,103 @@
+import { DeployError, isDeployError } from "../core/errors.ts";
+import type { SupervisorPorts } from "./ports.ts";
+import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
+
+/** A unit as `systemctl show` has it. */
+export interface UnitState {
+  /** ActiveState of systemctl(1): "active", "activating" (also between two automatic restarts), "failed", … */
+  readonly state: string;
+  /** Null when there is no main process at this moment. */
+  readonly mainPid: number | null;
+  /** When that one was started, in microseconds since boot. */
+  readonly startedAtUs: number;
+  /** The units that start it, such as a socket. */
+  readonly triggeredBy: readonly string[];
+}
+
+/** "kill" sends KILL to all processes of the unit. */
+type Verb = "start" | "stop" | "kill" | "restart" | "reload" | "reload-or-restart";
+
+/**
+ * Tells systemd to do something with a unit. What is to be started gets its count of starts taken back first: of a unit
+ * that has just failed some times, systemd would refuse to start also the build that mends it.
+ *
+ * @throws DeployError `restart-failed`, `restart-timeout`, `aborted`
+ */
+export async function tellUnit(
+  verb: Verb,
+  unit: string,
+  timeoutMs: number,
+  ports: SupervisorPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  if (verb === "start" || verb === "restart" || verb === "reload-or-restart")
+    await forgetFailures(unit, timeoutMs, ports, signal);
+  await runOperation(
+    {
+      // An argument list and "--": the name of a unit comes from a build and must not become an option or a shell word.
+      run: ["systemctl", "--no-ask-password", verb, ...(verb === "kill" ? ["--signal=SIGKILL"] : []), "--", unit],
+      background: "kill",
+      as: "agent",
+      timeoutMs,
+      what: `${verb} ${unit}`,
+      hint: hintFor(unit),
+      debianPackage: "systemd",
+      signal,
+    },
+    ports,
+  );
+}
+
+async function forgetFailures(
+  unit: string,
+  timeoutMs: number,
+  ports: SupervisorPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const run = ["systemctl", "--no-ask-password", "reset-failed", "--", unit];
+    const limitMs = Math.min(timeoutMs, ASK_TIMEOUT_MS);
+    await ports.run(run, { background: "kill", timeoutMs: limitMs, label: "supervisor", as: "agent", signal });
+  } catch (error) {
+    if (isDeployError(error) && error.code === "aborted") throw error;
+    // Without systemctl or systemd the start itself says so; a unit that systemd has not loaded has not failed.
+  }
+}
+
+/** @throws DeployError `restart-failed` when systemd cannot be asked, `restart-timeout`, `aborted` */
+export async function showUnit(unit: string, ports: SupervisorPorts, signal: AbortSignal): Promise<UnitState> {
+  const shown = await runOperation(
+    {
+      run: ["systemctl", "show", `--property=${PROPERTIES}`, "--", unit],
+      background: "kill",
+      as: "agent",
+      timeoutMs: ASK_TIMEOUT_MS,
+      what: `ask systemd for ${unit}`,
+      hint: hintFor(unit),
+      debianPackage: "systemd",
+      asks: true,
+      signal,
+    },
+    ports,
+  );
+  const property = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, "m").exec(shown)?.[1];
+  const state = property("ActiveState");
+  if (state === undefined || state === "") {
+    throw new DeployError(`Cannot ask systemd for ${unit}: no ActiveState in "${shown.trim()}".`, {
+      code: "restart-failed",
+    });
+  }
+  const pid = Number(property("MainPID") ?? 0);
+  return {
+    state,
+    mainPid: pid > 0 ? pid : null,
+    startedAtUs: Number(property("ExecMainStartTimestampMonotonic") ?? 0),
+    triggeredBy: (property("TriggeredBy") ?? "").split(" ").filter((name) => name !== ""),
+  };
+}
+
+const PROPERTIES = "ActiveState,MainPID,ExecMainStartTimestampMonotonic,TriggeredBy";
+
+export function hintFor(unit: string): string {
+  return `See: systemctl status ${unit}; journalctl -u ${unit} -n 50.`;
+}

@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { processFact } from "../../src/host/scan.ts";
+import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
+import { eventually } from "../support/eventually.ts";
+import { tempDir } from "../support/tempdir.ts";
+
+test("children come before their own children, each with its parent, and end with the process", async () => {
+  const child = Bun.spawn(["sh", "-c", "sh -c 'sleep 300; true' & sleep 301; true"], { detached: true });
+  try {
+    const found = await eventually(async () => {
+      const below = await descendantsOf(child.pid);
+      return below.length === 3 && below;
+    });
+    expect(found.slice(0, 2).map(({ parent }) => parent)).toEqual([child.pid, child.pid]);
+    expect(found.slice(0, 2).map(({ pid }) => pid)).toContain(found[2]?.parent ?? 0);
+    for (const { pid, startTicks } of found) expect((await processFact(pid))?.startTicks).toBe(startTicks);
+  } finally {
+    process.kill(-child.pid, "SIGKILL");
+    await child.exited;
+  }
+  expect(await descendantsOf(child.pid)).toEqual([]);
+});
+
+test.each(["tcp", "tcp6", "unix"] as const)(
+  "a process that accepts connections on a %s socket listens",
+  async (kind) => {
+    await using dir = await tempDir();
+    const server = createServer();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const where = {
+      tcp: { host: "127.0.0.1", port: 0 },
+      tcp6: { host: "::1", port: 0 },
+      unix: { path: join(dir.path, "s") },
+    };
+    server.listen(where[kind], () => resolve());
+    await promise;
+    expect(await listens(process.pid)).toBe(true);
+    server.close();
+  },
+);
+
+test("a process without such a socket does not listen, nor does one that is gone", async () => {
+  const child = Bun.spawn(["sleep", "300"]);
+  expect(await listens(child.pid)).toBe(false);
+  child.kill("SIGKILL");
+  await child.exited;
+  expect(await listens(child.pid)).toBe(false);
+});

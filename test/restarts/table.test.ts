@@ -1,0 +1,58 @@
+import { beforeAll, describe, test } from "bun:test";
+import { deploydBinary } from "../support/binary.ts";
+import { HOOK_MS } from "../support/fleet_patience.ts";
+import { AT_ONCE, atOnce } from "./pool.ts";
+import { runVariant } from "./run_variant.ts";
+import { nameOf, ROLLS, sentenceOf, VARIANTS } from "./variants.ts";
+import { explained, judged } from "./verdict.ts";
+
+/*
+ * What `npm run bench -- restarts` measures in full, as a test: with fewer rolls where the first one would show a fault,
+ * and without rows that differ from others in nothing but the program that makes the rules. The long ones come first.
+ */
+
+const ROLLS_OF: Readonly<Record<string, number>> = {
+  "nft-coop-graceful": ROLLS,
+  "iptables-legacy-coop-graceful": ROLLS,
+  "iptables-nft-coop-graceful": ROLLS,
+  "haproxy-nocoop-graceful": ROLLS,
+  "nft-nocoop-graceful": 1,
+  "nft-coop-graceful-websocket": 1,
+  "haproxy-nocoop-graceful-websocket": 1,
+  "iptables-legacy-nocoop-graceful": 1,
+  "haproxy-nocoop-abrupt": 1,
+  "nft-coop-abrupt": 1,
+  "reject-coop-graceful": 1,
+  "systemd-socket-coop-graceful": ROLLS,
+  "systemd-socket-nocoop-graceful-nodrain": 1,
+  "haproxy-coop-graceful-line": 1,
+  "nft-coop-graceful-line": 1,
+  "plain-coop-graceful": 1,
+  "loop-coop-graceful": 1,
+};
+
+const rows = Object.entries(ROLLS_OF).map(([name, rolls]) => {
+  const variant = VARIANTS.find((each) => nameOf(each) === name);
+  if (variant === undefined) throw new Error(`there is no variant ${name}`);
+  return { sentence: sentenceOf(variant), variant, rolls };
+});
+
+/** All rows, should it be the last that is waited for. */
+const PATIENCE_MS = 900_000;
+
+describe("copies that are restarted one after the other, under load", () => {
+  const running = new Map<string, Promise<void>>();
+
+  beforeAll(async () => {
+    await deploydBinary();
+    const work = atOnce(AT_ONCE, rows, async ({ variant, rolls }) => {
+      const outcome = await runVariant(variant, rolls);
+      const verdict = judged(variant, outcome);
+      const problems = [...verdict.blindSpots, ...verdict.disappointments];
+      if (problems.length > 0) throw new Error([...problems, explained(verdict, outcome)].join("\n"));
+    });
+    for (const [number, { sentence }] of rows.entries()) running.set(sentence, work[number] ?? Promise.reject());
+  }, HOOK_MS);
+
+  test.each(rows.map(({ sentence }) => sentence))("%s", (sentence) => running.get(sentence), PATIENCE_MS);
+});
