@@ -10,10 +10,14 @@ export function systemdSupervisor(spec: Extract<RestartSpec, { by: "systemd" }>,
   const { unit, timeoutMs } = spec;
   return {
     restart: (signal) => tellUnit(spec.action, unit, timeoutMs, ports, signal),
-    parts: {
-      stop: (signal) => tellUnit("stop", unit, timeoutMs, ports, signal),
-      start: (signal) => tellUnit("start", unit, timeoutMs, ports, signal),
-    },
+    // A reload is one thing to systemd, and nothing comes between.
+    parts:
+      spec.action === "restart"
+        ? {
+            stop: (signal) => tellUnit("stop", unit, timeoutMs, ports, signal),
+            start: (signal) => tellUnit("start", unit, timeoutMs, ports, signal),
+          }
+        : null,
     handover: null,
     mainPids: async (signal) => {
       // Between two automatic restarts a unit is "activating" without a process.

@@ -61,7 +61,7 @@ export const restartSection = z.discriminatedUnion("by", [
     by: z.literal("signal"),
     signal: z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]).default("HUP"),
     /** Sent to the old process once its successor, which the signal made, has proven to live. */
-    retire: z.enum(["QUIT", "TERM", "INT", "WINCH"]).optional(),
+    retire: z.enum(["QUIT", "TERM", "INT"]).optional(),
     pid_file: z.string().min(1),
     ...restartTimeout,
   }),
