@@ -3,7 +3,7 @@ import { DeployError } from "../core/errors.ts";
 import type { Instance } from "../core/traffic.ts";
 import { runCommand } from "../host/processes.ts";
 import { readWithTime } from "../host/files.ts";
-import { INSTANCE_VARIABLE, processFact } from "../host/scan.ts";
+import { INSTANCE_VARIABLE, MARKER_PART, processFact } from "../host/scan.ts";
 import { descendantsOf, listens } from "../host/scan_tree.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
@@ -60,6 +60,14 @@ export function markerOf(layout: Layout): string {
   return `step:${layout.root}`;
 }
 
+let commands = 0;
+
+/** One for each command: when it ends what it left is ended, but not what another one runs at the same time. */
+function nextMarker(layout: Layout): string {
+  commands += 1;
+  return `${markerOf(layout)}${MARKER_PART}${commands}`;
+}
+
 /** Every instance has a log of its own where there are several. */
 export function logLabel(instance: HostInstance | null, label: string): string {
   return instance === null || instance.alone ? label : `${label}-${instance.name}`;
@@ -80,7 +88,7 @@ export function runnerFor(context: CommandContext): RunCommand {
       // Stop and start are two commands of one restart, and the second must not hide what the first one said.
       log: label === "restart" ? "append" : "replace",
       background,
-      ...(background === "kill" ? { marker: markerOf(layout) } : {}),
+      ...(background === "kill" ? { marker: nextMarker(layout) } : {}),
       signal,
     });
 }

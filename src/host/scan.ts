@@ -4,6 +4,9 @@ import { allPids, argvOf, bootedAtMs, linkOf, liveStat, startedAtMs, uidOf, vari
 /** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
 export const STEP_VARIABLE = "DEPLOYD_STEP";
 
+/** Between a marker and the part that tells one command from the others: whoever ends all of them names what is before. */
+export const MARKER_PART = "#";
+
 /** In the environment of an instance's own commands, and of all that they start. */
 export const INSTANCE_VARIABLE = "DEPLOYD_INSTANCE";
 
@@ -60,8 +63,8 @@ export async function processFact(
 const KILL_WAIT_MS = 2000;
 
 /**
- * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment,
- * also those that moved to a session of their own.
+ * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment, or
+ * one that goes on after it with a part of its own; also those that moved to a session of their own.
  *
  * @returns how many processes were found
  */
@@ -86,7 +89,8 @@ async function markedWith(marker: string): Promise<{ pid: number; processGroup: 
   const own = await liveStat(process.pid);
   const found = await Promise.all(
     (await allPids()).map(async (pid) => {
-      if (pid === process.pid || (await variableOf(pid, STEP_VARIABLE)) !== marker) return null;
+      const value = pid === process.pid ? null : await variableOf(pid, STEP_VARIABLE);
+      if (value !== marker && value?.startsWith(`${marker}${MARKER_PART}`) !== true) return null;
       const stat = await liveStat(pid);
       if (stat === null) return null;
       // The agent's own group would take the agent along.

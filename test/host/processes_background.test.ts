@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "../../src/host/processes.ts";
 import { trimLog } from "../../src/host/processes_output.ts";
@@ -170,4 +170,29 @@ test("what a killed agent's step left running is found by its marker and killed,
   expect(alive(other ?? 0)).toBe(true);
   expect(await killOrphans(`${marker}2`)).toBeGreaterThanOrEqual(1);
   expect(await killOrphans(marker)).toBe(0);
+});
+
+test("what one command leaves is ended without touching a command that runs at the same time", async () => {
+  await using dir = await tempDir();
+  const marker = `step:${dir.path}`;
+  const { signal } = new AbortController();
+  const start = (run: string, part: string) =>
+    runCommand({
+      run,
+      cwd: dir.path,
+      env: {},
+      timeoutMs: 60_000,
+      logFile: join(dir.path, `${part}.log`),
+      maxLogBytes: 1_000,
+      marker: `${marker}#${part}`,
+      signal,
+    });
+  const other = start("until [ -e go ]; do sleep 0.05; done; echo done", "2");
+  await start("sleep 60 & true", "1");
+  await writeFile(join(dir.path, "go"), "");
+  expect(await other).toMatchObject({ kind: "exited", code: 0 });
+  // A successor of a killed agent knows them all by what is before the part.
+  const left = start("sleep 60", "3");
+  await eventually(async () => (await killOrphans(marker)) > 0);
+  expect(await left).toMatchObject({ kind: "signalled" });
 });
