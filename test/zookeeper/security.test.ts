@@ -59,7 +59,8 @@ function mutual(options: Partial<ZooKeeperOptions> = {}): ZooKeeper {
 /** The end of a client that is refused: code and reason, and that nothing is tried after it. */
 async function refusal(options: ZooKeeperOptions, port: number): Promise<{ code: string; reason: string }> {
   await using proxy = await startProxy(port);
-  const client = open({ ...options, servers: `127.0.0.1:${proxy.port}` });
+  // A server that is slow because the machine is busy would rightly be tried again.
+  const client = open({ ...options, servers: `127.0.0.1:${proxy.port}`, connectTimeoutMs: 30_000 });
   const states: SessionState["kind"][] = statesOf(client);
   const waiting = failureOf(client.get("/"));
   const error = await failureOf(client.connected());
