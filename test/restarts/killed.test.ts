@@ -1,13 +1,15 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { deploydBinary } from "../support/binary.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { FRONT_PORT, INSTANCES } from "./app.ts";
-import { startDeployed, type Deployed } from "./deployed.ts";
+import { startDeployed } from "./deployed.ts";
 import { addBuild, bringUp } from "./drive.ts";
 import { killIn } from "./killer.ts";
-import { makeNetwork, type Network } from "./network.ts";
+import { makeNetwork } from "./network.ts";
+import { AT_ONCE, atOnce } from "./pool.ts";
 
 /*
  * kill -9 of the compiled agent in each phase of a restart. Whatever it was doing, the next agent brings the host to one
@@ -17,16 +19,24 @@ import { makeNetwork, type Network } from "./network.ts";
 const COPIES = 2;
 const copies = INSTANCES.slice(0, COPIES);
 const LONG_MS = 90_000;
+const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"] as const;
 
-let dir: Awaited<ReturnType<typeof tempDir>>;
-let network: Network;
-let host: Deployed;
-let agent: Deployed["agent"];
+describe("a host whose agent is killed is brought by its successor to one build, all in traffic", () => {
+  const running = new Map<string, Promise<void>>();
 
-beforeAll(async () => {
-  dir = await tempDir();
-  network = await makeNetwork();
-  host = await startDeployed(network, dir.path, {
+  beforeAll(async () => {
+    await deploydBinary();
+    const work = atOnce(AT_ONCE, PHASES, killedIn);
+    for (const [number, phase] of PHASES.entries()) running.set(phase, work[number] ?? Promise.reject());
+  });
+
+  test.each(PHASES)("in the phase %s", (phase) => running.get(phase), PHASES.length * LONG_MS);
+});
+
+async function killedIn(phase: string): Promise<void> {
+  await using dir = await tempDir();
+  await using network = await makeNetwork();
+  await using host = await startDeployed(network, dir.path, {
     manners: { cooperates: true, stop: "graceful" },
     protocol: "http",
     // Asked through the front it takes its 2 s, and so the phase is long enough to be seen.
@@ -34,43 +44,25 @@ beforeAll(async () => {
     drain: 'url = "http://127.0.0.1:${PORT}/drain"\ndeadline_s = 20',
     copies: COPIES,
   });
-  agent = host.agent;
   await bringUp(host);
-}, LONG_MS);
+  const answer = async (port: number): Promise<string> =>
+    (await network.host.must(["curl", "-sS", "--max-time", "5", `http://127.0.0.1:${port}/`])).trim();
 
-afterAll(async () => {
-  await host?.[Symbol.asyncDispose]();
-  await network?.[Symbol.asyncDispose]();
-  await dir?.[Symbol.asyncDispose]();
-});
+  const build = await addBuild(host, "v1");
+  await using killer = killIn(phase, host.agent, network.host);
+  expect(await host.ctl("deploy", "web", build, "--detach")).toMatchObject({ code: 0 });
+  // The killer sees the phase at the latest in the second batch.
+  const batch = await eventually(() => killer.line().catch(() => null), LONG_MS / 2);
+  expect(copies.map(({ name }) => name)).toContain(batch);
+  // The link is there at any moment, and leads to one of the two.
+  expect(await readlink(join(host.root, "current"))).toMatch(/^releases\/v[01]$/);
 
-const answer = (port: number): Promise<string> =>
-  network.host.must(["curl", "-sS", "--max-time", "5", `http://127.0.0.1:${port}/`]).then((text) => text.trim());
-
-test.each(["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"])(
-  "an agent that is killed in the phase %s leaves a host that its successor brings to one build, all in traffic",
-  async (phase) => {
-    const build = await addBuild(host, `killed-in-${phase}`);
-    await using killer = killIn(phase, agent, network.host);
-    const started = await host.ctl("deploy", "web", build, "--detach");
-    expect(started.code).toBe(0);
-    const batch = await killerSays(killer);
-    expect(copies.map(({ name }) => name)).toContain(batch);
-    // The link is there at any moment, and leads to one of the two.
-    expect(await readlink(join(host.root, "current"))).toMatch(/^releases\/(killed-in-\w+|v0)$/);
-    agent = host.startAgent();
-    const outcome = await host.ctl("wait", "web", "--timeout-s", "80");
-    expect(`${outcome.code} ${outcome.code === 0 ? "" : outcome.output + (await host.account())}`).toBe("0 ");
-    expect(await readlink(join(host.root, "current"))).toBe(`releases/${build}`);
-    for (const { port } of copies) expect(await answer(port)).toContain(build);
-    const rules = await network.host.must(["nft", "list", "table", "inet", "deployd_web"]);
-    for (const { port } of copies) expect(rules).toContain(`: ${port}`);
-    for (let asked = 0; asked < 2 * COPIES; asked += 1) expect(await answer(FRONT_PORT)).toContain(build);
-  },
-  LONG_MS,
-);
-
-/** The killer sees the phase at the latest in the second batch. */
-async function killerSays(killer: { line(): Promise<string> }): Promise<string> {
-  return eventually(() => killer.line().catch(() => null), LONG_MS / 2);
+  host.startAgent();
+  const outcome = await host.ctl("wait", "web", "--timeout-s", "80");
+  expect(`${outcome.code} ${outcome.code === 0 ? "" : outcome.output + (await host.account())}`).toBe("0 ");
+  expect(await readlink(join(host.root, "current"))).toBe("releases/v1");
+  for (const { port } of copies) expect(await answer(port)).toContain(build);
+  const rules = await network.host.must(["nft", "list", "table", "inet", "deployd_web"]);
+  for (const { port } of copies) expect(rules).toContain(`: ${port}`);
+  for (let asked = 0; asked < 2 * COPIES; asked += 1) expect(await answer(FRONT_PORT)).toContain(build);
 }
