@@ -8,9 +8,10 @@ import { makeNetwork } from "./network.ts";
 
 /** Rules and chains of ours, as any dump shows them. */
 const OWN = /deployd/i;
-const LONG_MS = 60_000;
+const LONG_MS = 90_000;
 
-test.each([`by = "nft"\nport = ${FRONT_PORT}`, `by = "iptables"\nport = ${FRONT_PORT}`, 'by = "reject"'])(
+// Each in a network of its own.
+test.concurrent.each([`by = "nft"\nport = ${FRONT_PORT}`, `by = "iptables"\nport = ${FRONT_PORT}`, 'by = "reject"'])(
   "a roll of the compiled agent leaves the rules of Docker, of ufw and of the administrator as they are: %s",
   async (traffic) => {
     await using dir = await tempDir();
