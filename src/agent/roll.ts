@@ -109,7 +109,7 @@ function rollPorts(
   const { front, section } = host;
   const { traffic } = section;
   const [first] = members.values();
-  const probe = frontProbe(traffic, first?.recipe.check ?? null);
+  const probe = frontProbe(traffic, first?.recipe.check ?? null, first?.command.instance?.port ?? null);
   // Made once: a handover remembers who the old one is.
   const instances = new Map([...members].map(([name, member]) => [name, instancePorts(host, name, member)]));
   return {

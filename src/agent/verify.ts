@@ -11,21 +11,28 @@ const ANY_GOOD_STATUS = Array.from({ length: 200 }, (_, at) => 200 + at);
 
 /**
  * The request that goes through the front once traffic is on again: the one that the host's file names, else, where the
- * front is a port of this host, the check's own on that port. Null where there is nothing to ask.
+ * front is a port of this host and the check asks the instance's own, the check's on that port. Null where there is
+ * nothing to ask.
  */
-export function frontProbe(traffic: ServiceConfig["traffic"], check: CheckSpec | null): ProbeSpec | null {
+export function frontProbe(
+  traffic: ServiceConfig["traffic"],
+  check: CheckSpec | null,
+  instancePort: number | null,
+): ProbeSpec | null {
   if (traffic.verify !== undefined) return probeOf(traffic.verify);
   if (!("port" in traffic) || check === null) return null;
   const { probe } = check;
   switch (probe.kind) {
     case "http": {
       const url = new URL(probe.url);
+      // A check on a port of its own speaks of something that clients do not see.
+      if (Number(url.port) !== instancePort) return null;
       url.port = String(traffic.port);
       // Any instance may answer, so nothing is asked of the body: it may name the build before.
       return { kind: "http", url: url.href, expectStatus: probe.expectStatus, timeoutMs: probe.timeoutMs };
     }
     case "tcp":
-      return { ...probe, port: traffic.port };
+      return probe.port === instancePort ? { ...probe, port: traffic.port } : null;
     case "command":
       return null;
   }

@@ -7,7 +7,8 @@ import { APP_PROGRAM } from "./app.ts";
 import type { Load } from "./load.ts";
 
 /*
- * A host that runs the product, driven as an operator would: by `deployd ctl`. Where it runs is somebody else's business.
+ * A host that runs the product, driven as an operator would: by `deployd ctl`. Where that is, is somebody else's
+ * business.
  */
 
 export const ZOOKEEPER = "127.0.0.1:2181";

@@ -18,8 +18,8 @@ import { nodeProgram } from "./load.ts";
 import { startProgram, type Network } from "./network.ts";
 
 /*
- * A service whose copies are restarted by the test itself and not by the agent, with the product's own traffic back ends:
- * what an operator's script would do, right or wrong.
+ * A service whose copies are restarted by the test itself and not by the agent, with the product's own traffic back
+ * ends: what an operator's script would do, right or wrong.
  */
 
 const STEP_MS = 15_000;

@@ -1,7 +1,8 @@
-// The clients of the restart tests. One argument, JSON: `{ targets, clients: { name: count }, shortPauseMs, longPauseMs,
-// tailMs, maxMs }`. Says `ready` when every client was served or has failed once, obeys lines (`begin ROLL`, `end`,
-// `stop`), and prints one line of JSON at the end. It goes on for `tailMs` after the stop, as what a restart did wrong may
-// show after it; nobody stops it: it ends after `maxMs`, and says so. An end of its input is an end at once.
+// The clients of the restart tests. One argument, JSON: `{ targets, clients: { name: count }, shortPauseMs,
+// longPauseMs, tailMs, maxMs }`. Says `ready` when every client was served or has failed once, obeys lines
+// (`begin ROLL`, `end`, `stop`), says `alive` now and then, and prints one line of JSON at the end. It goes on for
+// `tailMs` after the stop, as what a restart did wrong may show after it. When nobody stops it, it ends after `maxMs`
+// and says so. An end of its input is an end at once.
 import { createInterface } from "node:readline";
 import { HTTP_CLIENTS, httpClient } from "./load/http_clients.mjs";
 import { Lag } from "./load/lag.mjs";
@@ -10,6 +11,7 @@ import { Tally } from "./load/tally.mjs";
 import { webSocketClient } from "./load/websocket_client.mjs";
 
 const { targets, clients, shortPauseMs, longPauseMs, tailMs, maxMs } = JSON.parse(process.argv[2] ?? "");
+const ALIVE_MS = 2_000;
 const lag = new Lag();
 /** `first`: clients with the same rhythm begin at different times, or they would all be at the same point for ever. */
 const pausesMs = { first: [0, 2_000], short: shortPauseMs, long: longPauseMs };
@@ -74,6 +76,8 @@ const running = Object.entries(clients).flatMap(([name, count]) =>
 );
 
 let wasCut = false;
+// Whoever waits for a line can tell a load that waits for its clients from one that hangs.
+const alive = setInterval(() => process.stdout.write("alive\n"), ALIVE_MS);
 const tooLong = setTimeout(() => {
   wasCut = true;
   stop();
@@ -89,6 +93,7 @@ input.on("close", stop);
 
 await Promise.all(running);
 clearTimeout(tooLong);
+clearInterval(alive);
 lag.stop();
 input.close();
 const reports = Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, tally.report()]));

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { JOINED, type NetworkNamespace } from "../support/netns.ts";
 
 /*
- * The clients of a variant, as the findings have them: 16 that keep their connection, 8 with a new one for each request,
- * 8 slow ones (2 s) with a new one, 4 slow ones that keep it. Where the host is reached by both, half of them use IPv6.
+ * The clients of a variant: 16 that keep their connection, 8 with a new one for each request, 8 slow ones (2 s) with a
+ * new one, 4 slow ones that keep it. Half of those that are elsewhere use IPv6.
  */
 
 type ClientName = "keepAlive" | "fresh" | "slow" | "slowKeepAlive" | "webSocket" | "line";
@@ -93,13 +93,19 @@ export async function startLoad(
 ): Promise<Load> {
   const options = JSON.stringify({ targets, clients, ...PAUSES_MS, tailMs: TAIL_MS, maxMs: MAX_MS });
   const program = inside.start([nodeProgram(), join(import.meta.dir, "load.mjs"), options]);
-  if ((await program.line()) !== "ready") throw new Error("the load is not ready");
+  const news = async (): Promise<string> => {
+    for (;;) {
+      const line = await program.line();
+      if (line !== "alive") return line;
+    }
+  };
+  if ((await news()) !== "ready") throw new Error("the load is not ready");
   return {
     begin: (roll) => program.say(`begin ${roll}`),
     end: () => program.say("end"),
     stop: async () => {
       await program.say("stop");
-      return report.parse(JSON.parse(await program.line()));
+      return report.parse(JSON.parse(await news()));
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };

@@ -7,15 +7,16 @@ import { nameOf, ROLLS, sentenceOf, VARIANTS } from "./variants.ts";
 import { explained, judged } from "./verdict.ts";
 
 /*
- * What `npm run bench -- restarts` measures in full, as a test: with fewer rolls where the first one would show a fault,
- * and without rows that differ from others in nothing but the program that makes the rules. The long ones come first.
+ * What `npm run bench -- restarts` measures in full, as a test: with fewer rolls where the first one would show a
+ * fault, and without rows that differ from others in nothing but the program that makes the rules. The long ones come
+ * first.
  */
 
 const ROLLS_OF: Readonly<Record<string, number>> = {
   "nft-coop-graceful": ROLLS,
   "iptables-legacy-coop-graceful": ROLLS,
   "iptables-nft-coop-graceful": ROLLS,
-  "haproxy-nocoop-graceful": ROLLS,
+  "haproxy-nocoop-graceful": 2,
   "nft-nocoop-graceful": 1,
   "nft-coop-graceful-websocket": 1,
   "haproxy-nocoop-graceful-websocket": 1,
@@ -23,7 +24,7 @@ const ROLLS_OF: Readonly<Record<string, number>> = {
   "haproxy-nocoop-abrupt": 1,
   "nft-coop-abrupt": 1,
   "reject-coop-graceful": 1,
-  "systemd-socket-coop-graceful": ROLLS,
+  "systemd-socket-coop-graceful": 2,
   "systemd-socket-nocoop-graceful-nodrain": 1,
   "haproxy-coop-graceful-line": 1,
   "nft-coop-graceful-line": 1,

@@ -14,7 +14,7 @@ export interface Verdict {
   /** Connections that the agent says it closed, and refused, over all rolls; null where it cannot tell. */
   readonly closed: number | null;
   readonly refusedByTraffic: number | null;
-  /** WebSockets that were closed by the other side; those before the bound of the drain; words that were on their way. */
+  /** WebSockets closed by the other side; of them, before the bound of the drain; with a word on its way. */
   readonly webSockets: { readonly closed: number; readonly early: number; readonly midway: number };
   /** The most that the load itself was late, in milliseconds. */
   readonly lagMs: number;

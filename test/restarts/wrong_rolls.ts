@@ -6,8 +6,9 @@ import { ORDINARY_CLIENTS, remoteTargets, startLoad, type FailureClass, type Loa
 import { makeNetwork } from "./network.ts";
 
 /*
- * Restarts that are wrong in one respect, and one that is right. The load must see the wrong ones: a harness that finds no
- * failures anywhere proves nothing. The order is the only difference; back ends, service and load are those of the rest.
+ * Restarts that are wrong in one respect, and one that is right. The load must see the wrong ones: a harness that finds
+ * no failures anywhere proves nothing. The order is the only difference; back ends, service and load are those of the
+ * rest.
  */
 
 export interface HandRoll {

@@ -2,7 +2,7 @@ import type { Variant } from "../../restarts/variants.ts";
 import type { Verdict } from "../../restarts/verdict.ts";
 import { median } from "../statistics.ts";
 
-interface Row {
+export interface Row {
   readonly variant: Variant;
   readonly verdict: Verdict;
 }
@@ -27,7 +27,7 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string | nu
 const TEXT_COLUMNS = 4;
 
 /** A line for each variant. */
-export function rowsOf(rows: readonly Row[]): string {
+export function tableOf(rows: readonly Row[]): string {
   const cells = [COLUMNS.map(([head]) => head), ...rows.map((row) => COLUMNS.map(([, cell]) => String(cell(row))))];
   const widths = COLUMNS.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
   const isText = (column: number): boolean => column < TEXT_COLUMNS || column === COLUMNS.length - 1;

@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { Failure, TIMEOUT_MS } from "./tally.mjs";
 
-/** A connection that is closed so soon after a question was closed before it came; later, the question was being answered. */
-const CROSSING_MS = 100;
+/** A connection that is closed so soon after a question was closed before it came; later, it was being answered. */
+const CROSSING_MS = 250;
 
 /**
  * A raw TCP connection on which one question at a time is asked. It is never opened again behind the asker's back: what

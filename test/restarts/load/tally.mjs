@@ -1,7 +1,7 @@
 // What became of every request. A request has exactly one outcome; there are no retries, so a failure is a failure.
 //
 //   refused  no connection could be made
-//   stale    a connection kept open from an earlier answer was closed, unannounced, while idle or as this request came
+//   stale    a connection kept open from an earlier answer was closed, unannounced, while idle or as this one came
 //   broken   the connection was lost later, when the request was being served, or before a new connection's first answer
 //   timeout  no whole answer within 6 s
 //   5xx      an answer of a proxy, or of the service, that there is nobody to serve
