@@ -6,6 +6,7 @@ import { stepFiles } from "../host/step_files.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { flipStep } from "../steps/flip.ts";
 import { systemClock } from "../support/clock.ts";
+import { together } from "../support/wait.ts";
 import { runnerFor, type CommandContext } from "./commands.ts";
 import { untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -28,6 +29,12 @@ export async function flip({ command, recipe, host }: ActivateContext): Promise<
   // What cannot be restarted must not be pointed at either.
   const spec = (await recipe()).restart;
   if (spec !== null) assertRestartAllowed(spec, host.policy);
+  if (spec?.by === "systemd-socket" && host.instances.length > 1) {
+    throw new DeployError(
+      `Cannot restart ${host.instances.length} instances by systemd-socket: all of them would be ${spec.unit}.`,
+      { code: "manifest-invalid", hint: "Blue and green are its two copies; leave instances out of the agent's file." },
+    );
+  }
   await flipStep(command.layout, command.build, stepFiles);
 }
 
@@ -40,12 +47,13 @@ export async function flip({ command, recipe, host }: ActivateContext): Promise<
 export async function checkService(context: ActivateContext, signal: AbortSignal): Promise<void> {
   const { state, host, activation, build } = context;
   const { check, restart: spec } = await context.recipe();
-  await Promise.all(
-    host.instances.map(async (instance) => {
+  await together(
+    host.instances.map((instance) => async (signal) => {
       const on = host.build(build, activation.deploy, instance);
       const { check } = await on.recipe();
       if (check !== null) await untilHealthy(check, on.command, signal);
     }),
+    signal,
   );
   const { actual, processes } = await host.observe();
   for (const { name, served } of actual.instances) {
@@ -68,11 +76,12 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
 export async function soakService(context: ActivateContext, remainingMs: number, signal: AbortSignal): Promise<void> {
   const { host, activation, build } = context;
   const endsAt = systemClock.now() + remainingMs;
-  await Promise.all(
-    host.instances.map(async (instance) => {
+  await together(
+    host.instances.map((instance) => async (signal) => {
       const on = host.build(build, activation.deploy, instance);
       await soakInstance((await on.recipe()).check, on.command, endsAt, signal);
     }),
+    signal,
   );
 }
 

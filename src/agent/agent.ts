@@ -101,6 +101,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     since: startedAt,
     lock: lockPath,
   };
+  // What a former self left half done is brought to an end, and its traffic put right, whether or not ZooKeeper is there.
+  const serving = running.map(({ agent }) => agent.run(stop));
+  for (const each of serving) each.catch(() => {});
   const ousted = Promise.withResolvers<never>();
   ousted.promise.catch(() => {});
   await announce({
@@ -117,8 +120,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   const publishing = new AbortController();
   const published = running.map(({ publisher }) => publisher.run(AbortSignal.any([publishing.signal, stop.now])));
-  const tasks = running.flatMap(({ agent, service }) => [
-    agent.run(stop),
+  const following = running.map(({ agent, service }) =>
     followWish(
       {
         session,
@@ -131,9 +133,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       },
       stop.soon,
     ),
-  ]);
+  );
   try {
-    await Promise.race([Promise.all([...tasks, conductWhenElected(session, options)]), ousted.promise]);
+    await Promise.race([Promise.all([...serving, ...following, conductWhenElected(session, options)]), ousted.promise]);
   } finally {
     manager.stopping();
     publishing.abort();

@@ -79,8 +79,9 @@ export function runnerFor(context: CommandContext): RunCommand {
   return (run, { background, timeoutMs, label, as, signal }) =>
     runCommand({
       run,
-      cwd: layout.release(build),
-      env: { LANG: "C.UTF-8", ...variablesOf(context) },
+      // What talks to a supervisor has the agent's rights: nothing of the service's, no PATH and no directory, reaches it.
+      cwd: as === "service" ? layout.release(build) : "/",
+      env: { LANG: "C.UTF-8", ...(as === "service" ? variablesOf(context) : {}) },
       user: as === "service" ? context.user : undefined,
       timeoutMs,
       logFile: layout.log(build, logLabel(instance, label)),

@@ -71,8 +71,8 @@ export class Front {
   async turnOn(batch: readonly string[], signal: AbortSignal): Promise<void> {
     const off = this.off.filter((name) => !batch.includes(name));
     await this.#options.traffic.steer(this.#others(off), signal);
-    await this.#options.traffic.taken(batch, this.#options.timeoutMs, signal);
     await this.#record(off);
+    await this.#options.traffic.taken(batch, this.#options.timeoutMs, signal);
   }
 
   /**

@@ -15,7 +15,6 @@ export async function isHealthy(
   signal: AbortSignal,
 ): Promise<boolean> {
   const served = state.actual?.instances.find(({ name }) => name === instance.name)?.served;
-  if (served?.kind === "down") return false;
   // Asked as the build that it runs would be: another build may have another check.
   const build = served?.kind === "build" ? served.build : null;
   const on = build === null ? await host.current(instance) : host.build(build, "", instance);
@@ -25,7 +24,8 @@ export async function isHealthy(
     (recipe) => recipe.check,
     () => null,
   );
-  return check === null || (await probeOnce(check.probe, { run: runnerFor(on.command) }, signal)).ok;
+  if (check === null) return served?.kind !== "down";
+  return (await probeOnce(check.probe, { run: runnerFor(on.command) }, signal)).ok;
 }
 
 /** @throws DeployError `check-failed` with the last answer, `aborted` */

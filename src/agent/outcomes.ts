@@ -33,7 +33,7 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
 }
 
 /** What the restarts cost, for whoever asks later. */
-function rollTold({ counts, build, deploy }: Activation): Journal["lastRoll"] {
+export function rollTold({ counts, build, deploy }: Activation): Journal["lastRoll"] {
   return counts.instances === 0 ? null : { ...counts, build, deploy };
 }
 

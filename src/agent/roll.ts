@@ -1,6 +1,6 @@
 import { assertRestartAllowed } from "../core/policy.ts";
 import type { DrainSpec, Recipe, RestartSpec } from "../core/recipe.ts";
-import { added, noCounts, rollOf, withBatchBegun, withBatchDone } from "../core/roll.ts";
+import { added, isBetweenBatches, noCounts, rollOf, withBatchBegun, withBatchDone } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { Activation, Roll, RollCounts } from "../core/types.ts";
 import { leadersOf, socketInodesOf } from "../host/instance_pids.ts";
@@ -27,6 +27,8 @@ interface Member {
   readonly command: CommandContext;
   readonly recipe: Recipe;
   readonly restart: RestartSpec;
+  /** By which the one that runs now lets its clients go: its own build's, since no other knows what it hears. */
+  readonly drain: DrainSpec | null;
 }
 
 /**
@@ -35,24 +37,30 @@ interface Member {
  */
 export async function restartBatch(
   context: ActivateContext,
-  step: { readonly batch: readonly string[]; readonly back: boolean },
+  step: { readonly back: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const { state, host, activation, build } = context;
   const { phase } = activation;
   if (!("restart" in phase)) return;
+  const batch = await chosen(context, phase.restart, signal);
   if ((await context.recipe()).restart === null) {
     return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
   }
   const members = new Map<string, Member>();
-  for (const name of step.batch) {
+  for (const name of batch) {
     const on = host.build(build, activation.deploy, host.instance(name));
     const recipe = await on.recipe();
     if (recipe.restart === null) continue;
     assertRestartAllowed(recipe.restart, host.policy);
-    members.set(name, { command: on.command, recipe, restart: recipe.restart });
+    members.set(name, {
+      command: on.command,
+      recipe,
+      restart: recipe.restart,
+      drain: await drainOfOld(context, name, step.back),
+    });
   }
-  const begun = withBatchBegun(phase.restart, step.batch);
+  const begun = withBatchBegun(phase.restart, batch);
   await state.journal.change({ activation: { ...activation, phase: { ...phase, restart: begun } } });
   state.proof = null;
   for (const { command } of members.values()) {
@@ -66,7 +74,7 @@ export async function restartBatch(
     roll = withBatchDone(begun);
   } catch (error) {
     // Called off: nothing of the batch was changed, and the way back must not restart it either.
-    if (!cost.touched && !signal.aborted) roll = { ...begun, batch: [] };
+    if (!cost.touched) roll = await calledOff(context, phase.restart, begun, signal);
     throw error;
   } finally {
     state.rollPhase = null;
@@ -74,6 +82,49 @@ export async function restartBatch(
     state.onRestarted(counts);
     await state.journal.change({ activation: withRoll(activation, roll, counts) });
   }
+}
+
+/**
+ * Which instances are next: the batch that was begun, else those that are not healthy, and then the others. Who is down
+ * takes nothing from anybody, and must not stand in the way of the build that mends it.
+ */
+async function chosen({ host, state }: ActivateContext, roll: Roll, signal: AbortSignal): Promise<readonly string[]> {
+  const known = (names: readonly string[]) => names.filter((name) => host.instances.some((each) => each.name === name));
+  if (!isBetweenBatches(roll)) return known(roll.batch);
+  const left = known(roll.left);
+  if (left.length <= host.batch) return left;
+  const asked = await Promise.all(
+    left.map(async (name) => ({ name, well: await isHealthy(host, state, host.instance(name), signal) })),
+  );
+  return asked
+    .toSorted((a, b) => Number(a.well) - Number(b.well))
+    .slice(0, host.batch)
+    .map(({ name }) => name);
+}
+
+async function drainOfOld(
+  { host, state, activation }: ActivateContext,
+  name: string,
+  back: boolean,
+): Promise<DrainSpec | null> {
+  const served = state.actual?.instances.find((instance) => instance.name === name)?.served;
+  const build = served?.kind === "build" ? served.build : back ? activation.build : activation.previous;
+  if (build === null) return null;
+  const old = host.build(build, activation.deploy, host.instance(name));
+  // A release that is gone says nothing any more; then nobody is told anything.
+  return old.recipe().then(
+    ({ drain }) => drain,
+    () => null,
+  );
+}
+
+/** What the journal says of a batch whose restart was called off before anything was changed. */
+async function calledOff({ host, state }: ActivateContext, before: Roll, begun: Roll, signal: AbortSignal) {
+  // The agent stops: its successor begins this batch again, and it does not count as a try.
+  if (signal.aborted) return { ...begun, begun: before.begun };
+  const well = await Promise.all(begun.batch.map(async (name) => isHealthy(host, state, host.instance(name), signal)));
+  // An app that was told to let go and serves nobody since has been touched after all.
+  return well.every(Boolean) ? { ...begun, batch: [] } : begun;
 }
 
 function withRoll(activation: Activation, restart: Roll, cost: RollCounts): Activation {
@@ -88,7 +139,7 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
   const { drain, check, restart } = first?.recipe ?? { drain: null, check: null, restart: null };
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
   // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
-  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop"] : [];
+  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "verify"] : [];
   return {
     batch: [...members.keys()],
     all: host.instances.map(({ name }) => name),
@@ -96,6 +147,7 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
     availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
     idleMs: drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS),
     provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
+    goesBack: back,
     force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
   };
 }
@@ -118,7 +170,9 @@ function rollPorts(
       if (found === undefined) throw new Error(`instance "${name}" is not of this batch`);
       return found;
     },
-    isHealthy: (name, signal) => isHealthy(host, state, host.instance(name), signal),
+    // One whose traffic is off serves nobody, however well it is.
+    isHealthy: async (name, signal) =>
+      (members.has(name) || !front.off.includes(name)) && (await isHealthy(host, state, host.instance(name), signal)),
     traffic:
       traffic.by === "none"
         ? null
@@ -140,10 +194,10 @@ function rollPorts(
   };
 }
 
-function instancePorts(host: ServiceHost, name: string, { command, recipe, restart }: Member): InstancePorts {
+function instancePorts(host: ServiceHost, name: string, { command, recipe, restart, drain }: Member): InstancePorts {
   const { alone, port } = host.instance(name);
   const files = trafficPorts();
-  const { drain, check } = recipe;
+  const { check } = recipe;
   const ports = supervisorPortsFor(command, host.policy.pidFiles);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;

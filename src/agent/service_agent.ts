@@ -1,5 +1,5 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
-import { decide, type Permission, type Step } from "../core/plan.ts";
+import { decide, nothingToProtect, type Permission, type Step } from "../core/plan.ts";
 import { rungOf } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
@@ -10,7 +10,7 @@ import { systemClock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
-import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { condemn, finish, giveUp, report, rollTold, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { Patience } from "./patience.ts";
 import { prepareStep } from "./prepare.ts";
 import { restartBatch } from "./roll.ts";
@@ -129,9 +129,8 @@ export class ServiceAgent {
     const { state, gate } = this.#options;
     const { target, deploy } = state.snapshot;
     if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
-    const servesNothing = actual.current.kind === "absent" || actual.served.kind === "down";
     const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
-    if (servesNothing && settled) return { kind: "free" };
+    if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
     const granted = await gate.granted(target.deploy, state.journal.now.attempt?.number ?? -1, this.#bell.ring);
     return granted ? { kind: "granted" } : { kind: "none" };
   }
@@ -196,7 +195,7 @@ export class ServiceAgent {
         if (activation === null) return;
         // Forgotten first, given back after: an agent killed in between must not go on without a slot.
         const { deploy, attempt } = activation;
-        return journal.change({ activation: null, asked: { deploy, attempt } });
+        return journal.change({ activation: null, asked: { deploy, attempt }, lastRoll: rollTold(activation) });
       }
       case "flip":
       case "restart":

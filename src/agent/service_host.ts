@@ -45,14 +45,15 @@ export class ServiceHost {
   readonly #state: ServiceState;
 
   constructor({ config, section, root, user, state, front }: ServiceHostOptions) {
+    const named = (section.instances ?? []).map(({ name }) => name);
     this.layout = layoutOf(root);
     this.config = config;
     this.section = section;
-    this.policy = { units: section.units ?? defaultUnits(state.service), pidFiles: section.pid_files, root };
+    this.policy = { units: section.units ?? defaultUnits(state.service, named), pidFiles: section.pid_files, root };
     this.front = front;
     this.instances = hostInstances(section);
     this.batch = batchSize(section.rolling.batch, this.instances.length);
-    this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length);
+    this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
     this.#user = user;
     this.#state = state;
   }
@@ -75,6 +76,7 @@ export class ServiceHost {
       journal: state.journal.now,
       wanted: target.kind === "build" ? { build: target.build, record } : null,
       instances: this.instances.map(({ name }) => name),
+      uid: [...specs.values()].every((spec) => spec?.by === "command") ? (this.#user?.uid ?? null) : null,
       mainPids: (name) => this.#mainPids(specs.get(name) ?? null, this.instance(name)),
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });

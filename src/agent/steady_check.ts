@@ -26,8 +26,9 @@ export class SteadyCheck {
     const nowMs = systemClock.now();
     if (nowMs - this.#lastMs < EVERY_MS) return;
     this.#lastMs = nowMs;
-    await this.#lookAtHealth(host);
+    // Also where health cannot be asked for: a manifest that cannot be read must not keep an instance off.
     await this.#lookAtTraffic(host);
+    await this.#lookAtHealth(host);
   }
 
   async #lookAtHealth(host: ServiceHost): Promise<void> {

@@ -200,6 +200,15 @@ function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, b
   }
 }
 
+/**
+ * Nothing is in service here that a restart could take out: all instances are down, or those that are would only be
+ * started again under the build that the others serve.
+ */
+export function nothingToProtect({ current, served, instances }: Actual, build: string): boolean {
+  if (current.kind === "absent" || instances.every((each) => each.served.kind === "down")) return true;
+  return current.kind === "link" && current.build === build && served.kind === "down";
+}
+
 function activate(situation: Situation, activation: Activation): Step {
   const { phase } = activation;
   switch (phase.kind) {

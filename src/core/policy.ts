@@ -13,15 +13,18 @@ export interface RestartPolicy {
 /** Where runit and s6 look for services, on the distributions that have them. */
 const SCAN_DIRECTORIES = ["/etc/service", "/service", "/var/service", "/run/service"];
 
-/** What a build of this service may restart when the host does not say: what has the service's name. */
-export function defaultUnits(service: string): string[] {
+/**
+ * What a build of this service may restart when the host does not say: what has the service's name, and that of one of
+ * its instances where it has some. Not `web-*`, which would be `web-admin` too.
+ */
+export function defaultUnits(service: string, instances: readonly string[] = []): string[] {
+  const names = [service, ...instances.map((instance) => `${service}-${instance}`)];
   return [
     `${service}.service`,
     `${service}@*.service`,
     `${service}.socket`,
-    ...SCAN_DIRECTORIES.flatMap((directory) => [`${directory}/${service}`, `${directory}/${service}-*`]),
-    service,
-    `${service}-*`,
+    ...SCAN_DIRECTORIES.flatMap((directory) => names.map((name) => `${directory}/${name}`)),
+    ...names,
     `${service}:*`,
   ];
 }

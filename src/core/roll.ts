@@ -73,9 +73,12 @@ export function batchSize(batch: number | string, total: number): number {
   return Math.max(1, Math.min(wanted, total));
 }
 
-/** Instances that have to stay healthy with traffic when the host does not say: half of them, rounded up. */
-export function minAvailable(wanted: number | undefined, total: number): number {
-  return wanted ?? (total === 1 ? 0 : Math.ceil(total / 2));
+/**
+ * Instances that have to stay healthy with traffic. When the host does not say: half of them, rounded up, or what a batch
+ * leaves, where that is fewer.
+ */
+export function minAvailable(wanted: number | undefined, total: number, batch: number): number {
+  return wanted ?? Math.min(Math.ceil(total / 2), total - batch);
 }
 
 /**

@@ -63,14 +63,17 @@ function servedBuildOf(actual: Actual | null): string | null {
       return actual.served.build;
     case "unknown":
       return actual.current.build;
-    case "down":
-      return null;
+    case "down": {
+      // One that is down says nothing of the others.
+      const served = actual.instances.map((each) => each.served).find((each) => each.kind === "build");
+      return served?.kind === "build" ? served.build : null;
+    }
   }
 }
 
 function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus["health"] {
   if (actual === null || actual.current.kind !== "link") return "nothing";
-  if (actual.served.kind === "down") return "unhealthy";
+  if (actual.instances.every(({ served }) => served.kind === "down")) return "unhealthy";
   // Before the first probe: an agent that was started anew must not call well what it left ill.
   return (healthy ?? failureOfWish(journal, target)?.healthy ?? true) ? "healthy" : "unhealthy";
 }

@@ -57,7 +57,7 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
     find: (program) => ports.find(program),
     exists: async (path) => (await stepFiles.kindOf(path)) !== "absent",
   });
-  const services = config === null ? [] : servicesIn(config, traffic);
+  const services = config === null ? [] : await servicesIn(config, traffic);
   if (flags.json) {
     const document = { schema: "deployd.doctor/1", restart, traffic, services };
     host.stdout.write(`${JSON.stringify(document)}\n`);
@@ -65,12 +65,20 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
   return services.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
-function servicesIn(config: AgentConfig, traffic: readonly Finding[]): ServiceFinding[] {
-  return Object.entries(config.services).map(([service, section]) => {
-    const { by } = section.traffic;
-    const found = traffic.find(({ strategy }) => strategy === by);
-    return { service, traffic: by, problem: found === undefined || found.supported ? null : told(found) };
-  });
+async function servicesIn(config: AgentConfig, traffic: readonly Finding[]): Promise<ServiceFinding[]> {
+  return Promise.all(
+    Object.entries(config.services).map(async ([service, section]) => {
+      const { by } = section.traffic;
+      // The program may be elsewhere; its socket has to be here.
+      if (section.traffic.by === "haproxy") {
+        const { socket } = section.traffic;
+        const there = (await stepFiles.kindOf(socket)) !== "absent";
+        return { service, traffic: by, problem: there ? null : `there is no socket ${socket}` };
+      }
+      const found = traffic.find(({ strategy }) => strategy === by);
+      return { service, traffic: by, problem: found === undefined || found.supported ? null : told(found) };
+    }),
+  );
 }
 
 function told({ detail, missing }: Finding): string {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chmod, lstat, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, lstat, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 
@@ -41,10 +42,35 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
+/** Whoever may write in a service's directory could put anything there: a pipe that nobody writes to, a device, a flood. */
+const LONGEST_TEXT = 16 * 1024 * 1024;
+
+/** @throws DeployError `internal` for what is no plain file, or longer than a text ever is */
+async function readPlain(path: string, flags: number): Promise<{ text: string; changedAtMs: number }> {
+  // O_NONBLOCK: a pipe without a writer must not hold the agent up.
+  await using file = await open(path, flags | constants.O_RDONLY | constants.O_NONBLOCK);
+  const stat = await file.stat();
+  if (!stat.isFile()) throw new DeployError(`Cannot read "${path}": it is no plain file.`, { code: "internal" });
+  if (stat.size > LONGEST_TEXT) {
+    throw new DeployError(`Cannot read "${path}": it has ${stat.size} bytes.`, { code: "internal" });
+  }
+  return { text: await file.readFile("utf8"), changedAtMs: stat.mtimeMs };
+}
+
+/** The text of a file in a release, or null when there is none; never what a link in its place leads to. */
+export async function readUnlinked(path: string): Promise<string | null> {
+  try {
+    return (await readPlain(path, constants.O_NOFOLLOW)).text;
+  } catch (error) {
+    if (errorCodeOf(error) === "ENOENT") return null;
+    throw fileError(`Cannot read "${path}"`, error);
+  }
+}
+
 /** The file's text, or null when there is no such file. */
 export async function readIfThere(path: string): Promise<string | null> {
   try {
-    return await readFile(path, "utf8");
+    return (await readPlain(path, 0)).text;
   } catch (error) {
     if (errorCodeOf(error) === "ENOENT") return null;
     throw fileError(`Cannot read "${path}"`, error);
@@ -54,9 +80,7 @@ export async function readIfThere(path: string): Promise<string | null> {
 /** The file's text and the time of its last change (milliseconds since the epoch), or null when there is none. */
 export async function readWithTime(path: string): Promise<{ text: string; changedAtMs: number } | null> {
   try {
-    await using file = await open(path, "r");
-    const { mtimeMs } = await file.stat();
-    return { text: await file.readFile("utf8"), changedAtMs: mtimeMs };
+    return await readPlain(path, 0);
   } catch (error) {
     if (errorCodeOf(error) === "ENOENT") return null;
     throw fileError(`Cannot read "${path}"`, error);

@@ -26,6 +26,8 @@ export interface Observed {
   readonly wanted: { build: string; record: BuildRecord | null } | null;
   /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
   readonly instances: readonly string[];
+  /** The service's user, where its commands run as one; null when any user's process may be the service. */
+  readonly uid: number | null;
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
   readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
   readonly startedBy: Actual["startedBy"];
@@ -65,23 +67,31 @@ async function observeInstance(
   name: string,
   current: LinkState,
   all: readonly ProcessFact[],
-  { instances, journal, mainPids }: Observed,
+  { instances, journal, mainPids, uid }: Observed,
 ): Promise<ObservedInstance> {
-  const processes = instances.length === 1 ? all : all.filter((process) => process.instance === name);
+  // By commands only the service's user can have started it; anybody could name an instance in an environment.
+  const ours = all.filter((process) => uid === null || process.uid === uid || process.uid === 0);
+  const processes = instances.length === 1 ? ours : ours.filter((process) => process.instance === name);
   const mains = await runningMains(await mainPids(name), all);
   const restarted =
     journal.restarted === null || instances.length === 1
       ? journal.restarted
       : { ...journal.restarted, processes: journal.restarted.processes.filter((stamp) => stamp.instance === name) };
   const shown = mains === null ? processes : [...new Set([...mains, ...processes])];
+  // The others were started by us and this one never: it is new on this host.
+  const isNew = mains === null && processes.length === 0 && instances.length > 1 && knowsInstances(journal);
   return {
     name,
-    served: servedBuild({ current, processes: shown, mains, restarted }),
+    served: isNew ? { kind: "down" } : servedBuild({ current, processes: shown, mains, restarted }),
     processes: (mains !== null && mains.length > 0 ? mains : processes).map((process) => ({
       ...process,
       instance: name,
     })),
   };
+}
+
+function knowsInstances({ restarted }: Journal): boolean {
+  return restarted?.processes.some(({ instance }) => typeof instance === "string") === true;
 }
 
 async function runningMains(

@@ -1,7 +1,15 @@
 import { chmod, lchown, lstat, mkdir, readlink, rename, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { StepFiles } from "../steps/ports.ts";
-import { errorCodeOf, fileError, freeBytes, readIfThere, removeTree, syncDirectory, writeFileAtomic } from "./files.ts";
+import {
+  errorCodeOf,
+  fileError,
+  freeBytes,
+  readUnlinked,
+  removeTree,
+  syncDirectory,
+  writeFileAtomic,
+} from "./files.ts";
 import { flipSymlink } from "./files_link.ts";
 
 /** Runs `work`; a failed call becomes a DeployError that names what was attempted. */
@@ -15,7 +23,8 @@ async function naming<T>(attempted: string, work: () => Promise<T>): Promise<T> 
 
 /** The steps' file port on the real disk. */
 export const stepFiles: StepFiles = {
-  readIfThere,
+  // Releases belong to the service's user, who could put a link to somebody else's file there.
+  readIfThere: readUnlinked,
   writeFileAtomic,
   removeTree,
   flipSymlink,

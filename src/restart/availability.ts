@@ -21,7 +21,8 @@ export interface Availability {
 export async function untilOthersSuffice(wanted: Availability, clock: Clock, signal: AbortSignal): Promise<void> {
   const { batch, all, minimum, deadlineMs } = wanted;
   if (minimum === 0) return;
-  for (let waitedMs = 0; ; waitedMs += LOOK_AGAIN_MS) {
+  for (let waitedMs = 0; ;) {
+    const startedAt = performance.now();
     const answers = await Promise.all(all.map(async (name) => ({ name, healthy: await wanted.isHealthy(name) })));
     const healthy = new Set(answers.filter((answer) => answer.healthy).map(({ name }) => name));
     if (mayTakeOut(batch, healthy, minimum)) return;
@@ -37,5 +38,6 @@ export async function untilOthersSuffice(wanted: Availability, clock: Clock, sig
       );
     }
     await clock.sleep(LOOK_AGAIN_MS, signal);
+    waitedMs += Math.max(LOOK_AGAIN_MS, performance.now() - startedAt);
   }
 }

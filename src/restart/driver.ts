@@ -52,6 +52,8 @@ export interface RollPlan {
   readonly idleMs: number | null;
   /** Whether the driver proves each instance; without it whoever restarts one looks after it. */
   readonly provesHealth: boolean;
+  /** On the way back to the build before nothing is called off for want of healthy instances. */
+  readonly goesBack: boolean;
   /** Phases whose failure does not call the restart off. */
   readonly force: ReadonlySet<RestartPhase>;
 }
@@ -68,8 +70,12 @@ export interface RollPlan {
  */
 export async function rollBatch(plan: RollPlan, ports: RollPorts, signal: AbortSignal): Promise<void> {
   const roll = new BatchRoll(plan, ports, signal);
-  const handover = plan.batch.map((name) => ports.instance(name).supervisor.handover).find((each) => each !== null);
-  await (handover === undefined ? roll.replace() : roll.handOver(handover));
+  const handovers = plan.batch.flatMap((name) => {
+    const { handover } = ports.instance(name).supervisor;
+    return handover === null ? [] : [{ name, handover }];
+  });
+  if (handovers.length === 0) return roll.replace();
+  for (const { name, handover } of handovers) await roll.handOver(name, handover);
 }
 
 class BatchRoll {
@@ -91,7 +97,7 @@ class BatchRoll {
     const { traffic } = this.#ports;
     const signal = this.#signal;
     await this.#untilOthersSuffice();
-    const refusedBefore = traffic === null ? null : await traffic.refused(signal);
+    const refusedBefore = await this.#refused();
     if (traffic !== null) await this.#calledOffOnFailure("off", () => traffic.off(batch, signal));
     if (idleMs !== null) {
       await this.#calledOffOnFailure("tell", () => this.#each((name) => this.#tell(name)));
@@ -102,14 +108,13 @@ class BatchRoll {
     if (this.#plan.provesHealth) await this.#phase("healthy", () => this.#each((name) => this.#untilHealthy(name)));
     if (traffic !== null) await this.#phase("on", () => traffic.on(batch, signal));
     await this.#verify();
-    if (traffic !== null) this.#countRefused(refusedBefore, await traffic.refused(signal));
+    this.#countRefused(refusedBefore, await this.#refused());
   }
 
   /** The new process stands beside the old one before that is told to go. */
-  async handOver(handover: Handover): Promise<void> {
-    const { idleMs, batch } = this.#plan;
+  async handOver(name: string, handover: Handover): Promise<void> {
+    const { idleMs } = this.#plan;
     const signal = this.#signal;
-    const [name = ""] = batch;
     await this.#phase("start", () => handover.begin(signal));
     const old = await handover.oldPids(signal);
     if (this.#plan.provesHealth) {
@@ -138,7 +143,7 @@ class BatchRoll {
       return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
     }
     await this.#countOpen(null);
-    if (this.#ports.traffic === null) {
+    if (this.#ports.traffic === null && !this.#plan.force.has("stop")) {
       return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
     }
     await this.#phase("stop", () => this.#all(parts.map((part) => part.stop(signal))));
@@ -148,7 +153,12 @@ class BatchRoll {
   async #untilOthersSuffice(): Promise<void> {
     const { batch, all, minAvailable: minimum, availableMs: deadlineMs } = this.#plan;
     const isHealthy = (name: string) => this.#ports.isHealthy(name, this.#signal);
-    await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#ports.clock, this.#signal);
+    try {
+      await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#ports.clock, this.#signal);
+    } catch (error) {
+      // The way back goes on: fewer instances than there should be are better than two builds.
+      if (!this.#plan.goesBack || !isDeployError(error) || error.code !== "instances-unavailable") throw error;
+    }
   }
 
   async #tell(name: string): Promise<void> {
@@ -162,7 +172,8 @@ class BatchRoll {
 
   /** Of the batch, or of these processes alone. */
   #open(pids: readonly number[] | null): CountOpen[] {
-    return this.#plan.batch.map((name) => () => this.#ports.instance(name).busy(pids, this.#signal));
+    const names = pids === null ? this.#plan.batch : this.#plan.batch.slice(0, 1);
+    return names.map((name) => () => this.#ports.instance(name).busy(pids, this.#signal));
   }
 
   async #untilIdle(idleMs: number, pids: readonly number[] | null): Promise<void> {
@@ -171,8 +182,13 @@ class BatchRoll {
 
   /** What is open when an instance is stopped is what the stop closes. */
   async #countOpen(pids: readonly number[] | null): Promise<void> {
-    const open = await openIn(this.#open(pids));
+    const open = await openIn(this.#open(pids)).catch(() => null);
     if (open !== null) this.#count({ closed: (this.#counts.closed ?? 0) + open });
+  }
+
+  /** Nobody fails for a figure. */
+  async #refused(): Promise<number | null> {
+    return (this.#ports.traffic?.refused(this.#signal) ?? Promise.resolve(null)).catch(() => null);
   }
 
   #countRefused(before: number | null, after: number | null): void {

@@ -23,7 +23,7 @@ export async function readPidFile(path: string, ports: SupervisorPorts): Promise
   const text = file.text.trim();
   const pid = Number(text);
   if (!/^[1-9]\d{0,9}$/.test(text)) {
-    return { kind: "none", why: `${path} holds "${text.slice(0, 40)}" and not one pid`, hint };
+    return { kind: "none", why: `${path} does not hold one pid`, hint };
   }
   if (pid === 1 || pid === process.pid) {
     return { kind: "none", why: `${path} names process ${pid}, which is no service`, hint };

@@ -104,10 +104,12 @@ export function trafficProblems({
     });
   }
   const total = Math.max(1, all.length);
-  if (rolling.min_available !== undefined && rolling.min_available >= total && rolling.min_available > 0) {
+  const share = typeof rolling.batch === "string" ? Number.parseInt(rolling.batch, 10) / 100 : null;
+  const batch = share === null ? Number(rolling.batch) : Math.max(1, Math.floor(share * total));
+  if (rolling.min_available !== undefined && rolling.min_available > 0 && rolling.min_available + batch > total) {
     problems.push({
       path: "rolling.min_available",
-      message: `${rolling.min_available} of ${total} instances in service leaves none that could be restarted`,
+      message: `${rolling.min_available} of ${total} instances in service leaves no batch of ${batch} to restart`,
     });
   }
   return problems;

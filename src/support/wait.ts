@@ -50,3 +50,29 @@ export async function withDeadline<T>(
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/**
+ * Does all of it at once. When one fails the others are called off, and when all have ended its error is thrown.
+ *
+ * @throws the first failure
+ */
+export async function together(
+  works: readonly ((signal: AbortSignal) => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  let first: { readonly error: unknown } | null = null;
+  await Promise.all(
+    works.map(async (work) => {
+      try {
+        await work(either);
+      } catch (error) {
+        first ??= { error };
+        stop.abort(error);
+      }
+    }),
+  );
+  const failed = first as { readonly error: unknown } | null;
+  if (failed !== null) throw failed.error;
+}

@@ -71,7 +71,7 @@ test.each([
   ["instances = [{ name = 'a' }, { name = 'a' }]", 'two instances are named "a"'],
   ["instances = [{ name = 'a', port = 1 }, { name = 'b', port = 1 }]", "two instances have port 1"],
   [`${two}\ntraffic = { by = 'iptables', port = 8082 }`, "8082 is the port of an instance, not the one in front"],
-  [`${two}\nrolling = { min_available = 2 }`, "2 of 2 instances in service leaves none that could be restarted"],
+  [`${two}\nrolling = { min_available = 2 }`, "2 of 2 instances in service leaves no batch of 1 to restart"],
   [`${two}\nrolling = { batch = '0%' }`, "a number or a percentage is wanted"],
   ["traffic = { by = 'haproxi' }", "services.web.traffic.by"],
 ])("copies and traffic that do not go together are named: %s", (section, problem) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { decide, MAX_RESTARTS, type Actual, type Situation } from "../../src/core/plan.ts";
+import { decide, MAX_RESTARTS, nothingToProtect, type Actual, type Situation } from "../../src/core/plan.ts";
 import { noCounts } from "../../src/core/roll.ts";
 import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
 
@@ -269,6 +269,24 @@ test.each<[string, Situation, object]>([
   ["gives up when it is stuck", situation({}, { activation: stuck }), { step: "give-up", healthy: false }],
 ])("a host %s", (_what, given, expected) => {
   expect(decide(given)).toEqual(expected as ReturnType<typeof decide>);
+});
+
+test("one of several instances that is down is no leave to restart the others into another build", () => {
+  const [up, down] = [
+    { name: "1", served: runs("v1") },
+    { name: "2", served: { kind: "down" } },
+  ] as const;
+  const actual = (instances: Actual["instances"]): Actual => ({
+    current: on("v1"),
+    served: { kind: "down" },
+    instances,
+    startedBy: "deployd",
+    release: "installed",
+    spool: "absent",
+  });
+  expect(nothingToProtect(actual([up, down]), "v2")).toBe(false);
+  expect(nothingToProtect(actual([up, down]), "v1")).toBe(true);
+  expect(nothingToProtect(actual([down]), "v2")).toBe(true);
 });
 
 test("a host refuses to touch a current that is not its own", () => {

@@ -53,8 +53,9 @@ test.each<[number | string, number, number]>([
 });
 
 test("half of the instances stay in service unless the host says otherwise, and an only one may go", () => {
-  expect([1, 2, 3, 4, 5].map((total) => minAvailable(undefined, total))).toEqual([0, 1, 2, 2, 3]);
-  expect(minAvailable(0, 4)).toBe(0);
+  expect([1, 2, 3, 4, 5].map((total) => minAvailable(undefined, total, 1))).toEqual([0, 1, 2, 2, 3]);
+  expect(minAvailable(undefined, 4, 3)).toBe(1);
+  expect(minAvailable(0, 4, 1)).toBe(0);
 });
 
 test("a batch is taken out only where enough healthy ones stay, or where none of it is healthy anyway", () => {

@@ -72,7 +72,10 @@ test.each<[string, Partial<StatusFacts>, string | null, string]>([
   ],
   [
     "with a service that is down",
-    { actual: { ...actual, served: { kind: "down" } }, healthy: true },
+    {
+      actual: { ...actual, served: { kind: "down" }, instances: [{ name: "1", served: { kind: "down" } }] },
+      healthy: true,
+    },
     null,
     "unhealthy",
   ],
@@ -92,6 +95,16 @@ test.each<[string, Partial<StatusFacts>, string | null, string]>([
   ],
 ])("a host %s says so", (_what, facts, build, health) => {
   expect(status(facts)).toMatchObject({ build, health });
+});
+
+test("a service with one instance down serves, and says what", () => {
+  const instances = [
+    { name: "1", served: { kind: "build", build: "v1" } },
+    { name: "2", served: { kind: "down" } },
+  ] as const;
+  const half: Actual = { ...actual, served: { kind: "down" }, instances };
+  expect(status({ actual: half, healthy: true })).toMatchObject({ build: "v1", health: "healthy" });
+  expect(status({ actual: half, healthy: false })).toMatchObject({ build: "v1", health: "unhealthy" });
 });
 
 test("a failure is told on the way back, and until there is another wish", () => {

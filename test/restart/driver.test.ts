@@ -82,6 +82,7 @@ const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
   availableMs: 1_000,
   idleMs: 1_000,
   provesHealth: true,
+  goesBack: false,
   force: new Set(),
   ...changes,
 });
@@ -195,6 +196,33 @@ test("an instance that is down takes nothing away and may be restarted all the s
   const { ports, done } = host({ healthy: ["2"] });
   await rollBatch(plan(), ports, signal);
   expect(done).toContain("start 1");
+});
+
+test("the way back goes on although too few others are healthy", async () => {
+  const { ports, done } = host({ healthy: ["1"] });
+  await rollBatch(plan({ goesBack: true }), ports, signal);
+  expect(done).toContain("start 1");
+});
+
+test("every instance of a batch is handed over, not the first alone", async () => {
+  const { ports, done } = host({ handsOver: true, noTraffic: true });
+  await rollBatch(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), ports, signal);
+  expect(done).toEqual(["begin", "healthy 1", "finish", "verify", "begin", "healthy 2", "finish", "verify"]);
+});
+
+test("nobody fails for a figure that cannot be had", async () => {
+  const { ports, done, counts } = host();
+  const traffic =
+    ports.traffic === null ? null : { ...ports.traffic, refused: () => Promise.reject(new Error("gone")) };
+  await rollBatch(plan(), { ...ports, traffic }, signal);
+  expect(done).toContain("verify");
+  expect(counts()?.refused).toBeNull();
+});
+
+test("a stop that is forced to go on is made apart from the start, so that the start comes", async () => {
+  const { ports, done } = host({ noTraffic: true, fails: { stop: "restart-failed" } });
+  await rollBatch(plan({ force: new Set(["stop"]), idleMs: null }), ports, signal);
+  expect(done).toEqual(["stop 1", "start 1", "healthy 1", "verify"]);
 });
 
 test("a successor is proven before the old one is told to go", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { throwIfAborted, withDeadline } from "../../src/support/wait.ts";
+import { throwIfAborted, together, withDeadline } from "../../src/support/wait.ts";
 import { rejection } from "../support/rejection.ts";
 
 const never = (): Promise<never> => Promise.withResolvers<never>().promise;
@@ -77,4 +77,20 @@ test("nothing is begun under a signal that is aborted already", async () => {
   expect(await rejection(work)).toMatchObject({ code: "aborted", cause: "newer wish" });
   expect(begun).toBe(0);
   expect(() => throwIfAborted(AbortSignal.abort(), "fetch")).toThrow("Cannot fetch: it was called off.");
+});
+
+test("what is done together ends together: the first failure calls the others off and is the one that is told", async () => {
+  const ended: string[] = [];
+  const waits = async (signal: AbortSignal): Promise<void> => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    ended.push("called off");
+    throw new Error("too late");
+  };
+  const fails = async (): Promise<void> => {
+    throw new Error("broken");
+  };
+  expect(String(await rejection(together([waits, fails], new AbortController().signal)))).toContain("broken");
+  expect(ended).toEqual(["called off"]);
+  await together([async () => void ended.push("done")], new AbortController().signal);
+  expect(ended).toEqual(["called off", "done"]);
 });
