@@ -44,6 +44,10 @@ export async function restartBatch(
   const { phase } = activation;
   if (!("restart" in phase)) return;
   const batch = await chosen(context, phase.restart, signal);
+  if (batch.length === 0) {
+    // What is left is not in the host's file any more.
+    return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
+  }
   if ((await context.recipe()).restart === null) {
     return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
   }

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { packDirectory } from "../../src/fetch/pack.ts";
@@ -79,10 +79,11 @@ export async function rollUnderLoad(
   return rolled;
 }
 
-export async function addBuild(host: DrivenHost, build: string): Promise<string> {
+/** @param flaw code that the service begins with */
+export async function addBuild(host: DrivenHost, build: string, flaw = ""): Promise<string> {
   const tree = join(host.builds.here, build);
   await mkdir(tree, { recursive: true });
-  await copyFile(APP_PROGRAM, join(tree, "app.mjs"));
+  await writeFile(join(tree, "app.mjs"), `${flaw}\n${await readFile(APP_PROGRAM, "utf8")}`);
   await writeFile(join(tree, "build.txt"), `${build}\n`);
   await writeFile(join(tree, "deployd.toml"), host.manifest);
   const archive = `${build}.tar.zst`;
