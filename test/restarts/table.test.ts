@@ -38,6 +38,14 @@ const rows = Object.entries(ROLLS_OF).map(([name, rolls]) => {
   return { sentence: sentenceOf(variant), variant, rolls };
 });
 
+/**
+ * Requests that may be late where none should be. Here three rolls share two processors with each other, and on a machine
+ * that is not ours alone a process may stand still for a second: one such moment makes a handful of requests late. A
+ * strategy that makes clients wait makes about a hundred late in one roll (a plain restart behind a socket). The bench,
+ * which has the processors to itself, holds them to none.
+ */
+const LATE_ON_A_BUSY_MACHINE = 20;
+
 /** All rows, should it be the last that is waited for. */
 const PATIENCE_MS = 900_000;
 
@@ -48,7 +56,9 @@ describe("copies that are restarted one after the other, under load", () => {
     await deploydBinary();
     const work = atOnce(AT_ONCE, rows, async ({ variant, rolls }) => {
       const outcome = await runVariant(variant, rolls);
-      const verdict = judged(variant, outcome);
+      const { expects } = variant;
+      const late = expects.late === undefined ? {} : { late: Math.max(expects.late, LATE_ON_A_BUSY_MACHINE) };
+      const verdict = judged({ ...variant, expects: { ...expects, ...late } }, outcome);
       const problems = [...verdict.blindSpots, ...verdict.disappointments];
       if (problems.length > 0) throw new Error([...problems, explained(verdict, outcome)].join("\n"));
     });
