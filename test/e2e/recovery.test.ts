@@ -65,7 +65,8 @@ test.concurrent(
       expect(await fleet.answers()).toEqual(Array(3).fill(answerOf(slow)));
       const { id, state } = await fleet.newest();
       expect(state).toBe("done");
-      expect(await fleet.gate(id)).toEqual({ slots: {}, failed: {} });
+      const { slots, failed, cost } = await fleet.gate(id);
+      expect({ slots, failed, hosts: cost?.hosts }).toEqual({ slots: {}, failed: {}, hosts: 3 });
     });
   },
   TEST_MS,
