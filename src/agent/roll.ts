@@ -1,6 +1,16 @@
 import { assertRestartAllowed } from "../core/policy.ts";
 import type { DrainSpec, Recipe, RestartSpec } from "../core/recipe.ts";
-import { added, isBetweenBatches, noCounts, rollOf, withBatchBegun, withBatchDone } from "../core/roll.ts";
+import {
+  added,
+  isBetweenBatches,
+  isRolled,
+  nextBatch,
+  noCounts,
+  rollAmong,
+  rollOf,
+  withBatchBegun,
+  withBatchDone,
+} from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { Activation, Roll, RollCounts } from "../core/types.ts";
 import { leadersOf, socketInodesOf } from "../host/instance_pids.ts";
@@ -43,14 +53,15 @@ export async function restartBatch(
   const { state, host, activation, build } = context;
   const { phase } = activation;
   if (!("restart" in phase)) return;
-  const batch = await chosen(context, phase.restart, signal);
-  if (batch.length === 0) {
-    // What is left is not in the host's file any more.
+  const names = host.instances.map(({ name }) => name);
+  const before = rollAmong(phase.restart, names);
+  if (isRolled(before) || (await context.recipe()).restart === null) {
     return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
   }
-  if ((await context.recipe()).restart === null) {
-    return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
-  }
+  // Where all that is left goes at once there is nothing to choose.
+  const chooses = isBetweenBatches(before) && before.left.length > host.batch;
+  const unwell = chooses ? await unwellAmong(context, before.left, signal) : new Set<string>();
+  const batch = nextBatch(before, host.batch, unwell);
   const members = new Map<string, Member>();
   for (const name of batch) {
     const on = host.build(build, activation.deploy, host.instance(name));
@@ -64,7 +75,7 @@ export async function restartBatch(
       drain: await drainOfOld(context, name, step.back),
     });
   }
-  const begun = withBatchBegun(phase.restart, batch);
+  const begun = withBatchBegun(before, batch);
   await state.journal.change({ activation: { ...activation, phase: { ...phase, restart: begun } } });
   state.proof = null;
   for (const { command } of members.values()) {
@@ -78,7 +89,7 @@ export async function restartBatch(
     roll = withBatchDone(begun);
   } catch (error) {
     // Called off: nothing of the batch was changed, and the way back must not restart it either.
-    if (!cost.touched) roll = await calledOff(context, phase.restart, begun, signal);
+    if (!cost.touched) roll = await calledOff(context, before, begun, signal);
     throw error;
   } finally {
     state.rollPhase = null;
@@ -88,22 +99,15 @@ export async function restartBatch(
   }
 }
 
-/**
- * Which instances are next: the batch that was begun, else those that are not healthy, and then the others. Who is down
- * takes nothing from anybody, and must not stand in the way of the build that mends it.
- */
-async function chosen({ host, state }: ActivateContext, roll: Roll, signal: AbortSignal): Promise<readonly string[]> {
-  const known = (names: readonly string[]) => names.filter((name) => host.instances.some((each) => each.name === name));
-  if (!isBetweenBatches(roll)) return known(roll.batch);
-  const left = known(roll.left);
-  if (left.length <= host.batch) return left;
+async function unwellAmong(
+  { host, state }: ActivateContext,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Set<string>> {
   const asked = await Promise.all(
-    left.map(async (name) => ({ name, well: await isHealthy(host, state, host.instance(name), signal) })),
+    names.map(async (name) => ({ name, well: await isHealthy(host, state, host.instance(name), signal) })),
   );
-  return asked
-    .toSorted((a, b) => Number(a.well) - Number(b.well))
-    .slice(0, host.batch)
-    .map(({ name }) => name);
+  return new Set(asked.filter(({ well }) => !well).map(({ name }) => name));
 }
 
 async function drainOfOld(
@@ -123,12 +127,12 @@ async function drainOfOld(
 }
 
 /** What the journal says of a batch whose restart was called off before anything was changed. */
-async function calledOff({ host, state }: ActivateContext, before: Roll, begun: Roll, signal: AbortSignal) {
+async function calledOff(context: ActivateContext, before: Roll, begun: Roll, signal: AbortSignal): Promise<Roll> {
   // The agent stops: its successor begins this batch again, and it does not count as a try.
   if (signal.aborted) return { ...begun, begun: before.begun };
-  const well = await Promise.all(begun.batch.map(async (name) => isHealthy(host, state, host.instance(name), signal)));
+  const unwell = await unwellAmong(context, begun.batch, signal);
   // An app that was told to let go and serves nobody since has been touched after all.
-  return well.every(Boolean) ? { ...begun, batch: [] } : begun;
+  return unwell.size === 0 ? { ...begun, batch: [] } : begun;
 }
 
 function withRoll(activation: Activation, restart: Roll, cost: RollCounts): Activation {

@@ -279,6 +279,8 @@ function overtaken({ target, actual }: Situation, activation: Activation): boole
   if (actual.current.kind === "link" && actual.current.build !== activation.build) return true;
   const { phase } = activation;
   if (phase.kind !== "forward" || isRolled(phase.restart)) return false;
+  // Another deploy of the same build: to begin it anew half-way would only lose the way back.
+  if (target.kind === "build" && target.build === activation.build) return false;
   const begun = activation.counts.instances > 0 && isBetweenBatches(phase.restart);
   return begun && actual.release === "installed";
 }

@@ -16,9 +16,20 @@ export function isBetweenBatches(roll: Roll): boolean {
   return roll.batch.length === 0;
 }
 
-/** The batch to restart next: the one that was begun, or as many as may restart at once. */
-export function nextBatch(roll: Roll, size: number): readonly string[] {
-  return isBetweenBatches(roll) ? roll.left.slice(0, size) : roll.batch;
+/**
+ * The batch to restart next: the one that was begun, or as many as may restart at once, those first that are known not to
+ * be well. Who is down takes nothing from anybody, and must not stand in the way of the build that mends it.
+ */
+export function nextBatch(roll: Roll, size: number, unwell: ReadonlySet<string> = new Set()): readonly string[] {
+  if (!isBetweenBatches(roll)) return roll.batch;
+  return roll.left.toSorted((a, b) => Number(unwell.has(b)) - Number(unwell.has(a))).slice(0, size);
+}
+
+/** The roll without instances that the host has not got any more. */
+export function rollAmong(roll: Roll, names: readonly string[]): Roll {
+  const [batch, left] = [roll.batch, roll.left].map((list) => list.filter((name) => names.includes(name)));
+  if (batch === undefined || left === undefined) return roll;
+  return batch.length === 0 && roll.batch.length > 0 ? rollOf(left) : { ...roll, batch, left };
 }
 
 export function withBatchBegun(roll: Roll, batch: readonly string[]): Roll {

@@ -8,6 +8,7 @@ import {
   minAvailable,
   nextBatch,
   noCounts,
+  rollAmong,
   rollOf,
   touchedBy,
   withBatchBegun,
@@ -31,6 +32,19 @@ test("a roll goes batch by batch, and one that was begun comes first", () => {
   expect(nextBatch(roll, 2)).toEqual(["3"]);
   expect(roll.begun).toBe(0);
   expect(isRolled(withBatchDone(withBatchBegun(roll, ["3"])))).toBe(true);
+});
+
+test("those that are not well are restarted first", () => {
+  expect(nextBatch(rollOf(["1", "2", "3"]), 2, new Set(["3"]))).toEqual(["3", "1"]);
+});
+
+test("an instance that the host has not got any more is left out, and the others are not forgotten with it", () => {
+  expect(rollAmong({ begun: 2, batch: ["3"], left: ["3", "4"] }, ["1", "4"])).toEqual(rollOf(["4"]));
+  expect(rollAmong({ begun: 1, batch: ["2", "3"], left: ["2", "3"] }, ["2"])).toEqual({
+    begun: 1,
+    batch: ["2"],
+    left: ["2"],
+  });
 });
 
 test("a turn back restarts what was touched, what was being restarted, and what runs the new build by itself", () => {
