@@ -271,6 +271,23 @@ test.each<[string, Situation, object]>([
   expect(decide(given)).toEqual(expected as ReturnType<typeof decide>);
 });
 
+test("between two batches a host turns to a newer build that is ready, and to no other", () => {
+  const half: Activation = {
+    ...forward(),
+    phase: { kind: "forward", restart: { begun: 0, batch: [], left: ["2"] } },
+    counts: { ...noCounts, instances: 1 },
+  };
+  const goesOn = { step: "restart", build: "v2", back: false, batch: ["2"] } as const;
+  const step = (release: Actual["release"], target: Situation["target"], activation = half) =>
+    decide(situation({ current: on("v2"), release }, { activation }, { target }));
+  expect(step("installed", { kind: "build", build: "v3", deploy: "d3" })).toEqual({ step: "abandon" });
+  expect(step("extracted", { kind: "build", build: "v3", deploy: "d3" })).toEqual(goesOn);
+  // The same build under another deploy: begun anew it would have lost the way back.
+  expect(step("installed", { kind: "build", build: "v2", deploy: "d3" })).toEqual(goesOn);
+  const inBatch: Activation = { ...half, phase: { kind: "forward", restart: { begun: 1, batch: ["2"], left: ["2"] } } };
+  expect(step("installed", { kind: "build", build: "v3", deploy: "d3" }, inBatch)).toEqual(goesOn);
+});
+
 test("one of several instances that is down is no leave to restart the others into another build", () => {
   const [up, down] = [
     { name: "1", served: runs("v1") },
