@@ -7,17 +7,20 @@ const redirect = redirectTable("deployd_web", 80, [8001, 8002]);
 const reject = rejectTable("deploydreject_web", [8001]);
 
 const RULE = "fib daddr type local tcp dport 80 redirect to :numgen inc mod 2 map { 0 : 8001, 1 : 8002 }";
+const PLAIN = "fib daddr type local tcp dport 80 redirect to :8002";
 
 function listedRedirect({ priority = "dstnat", rule = RULE, more = "" } = {}): string {
   return `table inet deployd_web {
 	chain prerouting {
 		type nat hook prerouting priority ${priority}; policy accept;
 		${rule}
+		${PLAIN}
 	}
 
 	chain output {
 		type nat hook output priority -100; policy accept;
 		${RULE}
+		${PLAIN}
 	}
 ${more}}
 `;
@@ -54,6 +57,11 @@ test.each([
   ["a chain too many", { more: "\n\tchain mine {\n\t}\n" }],
 ])("a table with %s is not as it should be", (_, changed) => {
   expect(isListed(redirect, listedRedirect(changed))).toBe(false);
+});
+
+test("a connection that finds no turn, for the map has just been replaced, is redirected all the same", () => {
+  for (const { rules } of redirect.chains) expect(rules).toEqual([RULE, PLAIN]);
+  for (const { rules } of redirectTable("deployd_web", 80, [8002]).chains) expect(rules).toEqual([PLAIN]);
 });
 
 test("with nobody on, the table redirects nothing and keeps connection tracking on", () => {
