@@ -3,6 +3,7 @@ import { Connection } from "./connection.ts";
 import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
 import type { SaslCredentials } from "./digest_md5.ts";
 import { Opening, type OpeningEvents } from "./opening.ts";
+import type { JuteReader } from "./jute.ts";
 import type { ConnectRequest } from "./records.ts";
 
 export interface AttachmentOptions {
@@ -17,8 +18,8 @@ export interface AttachmentOptions {
 export interface AttachmentEvents extends Omit<OpeningEvents, "ready"> {
   /** Operations may be sent. `over` aborts when the connection is. */
   ready(connection: Connection, over: AbortSignal): void;
-  /** Every frame after that. What it throws ends the connection. */
-  received(frame: Uint8Array, connection: Connection): void;
+  /** Every record after that. What it throws ends the connection. */
+  received(record: JuteReader, connection: Connection): void;
 }
 
 /**
@@ -34,11 +35,11 @@ export async function attach(
   const over = Promise.withResolvers<LinkFailure>();
   const gone = new AbortController();
   let ready = false;
-  let receive: (frame: Uint8Array) => void = () => undefined;
+  let receive: (record: JuteReader) => void = () => undefined;
   let connection: Connection;
   try {
-    const onFrame = (frame: Uint8Array): void => receive(frame);
-    connection = await Connection.open(address, options, { onFrame, onEnd: over.resolve });
+    const onRecord = (record: JuteReader): void => receive(record);
+    connection = await Connection.open(address, options, { onRecord, onEnd: over.resolve });
   } catch (error) {
     if (error instanceof LinkError) return { failure: error.failure, servedMs: undefined };
     throw error;
@@ -52,7 +53,7 @@ export async function attach(
       events.ready(connection, gone.signal);
     },
   });
-  receive = (frame) => (ready ? events.received(frame, connection) : opening.received(frame));
+  receive = (record) => (ready ? events.received(record, connection) : opening.received(record));
   // Apart from the deadline of the connection: a server may accept and then never answer.
   const handshake = setTimeout(() => {
     if (!ready) connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);

@@ -226,9 +226,9 @@ export class ZooKeeper implements AsyncDisposable {
     return watch !== undefined && !this.#core.watches.covers(at.onServer);
   }
 
-  async #read<T>(request: requests.Request<T>, at: requests.At, kind: WatchKind, options: Watching & Call): Promise<T> {
+  #read<T>(request: requests.Request<T>, at: requests.At, kind: WatchKind, options: Watching & Call): Promise<T> {
     const kindAfter = (refusal: string | undefined): WatchKind | undefined =>
       refusal === undefined ? kind : undefined;
-    return await this.#core.submitWatching(request, at, options.watch, kindAfter, options);
+    return this.#core.submitWatching(request, at, options.watch, kindAfter, options);
   }
 }

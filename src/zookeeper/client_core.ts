@@ -5,7 +5,7 @@ import { parseConnectString } from "./hosts.ts";
 import { isolate, warn } from "./isolate.ts";
 import type { ZooKeeperOptions } from "./options.ts";
 import { Chroot, pathProblem } from "./paths.ts";
-import { sharedWriter, type Call } from "./pending.ts";
+import { sharedWriter, type Call, type OnAnswer } from "./pending.ts";
 import { watchReplay } from "./replay.ts";
 import type { At, Request } from "./requests.ts";
 import { isTerminal, sessionOver, type SessionState } from "./state.ts";
@@ -27,8 +27,8 @@ export class ClientCore {
     if (options.tls !== undefined) checkTlsOptions(options.tls);
     this.#options = options;
     this.chroot = new Chroot(chroot);
-    this.watches = new WatchRegistry((handler, { type, path }) => {
-      const event = { type, path: this.chroot.toClient(path) };
+    this.watches = new WatchRegistry((handler, type, serverPath) => {
+      const event = { type, path: this.chroot.toClient(serverPath) };
       isolate(() => handler(event), options.onError);
     });
     this.transport = new Transport({
@@ -91,12 +91,11 @@ export class ClientCore {
     return { path, onServer: this.chroot.toServer(path) };
   }
 
-  async submit<T>(request: Request<T>, call: Call): Promise<T> {
-    const timeoutMs = call.timeoutMs ?? this.#options.operationTimeoutMs;
-    return await this.transport.submit(request, {
-      ...(call.signal === undefined ? {} : { signal: call.signal }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    });
+  /** @throws ZooKeeperError as `Transport.submit` */
+  submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
+    const { operationTimeoutMs } = this.#options;
+    const limited = call.timeoutMs === undefined && operationTimeoutMs !== undefined;
+    return this.transport.submit(request, limited ? { ...call, timeoutMs: operationTimeoutMs } : call, onAnswer);
   }
 
   /**
@@ -111,13 +110,12 @@ export class ClientCore {
     call: Call,
   ): Promise<T> {
     if (watch === undefined) return await this.submit(request, call);
-    const answered = (refusal: string | undefined): void => {
-      const kind = kindAfter(refusal);
-      if (kind !== undefined) this.watches.add(kind, at.onServer, watch);
-    };
     const arrived = this.watches.expect(at.onServer);
     try {
-      return await this.submit({ ...request, answered }, call);
+      return await this.submit(request, call, (refusal) => {
+        const kind = kindAfter(refusal);
+        if (kind !== undefined) this.watches.add(kind, at.onServer, watch);
+      });
     } finally {
       arrived();
     }

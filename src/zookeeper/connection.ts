@@ -1,14 +1,18 @@
 import type { Socket } from "bun";
 import type { Address } from "./addresses.ts";
 import { dial, type LinkFailure, type TlsOptions } from "./dial.ts";
-import { FrameReader, framed } from "./framing.ts";
+import { FrameReader } from "./framing.ts";
+import { JuteReader } from "./jute.ts";
 
 export interface ConnectionEvents {
-  /** One frame without its prefix, valid until this returns. What it throws ends the connection. */
-  onFrame(frame: Uint8Array): void;
+  /** What one frame holds, valid until this returns. What it throws ends the connection. */
+  onRecord(record: JuteReader): void;
   /** Once, whoever ended it. */
   onEnd(failure: LinkFailure): void;
 }
+
+/** Those that have frames to send at the end of this turn. One list, for what is made for each frame adds up. */
+let waiting: Connection[] = [];
 
 /** One TCP or TLS connection that carries frames. What is written in one turn of the event loop leaves in one packet. */
 export class Connection {
@@ -27,8 +31,8 @@ export class Connection {
   private constructor(address: Address, events: ConnectionEvents) {
     this.address = address;
     this.#events = events;
-    this.#frames = new FrameReader((frame) => {
-      if (!this.#ended) events.onFrame(frame);
+    this.#frames = new FrameReader((bytes, start, end) => {
+      if (!this.#ended) events.onRecord(new JuteReader(bytes, start, end));
     });
   }
 
@@ -50,21 +54,26 @@ export class Connection {
     return connection;
   }
 
-  /** Sends a frame, given without its prefix. Nothing happens when the connection is over. */
-  send(body: Uint8Array): void {
-    this.sendFramed(framed(body));
-  }
-
-  /** Sends a frame that has its prefix already. */
-  sendFramed(frame: Uint8Array): void {
+  /** Sends a frame. Nothing happens when the connection is over. */
+  send(frame: Uint8Array): void {
     if (this.#ended) return;
     this.#corked.push(frame);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.#flush();
-    });
+    if (waiting.push(this) === 1) queueMicrotask(Connection.#flushWaiting);
+  }
+
+  static #flushWaiting(this: void): void {
+    const connections = waiting;
+    waiting = [];
+    for (const connection of connections) {
+      connection.#flushScheduled = false;
+      try {
+        connection.#flush();
+      } catch (error) {
+        connection.end(error instanceof Error ? error.message : String(error));
+      }
+    }
   }
 
   /** Ends the connection and reports `reason`; only the first call counts. */
@@ -81,7 +90,7 @@ export class Connection {
     this.#events.onEnd(failure);
   }
 
-  #received(chunk: Uint8Array): void {
+  #received(chunk: Buffer): void {
     if (this.#ended) return;
     this.heardAt = performance.now();
     try {

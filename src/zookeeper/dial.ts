@@ -32,7 +32,7 @@ export class LinkError extends Error {
 }
 
 export interface LinkEvents {
-  data(chunk: Uint8Array): void;
+  data(chunk: Buffer): void;
   /** What did not fit the socket's buffer may be written now. */
   drain(): void;
   ended(failure: LinkFailure): void;

@@ -1,3 +1,5 @@
+import { intAt } from "./jute.ts";
+
 const prefixBytes = 4;
 // What is set aside for a frame on its announcement alone; the rest when its bytes are there.
 const firstBodyBytes = 256 * 1024;
@@ -5,30 +7,33 @@ const firstBodyBytes = 256 * 1024;
 /** A length prefix that cannot be one of the protocol's: the connection is of no use any more. */
 export class MalformedFrame extends Error {}
 
+/** Gets a frame: the bytes from `start` up to `end`, valid until it returns. */
+export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
+
 /**
  * Cuts a TCP stream into length-prefixed frames. One per socket: what is left of a broken connection must never be put
  * before the bytes of the next. It loops (a chunk may hold 20,000 frames) and copies only a frame that spans chunks.
  */
 export class FrameReader {
   readonly #limit: number;
-  readonly #onFrame: (frame: Uint8Array) => void;
-  readonly #prefix = Buffer.allocUnsafeSlow(prefixBytes);
+  readonly #onFrame: OnFrame;
+  readonly #prefix = new Uint8Array(prefixBytes);
   #prefixFilled = 0;
-  #body: Uint8Array | null = null;
+  #body: Buffer | null = null;
   #bodySize = 0;
   #bodyFilled = 0;
 
   /**
-   * @param onFrame gets each frame without its prefix; a view that is valid until it returns
+   * @param onFrame gets each frame without its prefix
    * @param limit largest frame taken, in bytes
    */
-  constructor(onFrame: (frame: Uint8Array) => void, limit = 64 * 1024 * 1024) {
+  constructor(onFrame: OnFrame, limit = 64 * 1024 * 1024) {
     this.#onFrame = onFrame;
     this.#limit = limit;
   }
 
   /** @throws MalformedFrame when a length is negative or over the limit */
-  push(chunk: Uint8Array): void {
+  push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#body !== null) {
@@ -36,12 +41,10 @@ export class FrameReader {
         continue;
       }
       if (this.#prefixFilled === 0 && chunk.length - at >= prefixBytes) {
-        const size = this.#checked(
-          ((chunk[at] ?? 0) << 24) | ((chunk[at + 1] ?? 0) << 16) | ((chunk[at + 2] ?? 0) << 8) | (chunk[at + 3] ?? 0),
-        );
+        const size = this.#checked(intAt(chunk, at));
         const end = at + prefixBytes + size;
         if (end <= chunk.length) {
-          this.#onFrame(chunk.subarray(at + prefixBytes, end));
+          this.#onFrame(chunk, at + prefixBytes, end);
           at = end;
         } else {
           this.#expect(size);
@@ -54,8 +57,8 @@ export class FrameReader {
       at += 1;
       if (this.#prefixFilled === prefixBytes) {
         this.#prefixFilled = 0;
-        const size = this.#checked(this.#prefix.readInt32BE(0));
-        if (size === 0) this.#onFrame(new Uint8Array(0));
+        const size = this.#checked(intAt(this.#prefix, 0));
+        if (size === 0) this.#onFrame(chunk, at, at);
         else this.#expect(size);
       }
     }
@@ -67,17 +70,17 @@ export class FrameReader {
   }
 
   #expect(size: number): void {
-    this.#body = new Uint8Array(Math.min(size, firstBodyBytes));
+    this.#body = Buffer.allocUnsafeSlow(Math.min(size, firstBodyBytes));
     this.#bodySize = size;
     this.#bodyFilled = 0;
   }
 
-  #fillBody(body: Uint8Array, chunk: Uint8Array, at: number): number {
+  #fillBody(body: Buffer, chunk: Buffer, at: number): number {
     const taken = Math.min(this.#bodySize - this.#bodyFilled, chunk.length - at);
     const filled = this.#bodyFilled + taken;
     let target = body;
     if (filled > body.length) {
-      target = new Uint8Array(Math.min(this.#bodySize, Math.max(filled, body.length * 2)));
+      target = Buffer.allocUnsafeSlow(Math.min(this.#bodySize, Math.max(filled, body.length * 2)));
       target.set(body.subarray(0, this.#bodyFilled));
       this.#body = target;
     }
@@ -85,16 +88,8 @@ export class FrameReader {
     this.#bodyFilled = filled;
     if (filled === this.#bodySize) {
       this.#body = null;
-      this.#onFrame(target);
+      this.#onFrame(target, 0, filled);
     }
     return taken;
   }
-}
-
-/** The frame of `body`: its length in front. */
-export function framed(body: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafeSlow(prefixBytes + body.length);
-  frame.writeInt32BE(body.length, 0);
-  frame.set(body, prefixBytes);
-  return frame;
 }

@@ -1,9 +1,5 @@
 import { maxRequestBytes } from "./opcodes.ts";
 
-const utf8 = new TextEncoder();
-// A byte order mark at the start of a name is part of the name.
-const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /** Thrown while a record is written that does not fit the limit; the caller knows which operation it was. */
 export class RecordTooLarge extends Error {
   readonly limit: number;
@@ -16,40 +12,51 @@ export class RecordTooLarge extends Error {
 /** Thrown when the bytes of a record end early or a length in it makes no sense. */
 export class MalformedRecord extends Error {}
 
+// 64 bits pass through here: of all ways to read and write a bigint this makes the least garbage.
+const scratch = new DataView(new ArrayBuffer(8));
+
+const prefixBytes = 4;
+
 /**
  * Writes records in Hadoop's jute encoding as ZooKeeper uses it: big-endian, strings and buffers prefixed by a 32-bit
  * length where -1 means null. The buffer is kept between records, so one writer can serve a whole process.
  */
 export class JuteWriter {
+  /** The record stands behind room for its length, so that a frame leaves in one copy. */
   #bytes: Buffer;
-  #length = 0;
+  #length = prefixBytes;
   readonly #limit: number;
 
   constructor(limit = maxRequestBytes) {
-    this.#limit = limit;
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(4096, limit));
+    this.#limit = limit + prefixBytes;
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(4096, this.#limit));
   }
 
   reset(): this {
-    this.#length = 0;
+    this.#length = prefixBytes;
     return this;
   }
 
   /** What was written since `reset`: a view, overwritten by the next record. */
   get written(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.subarray(prefixBytes, this.#length);
+  }
+
+  /** A copy of what was written since `reset`, with its length in front as it goes over the wire. */
+  frame(): Buffer {
+    putInt(this.#bytes, 0, this.#length - prefixBytes);
+    return copyOf(this.#bytes, 0, this.#length);
   }
 
   int(value: number): this {
     const at = this.#advance(4);
-    this.#bytes.writeInt32BE(value, at);
+    putInt(this.#bytes, at, value);
     return this;
   }
 
   long(value: bigint): this {
-    const at = this.#advance(8);
-    this.#bytes.writeBigInt64BE(value, at);
-    return this;
+    scratch.setBigInt64(0, value);
+    return this.int(scratch.getInt32(0)).int(scratch.getInt32(4));
   }
 
   bool(value: boolean): this {
@@ -62,7 +69,7 @@ export class JuteWriter {
     const size = Buffer.byteLength(value);
     this.int(size);
     const at = this.#advance(size);
-    utf8.encodeInto(value, this.#bytes.subarray(at, at + size));
+    this.#bytes.write(value, at, size);
     return this;
   }
 
@@ -83,7 +90,7 @@ export class JuteWriter {
   #advance(size: number): number {
     const at = this.#length;
     const end = at + size;
-    if (end > this.#limit) throw new RecordTooLarge(this.#limit);
+    if (end > this.#limit) throw new RecordTooLarge(this.#limit - prefixBytes);
     if (end > this.#bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(end, this.#bytes.length * 2)));
       this.#bytes.copy(grown, 0, 0, at);
@@ -94,36 +101,45 @@ export class JuteWriter {
   }
 }
 
-/** Reads what `JuteWriter` writes. It never copies but in `buffer`, whose result outlives the frame. */
+/**
+ * Reads what `JuteWriter` writes, between two places of a buffer. It never copies but in `buffer`, whose result outlives
+ * the bytes. Every event and every answer passes here, so it makes no views of the bytes either.
+ */
 export class JuteReader {
   readonly #bytes: Buffer;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(frame: Uint8Array) {
-    this.#bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at;
+    return this.#end - this.#at;
   }
 
   /** Another reader at the same place. */
   fork(): JuteReader {
-    return new JuteReader(this.#bytes.subarray(this.#at));
+    return new JuteReader(this.#bytes, this.#at, this.#end);
   }
 
   int(): number {
-    return this.#bytes.readInt32BE(this.#advance(4));
+    return intAt(this.#bytes, this.#advance(4));
   }
 
   long(): bigint {
-    return this.#bytes.readBigInt64BE(this.#advance(8));
+    const at = this.#advance(8);
+    scratch.setInt32(0, intAt(this.#bytes, at));
+    scratch.setInt32(4, intAt(this.#bytes, at + 4));
+    return scratch.getBigInt64(0);
   }
 
   /** A 64-bit number that is known to be small enough: milliseconds since 1970. */
   longAsNumber(): number {
     const at = this.#advance(8);
-    return this.#bytes.readInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4);
+    return intAt(this.#bytes, at) * 0x1_0000_0000 + (intAt(this.#bytes, at + 4) >>> 0);
   }
 
   bool(): boolean {
@@ -134,7 +150,7 @@ export class JuteReader {
     const size = this.int();
     if (size <= 0) return "";
     const at = this.#advance(size);
-    return fromUtf8.decode(this.#bytes.subarray(at, at + size));
+    return this.#bytes.toString("utf8", at, at + size);
   }
 
   /** A copy, or null where the wire says null. */
@@ -143,9 +159,7 @@ export class JuteReader {
     if (size < 0) return null;
     const at = this.#advance(size);
     // A view would keep the whole socket chunk (512 kB in Bun) alive for as long as the caller keeps a few bytes.
-    const copy = Buffer.allocUnsafeSlow(size);
-    this.#bytes.copy(copy, 0, at, at + size);
-    return copy;
+    return copyOf(this.#bytes, at, at + size);
   }
 
   list<T>(element: (reader: JuteReader) => T): T[] {
@@ -161,10 +175,29 @@ export class JuteReader {
 
   #advance(size: number): number {
     const at = this.#at;
-    if (at + size > this.#bytes.length) {
-      throw new MalformedRecord(`a record ends at byte ${this.#bytes.length}, but ${at + size} bytes are needed`);
+    if (at + size > this.#end) {
+      throw new MalformedRecord(`a record ends ${this.#end - at} bytes on, but ${size} are needed`);
     }
     this.#at = at + size;
     return at;
   }
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
+}
+
+/** The signed 32-bit number at a place of `bytes`. */
+export function intAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+}
+
+/** Puts a 32-bit number at a place of `bytes`. */
+export function putInt(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

@@ -1,6 +1,6 @@
 import { DigestMd5, SaslFailure, type SaslCredentials } from "./digest_md5.ts";
 import { errorCode } from "./errors.ts";
-import { JuteReader, MalformedRecord } from "./jute.ts";
+import { MalformedRecord, type JuteReader } from "./jute.ts";
 import { connectFrame, readReplyHeader, saslFrame } from "./packets.ts";
 import { sharedWriter } from "./pending.ts";
 import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "./records.ts";
@@ -41,8 +41,7 @@ export class Opening {
   }
 
   /** @throws MalformedRecord */
-  received(frame: Uint8Array): void {
-    const reader = new JuteReader(frame);
+  received(reader: JuteReader): void {
     if (this.#granted) this.#saslAnswer(reader);
     else this.#sessionAnswer(reader);
   }

@@ -5,7 +5,7 @@ import type { Pending } from "./pending.ts";
 
 /** Where operations are written. */
 export interface Outlet {
-  sendFramed(frame: Uint8Array): void;
+  send(frame: Uint8Array): void;
 }
 
 const maxXid = 0x7fff_ffff;
@@ -70,6 +70,6 @@ export class Operations {
   #send(pending: Pending, connection: Outlet): void {
     this.#xid = this.#xid >= maxXid ? 1 : this.#xid + 1;
     this.#sent.set(this.#xid, pending);
-    connection.sendFramed(pending.sendAs(this.#xid));
+    connection.send(pending.sendAs(this.#xid));
   }
 }

@@ -1,4 +1,4 @@
-import type { JuteReader, JuteWriter } from "./jute.ts";
+import { JuteWriter, type JuteReader } from "./jute.ts";
 import { OpCode, Xid } from "./opcodes.ts";
 import { writeConnectRequest, type ConnectRequest } from "./records.ts";
 
@@ -13,22 +13,20 @@ export function readReplyHeader(reader: JuteReader): ReplyHeader {
   return { xid: reader.int(), zxid: reader.long(), error: reader.int() };
 }
 
-// The writer is shared, so what leaves here is a copy.
-
 export function connectFrame(writer: JuteWriter, request: ConnectRequest): Uint8Array {
   writeConnectRequest(writer.reset(), request);
-  return Uint8Array.from(writer.written);
+  return writer.frame();
 }
 
 export function authFrame(writer: JuteWriter, scheme: string, credentials: string): Uint8Array {
   writer.reset().int(Xid.auth).int(OpCode.auth).int(0).string(scheme).buffer(Buffer.from(credentials));
-  return Uint8Array.from(writer.written);
+  return writer.frame();
 }
 
 /** A step of SASL. The server answers under the same number, which no operation has. */
 export function saslFrame(writer: JuteWriter, token: Uint8Array): Uint8Array {
   writer.reset().int(0).int(OpCode.sasl).buffer(token);
-  return Uint8Array.from(writer.written);
+  return writer.frame();
 }
 
-export const pingFrame: Uint8Array = Buffer.from([0xff, 0xff, 0xff, 0xfe, 0, 0, 0, OpCode.ping]);
+export const pingFrame: Uint8Array = new JuteWriter().int(Xid.ping).int(OpCode.ping).frame();

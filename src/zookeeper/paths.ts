@@ -1,5 +1,10 @@
-// Control characters, surrogates and the private and special ranges, as `PathUtils.validatePath` of Apache refuses them.
-const forbiddenCharacter = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
+/** Control characters, surrogates and the private and special ranges, as `PathUtils.validatePath` of Apache refuses them. */
+function isForbidden(code: number): boolean {
+  if (code < 0x20) return true;
+  return (code >= 0x7f && code <= 0x9f) || (code >= 0xd800 && code <= 0xf8ff) || code >= 0xfff0;
+}
+
+const slash = 0x2f;
 
 /** What is wrong with `path`, or undefined. A sequential node's path may end in "/": the server appends the counter. */
 export function pathProblem(path: string, sequential = false): string | undefined {
@@ -7,19 +12,26 @@ export function pathProblem(path: string, sequential = false): string | undefine
   if (whole === "/") return undefined;
   if (!whole.startsWith("/")) return "a path starts with /";
   if (whole.endsWith("/")) return "a path does not end with /";
-  const forbidden = forbiddenCharacter.exec(whole);
-  if (forbidden !== null) return `character ${forbidden.index} is not allowed`;
-  for (const name of whole.slice(1).split("/")) {
-    if (name === "") return "a name in it is empty";
-    if (name === "." || name === "..") return "relative names are not allowed";
+  // Every operation passes here: one look at each character, and nothing made of them.
+  for (let at = 1, start = 1; at <= whole.length; at += 1) {
+    const code = at === whole.length ? slash : whole.charCodeAt(at);
+    if (isForbidden(code)) return `character ${at} is not allowed`;
+    if (code !== slash) continue;
+    if (at === start) return "a name in it is empty";
+    if (isRelative(whole, start, at)) return "relative names are not allowed";
+    start = at + 1;
   }
   return undefined;
 }
 
+function isRelative(path: string, start: number, end: number): boolean {
+  return (end - start === 1 && path[start] === ".") || (end - start === 2 && path.startsWith("..", start));
+}
+
 /** "/" has no parent; it is its own. */
 export function parentPath(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash <= 0 ? "/" : path.slice(0, slash);
+  const end = path.lastIndexOf("/");
+  return end <= 0 ? "/" : path.slice(0, end);
 }
 
 /** The subtree a client is confined to: prefixed to what it sends, taken off what it gets. */

@@ -1,6 +1,5 @@
 import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "./errors.ts";
-import { framed } from "./framing.ts";
-import { JuteReader, JuteWriter, RecordTooLarge } from "./jute.ts";
+import { JuteWriter, putInt, RecordTooLarge, type JuteReader } from "./jute.ts";
 import type { Request } from "./requests.ts";
 
 /** How long one call may take and what calls it off. */
@@ -9,6 +8,9 @@ export interface Call {
   /** Deadline of this call in milliseconds, time spent waiting for a connection included. */
   readonly timeoutMs?: number;
 }
+
+/** Is told how an operation was answered in the order of the server's answers, before any later event is looked at. */
+export type OnAnswer = (refusal: ZooKeeperErrorCode | undefined) => void;
 
 // Encoding is synchronous, so all clients of a process share one buffer; an idle client then holds none.
 const writer = new JuteWriter();
@@ -19,9 +21,10 @@ export class Pending<T = unknown> {
   readonly request: Request<T>;
   readonly promise: Promise<T>;
   /** The whole frame; the transaction id in it is set when it is sent. */
-  readonly #frame: Buffer;
+  readonly #frame: Uint8Array;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #onAnswer: OnAnswer | undefined;
   #stage: "queued" | "sent" | "settled" = "queued";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopListening: (() => void) | undefined;
@@ -30,8 +33,9 @@ export class Pending<T = unknown> {
    * @param onGivenUp called when the deadline or the signal ended it before its answer
    * @throws ZooKeeperError TOO_LARGE
    */
-  constructor(request: Request<T>, call: Call, onGivenUp: (pending: Pending<T>) => void) {
+  constructor(request: Request<T>, call: Call, onGivenUp: (pending: Pending<T>) => void, onAnswer?: OnAnswer) {
     this.request = request;
+    this.#onAnswer = onAnswer;
     this.#frame = encode(request);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
@@ -59,9 +63,9 @@ export class Pending<T = unknown> {
   }
 
   /** The frame to send, under this transaction id. */
-  sendAs(xid: number): Buffer {
+  sendAs(xid: number): Uint8Array {
     if (this.#stage === "queued") this.#stage = "sent";
-    this.#frame.writeInt32BE(xid, xidOffset);
+    putInt(this.#frame, xidOffset, xid);
     return this.#frame;
   }
 
@@ -69,14 +73,14 @@ export class Pending<T = unknown> {
   answer(refusal: ZooKeeperErrorCode | undefined, reader: JuteReader): void {
     if (this.#stage === "settled") return;
     if (refusal !== undefined) {
-      this.request.answered?.(refusal);
+      this.#onAnswer?.(refusal);
       this.#settle();
       this.#reject(this.#error(refusal, "refused"));
       return;
     }
     try {
       const value = this.request.decode(reader);
-      this.request.answered?.(undefined);
+      this.#onAnswer?.(undefined);
       this.#settle();
       this.#resolve(value);
     } catch (error) {
@@ -112,11 +116,11 @@ export class Pending<T = unknown> {
   }
 }
 
-function encode<T>(request: Request<T>): Buffer {
+function encode<T>(request: Request<T>): Uint8Array {
   try {
     writer.reset().int(0).int(request.opcode);
     request.encode(writer);
-    return framed(writer.written);
+    return writer.frame();
   } catch (error) {
     if (!(error instanceof RecordTooLarge)) throw error;
     const { operation, path } = request;

@@ -15,14 +15,14 @@ type Slice = Record<WatchKind, string[]>;
  * The packets that set all watches again after a reconnect. The server fires at once those that missed a change since
  * `lastZxid`.
  */
-export function watchReplay(writer: JuteWriter, paths: ReplayPaths, lastZxid: bigint): Uint8Array[] {
+export function watchReplay(writer: JuteWriter, paths: ReplayPaths, lastZxid: bigint): Buffer[] {
   return slices(paths).map((slice) => {
     // SetWatches2 exists since 3.6; an older server has no persistent watches that could need it.
     const persistent = slice.persistent.length > 0 || slice["persistent-recursive"].length > 0;
     writer.reset().int(Xid.setWatches);
     writer.int(persistent ? OpCode.setWatches2 : OpCode.setWatches).long(lastZxid);
     for (const kind of persistent ? kinds : kinds.slice(0, 3)) writer.strings(slice[kind]);
-    return Uint8Array.from(writer.written);
+    return writer.frame();
   });
 }
 

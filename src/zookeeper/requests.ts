@@ -1,4 +1,3 @@
-import type { ZooKeeperErrorCode } from "./errors.ts";
 import type { JuteReader, JuteWriter } from "./jute.ts";
 import { AddWatchMode, createFlag, OpCode, type CreateMode } from "./opcodes.ts";
 import { readAcls, readStat, writeAcls, type Acl, type Identity, type Stat } from "./records.ts";
@@ -14,8 +13,6 @@ export interface Request<T> {
   readonly write: boolean;
   encode(writer: JuteWriter): void;
   decode(reader: JuteReader): T;
-  /** Runs in the order of the server's answers, before any later event is looked at. */
-  answered?(refusal: ZooKeeperErrorCode | undefined): void;
 }
 
 /** A path as the caller says it and as the server knows it (they differ by the chroot). */
@@ -89,6 +86,10 @@ export function existsRequest(at: At, watch: boolean): Request<Stat> {
   };
 }
 
+function readData(reader: JuteReader): { data: Uint8Array; stat: Stat } {
+  return { data: reader.buffer() ?? new Uint8Array(0), stat: readStat(reader) };
+}
+
 export function getRequest(at: At, watch: boolean): Request<{ data: Uint8Array; stat: Stat }> {
   return {
     opcode: OpCode.getData,
@@ -96,7 +97,7 @@ export function getRequest(at: At, watch: boolean): Request<{ data: Uint8Array; 
     path: at.path,
     write: false,
     encode: (writer) => writer.string(at.onServer).bool(watch),
-    decode: (reader) => ({ data: reader.buffer() ?? new Uint8Array(0), stat: readStat(reader) }),
+    decode: readData,
   };
 }
 

@@ -8,12 +8,12 @@ import { errorNumber, ZooKeeperError } from "./errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostRound } from "./host_round.ts";
 import { serverName, type Server } from "./hosts.ts";
-import { JuteReader, MalformedRecord } from "./jute.ts";
+import { MalformedRecord, type JuteReader } from "./jute.ts";
 import { changeTypeOf, Xid, type ChangeType } from "./opcodes.ts";
 import { Operations } from "./operations.ts";
 import { pingFrame, readReplyHeader } from "./packets.ts";
 import { pause } from "./pause.ts";
-import { Pending, type Call } from "./pending.ts";
+import { Pending, type Call, type OnAnswer } from "./pending.ts";
 import { findReadWriteServer } from "./read_write_search.ts";
 import { noPassword, type ConnectResponse } from "./records.ts";
 import { Refusals } from "./refusals.ts";
@@ -58,6 +58,7 @@ export class Transport {
   readonly #round: HostRound;
   readonly #auth: Authentication;
   readonly #operations = new Operations();
+  readonly #givenUp = (pending: unknown): void => this.#operations.givenUp(pending as Pending);
   readonly #refusals = new Refusals();
   readonly #ending = new AbortController();
   #sessionId = 0n;
@@ -91,16 +92,19 @@ export class Transport {
     return this.#sessionId;
   }
 
-  /** Sends a request, now or when there is a connection, and gives its answer. */
-  async submit<T>(request: Request<T>, call: Call): Promise<T> {
+  /**
+   * Sends a request, now or when there is a connection, and gives its answer.
+   * @throws ZooKeeperError at once when it cannot be sent at all; its caller is an async function
+   */
+  submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
     const { operation, path } = request;
     this.#requireAlive(operation, path);
     if (call.signal?.aborted === true) {
       throw new ZooKeeperError({ code: "ABORTED", operation, path, outcome: "not-sent", cause: call.signal.reason });
     }
-    const pending = new Pending(request, call, (given) => this.#operations.givenUp(given as Pending));
+    const pending = new Pending(request, call, this.#givenUp, onAnswer);
     this.#operations.accept(pending as Pending, this.#open);
-    return await pending.promise;
+    return pending.promise;
   }
 
   /** Adds an identity to this session and to all its later connections. */
@@ -159,7 +163,7 @@ export class Transport {
       granted: (response) => this.#granted(response),
       ready: (connection, over) => this.#ready(connection, over),
       refused: (state) => this.#end(state),
-      received: (frame, connection) => this.#received(frame, connection),
+      received: (record, connection) => this.#received(record, connection),
     });
     if (servedMs !== undefined) this.#refusals.succeeded();
     if (servedMs !== undefined && servedMs > provenMs) this.#round.succeeded();
@@ -189,8 +193,7 @@ export class Transport {
     }
   }
 
-  #received(frame: Uint8Array, connection: Connection): void {
-    const reader = new JuteReader(frame);
+  #received(reader: JuteReader, connection: Connection): void {
     const header = readReplyHeader(reader);
     switch (header.xid) {
       case Xid.ping:

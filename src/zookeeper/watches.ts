@@ -17,6 +17,8 @@ export type PersistentMode = "persistent" | "persistent-recursive";
 
 export type WatchKind = OneShotKind | PersistentMode;
 
+type Deliver = (handler: WatchHandler, type: WatchEvent["type"], serverPath: string) => void;
+
 type Table = Map<string, Set<WatchHandler>>;
 
 /** What a connection must tell the server to get the watches again: paths by kind, as the server knows them. */
@@ -36,9 +38,10 @@ export class WatchRegistry {
   };
   /** How many requests are under way that will leave a watch at a path. */
   readonly #expected = new Map<string, number>();
-  readonly #deliver: (handler: WatchHandler, event: WatchEvent) => void;
+  readonly #deliver: Deliver;
 
-  constructor(deliver: (handler: WatchHandler, event: WatchEvent) => void) {
+  /** @param deliver calls a handler */
+  constructor(deliver: Deliver) {
     this.#deliver = deliver;
   }
 
@@ -117,8 +120,7 @@ export class WatchRegistry {
     }
     const told = type === "children-changed" && this.#tables["persistent-recursive"].has(path);
     if (!told) for (const handler of this.#tables.persistent.get(path) ?? []) found.add(handler);
-    const event = { type, path };
-    for (const handler of found) this.#deliver(handler, event);
+    for (const handler of found) this.#deliver(handler, type, path);
     if (type === "created" || type === "deleted") this.#childrenChanged(path);
   }
 
@@ -132,13 +134,13 @@ export class WatchRegistry {
     const found = new Set<WatchHandler>();
     this.#spend("children", path, found);
     for (const handler of this.#tables.persistent.get(path) ?? []) found.add(handler);
-    for (const handler of found) this.#deliver(handler, { type: "children-changed", path });
+    for (const handler of found) this.#deliver(handler, "children-changed", path);
   }
 
   reconnected(): void {
     for (const mode of ["persistent", "persistent-recursive"] as const) {
       for (const [path, handlers] of this.#tables[mode]) {
-        for (const handler of handlers) this.#deliver(handler, { type: "reconnected", path });
+        for (const handler of handlers) this.#deliver(handler, "reconnected", path);
       }
     }
   }
@@ -146,7 +148,7 @@ export class WatchRegistry {
   lost(): void {
     for (const table of Object.values(this.#tables)) {
       for (const [path, handlers] of table) {
-        for (const handler of handlers) this.#deliver(handler, { type: "lost", path });
+        for (const handler of handlers) this.#deliver(handler, "lost", path);
       }
       table.clear();
     }

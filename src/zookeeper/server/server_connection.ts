@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 import { errorNumber, type ServerErrorCode } from "../errors.ts";
-import { framed, FrameReader } from "../framing.ts";
+import { FrameReader } from "../framing.ts";
 import { JuteReader, JuteWriter } from "../jute.ts";
 import { maxRequestBytes, OpCode, Xid } from "../opcodes.ts";
 import { noPassword, Perms, readConnectRequest, writeConnectResponse, type Acl } from "../records.ts";
@@ -31,7 +31,10 @@ const wordBytes = 4;
 export class ServerConnection {
   readonly #host: Host;
   readonly #out: OutgoingPackets;
-  readonly #frames = new FrameReader((frame) => this.#onFrame(frame), maxRequestBytes);
+  readonly #frames = new FrameReader(
+    (bytes, start, end) => this.#onRecord(new JuteReader(bytes, start, end)),
+    maxRequestBytes,
+  );
   readonly #ids: ProvedId[];
   #session: ServerSession | undefined;
   #beginning: Buffer | undefined = Buffer.alloc(0);
@@ -46,7 +49,7 @@ export class ServerConnection {
     return this.#session?.id;
   }
 
-  received(chunk: Uint8Array): void {
+  received(chunk: Buffer): void {
     try {
       this.#frames.push(this.#beginning === undefined ? chunk : this.#firstWord(chunk));
     } catch {
@@ -66,7 +69,7 @@ export class ServerConnection {
   }
 
   /** Before a handshake the same port takes administrators' words of four letters. */
-  #firstWord(chunk: Uint8Array): Uint8Array {
+  #firstWord(chunk: Buffer): Buffer {
     const start = Buffer.concat([this.#beginning ?? Buffer.alloc(0), chunk]);
     if (start.length < wordBytes) {
       this.#beginning = start;
@@ -92,12 +95,11 @@ export class ServerConnection {
       if (acl !== undefined && !hasPermission(acl, Perms.read, connection.#ids)) return;
       const syncConnected = 3;
       writer.reset().int(Xid.notification).long(-1n).int(0).int(eventType).int(syncConnected).string(path);
-      connection.#out.send(framed(writer.written));
+      connection.#out.send(writer.frame());
     },
   }))(this);
 
-  #onFrame(frame: Uint8Array): void {
-    const reader = new JuteReader(frame);
+  #onRecord(reader: JuteReader): void {
     if (this.#session === undefined) {
       this.#handshake(reader);
       return;
@@ -128,7 +130,7 @@ export class ServerConnection {
       password: session?.password ?? noPassword,
       readOnly: false,
     });
-    this.#out.send(framed(writer.written));
+    this.#out.send(writer.frame());
     if (session === undefined) this.#out.end();
   }
 
@@ -186,12 +188,12 @@ export class ServerConnection {
   #reply(xid: number, answer: Answer = () => undefined): void {
     writer.reset().int(xid).long(this.#host.database.zxid).int(0);
     answer(writer);
-    this.#out.send(framed(writer.written));
+    this.#out.send(writer.frame());
   }
 
   #refuse(xid: number, code: ServerErrorCode): void {
     writer.reset().int(xid).long(this.#host.database.zxid).int(errorNumber(code));
-    this.#out.send(framed(writer.written));
+    this.#out.send(writer.frame());
   }
 }
 

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { FrameReader, framed } from "../../../src/zookeeper/framing.ts";
+import { FrameReader } from "../../../src/zookeeper/framing.ts";
 import { JuteReader, JuteWriter } from "../../../src/zookeeper/jute.ts";
 import { EventType, OpCode, Xid } from "../../../src/zookeeper/opcodes.ts";
 
@@ -46,14 +46,14 @@ export async function startBurstServer(): Promise<BurstServer> {
 function serve(socket: Socket): void {
   const writer = new JuteWriter();
   let greeted = false;
-  let answers: Buffer[] = [];
-  const frames = new FrameReader((frame) => {
-    const reader = new JuteReader(frame);
+  let answers: Uint8Array[] = [];
+  const frames = new FrameReader((bytes, start, end) => {
+    const reader = new JuteReader(bytes, start, end);
     writer.reset();
     if (greeted) answer(reader, writer);
     else greet(reader, writer);
     greeted = true;
-    answers.push(framed(writer.written));
+    answers.push(writer.frame());
   });
   socket.on("data", (chunk: Buffer) => {
     frames.push(chunk);
@@ -83,10 +83,15 @@ function notifications(paths: readonly string[]): Buffer {
   const writer = new JuteWriter();
   return Buffer.concat(
     paths.map((path) =>
-      framed(
-        writer.reset().int(Xid.notification).long(-1n).int(0).int(EventType.dataChanged).int(syncConnected).string(path)
-          .written,
-      ),
+      writer
+        .reset()
+        .int(Xid.notification)
+        .long(-1n)
+        .int(0)
+        .int(EventType.dataChanged)
+        .int(syncConnected)
+        .string(path)
+        .frame(),
     ),
   );
 }
