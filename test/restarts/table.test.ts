@@ -14,8 +14,8 @@ import { explained, judged } from "./verdict.ts";
 
 const ROLLS_OF: Readonly<Record<string, number>> = {
   "nft-coop-graceful": ROLLS,
-  "iptables-legacy-coop-graceful": ROLLS,
-  "iptables-nft-coop-graceful": ROLLS,
+  "iptables-legacy-coop-graceful": 1,
+  "iptables-nft-coop-graceful": 1,
   "haproxy-nocoop-graceful": 2,
   "nft-nocoop-graceful": 1,
   "nft-coop-graceful-websocket": 1,
@@ -24,7 +24,7 @@ const ROLLS_OF: Readonly<Record<string, number>> = {
   "haproxy-nocoop-abrupt": 1,
   "nft-coop-abrupt": 1,
   "reject-coop-graceful": 1,
-  "systemd-socket-coop-graceful": 2,
+  "systemd-socket-coop-graceful": 1,
   "systemd-socket-nocoop-graceful-nodrain": 1,
   "haproxy-coop-graceful-line": 1,
   "nft-coop-graceful-line": 1,
