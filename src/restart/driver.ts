@@ -243,7 +243,7 @@ class BatchRoll {
       await this.#timed(phase, work);
     } catch (error) {
       if (!isDeployError(error) || error.code === "aborted") throw error;
-      this.#count({ forced: [...this.#counts.forced, phase] });
+      if (!this.#counts.forced.includes(phase)) this.#count({ forced: [...this.#counts.forced, phase] });
     }
   }
 
@@ -253,7 +253,8 @@ class BatchRoll {
     try {
       await work();
     } finally {
-      const ms = Math.round(performance.now() - startedAt);
+      // Instances that hand over go through their phases one after the other.
+      const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(performance.now() - startedAt);
       this.#count({ phaseMs: { ...this.#counts.phaseMs, [phase]: ms } });
     }
   }

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
 import type { RestartPhase } from "../../src/core/traffic.ts";
 import type { RollCounts } from "../../src/core/types.ts";
@@ -261,4 +261,18 @@ test("a batch that is stopped in the middle is left as it is, for the agent that
   const error = await rejection(rollBatch(plan({ force: new Set(["idle"]) }), { ...ports, clock }, stop.signal));
   expect(error).toMatchObject({ code: "aborted" });
   expect(done).toEqual(["off 1", "tell 1"]);
+});
+
+test("the time of a phase is that of all instances that go through it one after the other", async () => {
+  let now = 0;
+  using _clock = spyOn(performance, "now").mockImplementation(() => (now += 10));
+  const { ports, counts } = host({ handsOver: true });
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  expect(counts()?.phaseMs).toMatchObject({ start: 20, healthy: 20, stop: 20 });
+});
+
+test("a phase that was forced for several instances is told once", async () => {
+  const { ports, counts } = host({ handsOver: true, open: [1] });
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  expect(counts()?.forced).toEqual(["idle"]);
 });
