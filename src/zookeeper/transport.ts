@@ -44,7 +44,7 @@ export interface TransportOptions {
 
 const firstDelayMs = 50;
 // A connection that breaks sooner than this was no success: the next try counts as part of the same round.
-const provenMs = 1_000;
+const provenMs = 500;
 const closeMs = 2_000;
 
 /**

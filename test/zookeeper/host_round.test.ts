@@ -34,14 +34,14 @@ const three = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 const none = fixed({});
 
 describe("a round of hosts", () => {
-  test("tries each once without delay, then waits longer and longer up to the limit", async () => {
+  test("tries each once without delay, then waits before each pass, longer and longer up to the limit", async () => {
     const tries = await turns(
       roundOf(three, none, () => 1),
-      18,
+      24,
     );
     expect(new Set(tries.slice(0, 3).map(ipOf))).toEqual(new Set(three));
     expect(tries.map((each) => each.delayMs)).toEqual(
-      [0, 50, 100, 200, 300, 300].flatMap((delayMs) => [delayMs, delayMs, delayMs]),
+      [0, 50, 75, 112.5, 168.75, 253.125, 300, 300].flatMap((delayMs) => [delayMs, 0, 0]),
     );
     expect(tries.slice(0, 6).map((each) => each.last)).toEqual([false, false, true, false, false, true]);
   });
