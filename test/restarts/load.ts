@@ -14,8 +14,13 @@ export const ORDINARY_CLIENTS: Clients = { keepAlive: 16, fresh: 8, slow: 8, slo
 /** On the host itself, besides: their connections take another way through the host's rules. */
 export const LOCAL_CLIENTS: Clients = { keepAlive: 2, fresh: 2 };
 
-/** So that a roll of 10 s sees about 3,000 requests, which two processors manage beside all the rest. */
-const PAUSES_MS = { shortPauseMs: [55, 125], longPauseMs: [2_000, 4_000] };
+/** "full": a roll of 10 s sees about 3,000 requests, which two processors manage beside all the rest; "half": as many fewer. */
+const PAUSES_MS = {
+  full: { shortPauseMs: [55, 125], longPauseMs: [2_000, 4_000] },
+  half: { shortPauseMs: [110, 250], longPauseMs: [2_000, 4_000] },
+} as const;
+
+export type Pace = keyof typeof PAUSES_MS;
 /** How long it goes on after the last roll. */
 const TAIL_MS = 1_000;
 /** A load that nobody stops ends by itself. */
@@ -90,8 +95,9 @@ export async function startLoad(
   inside: Pick<NetworkNamespace, "start">,
   targets: readonly LoadTarget[],
   clients: Clients,
+  pace: Pace = "full",
 ): Promise<Load> {
-  const options = JSON.stringify({ targets, clients, ...PAUSES_MS, tailMs: TAIL_MS, maxMs: MAX_MS });
+  const options = JSON.stringify({ targets, clients, ...PAUSES_MS[pace], tailMs: TAIL_MS, maxMs: MAX_MS });
   const program = inside.start([nodeProgram(), join(import.meta.dir, "load.mjs"), options]);
   const news = async (): Promise<string> => {
     for (;;) {

@@ -11,6 +11,7 @@ import {
   startLoad,
   type Clients,
   type Load,
+  type Pace,
   type LoadReport,
 } from "./load.ts";
 import { makeNetwork, type Network } from "./network.ts";
@@ -26,7 +27,7 @@ export interface Outcome {
 }
 
 /** Restarts all copies of a service `rolls` times in a row, under load, as the variant says. */
-export async function runVariant(variant: Variant, rolls: number): Promise<Outcome> {
+export async function runVariant(variant: Variant, rolls: number, pace: Pace = "full"): Promise<Outcome> {
   switch (variant.strategy) {
     case "systemd-socket":
     case "socket-restart":
@@ -34,11 +35,11 @@ export async function runVariant(variant: Variant, rolls: number): Promise<Outco
     case "loop":
       return rollInLoop(variant, rolls);
     default:
-      return rollInNetwork(variant, rolls);
+      return rollInNetwork(variant, rolls, pace);
   }
 }
 
-async function rollInNetwork(variant: Variant, rolls: number): Promise<Outcome> {
+async function rollInNetwork(variant: Variant, rolls: number, pace: Pace): Promise<Outcome> {
   await using dir = await tempDir();
   await using network = await makeNetwork();
   const { strategy, clients, drain, retries } = variant;
@@ -57,7 +58,7 @@ async function rollInNetwork(variant: Variant, rolls: number): Promise<Outcome> 
   await using host = await startDeployed(network, dir.path, { manners: variant, protocol, traffic, drain });
   try {
     await bringUp(host);
-    const loads = await startLoads(network, variant);
+    const loads = await startLoads(network, variant, pace);
     const rolled = await rollUnderLoad(host, loads, rolls);
     const reports = await Promise.all(loads.map((load) => load.stop()));
     return { rolls: rolled, loads: reports, events: await readEvents(host.events) };
@@ -96,14 +97,14 @@ function clientsOf({ clients }: Variant): Clients {
   }
 }
 
-async function startLoads(network: Network, variant: Variant): Promise<Load[]> {
+async function startLoads(network: Network, variant: Variant, pace: Pace): Promise<Load[]> {
   // The balancer outside is the clients' own.
   if (variant.strategy === "reject") {
-    return [await startLoad(network.clients, localTargets(FRONT_PORT), clientsOf(variant))];
+    return [await startLoad(network.clients, localTargets(FRONT_PORT), clientsOf(variant), pace)];
   }
   const local: Clients = variant.clients === "line" ? { line: 4 } : LOCAL_CLIENTS;
   return await Promise.all([
-    startLoad(network.clients, remoteTargets(FRONT_PORT), clientsOf(variant)),
-    startLoad(network.host, localTargets(FRONT_PORT), local),
+    startLoad(network.clients, remoteTargets(FRONT_PORT), clientsOf(variant), pace),
+    startLoad(network.host, localTargets(FRONT_PORT), local, pace),
   ]);
 }
