@@ -47,14 +47,14 @@ export function nftTableName(service: string): string {
 
 /** Connections from other hosts pass prerouting, those of this host output; each hook has a turn of its own. */
 export function redirectTable(name: string, front: number, backs: readonly number[]): NftTable {
-  const chain = redirects(backs).map((then) => `fib daddr type local tcp dport ${front} ${then}`);
+  const rules = redirects(backs).map((then) => `fib daddr type local tcp dport ${front} ${then}`);
   return {
     name,
     counters: [],
     chains: ["prerouting", "output"].map((hook) => ({
       name: hook,
       hook: `type nat hook ${hook} priority -100; policy accept;`,
-      rules: chain,
+      rules,
     })),
   };
 }

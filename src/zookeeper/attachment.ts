@@ -2,8 +2,8 @@ import { addressName, type Address } from "./addresses.ts";
 import { Connection } from "./connection.ts";
 import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
 import type { SaslCredentials } from "./digest_md5.ts";
-import { Opening, type OpeningEvents } from "./opening.ts";
 import type { JuteReader } from "./jute.ts";
+import { Opening, type OpeningEvents } from "./opening.ts";
 import type { ConnectRequest } from "./records.ts";
 
 export interface AttachmentOptions {

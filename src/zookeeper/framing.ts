@@ -1,6 +1,5 @@
-import { intAt } from "./jute.ts";
+import { intAt, prefixBytes } from "./jute.ts";
 
-const prefixBytes = 4;
 // What is set aside for a frame on its announcement alone; the rest when its bytes are there.
 const firstBodyBytes = 256 * 1024;
 

@@ -16,7 +16,7 @@ const GROWTH = 1.5;
  * address of each is tried once, in shuffled order. The first pass has no delay, so that losing one server costs none.
  * Before each later one there is a wait, half as long again as the one before, with jitter, so that ten thousand clients
  * do not come back in step. An ensemble that elects a leader, which takes it half a second, turns everybody away
- * meanwhile: so what is waited for in vain stays below half of the outage.
+ * meanwhile: growing so slowly, the wait that outlasts an outage is as a rule no longer than half of it.
  */
 export class HostRound {
   readonly #book: AddressBook;

@@ -15,7 +15,8 @@ export class MalformedRecord extends Error {}
 // 64 bits pass through here: of all ways to read and write a bigint this makes the least garbage.
 const scratch = new DataView(new ArrayBuffer(8));
 
-const prefixBytes = 4;
+/** Of the length in front of a record, where it goes over the wire as a frame. */
+export const prefixBytes = 4;
 
 /**
  * Writes records in Hadoop's jute encoding as ZooKeeper uses it: big-endian, strings and buffers prefixed by a 32-bit

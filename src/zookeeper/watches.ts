@@ -40,7 +40,6 @@ export class WatchRegistry {
   readonly #expected = new Map<string, number>();
   readonly #deliver: Deliver;
 
-  /** @param deliver calls a handler */
   constructor(deliver: Deliver) {
     this.#deliver = deliver;
   }

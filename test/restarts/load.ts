@@ -14,13 +14,12 @@ export const ORDINARY_CLIENTS: Clients = { keepAlive: 16, fresh: 8, slow: 8, slo
 /** On the host itself, besides: their connections take another way through the host's rules. */
 export const LOCAL_CLIENTS: Clients = { keepAlive: 2, fresh: 2 };
 
-/** "full": a roll of 10 s sees about 3,000 requests, which two processors manage beside all the rest; "half": as many fewer. */
-const PAUSES_MS = {
-  full: { shortPauseMs: [55, 125], longPauseMs: [2_000, 4_000] },
-  half: { shortPauseMs: [110, 250], longPauseMs: [2_000, 4_000] },
-} as const;
+/** At the full pace a roll of 10 s sees about 3,000 requests, which two processors manage beside all the rest. */
+const SHORT_PAUSE_MS = { full: [55, 125], half: [110, 250] } as const;
+const LONG_PAUSE_MS = [2_000, 4_000];
 
-export type Pace = keyof typeof PAUSES_MS;
+export type Pace = keyof typeof SHORT_PAUSE_MS;
+
 /** How long it goes on after the last roll. */
 const TAIL_MS = 1_000;
 /** A load that nobody stops ends by itself. */
@@ -97,7 +96,8 @@ export async function startLoad(
   clients: Clients,
   pace: Pace = "full",
 ): Promise<Load> {
-  const options = JSON.stringify({ targets, clients, ...PAUSES_MS[pace], tailMs: TAIL_MS, maxMs: MAX_MS });
+  const pauses = { shortPauseMs: SHORT_PAUSE_MS[pace], longPauseMs: LONG_PAUSE_MS };
+  const options = JSON.stringify({ targets, clients, ...pauses, tailMs: TAIL_MS, maxMs: MAX_MS });
   const program = inside.start([nodeProgram(), join(import.meta.dir, "load.mjs"), options]);
   const news = async (): Promise<string> => {
     for (;;) {
