@@ -1,0 +1,20 @@
+import type { ExtractLimits, Owner } from "../fetch/tree_writer.ts";
+import type { Digest } from "../schema/names.ts";
+
+/** What is done to the bytes of a build's archive. */
+export interface Archive {
+  /** @throws DeployError `aborted`, or the system's error when the file cannot be read */
+  digest(path: string, signal: AbortSignal): Promise<{ readonly digest: Digest; readonly bytes: number }>;
+  /**
+   * Unpacks into an existing, empty directory. Nothing is flushed.
+   *
+   * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`
+   */
+  unpack(request: {
+    readonly archive: string;
+    readonly into: string;
+    readonly limits: ExtractLimits;
+    readonly owner?: Owner;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+}

@@ -1,0 +1,14 @@
+import type { CommandRequest, CommandResult, HostUser } from "../support/command.ts";
+
+/** Starts programs, and knows as whom. */
+export interface Commands {
+  /**
+   * Runs a command in a session and process group of its own and waits for its end.
+   *
+   * @throws DeployError `aborted` when the signal was aborted (its group is killed by then), `config-invalid` for a user
+   *   the agent cannot become, `disk-full` or `internal` when the log or the program cannot be opened
+   */
+  run(request: CommandRequest): Promise<CommandResult>;
+  /** @throws DeployError `config-invalid` when the host does not know the user */
+  user(name: string): HostUser;
+}

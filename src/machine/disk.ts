@@ -1,0 +1,58 @@
+import type { HostUser } from "../support/command.ts";
+
+/** What stands at a path; a link is not followed. */
+export interface DiskEntry {
+  readonly kind: "directory" | "link" | "file" | "other";
+  /** Bytes of a file. */
+  readonly size: number;
+  /** When its content was last changed, in milliseconds since the epoch; of a link, when it was made. */
+  readonly changedAtMs: number;
+  /** When anything about it was last changed, its name among it, in milliseconds since the epoch. */
+  readonly touchedAtMs: number;
+}
+
+/** A file that is being written for the first time. */
+export interface NewFile extends AsyncDisposable {
+  write(data: string | Uint8Array): Promise<void>;
+  /** Brings what was written to the disk itself (fsync(2)): until then a power cut may take it away. */
+  sync(): Promise<void>;
+}
+
+/**
+ * The file system, call by call. Each may be the last one before a kill or a power cut, and what is not flushed may be gone
+ * after the latter. A call that fails throws the system's error, with its `code`.
+ */
+export interface Disk {
+  /**
+   * The text of a plain file of at most 16 MiB and the time of its last change, or null where there is none. With
+   * `follow: false` a link in its place is an error.
+   */
+  readText(path: string, options: { follow: boolean }): Promise<{ text: string; changedAtMs: number } | null>;
+  /** Makes a file that is not there yet (EEXIST), with exactly these permissions. */
+  createFile(path: string, mode: number): Promise<NewFile>;
+  /** Makes new, removed and renamed entries of this directory last (fsync(2), Notes). */
+  syncDirectory(path: string): Promise<void>;
+  /** Makes everything below last, however many files that are (syncfs(2)). */
+  syncTree(path: string): Promise<void>;
+  /** Replaces what stands at `to`, in one step. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes one entry that is no directory; nothing there is fine. */
+  removeFile(path: string): Promise<void>;
+  /** Removes a file or a tree; links in it are removed and never followed. Nothing there is fine. */
+  removeTree(path: string): Promise<void>;
+  /** Makes the directory and its parents; one that is there is left alone. */
+  makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Null where there is nothing. */
+  look(path: string): Promise<DiskEntry | null>;
+  /** Names in a directory, in no particular order; null where there is no directory. */
+  list(path: string): Promise<readonly string[] | null>;
+  readLink(path: string): Promise<string>;
+  makeLink(path: string, target: string): Promise<void>;
+  /** Gives the entry itself, not what a link points at, and nothing below it. */
+  giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
+  /** Bytes that an ordinary user could still write on the file system of `path`. */
+  freeBytes(path: string): Promise<number>;
+  /** Cuts a log that somebody appends to back to its newest half when it has grown past the limit. */
+  trimLog(path: string, maxBytes: number): Promise<void>;
+}

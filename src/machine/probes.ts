@@ -1,0 +1,12 @@
+import type { ProbeSpec } from "../core/recipe.ts";
+import type { ProbeFailure } from "../probe/result.ts";
+
+/** Questions to a service that do not need a command. Whatever goes wrong is an answer. */
+export interface Probes {
+  /** One GET on a connection of its own. @returns null when status and body were as expected */
+  http(spec: Extract<ProbeSpec, { kind: "http" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
+  /** Connects and hangs up. @returns null when the connection stood */
+  tcp(spec: Extract<ProbeSpec, { kind: "tcp" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
+  /** One POST without a body. @returns "" when it was answered with 2xx or nobody listens there, else why not */
+  post(url: string, signal: AbortSignal): Promise<string>;
+}

@@ -1,0 +1,32 @@
+/** A process that runs from a service's directory. */
+export interface ProcessFact {
+  readonly pid: number;
+  readonly parent: number;
+  /** Milliseconds since the epoch, exact to about 10 ms; for comparing with the time of a flip. */
+  readonly startedAtMs: number;
+  /** Ticks since boot: the same pid with other ticks is another process. */
+  readonly startTicks: number;
+  readonly uid: number;
+  /** Directory name of the release it runs from; null when only its arguments tell, and they say `current`. */
+  readonly release: string | null;
+  /** The instance that its environment names; null when none, or when it may not be read. */
+  readonly instance: string | null;
+}
+
+/** The process table. */
+export interface Processes {
+  /** Those that run from a service's directory, oldest first; commands of a step do not count. */
+  of(root: string): Promise<readonly ProcessFact[]>;
+  /** Null when there is no such process. */
+  fact(pid: number): Promise<{ startTicks: number; startedAtMs: number; uid: number } | null>;
+  /** Throws what the kernel says (ESRCH, EPERM). */
+  kill(pid: number, signal: NodeJS.Signals): void;
+  /** The processes below `pid`, nearest first; those whose parent has ended are nobody's. */
+  descendants(pid: number): Promise<{ pid: number; parent: number; startTicks: number }[]>;
+  /** Whether the process itself accepts connections; false when it is gone, null when it may not be looked into. */
+  listens(pid: number): Promise<boolean | null>;
+  /** Connections of clients that these processes have open. */
+  openConnections(pids: readonly number[]): Promise<number>;
+  /** Ends what a killed agent's commands with this marker left running. @returns how many processes there were */
+  endMarked(marker: string): Promise<number>;
+}

@@ -1,0 +1,15 @@
+import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import type { Traffic } from "../traffic/ports.ts";
+
+/** What stands between clients and instances on this host. */
+export interface TrafficPort {
+  /**
+   * A back end, as the host's own file names it. Nothing is asked or changed yet.
+   *
+   * @param timeoutMs for each change and each question, in milliseconds
+   * @throws DeployError `config-invalid` when it cannot be used with these instances
+   */
+  backend(spec: TrafficSpec, service: string, instances: readonly Instance[], timeoutMs: number): Traffic;
+  /** Connections that the process behind this port of the host still serves. */
+  openAt(port: number): Promise<number>;
+}
