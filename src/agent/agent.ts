@@ -16,6 +16,7 @@ import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import type { HostUser } from "../support/command.ts";
 import { trafficFor } from "../traffic/traffic.ts";
+import { systemClock } from "../support/clock.ts";
 import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
@@ -53,6 +54,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await using _lock = await acquireLock(lockPath);
 
   await using session = new Session({
+    clock: systemClock,
     servers: `${config.zookeeper.servers}${config.zookeeper.chroot === "/" ? "" : config.zookeeper.chroot}`,
     sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000,
     auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],

@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { throwIfAborted } from "../support/wait.ts";
+import { systemClock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { parseConnectString } from "../zookeeper/hosts.ts";
@@ -80,6 +81,7 @@ export async function openZooKeeper(
   chroot: string = address.chroot,
 ): Promise<ZooKeeper> {
   const zk = new ZooKeeper({
+    clock: systemClock,
     servers: address.servers + (chroot === "/" ? "" : chroot),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     operationTimeoutMs: Math.max(SESSION_TIMEOUT_MS, address.connectTimeoutMs),

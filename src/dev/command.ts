@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DeployError } from "../core/errors.ts";
 import { readHosts } from "../store/registry.ts";
+import { systemClock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { ctl } from "./ctl.ts";
 import { assertAgentsRun, openMachineRoom, type MachineRoom } from "./machine_room.ts";
@@ -80,7 +81,7 @@ async function furnish(room: MachineRoom, signal: AbortSignal): Promise<void> {
 
 /** Agents register their hosts by themselves, a moment after the service exists. */
 async function registered(room: MachineRoom, signal: AbortSignal): Promise<void> {
-  await using zk = new ZooKeeper({ servers: `${room.connectString}/deployd` });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: `${room.connectString}/deployd` });
   const endsAt = performance.now() + REGISTER_MS;
   for (;;) {
     signal.throwIfAborted();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import { processFact } from "../host/scan.ts";
 import { ownUserName } from "../host/user.ts";
+import { systemClock } from "../support/clock.ts";
 import { startDevServer } from "../zookeeper/server/dev_server.ts";
 import { selfCommand, shellWords } from "./self.ts";
 
@@ -28,7 +29,7 @@ const STOP_MS = 5_000;
 /** @throws DeployError when the directory cannot be used or an agent does not start */
 export async function openMachineRoom(dir: string, hostCount: number, zookeeperPort: number): Promise<MachineRoom> {
   await mkdir(dir, { recursive: true });
-  const server = await startDevServer({ port: zookeeperPort });
+  const server = await startDevServer({ clock: systemClock, port: zookeeperPort });
   const hosts: DevHost[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(hosts.map(stopHost));

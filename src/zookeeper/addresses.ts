@@ -1,5 +1,6 @@
 import { lookup as resolve } from "node:dns/promises";
 import { isIP } from "node:net";
+import type { Clock } from "./clock.ts";
 import { serverName, type Server } from "./hosts.ts";
 
 /** Finds all IP addresses of a host name, as `lookup` of node:dns with `all` does. */
@@ -28,13 +29,15 @@ export const systemLookup: Lookup = async (host) => {
 export class AddressBook {
   readonly #servers: readonly Server[];
   readonly #lookup: Lookup;
+  readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #known = new Map<string, readonly string[]>();
 
   /** @param timeoutMs how long to wait for the answer about one name, in milliseconds */
-  constructor(servers: readonly Server[], lookup: Lookup, timeoutMs: number) {
+  constructor(servers: readonly Server[], lookup: Lookup, clock: Clock, timeoutMs: number) {
     this.#servers = servers;
     this.#lookup = lookup;
+    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -63,7 +66,7 @@ export class AddressBook {
   async #ipsOf(host: string): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     try {
-      const ips = await withDeadline(this.#lookup(host), this.#timeoutMs);
+      const ips = await withDeadline(this.#clock, this.#lookup(host), this.#timeoutMs);
       if (ips.length === 0) throw new Error("the name has no address");
       this.#known.set(host, ips);
       return ips;
@@ -75,12 +78,12 @@ export class AddressBook {
   }
 }
 
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+async function withDeadline<T>(clock: Clock, work: Promise<T>, timeoutMs: number): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const cancel = clock.after(timeoutMs, () => late.reject(new Error(`no answer within ${timeoutMs} ms`)));
   try {
     return await Promise.race([work, late.promise]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

@@ -1,8 +1,8 @@
 import { addressName, type Address } from "./addresses.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Linking } from "./connection.ts";
 import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
-import type { SaslCredentials } from "./digest_md5.ts";
-import type { JuteReader } from "./jute.ts";
+import { DigestMd5, type SaslCredentials } from "./digest_md5.ts";
+import type { JuteReader, JuteWriter } from "./jute.ts";
 import { Opening, type OpeningEvents } from "./opening.ts";
 import type { ConnectRequest } from "./records.ts";
 
@@ -28,9 +28,11 @@ export interface AttachmentEvents extends Omit<OpeningEvents, "ready"> {
  */
 export async function attach(
   address: Address,
+  means: Linking & { readonly writer: JuteWriter },
   options: AttachmentOptions,
   events: AttachmentEvents,
 ): Promise<{ readonly failure: LinkFailure; readonly servedMs: number | undefined }> {
+  const { clock, writer } = means;
   const { request, sasl, signal, timeoutMs } = options;
   const over = Promise.withResolvers<LinkFailure>();
   const gone = new AbortController();
@@ -39,13 +41,15 @@ export async function attach(
   let connection: Connection;
   try {
     const onRecord = (record: JuteReader): void => receive(record);
-    connection = await Connection.open(address, options, { onRecord, onEnd: over.resolve });
+    connection = await Connection.open(address, means, options, { onRecord, onEnd: over.resolve });
   } catch (error) {
     if (error instanceof LinkError) return { failure: error.failure, servedMs: undefined };
     throw error;
   }
-  const openedAt = performance.now();
-  const opening = new Opening((body) => connection.send(body), request, sasl, {
+  const openedAt = clock.monotonicMs();
+  const cnonce = (): string => Buffer.from(clock.randomBytes(24)).toString("base64");
+  const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce());
+  const opening = new Opening(writer, (body) => connection.send(body), request, digest, {
     granted: (response) => events.granted(response),
     refused: (state) => events.refused(state),
     ready: () => {
@@ -55,16 +59,16 @@ export async function attach(
   });
   receive = (record) => (ready ? events.received(record, connection) : opening.received(record));
   // Apart from the deadline of the connection: a server may accept and then never answer.
-  const handshake = setTimeout(() => {
+  const cancelDeadline = clock.after(timeoutMs, () => {
     if (!ready) connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);
-  }, timeoutMs);
+  });
   const onAbort = (): void => connection.end("closed");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   opening.start();
   const failure = await over.promise;
-  clearTimeout(handshake);
+  cancelDeadline();
   signal.removeEventListener("abort", onAbort);
   gone.abort();
-  return { failure, servedMs: ready ? performance.now() - openedAt : undefined };
+  return { failure, servedMs: ready ? clock.monotonicMs() - openedAt : undefined };
 }

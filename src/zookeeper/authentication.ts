@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
+import type { JuteWriter } from "./jute.ts";
 import { authFrame } from "./packets.ts";
-import { sharedWriter } from "./pending.ts";
 
 /** An identity to prove, for example `{ scheme: "digest", credentials: "user:password" }`. */
 export interface Credentials {
@@ -21,10 +21,12 @@ interface Entry {
  */
 export class Authentication {
   readonly #entries: Entry[];
+  readonly #writer: JuteWriter;
   /** What was sent on this connection and is not answered; answers come in order. */
   #due: Entry[] = [];
 
-  constructor(credentials: readonly Credentials[]) {
+  constructor(credentials: readonly Credentials[], writer: JuteWriter) {
+    this.#writer = writer;
     this.#entries = credentials.map((each) => ({ credentials: each, answered: undefined }));
   }
 
@@ -64,6 +66,6 @@ export class Authentication {
 
   #send(entry: Entry, connection: Connection): void {
     this.#due.push(entry);
-    connection.send(authFrame(sharedWriter(), entry.credentials.scheme, entry.credentials.credentials));
+    connection.send(authFrame(this.#writer, entry.credentials.scheme, entry.credentials.credentials));
   }
 }

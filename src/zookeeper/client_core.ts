@@ -1,12 +1,11 @@
 import { systemLookup } from "./addresses.ts";
-import { checkTlsOptions } from "./dial.ts";
+import { checkTlsOptions, tcpDial } from "./dial.ts";
 import { ZooKeeperError } from "./errors.ts";
 import { parseConnectString } from "./hosts.ts";
 import { isolate, warn } from "./isolate.ts";
 import type { ZooKeeperOptions } from "./options.ts";
 import { Chroot, pathProblem } from "./paths.ts";
-import { sharedWriter, type Call, type OnAnswer } from "./pending.ts";
-import { watchReplay } from "./replay.ts";
+import type { Call, OnAnswer } from "./pending.ts";
 import type { At, Request } from "./requests.ts";
 import { isTerminal, sessionOver, type SessionState } from "./state.ts";
 import { Transport } from "./transport.ts";
@@ -40,10 +39,11 @@ export class ClientCore {
       tls: options.tls,
       readOnly: options.readOnly ?? false,
       lookup: options.lookup ?? systemLookup,
-      random: options.random ?? Math.random,
+      clock: options.clock,
+      dial: options.dial ?? tcpDial(options.clock),
       onState: (state) => this.#onTransportState(state),
       onWatch: (type, path) => this.watches.fire(type, path),
-      replay: (lastZxid) => watchReplay(sharedWriter(), this.watches.replay(), lastZxid),
+      replay: () => this.watches.replay(),
       onReplayed: () => this.watches.reconnected(),
       onTrouble: (error) => isolate(() => (options.onError ?? warn)(error), options.onError),
     });

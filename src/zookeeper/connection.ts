@@ -1,6 +1,6 @@
-import type { Socket } from "bun";
 import type { Address } from "./addresses.ts";
-import { dial, type LinkFailure, type TlsOptions } from "./dial.ts";
+import type { Clock } from "./clock.ts";
+import type { Dial, DialOptions, LinkFailure, Wire } from "./dial.ts";
 import { FrameReader } from "./framing.ts";
 import { JuteReader } from "./jute.ts";
 
@@ -11,25 +11,41 @@ export interface ConnectionEvents {
   onEnd(failure: LinkFailure): void;
 }
 
-/** Those that have frames to send at the end of this turn. One list, for what is made for each frame adds up. */
-let waiting: Connection[] = [];
+/** How a connection comes about, and the time it tells. */
+export interface Linking {
+  readonly clock: Clock;
+  readonly dial: Dial;
+}
 
-/** One TCP or TLS connection that carries frames. What is written in one turn of the event loop leaves in one packet. */
+/** One connection that carries frames. What is written in one turn of the event loop leaves in one packet. */
 export class Connection {
   readonly address: Address;
-  /** `performance.now()` of the last byte in and of the last byte out. */
-  heardAt = performance.now();
-  sentAt = performance.now();
+  /** When, by the clock's monotonic time, the last byte came in and the last one went out. */
+  heardAt: number;
+  sentAt: number;
+  readonly #clock: Clock;
   readonly #events: ConnectionEvents;
   readonly #frames: FrameReader;
-  #socket: Socket | null = null;
+  #wire: Wire | null = null;
   #ended = false;
   #corked: Uint8Array[] = [];
   #flushScheduled = false;
   #unsent: Uint8Array | null = null;
+  /** Made once: what is made for each frame adds up. */
+  readonly #uncork = (): void => {
+    this.#flushScheduled = false;
+    try {
+      this.#flush();
+    } catch (error) {
+      this.end(error instanceof Error ? error.message : String(error));
+    }
+  };
 
-  private constructor(address: Address, events: ConnectionEvents) {
+  private constructor(address: Address, clock: Clock, events: ConnectionEvents) {
     this.address = address;
+    this.#clock = clock;
+    this.heardAt = clock.monotonicMs();
+    this.sentAt = this.heardAt;
     this.#events = events;
     this.#frames = new FrameReader((bytes, start, end) => {
       if (!this.#ended) events.onRecord(new JuteReader(bytes, start, end));
@@ -42,11 +58,12 @@ export class Connection {
    */
   static async open(
     address: Address,
-    options: { readonly tls: TlsOptions | undefined; readonly timeoutMs: number; readonly signal: AbortSignal },
+    { clock, dial }: Linking,
+    options: DialOptions,
     events: ConnectionEvents,
   ): Promise<Connection> {
-    const connection = new Connection(address, events);
-    connection.#socket = await dial(address, options, {
+    const connection = new Connection(address, clock, events);
+    connection.#wire = await dial(address, options, {
       data: (chunk) => connection.#received(chunk),
       drain: () => connection.#drained(),
       ended: (failure) => connection.#over(failure),
@@ -60,20 +77,7 @@ export class Connection {
     this.#corked.push(frame);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    if (waiting.push(this) === 1) queueMicrotask(Connection.#flushWaiting);
-  }
-
-  static #flushWaiting(this: void): void {
-    const connections = waiting;
-    waiting = [];
-    for (const connection of connections) {
-      connection.#flushScheduled = false;
-      try {
-        connection.#flush();
-      } catch (error) {
-        connection.end(error instanceof Error ? error.message : String(error));
-      }
-    }
+    queueMicrotask(this.#uncork);
   }
 
   /** Ends the connection and reports `reason`; only the first call counts. */
@@ -86,13 +90,13 @@ export class Connection {
     this.#ended = true;
     this.#corked = [];
     this.#unsent = null;
-    this.#socket?.terminate();
+    this.#wire?.terminate();
     this.#events.onEnd(failure);
   }
 
   #received(chunk: Buffer): void {
     if (this.#ended) return;
-    this.heardAt = performance.now();
+    this.heardAt = this.#clock.monotonicMs();
     try {
       this.#frames.push(chunk);
     } catch (error) {
@@ -109,8 +113,8 @@ export class Connection {
   }
 
   #write(bytes: Uint8Array): void {
-    const written = this.#socket?.write(bytes) ?? -1;
-    this.sentAt = performance.now();
+    const written = this.#wire?.write(bytes) ?? -1;
+    this.sentAt = this.#clock.monotonicMs();
     // A closed socket says -1; its close event follows.
     this.#unsent = written >= 0 && written < bytes.length ? bytes.subarray(written) : null;
   }

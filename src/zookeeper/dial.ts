@@ -2,6 +2,7 @@ import { createSecureContext } from "node:tls";
 import { isIP } from "node:net";
 import type { Socket } from "bun";
 import { addressName, type Address } from "./addresses.ts";
+import type { Clock } from "./clock.ts";
 
 export interface TlsOptions {
   /** Certificates of the authorities that may vouch for a server, PEM. Default: those of the system. */
@@ -31,6 +32,14 @@ export class LinkError extends Error {
   }
 }
 
+/** One connection's way out. */
+export interface Wire {
+  /** Takes as many of the bytes as it has room for and says how many; -1 when it is closed. `LinkEvents.drain` follows. */
+  write(bytes: Uint8Array): number;
+  /** Closes at once, whatever has not left yet. */
+  terminate(): void;
+}
+
 export interface LinkEvents {
   data(chunk: Buffer): void;
   /** What did not fit the socket's buffer may be written now. */
@@ -49,16 +58,22 @@ export function checkTlsOptions(tls: TlsOptions): void {
   }
 }
 
-/**
- * Connects by TCP and, where asked for, TLS.
- * @param timeoutMs for both together
- * @throws LinkError saying which server and why; also when `signal` aborts
- */
-export async function dial(
-  address: Address,
-  options: { readonly tls: TlsOptions | undefined; readonly timeoutMs: number; readonly signal: AbortSignal },
-  events: LinkEvents,
-): Promise<Socket> {
+export interface DialOptions {
+  readonly tls: TlsOptions | undefined;
+  /** For all that it takes until bytes may be written. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Connects. @throws LinkError saying which server and why; also when `signal` aborts */
+export type Dial = (address: Address, options: DialOptions, events: LinkEvents) => Promise<Wire>;
+
+/** Connects by TCP and, where asked for, TLS. */
+export function tcpDial(clock: Clock): Dial {
+  return (address, options, events) => dialTcp(clock, address, options, events);
+}
+
+async function dialTcp(clock: Clock, address: Address, options: DialOptions, events: LinkEvents): Promise<Wire> {
   const { tls, timeoutMs, signal } = options;
   const name = addressName(address);
   const opened = Promise.withResolvers<Socket>();
@@ -79,7 +94,7 @@ export async function dial(
     stage = "open";
     opened.resolve(socket);
   };
-  const timer = setTimeout(() => lost(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const cancelDeadline = clock.after(timeoutMs, () => lost(`no answer within ${timeoutMs} ms`));
   const onAbort = (): void => lost("closed");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
@@ -112,7 +127,7 @@ export async function dial(
   try {
     return await opened.promise;
   } finally {
-    clearTimeout(timer);
+    cancelDeadline();
     signal.removeEventListener("abort", onAbort);
   }
 }

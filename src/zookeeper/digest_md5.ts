@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 
 export interface SaslCredentials {
   readonly username: string;
@@ -23,8 +23,8 @@ export class DigestMd5 {
   readonly #cnonce: string;
   #expectedProof: string | undefined;
 
-  /** @param cnonce the client's share of randomness; given only to check against known exchanges */
-  constructor(credentials: SaslCredentials, cnonce: string = randomBytes(24).toString("base64")) {
+  /** @param cnonce the client's share of randomness, another for each exchange */
+  constructor(credentials: SaslCredentials, cnonce: string) {
     this.#credentials = credentials;
     this.#cnonce = cnonce;
   }

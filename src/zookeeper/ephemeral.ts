@@ -1,4 +1,5 @@
 import type { Stat, ZooKeeper } from "./client.ts";
+import type { Clock } from "./clock.ts";
 import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
 
 /** An ephemeral node that is kept over sessions. */
@@ -13,6 +14,7 @@ export interface EphemeralHandle {
 }
 
 export interface EphemeralOptions {
+  readonly clock: Clock;
   readonly path: string;
   readonly data: string | Uint8Array;
   readonly onConflict: (stat: Stat) => void;
@@ -120,7 +122,7 @@ export class EphemeralKeeper implements EphemeralHandle {
           this.#settled.reject(error);
           this.#options.onFailure(error);
         }
-        setTimeout(() => this.#ring(), retryMs).unref();
+        this.#options.clock.afterIdly(retryMs, () => this.#ring());
         await this.#event();
       }
     }

@@ -1,7 +1,8 @@
+import type { Clock } from "./clock.ts";
+
 export interface HeartbeatSubject {
-  /** `performance.now()` of the last byte from the server and to it. */
-  readonly heardAt: number;
-  readonly sentAt: number;
+  /** When, by the clock's monotonic time, the last byte came from the server and went to it. */
+  readonly link: { readonly heardAt: number; readonly sentAt: number };
   ping(): void;
   /** Nothing was heard for `silentMs`. */
   dead(silentMs: number): void;
@@ -15,50 +16,52 @@ const stallMs = 250;
  * end when nothing was heard for two thirds, which leaves a third to find another server.
  */
 export class Heartbeat {
+  readonly #clock: Clock;
   readonly #subject: HeartbeatSubject;
   readonly #pingMs: number;
   readonly #deadMs: number;
-  #timer: ReturnType<typeof setTimeout>;
+  #cancel: () => void;
   #dueAt = 0;
   #pardoned = false;
 
-  constructor(subject: HeartbeatSubject, sessionTimeoutMs: number) {
+  constructor(clock: Clock, subject: HeartbeatSubject, sessionTimeoutMs: number) {
+    this.#clock = clock;
     this.#subject = subject;
     this.#pingMs = sessionTimeoutMs / 3;
     this.#deadMs = (sessionTimeoutMs * 2) / 3;
-    this.#timer = this.#arm(this.#pingMs);
+    this.#cancel = this.#arm(this.#pingMs);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
-  #arm(delayMs: number): ReturnType<typeof setTimeout> {
-    this.#dueAt = performance.now() + delayMs;
-    return setTimeout(() => this.#tick(), delayMs);
+  #arm(delayMs: number): () => void {
+    this.#dueAt = this.#clock.monotonicMs() + delayMs;
+    return this.#clock.after(delayMs, () => this.#tick());
   }
 
   #tick(): void {
-    const now = performance.now();
-    const silentMs = now - this.#subject.heardAt;
+    const now = this.#clock.monotonicMs();
+    const silentMs = now - this.#subject.link.heardAt;
     const late = now - this.#dueAt > stallMs;
     if (silentMs < this.#deadMs) {
       this.#pardoned = false;
     } else if (late && !this.#pardoned) {
       // The answer may lie unread in the socket: look once at what is there before the link is given up.
       this.#pardoned = true;
-      this.#timer = this.#arm(20);
+      this.#cancel = this.#arm(20);
       return;
     } else {
       this.#subject.dead(silentMs);
       return;
     }
-    let untilPing = this.#subject.sentAt + this.#pingMs - now;
+    let untilPing = this.#subject.link.sentAt + this.#pingMs - now;
     if (untilPing < 1) {
       this.#subject.ping();
       untilPing = this.#pingMs;
     }
     const untilDead = this.#deadMs - silentMs;
-    this.#timer = this.#arm(Math.max(1, Math.min(untilPing, untilDead)));
+    this.#cancel = this.#arm(Math.max(1, Math.min(untilPing, untilDead)));
   }
 }

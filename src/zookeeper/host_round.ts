@@ -1,4 +1,5 @@
 import type { Address, AddressBook } from "./addresses.ts";
+import type { Clock } from "./clock.ts";
 
 export interface Turn {
   /** Whom to try, or why there is nobody. */
@@ -20,7 +21,7 @@ const GROWTH = 1.5;
  */
 export class HostRound {
   readonly #book: AddressBook;
-  readonly #random: () => number;
+  readonly #clock: Pick<Clock, "random">;
   readonly #firstDelayMs: number;
   readonly #maxDelayMs: number;
   #pass: Address[] = [];
@@ -28,9 +29,9 @@ export class HostRound {
   #passNumber = -1;
   #lastTried: Address | undefined;
 
-  constructor(book: AddressBook, random: () => number, firstDelayMs: number, maxDelayMs: number) {
+  constructor(book: AddressBook, clock: Pick<Clock, "random">, firstDelayMs: number, maxDelayMs: number) {
     this.#book = book;
-    this.#random = random;
+    this.#clock = clock;
     this.#firstDelayMs = firstDelayMs;
     this.#maxDelayMs = maxDelayMs;
   }
@@ -60,22 +61,22 @@ export class HostRound {
   #delay(): number {
     if (this.#passNumber === 0) return 0;
     const ceiling = Math.min(this.#maxDelayMs, this.#firstDelayMs * GROWTH ** Math.min(this.#passNumber - 1, 100));
-    return ceiling * (0.5 + this.#random() / 2);
+    return ceiling * (0.5 + this.#clock.random() / 2);
   }
 
   /** Shuffled, and the one that was tried last, which may just have died, at the end. */
   #ordered(addresses: readonly Address[]): Address[] {
-    const order = shuffled(addresses, this.#random);
+    const order = shuffled(addresses, this.#clock);
     const last = this.#lastTried;
     const isLast = (each: Address): boolean => each.ip === last?.ip && each.server.port === last.server.port;
     return [...order.filter((each) => !isLast(each)), ...order.filter(isLast)];
   }
 }
 
-function shuffled<T>(values: readonly T[], random: () => number): T[] {
+function shuffled<T>(values: readonly T[], clock: Pick<Clock, "random">): T[] {
   const copy = [...values];
   for (let last = copy.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(random() * (last + 1));
+    const other = Math.floor(clock.random() * (last + 1));
     const a = copy[last];
     const b = copy[other];
     if (a === undefined || b === undefined) continue;

@@ -18,19 +18,23 @@ const scratch = new DataView(new ArrayBuffer(8));
 /** Of the length in front of a record, where it goes over the wire as a frame. */
 export const prefixBytes = 4;
 
+// A thousand idle sessions have a writer each, so it begins with little and keeps no more than this between records.
+const firstBytes = 256;
+const keptBytes = 16 * 1024;
+const nothing = Buffer.alloc(0);
+
 /**
  * Writes records in Hadoop's jute encoding as ZooKeeper uses it: big-endian, strings and buffers prefixed by a 32-bit
- * length where -1 means null. The buffer is kept between records, so one writer can serve a whole process.
+ * length where -1 means null. The buffer is kept between records unless a large one takes it along.
  */
 export class JuteWriter {
   /** The record stands behind room for its length, so that a frame leaves in one copy. */
-  #bytes: Buffer;
+  #bytes: Buffer = nothing;
   #length = prefixBytes;
   readonly #limit: number;
 
   constructor(limit = maxRequestBytes) {
     this.#limit = limit + prefixBytes;
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(4096, this.#limit));
   }
 
   reset(): this {
@@ -43,10 +47,14 @@ export class JuteWriter {
     return this.#bytes.subarray(prefixBytes, this.#length);
   }
 
-  /** A copy of what was written since `reset`, with its length in front as it goes over the wire. */
+  /** What was written since `reset`, with its length in front as it goes over the wire. Nothing overwrites it. */
   frame(): Buffer {
-    putInt(this.#bytes, 0, this.#length - prefixBytes);
-    return copyOf(this.#bytes, 0, this.#length);
+    this.#room(this.#length);
+    const bytes = this.#bytes;
+    putInt(bytes, 0, this.#length - prefixBytes);
+    if (bytes.length <= keptBytes) return copyOf(bytes, 0, this.#length);
+    this.#bytes = nothing;
+    return bytes.subarray(0, this.#length);
   }
 
   int(value: number): this {
@@ -92,13 +100,17 @@ export class JuteWriter {
     const at = this.#length;
     const end = at + size;
     if (end > this.#limit) throw new RecordTooLarge(this.#limit - prefixBytes);
-    if (end > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(end, this.#bytes.length * 2)));
-      this.#bytes.copy(grown, 0, 0, at);
-      this.#bytes = grown;
-    }
+    this.#room(end);
     this.#length = end;
     return at;
+  }
+
+  #room(end: number): void {
+    if (end <= this.#bytes.length) return;
+    const size = Math.max(end, firstBytes, this.#bytes.length * 2);
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, size));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
   }
 }
 
@@ -124,6 +136,11 @@ export class JuteReader {
   /** Another reader at the same place. */
   fork(): JuteReader {
     return new JuteReader(this.#bytes, this.#at, this.#end);
+  }
+
+  /** A copy of what has not been read, valid for as long as it is kept. */
+  rest(): Buffer {
+    return copyOf(this.#bytes, this.#at, this.#end);
   }
 
   int(): number {

@@ -1,8 +1,7 @@
-import { DigestMd5, SaslFailure, type SaslCredentials } from "./digest_md5.ts";
+import { SaslFailure, type DigestMd5 } from "./digest_md5.ts";
 import { errorCode } from "./errors.ts";
-import { MalformedRecord, type JuteReader } from "./jute.ts";
+import { MalformedRecord, type JuteReader, type JuteWriter } from "./jute.ts";
 import { connectFrame, readReplyHeader, saslFrame } from "./packets.ts";
-import { sharedWriter } from "./pending.ts";
 import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "./records.ts";
 import type { TerminalState } from "./state.ts";
 
@@ -18,6 +17,7 @@ export interface OpeningEvents {
 
 /** What passes on a new connection before anything else may: the session's handshake, then SASL where it is asked for. */
 export class Opening {
+  readonly #writer: JuteWriter;
   readonly #send: (body: Uint8Array) => void;
   readonly #request: ConnectRequest;
   readonly #sasl: DigestMd5 | undefined;
@@ -25,19 +25,21 @@ export class Opening {
   #granted = false;
 
   constructor(
+    writer: JuteWriter,
     send: (body: Uint8Array) => void,
     request: ConnectRequest,
-    sasl: SaslCredentials | undefined,
+    sasl: DigestMd5 | undefined,
     events: OpeningEvents,
   ) {
+    this.#writer = writer;
     this.#send = send;
     this.#request = request;
-    this.#sasl = sasl === undefined ? undefined : new DigestMd5(sasl);
+    this.#sasl = sasl;
     this.#events = events;
   }
 
   start(): void {
-    this.#send(connectFrame(sharedWriter(), this.#request));
+    this.#send(connectFrame(this.#writer, this.#request));
   }
 
   /** @throws MalformedRecord */
@@ -60,7 +62,7 @@ export class Opening {
     this.#events.granted(response);
     if (this.#sasl === undefined) this.#events.ready();
     // In this mechanism the server speaks first: the client begins with nothing.
-    else this.#send(saslFrame(sharedWriter(), new Uint8Array(0)));
+    else this.#send(saslFrame(this.#writer, new Uint8Array(0)));
   }
 
   #saslAnswer(reader: JuteReader): void {
@@ -76,7 +78,7 @@ export class Opening {
     }
     try {
       const answer = this.#sasl?.answer(token);
-      if (answer instanceof Uint8Array) this.#send(saslFrame(sharedWriter(), answer));
+      if (answer instanceof Uint8Array) this.#send(saslFrame(this.#writer, answer));
       else this.#events.ready();
     } catch (failure) {
       if (!(failure instanceof SaslFailure)) throw failure;

@@ -1,9 +1,12 @@
 import type { Lookup } from "./addresses.ts";
 import type { Credentials } from "./authentication.ts";
-import type { TlsOptions } from "./dial.ts";
+import type { Clock } from "./clock.ts";
+import type { Dial, TlsOptions } from "./dial.ts";
 import type { SaslCredentials } from "./digest_md5.ts";
 
 export interface ZooKeeperOptions {
+  /** Time, and chance for the order of the hosts and the jitter of the waits between tries. */
+  readonly clock: Clock;
   /** `host1:2181,[::1]:2181/chroot`: a list of hosts with an optional subtree to stay in. The default port is 2181. */
   readonly servers: string;
   /** How long the session outlives a lost connection, in milliseconds; the server may change it. Default 10,000. */
@@ -25,8 +28,8 @@ export interface ZooKeeperOptions {
   readonly operationTimeoutMs?: number;
   /** Finds the addresses of a host name, anew for each pass over the servers. Default: the system's resolver. */
   readonly lookup?: Lookup;
-  /** For the order of the hosts and the jitter of the waits between tries. */
-  readonly random?: () => number;
+  /** How a server is reached. Default: by TCP, with TLS where that is asked for. */
+  readonly dial?: Dial;
   /**
    * Gets what a watch or state listener throws, and a certificate that is refused while the session goes on trying. By
    * default these become process warnings.

@@ -1,5 +1,6 @@
+import type { Clock } from "./clock.ts";
 import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "./errors.ts";
-import { JuteWriter, putInt, RecordTooLarge, type JuteReader } from "./jute.ts";
+import { putInt, RecordTooLarge, type JuteReader, type JuteWriter } from "./jute.ts";
 import type { Request } from "./requests.ts";
 
 /** How long one call may take and what calls it off. */
@@ -12,8 +13,14 @@ export interface Call {
 /** Is told how an operation was answered in the order of the server's answers, before any later event is looked at. */
 export type OnAnswer = (refusal: ZooKeeperErrorCode | undefined) => void;
 
-// Encoding is synchronous, so all clients of a process share one buffer; an idle client then holds none.
-const writer = new JuteWriter();
+/** What the operations of one session share. */
+export interface Desk {
+  readonly clock: Clock;
+  readonly writer: JuteWriter;
+  /** Called when the deadline or the signal ended an operation before its answer. */
+  givenUp(pending: unknown): void;
+}
+
 const xidOffset = 4;
 
 /** An operation between its call and its answer. */
@@ -26,32 +33,29 @@ export class Pending<T = unknown> {
   readonly #reject: (error: unknown) => void;
   readonly #onAnswer: OnAnswer | undefined;
   #stage: "queued" | "sent" | "settled" = "queued";
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelDeadline: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
 
-  /**
-   * @param onGivenUp called when the deadline or the signal ended it before its answer
-   * @throws ZooKeeperError TOO_LARGE
-   */
-  constructor(request: Request<T>, call: Call, onGivenUp: (pending: Pending<T>) => void, onAnswer?: OnAnswer) {
+  /** @throws ZooKeeperError TOO_LARGE */
+  constructor(request: Request<T>, call: Call, desk: Desk, onAnswer?: OnAnswer) {
     this.request = request;
     this.#onAnswer = onAnswer;
-    this.#frame = encode(request);
+    this.#frame = encode(desk.writer, request);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
     const { signal, timeoutMs } = call;
     if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(() => {
+      this.#cancelDeadline = desk.clock.after(timeoutMs, () => {
         this.fail("OPERATION_TIMEOUT", `no answer within ${timeoutMs} ms`);
-        onGivenUp(this);
-      }, timeoutMs);
+        desk.givenUp(this);
+      });
     }
     if (signal !== undefined) {
       const onAbort = (): void => {
         this.fail("ABORTED", undefined, signal.reason);
-        onGivenUp(this);
+        desk.givenUp(this);
       };
       signal.addEventListener("abort", onAbort, { once: true });
       this.#stopListening = () => signal.removeEventListener("abort", onAbort);
@@ -106,7 +110,7 @@ export class Pending<T = unknown> {
 
   #settle(): void {
     this.#stage = "settled";
-    clearTimeout(this.#timer);
+    this.#cancelDeadline?.();
     this.#stopListening?.();
   }
 
@@ -116,7 +120,7 @@ export class Pending<T = unknown> {
   }
 }
 
-function encode<T>(request: Request<T>): Uint8Array {
+function encode<T>(writer: JuteWriter, request: Request<T>): Uint8Array {
   try {
     writer.reset().int(0).int(request.opcode);
     request.encode(writer);
@@ -127,9 +131,4 @@ function encode<T>(request: Request<T>): Uint8Array {
     const detail = `the request is over ${error.limit} bytes, the most a server takes`;
     throw new ZooKeeperError({ code: "TOO_LARGE", operation, path, outcome: "not-sent", detail });
   }
-}
-
-/** The writer that this process's clients share. */
-export function sharedWriter(): JuteWriter {
-  return writer.reset();
 }

@@ -1,13 +1,8 @@
-import { dial, type TlsOptions } from "./dial.ts";
 import type { Address, AddressBook } from "./addresses.ts";
+import type { Linking } from "./connection.ts";
+import type { DialOptions } from "./dial.ts";
 import { HostRound } from "./host_round.ts";
 import { pause } from "./pause.ts";
-
-interface Asking {
-  readonly tls: TlsOptions | undefined;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
 
 // How long to wait between two servers after all of them were asked once, growing from the one to the other.
 const firstDelayMs = 100;
@@ -19,42 +14,47 @@ const maxDelayMs = 2_000;
  */
 export async function findReadWriteServer(
   book: AddressBook,
-  random: () => number,
-  asking: Asking,
+  means: Linking,
+  asking: DialOptions,
 ): Promise<Address | undefined> {
-  const round = new HostRound(book, random, firstDelayMs, maxDelayMs);
+  const round = new HostRound(book, means.clock, firstDelayMs, maxDelayMs);
   while (!asking.signal.aborted) {
     const { address, delayMs } = await round.next();
-    await pause(delayMs, asking.signal);
+    await pause(means.clock, delayMs, asking.signal);
     if ("unknown" in address) continue;
-    if ((await fourLetterWord(address, "isro", asking)) === "rw") return address;
+    if ((await fourLetterWord(address, "isro", means, asking)) === "rw") return address;
   }
   return undefined;
 }
 
 /** The answer to an administrator's word; "" when there was none. */
-async function fourLetterWord(address: Address, word: string, asking: Asking): Promise<string> {
+async function fourLetterWord(
+  address: Address,
+  word: string,
+  { clock, dial }: Linking,
+  asking: DialOptions,
+): Promise<string> {
   const over = Promise.withResolvers<void>();
-  const timer = setTimeout(over.resolve, asking.timeoutMs);
+  const cancel = clock.after(asking.timeoutMs, over.resolve);
   const onAbort = (): void => over.resolve();
   asking.signal.addEventListener("abort", onAbort, { once: true });
   let answer = "";
   try {
-    const socket = await dial(address, asking, {
+    const wire = await dial(address, asking, {
       data: (chunk) => {
         answer += Buffer.from(chunk).toString("latin1");
       },
       drain: () => undefined,
       ended: () => over.resolve(),
     });
-    socket.write(word);
+    wire.write(Buffer.from(word));
     await over.promise;
-    socket.terminate();
+    wire.terminate();
     return answer;
   } catch {
     return "";
   } finally {
-    clearTimeout(timer);
+    cancel();
     asking.signal.removeEventListener("abort", onAbort);
   }
 }

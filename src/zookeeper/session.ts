@@ -64,6 +64,7 @@ export class Session implements AsyncDisposable {
     onConflict: (owner: Stat) => void = () => undefined,
   ): Promise<EphemeralHandle> {
     const keeper = new EphemeralKeeper({
+      clock: this.#options.clock,
       path,
       data,
       onConflict: (stat) => isolate(() => onConflict(stat), this.#options.onError),

@@ -1,25 +1,28 @@
 import { addressName, AddressBook, type Address, type Lookup } from "./addresses.ts";
 import { Authentication, type Credentials } from "./authentication.ts";
 import { attach } from "./attachment.ts";
-import type { Connection } from "./connection.ts";
-import type { LinkFailure, TlsOptions } from "./dial.ts";
+import type { Clock } from "./clock.ts";
+import type { Connection, Linking } from "./connection.ts";
+import type { Dial, LinkFailure, TlsOptions } from "./dial.ts";
 import type { SaslCredentials } from "./digest_md5.ts";
 import { errorNumber, ZooKeeperError } from "./errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostRound } from "./host_round.ts";
 import { serverName, type Server } from "./hosts.ts";
-import { MalformedRecord, type JuteReader } from "./jute.ts";
+import { JuteWriter, MalformedRecord, type JuteReader } from "./jute.ts";
 import { changeTypeOf, Xid, type ChangeType } from "./opcodes.ts";
 import { Operations } from "./operations.ts";
 import { pingFrame, readReplyHeader } from "./packets.ts";
 import { pause } from "./pause.ts";
-import { Pending, type Call, type OnAnswer } from "./pending.ts";
+import { Pending, type Call, type Desk, type OnAnswer } from "./pending.ts";
 import { findReadWriteServer } from "./read_write_search.ts";
 import { noPassword, type ConnectResponse } from "./records.ts";
 import { Refusals } from "./refusals.ts";
+import { watchReplay } from "./replay.ts";
 import { closeRequest, type Request } from "./requests.ts";
 import { isTerminal, sessionName, sessionOver, terminalCode, terminalDetail } from "./state.ts";
 import type { SessionState, TerminalState } from "./state.ts";
+import type { ReplayPaths } from "./watches.ts";
 
 export interface TransportOptions {
   readonly servers: readonly Server[];
@@ -31,12 +34,13 @@ export interface TransportOptions {
   readonly tls: TlsOptions | undefined;
   readonly readOnly: boolean;
   readonly lookup: Lookup;
-  readonly random: () => number;
+  readonly clock: Clock;
+  readonly dial: Dial;
   onState(state: SessionState): void;
   onWatch(type: ChangeType, serverPath: string): void;
-  /** Packets that a new connection of an existing session must send before anything else but identities. */
-  replay(lastZxid: bigint): readonly Uint8Array[];
-  /** These packets are on their way; what is asked from now on is asked after them. */
+  /** The watches that a new connection of an existing session must set before anything else but identities. */
+  replay(): ReplayPaths;
+  /** They are on their way; what is asked from now on is asked after them. */
   onReplayed(): void;
   /** Something a person should know while the session goes on trying. */
   onTrouble(error: ZooKeeperError): void;
@@ -57,8 +61,8 @@ export class Transport {
   readonly #book: AddressBook;
   readonly #round: HostRound;
   readonly #auth: Authentication;
+  readonly #desk: Desk & Linking;
   readonly #operations = new Operations();
-  readonly #givenUp = (pending: unknown): void => this.#operations.givenUp(pending as Pending);
   readonly #refusals = new Refusals();
   readonly #ending = new AbortController();
   #sessionId = 0n;
@@ -77,10 +81,14 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.#auth = new Authentication(options.auth);
-    this.#book = new AddressBook(options.servers, options.lookup, options.connectTimeoutMs);
+    const { clock, dial } = options;
+    // Encoding is synchronous, so one buffer does for the whole session.
+    const writer = new JuteWriter();
+    this.#desk = { clock, dial, writer, givenUp: (pending) => this.#operations.givenUp(pending as Pending) };
+    this.#auth = new Authentication(options.auth, writer);
+    this.#book = new AddressBook(options.servers, options.lookup, clock, options.connectTimeoutMs);
     const maxDelayMs = Math.min(2_000, Math.max(100, options.sessionTimeoutMs / 6));
-    this.#round = new HostRound(this.#book, options.random, firstDelayMs, maxDelayMs);
+    this.#round = new HostRound(this.#book, clock, firstDelayMs, maxDelayMs);
     void this.#run();
   }
 
@@ -102,7 +110,7 @@ export class Transport {
     if (call.signal?.aborted === true) {
       throw new ZooKeeperError({ code: "ABORTED", operation, path, outcome: "not-sent", cause: call.signal.reason });
     }
-    const pending = new Pending(request, call, this.#givenUp, onAnswer);
+    const pending = new Pending(request, call, this.#desk, onAnswer);
     this.#operations.accept(pending as Pending, this.#open);
     return pending.promise;
   }
@@ -123,7 +131,7 @@ export class Transport {
     if (isTerminal(this.#state)) return;
     if (this.#open !== null) {
       const deadline = { timeoutMs: Math.min(closeMs, this.#negotiatedTimeoutMs / 3) };
-      const pending = new Pending(closeRequest(), deadline, () => undefined);
+      const pending = new Pending(closeRequest(), deadline, this.#desk);
       this.#operations.accept(pending as Pending, this.#open);
       await pending.promise.catch(() => undefined);
     }
@@ -141,7 +149,7 @@ export class Transport {
       this.#preferred = undefined;
       const { address, delayMs, last } =
         preferred === undefined ? await this.#round.next() : { address: preferred, delayMs: 0, last: false };
-      await pause(delayMs, this.#ending.signal);
+      await pause(this.#options.clock, delayMs, this.#ending.signal);
       if (isTerminal(this.#state)) return;
       if ("unknown" in address) this.#detached({ kind: "lost", reason: address.unknown }, false);
       else this.#detached(await this.#attach(address), last);
@@ -159,7 +167,7 @@ export class Transport {
       readOnly,
     };
     const options = { tls, sasl, request, timeoutMs: connectTimeoutMs, signal: this.#ending.signal };
-    const { failure, servedMs } = await attach(address, options, {
+    const { failure, servedMs } = await attach(address, this.#desk, options, {
       granted: (response) => this.#granted(response),
       ready: (connection, over) => this.#ready(connection, over),
       refused: (state) => this.#end(state),
@@ -187,7 +195,7 @@ export class Transport {
     if (this.#sessionId === 0n) {
       this.#state = { kind: "connecting", reason };
     } else if (this.#state.kind !== "suspended") {
-      this.#become({ kind: "suspended", since: Date.now(), reason });
+      this.#become({ kind: "suspended", since: this.#options.clock.now(), reason });
     } else if (news !== undefined) {
       this.#become({ ...this.#state, reason });
     }
@@ -234,21 +242,12 @@ export class Transport {
 
   #ready(connection: Connection, over: AbortSignal): void {
     this.#open = connection;
-    this.#heartbeat = new Heartbeat(
-      {
-        get heardAt() {
-          return connection.heardAt;
-        },
-        get sentAt() {
-          return connection.sentAt;
-        },
-        ping: () => connection.send(pingFrame),
-        dead: (silentMs) => connection.end(`nothing was heard from the server for ${Math.round(silentMs)} ms`),
-      },
-      this.#negotiatedTimeoutMs,
-    );
+    const dead = (silentMs: number): void =>
+      connection.end(`nothing was heard from the server for ${Math.round(silentMs)} ms`);
+    const subject = { link: connection, ping: () => connection.send(pingFrame), dead };
+    this.#heartbeat = new Heartbeat(this.#desk.clock, subject, this.#negotiatedTimeoutMs);
     this.#auth.sendAll(connection);
-    const packets = this.#options.replay(this.#lastZxid);
+    const packets = watchReplay(this.#desk.writer, this.#options.replay(), this.#lastZxid);
     for (const packet of packets) connection.send(packet);
     if (packets.length > 0) this.#options.onReplayed();
     this.#operations.flush(connection);
@@ -259,9 +258,9 @@ export class Transport {
 
   /** Moves to a server that takes writes when there is one. */
   async #leaveReadOnly(connection: Connection, over: AbortSignal): Promise<void> {
-    const { tls, connectTimeoutMs, random } = this.#options;
+    const { tls, connectTimeoutMs } = this.#options;
     const asking = { tls, timeoutMs: connectTimeoutMs, signal: over };
-    const found = await findReadWriteServer(this.#book, random, asking);
+    const found = await findReadWriteServer(this.#book, this.#desk, asking);
     if (found === undefined || this.#open !== connection) return;
     this.#preferred = found;
     connection.end(`${addressName(found)} takes writes`);

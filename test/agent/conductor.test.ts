@@ -8,6 +8,7 @@ import { encode } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { readWish } from "./wish.ts";
 import type { HostStatus } from "../../src/schema/znodes.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
@@ -22,7 +23,7 @@ let most = 0;
 const out = new Set<string>();
 
 beforeEach(async () => {
-  server = await startDevServer({ tickMs: 50 });
+  server = await startDevServer({ clock: systemClock, tickMs: 50 });
   site = await Site.open(server.connectString, "/tree", { max: 2, budget: 1, soakMs: 0 });
   stack = new AsyncDisposableStack();
   most = 0;
@@ -35,7 +36,7 @@ afterEach(async () => {
 });
 
 function conduct(): Session {
-  const session = stack.use(new Session({ servers: site.connectString }));
+  const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   const stop = new AbortController();
   const running = new Conductor({ session, sessionTimeoutMs: 200, log: () => {} }).run(stop.signal);
   stack.defer(async () => {
@@ -67,7 +68,7 @@ class FakeHost {
     bad: (build: string) => "good" | "bad" | "dies" = () => "good",
     role: "fleet" | "canary" = "fleet",
   ): Promise<FakeHost> {
-    const zk = stack.use(new ZooKeeper({ servers: site.connectString, sessionTimeoutMs: 2_000 }));
+    const zk = stack.use(new ZooKeeper({ clock: systemClock, servers: site.connectString, sessionTimeoutMs: 2_000 }));
     const host = new FakeHost(name, zk, bad);
     await registerHost(zk, "web", name);
     if (role === "canary") await setRole(zk, "web", name, role);

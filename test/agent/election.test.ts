@@ -3,6 +3,7 @@ import { Candidacy } from "../../src/agent/candidacy.ts";
 import { announce, bootId, type PresenceRecord } from "../../src/agent/presence.ts";
 import { agentPath, agentsPath, conductorPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
@@ -14,8 +15,8 @@ let observer: ZooKeeper;
 let stack: AsyncDisposableStack;
 
 beforeEach(async () => {
-  server = await startDevServer({ tickMs: 50 });
-  observer = new ZooKeeper({ servers: server.connectString });
+  server = await startDevServer({ clock: systemClock, tickMs: 50 });
+  observer = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   stack = new AsyncDisposableStack();
 });
 afterEach(async () => {
@@ -25,7 +26,7 @@ afterEach(async () => {
 });
 
 function stand(host: string, servers = server.connectString) {
-  const session = stack.use(new Session({ servers }));
+  const session = stack.use(new Session({ clock: systemClock, servers }));
   const stop = new AbortController();
   const problems: unknown[] = [];
   const candidate = { host, session, elected: false, changes: [] as boolean[], stop, problems };
@@ -111,7 +112,7 @@ function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
 }
 
 function arrive(record: PresenceRecord) {
-  const session = stack.use(new Session({ servers: server.connectString }));
+  const session = stack.use(new Session({ clock: systemClock, servers: server.connectString }));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const told = { waiting: [] as string[], ousted: [] as unknown[], done: false, session };
@@ -144,7 +145,7 @@ test.each([
   ["another agent on this machine", { lock: "/elsewhere/.agent.lock" }],
 ])("the name that %s holds is waited for", async (_who, changes) => {
   await ensurePath(observer, agentsPath);
-  const holder = new ZooKeeper({ servers: server.connectString });
+  const holder = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await holder.create(agentPath("h"), encode(presence(changes)), { mode: "ephemeral" });
   const agent = arrive(presence());
   await eventually(() => agent.waiting.length > 0);

@@ -7,6 +7,7 @@ import { agentPath, agentsPath, gatePath, statusPath } from "../../src/store/pat
 import { readOverview } from "../../src/store/overview.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost } from "../../src/store/registry.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 
 /**
@@ -19,7 +20,7 @@ export class PuppetFleet implements AsyncDisposable {
 
   /** @param servers with the chroot */
   constructor(servers: string, service: string) {
-    this.#zk = new ZooKeeper({ servers, operationTimeoutMs: 10_000 });
+    this.#zk = new ZooKeeper({ clock: systemClock, servers, operationTimeoutMs: 10_000 });
     this.#service = service;
   }
 

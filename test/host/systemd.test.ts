@@ -69,7 +69,7 @@ describe("deployd under systemd", () => {
       [
         process.execPath,
         "-e",
-        'import { startDevServer } from "./src/zookeeper/server/dev_server.ts"; await startDevServer({ port: 2181 });',
+        'import { systemClock } from "./src/support/clock.ts"; import { startDevServer } from "./src/zookeeper/server/dev_server.ts"; await startDevServer({ clock: systemClock, port: 2181 });',
       ],
       repository,
     );

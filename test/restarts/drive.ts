@@ -15,7 +15,7 @@ export const ZOOKEEPER = "127.0.0.1:2181";
 export const STATUS = "127.0.0.1:9876";
 /** Run from the repository: an in-memory ZooKeeper at that address. */
 export const ZOOKEEPER_PROGRAM =
-  'import { startDevServer } from "./src/zookeeper/server/dev_server.ts"; await startDevServer({ port: 2181 });';
+  'import { systemClock } from "./src/support/clock.ts"; import { startDevServer } from "./src/zookeeper/server/dev_server.ts"; await startDevServer({ clock: systemClock, port: 2181 });';
 const START_MS = 30_000;
 const DEPLOY_S = 120;
 

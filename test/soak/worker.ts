@@ -1,3 +1,4 @@
+import { systemClock } from "../../src/support/clock.ts";
 import { op, ZooKeeper, type Op } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { Model, same, shown, type Change, type Expected } from "./model.ts";
@@ -55,7 +56,7 @@ export class Worker {
   /** Everything as the model has it, asked of the given server, after it has caught up. */
   async verify(server: string): Promise<void> {
     await this.#barrier();
-    await using zk = new ZooKeeper({ servers: server, operationTimeoutMs: CALL_MS });
+    await using zk = new ZooKeeper({ clock: systemClock, servers: server, operationTimeoutMs: CALL_MS });
     await zk.sync("/");
     for (const path of this.#model.paths) this.#compare(path, this.#model.at(path), await stateOf(zk, path), server);
   }
@@ -76,7 +77,12 @@ export class Worker {
   }
 
   #open(): ZooKeeper {
-    return new ZooKeeper({ servers: this.#servers, sessionTimeoutMs: SESSION_MS, operationTimeoutMs: CALL_MS });
+    return new ZooKeeper({
+      clock: systemClock,
+      servers: this.#servers,
+      sessionTimeoutMs: SESSION_MS,
+      operationTimeoutMs: CALL_MS,
+    });
   }
 
   async #one(): Promise<void> {

@@ -7,6 +7,7 @@ import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import type { DeployRecord, HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 
 export const NOW = new Date("2026-01-02T03:04:05.000Z");
@@ -21,12 +22,12 @@ export class Site implements AsyncDisposable {
 
   private constructor(connectString: string) {
     this.connectString = connectString;
-    this.zk = new ZooKeeper({ servers: connectString });
-    this.other = new ZooKeeper({ servers: connectString });
+    this.zk = new ZooKeeper({ clock: systemClock, servers: connectString });
+    this.other = new ZooKeeper({ clock: systemClock, servers: connectString });
   }
 
   static async open(server: string, subtree: string, settings: Partial<ServiceSettings> = {}): Promise<Site> {
-    await using whole = new ZooKeeper({ servers: server });
+    await using whole = new ZooKeeper({ clock: systemClock, servers: server });
     await whole.create(subtree);
     const site = new Site(`${server}${subtree}`);
     await setService(site.zk, "web", settings);

@@ -8,6 +8,7 @@ import { StatusPublisher } from "../../src/store/publish.ts";
 import { encode } from "../../src/store/records.ts";
 import { setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
@@ -58,7 +59,7 @@ describe.each(servers)("with %s", (_name, start) => {
   });
   beforeEach(async () => {
     site = await Site.open(server.connectString, `/watching-${(count += 1)}`);
-    session = new Session({ servers: site.connectString });
+    session = new Session({ clock: systemClock, servers: site.connectString });
   });
   afterEach(async () => {
     await session.close();
@@ -204,11 +205,11 @@ describe("over a connection that breaks", () => {
   let session: Session;
 
   beforeEach(async () => {
-    server = await startDevServer({ tickMs: 50 });
+    server = await startDevServer({ clock: systemClock, tickMs: 50 });
     proxy = await startProxy(server.port);
     site = await Site.open(server.connectString, "/tree");
     await site.host("a");
-    session = new Session({ servers: `${proxy.connectString}/tree` });
+    session = new Session({ clock: systemClock, servers: `${proxy.connectString}/tree` });
     await session.client.connected();
   });
   afterEach(async () => {

@@ -3,6 +3,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { encode, ensurePath, readRecord } from "../../src/store/records.ts";
 import { gateSchema, type Gate } from "../../src/schema/znodes.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { deploydBinary } from "./binary.ts";
 import { eventually } from "./fleet_patience.ts";
@@ -204,7 +205,11 @@ export class Fleet implements AsyncDisposable {
 
   /** A client of our own in the fleet's chroot; close it. */
   client(): ZooKeeper {
-    return new ZooKeeper({ servers: `${this.zookeeper}${this.chroot}`, operationTimeoutMs: 10_000 });
+    return new ZooKeeper({
+      clock: systemClock,
+      servers: `${this.zookeeper}${this.chroot}`,
+      operationTimeoutMs: 10_000,
+    });
   }
 
   /** Writes a build's record as another program might, without the care that `ctl builds add` takes. */

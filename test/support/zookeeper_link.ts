@@ -1,3 +1,4 @@
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type ZooKeeperOptions } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError, type ZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
@@ -14,11 +15,16 @@ export interface FaultyLink extends AsyncDisposable {
 }
 
 export async function startFaultyLink(): Promise<FaultyLink> {
-  const server = await startDevServer({ tickMs: 50 });
+  const server = await startDevServer({ clock: systemClock, tickMs: 50 });
   const proxy = await startProxy(server.port);
   const opened: ZooKeeper[] = [];
   const open = (options: Partial<ZooKeeperOptions> = {}): ZooKeeper => {
-    const client = new ZooKeeper({ servers: proxy.connectString, sessionTimeoutMs: 5_000, ...options });
+    const client = new ZooKeeper({
+      clock: systemClock,
+      servers: proxy.connectString,
+      sessionTimeoutMs: 5_000,
+      ...options,
+    });
     opened.push(client);
     return client;
   };

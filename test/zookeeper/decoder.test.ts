@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { op, read, ZooKeeper } from "../../src/zookeeper/client.ts";
 import { parseEnsembleConfig } from "../../src/zookeeper/ensemble_config.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
@@ -7,6 +8,7 @@ import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/jut
 import { multiRequest } from "../../src/zookeeper/multi.ts";
 import { multiReadRequest } from "../../src/zookeeper/multi_read.ts";
 import { OpCode, Xid } from "../../src/zookeeper/opcodes.ts";
+import { DigestMd5 } from "../../src/zookeeper/digest_md5.ts";
 import { Opening } from "../../src/zookeeper/opening.ts";
 import { readReplyHeader } from "../../src/zookeeper/packets.ts";
 import { Chroot } from "../../src/zookeeper/paths.ts";
@@ -63,7 +65,13 @@ function opening(granted: boolean): Opening {
   const ignore = (): void => undefined;
   const request = { lastZxidSeen: 0n, timeoutMs: 1, sessionId: 0n, password: noPassword, readOnly: false };
   const events = { granted: ignore, ready: ignore, refused: ignore };
-  const made = new Opening(ignore, request, { username: "u", password: "p" }, events);
+  const made = new Opening(
+    new JuteWriter(),
+    ignore,
+    request,
+    new DigestMd5({ username: "u", password: "p" }, "c"),
+    events,
+  );
   if (granted) made.received(new JuteReader(session.frame));
   return made;
 }
@@ -237,7 +245,11 @@ describe("a server that talks nonsense after a good handshake", () => {
   });
 
   test("loses the connection, and every operation ends with an error of ours or an answer", async () => {
-    await using zk = new ZooKeeper({ servers: `127.0.0.1:${impostor.port}`, sessionTimeoutMs: 1_000 });
+    await using zk = new ZooKeeper({
+      clock: systemClock,
+      servers: `127.0.0.1:${impostor.port}`,
+      sessionTimeoutMs: 1_000,
+    });
     await zk.connected();
     const started = connections;
     const ends: Promise<unknown>[] = [];
@@ -251,7 +263,7 @@ describe("a server that talks nonsense after a good handshake", () => {
   }, 30_000);
 
   test("an answer that makes no sense fails its own operation as that", async () => {
-    await using zk = new ZooKeeper({ servers: `127.0.0.1:${impostor.port}` });
+    await using zk = new ZooKeeper({ clock: systemClock, servers: `127.0.0.1:${impostor.port}` });
     await zk.connected();
     const error = await failureOf(zk.create("/a", "", { timeoutMs: 2_000 }));
     expect(["CONNECTION_LOSS", "MARSHALLING_ERROR", "OPERATION_TIMEOUT"]).toContain(error.code);

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../support/eventually.ts";
@@ -8,27 +9,27 @@ import { reconnected } from "../support/zookeeper_states.ts";
 test.each(["0.0.0.0", "::", "10.0.0.1", "example.com", "127.0.0.1.example.com", "1270.0.0.1"])(
   "%s is not loopback and is refused",
   async (host) => {
-    const error = await startDevServer({ host }).catch((thrown: unknown) => thrown);
+    const error = await startDevServer({ clock: systemClock, host }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TypeError);
   },
 );
 
 test("it serves on IPv6 loopback too", async () => {
-  await using server = await startDevServer({ host: "::1" });
-  await using zk = new ZooKeeper({ servers: server.connectString });
+  await using server = await startDevServer({ clock: systemClock, host: "::1" });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await zk.create("/a");
   expect(server.connectString).toBe(`[::1]:${server.port}`);
 });
 
 test("a port that is taken is an error", async () => {
-  await using server = await startDevServer();
-  const error = await startDevServer({ port: server.port }).catch((thrown: unknown) => thrown);
+  await using server = await startDevServer({ clock: systemClock });
+  const error = await startDevServer({ clock: systemClock, port: server.port }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Error);
 });
 
 test("administrators' four-letter words are answered, also when they come letter by letter", async () => {
-  await using server = await startDevServer();
-  await using zk = new ZooKeeper({ servers: server.connectString });
+  await using server = await startDevServer({ clock: systemClock });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await zk.create("/a");
   expect(await fourLetters(server.port, "ruok")).toBe("imok");
   expect(await fourLetters(server.port, "srvr")).toContain("Mode: standalone\nNode count: 5\n");
@@ -37,16 +38,16 @@ test("administrators' four-letter words are answered, also when they come letter
 });
 
 test("an unknown request and garbage do not bring it down", async () => {
-  await using server = await startDevServer();
-  await using zk = new ZooKeeper({ servers: server.connectString });
+  await using server = await startDevServer({ clock: systemClock });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   const garbage = await fourLetters(server.port, "\u007f\u007f\u007f\u007fgarbage").catch(() => "cut off");
   expect(garbage).toBe("cut off");
   await zk.create("/a");
 });
 
 test("nodes past their time to live go, and containers that have lost their last child", async () => {
-  await using server = await startDevServer({ reapMs: 20 });
-  await using zk = new ZooKeeper({ servers: server.connectString });
+  await using server = await startDevServer({ clock: systemClock, reapMs: 20 });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await zk.create("/ttl", "", { mode: "persistent-ttl", ttlMs: 50 });
   await zk.create("/kept", "", { mode: "persistent-ttl", ttlMs: 50 });
   await zk.create("/kept/child");
@@ -59,8 +60,8 @@ test("nodes past their time to live go, and containers that have lost their last
 });
 
 test("a session is resumed only with its password", async () => {
-  await using server = await startDevServer();
-  await using zk = new ZooKeeper({ servers: server.connectString });
+  await using server = await startDevServer({ clock: systemClock });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await zk.create("/e", "", { mode: "ephemeral" });
   expect(server.expire(`0x${(zk.sessionId + 1n).toString(16)}`)).toBe(false);
   await reconnected(zk, () => server.dropConnections());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type WatchEvent } from "../../src/zookeeper/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -16,7 +17,7 @@ afterAll(async () => {
 });
 
 test("a session outlives its server with its ephemeral node and its watches", async () => {
-  await using zk = new ZooKeeper({ servers: ensemble.connectString });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: ensemble.connectString });
   await zk.create("/e", "", { mode: "ephemeral" });
   await zk.create("/watched", "0");
   const events: WatchEvent[] = [];
@@ -25,7 +26,10 @@ test("a session outlives its server with its ephemeral node and its watches", as
   const used = state.kind === "connected" ? state.server : "";
   const victim = ensemble.servers.find((server) => server.connectString === used);
   const survivors = ensemble.servers.filter((server) => server !== victim);
-  await using other = new ZooKeeper({ servers: survivors.map((server) => server.connectString).join(",") });
+  await using other = new ZooKeeper({
+    clock: systemClock,
+    servers: survivors.map((server) => server.connectString).join(","),
+  });
   await other.connected();
   await victim?.kill();
   // Without a leader a write may fail with an open outcome; here any order of outcomes will do.
@@ -43,8 +47,11 @@ test("a read after sync on another server sees the newest write", async () => {
   const leader = await ensemble.leader();
   const follower = ensemble.servers.find((server) => server !== leader);
   const others = ensemble.servers.filter((server) => server !== follower);
-  await using writer = new ZooKeeper({ servers: others.map((server) => server.connectString).join(",") });
-  await using reader = new ZooKeeper({ servers: follower?.connectString ?? "" });
+  await using writer = new ZooKeeper({
+    clock: systemClock,
+    servers: others.map((server) => server.connectString).join(","),
+  });
+  await using reader = new ZooKeeper({ clock: systemClock, servers: follower?.connectString ?? "" });
   await writer.create("/counter", "0");
   for (let round = 1; round <= 50; round += 1) {
     await writer.set("/counter", `${round}`);
@@ -55,7 +62,7 @@ test("a read after sync on another server sees the newest write", async () => {
 
 test("a frozen server is noticed, and the session goes on when it thaws in time", async () => {
   await using server = await startZooKeeper();
-  await using zk = new ZooKeeper({ servers: server.connectString, sessionTimeoutMs: 2_000 });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString, sessionTimeoutMs: 2_000 });
   await zk.create("/e", "", { mode: "ephemeral" });
   const states = statesOf(zk);
   server.freeze();
@@ -70,8 +77,8 @@ test("20,000 watches are set again on a real server in one reconnect", async () 
   const [server] = ensemble.servers;
   if (server === undefined) throw new Error("no server");
   await using proxy = await startProxy(server.port);
-  await using zk = new ZooKeeper({ servers: proxy.connectString });
-  await using other = new ZooKeeper({ servers: server.connectString });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: proxy.connectString });
+  await using other = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   const paths = Array.from({ length: 20_000 }, (_, index) => `/a-rather-long-name-for-the-status-of-host-${index}`);
   const fired = new Set<string>();
   await Promise.all(paths.map((path) => zk.exists(path, { watch: (event) => void fired.add(event.path) })));

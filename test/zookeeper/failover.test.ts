@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type WatchEvent } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { eventually } from "../support/eventually.ts";
@@ -49,7 +50,7 @@ async function readUntilKnown(zk: ZooKeeper, path: string): Promise<string> {
 }
 
 test("an operation at the moment when the server in use is killed is answered by another, and nothing of the session is lost", async () => {
-  await using zk = new ZooKeeper({ servers: ensemble.connectString });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: ensemble.connectString });
   const events: WatchEvent[] = [];
   await zk.create("/failover", "0");
   await zk.create("/failover/mine", "", { mode: "ephemeral" });
@@ -86,7 +87,7 @@ test("an operation at the moment when the server in use is killed is answered by
 }, 180_000);
 
 test("a rolling restart of the ensemble loses no session, no ephemeral node and no write", async () => {
-  await using zk = new ZooKeeper({ servers: ensemble.connectString });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: ensemble.connectString });
   await zk.create("/rolling", "0");
   await zk.create("/rolling/mine", "", { mode: "ephemeral" });
   const { sessionId } = zk;
@@ -103,7 +104,7 @@ test("a rolling restart of the ensemble loses no session, no ephemeral node and 
 }, 90_000);
 
 test("without a quorum an operation waits or fails with an open end, and all goes on when there is one again", async () => {
-  await using zk = new ZooKeeper({ servers: ensemble.connectString, sessionTimeoutMs: 20_000 });
+  await using zk = new ZooKeeper({ clock: systemClock, servers: ensemble.connectString, sessionTimeoutMs: 20_000 });
   await allServe();
   await zk.create("/quorum", "0");
   const { sessionId } = zk;

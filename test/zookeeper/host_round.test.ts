@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { AddressBook, addressName, systemLookup, type Lookup } from "../../src/zookeeper/addresses.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { HostRound, type Turn } from "../../src/zookeeper/host_round.ts";
@@ -17,7 +18,7 @@ function fixed(addresses: Readonly<Record<string, readonly string[]>>): Lookup {
 
 function roundOf(hosts: readonly string[], lookup: Lookup, random: () => number = Math.random): HostRound {
   const servers = hosts.map((host) => ({ host, port: 1 }));
-  return new HostRound(new AddressBook(servers, lookup, 100), random, 50, 300);
+  return new HostRound(new AddressBook(servers, lookup, systemClock, 100), { random }, 50, 300);
 }
 
 async function turns(round: HostRound, count: number): Promise<Turn[]> {
@@ -118,10 +119,14 @@ describe("names", () => {
 
 describe("a client", () => {
   test("follows a name to another address, with its session", async () => {
-    await using server = await startDevServer();
+    await using server = await startDevServer({ clock: systemClock });
     await using proxy = await startProxy(server.port);
     let ips = ["127.0.0.1"];
-    await using zk = new ZooKeeper({ servers: `zk.test:${proxy.port}`, lookup: async () => ips, random: () => 0 });
+    await using zk = new ZooKeeper({
+      servers: `zk.test:${proxy.port}`,
+      lookup: async () => ips,
+      clock: { ...systemClock, random: () => 0 },
+    });
     await zk.create("/e", "", { mode: "ephemeral" });
     const { sessionId } = zk;
     ips = ["::1", "127.0.0.1"];
@@ -133,15 +138,19 @@ describe("a client", () => {
   });
 
   test("connects to a server on IPv6 by its address and by a name that has both", async () => {
-    await using server = await startDevServer({ host: "::1" });
-    await using literal = new ZooKeeper({ servers: server.connectString });
+    await using server = await startDevServer({ clock: systemClock, host: "::1" });
+    await using literal = new ZooKeeper({ clock: systemClock, servers: server.connectString });
     await literal.connected();
-    await using named = new ZooKeeper({ servers: `zk.test:${server.port}`, lookup: async () => ["127.0.0.1", "::1"] });
+    await using named = new ZooKeeper({
+      clock: systemClock,
+      servers: `zk.test:${server.port}`,
+      lookup: async () => ["127.0.0.1", "::1"],
+    });
     await named.connected();
   });
 
   test("whose names are unknown says so when it is asked why it has no session", async () => {
-    await using zk = new ZooKeeper({ servers: "zk.test:1", lookup: none });
+    await using zk = new ZooKeeper({ clock: systemClock, servers: "zk.test:1", lookup: none });
     const error: unknown = await zk.connected({ signal: AbortSignal.timeout(30) }).catch((thrown: unknown) => thrown);
     expect(String(error)).toContain("cannot look up zk.test: no such host: zk.test");
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { JuteReader } from "../../src/zookeeper/jute.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
 import { Operations } from "../../src/zookeeper/operations.ts";
 import { Pending } from "../../src/zookeeper/pending.ts";
 import { syncRequest } from "../../src/zookeeper/requests.ts";
@@ -8,8 +9,9 @@ test("the numbers of operations start over at 1 after 2^31 - 1", () => {
   const operations = new Operations(0x7fff_fffe);
   const sent: number[] = [];
   const outlet = { send: (frame: Uint8Array) => void sent.push(new JuteReader(Buffer.from(frame), 4).int()) };
+  const desk = { clock: systemClock, writer: new JuteWriter(), givenUp: () => undefined };
   for (let index = 0; index < 4; index += 1) {
-    const pending = new Pending(syncRequest({ path: "/", onServer: "/" }), {}, () => undefined);
+    const pending = new Pending(syncRequest({ path: "/", onServer: "/" }), {}, desk);
     operations.accept(pending as Pending, outlet);
   }
   expect(sent).toEqual([0x7fff_fffe, 0x7fff_ffff, 1, 2]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { digestId } from "../../src/zookeeper/server/access.ts";
@@ -29,8 +30,9 @@ test("the ensemble's members are read, changed by who may, and watched", async (
   // Who takes the leader out of the ensemble loses the answer with it.
   const leader = await ensemble.leader();
   const leaving = servers.findIndex((server) => server !== leader) + 1;
-  await using anyone = new ZooKeeper({ servers: connectString });
+  await using anyone = new ZooKeeper({ clock: systemClock, servers: connectString });
   await using admin = new ZooKeeper({
+    clock: systemClock,
     servers: leader.connectString,
     auth: [{ scheme: "digest", credentials: `super:${superPassword}` }],
   });
@@ -43,7 +45,7 @@ test("the ensemble's members are read, changed by who may, and watched", async (
   expect(isZooKeeperError(stale, "BAD_VERSION")).toBe(true);
 
   const seen: string[] = [];
-  await using watcher = new ZooKeeper({ servers: `${leader.connectString}/some/chroot` });
+  await using watcher = new ZooKeeper({ clock: systemClock, servers: `${leader.connectString}/some/chroot` });
   await watcher.getConfig({ watch: ({ type, path }) => void seen.push(`${type} ${path}`) });
   const fewer = await admin.reconfig({ leave: [leaving] }, before.version);
   expect(fewer.members.map((each) => each.id)).toEqual([1, 2, 3].filter((id) => id !== leaving));
@@ -61,11 +63,11 @@ test("the ensemble's members are read, changed by who may, and watched", async (
 
 test("a server without its ensemble serves readers who ask for that, until a server that takes writes is found", async () => {
   const { connectString, servers } = ensemble;
-  await using before = new ZooKeeper({ servers: connectString });
+  await using before = new ZooKeeper({ clock: systemClock, servers: connectString });
   await before.create("/kept", "1");
   await before.sync("/kept");
   const [left, ...others] = servers;
-  await using onLeft = new ZooKeeper({ servers: left?.connectString ?? "" });
+  await using onLeft = new ZooKeeper({ clock: systemClock, servers: left?.connectString ?? "" });
   await onLeft.sync("/kept");
   await onLeft.close();
   await before.close();
@@ -73,7 +75,7 @@ test("a server without its ensemble serves readers who ask for that, until a ser
   // Until it has noticed that it is alone, it gives sessions that may write.
   await eventually(async () => (await fourLetters(left?.port ?? 0, "srvr")).includes("Mode: read-only"), 20_000);
 
-  await using reader = new ZooKeeper({ servers: connectString, readOnly: true });
+  await using reader = new ZooKeeper({ clock: systemClock, servers: connectString, readOnly: true });
   const states: string[] = [];
   reader.onState((state) => {
     states.push(state.kind === "connected" ? `connected${state.readOnly ? " read-only" : ""}` : state.kind);
@@ -86,7 +88,7 @@ test("a server without its ensemble serves readers who ask for that, until a ser
   const seen: string[] = [];
   await reader.exists("/later", { watch: ({ type, path }) => void seen.push(`${type} ${path}`) });
 
-  await using writer = new ZooKeeper({ servers: connectString });
+  await using writer = new ZooKeeper({ clock: systemClock, servers: connectString });
   const asked = await writer.connected({ signal: AbortSignal.timeout(300) }).catch((error: unknown) => error);
   expect(isZooKeeperError(asked, "ABORTED")).toBe(true);
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { tempDir } from "../support/tempdir.ts";
 
@@ -10,10 +11,11 @@ const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => ma
 test.each(examples.map((example, index) => [index + 1, example] as const))(
   "example %d of the README runs as it stands",
   async (_number, example) => {
-    await using server = await startDevServer();
+    await using server = await startDevServer({ clock: systemClock });
     await using dir = await tempDir();
     const source = example
       .replaceAll('from "./', `from "${directory}/`)
+      .replaceAll('from "../', `from "${dirname(directory)}/`)
       .replaceAll("127.0.0.1:2181", server.connectString);
     await Bun.write(join(dir.path, "example.ts"), source);
     const child = Bun.spawn([process.execPath, "example.ts"], { cwd: dir.path, stdout: "pipe", stderr: "pipe" });

@@ -1,6 +1,11 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { systemClock } from "../../src/support/clock.ts";
+import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import type { Dial } from "../../src/zookeeper/dial.ts";
 import { DigestMd5, parseDirectives, SaslFailure } from "../../src/zookeeper/digest_md5.ts";
+import { JuteWriter } from "../../src/zookeeper/jute.ts";
+import { noPassword, writeConnectResponse } from "../../src/zookeeper/records.ts";
 
 const credentials = { username: "bob", password: "secret" };
 const challenge = 'realm="zk-sasl-md5",nonce="OA6MG9tEQGm2hh",charset=utf-8,algorithm=md5-sess,qop="auth"';
@@ -21,7 +26,7 @@ function proofOf(password: string, response: ReadonlyMap<string, string>): strin
 }
 
 test("the password does not travel, and a server that knows it is believed", () => {
-  const exchange = new DigestMd5(credentials);
+  const exchange = new DigestMd5(credentials, "OA6MHXh6VqTrRk");
   const response = String(answerTo(challenge, exchange));
   expect(response).not.toContain(credentials.password);
   const proof = proofOf(credentials.password, parseDirectives(response));
@@ -30,17 +35,49 @@ test("the password does not travel, and a server that knows it is believed", () 
 
 test("a server that does not know the password, or proves nothing, is not", () => {
   for (const proof of [(response: string) => `rspauth=${proofOf("guess", parseDirectives(response))}`, () => ""]) {
-    const exchange = new DigestMd5(credentials);
+    const exchange = new DigestMd5(credentials, "OA6MHXh6VqTrRk");
     const response = String(answerTo(challenge, exchange));
     expect(() => answerTo(proof(response), exchange)).toThrow(SaslFailure);
   }
 });
 
-test("every exchange has randomness of its own", () => {
-  const first = parseDirectives(String(answerTo(challenge, new DigestMd5(credentials))));
-  const second = parseDirectives(String(answerTo(challenge, new DigestMd5(credentials))));
-  expect(first.get("cnonce")).not.toBe(second.get("cnonce"));
-  expect(first.get("response")).not.toBe(second.get("response"));
+test("every connection's exchange has randomness of its own", async () => {
+  const responses: string[] = [];
+  const enough = Promise.withResolvers<void>();
+  const dial: Dial = async (_address, _options, events) => {
+    const writer = new JuteWriter();
+    const answer = (write: () => void): void => {
+      writer.reset();
+      write();
+      const frame = writer.frame();
+      queueMicrotask(() => events.data(frame));
+    };
+    let written = 0;
+    return {
+      write: (bytes) => {
+        written += 1;
+        if (written === 1) {
+          const session = { timeoutMs: 60_000, sessionId: 7n, password: noPassword, readOnly: false };
+          answer(() => writeConnectResponse(writer, session));
+        } else if (written === 2) {
+          answer(() => writer.int(0).long(0n).int(0).buffer(Buffer.from(challenge)));
+        } else {
+          responses.push(Buffer.from(bytes).toString("latin1"));
+          if (responses.length === 2) enough.resolve();
+          queueMicrotask(() => events.ended({ kind: "lost", reason: "cut" }));
+        }
+        return bytes.length;
+      },
+      terminate: () => undefined,
+    };
+  };
+  await using zk = new ZooKeeper({ clock: systemClock, servers: "192.0.2.1", sasl: credentials, dial });
+  await enough.promise;
+  const [first = "", second = ""] = responses.map((each) => parseDirectives(each).get("cnonce"));
+  expect(zk.state.kind).not.toBe("connected");
+  expect(first.length).toBe(32);
+  expect(second.length).toBe(32);
+  expect(first).not.toBe(second);
 });
 
 test.each([
@@ -56,7 +93,7 @@ test.each([
 test("quotes and backslashes survive both ways", () => {
   const response = answerTo(
     'nonce="a\\"b\\\\c",algorithm=md5-sess',
-    new DigestMd5({ username: 'u"\\', password: "p" }),
+    new DigestMd5({ username: 'u"\\', password: "p" }, "OA6MHXh6VqTrRk"),
   );
   const directives = parseDirectives(String(response));
   expect([directives.get("username"), directives.get("nonce")]).toEqual(['u"\\', 'a"b\\c']);

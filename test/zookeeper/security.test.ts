@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { systemClock, type Clock } from "../../src/support/clock.ts";
 import { ZooKeeper, type SessionState, type ZooKeeperOptions } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { creatorAcl } from "../../src/zookeeper/records.ts";
@@ -44,8 +45,8 @@ afterAll(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-function open(options: ZooKeeperOptions): ZooKeeper {
-  const client = new ZooKeeper({ sessionTimeoutMs: 5_000, onError: () => undefined, ...options });
+function open(options: Omit<ZooKeeperOptions, "clock"> & { clock?: Clock }): ZooKeeper {
+  const client = new ZooKeeper({ clock: systemClock, sessionTimeoutMs: 5_000, onError: () => undefined, ...options });
   opened.push(client);
   return client;
 }
@@ -191,8 +192,8 @@ describe("TLS", () => {
   test("one server with a bad certificate does not keep a client from another, and is not silent", async () => {
     const told: unknown[] = [];
     const servers = `127.0.0.1:${lax.tlsPort},127.0.0.1:${secure.tlsPort}`;
-    const random = (): number => 0.999_999;
-    const zk = mutual({ servers, random, onError: (error) => void told.push(error) });
+    const clock = { ...systemClock, random: () => 0.999_999 };
+    const zk = mutual({ servers, clock, onError: (error) => void told.push(error) });
     await zk.connected();
     expect(zk.state).toMatchObject({ server: `127.0.0.1:${secure.tlsPort}` });
     expect(told.map((error) => isZooKeeperError(error, "TLS_REFUSED_BY_US") && error.message)).toEqual([
@@ -250,7 +251,7 @@ describe("TLS", () => {
       { cert: client.cert, key: foreign.key },
       { cert: "x", key: client.key },
     ]) {
-      expect(() => new ZooKeeper({ servers: "127.0.0.1:1", tls })).toThrow(TypeError);
+      expect(() => new ZooKeeper({ clock: systemClock, servers: "127.0.0.1:1", tls })).toThrow(TypeError);
     }
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type Stat } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
@@ -12,10 +13,10 @@ let session: Session;
 let observer: ZooKeeper;
 
 beforeEach(async () => {
-  server = await startDevServer({ tickMs: 50 });
+  server = await startDevServer({ clock: systemClock, tickMs: 50 });
   proxy = await startProxy(server.port);
-  session = new Session({ servers: proxy.connectString });
-  observer = new ZooKeeper({ servers: server.connectString });
+  session = new Session({ clock: systemClock, servers: proxy.connectString });
+  observer = new ZooKeeper({ clock: systemClock, servers: server.connectString });
 });
 
 afterEach(async () => {
@@ -94,7 +95,7 @@ test("a create whose answer is lost is recognised as our own, not as a conflict"
 });
 
 test("a node held by another live session is a conflict, reported once, and taken over when that one goes", async () => {
-  const other = new ZooKeeper({ servers: server.connectString });
+  const other = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   await other.create("/alive", "theirs", { mode: "ephemeral" });
   const owners: bigint[] = [];
   const handle = await session.ephemeral("/alive", "ours", (stat) => void owners.push(stat.ephemeralOwner));
@@ -126,7 +127,7 @@ test("an ephemeral node that can never be made is refused to its caller", async 
 
 test("an ephemeral node asked for while there is no connection is made when there is", async () => {
   proxy.refuse();
-  const late = new Session({ servers: proxy.connectString });
+  const late = new Session({ clock: systemClock, servers: proxy.connectString });
   try {
     const made = late.ephemeral("/late", "1");
     proxy.resume();
@@ -140,6 +141,7 @@ test("an ephemeral node asked for while there is no connection is made when ther
 
 test("a refused identity is final: it is surfaced and nothing is tried again", async () => {
   const refused = new Session({
+    clock: systemClock,
     servers: proxy.connectString,
     auth: [{ scheme: "no-such-scheme", credentials: "x" }],
   });

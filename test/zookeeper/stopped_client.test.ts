@@ -1,12 +1,14 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
 
 const program = (connectString: string) => `
+import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../../src/support/clock.ts"))};
 import { ZooKeeper } from ${JSON.stringify(join(import.meta.dir, "../../src/zookeeper/client.ts"))};
-const zk = new ZooKeeper({ servers: ${JSON.stringify(connectString)}, sessionTimeoutMs: 1_000 });
+const zk = new ZooKeeper({ clock: systemClock, servers: ${JSON.stringify(connectString)}, sessionTimeoutMs: 1_000 });
 zk.onState((state) => console.log(state.kind));
 await zk.create("/mine", "", { mode: "ephemeral" });
 console.log("made");
@@ -21,7 +23,7 @@ for (;;) {
 
 test("a client that is stopped for longer than its session lasts learns that it expired, not that a link was lost", async () => {
   await using server = await startZooKeeper();
-  await using watcher = new ZooKeeper({ servers: server.connectString });
+  await using watcher = new ZooKeeper({ clock: systemClock, servers: server.connectString });
   const child = Bun.spawn([process.execPath, "-e", program(server.connectString)], {
     stdout: "pipe",
     stderr: "inherit",

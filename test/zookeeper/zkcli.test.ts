@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
 
@@ -36,7 +37,7 @@ function stat(dataVersion: number, dataLength: number): string[] {
 // Apache's own client is the judge: what it prints must not depend on which server it talks to.
 describe.each([
   ["Apache ZooKeeper", startZooKeeper],
-  ["the development server", startDevServer],
+  ["the development server", () => startDevServer({ clock: systemClock })],
 ])("zkCli.sh with %s", (_name, start) => {
   let server: { connectString: string } & AsyncDisposable;
 

@@ -1,9 +1,17 @@
-import type { Socket } from "bun";
+import type { Clock } from "../clock.ts";
+import type { Wire } from "../dial.ts";
 import type { Faults } from "./faults.ts";
+
+/** A client's connection as its server has it. */
+export interface ServerWire extends Wire {
+  /** Closes when everything that was written has left. */
+  end(): void;
+}
 
 /** What leaves on one connection, in order, with the faults applied. */
 export class OutgoingPackets {
-  readonly #socket: Socket<unknown>;
+  readonly #clock: Clock;
+  readonly #wire: ServerWire;
   readonly #faults: Faults;
   #waiting: Uint8Array[] = [];
   #blocked = false;
@@ -12,8 +20,9 @@ export class OutgoingPackets {
   #over = false;
   #lastDueAt = 0;
 
-  constructor(socket: Socket<unknown>, faults: Faults) {
-    this.#socket = socket;
+  constructor(clock: Clock, wire: ServerWire, faults: Faults) {
+    this.#clock = clock;
+    this.#wire = wire;
     this.#faults = faults;
   }
 
@@ -38,7 +47,7 @@ export class OutgoingPackets {
     if (this.#over) return;
     this.#over = true;
     this.#waiting = [];
-    this.#socket.terminate();
+    this.#wire.terminate();
   }
 
   drained(): void {
@@ -47,14 +56,14 @@ export class OutgoingPackets {
   }
 
   #later(action: () => void): void {
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     const dueAt = Math.max(this.#lastDueAt, now + this.#faults.delayMs);
     if (dueAt <= now) {
       action();
       return;
     }
     this.#lastDueAt = dueAt;
-    setTimeout(action, dueAt - now);
+    this.#clock.after(dueAt - now, action);
   }
 
   #schedule(): void {
@@ -70,14 +79,14 @@ export class OutgoingPackets {
     if (this.#over || this.#blocked) return;
     if (this.#waiting.length > 0) {
       const bytes = Buffer.concat(this.#waiting);
-      const written = Math.max(0, this.#socket.write(bytes));
+      const written = Math.max(0, this.#wire.write(bytes));
       this.#waiting = written < bytes.length ? [bytes.subarray(written)] : [];
       this.#blocked = this.#waiting.length > 0;
       if (this.#blocked) return;
     }
     if (this.#ending) {
       this.#over = true;
-      this.#socket.end();
+      this.#wire.end();
     }
   }
 }

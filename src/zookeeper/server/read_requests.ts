@@ -6,7 +6,7 @@ import { mayAdminister, requirePermission, withoutHashes } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
 import { Refusal } from "./refusal.ts";
 import { statOf, type TreeNode } from "./tree.ts";
-import type { Answer } from "./write_requests.ts";
+import type { Answer } from "./transaction.ts";
 
 /** Carries out a request that reads the tree; undefined when `opcode` is none. */
 export function readRequest(
@@ -54,10 +54,6 @@ export function readRequest(
         writeAcls(writer, acl);
         writeStat(writer, statOf(node));
       };
-    }
-    case OpCode.sync: {
-      const path = reader.string();
-      return (writer) => writer.string(path);
     }
     case OpCode.getAllChildrenNumber: {
       const path = reader.string();

@@ -1,48 +1,71 @@
-import type { Socket } from "bun";
-import { errorNumber, type ServerErrorCode } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import { errorNumber } from "../errors.ts";
 import { FrameReader } from "../framing.ts";
-import { JuteReader, JuteWriter } from "../jute.ts";
+import { JuteReader, type JuteWriter } from "../jute.ts";
 import { maxRequestBytes, OpCode, Xid } from "../opcodes.ts";
 import { noPassword, Perms, readConnectRequest, writeConnectResponse, type Acl } from "../records.ts";
 import { digestId, hasPermission, type ProvedId } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
 import type { Faults } from "./faults.ts";
-import { OutgoingPackets } from "./outgoing_packets.ts";
+import { OutgoingPackets, type ServerWire } from "./outgoing_packets.ts";
 import { readRequest } from "./read_requests.ts";
 import { Refusal } from "./refusal.ts";
+import { RequestLine } from "./request_line.ts";
 import type { ServerSession } from "./session_table.ts";
+import type { Answer, Command, Outcome } from "./transaction.ts";
 import { watchRequest } from "./watch_requests.ts";
-import { writeRequest, type Answer } from "./write_requests.ts";
+import { readWrite } from "./writes.ts";
 
-/** What a connection needs of its server. */
+/**
+ * What a connection needs of its server. Whatever changes something is answered through `done`, at once or later: a
+ * server alone carries it out, one of an ensemble has it put in order by the leader first.
+ */
 export interface Host {
+  readonly clock: Clock;
+  /** What this server has carried out so far; reads are answered from it. */
   readonly database: Database;
   readonly faults: Faults;
-  /** Another connection takes the session over: the older one must go. */
+  /** Encoding is synchronous, so one buffer does for all connections. */
+  readonly writer: JuteWriter;
+  openSession(askedTimeoutMs: number, done: (session: ServerSession | undefined) => void): void;
+  /** Gives back the session, if it lives and the password is right. */
+  resumeSession(id: bigint, password: Uint8Array, done: (session: ServerSession | undefined) => void): void;
+  /** A session was heard of. */
+  touch(session: ServerSession): void;
+  /** Has a change carried out. What one connection asks for is carried out in the order of its calls. */
+  commit(command: Command, done: (outcome: Outcome) => void): void;
+  /** Calls `done` when all that was answered to anybody before is carried out here. */
+  sync(done: () => void): void;
+  /** A connection has its session: an older one that had it must go. */
   attached(connection: ServerConnection): void;
+  /** A connection is over. */
+  detached(connection: ServerConnection): void;
   fourLetterWord(word: string): string | undefined;
 }
 
-// Answers may be larger than requests: a directory of 100,000 children is.
-const writer = new JuteWriter(64 * 1024 * 1024);
 const wordBytes = 4;
+const noRecord: Answer = () => undefined;
 
 /** One client's connection: four-letter word, or handshake and then requests in order. */
 export class ServerConnection {
   readonly #host: Host;
   readonly #out: OutgoingPackets;
-  readonly #frames = new FrameReader(
-    (bytes, start, end) => this.#onRecord(new JuteReader(bytes, start, end)),
-    maxRequestBytes,
-  );
-  readonly #ids: ProvedId[];
+  readonly #frames = new FrameReader((bytes, start, end) => this.#onRecord(bytes, start, end), maxRequestBytes);
+  readonly #line: RequestLine;
+  /** Replaced and never changed: a command that is under way keeps those it was given with. */
+  #ids: readonly ProvedId[];
+  #stage: "new" | "opening" | "open" | "ending" | "over" = "new";
   #session: ServerSession | undefined;
   #beginning: Buffer | undefined = Buffer.alloc(0);
 
-  constructor(host: Host, socket: Socket<unknown>) {
+  constructor(host: Host, wire: ServerWire, remoteAddress: string) {
     this.#host = host;
-    this.#out = new OutgoingPackets(socket, host.faults);
-    this.#ids = [{ scheme: "ip", id: socket.remoteAddress }];
+    this.#out = new OutgoingPackets(host.clock, wire, host.faults);
+    this.#ids = [{ scheme: "ip", id: remoteAddress }];
+    this.#line = new RequestLine(
+      (xid, outcome) => this.#answer(xid, outcome),
+      (xid, opcode, reader) => this.#read(xid, opcode, reader),
+    );
   }
 
   get sessionId(): bigint | undefined {
@@ -62,10 +85,14 @@ export class ServerConnection {
     this.#out.drained();
   }
 
-  /** Cuts the connection; the session goes on. */
+  /** The connection is over, or shall be; the session goes on. */
   drop(): void {
+    if (this.#stage === "over") return;
+    this.#stage = "over";
+    this.#line.clear();
     this.#out.drop();
     this.#host.database.watches.forget(this.#caller);
+    this.#host.detached(this);
   }
 
   /** Before a handshake the same port takes administrators' words of four letters. */
@@ -94,36 +121,50 @@ export class ServerConnection {
     notify(eventType: number, path: string, acl?: readonly Acl[]): void {
       if (acl !== undefined && !hasPermission(acl, Perms.read, connection.#ids)) return;
       const syncConnected = 3;
-      writer.reset().int(Xid.notification).long(-1n).int(0).int(eventType).int(syncConnected).string(path);
-      connection.#out.send(writer.frame());
+      const writer = connection.#host.writer.reset().int(Xid.notification).long(-1n).int(0);
+      connection.#out.send(writer.int(eventType).int(syncConnected).string(path).frame());
     },
   }))(this);
 
-  #onRecord(reader: JuteReader): void {
-    if (this.#session === undefined) {
-      this.#handshake(reader);
-      return;
+  #onRecord(bytes: Buffer, start: number, end: number): void {
+    const reader = new JuteReader(bytes, start, end);
+    switch (this.#stage) {
+      case "new":
+        this.#handshake(reader);
+        return;
+      case "opening":
+        // It talks before it knows its session.
+        this.drop();
+        return;
+      case "open":
+        if (this.#session !== undefined) this.#host.touch(this.#session);
+        this.#request(reader.int(), reader.int(), reader);
+        return;
+      case "ending":
+      case "over":
+        return;
     }
-    this.#host.database.sessions.touch(this.#session);
-    this.#request(reader.int(), reader.int(), reader);
   }
 
   #handshake(reader: JuteReader): void {
-    const { database } = this.#host;
     const asked = readConnectRequest(reader);
-    if (asked.lastZxidSeen > database.zxid) {
+    if (asked.lastZxidSeen > this.#host.database.zxid) {
       // It has seen a newer state than this server has (another server, or the one before a restart).
       this.drop();
       return;
     }
-    const session =
-      asked.sessionId === 0n
-        ? database.sessions.open(asked.timeoutMs)
-        : database.sessions.resume(asked.sessionId, asked.password);
-    if (asked.sessionId === 0n) database.nextZxid();
+    this.#stage = "opening";
+    const done = (session: ServerSession | undefined): void => this.#opened(session);
+    if (asked.sessionId === 0n) this.#host.openSession(asked.timeoutMs, done);
+    else this.#host.resumeSession(asked.sessionId, asked.password, done);
+  }
+
+  #opened(session: ServerSession | undefined): void {
+    if (this.#stage === "over") return;
+    this.#stage = session === undefined ? "ending" : "open";
     this.#session = session;
     if (session !== undefined) this.#host.attached(this);
-    writer.reset();
+    const writer = this.#host.writer.reset();
     writeConnectResponse(writer, {
       timeoutMs: session?.timeoutMs ?? 0,
       sessionId: session?.id ?? 0n,
@@ -137,36 +178,64 @@ export class ServerConnection {
   #request(xid: number, opcode: number, reader: JuteReader): void {
     switch (opcode) {
       case OpCode.ping:
-        this.#reply(Xid.ping);
+        this.#line.read(Xid.ping, opcode, reader);
         return;
       case OpCode.auth:
+        // Out of order, as Apache does it: a change that follows is on its way before what waits is answered.
         this.#authenticate(reader);
         return;
       case OpCode.closeSession:
-        if (this.#session !== undefined) this.#host.database.endSession(this.#session.id);
-        this.#reply(xid);
-        this.#out.end();
+        this.#close(xid);
         return;
       default:
         this.#operation(xid, opcode, reader);
     }
   }
 
+  #close(xid: number): void {
+    this.#stage = "ending";
+    const settle = this.#line.promise(xid);
+    this.#host.commit({ kind: "close-session", sessionId: this.#caller.session.id }, (outcome) => {
+      settle(outcome);
+      this.#out.end();
+    });
+  }
+
   #operation(xid: number, opcode: number, reader: JuteReader): void {
-    const { database, faults } = this.#host;
-    const caller = this.#caller;
+    const { id: sessionId } = this.#caller.session;
     try {
-      const planned = faults.failOperation?.({ opcode, path: pathOf(opcode, reader), sessionId: caller.session.id });
+      const path = this.#host.faults.failOperation === undefined ? undefined : pathOf(opcode, reader);
+      const planned = this.#host.faults.failOperation?.({ opcode, path, sessionId });
       if (planned !== undefined) throw new Refusal(planned);
-      const answer =
-        writeRequest(opcode, reader, database, caller) ??
-        readRequest(opcode, reader, database, caller) ??
-        watchRequest(opcode, reader, database, caller);
-      if (answer === undefined) throw new Refusal("UNIMPLEMENTED");
-      this.#reply(xid, answer);
+      if (opcode === OpCode.sync) {
+        const asked = reader.string();
+        const settle = this.#line.promise(xid);
+        this.#host.sync(() => settle((writer) => writer.string(asked)));
+        return;
+      }
+      const write = readWrite(opcode, reader);
+      if (write === undefined) this.#line.read(xid, opcode, reader);
+      else this.#host.commit({ kind: "write", sessionId, ids: this.#ids, write }, this.#line.promise(xid));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#refuse(xid, error.code);
+      this.#line.promise(xid)(error);
+    }
+  }
+
+  /** Answers what changes nothing, from what this server has. */
+  #read(xid: number, opcode: number, reader: JuteReader): void {
+    if (opcode === OpCode.ping) {
+      this.#answer(xid, noRecord);
+      return;
+    }
+    const { database } = this.#host;
+    try {
+      const answer =
+        readRequest(opcode, reader, database, this.#caller) ?? watchRequest(opcode, reader, database, this.#caller);
+      this.#answer(xid, answer ?? new Refusal("UNIMPLEMENTED"));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#answer(xid, error);
     }
   }
 
@@ -176,23 +245,21 @@ export class ServerConnection {
     const credentials = reader.buffer()?.toString() ?? "";
     if (scheme === "digest") {
       const id = digestId(credentials);
-      if (!this.#ids.some((each) => each.scheme === scheme && each.id === id)) this.#ids.push({ scheme, id });
+      if (!this.#ids.some((each) => each.scheme === scheme && each.id === id))
+        this.#ids = [...this.#ids, { scheme, id }];
     } else if (scheme !== "ip") {
-      this.#refuse(Xid.auth, "AUTH_FAILED");
+      this.#answer(Xid.auth, new Refusal("AUTH_FAILED"));
       this.#out.end();
       return;
     }
-    this.#reply(Xid.auth);
+    this.#answer(Xid.auth, noRecord);
   }
 
-  #reply(xid: number, answer: Answer = () => undefined): void {
-    writer.reset().int(xid).long(this.#host.database.zxid).int(0);
-    answer(writer);
-    this.#out.send(writer.frame());
-  }
-
-  #refuse(xid: number, code: ServerErrorCode): void {
-    writer.reset().int(xid).long(this.#host.database.zxid).int(errorNumber(code));
+  #answer(xid: number, outcome: Outcome): void {
+    const refused = outcome instanceof Refusal;
+    const error = refused ? errorNumber(outcome.code) : 0;
+    const writer = this.#host.writer.reset().int(xid).long(this.#host.database.zxid).int(error);
+    if (!refused) outcome(writer);
     this.#out.send(writer.frame());
   }
 }

@@ -1,49 +1,45 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import type { SessionFacts } from "./transaction.ts";
 
-export interface ServerSession {
-  readonly id: bigint;
-  readonly password: Uint8Array;
-  readonly timeoutMs: number;
+export interface ServerSession extends SessionFacts {
+  /** When it must have been heard of again, by the monotonic time of the server that watches over it. */
   expiresAt: number;
 }
 
-/** The live sessions and when each must have been heard of again. */
+/** The live sessions. */
 export class SessionTable {
-  readonly #sessions = new Map<bigint, ServerSession>();
-  readonly #minTimeoutMs: number;
-  readonly #maxTimeoutMs: number;
-  // As Apache does, ids grow from the clock, so that two runs of a server do not give out the same.
-  #nextId = (BigInt(Date.now()) << 16n) & 0x00ff_ffff_ffff_ffffn;
+  readonly #sessions: Map<bigint, ServerSession>;
 
-  constructor(minTimeoutMs: number, maxTimeoutMs: number) {
-    this.#minTimeoutMs = minTimeoutMs;
-    this.#maxTimeoutMs = maxTimeoutMs;
+  constructor(sessions: Iterable<readonly [bigint, ServerSession]> = []) {
+    this.#sessions = new Map(sessions);
   }
 
   get ids(): bigint[] {
     return [...this.#sessions.keys()];
   }
 
-  open(askedTimeoutMs: number): ServerSession {
-    const timeoutMs = Math.min(this.#maxTimeoutMs, Math.max(this.#minTimeoutMs, askedTimeoutMs));
-    this.#nextId += 1n;
-    const session = { id: this.#nextId, password: randomBytes(16), timeoutMs, expiresAt: 0 };
-    this.#sessions.set(session.id, session);
-    this.touch(session);
-    return session;
+  all(): IterableIterator<ServerSession> {
+    return this.#sessions.values();
+  }
+
+  has(id: bigint): boolean {
+    return this.#sessions.has(id);
+  }
+
+  get(id: bigint): ServerSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** It does not expire before somebody says when. */
+  add(session: SessionFacts): void {
+    this.#sessions.set(session.id, { ...session, expiresAt: Infinity });
   }
 
   /** The session a client comes back to, if it lives and the password is right. */
   resume(id: bigint, password: Uint8Array): ServerSession | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined || password.byteLength !== session.password.byteLength) return undefined;
-    if (!timingSafeEqual(password, session.password)) return undefined;
-    this.touch(session);
-    return session;
-  }
-
-  touch(session: ServerSession): void {
-    session.expiresAt = performance.now() + session.timeoutMs;
+    return timingSafeEqual(password, session.password) ? session : undefined;
   }
 
   /** False when it was not there. */
@@ -51,7 +47,11 @@ export class SessionTable {
     return this.#sessions.delete(id);
   }
 
-  expired(now: number): bigint[] {
-    return [...this.#sessions.values()].filter((session) => session.expiresAt <= now).map((session) => session.id);
+  expired(nowMs: number): bigint[] {
+    return [...this.#sessions.values()].filter((session) => session.expiresAt <= nowMs).map((session) => session.id);
+  }
+
+  copy(): SessionTable {
+    return new SessionTable([...this.#sessions].map(([id, session]) => [id, { ...session, expiresAt: Infinity }]));
   }
 }

@@ -53,11 +53,13 @@ const ownPaths = ["/", "/zookeeper", "/zookeeper/quota"];
 
 /** The nodes, in memory. The order of the checks is Apache's, since it decides which error a caller sees. */
 export class Tree {
-  readonly #nodes = new Map<string, TreeNode>();
+  readonly #nodes: Map<string, TreeNode>;
   #undo: (() => void)[] = [];
   #changes: Change[] = [];
 
-  constructor() {
+  constructor(nodes?: ReadonlyMap<string, TreeNode>) {
+    this.#nodes = new Map(nodes);
+    if (nodes !== undefined) return;
     for (const [path, children] of [
       ["/", ["zookeeper"]],
       ["/zookeeper", ["config", "quota"]],
@@ -66,6 +68,13 @@ export class Tree {
     ] as const) {
       this.#nodes.set(path, newNode({ data: null, acl: openAcl, lifetime: { kind: "persistent" } }, 0n, 0, children));
     }
+  }
+
+  /** The same nodes for another server. */
+  copy(): Tree {
+    const nodes = new Map<string, TreeNode>();
+    for (const [path, node] of this.#nodes) nodes.set(path, { ...node, children: new Set(node.children) });
+    return new Tree(nodes);
   }
 
   get size(): number {
@@ -198,13 +207,15 @@ export class Tree {
 
   /** Nodes whose time is over: expired ones, and containers that had children and have none. */
   overdue(nowMs: number): string[] {
-    const found: string[] = [];
-    for (const [path, { lifetime, children, creations, mtime }] of this.#nodes) {
-      if (children.size > 0) continue;
-      if (lifetime.kind === "container" && creations > 0) found.push(path);
-      if (lifetime.kind === "ttl" && nowMs - mtime > lifetime.ttlMs) found.push(path);
-    }
-    return found;
+    return [...this.#nodes.keys()].filter((path) => this.isOverdue(path, nowMs));
+  }
+
+  isOverdue(path: string, nowMs: number): boolean {
+    const node = this.#nodes.get(path);
+    if (node === undefined || node.children.size > 0) return false;
+    const { lifetime, creations, mtime } = node;
+    if (lifetime.kind === "container") return creations > 0;
+    return lifetime.kind === "ttl" && nowMs - mtime > lifetime.ttlMs;
   }
 }
 

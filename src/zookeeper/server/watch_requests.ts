@@ -2,7 +2,7 @@ import type { JuteReader } from "../jute.ts";
 import { EventType, OpCode, WatcherType } from "../opcodes.ts";
 import type { Caller, Database } from "./database.ts";
 import { Refusal } from "./refusal.ts";
-import type { Answer } from "./write_requests.ts";
+import type { Answer } from "./transaction.ts";
 
 const noRecord: Answer = () => undefined;
 

@@ -1,5 +1,6 @@
 // deployd's client, driven over stdin and stdout like the peers beside it; see test/bench/README.md for the words.
 import { createInterface } from "node:readline";
+import { systemClock } from "../../../src/support/clock.ts";
 import { ZooKeeper } from "../../../src/zookeeper/client.ts";
 
 let sessions: ZooKeeper[] = [];
@@ -15,7 +16,7 @@ function first(): ZooKeeper {
 }
 
 async function connect(servers: string, count: number, sessionTimeoutMs: number): Promise<void> {
-  sessions = Array.from({ length: count }, () => new ZooKeeper({ servers, sessionTimeoutMs }));
+  sessions = Array.from({ length: count }, () => new ZooKeeper({ clock: systemClock, servers, sessionTimeoutMs }));
   await Promise.all(sessions.map((session) => session.connected()));
   say("connected");
 }

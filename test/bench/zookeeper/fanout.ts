@@ -1,3 +1,4 @@
+import { systemClock } from "../../../src/support/clock.ts";
 import { ZooKeeper } from "../../../src/zookeeper/client.ts";
 import type { BenchRun } from "../figure.ts";
 import { calm, cpuMs } from "../processes.ts";
@@ -28,7 +29,7 @@ interface Audience {
  */
 export async function measureFanout(run: BenchRun, servers: string, programs: Programs): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const writer = resources.use(new ZooKeeper({ servers, sessionTimeoutMs }));
+  const writer = resources.use(new ZooKeeper({ clock: systemClock, servers, sessionTimeoutMs }));
   const kazoo = programs.kazoo === undefined ? undefined : await largestAudience(run, writer, servers, programs.kazoo);
   if (kazoo !== undefined) resources.use(kazoo.audience.peer);
   const audiences: Audience[] = [];

@@ -1,3 +1,4 @@
+import { systemClock } from "../../../src/support/clock.ts";
 import { ZooKeeper } from "../../../src/zookeeper/client.ts";
 import type { BenchRun } from "../figure.ts";
 import { median, takingTurns, rounded } from "../statistics.ts";
@@ -14,7 +15,7 @@ const warmUps = 4;
 /** Requests a second of one session that always has the same number of them outstanding. */
 export async function measurePipeline(run: BenchRun, servers: string, programs: Programs): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const writer = resources.use(new ZooKeeper({ servers, sessionTimeoutMs }));
+  const writer = resources.use(new ZooKeeper({ clock: systemClock, servers, sessionTimeoutMs }));
   const peers: Peer[] = [];
   for (const program of present(programs)) {
     const peer = resources.use(await Peer.start(program));

@@ -1,3 +1,4 @@
+import { systemClock } from "../../../src/support/clock.ts";
 import {
   ZooKeeper,
   type Stat,
@@ -80,7 +81,12 @@ export async function observe(
   const clients: ZooKeeper[] = [];
   const client = (chroot: string, options: Partial<ZooKeeperOptions> = {}): ZooKeeper => {
     const server = servers[(turn + clients.length) % servers.length] ?? "";
-    const made = new ZooKeeper({ operationTimeoutMs: 10_000, ...options, servers: server + chroot });
+    const made = new ZooKeeper({
+      clock: systemClock,
+      operationTimeoutMs: 10_000,
+      ...options,
+      servers: server + chroot,
+    });
     clients.push(made);
     // Goes before whatever the case asks; a client that is refused fails later, where the case looks.
     if (servers.length > 1) made.sync("/").catch(() => undefined);

@@ -1,3 +1,4 @@
+import { systemClock } from "../../../src/support/clock.ts";
 import { startDevServer } from "../../../src/zookeeper/server/dev_server.ts";
 import { startEnsemble, startZooKeeper } from "../../support/zookeeper.ts";
 
@@ -31,7 +32,7 @@ export const targets: readonly { readonly name: string; readonly start: () => Pr
   {
     name: "dev server",
     start: async () => {
-      const server = await startDevServer({ reapMs });
+      const server = await startDevServer({ clock: systemClock, reapMs });
       return { servers: [server.connectString], [Symbol.asyncDispose]: () => server.close() };
     },
   },

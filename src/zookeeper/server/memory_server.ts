@@ -1,0 +1,138 @@
+import type { Clock } from "../clock.ts";
+import { JuteWriter } from "../jute.ts";
+import { Database } from "./database.ts";
+import { noFaults } from "./faults.ts";
+import { fourLetterWord } from "./four_letter_words.ts";
+import type { ServerWire } from "./outgoing_packets.ts";
+import { ServerConnection, type Host } from "./server_connection.ts";
+import type { ServerSession } from "./session_table.ts";
+import type { Command, Outcome } from "./transaction.ts";
+
+export interface MemoryServerOptions {
+  readonly clock: Clock;
+  /** The server's unit of time in milliseconds: sessions last at least two of it. Default 200. */
+  readonly tickMs?: number;
+  /** How often nodes past their time to live and empty containers are removed, in milliseconds. Default 60,000. */
+  readonly reapMs?: number;
+}
+
+const maxSessionTimeoutMs = 60_000;
+
+/** A server by itself, in memory, which takes connections from anything that is a wire. */
+export class MemoryServer implements Host {
+  readonly clock: Clock;
+  readonly database = new Database();
+  readonly faults = noFaults();
+  /** Answers may be larger than requests: a directory of 100,000 children is. */
+  readonly writer = new JuteWriter(64 * 1024 * 1024);
+  readonly #tickMs: number;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #startedAt: number;
+  readonly #stopTimers: (() => void)[] = [];
+  #lastSessionId: bigint;
+
+  constructor({ clock, tickMs = 200, reapMs = 60_000 }: MemoryServerOptions) {
+    this.clock = clock;
+    this.#tickMs = tickMs;
+    this.#startedAt = clock.monotonicMs();
+    // As Apache does, ids grow from the clock, so that two runs of a server do not give out the same.
+    this.#lastSessionId = (BigInt(clock.now()) << 16n) & 0x00ff_ffff_ffff_ffffn;
+    this.#every(tickMs, () => {
+      for (const id of this.database.sessions.expired(clock.monotonicMs())) this.expire(id);
+    });
+    this.#every(reapMs, () => {
+      for (const path of this.database.tree.overdue(clock.now())) this.#carryOut({ kind: "reap", path });
+    });
+  }
+
+  /** Takes a connection; what arrives on it goes to the result. Null when it was refused. */
+  accept(wire: ServerWire, remoteAddress: string): ServerConnection | null {
+    if (this.faults.refuse) {
+      wire.terminate();
+      return null;
+    }
+    const connection = new ServerConnection(this, wire, remoteAddress);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Ends a session as if its time were over. False when there is none with this id. */
+  expire(id: bigint): boolean {
+    const ended = this.database.sessions.has(id);
+    if (ended) this.#carryOut({ kind: "close-session", sessionId: id });
+    for (const connection of this.#connections) if (connection.sessionId === id) connection.drop();
+    return ended;
+  }
+
+  dropConnections(): void {
+    for (const connection of this.#connections) connection.drop();
+  }
+
+  close(): void {
+    for (const stop of this.#stopTimers) stop();
+    this.dropConnections();
+  }
+
+  openSession(askedTimeoutMs: number, done: (session: ServerSession | undefined) => void): void {
+    this.#lastSessionId += 1n;
+    const id = this.#lastSessionId;
+    const password = this.clock.randomBytes(16);
+    const timeoutMs = Math.min(maxSessionTimeoutMs, Math.max(2 * this.#tickMs, askedTimeoutMs));
+    this.#carryOut({ kind: "open-session", session: { id, password, timeoutMs } });
+    this.resumeSession(id, password, done);
+  }
+
+  resumeSession(id: bigint, password: Uint8Array, done: (session: ServerSession | undefined) => void): void {
+    const session = this.database.sessions.resume(id, password);
+    if (session !== undefined) this.touch(session);
+    done(session);
+  }
+
+  touch(session: ServerSession): void {
+    session.expiresAt = this.clock.monotonicMs() + session.timeoutMs;
+  }
+
+  commit(command: Command, done: (outcome: Outcome) => void): void {
+    done(this.#carryOut(command));
+  }
+
+  sync(done: () => void): void {
+    done();
+  }
+
+  attached(connection: ServerConnection): void {
+    for (const other of this.#connections) {
+      if (other !== connection && other.sessionId === connection.sessionId) other.drop();
+    }
+  }
+
+  detached(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  fourLetterWord(word: string): string | undefined {
+    return fourLetterWord(word, {
+      connections: this.#connections.size,
+      nodes: this.database.tree.size,
+      sessions: this.database.sessions.ids.length,
+      watches: this.database.watches.data.count + this.database.watches.children.count,
+      zxid: this.database.zxid,
+      uptimeMs: this.clock.monotonicMs() - this.#startedAt,
+    });
+  }
+
+  #carryOut(command: Command): Outcome {
+    return this.database.apply({ zxid: this.database.zxid + 1n, time: this.clock.now(), command }).outcome;
+  }
+
+  #every(ms: number, work: () => void): void {
+    const slot = this.#stopTimers.length;
+    const arm = (): void => {
+      this.#stopTimers[slot] = this.clock.after(ms, () => {
+        work();
+        arm();
+      });
+    };
+    arm();
+  }
+}
