@@ -69,6 +69,12 @@ export const systemClock: Clock = clockOf({
 });
 
 function timer(ms: number, work: () => void, keepsAlive: boolean): () => void {
+  // All but a few, and of these an agent has many: nothing more is made for them than needs be.
+  if (ms <= LONGEST_TIMER_MS) {
+    const handle = setTimeout(work, ms);
+    if (!keepsAlive) handle.unref();
+    return () => clearTimeout(handle);
+  }
   let leftMs = ms;
   let handle: ReturnType<typeof setTimeout>;
   const arm = (): void => {

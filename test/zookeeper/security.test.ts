@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { systemClock, type Clock } from "../../src/support/clock.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type SessionState, type ZooKeeperOptions } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { creatorAcl } from "../../src/zookeeper/records.ts";
@@ -45,7 +45,7 @@ afterAll(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-function open(options: Omit<ZooKeeperOptions, "clock"> & { clock?: Clock }): ZooKeeper {
+function open(options: Partial<ZooKeeperOptions> & { servers: string }): ZooKeeper {
   const client = new ZooKeeper({ clock: systemClock, sessionTimeoutMs: 5_000, onError: () => undefined, ...options });
   opened.push(client);
   return client;
@@ -58,7 +58,7 @@ function mutual(options: Partial<ZooKeeperOptions> = {}): ZooKeeper {
 }
 
 /** The end of a client that is refused: code and reason, and that nothing is tried after it. */
-async function refusal(options: ZooKeeperOptions, port: number): Promise<{ code: string; reason: string }> {
+async function refusal(options: Partial<ZooKeeperOptions>, port: number): Promise<{ code: string; reason: string }> {
   await using proxy = await startProxy(port);
   // A server that is slow because the machine is busy would rightly be tried again.
   const client = open({ ...options, servers: `127.0.0.1:${proxy.port}`, connectTimeoutMs: 30_000 });

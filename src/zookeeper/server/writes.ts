@@ -7,7 +7,7 @@ import type { Answer } from "./transaction.ts";
 import { statOf, type Actor, type Change, type Lifetime, type Tree } from "./tree.ts";
 
 /** One change of one node, or the check of one. */
-export type Edit =
+type Edit =
   | {
       readonly kind: "create";
       readonly opcode: number;
