@@ -63,6 +63,15 @@ describe("jute records", () => {
     expect(readStat(new JuteReader(writer.written))).toEqual(stat);
   });
 
+  test.each([10, 1_000, 20_000, 900_000])("a frame of %d bytes is not overwritten by the next", (size) => {
+    const writer = new JuteWriter();
+    const first = writer.reset().buffer(new Uint8Array(size).fill(1)).frame();
+    writer.reset().buffer(new Uint8Array(size).fill(2)).frame();
+    expect(first.readInt32BE(0)).toBe(size + 4);
+    expect(new JuteReader(first, 4).buffer()).toEqual(Buffer.alloc(size, 1));
+    expect(writer.reset().written.length).toBe(0);
+  });
+
   test("a record over the limit is refused while it is written", () => {
     expect(() => new JuteWriter(100).buffer(new Uint8Array(97))).toThrow(RecordTooLarge);
     expect(new JuteWriter(100).buffer(new Uint8Array(96)).written.length).toBe(100);
