@@ -5,9 +5,12 @@ import { runCtl } from "./ctl/run_ctl.ts";
 import { exitForError, exitForSignal } from "./ctl/exit.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { devCommand } from "./dev/command.ts";
+import { hostMachine } from "./host/machine.ts";
+import { serviceManager } from "./host/sd_notify.ts";
 import { ownUserName } from "./host/user.ts";
 import { packCommand } from "./pack/command.ts";
 import { nearest } from "./schema/problems.ts";
+import { systemClock as clock } from "./support/clock.ts";
 import { version } from "./version.ts";
 
 /*
@@ -47,6 +50,8 @@ async function run(argv: readonly string[]): Promise<number> {
         return await agentCommand(rest, {
           env: process.env,
           version,
+          hostName: hostname(),
+          machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble)),
           stdout: process.stdout,
           onSignal: (listener) => stopListeners.push(listener),
         });
@@ -59,20 +64,22 @@ async function run(argv: readonly string[]): Promise<number> {
           rows: () => process.stdout.rows ?? Number.POSITIVE_INFINITY,
           env: process.env,
           signal: stop.signal,
-          now: () => new Date(),
+          clock,
+          now: () => new Date(clock.now()),
           user: `${ownUserName()}@${hostname()}`,
         });
       case "pack":
-        return await packCommand(rest, { stdout: process.stdout, signal: stop.signal });
+        return await packCommand(rest, { clock, stdout: process.stdout, signal: stop.signal });
       case "dev":
         return await devCommand(rest, {
           stdout: process.stdout,
           stdoutIsTerminal: process.stdout.isTTY,
+          clock,
           signal: stop.signal,
           onSignal: (listener) => stopListeners.push(listener),
         });
       case "doctor":
-        return await doctorCommand(rest, { env: process.env, stdout: process.stdout, signal: stop.signal });
+        return await doctorCommand(rest, { clock, env: process.env, stdout: process.stdout, signal: stop.signal });
       case "version":
       case "--version":
       case "-V":

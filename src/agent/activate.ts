@@ -2,12 +2,10 @@ import { DeployError } from "../core/errors.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import type { CheckSpec, Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
-import { stepFiles } from "../host/step_files.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { flipStep } from "../steps/flip.ts";
-import { systemClock } from "../support/clock.ts";
 import { together } from "../support/wait.ts";
-import { runnerFor, type CommandContext } from "./commands.ts";
+import { probePortsFor, type CommandContext } from "./commands.ts";
 import { untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -35,7 +33,7 @@ export async function flip({ command, recipe, host }: ActivateContext): Promise<
       { code: "manifest-invalid", hint: "Blue and green are its two copies; leave instances out of the agent's file." },
     );
   }
-  await flipStep(command.layout, command.build, stepFiles);
+  await flipStep(command.layout, command.build, host.files);
 }
 
 /**
@@ -68,14 +66,14 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     });
   }
   await state.journal.change({ restarted: { build, processes } });
-  state.proof = { build, attempt: activation.attempt, atMs: systemClock.now() };
+  state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs() };
   state.healthy = true;
 }
 
 /** Watches a proven service for a while. @throws DeployError `check-failed` when it does not stay healthy */
 export async function soakService(context: ActivateContext, remainingMs: number, signal: AbortSignal): Promise<void> {
   const { host, activation, build } = context;
-  const endsAt = systemClock.now() + remainingMs;
+  const endsAt = host.machine.clock.monotonicMs() + remainingMs;
   await together(
     host.instances.map((instance) => async (signal) => {
       const on = host.build(build, activation.deploy, instance);
@@ -91,13 +89,14 @@ async function soakInstance(
   endsAt: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock } = command.machine;
   let failures = 0;
   for (;;) {
-    const leftMs = endsAt - systemClock.now();
+    const leftMs = endsAt - clock.monotonicMs();
     if (leftMs <= 0) return;
-    await systemClock.sleep(Math.min(leftMs, check?.intervalMs ?? leftMs), signal);
+    await clock.sleep(Math.min(leftMs, check?.intervalMs ?? leftMs), signal);
     if (check === null) continue;
-    const result = await probeOnce(check.probe, { run: runnerFor(command) }, signal);
+    const result = await probeOnce(check.probe, probePortsFor(command), signal);
     failures = result.ok ? 0 : failures + 1;
     if (!result.ok && failures > TOLERATED_FAILURES) {
       throw new DeployError(`Cannot keep "${command.build}": it became unhealthy while it soaked (${result.reason}).`, {

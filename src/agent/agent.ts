@@ -1,22 +1,15 @@
 import { join } from "node:path";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
-import { sweepTemps } from "../host/files.ts";
-import { JournalFile } from "../host/journal.ts";
-import { acquireLock } from "../host/lock.ts";
-import { userByName } from "../host/processes.ts";
-import { killOrphans } from "../host/scan.ts";
-import type { ServiceManager } from "../host/sd_notify.ts";
-import { stepFiles } from "../host/step_files.ts";
-import { trafficPorts } from "../host/traffic_ports.ts";
+import type { Machine } from "../machine/machine.ts";
 import { statusApp } from "../status/app.ts";
 import { Metrics } from "../status/metrics.ts";
 import type { StatusView } from "../status/view.ts";
+import { Files } from "../steps/files.ts";
 import { layoutOf } from "../steps/layout.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
+import { every } from "../support/clock.ts";
 import type { HostUser } from "../support/command.ts";
-import { trafficFor } from "../traffic/traffic.ts";
-import { systemClock } from "../support/clock.ts";
 import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
@@ -25,11 +18,11 @@ import { Conductor } from "./conductor.ts";
 import { Front } from "./front.ts";
 import { GateKeeper } from "./gate_keeper.ts";
 import { formerSpec, trafficSpec } from "./instances.ts";
-import { announce, bootId } from "./presence.ts";
+import { JournalFile } from "./journal_file.ts";
+import { announce } from "./presence.ts";
 import { ServiceAgent, type StopSignals } from "./service_agent.ts";
 import { ServiceHost } from "./service_host.ts";
 import { ServiceState } from "./service_state.ts";
-import { openStatusPort } from "./status_port.ts";
 
 export type AgentLog = (
   level: "debug" | "info" | "warn" | "error",
@@ -40,27 +33,29 @@ export type AgentLog = (
 export interface AgentOptions {
   readonly config: AgentConfig & { host: string };
   readonly version: string;
-  readonly isRoot: boolean;
+  readonly machine: Machine;
   readonly log: AgentLog;
-  readonly manager: ServiceManager;
   readonly stop: StopSignals;
 }
 
 /** The whole agent: it runs until it is told to stop, and throws only when it cannot start. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { config, log, manager, stop, version } = options;
-  await stepFiles.makeDirectory(config.root, 0o755);
+  const { config, log, machine, stop, version } = options;
+  const { clock, manager } = machine;
+  const files = new Files(machine.disk, clock.randomBytes);
+  await files.makeDirectory(config.root, 0o755);
   const lockPath = join(config.root, ".agent.lock");
-  await using _lock = await acquireLock(lockPath);
+  await using _lock = await machine.lock.acquire(lockPath);
 
   await using session = new Session({
-    clock: systemClock,
+    clock,
+    dial: machine.network.dial,
     servers: `${config.zookeeper.servers}${config.zookeeper.chroot === "/" ? "" : config.zookeeper.chroot}`,
     sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000,
     auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],
     onError: (error) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
   });
-  const startedAt = new Date().toISOString();
+  const startedAt = new Date(clock.now()).toISOString();
   const told = { sessionLosses: 0, problem: "" };
   session.onEpoch(() => {
     told.sessionLosses += 1;
@@ -85,21 +80,21 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       restart: state.rollPhase,
     })),
   });
-  const metrics = new Metrics(view);
+  const metrics = new Metrics(view, clock);
   const heavy = oneAtATime();
   for (const [service, section] of Object.entries(config.services)) {
-    running.push(await openService(service, section, { options, session, metrics, heavy }));
+    running.push(await openService(service, section, { options, files, session, metrics, heavy }));
   }
-  await using port = openStatusPort(statusApp(view, metrics), config.status.listen);
+  await using port = machine.network.serve(statusApp(view, metrics).fetch, config.status.listen);
   log("info", "the agent has started", { version, status: port.address, root: config.root });
   manager.ready();
-  using _watchdog = keepAlive(manager);
+  using _watchdog = keepAlive(machine);
 
   const record = {
     version,
-    bootId: bootId(),
+    bootId: machine.bootId,
     statusAddress: port.address,
-    pid: process.pid,
+    pid: machine.pid,
     since: startedAt,
     lock: lockPath,
   };
@@ -117,6 +112,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       told.problem = problem;
     },
     onOusted: (error) => ousted.reject(error),
+    clock,
     signal: stop.soon,
   });
 
@@ -129,7 +125,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         service,
         host: config.host,
         zone: config.zone,
-        nowMs: Date.now,
+        clock,
         onSnapshot: (snapshot) => agent.onSnapshot(snapshot),
         onProblem: (error) => log("warn", "cannot read the wish", { service, error: String(error) }),
       },
@@ -157,32 +153,39 @@ async function openService(
   section: ServiceConfig,
   shared: {
     options: AgentOptions;
+    files: Files;
     session: Session;
     metrics: Metrics;
     heavy: <T>(work: () => Promise<T>) => Promise<T>;
   },
 ): Promise<RunningService> {
-  const { options, session, metrics } = shared;
-  const { config, log } = options;
+  const { options, files, session, metrics } = shared;
+  const { config, log, machine } = options;
+  const { clock } = machine;
   const root = section.root ?? join(config.root, service);
   const layout = layoutOf(root);
-  await stepFiles.makeDirectory(root, 0o755);
-  await sweepTemps(root);
-  const orphans = await killOrphans(markerOf(layout));
+  await files.makeDirectory(root, 0o755);
+  await files.sweepTemps(root);
+  const orphans = await machine.processes.endMarked(markerOf(layout));
   if (orphans > 0) log("warn", "ended what a killed agent had left running", { service, processes: orphans });
-  const journal = await JournalFile.open(layout.state, (aside, problems) =>
+  const journal = await JournalFile.open(files, layout.state, (aside, problems) =>
     log("error", "the journal could not be read and was put aside", { service, aside, problems }),
   );
-  const publisher = new StatusPublisher(session, service, config.host);
-  const state = new ServiceState(service, journal, Date.now, (status) => publisher.publish(status));
+  const publisher = new StatusPublisher(session, service, config.host, clock);
+  const state = new ServiceState(
+    service,
+    journal,
+    () => clock.now(),
+    (status) => publisher.publish(status),
+  );
   state.onRestarted = (cost) => metrics.restarted(service, cost);
   const user: HostUser | undefined =
-    options.isRoot && section.run_as !== undefined ? userByName(section.run_as) : undefined;
-  const front = frontOf(service, section, journal);
+    machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
+  const front = frontOf(service, section, journal, machine);
   const agent = new ServiceAgent({
-    host: new ServiceHost({ config, section, root, user, state, front }),
+    host: new ServiceHost({ machine, files, config, section, root, user, state, front }),
     state,
-    gate: new GateKeeper(session, service, config.host, publisher),
+    gate: new GateKeeper(session, service, config.host, publisher, clock),
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>
@@ -201,28 +204,29 @@ function instancesShown({ actual, journal }: ServiceState): StatusView["services
   }));
 }
 
-function frontOf(service: string, section: ServiceConfig, journal: JournalFile): Front {
+function frontOf(service: string, section: ServiceConfig, journal: JournalFile, machine: Machine): Front {
   const { spec, instances } = trafficSpec(section);
   const timeoutMs = section.traffic.timeout_s * 1000;
   return new Front({
     by: spec.by,
-    traffic: trafficFor(spec, service, instances, trafficPorts(), timeoutMs),
+    traffic: machine.traffic.backend(spec, service, instances, timeoutMs),
     instances: instances.map(({ name }) => name),
     journal,
-    bootId: bootId(),
+    bootId: machine.bootId,
     timeoutMs,
     former: (by) => {
       const left = formerSpec(by);
-      return left === null ? null : trafficFor(left, service, [], trafficPorts(), timeoutMs);
+      return left === null ? null : machine.traffic.backend(left, service, [], timeoutMs);
     },
   });
 }
 
-async function conductWhenElected(session: Session, { config, log, stop }: AgentOptions): Promise<void> {
+async function conductWhenElected(session: Session, { config, log, machine, stop }: AgentOptions): Promise<void> {
   let term: AbortController | null = null;
   let conducting: Promise<void> = Promise.resolve();
-  const conductor = () => new Conductor({ session, sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000, log });
-  await new Candidacy(session, config.host).run(
+  const conductor = () =>
+    new Conductor({ session, clock: machine.clock, sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000, log });
+  await new Candidacy(session, config.host, machine.clock).run(
     (elected) => {
       log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
       term?.abort();
@@ -250,10 +254,10 @@ function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
-function keepAlive(manager: ServiceManager): Disposable {
+function keepAlive({ clock, manager }: Machine): Disposable {
   if (manager.watchdogMs === null) return { [Symbol.dispose]: () => {} };
-  const timer = setInterval(() => manager.watchdog(), manager.watchdogMs / 3);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  const stop = every(clock, manager.watchdogMs / 3, () => manager.watchdog());
+  return { [Symbol.dispose]: stop };
 }
 
 function detailOf(state: SessionState): string {

@@ -1,6 +1,7 @@
 import { conductorPath } from "../store/paths.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 import type { Session } from "../zookeeper/session.ts";
 
 /** A handful is enough to survive, and few enough that a change wakes nobody else. */
@@ -14,10 +15,13 @@ const LOOK_AGAIN_MS = 15_000;
 export class Candidacy {
   readonly #session: Session;
   readonly #host: string;
-  readonly #bell = new Bell();
+  readonly #clock: Clock;
+  readonly #bell: Bell;
   #stands = false;
 
-  constructor(session: Session, host: string) {
+  constructor(session: Session, host: string, clock: Clock) {
+    this.#clock = clock;
+    this.#bell = new Bell(clock);
     this.#session = session;
     this.#host = host;
   }
@@ -41,7 +45,7 @@ export class Candidacy {
           say(false);
           if (!signal.aborted) onProblem(error);
         }
-        await this.#bell.wait(LOOK_AGAIN_MS * (0.5 + Math.random()), signal);
+        await this.#bell.wait(LOOK_AGAIN_MS * (0.5 + this.#clock.random()), signal);
       }
     } finally {
       for (const stop of stops) stop();

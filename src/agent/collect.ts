@@ -1,9 +1,6 @@
-import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { removable } from "../core/retention.ts";
-import { errorCodeOf, fileError, removeTree } from "../host/files.ts";
-import { trimLog } from "../host/processes_output.ts";
-import { stepFiles } from "../host/step_files.ts";
+import type { Files } from "../steps/files.ts";
 import { STAGING_PREFIX, type Layout } from "../steps/layout.ts";
 
 export interface Keep {
@@ -18,38 +15,29 @@ export interface Needed {
 }
 
 /** Removes old releases, their logs, and downloads that nobody wants any more. Called only while the host serves its wish. */
-export async function collectGarbage(layout: Layout, keep: Keep, needed: Needed): Promise<string[]> {
+export async function collectGarbage(files: Files, layout: Layout, keep: Keep, needed: Needed): Promise<string[]> {
   const keepAlways = new Set([...needed.proven, ...needed.inUse, ...(needed.current === null ? [] : [needed.current])]);
-  const names = await entriesOf(layout.releases);
+  const names = await files.list(layout.releases);
   const releases = await Promise.all(
-    names.map(async (build) => ({ build, madeAtMs: (await stat(layout.release(build))).ctimeMs })),
+    names.map(async (build) => ({ build, madeAtMs: (await files.look(layout.release(build)))?.touchedAtMs ?? 0 })),
   );
   const removed = removable(releases, keep.releases, keepAlways);
   for (const build of removed) {
     // Renamed first: a release is whole or it is not there, also for an agent that is killed half-way through.
-    await stepFiles.makeDirectory(layout.staging(build), 0o700);
-    await stepFiles.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
-    await removeTree(layout.record(build));
-    await removeTree(join(layout.root, "log", build));
+    await files.makeDirectory(layout.staging(build), 0o700);
+    await files.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
+    await files.removeTree(layout.record(build));
+    await files.removeTree(join(layout.root, "log", build));
   }
   // A service that its start command left behind may write there for as long as it runs.
   if (needed.current !== null) {
     const logs = dirname(layout.log(needed.current, "restart"));
-    for (const name of await entriesOf(logs)) {
-      if (name.startsWith("restart")) await trimLog(join(logs, name), keep.logBytes);
+    for (const name of await files.list(logs)) {
+      if (name.startsWith("restart")) await files.trimLog(join(logs, name), keep.logBytes);
     }
   }
-  for (const name of await entriesOf(layout.root)) {
-    if (name.startsWith(STAGING_PREFIX)) await removeTree(join(layout.root, name));
+  for (const name of await files.list(layout.root)) {
+    if (name.startsWith(STAGING_PREFIX)) await files.removeTree(join(layout.root, name));
   }
   return removed;
-}
-
-async function entriesOf(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (errorCodeOf(error) === "ENOENT") return [];
-    throw fileError(`Cannot list "${directory}"`, error);
-  }
 }

@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
-import { hostname } from "node:os";
 import pino from "pino";
 import { DeployError } from "../core/errors.ts";
-import { readIfThere } from "../host/files.ts";
-import { serviceManager } from "../host/sd_notify.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Files } from "../steps/files.ts";
 import { redact } from "../support/redact.ts";
 import { runAgent, type AgentLog } from "./agent.ts";
 import { agentConfig, requireRunAs } from "./config.ts";
@@ -26,6 +25,9 @@ Example: deployd agent --config ${DEFAULT_CONFIG}
 export interface AgentProcess {
   readonly env: Record<string, string | undefined>;
   readonly version: string;
+  readonly hostName: string;
+  /** @param onTrouble told what the service manager could not be told */
+  readonly machine: (onTrouble: (error: DeployError) => void) => Machine;
   readonly stdout: { write(text: string): void };
   /** Calls back on SIGTERM and SIGINT. */
   onSignal(listener: () => void): void;
@@ -38,16 +40,17 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
     host.stdout.write(agentHelp);
     return 0;
   }
-  const text = await readIfThere(flags.config);
+  let log: AgentLog = () => {};
+  const machine = host.machine((error) => log("warn", error.explained, {}));
+  const text = await new Files(machine.disk, machine.clock.randomBytes).readIfThere(flags.config);
   if (text === null) {
     throw new DeployError(`Cannot start the agent: there is no file ${flags.config}.`, {
       code: "config-invalid",
       hint: "Name one with --config, or begin with the sample that install.sh puts in /etc/deployd.",
     });
   }
-  const config = agentConfig(text, flags.config, host.env, hostname());
-  const isRoot = process.geteuid?.() === 0;
-  requireRunAs(config, isRoot, flags.config);
+  const config = agentConfig(text, flags.config, host.env, host.hostName);
+  requireRunAs(config, machine.isRoot, flags.config);
   if (flags.check) {
     host.stdout.write(
       `${flags.config} is valid: host ${config.host}, services ${Object.keys(config.services).join(", ")}\n`,
@@ -56,17 +59,16 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
   }
 
   const logger = pino({ level: config.log_level, base: { host: config.host } });
-  const log: AgentLog = (level, message, facts) => logger[level](facts, redact(message));
+  log = (level, message, facts) => logger[level](facts, redact(message));
   const soon = new AbortController();
   const now = new AbortController();
   host.onSignal(() => {
     if (soon.signal.aborted) return now.abort(new Error("told to stop twice"));
     log("info", "the agent is told to stop", {});
     soon.abort(new Error("the agent stops"));
-    setTimeout(() => now.abort(new Error("the agent stops")), GRACE_MS).unref();
+    machine.clock.afterIdly(GRACE_MS, () => now.abort(new Error("the agent stops")));
   });
-  const manager = serviceManager(host.env, (error) => log("warn", error.explained, {}));
-  await runAgent({ config, version: host.version, isRoot, log, manager, stop: { soon: soon.signal, now: now.signal } });
+  await runAgent({ config, version: host.version, machine, log, stop: { soon: soon.signal, now: now.signal } });
   return 0;
 }
 

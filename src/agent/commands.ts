@@ -1,14 +1,12 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { Instance } from "../core/traffic.ts";
-import { runCommand } from "../host/processes.ts";
-import { readWithTime } from "../host/files.ts";
-import { INSTANCE_VARIABLE, MARKER_PART, processFact } from "../host/scan.ts";
-import { descendantsOf, listens } from "../host/scan_tree.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { ProbePorts } from "../probe/probe.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
-import { systemClock } from "../support/clock.ts";
-import type { HostUser, RunCommand } from "../support/command.ts";
+import type { Files } from "../steps/files.ts";
+import { INSTANCE_VARIABLE, type HostUser, type RunCommand } from "../support/command.ts";
 
 /** One copy of a service as the host's own file has it. */
 export interface HostInstance extends Instance {
@@ -17,7 +15,8 @@ export interface HostInstance extends Instance {
   readonly alone: boolean;
 }
 
-export interface CommandContext {
+/** A command of a build as its words may name it. */
+export interface CommandFacts {
   readonly host: string;
   readonly service: string;
   readonly build: string;
@@ -26,15 +25,22 @@ export interface CommandContext {
   /** Null for what concerns all of them: the install steps. */
   readonly instance: HostInstance | null;
   readonly layout: Layout;
-  readonly user: HostUser | undefined;
   /** The host's own variables for this service. */
   readonly env: Readonly<Record<string, string>>;
+}
+
+export interface CommandContext extends CommandFacts {
+  readonly machine: Machine;
+  readonly files: Files;
+  readonly user: HostUser | undefined;
   readonly supervisordConfig: string | null;
   readonly maxLogBytes: number;
+  /** One for each command: when it ends what it left is ended, but not what another one runs at the same time. */
+  readonly nextMarker: () => string;
 }
 
 /** What commands find in their environment and `${NAME}` stands for in a manifest (docs/manifest.md). */
-export function variablesOf(context: CommandContext): Record<string, string> {
+export function variablesOf(context: CommandFacts): Record<string, string> {
   const { layout, build, instance } = context;
   return {
     ...context.env,
@@ -60,14 +66,6 @@ export function markerOf(layout: Layout): string {
   return `step:${layout.root}`;
 }
 
-let commands = 0;
-
-/** One for each command: when it ends what it left is ended, but not what another one runs at the same time. */
-function nextMarker(layout: Layout): string {
-  commands += 1;
-  return `${markerOf(layout)}${MARKER_PART}${commands}`;
-}
-
 /** Every instance has a log of its own where there are several. */
 export function logLabel(instance: HostInstance | null, label: string): string {
   return instance === null || instance.alone ? label : `${label}-${instance.name}`;
@@ -75,9 +73,9 @@ export function logLabel(instance: HostInstance | null, label: string): string {
 
 /** Commands of one build: its own words run as the service's user, the agent's (systemctl) as the agent. */
 export function runnerFor(context: CommandContext): RunCommand {
-  const { layout, build, instance } = context;
+  const { layout, build, instance, machine } = context;
   return (run, { background, timeoutMs, label, as, signal }) =>
-    runCommand({
+    machine.commands.run({
       run,
       // What talks to a supervisor has the agent's rights: nothing of the service's, no PATH and no directory, reaches it.
       cwd: as === "service" ? layout.release(build) : "/",
@@ -89,19 +87,27 @@ export function runnerFor(context: CommandContext): RunCommand {
       // Stop and start are two commands of one restart, and the second must not hide what the first one said.
       log: label === "restart" ? "append" : "replace",
       background,
-      ...(background === "kill" ? { marker: nextMarker(layout) } : {}),
+      ...(background === "kill" ? { marker: context.nextMarker() } : {}),
       signal,
     });
 }
 
+/** What asking one of its instances needs. */
+export function probePortsFor(context: CommandContext): ProbePorts {
+  const { clock, probes } = context.machine;
+  return { run: runnerFor(context), probes, clock };
+}
+
 export function supervisorPortsFor(context: CommandContext, pidFiles: readonly string[]): SupervisorPorts {
+  const { clock, pid, processes } = context.machine;
   return {
     run: runnerFor(context),
-    clock: systemClock,
-    processFact,
-    kill: (pid, signal) => process.kill(pid, signal),
-    descendants: descendantsOf,
-    listens,
+    clock,
+    ownPid: pid,
+    processFact: processes.fact,
+    kill: processes.kill,
+    descendants: processes.descendants,
+    listens: processes.listens,
     supervisordConfig: context.supervisordConfig,
     ...guardedPidFiles(context, pidFiles),
   };
@@ -112,15 +118,15 @@ export function supervisorPortsFor(context: CommandContext, pidFiles: readonly s
  * signalled on its word, so such a file names a process of that user or none.
  */
 function guardedPidFiles(
-  { layout, user }: CommandContext,
+  { files, layout, machine, user }: CommandContext,
   pidFiles: readonly string[],
 ): Pick<SupervisorPorts, "readWithTime"> {
   return {
     readWithTime: async (path) => {
-      const file = await readWithTime(path);
+      const file = await files.readWithTime(path);
       if (file === null || user === undefined || pidFiles.includes(path.replace(/\.oldbin$/, ""))) return file;
       if (!path.startsWith(join(layout.root, "/"))) return file;
-      const fact = await processFact(Number(file.text.trim()));
+      const fact = await machine.processes.fact(Number(file.text.trim()));
       if (fact === null || fact.uid === user.uid) return file;
       throw new DeployError(`Cannot signal process ${file.text.trim()} named by ${path}: it is not ${user.name}'s.`, {
         code: "policy-refused",

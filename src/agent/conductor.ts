@@ -9,7 +9,8 @@ import { ServiceMirror } from "../store/mirror.ts";
 import { agentsPath, servicesPath } from "../store/paths.ts";
 import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
-import { Bell } from "../support/bell.ts";
+import { Bell, pause } from "../support/bell.ts";
+import { every, type Clock } from "../support/clock.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -23,6 +24,7 @@ const MAX_REFRESHES = 3;
 
 export interface ConductorOptions {
   readonly session: Session;
+  readonly clock: Clock;
   readonly sessionTimeoutMs: number;
   readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
 }
@@ -35,18 +37,19 @@ export class Conductor {
   readonly #options: ConductorOptions;
   readonly #mirrors = new Map<string, ServiceMirror>();
   readonly #missingSince = new Map<string, number>();
-  readonly #bell = new Bell();
+  readonly #bell: Bell;
   #alive = new Set<string>();
   #servicesStale = true;
   #agentsStale = true;
 
   constructor(options: ConductorOptions) {
     this.#options = options;
+    this.#bell = new Bell(options.clock);
   }
 
   /** Conducts until the signal is aborted: elected no more, or the agent ends. */
   async run(signal: AbortSignal): Promise<void> {
-    const { session, log } = this.#options;
+    const { session, clock, log } = this.#options;
     const { client } = session;
     let removals: { remove(): Promise<void> }[] = [];
     try {
@@ -61,7 +64,7 @@ export class Conductor {
           this.#markAll();
         }
         await this.#bell.wait(TICK_MS, signal);
-        await new Bell().wait(COALESCE_MS, signal);
+        await pause(clock, COALESCE_MS, signal);
       }
     } finally {
       await Promise.allSettled(removals.map((removal) => removal.remove()));
@@ -69,7 +72,8 @@ export class Conductor {
   }
 
   async #watch(signal: AbortSignal): Promise<{ remove(): Promise<void> }[]> {
-    const { client } = this.#options.session;
+    const { clock, session } = this.#options;
+    const { client } = session;
     try {
       return [
         await client.addWatch(servicesPath, "persistent-recursive", (event) => this.#onService(event), { signal }),
@@ -78,8 +82,8 @@ export class Conductor {
     } catch (error) {
       // Servers before 3.6 know no such watch; then every tick reads everything.
       if (!isZooKeeperError(error, "UNIMPLEMENTED")) throw error;
-      const timer = setInterval(() => this.#markAll(), TICK_MS);
-      return [{ remove: async () => clearInterval(timer) }];
+      const stop = every(clock, TICK_MS, () => this.#markAll());
+      return [{ remove: async () => stop() }];
     }
   }
 
@@ -120,11 +124,11 @@ export class Conductor {
   }
 
   async #conductService(mirror: ServiceMirror): Promise<void> {
-    const { session, sessionTimeoutMs, log } = this.#options;
+    const { session, clock, sessionTimeoutMs, log } = this.#options;
     // What changed while it was read is read as well: a failure must not be judged by a status from before it.
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
     await this.#adopt(mirror);
-    const nowMs = Date.now();
+    const nowMs = clock.monotonicMs();
     this.#noteMissing(mirror, nowMs);
     const counted = deploysThatCount(mirror);
     const actions = conduct({
@@ -165,10 +169,10 @@ export class Conductor {
   async #adopt(mirror: ServiceMirror): Promise<void> {
     const { enabled, canary } = mirror.wishes;
     if ((enabled === null || enabled.deploy !== undefined) && (canary === null || canary.deploy !== undefined)) return;
-    const { session, log } = this.#options;
+    const { session, clock, log } = this.#options;
     try {
-      const now = new Date();
-      const id = await adoptWish(session.client, mirror.service, newDeployId(now, Math.random), now);
+      const now = new Date(clock.now());
+      const id = await adoptWish(session.client, mirror.service, newDeployId(now, clock.random), now);
       if (id !== null) log("info", "a wish written by hand became a deploy", { service: mirror.service, deploy: id });
     } catch (error) {
       log("warn", "a wish written by hand cannot be followed", { service: mirror.service, error: String(error) });
@@ -180,12 +184,13 @@ export class Conductor {
 
   /** False when what was read is out of date, so that nothing more should be decided from it. */
   async #carryOut(mirror: ServiceMirror, action: RolloutAction): Promise<boolean> {
-    const zk = this.#options.session.client;
+    const { clock, session } = this.#options;
+    const zk = session.client;
     const { service } = mirror;
     const deploy = mirror.deploys.get(action.deploy);
     if (deploy === undefined) return false;
-    const now = new Date();
-    const move = (host: string) => ({ service, deploy: action.deploy, host, signal: AbortSignal.timeout(30_000) });
+    const now = new Date(clock.now());
+    const move = (host: string) => ({ service, deploy: action.deploy, host, signal: clock.deadline(30_000) });
     try {
       switch (action.kind) {
         case "grant": {

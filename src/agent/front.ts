@@ -1,6 +1,6 @@
 import type { TrafficSpec } from "../core/traffic.ts";
-import type { JournalFile } from "../host/journal.ts";
 import type { Traffic } from "../traffic/ports.ts";
+import type { JournalFile } from "./journal_file.ts";
 
 export interface FrontOptions {
   readonly by: TrafficSpec["by"];

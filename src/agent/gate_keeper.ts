@@ -4,6 +4,7 @@ import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
 import { readGrant } from "../store/grants.ts";
 import { statusPath } from "../store/paths.ts";
 import { readRecord } from "../store/records.ts";
+import type { Clock } from "../support/clock.ts";
 import type { StatusPublisher } from "../store/publish.ts";
 import type { Session } from "../zookeeper/session.ts";
 
@@ -13,8 +14,10 @@ export class GateKeeper {
   readonly #service: string;
   readonly #host: string;
   readonly #publisher: StatusPublisher;
+  readonly #clock: Clock;
 
-  constructor(session: Session, service: string, host: string, publisher: StatusPublisher) {
+  constructor(session: Session, service: string, host: string, publisher: StatusPublisher, clock: Clock) {
+    this.#clock = clock;
     this.#session = session;
     this.#service = service;
     this.#host = host;
@@ -68,7 +71,7 @@ export class GateKeeper {
         { service: this.#service, deploy, host: this.#host, signal },
         { reason, build, healthy, since },
         status,
-        new Date(),
+        new Date(this.#clock.now()),
         lastRoll?.deploy === deploy && lastRoll.build === build ? lastRoll : null,
       ),
     );

@@ -1,8 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { CheckSpec } from "../core/recipe.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
-import { systemClock } from "../support/clock.ts";
-import { logLabel, runnerFor, type CommandContext } from "./commands.ts";
+import { logLabel, probePortsFor, type CommandContext } from "./commands.ts";
 import type { HostInstance } from "./commands.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -25,7 +24,7 @@ export async function isHealthy(
     () => null,
   );
   if (check === null) return served?.kind !== "down";
-  return (await probeOnce(check.probe, { run: runnerFor(on.command) }, signal)).ok;
+  return (await probeOnce(check.probe, probePortsFor(on.command), signal)).ok;
 }
 
 /** @throws DeployError `check-failed` with the last answer, `aborted` */
@@ -37,10 +36,9 @@ export async function untilHealthy(check: CheckSpec, command: CommandContext, si
       successes: check.successes,
       minHealthyMs: check.minHealthyMs,
       deadlineMs: check.deadlineMs,
-      clock: systemClock,
       signal,
     },
-    { run: runnerFor(command) },
+    probePortsFor(command),
   );
   if (health.kind === "healthy") return;
   const last = health.last.ok ? "the last one passed, but not often enough in a row" : health.last.reason;

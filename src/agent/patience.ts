@@ -1,12 +1,18 @@
 import { backoffMs } from "../support/backoff.ts";
-import { Bell } from "../support/bell.ts";
+import { pause } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 
 const PAUSE = { firstMs: 500, maxMs: 30_000 };
 
 /** Counts the tries of one thing at a time, and waits longer after each. */
 export class Patience {
+  readonly #clock: Clock;
   #what = "";
   #tries = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** @returns how often `what` has now failed in a row */
   failed(what: string): number {
@@ -17,6 +23,6 @@ export class Patience {
 
   /** Ends early when the signal is aborted; that is no error. */
   async pause(signal: AbortSignal): Promise<void> {
-    await new Bell().wait(PAUSE.firstMs + backoffMs(this.#tries, PAUSE, Math.random), signal);
+    await pause(this.#clock, PAUSE.firstMs + backoffMs(this.#tries, PAUSE, this.#clock.random), signal);
   }
 }

@@ -1,5 +1,4 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import { stepFiles } from "../host/step_files.ts";
 import { extractStep } from "../steps/extract.ts";
 import { fetchStep } from "../steps/fetch.ts";
 import { installStep } from "../steps/install.ts";
@@ -22,7 +21,7 @@ export async function prepareStep(
   signal: AbortSignal,
 ): Promise<void> {
   const { state, command } = context;
-  const { config, section } = context.host;
+  const { config, section, files, machine } = context.host;
   const { build, deploy, service, layout } = command;
   const record = state.snapshot.build;
   if (record === null) {
@@ -33,7 +32,8 @@ export async function prepareStep(
     });
   }
   const work: BuildWork = { service, build, deploy, layout, record };
-  const ports = { files: stepFiles, run: runnerFor(command), signal };
+  const { archive, network } = machine;
+  const ports = { files, archive, network, run: runnerFor(command), signal };
   switch (step) {
     case "fetch":
       await context.heavy(() =>

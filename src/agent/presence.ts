@@ -1,20 +1,11 @@
-import { readFileSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
 import { agentRecordSchema, type AgentRecord } from "../schema/znodes.ts";
 import { agentPath, agentsPath } from "../store/paths.ts";
 import { encode, ensurePath, readRecord } from "../store/records.ts";
-import { Bell } from "../support/bell.ts";
+import { pause } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
-
-/** Tells one boot of the kernel from the next (random(4), /proc/sys/kernel/random/boot_id). */
-export function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
-}
 
 export interface PresenceRecord extends AgentRecord {
   /** The directory whose lock this agent holds. */
@@ -29,6 +20,7 @@ export interface Announcement {
   readonly onWaiting: (problem: string) => void;
   /** Told when another agent has taken the name later, while this one's session had expired. */
   readonly onOusted: (error: DeployError) => void;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +33,7 @@ const LOOK_AGAIN_MS = 1_000;
  * be alive.
  */
 export async function announce(options: Announcement): Promise<void> {
-  const { session, host, record, onWaiting, onOusted, signal } = options;
+  const { session, host, record, onWaiting, onOusted, clock, signal } = options;
   const path = agentPath(host);
   while (!signal.aborted) {
     try {
@@ -60,7 +52,7 @@ export async function announce(options: Announcement): Promise<void> {
       if (signal.aborted) return;
       if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onWaiting(`cannot announce this agent: ${String(error)}`);
     }
-    await new Bell().wait(LOOK_AGAIN_MS, signal);
+    await pause(clock, LOOK_AGAIN_MS, signal);
   }
 }
 

@@ -13,18 +13,14 @@ import {
 } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { Activation, Roll, RollCounts } from "../core/types.ts";
-import { leadersOf, socketInodesOf } from "../host/instance_pids.ts";
-import { stepFiles } from "../host/step_files.ts";
-import { trafficPorts } from "../host/traffic_ports.ts";
 import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import { tellApp } from "../restart/tell.ts";
-import { systemClock } from "../support/clock.ts";
-import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
 import type { ActivateContext } from "./activate.ts";
-import { logLabel, runnerFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
+import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
 import { isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
+import { leadersOf } from "./leaders.ts";
 import { frontProbe, verifyFront } from "./verify.ts";
 
 /** How long the last client may take where the build does not say; in milliseconds. */
@@ -79,7 +75,7 @@ export async function restartBatch(
   await state.journal.change({ activation: { ...activation, phase: { ...phase, restart: begun } } });
   state.proof = null;
   for (const { command } of members.values()) {
-    await stepFiles.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
+    await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
   }
   const cost = { counts: noCounts, touched: false };
   const ports = rollPorts(context, members, cost);
@@ -167,6 +163,7 @@ function rollPorts(
 ): RollPorts {
   const { host, state } = context;
   const { front, section } = host;
+  const { clock } = host.machine;
   const { traffic } = section;
   const [first] = members.values();
   const probe = frontProbe(traffic, first?.recipe.check ?? null, first?.command.instance?.port ?? null);
@@ -192,10 +189,10 @@ function rollPorts(
     verify:
       probe === null || first === undefined
         ? null
-        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, runnerFor(first.command), signal),
-    clock: systemClock,
+        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probePortsFor(first.command), signal),
+    clock,
     onPhase: (phase) => {
-      state.rollPhase = { phase, batch: [...members.keys()], sinceMs: systemClock.now() };
+      state.rollPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
     },
     onTouch: () => (cost.touched = true),
     onCounts: (counts) => (cost.counts = counts),
@@ -204,14 +201,14 @@ function rollPorts(
 
 function instancePorts(host: ServiceHost, name: string, { command, recipe, restart, drain }: Member): InstancePorts {
   const { alone, port } = host.instance(name);
-  const files = trafficPorts();
+  const { processes, probes, traffic } = host.machine;
   const { check } = recipe;
   const ports = supervisorPortsFor(command, host.policy.pidFiles);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
     const uid = command.user?.uid ?? null;
-    const told = pids.length > 0 ? pids : await leadersOf(host.layout.root, alone ? null : name, uid);
-    await tellApp(word, told, (pid, name) => ports.kill(pid, name), signal);
+    const told = pids.length > 0 ? pids : leadersOf(await processes.of(host.layout.root), alone ? null : name, uid);
+    await tellApp(word, told, { kill: ports.kill, probes }, signal);
   };
   return {
     supervisor: supervisorFor(restart, ports),
@@ -222,7 +219,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
     resume: (pids, signal) => tell(drain?.resume, pids, signal),
     busy: async (pids, signal) =>
       pids === null
-        ? ((await host.front.traffic.busy(name, signal)) ?? (port === null ? null : openAt(port, files)))
-        : countOpen(await readTcpTables(files), { inodes: await socketInodesOf(pids) }),
+        ? ((await host.front.traffic.busy(name, signal)) ?? (port === null ? null : await traffic.openAt(port)))
+        : await processes.openConnections(pids),
   };
 }

@@ -3,13 +3,12 @@ import { decide, nothingToProtect, type Permission, type Step } from "../core/pl
 import { rungOf } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
-import type { Observation } from "../host/observe.ts";
 import type { WishSnapshot } from "../store/follow.ts";
 import { Bell } from "../support/bell.ts";
-import { systemClock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
+import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, rollTold, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { Patience } from "./patience.ts";
 import { prepareStep } from "./prepare.ts";
@@ -46,14 +45,16 @@ export interface StopSignals {
 export class ServiceAgent {
   readonly #options: ServiceAgentOptions;
   readonly #outcome: OutcomePorts;
-  readonly #bell = new Bell();
-  readonly #patience = new Patience();
+  readonly #bell: Bell;
+  readonly #patience: Patience;
   readonly #steady: SteadyCheck;
   #interrupt = new AbortController();
 
   constructor(options: ServiceAgentOptions) {
     const { state, host, gate, onEnd } = options;
     this.#options = options;
+    this.#bell = new Bell(host.machine.clock);
+    this.#patience = new Patience(host.machine.clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#steady = new SteadyCheck(state);
   }
@@ -72,11 +73,12 @@ export class ServiceAgent {
   }
 
   async run(stop: StopSignals): Promise<void> {
+    const { clock } = this.#options.host.machine;
     await this.#assertTraffic(stop.soon);
     while (!stop.soon.aborted) {
       this.#interrupt = new AbortController();
       let step: Step | null = null;
-      const startedAt = performance.now();
+      const startedAt = clock.monotonicMs();
       try {
         step = await this.#next();
         const waits = step.step === "idle" || step.step === "ask";
@@ -84,7 +86,7 @@ export class ServiceAgent {
         await this.#take(step, stop);
         if (!waits) this.#options.state.trouble = null;
         const rung = rungOf(step);
-        if (rung !== null) this.#options.onStep(rung, { seconds: (performance.now() - startedAt) / 1000 });
+        if (rung !== null) this.#options.onStep(rung, { seconds: (clock.monotonicMs() - startedAt) / 1000 });
       } catch (thrown) {
         const error = asDeployError(thrown, `Cannot ${step?.step ?? "look"}`);
         const calledOff = error.code === "aborted" && (stop.soon.aborted || this.#interrupt.signal.aborted);
@@ -103,7 +105,12 @@ export class ServiceAgent {
       await host.front.assert(signal);
     } catch (error) {
       if (signal.aborted) return;
-      const failure = failureOf(null, asDeployError(error, "Cannot put traffic in order"), state.step);
+      const failure = failureOf(
+        null,
+        asDeployError(error, "Cannot put traffic in order"),
+        state.step,
+        host.machine.clock.now(),
+      );
       this.#say("error", `${failure.message} ${failure.hint}`, {});
     }
   }
@@ -121,7 +128,7 @@ export class ServiceAgent {
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await this.#maxInstalls(observation),
       batch: host.batch,
-      nowMs: systemClock.now(),
+      nowMs: host.machine.clock.monotonicMs(),
     });
   }
 
@@ -180,7 +187,7 @@ export class ServiceAgent {
         return;
       }
       case "refuse":
-        return condemn(this.#outcome, { ...step.failure, atMs: systemClock.now() });
+        return condemn(this.#outcome, { ...step.failure, atMs: host.machine.clock.now() });
       case "ask":
         if (journal.now.asked?.attempt !== step.attempt) {
           await journal.change({ asked: { deploy: step.deploy, attempt: step.attempt } });
@@ -203,7 +210,7 @@ export class ServiceAgent {
       case "soak":
         return this.#activate(step, stop);
       case "turn-back":
-        return turnBack(this.#outcome, { ...step.failure, atMs: systemClock.now() });
+        return turnBack(this.#outcome, { ...step.failure, atMs: host.machine.clock.now() });
       case "give-up":
         return giveUp(this.#outcome, step.healthy);
       case "finish":
@@ -239,7 +246,7 @@ export class ServiceAgent {
       const current = actual.current.kind === "link" ? actual.current.build : null;
       const { proven } = state.journal.now;
       const { releases, log_bytes: logBytes } = host.config.limits;
-      await collectGarbage(host.layout, { releases, logBytes }, { current, proven, inUse });
+      await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
     }
     await this.#waitSteadily(signal);
   }
@@ -253,7 +260,7 @@ export class ServiceAgent {
 
   /** The one place where a step's failure becomes the next decision. */
   async #onFailure(step: Step | null, error: DeployError, stop: StopSignals): Promise<void> {
-    const failure = failureOf(step, error, this.#options.state.step);
+    const failure = failureOf(step, error, this.#options.state.step, this.#options.host.machine.clock.now());
     const rung = step === null ? null : rungOf(step);
     if (rung !== null) this.#options.onStep(rung, { failure: error.code });
     switch (step?.step) {

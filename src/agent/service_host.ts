@@ -3,19 +3,22 @@ import type { Recipe, RestartSpec } from "../core/recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
 import type { Activation } from "../core/types.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
-import { observe, readCurrent, type Observation } from "../host/observe.ts";
-import { stepFiles } from "../host/step_files.ts";
+import type { Machine } from "../machine/machine.ts";
 import { mainPids } from "../restart/supervisor.ts";
+import type { Files } from "../steps/files.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
 import { readRecipe } from "../steps/manifest.ts";
-import type { HostUser } from "../support/command.ts";
+import { MARKER_PART, type HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
-import { supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
+import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
 import type { Front } from "./front.ts";
 import { hostInstances } from "./instances.ts";
+import { observe, readCurrent, type Observation } from "./observe.ts";
 import type { ServiceState } from "./service_state.ts";
 
 export interface ServiceHostOptions {
+  readonly machine: Machine;
+  readonly files: Files;
   readonly config: AgentConfig & { host: string };
   readonly section: ServiceConfig;
   readonly root: string;
@@ -32,6 +35,8 @@ export interface BuildOnHost {
 
 /** One service on this host: what lies on its disk, what runs, and how each of its builds is run here. */
 export class ServiceHost {
+  readonly machine: Machine;
+  readonly files: Files;
   readonly layout: Layout;
   readonly config: AgentConfig & { host: string };
   readonly section: ServiceConfig;
@@ -43,9 +48,12 @@ export class ServiceHost {
   readonly minAvailable: number;
   readonly #user: HostUser | undefined;
   readonly #state: ServiceState;
+  #commands = 0;
 
-  constructor({ config, section, root, user, state, front }: ServiceHostOptions) {
+  constructor({ machine, files, config, section, root, user, state, front }: ServiceHostOptions) {
     const named = (section.instances ?? []).map(({ name }) => name);
+    this.machine = machine;
+    this.files = files;
     this.layout = layoutOf(root);
     this.config = config;
     this.section = section;
@@ -61,7 +69,7 @@ export class ServiceHost {
   async observe(): Promise<Observation> {
     const state = this.#state;
     const { target, build: record } = state.snapshot;
-    const current = await readCurrent(this.layout);
+    const current = await readCurrent(this.layout, this.files);
     // A supervisor is asked about the build that it was started for.
     const specs = new Map(
       await Promise.all(
@@ -72,6 +80,8 @@ export class ServiceHost {
       ),
     );
     const observation = await observe({
+      files: this.files,
+      processes: this.machine.processes,
       layout: this.layout,
       journal: state.journal.now,
       wanted: target.kind === "build" ? { build: target.build, record } : null,
@@ -94,6 +104,8 @@ export class ServiceHost {
     const current = this.#state.actual?.current;
     const previous = current?.kind === "link" && current.build !== build ? current.build : null;
     const command: CommandContext = {
+      machine: this.machine,
+      files: this.files,
       host: this.config.host,
       service: this.#state.service,
       build,
@@ -105,16 +117,17 @@ export class ServiceHost {
       env: this.section.env,
       supervisordConfig: this.section.supervisord_config ?? null,
       maxLogBytes: this.config.limits.log_bytes,
+      nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,
     };
     // What concerns all instances still has their variables in its manifest; any of them will do to read it.
     const variables = variablesOf({ ...command, instance: instance ?? this.instances[0] ?? null });
-    const recipe = () => readRecipe(this.#state.service, build, this.layout, this.section, variables, stepFiles);
+    const recipe = () => readRecipe(this.#state.service, build, this.layout, this.section, variables, this.files);
     return { command, recipe };
   }
 
   /** The build that `current` points at, as this host runs it; null where there is none. */
   async current(instance: HostInstance | null = null): Promise<BuildOnHost | null> {
-    const link = await readCurrent(this.layout);
+    const link = await readCurrent(this.layout, this.files);
     return link.kind === "link" ? this.build(link.build, "", instance) : null;
   }
 
@@ -143,6 +156,6 @@ export class ServiceHost {
     const current = await this.current(instance);
     if (current === null || spec === null || spec.by === "command") return null;
     const ports = supervisorPortsFor(current.command, this.policy.pidFiles);
-    return mainPids(spec, ports, AbortSignal.timeout(spec.timeoutMs)).catch(() => null);
+    return mainPids(spec, ports, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
   }
 }

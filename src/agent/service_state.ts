@@ -3,8 +3,8 @@ import { hostStatus } from "../core/status.ts";
 import type { RollCounts, StepFailure } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
-import type { JournalFile } from "../host/journal.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/follow.ts";
+import type { JournalFile } from "./journal_file.ts";
 
 /** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
 export class ServiceState {

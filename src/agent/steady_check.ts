@@ -1,4 +1,3 @@
-import { systemClock } from "../support/clock.ts";
 import { TOLERATED_FAILURES } from "./activate.ts";
 import { isHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -15,7 +14,7 @@ const LONGEST_CHECK_MS = 60_000;
  */
 export class SteadyCheck {
   readonly #state: ServiceState;
-  #lastMs = 0;
+  #nextMs = Number.NEGATIVE_INFINITY;
   readonly #failures = new Map<string, number>();
 
   constructor(state: ServiceState) {
@@ -23,9 +22,9 @@ export class SteadyCheck {
   }
 
   async look(host: ServiceHost): Promise<void> {
-    const nowMs = systemClock.now();
-    if (nowMs - this.#lastMs < EVERY_MS) return;
-    this.#lastMs = nowMs;
+    const nowMs = host.machine.clock.monotonicMs();
+    if (nowMs < this.#nextMs) return;
+    this.#nextMs = nowMs + EVERY_MS;
     // Also where health cannot be asked for: a manifest that cannot be read must not keep an instance off.
     await this.#lookAtTraffic(host);
     await this.#lookAtHealth(host);
@@ -47,7 +46,7 @@ export class SteadyCheck {
 
   /** Null for one whose failure may have been a hiccup. */
   async #isWell(host: ServiceHost, name: string): Promise<boolean | null> {
-    const ok = await isHealthy(host, this.#state, host.instance(name), AbortSignal.timeout(LONGEST_CHECK_MS));
+    const ok = await isHealthy(host, this.#state, host.instance(name), host.machine.clock.deadline(LONGEST_CHECK_MS));
     const failures = ok ? 0 : (this.#failures.get(name) ?? 0) + 1;
     this.#failures.set(name, failures);
     if (ok) return true;
@@ -56,7 +55,7 @@ export class SteadyCheck {
 
   /** Somebody may have flushed our rules, and an instance that was left without traffic may be well again. */
   async #lookAtTraffic(host: ServiceHost): Promise<void> {
-    const signal = AbortSignal.timeout(LONGEST_CHECK_MS);
+    const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
     await host.front.assert(signal);
     if (this.#state.journal.now.activation !== null) return;
     await host.front.settle((name) => isHealthy(host, this.#state, host.instance(name), signal), signal);

@@ -4,10 +4,9 @@ import { rungOf } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { redact } from "../support/redact.ts";
-import { systemClock } from "../support/clock.ts";
 
 /** An error as the journal and the status keep it: without secrets, with the end of the step's output. */
-export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep): StepFailure {
+export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep, atMs: number): StepFailure {
   const { cause } = error;
   const tail = typeof cause === "object" && cause !== null && "tail" in cause ? String(cause.tail) : "";
   return {
@@ -16,6 +15,6 @@ export function failureOf(step: Step | null, error: DeployError, standsOn: HostS
     hint: redact(error.hint),
     step: (step === null ? null : rungOf(step)) ?? standsOn,
     log: redact(tail),
-    atMs: systemClock.now(),
+    atMs,
   };
 }

@@ -1,9 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { CheckSpec, ProbeSpec } from "../core/recipe.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
-import { probeUntilHealthy } from "../probe/probe.ts";
-import type { RunCommand } from "../support/command.ts";
-import { systemClock } from "../support/clock.ts";
+import { probeUntilHealthy, type ProbePorts } from "../probe/probe.ts";
 
 const INTERVAL_MS = 100;
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -47,7 +45,7 @@ function probeOf(verify: string): ProbeSpec {
 }
 
 /** Asks until it is answered once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
-export async function verifyFront(spec: ProbeSpec, timeoutMs: number, run: RunCommand, signal: AbortSignal) {
+export async function verifyFront(spec: ProbeSpec, timeoutMs: number, ports: ProbePorts, signal: AbortSignal) {
   const health = await probeUntilHealthy(
     {
       spec,
@@ -55,10 +53,9 @@ export async function verifyFront(spec: ProbeSpec, timeoutMs: number, run: RunCo
       successes: 1,
       minHealthyMs: 0,
       deadlineMs: timeoutMs,
-      clock: systemClock,
       signal,
     },
-    { run },
+    ports,
   );
   if (health.kind === "healthy") return;
   const asked = spec.kind === "http" ? spec.url : spec.kind === "tcp" ? `${spec.host}:${spec.port}` : spec.run;

@@ -35,7 +35,7 @@ export async function changeAndFollow(
   change: (zk: ZooKeeper, change: Change) => Promise<Changed>,
 ): Promise<ExitCode> {
   const { output, process, signal, address } = ctl;
-  await using link = new Link(ctl.connect, signal);
+  await using link = new Link(ctl.connect, signal, process.clock);
   let meant: string | undefined;
   const { id, record } = await insist(link, signal, address.connectTimeoutMs, async (zk) => {
     await readService(zk, service);

@@ -40,7 +40,7 @@ export function command<F extends CommonFlags, A extends readonly unknown[]>(
     try {
       const address = addressFrom(flags, process.env);
       const { signal } = process;
-      const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openZooKeeper(address, until);
+      const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openZooKeeper(address, until, process);
       this.exitCode = await run({ process, output, signal, address, connect }, flags, ...args);
     } catch (error) {
       this.exitCode = reportError(error, process, output);

@@ -1,9 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import { throwIfAborted } from "../support/wait.ts";
-import { systemClock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { parseConnectString } from "../zookeeper/hosts.ts";
+import { parseConnectString, serverName } from "../zookeeper/hosts.ts";
 import type { CommonFlags } from "./flags.ts";
 import type { CtlProcess } from "./process.ts";
 import { diagnose } from "./diagnose.ts";
@@ -78,10 +77,13 @@ function nonEmpty(value: string | undefined): string | undefined {
 export async function openZooKeeper(
   address: Address,
   signal: AbortSignal,
+  process: Pick<CtlProcess, "clock" | "dial">,
   chroot: string = address.chroot,
 ): Promise<ZooKeeper> {
+  const { clock, dial } = process;
   const zk = new ZooKeeper({
-    clock: systemClock,
+    clock,
+    ...(dial === undefined ? {} : { dial }),
     servers: address.servers + (chroot === "/" ? "" : chroot),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     operationTimeoutMs: Math.max(SESSION_TIMEOUT_MS, address.connectTimeoutMs),
@@ -96,18 +98,22 @@ export async function openZooKeeper(
       stop();
     }
   });
-  const late = AbortSignal.timeout(address.connectTimeoutMs);
+  const late = clock.deadline(address.connectTimeoutMs);
   try {
     await zk.connected({ signal: late });
     return zk;
   } catch (error) {
     await zk.close();
     throwIfAborted(signal, "connect to ZooKeeper");
-    throw await connectError(error, address);
+    throw await connectError(error, address, process);
   }
 }
 
-async function connectError(error: unknown, address: Address): Promise<unknown> {
+async function connectError(
+  error: unknown,
+  address: Address,
+  { clock, dial }: Pick<CtlProcess, "clock" | "dial">,
+): Promise<unknown> {
   if (isZooKeeperError(error, "AUTH_FAILED")) {
     return new DeployError(`Cannot connect to ZooKeeper at ${address.servers}: it refused the credentials.`, {
       code: "zookeeper-unreachable",
@@ -116,7 +122,9 @@ async function connectError(error: unknown, address: Address): Promise<unknown> 
     });
   }
   if (!isZooKeeperError(error, "ABORTED")) return error;
-  const found = await diagnose(parseConnectString(address.servers).servers);
+  const { servers } = parseConnectString(address.servers);
+  // Where servers are reached in another way than by TCP, there is nothing more to find out.
+  const found = dial === undefined ? await diagnose(servers, clock) : servers.map(serverName);
   return new DeployError(
     `Cannot connect to ZooKeeper: none of its servers gave a session within ${address.connectTimeoutMs / 1000} s (${found.join("; ")}).`,
     {

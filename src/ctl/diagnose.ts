@@ -1,15 +1,16 @@
+import type { Clock } from "../support/clock.ts";
 import { serverName, type Server } from "../zookeeper/hosts.ts";
 
 const TRY_MS = 1_000;
 
 /** What each server does when it is asked for a TCP connection: one phrase each, for an error message. */
-export async function diagnose(servers: readonly Server[]): Promise<string[]> {
-  return Promise.all(servers.map(async (server) => `${serverName(server)} ${await answerOf(server)}`));
+export async function diagnose(servers: readonly Server[], clock: Clock): Promise<string[]> {
+  return Promise.all(servers.map(async (server) => `${serverName(server)} ${await answerOf(server, clock)}`));
 }
 
-async function answerOf(server: Server): Promise<string> {
+async function answerOf(server: Server, clock: Clock): Promise<string> {
   const over = Promise.withResolvers<string>();
-  const timer = setTimeout(() => over.resolve("does not answer"), TRY_MS);
+  const cancel = clock.after(TRY_MS, () => over.resolve("does not answer"));
   const say = (error: Error): void => over.resolve(phrase(error));
   try {
     const connecting = Bun.connect({
@@ -27,7 +28,7 @@ async function answerOf(server: Server): Promise<string> {
     connecting.catch((error: unknown) => say(error instanceof Error ? error : new Error(String(error))));
     return await over.promise;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

@@ -30,7 +30,7 @@ export interface FollowRequest {
 export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Promise<ExitCode> {
   const { service, id, purpose, timeoutS } = request;
   const { output } = ctl;
-  const timeout = timeoutS === undefined ? null : AbortSignal.timeout(timeoutS * 1000);
+  const timeout = timeoutS === undefined ? null : ctl.process.clock.deadline(timeoutS * 1000);
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
   const say = (event: FollowEvent): void => {
     const at = ctl.process.now();

@@ -1,6 +1,6 @@
 import { isDeployError } from "../core/errors.ts";
 import { throwIfAborted } from "../support/wait.ts";
-import { systemClock } from "../support/clock.ts";
+import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { isTerminal } from "../zookeeper/state.ts";
@@ -9,6 +9,8 @@ const RETRY_MS = 250;
 
 /** A client that is opened again when its session is over, for commands that outlive a session. */
 export class Link implements AsyncDisposable {
+  /** Of the machine that this command runs on. */
+  readonly clock: Clock;
   readonly #open: (signal: AbortSignal) => Promise<ZooKeeper>;
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
@@ -18,7 +20,8 @@ export class Link implements AsyncDisposable {
   #failure: unknown = null;
 
   /** @param open makes a client that is closed when the signal it is given is aborted */
-  constructor(open: (signal: AbortSignal) => Promise<ZooKeeper>, signal: AbortSignal) {
+  constructor(open: (signal: AbortSignal) => Promise<ZooKeeper>, signal: AbortSignal, clock: Clock) {
+    this.clock = clock;
     this.#open = open;
     this.#signal = AbortSignal.any([signal, this.#ending.signal]);
   }
@@ -99,13 +102,13 @@ export async function insist<T>(
   forMs: number,
   change: (zk: ZooKeeper) => Promise<T>,
 ): Promise<T> {
-  const endsAt = performance.now() + forMs;
+  const endsAt = link.clock.monotonicMs() + forMs;
   for (;;) {
     try {
       return await change(await link.client());
     } catch (error) {
-      if (signal.aborted || !mayPass(error) || performance.now() >= endsAt) throw error;
-      await systemClock.sleep(RETRY_MS, signal);
+      if (signal.aborted || !mayPass(error) || link.clock.monotonicMs() >= endsAt) throw error;
+      await link.clock.sleep(RETRY_MS, signal);
     }
   }
 }

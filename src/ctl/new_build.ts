@@ -6,6 +6,7 @@ import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
+import type { Clock } from "../support/clock.ts";
 
 /** `FILE.manifest.json`, as `deployd pack` writes it. */
 const packManifestSchema = z.looseObject({
@@ -39,9 +40,10 @@ type Artifact = Pick<BuildRecord, "url" | "digest" | "size"> & {
  */
 export async function newBuild(
   request: NewBuildRequest,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<{ id: string; artifact: Artifact }> {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from) ? fromUrl(request) : fromFile(request, signal);
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from) ? fromUrl(request) : fromFile(request, clock, signal);
 }
 
 function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: string; artifact: Artifact } {
@@ -57,7 +59,11 @@ function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: str
   return { id: build, artifact: { url: from, digest, size } };
 }
 
-async function fromFile(request: NewBuildRequest, signal: AbortSignal): Promise<{ id: string; artifact: Artifact }> {
+async function fromFile(
+  request: NewBuildRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ id: string; artifact: Artifact }> {
   const path = resolve(request.from);
   const attempted = `Cannot add a build from ${path}`;
   await assertFile(path, attempted);
@@ -72,7 +78,7 @@ async function fromFile(request: NewBuildRequest, signal: AbortSignal): Promise<
       "Leave --build out, or pack it again under the other id.",
     );
   }
-  const found = await digestOfFile(path, signal);
+  const found = await digestOfFile(path, clock, signal);
   agree(attempted, found.digest, found.bytes, request.digest, request.size, "the command line says");
   agree(attempted, found.digest, found.bytes, manifest?.digest, manifest?.size, "its manifest says");
   return {

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { Bell } from "../support/bell.ts";
+import { Bell, pause } from "../support/bell.ts";
 import { withDeadline } from "../support/wait.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
@@ -39,17 +39,18 @@ export async function* readings<T>(
   signal: AbortSignal,
   times: ReadingTimes = readingTimes,
 ): AsyncGenerator<Reading<T>> {
-  const bell = new Bell();
+  const { clock } = link;
+  const bell = new Bell(clock);
   let changed = true;
   let watched: ZooKeeper | null = null;
   let againMs = times.againMs;
-  let readAt = performance.now();
+  let readAt = clock.monotonicMs();
   const onChange = (): void => {
     changed = true;
     bell.ring();
   };
   const stop = link.onChange(onChange);
-  const stale = (reason: string): Reading<T> => ({ kind: "stale", forMs: performance.now() - readAt, reason });
+  const stale = (reason: string): Reading<T> => ({ kind: "stale", forMs: clock.monotonicMs() - readAt, reason });
   try {
     while (!signal.aborted) {
       const zk = link.connected();
@@ -58,13 +59,13 @@ export async function* readings<T>(
         await bell.wait(times.tickMs, signal);
         continue;
       }
-      if (!changed && performance.now() - readAt < againMs) {
+      if (!changed && clock.monotonicMs() - readAt < againMs) {
         yield { kind: "tick" };
         await bell.wait(times.tickMs, signal);
         continue;
       }
       changed = false;
-      const startedAt = performance.now();
+      const startedAt = clock.monotonicMs();
       let pauseMs = times.tickMs;
       try {
         if (watched !== zk) {
@@ -75,9 +76,10 @@ export async function* readings<T>(
           () => read(zk),
           times.readTimeoutMs,
           signal,
+          clock,
           () => slow(path, times),
         );
-        readAt = performance.now();
+        readAt = clock.monotonicMs();
         pauseMs = Math.max(times.coalesceMs, (readAt - startedAt) / READING_SHARE);
         yield { kind: "read", value };
       } catch (error) {
@@ -87,7 +89,7 @@ export async function* readings<T>(
         yield stale(error instanceof Error ? error.message : String(error));
       }
       // A pause of its own, that no change cuts short: this is what turns a storm of changes into one reading.
-      await new Bell().wait(pauseMs, signal);
+      await pause(clock, pauseMs, signal);
     }
   } finally {
     stop();

@@ -70,7 +70,7 @@ async function draw<T>(
   render: (value: T) => readonly string[],
 ): Promise<void> {
   const { output, process, signal } = ctl;
-  await using link = new Link(ctl.connect, signal);
+  await using link = new Link(ctl.connect, signal, ctl.process.clock);
   await link.client();
   using screen = new Screen(output);
   let shown: { readonly value: T } | null = null;
@@ -101,7 +101,7 @@ async function printChanges<T>(
   print: (value: T) => void,
 ): Promise<void> {
   const { output, signal } = ctl;
-  await using link = new Link(ctl.connect, signal);
+  await using link = new Link(ctl.connect, signal, ctl.process.clock);
   await link.client();
   let stale = false;
   for await (const reading of readings(link, path, read, signal)) {

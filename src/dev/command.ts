@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DeployError } from "../core/errors.ts";
 import { readHosts } from "../store/registry.ts";
-import { systemClock } from "../support/clock.ts";
+import type { Clock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { ctl } from "./ctl.ts";
 import { assertAgentsRun, openMachineRoom, type MachineRoom } from "./machine_room.ts";
@@ -31,6 +31,7 @@ const REGISTER_MS = 60_000;
 export interface DevProcess {
   readonly stdout: { write(text: string): void };
   readonly stdoutIsTerminal: boolean;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   onSignal(listener: () => void): void;
 }
@@ -47,9 +48,9 @@ export async function devCommand(argv: readonly string[], host: DevProcess): Pro
   const dir = await mkdtemp(join(tmpdir(), "deployd-dev-"));
   try {
     print("deployd dev: a ZooKeeper in memory and everything on this machine. NOT FOR PRODUCTION.");
-    await using room = await openMachineRoom(dir, flags.hosts, flags.zookeeperPort);
+    await using room = await openMachineRoom(dir, flags.hosts, flags.zookeeperPort, host.clock);
     print(`ZooKeeper on ${room.connectString}, ${room.hosts.length} hosts under ${dir}`);
-    await furnish(room, host.signal);
+    await furnish(room, host.clock, host.signal);
     if (flags.story || !host.stdoutIsTerminal) return await playStory(room, { print, signal: host.signal });
     await stayOpen(room, print, host.signal);
     return 0;
@@ -59,7 +60,7 @@ export async function devCommand(argv: readonly string[], host: DevProcess): Pro
 }
 
 /** The service, its builds, and who is canary; done with ctl, as a person would. */
-async function furnish(room: MachineRoom, signal: AbortSignal): Promise<void> {
+async function furnish(room: MachineRoom, clock: Clock, signal: AbortSignal): Promise<void> {
   const say = async (...args: string[]): Promise<void> => {
     const code = await ctl(room.connectString, args, "ignore", signal);
     if (code !== 0) {
@@ -71,31 +72,31 @@ async function furnish(room: MachineRoom, signal: AbortSignal): Promise<void> {
   };
   await say("services", "set", "web", "--max", "2", "--soak-s", "0.3");
   for (const build of sampleBuilds) {
-    const packed = await packSample(build, room.dir);
+    const packed = await packSample(build, room.dir, clock);
     await say("builds", "add", "web", packed.path, "--build", build.id);
   }
-  await registered(room, signal);
+  await registered(room, clock, signal);
   const canary = room.hosts[0];
   if (canary !== undefined) await say("hosts", "role", "web", canary.name, "canary");
 }
 
 /** Agents register their hosts by themselves, a moment after the service exists. */
-async function registered(room: MachineRoom, signal: AbortSignal): Promise<void> {
-  await using zk = new ZooKeeper({ clock: systemClock, servers: `${room.connectString}/deployd` });
-  const endsAt = performance.now() + REGISTER_MS;
+async function registered(room: MachineRoom, clock: Clock, signal: AbortSignal): Promise<void> {
+  await using zk = new ZooKeeper({ clock, servers: `${room.connectString}/deployd` });
+  const endsAt = clock.monotonicMs() + REGISTER_MS;
   for (;;) {
     signal.throwIfAborted();
     const known = await readHosts(zk, "web");
     const missing = room.hosts.find((host) => !known.has(host.name));
     if (missing === undefined) return;
     await assertAgentsRun(room);
-    if (performance.now() > endsAt) {
+    if (clock.monotonicMs() > endsAt) {
       throw new DeployError(`Cannot go on: ${missing.name} did not register itself within ${REGISTER_MS / 1000} s.`, {
         code: "internal",
         hint: `Its log is ${join(missing.root, "..", "agent.log")}.`,
       });
     }
-    await Bun.sleep(50);
+    await clock.sleep(50, signal);
   }
 }
 

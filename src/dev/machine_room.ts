@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import { processFact } from "../host/scan.ts";
 import { ownUserName } from "../host/user.ts";
-import { systemClock } from "../support/clock.ts";
+import type { Clock } from "../support/clock.ts";
 import { startDevServer } from "../zookeeper/server/dev_server.ts";
 import { selfCommand, shellWords } from "./self.ts";
 
@@ -18,6 +18,7 @@ export interface DevHost {
 
 /** Everything that `deployd dev` runs on this machine: a ZooKeeper of its own, and hosts as real agent processes. */
 export interface MachineRoom extends AsyncDisposable {
+  readonly clock: Clock;
   readonly dir: string;
   readonly connectString: string;
   readonly hosts: readonly DevHost[];
@@ -27,12 +28,17 @@ const SERVICE = "web";
 const STOP_MS = 5_000;
 
 /** @throws DeployError when the directory cannot be used or an agent does not start */
-export async function openMachineRoom(dir: string, hostCount: number, zookeeperPort: number): Promise<MachineRoom> {
+export async function openMachineRoom(
+  dir: string,
+  hostCount: number,
+  zookeeperPort: number,
+  clock: Clock,
+): Promise<MachineRoom> {
   await mkdir(dir, { recursive: true });
-  const server = await startDevServer({ clock: systemClock, port: zookeeperPort });
+  const server = await startDevServer({ clock, port: zookeeperPort });
   const hosts: DevHost[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(hosts.map(stopHost));
+    await Promise.all(hosts.map((host) => stopHost(host, clock)));
     await server.close();
   };
   try {
@@ -43,7 +49,7 @@ export async function openMachineRoom(dir: string, hostCount: number, zookeeperP
     await close();
     throw error;
   }
-  return { dir, connectString: server.connectString, hosts, [Symbol.asyncDispose]: close };
+  return { clock, dir, connectString: server.connectString, hosts, [Symbol.asyncDispose]: close };
 }
 
 async function startHost(dir: string, name: string, zookeeper: string): Promise<DevHost> {
@@ -89,29 +95,29 @@ function freePort(): number {
   return listener.port;
 }
 
-async function stopHost(host: DevHost): Promise<void> {
+async function stopHost(host: DevHost, clock: Clock): Promise<void> {
   host.agent.kill("SIGTERM");
-  const ended = await Promise.race([host.agent.exited.then(() => true), Bun.sleep(STOP_MS).then(() => false)]);
+  const ended = await Promise.race([host.agent.exited.then(() => true), clock.sleep(STOP_MS).then(() => false)]);
   if (!ended) host.agent.kill("SIGKILL");
-  await stopService(host);
+  await stopService(host, clock);
 }
 
 /** The service outlives its agent by design, so it is ended by its own pid file. */
-async function stopService({ root }: DevHost): Promise<void> {
+async function stopService({ root }: DevHost, clock: Clock): Promise<void> {
   const text = await readFile(join(root, "service.pid"), "utf8").catch(() => "");
   const pid = Number(text.trim());
   if (!Number.isInteger(pid) || pid <= 1) return;
-  const fact = await processFact(pid);
+  const fact = await processFact(pid, clock);
   // The file may be old and the number somebody else's by now.
   if (fact === null || !fact.cmd.includes("sample-service")) return;
   process.kill(pid, "SIGTERM");
 }
 
 /** What a host's service answers over HTTP at this moment; never taken from a status. */
-export async function askHost(host: DevHost): Promise<string> {
+export async function askHost(host: DevHost, clock: Clock): Promise<string> {
   try {
     const response = await fetch(`http://127.0.0.1:${host.port}/`, {
-      signal: AbortSignal.timeout(2_000),
+      signal: clock.deadline(2_000),
       keepalive: false,
     });
     return `${response.status} ${(await response.text()).trim()}`;

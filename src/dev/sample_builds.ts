@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../support/clock.ts";
 import { packDirectory, type PackedBuild } from "../fetch/pack.ts";
 
 /**
@@ -41,13 +42,13 @@ export const sampleBuilds: readonly SampleBuild[] = [
 ];
 
 /** Packs one sample build into `dir` and returns what `ctl builds add` wants to know. */
-export async function packSample(build: SampleBuild, dir: string): Promise<PackedBuild> {
+export async function packSample(build: SampleBuild, dir: string, clock: Clock): Promise<PackedBuild> {
   const tree = join(dir, `sample-${build.id}`);
   await mkdir(tree, { recursive: true });
   await writeFile(join(tree, "deployd.toml"), MANIFEST);
   await writeFile(join(tree, "greeting.txt"), build.greeting);
   try {
-    return await packDirectory({ dir: tree, out: join(dir, `sample-${build.id}.tar.zst`) });
+    return await packDirectory({ clock, dir: tree, out: join(dir, `sample-${build.id}.tar.zst`) });
   } finally {
     await rm(tree, { recursive: true, force: true });
   }

@@ -84,7 +84,9 @@ export async function playStory(room: MachineRoom, ports: StoryPorts): Promise<n
 
 /** Asks every service over HTTP, prints the answers, and says whether they are the expected ones. */
 async function showAnswers(room: MachineRoom, scene: Scene, print: (line: string) => void): Promise<boolean> {
-  const answers = await Promise.all(room.hosts.map(async (host) => ({ host, answer: await askHost(host) })));
+  const answers = await Promise.all(
+    room.hosts.map(async (host) => ({ host, answer: await askHost(host, room.clock) })),
+  );
   const groups = new Map<string, string[]>();
   let right = true;
   for (const [index, { host, answer }] of answers.entries()) {

@@ -2,10 +2,11 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { agentConfig } from "../agent/config.ts";
 import { DeployError } from "../core/errors.ts";
+import { hostDisk } from "../host/disk.ts";
 import { readIfThere } from "../host/files.ts";
-import { stepFiles } from "../host/step_files.ts";
 import { trafficPorts } from "../host/traffic_ports.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
+import type { Clock } from "../support/clock.ts";
 import { trafficSupport } from "../traffic/support.ts";
 import { supervisorSupport } from "./supervisor_support.ts";
 
@@ -27,6 +28,7 @@ Example: deployd doctor
 export interface DoctorProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: { write(text: string): void };
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -51,11 +53,11 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
     return 0;
   }
   const config = await configOf(flags.config, host.env);
-  const ports = trafficPorts();
+  const ports = trafficPorts(host.clock);
   const traffic = await trafficSupport(ports, host.signal);
   const restart = await supervisorSupport({
     find: (program) => ports.find(program),
-    exists: async (path) => (await stepFiles.kindOf(path)) !== "absent",
+    exists: async (path) => (await hostDisk.look(path)) !== null,
   });
   const services = config === null ? [] : await servicesIn(config, traffic);
   if (flags.json) {
@@ -72,7 +74,7 @@ async function servicesIn(config: AgentConfig, traffic: readonly Finding[]): Pro
       // The program may be elsewhere; its socket has to be here.
       if (section.traffic.by === "haproxy") {
         const { socket } = section.traffic;
-        const there = (await stepFiles.kindOf(socket)) !== "absent";
+        const there = (await hostDisk.look(socket)) !== null;
         return { service, traffic: by, problem: there ? null : `there is no socket ${socket}` };
       }
       const found = traffic.find(({ strategy }) => strategy === by);

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { Pace } from "./pace.ts";
 import { printable } from "./printable.ts";
 
@@ -40,8 +41,12 @@ export class RunningDigest {
  *
  * @throws DeployError `aborted`, or the system's error when the file cannot be read
  */
-export async function digestOfFile(path: string, signal?: AbortSignal): Promise<{ digest: Digest; bytes: number }> {
-  const pace = new Pace(`Cannot compute the digest of ${printable(path)}`, signal);
+export async function digestOfFile(
+  path: string,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<{ digest: Digest; bytes: number }> {
+  const pace = new Pace(`Cannot compute the digest of ${printable(path)}`, signal, clock);
   const running = new RunningDigest();
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   let bytes = 0;

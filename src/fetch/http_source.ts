@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { systemCode } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
 import { IdleGuard } from "./idle_guard.ts";
@@ -21,6 +22,7 @@ export interface HttpDownload {
   readonly idleTimeoutMs: number;
   readonly onProgress: (bytesSoFar: number) => void;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 /** Downloads into the spool, from where an earlier attempt ended if the server can (RFC 9110, 14 Range Requests). */
@@ -39,7 +41,7 @@ export async function downloadHttp(download: HttpDownload): Promise<void> {
 
 /** One request with its redirects. False when the server refuses the range. */
 async function attempt(download: HttpDownload): Promise<boolean> {
-  using guard = new IdleGuard(download.idleTimeoutMs, download.signal);
+  using guard = new IdleGuard(download.idleTimeoutMs, download.signal, download.clock);
   try {
     const { url, response } = await follow(download, guard);
     if (response.status === 416) return false;

@@ -1,3 +1,5 @@
+import type { Clock } from "../support/clock.ts";
+
 /**
  * A deadline that starts again with every byte. It runs only while the network is waited for, so that a slow disk is
  * not mistaken for a silent server.
@@ -6,10 +8,12 @@ export class IdleGuard implements Disposable {
   readonly #idle = new AbortController();
   readonly #outside: AbortSignal;
   readonly #timeoutMs: number;
+  readonly #clock: Clock;
   /** Aborts when the caller's signal does or the network was silent for too long. */
   readonly signal: AbortSignal;
 
-  constructor(timeoutMs: number, outside: AbortSignal) {
+  constructor(timeoutMs: number, outside: AbortSignal, clock: Clock) {
+    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#outside = outside;
     this.signal = AbortSignal.any([this.#idle.signal, outside]);
@@ -22,14 +26,14 @@ export class IdleGuard implements Disposable {
   /** Waits for one step of the network; rejects as soon as `signal` aborts, even if the step never settles. */
   async during<T>(step: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted();
-    const timer = setTimeout(() => this.#idle.abort(), this.#timeoutMs);
+    const cancel = this.#clock.after(this.#timeoutMs, () => this.#idle.abort());
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const onAbort = () => reject(new Error("aborted"));
     this.signal.addEventListener("abort", onAbort, { once: true });
     try {
       return await Promise.race([step(), aborted]);
     } finally {
-      clearTimeout(timer);
+      cancel();
       this.signal.removeEventListener("abort", onAbort);
     }
   }

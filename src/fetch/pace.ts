@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 
 const TURN_MS = 10;
 
@@ -9,25 +10,28 @@ const TURN_MS = 10;
 export class Pace {
   readonly #attempted: string;
   readonly #signal: AbortSignal | undefined;
-  #turnBegan = performance.now();
+  readonly #clock: Clock;
+  #turnBegan: number;
 
   /** @param attempted the beginning of the message when the signal aborts, such as `Cannot unpack "web"` */
-  constructor(attempted: string, signal: AbortSignal | undefined) {
+  constructor(attempted: string, signal: AbortSignal | undefined, clock: Clock) {
+    this.#clock = clock;
+    this.#turnBegan = clock.monotonicMs();
     this.#attempted = attempted;
     this.#signal = signal;
   }
 
   /** Whether it is time for a turn: costs less than `breathe` where steps are tiny. */
   get isDue(): boolean {
-    return performance.now() - this.#turnBegan >= TURN_MS;
+    return this.#clock.monotonicMs() - this.#turnBegan >= TURN_MS;
   }
 
   /** Resolves at once or after a turn of the event loop; throws `aborted` when the signal did. */
   async breathe(): Promise<void> {
     this.check();
     if (!this.isDue) return;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#turnBegan = performance.now();
+    await this.#clock.turn();
+    this.#turnBegan = this.#clock.monotonicMs();
     this.check();
   }
 

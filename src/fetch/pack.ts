@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { constants, createZstdCompress } from "node:zlib";
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { type Digest, RunningDigest } from "./digest.ts";
 import { asDiskError } from "./disk_error.ts";
 import { Pace } from "./pace.ts";
@@ -31,11 +32,17 @@ export interface PackedBuild {
  * @throws DeployError `archive-hostile` for what no host would unpack (a device, a link that leads out, a reserved
  *   name), `usage` for what cannot be read, `conflict` when a file changes meanwhile, `disk-full`, `aborted`
  */
-export async function packDirectory(request: { dir: string; out: string; signal?: AbortSignal }): Promise<PackedBuild> {
+export async function packDirectory(request: {
+  dir: string;
+  out: string;
+  clock: Clock;
+  signal?: AbortSignal;
+}): Promise<PackedBuild> {
+  const { clock } = request;
   const { root, out } = await locations(request.dir, request.out);
-  const pace = new Pace(`Cannot pack ${printable(request.dir)}`, request.signal);
+  const pace = new Pace(`Cannot pack ${printable(request.dir)}`, request.signal, clock);
   pace.check();
-  const temporary = join(dirname(out), `.${basename(out)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const temporary = join(dirname(out), `.${basename(out)}.${Buffer.from(clock.randomBytes(4)).toString("hex")}.tmp`);
   const tally = { entries: 0, unpackedBytes: 0 };
   try {
     const written = await writeArchive(temporary, tarBatches(root, tally, pace));

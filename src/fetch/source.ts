@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { systemCode } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
 import { downloadHttp } from "./http_source.ts";
@@ -36,7 +37,7 @@ export interface FetchRequest {
  *
  * @throws DeployError `fetch-failed` (`retry` when it may pass by itself), `policy-refused`, `disk-full`, `aborted`
  */
-export async function fetchToFile(request: FetchRequest): Promise<void> {
+export async function fetchToFile(request: FetchRequest, clock: Clock): Promise<void> {
   const url = URL.parse(request.url);
   if (url === null) {
     throw new DeployError("Cannot fetch the build: its URL cannot be read.", {
@@ -61,7 +62,7 @@ export async function fetchToFile(request: FetchRequest): Promise<void> {
     else {
       const idleTimeoutMs = request.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
       const { size, sources, signal } = request;
-      await downloadHttp({ url, spool, size, sources, idleTimeoutMs, onProgress, signal });
+      await downloadHttp({ url, spool, size, sources, idleTimeoutMs, onProgress, signal, clock });
     }
   }
   await spool.finish();

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { tarBytes } from "./archive_stream.ts";
 import { Pace } from "./pace.ts";
 import { printable } from "./printable.ts";
@@ -33,10 +34,11 @@ export async function extractArchive(request: {
   limits: ExtractLimits;
   owner?: Owner;
   signal: AbortSignal;
+  clock: Clock;
 }): Promise<{ entries: number; bytes: number }> {
   const { archive, into, limits, signal } = request;
   const attempted = `Cannot unpack ${printable(archive)}`;
-  const pace = new Pace(attempted, signal);
+  const pace = new Pace(attempted, signal, request.clock);
   pace.check();
   const root = emptyDirectory(into, attempted);
   const owner = process.geteuid?.() === 0 ? request.owner : undefined;

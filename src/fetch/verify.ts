@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { type Digest, digestOfFile } from "./digest.ts";
+import type { Digest } from "./digest.ts";
 import { printable } from "./printable.ts";
 
 const SHOWN_DIGITS = 12;
@@ -9,18 +9,16 @@ function shortened(digest: Digest): string {
 }
 
 /**
- * Compares a file's size and SHA-256 with what was promised. The file is left as it is: who fetched it must delete it
- * when this throws, or the next fetch would take it for a finished one.
+ * Compares a file's size and SHA-256 with what was promised. Who fetched the file must delete it when this throws, or the
+ * next fetch would take it for a finished one.
  *
  * @param expected `size` in bytes; `label` is how messages name the build
- * @throws DeployError `digest-mismatch`, `aborted`, or the system's error when the file cannot be read
+ * @throws DeployError `digest-mismatch`
  */
-export async function verifyFile(
-  path: string,
-  expected: { digest: Digest; size: number; label: string },
-  signal?: AbortSignal,
-): Promise<void> {
-  const actual = await digestOfFile(path, signal);
+export function requireDigest(
+  actual: { readonly digest: Digest; readonly bytes: number },
+  expected: { readonly digest: Digest; readonly size: number; readonly label: string },
+): void {
   const differs =
     actual.bytes !== expected.size
       ? `expected ${expected.size} bytes, got ${actual.bytes}`

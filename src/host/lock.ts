@@ -2,17 +2,13 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync,
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import { fileError } from "./files.ts";
+import type { HeldLock } from "../machine/lock.ts";
+import { fileError } from "../support/file_error.ts";
 import { libc } from "./libc.ts";
 
 /** flock(2), from <sys/file.h>. */
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-
-export interface HeldLock extends AsyncDisposable {
-  /** May be called more than once. */
-  release(): Promise<void>;
-}
 
 /**
  * Takes the lock file for as long as this process lives or until it is released. The kernel's flock is used, so a killed

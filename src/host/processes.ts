@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import type { CommandRequest, CommandResult, HostUser } from "../support/command.ts";
 import { abortedError, throwIfAborted } from "../support/wait.ts";
 import { commandArgv, commandEnvironment, DEFAULT_PATH } from "./processes_env.ts";
@@ -6,7 +7,6 @@ import { directOutput, pipedOutput } from "./processes_output.ts";
 import { killOrphans } from "./scan.ts";
 
 const KILL_AFTER_MS = 5000;
-const LONGEST_TIMER_MS = 2_147_483_647;
 /** How often it is looked whether a group has ended, in milliseconds. */
 const GROUP_POLL_MS = 20;
 
@@ -16,21 +16,23 @@ const GROUP_POLL_MS = 20;
  * @throws DeployError `aborted` when the signal was aborted (its group is killed by then), `config-invalid` for a user
  *   the agent cannot become, `disk-full` or `internal` when the log or the program cannot be opened
  */
-export async function runCommand(request: CommandRequest): Promise<CommandResult> {
+export async function runCommand(request: CommandRequest, clock: Clock): Promise<CommandResult> {
   const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
   throwIfAborted(request.signal, `run "${shown}"`);
   const env = commandEnvironment(request);
   const argv = commandArgv(request, env);
-  await using output = await (request.background === "leave" ? directOutput(request) : pipedOutput(request));
+  await using output = await (request.background === "leave"
+    ? directOutput(request, clock)
+    : pipedOutput(request, clock));
 
   const child = spawn(argv, env, request, shown, output.fd);
   output.started();
-  const ending = await firstOf(child.exited, request);
-  if (ending !== "exited") await endGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS);
+  const ending = await firstOf(child.exited, request, clock);
+  if (ending !== "exited") await endGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS, clock);
   if (request.background !== "leave") {
     signalGroup(child.pid, "SIGKILL");
     // Those that made a session of their own are not in the group any more.
-    if (request.marker !== undefined) await killOrphans(request.marker);
+    if (request.marker !== undefined) await killOrphans(request.marker, clock);
   }
   const tail = await output.finish();
 
@@ -73,9 +75,13 @@ function spawn(
   }
 }
 
-async function firstOf(exited: Promise<unknown>, request: CommandRequest): Promise<"exited" | "timed-out" | "aborted"> {
+async function firstOf(
+  exited: Promise<unknown>,
+  request: CommandRequest,
+  clock: Clock,
+): Promise<"exited" | "timed-out" | "aborted"> {
   const { promise, resolve } = Promise.withResolvers<"timed-out" | "aborted">();
-  const timeout = setTimeout(() => resolve("timed-out"), Math.min(request.timeoutMs, LONGEST_TIMER_MS));
+  const cancel = clock.after(request.timeoutMs, () => resolve("timed-out"));
   const onAbort = (): void => resolve("aborted");
   request.signal.addEventListener("abort", onAbort, { once: true });
   // It may have been aborted while the log was opened, before anybody listened.
@@ -83,18 +89,18 @@ async function firstOf(exited: Promise<unknown>, request: CommandRequest): Promi
   try {
     return await Promise.race([exited.then(() => "exited" as const), promise]);
   } finally {
-    clearTimeout(timeout);
+    cancel();
     request.signal.removeEventListener("abort", onAbort);
   }
 }
 
 /** TERM to the whole group, time for it to end, then KILL. */
-async function endGroup(group: number, exited: Promise<unknown>, killAfterMs: number): Promise<void> {
+async function endGroup(group: number, exited: Promise<unknown>, killAfterMs: number, clock: Clock): Promise<void> {
   signalGroup(group, "SIGTERM");
   // A stopped process acts on TERM only when it goes on.
   signalGroup(group, "SIGCONT");
-  const endsAt = performance.now() + killAfterMs;
-  while (performance.now() < endsAt && signalGroup(group, 0)) await Bun.sleep(GROUP_POLL_MS);
+  const endsAt = clock.monotonicMs() + killAfterMs;
+  while (clock.monotonicMs() < endsAt && signalGroup(group, 0)) await clock.sleep(GROUP_POLL_MS);
   signalGroup(group, "SIGKILL");
   await exited;
 }

@@ -1,6 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { CommandRequest, HostUser } from "../support/command.ts";
-import { STEP_VARIABLE } from "./scan.ts";
+import { STEP_VARIABLE, type CommandRequest, type HostUser } from "../support/command.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -2,9 +2,10 @@ import { closeSync, fchownSync, fstatSync, ftruncateSync, readSync } from "node:
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DeployError } from "../core/errors.ts";
+import { every, type Clock } from "../support/clock.ts";
 import type { CommandRequest } from "../support/command.ts";
 import { outputTail } from "../support/ring.ts";
-import { errorCodeOf, fileError } from "./files.ts";
+import { errorCodeOf, fileError } from "../support/file_error.ts";
 import { errno, libc } from "./libc.ts";
 
 /** Where a command's output goes while it runs. */
@@ -47,7 +48,7 @@ function cutLine(maxBytes: number): string {
  * disk. A real pipe and not Bun's "pipe", which is a socket: /dev/stderr cannot be opened on a socket, and the two
  * streams would lose their order.
  */
-export async function pipedOutput(request: CommandRequest): Promise<CommandOutput> {
+export async function pipedOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
   const { file } = await openLog(request);
   const ends = new Int32Array(2);
   if (libc().pipe2(ends, PIPE_CLOEXEC) !== 0) {
@@ -95,11 +96,11 @@ export async function pipedOutput(request: CommandRequest): Promise<CommandOutpu
       drained = drain();
     },
     finish: async () => {
-      const timeout = setTimeout(() => void reader.cancel(), DRAIN_MS);
+      const cancel = clock.after(DRAIN_MS, () => void reader.cancel());
       try {
         await drained;
       } finally {
-        clearTimeout(timeout);
+        cancel();
       }
       return tail.text();
     },
@@ -120,7 +121,7 @@ const TRIM_MS = 100;
  * service with its next line of output (SIGPIPE). While the command runs, the file is cut back to the limit; afterwards
  * the service is its only writer, and `trimLog` keeps it in bounds.
  */
-export async function directOutput(request: CommandRequest): Promise<CommandOutput> {
+export async function directOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
   const { file, startBytes } = await openLog(request);
   giveTo(request, file.fd);
   const limit = startBytes + request.maxLogBytes;
@@ -150,19 +151,19 @@ export async function directOutput(request: CommandRequest): Promise<CommandOutp
       // A log on a failing disk is no reason to fail the start of a service.
     }
   };
-  const timer = setInterval(look, TRIM_MS);
+  const stopLooking = every(clock, TRIM_MS, look);
 
   return {
     fd: file.fd,
     started: () => {},
     finish: async () => {
-      clearInterval(timer);
+      stopLooking();
       look();
       if (cut) await file.appendFile(cutLine(request.maxLogBytes)).catch(() => {});
       return tail.text();
     },
     [Symbol.asyncDispose]: async () => {
-      clearInterval(timer);
+      stopLooking();
       await file.close();
     },
   };
@@ -194,7 +195,6 @@ export async function trimLog(path: string, maxBytes: number): Promise<void> {
     await using appending = await open(path, "a");
     await appending.appendFile(buffer.subarray(from, bytesRead));
   } catch (error) {
-    if (errorCodeOf(error) === "ENOENT") return;
-    throw fileError(`Cannot cut the log "${path}"`, error);
+    if (errorCodeOf(error) !== "ENOENT") throw error;
   }
 }

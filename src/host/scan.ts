@@ -1,28 +1,8 @@
 import { realpath } from "node:fs/promises";
+import type { ProcessFact } from "../machine/processes.ts";
+import type { Clock } from "../support/clock.ts";
+import { INSTANCE_VARIABLE, MARKER_PART, STEP_VARIABLE } from "../support/command.ts";
 import { allPids, argvOf, bootedAtMs, linkOf, liveStat, startedAtMs, uidOf, variableOf } from "./scan_proc.ts";
-
-/** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
-export const STEP_VARIABLE = "DEPLOYD_STEP";
-
-/** Between a marker and the part that tells one command from the others: whoever ends all of them names what is before. */
-export const MARKER_PART = "#";
-
-/** In the environment of an instance's own commands, and of all that they start. */
-export const INSTANCE_VARIABLE = "DEPLOYD_INSTANCE";
-
-/** A process that runs from a service's directory. */
-export interface ProcessFact {
-  readonly pid: number;
-  /** Milliseconds since the epoch, exact to about 10 ms; for comparing with the time of a flip. */
-  readonly startedAtMs: number;
-  /** Ticks since boot: the same pid with other ticks is another process. */
-  readonly startTicks: number;
-  readonly uid: number;
-  /** Directory name of the release it runs from; null when only its arguments tell, and they say `current`. */
-  readonly release: string | null;
-  /** The instance that its environment names; null when none, or when it may not be read. */
-  readonly instance: string | null;
-}
 
 /**
  * Every process whose program, working directory or an argument lies in `<root>/releases/<build>/` or was named through
@@ -31,9 +11,13 @@ export interface ProcessFact {
  * A process that the agent may not look into is known by its arguments alone: run the agent as root or as the user of
  * the service.
  */
-export async function processesOf(root: string, options: { ignoreMarker?: boolean } = {}): Promise<ProcessFact[]> {
+export async function processesOf(
+  root: string,
+  clock: Clock,
+  options: { ignoreMarker?: boolean } = {},
+): Promise<ProcessFact[]> {
   const places = await placesOf(root);
-  const bootMs = await bootedAtMs();
+  const bootMs = await bootedAtMs(clock);
   const found = await Promise.all(
     (await allPids()).map(async (pid): Promise<ProcessFact | null> => {
       if (pid === process.pid) return null;
@@ -42,8 +26,16 @@ export async function processesOf(root: string, options: { ignoreMarker?: boolea
       if (options.ignoreMarker !== true && (await variableOf(pid, STEP_VARIABLE)) !== null) return null;
       const [stat, uid, instance] = await Promise.all([liveStat(pid), uidOf(pid), variableOf(pid, INSTANCE_VARIABLE)]);
       if (stat === null || uid === null) return null;
-      const { startTicks } = stat;
-      return { pid, startedAtMs: startedAtMs(bootMs, startTicks), startTicks, uid, release: release.build, instance };
+      const { parent, startTicks } = stat;
+      return {
+        pid,
+        parent,
+        startedAtMs: startedAtMs(bootMs, startTicks),
+        startTicks,
+        uid,
+        release: release.build,
+        instance,
+      };
     }),
   );
   return found.filter((fact) => fact !== null).sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
@@ -52,8 +44,9 @@ export async function processesOf(root: string, options: { ignoreMarker?: boolea
 /** Facts about one process; null when it is gone (a zombie is). `cmd` is its command line, for people. */
 export async function processFact(
   pid: number,
+  clock: Clock,
 ): Promise<{ startTicks: number; startedAtMs: number; uid: number; cmd: string } | null> {
-  const [bootMs, stat, uid, argv] = await Promise.all([bootedAtMs(), liveStat(pid), uidOf(pid), argvOf(pid)]);
+  const [bootMs, stat, uid, argv] = await Promise.all([bootedAtMs(clock), liveStat(pid), uidOf(pid), argvOf(pid)]);
   if (stat === null || uid === null) return null;
   const { startTicks } = stat;
   return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid, cmd: argv.join(" ") };
@@ -68,9 +61,9 @@ const KILL_WAIT_MS = 2000;
  *
  * @returns how many processes were found
  */
-export async function killOrphans(marker: string): Promise<number> {
+export async function killOrphans(marker: string, clock: Clock): Promise<number> {
   const seen = new Set<number>();
-  const endsAt = performance.now() + KILL_WAIT_MS;
+  const endsAt = clock.monotonicMs() + KILL_WAIT_MS;
   for (;;) {
     const marked = await markedWith(marker);
     // They may have forked while they were looked for, so only an empty look ends it.
@@ -80,8 +73,8 @@ export async function killOrphans(marker: string): Promise<number> {
       if (processGroup > 1) killQuietly(-processGroup);
       killQuietly(pid);
     }
-    if (performance.now() > endsAt) return seen.size;
-    await Bun.sleep(10);
+    if (clock.monotonicMs() > endsAt) return seen.size;
+    await clock.sleep(10);
   }
 }
 

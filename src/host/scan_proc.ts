@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
+import type { Clock } from "../support/clock.ts";
 
 /** Kernel ticks a second in /proc: USER_HZ, which is 100 on every architecture that Bun runs on (proc(5)). */
 const TICKS_PER_SECOND = 100;
@@ -68,9 +69,9 @@ export async function variableOf(pid: number, name: string): Promise<string | nu
  * which would make a process look older than a link that was flipped before it. In some containers `uptime` counts
  * from the container's start while ticks do not: then `btime` is all there is.
  */
-export async function bootedAtMs(): Promise<number> {
+export async function bootedAtMs(clock: Clock): Promise<number> {
   const [uptime, stat] = await Promise.all([readFile("/proc/uptime", "utf8"), readFile("/proc/stat", "utf8")]);
-  const exact = Date.now() - Number.parseFloat(uptime) * 1000;
+  const exact = clock.now() - Number.parseFloat(uptime) * 1000;
   const btime = /^btime (\d+)/m.exec(stat)?.[1];
   if (btime === undefined) return exact;
   const coarse = Number(btime) * 1000;

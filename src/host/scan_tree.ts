@@ -1,5 +1,5 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { errorCodeOf } from "./files.ts";
+import { errorCodeOf } from "../support/file_error.ts";
 import { allPids, liveStat } from "./scan_proc.ts";
 
 /** The processes below `root`, nearest first; those whose parent has ended are init's and not among them. */

@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
+import type { ServiceManager } from "../machine/service_manager.ts";
 import { errno, libc } from "./libc.ts";
 
 /** From <sys/socket.h> on Linux. */
@@ -9,18 +10,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 /** sun_path of struct sockaddr_un, in bytes. */
 const PATH_BYTES = 108;
-
-/** What the service manager is told. Every call does nothing when there is no service manager. */
-export interface ServiceManager {
-  ready(): void;
-  /** One line of text for `systemctl status`. */
-  status(text: string): void;
-  stopping(): void;
-  /** I am alive; to be called at least every `watchdogMs` / 2. */
-  watchdog(): void;
-  /** Within how many milliseconds it wants to hear `watchdog`; null when it does not watch. */
-  readonly watchdogMs: number | null;
-}
 
 /**
  * The protocol of sd_notify(3): lines of VARIABLE=value in a datagram to the socket in NOTIFY_SOCKET. Takes the

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { connect } from "node:net";
 import { DeployError } from "../core/errors.ts";
-import { systemClock } from "../support/clock.ts";
+import type { Clock } from "../support/clock.ts";
 import { abortedError, throwIfAborted, withDeadline } from "../support/wait.ts";
 import type { ToolResult, TrafficPorts } from "../traffic/ports.ts";
 import { readIfThere } from "./files.ts";
@@ -14,7 +14,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const DRAIN_MS = 200;
 
 /** The traffic ports of this host. */
-export function trafficPorts(): TrafficPorts {
+export function trafficPorts(clock: Clock): TrafficPorts {
   return {
     find: (program) => Bun.which(program, { PATH: DEFAULT_PATH }),
     tool: async (argv, { input, timeoutMs, signal }) => {
@@ -28,7 +28,7 @@ export function trafficPorts(): TrafficPorts {
       }
       // What programs say is read and compared, so it must not be translated.
       const env = { PATH: DEFAULT_PATH, LANG: "C", LC_ALL: "C" };
-      return await run([program, ...rest], { shown: argv.join(" "), env, input, timeoutMs, signal });
+      return await run([program, ...rest], { shown: argv.join(" "), env, input, timeoutMs, signal, clock });
     },
     hook: async (line, env, { timeoutMs, signal }) =>
       await run(["/bin/sh", "-c", line], {
@@ -37,10 +37,11 @@ export function trafficPorts(): TrafficPorts {
         input: undefined,
         timeoutMs,
         signal,
+        clock,
       }),
-    ask,
+    ask: (path, text, options) => ask(path, text, { ...options, clock }),
     read: readIfThere,
-    clock: systemClock,
+    clock,
   };
 }
 
@@ -50,9 +51,10 @@ interface Run {
   readonly input: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
-async function run(argv: string[], { shown, env, input, timeoutMs, signal }: Run): Promise<ToolResult> {
+async function run(argv: string[], { shown, env, input, timeoutMs, signal, clock }: Run): Promise<ToolResult> {
   throwIfAborted(signal, `run "${shown}"`);
   // detached: a session of its own, so that it can be killed with all that it started.
   const child = Bun.spawn(argv, {
@@ -70,6 +72,7 @@ async function run(argv: string[], { shown, env, input, timeoutMs, signal }: Run
       async () => await Promise.race([child.exited, stdout.tooMuch, stderr.tooMuch]),
       timeoutMs,
       signal,
+      clock,
       () =>
         new DeployError(`Cannot run "${shown}": it was not done after ${timeoutMs} ms and was killed.`, {
           code: "traffic-failed",
@@ -82,7 +85,7 @@ async function run(argv: string[], { shown, env, input, timeoutMs, signal }: Run
     await child.exited;
     throw error;
   } finally {
-    await Promise.race([Promise.all([stdout.done, stderr.done]), Bun.sleep(DRAIN_MS)]);
+    await Promise.race([Promise.all([stdout.done, stderr.done]), clock.sleep(DRAIN_MS)]);
     stdout.close();
     stderr.close();
   }
@@ -133,8 +136,12 @@ function gather(stream: ReadableStream<Uint8Array>): {
   };
 }
 
-async function ask(path: string, text: string, options: { timeoutMs: number; signal: AbortSignal }): Promise<string> {
-  const { timeoutMs, signal } = options;
+async function ask(
+  path: string,
+  text: string,
+  options: { timeoutMs: number; signal: AbortSignal; clock: Clock },
+): Promise<string> {
+  const { timeoutMs, signal, clock } = options;
   const socket = connect({ path });
   const chunks: Buffer[] = [];
   const answer = async (): Promise<string> => {
@@ -156,7 +163,7 @@ async function ask(path: string, text: string, options: { timeoutMs: number; sig
     return await promise;
   };
   try {
-    return await withDeadline(answer, timeoutMs, signal, () => {
+    return await withDeadline(answer, timeoutMs, signal, clock, () => {
       const seen = chunks.length === 0 ? "nothing" : "only a part";
       return new DeployError(`Cannot ask the socket ${path}: ${seen} of the answer had come after ${timeoutMs} ms.`, {
         code: "traffic-failed",

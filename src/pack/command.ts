@@ -1,11 +1,13 @@
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "../support/clock.ts";
 import { parse } from "../schema/problems.ts";
 import { buildId } from "../schema/names.ts";
 import { packDirectory } from "../fetch/pack.ts";
-import { readIfThere, writeFileAtomic } from "../host/files.ts";
+import { hostDisk } from "../host/disk.ts";
 import { parseManifest } from "../steps/manifest.ts";
+import { Files } from "../steps/files.ts";
 import { MANIFEST_FILE } from "../steps/layout.ts";
 
 const packHelp = `deployd pack DIR [--build ID] [--out FILE]
@@ -31,6 +33,7 @@ interface PackManifest {
 
 export interface PackProcess {
   readonly stdout: { write(text: string): void };
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -45,10 +48,11 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
     throw new DeployError("Cannot pack: no directory was named.", { code: "usage", hint: "See: deployd pack --help" });
   }
   if (flags.build !== undefined) requireBuildId(flags.build);
-  const manifestText = await readIfThere(resolve(dir, MANIFEST_FILE));
+  const files = new Files(hostDisk, host.clock.randomBytes);
+  const manifestText = await files.readIfThere(resolve(dir, MANIFEST_FILE));
   // A mistake in it would otherwise be found by every host at once.
   if (manifestText !== null) parseManifest(manifestText, resolve(dir, MANIFEST_FILE));
-  const manifest = await pack(resolve(dir), flags, host.signal);
+  const manifest = await pack(resolve(dir), flags, files, host);
   if (flags.json) host.stdout.write(`${JSON.stringify({ schema: "deployd.pack/1", ...manifest })}\n`);
   else {
     host.stdout.write(
@@ -61,17 +65,18 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
 async function pack(
   dir: string,
   flags: { build?: string | undefined; out?: string | undefined },
-  signal: AbortSignal,
+  files: Files,
+  { clock, signal }: PackProcess,
 ): Promise<PackManifest & { path: string }> {
   const name = basename(dir);
   const first = resolve(flags.out ?? `${name}-${flags.build ?? "new"}.tar.zst`);
-  const packed = await packDirectory({ dir, out: first, signal });
+  const packed = await packDirectory({ dir, out: first, clock, signal });
   const build = flags.build ?? packed.digest.slice("sha256:".length, "sha256:".length + 12);
   const path = flags.out === undefined && flags.build === undefined ? resolve(`${name}-${build}.tar.zst`) : first;
-  if (path !== first) await (await import("node:fs/promises")).rename(first, path);
+  if (path !== first) await files.renameDurably(first, path);
   const { digest, size, entries, unpackedBytes } = packed;
   const manifest: PackManifest = { build, digest, size, entries, unpackedBytes };
-  await writeFileAtomic(`${path}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+  await files.writeAtomic(`${path}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   return { ...manifest, path };
 }
 

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { ProbeSpec } from "../core/recipe.ts";
+import type { Clock } from "../support/clock.ts";
 import { failed, networkFailure, type ProbeFailure, timedOut } from "./result.ts";
 
 /** As much of the body as is looked at, in bytes: a health page that is longer is a mistake, not a reason to fill memory. */
@@ -15,6 +16,7 @@ const BODY_BYTES = 64 * 1024;
 export async function probeHttp(
   spec: Extract<ProbeSpec, { kind: "http" }>,
   signal: AbortSignal,
+  clock: Clock,
 ): Promise<ProbeFailure | null> {
   const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
   const send = spec.url.startsWith("https:") ? httpsRequest : httpRequest;
@@ -24,7 +26,7 @@ export async function probeHttp(
     headers: { connection: "close", "user-agent": "deployd-check", accept: "*/*" },
   });
   // One timer for all of it: a body that trickles in must not stretch the time.
-  const timeout = setTimeout(() => resolve(timedOut(spec.timeoutMs)), spec.timeoutMs);
+  const cancel = clock.after(spec.timeoutMs, () => resolve(timedOut(spec.timeoutMs)));
   // The caller throws; here it only has to end.
   const onAbort = (): void => resolve(null);
   signal.addEventListener("abort", onAbort, { once: true });
@@ -40,7 +42,7 @@ export async function probeHttp(
   try {
     return await promise;
   } finally {
-    clearTimeout(timeout);
+    cancel();
     signal.removeEventListener("abort", onAbort);
     request.destroy();
   }

@@ -1,14 +1,15 @@
 import type { ProbeSpec } from "../core/recipe.ts";
+import type { Probes } from "../machine/probes.ts";
 import type { Clock } from "../support/clock.ts";
 import type { RunCommand } from "../support/command.ts";
 import { throwIfAborted } from "../support/wait.ts";
 import { probeCommand } from "./command.ts";
-import { probeHttp } from "./http.ts";
 import type { ProbeResult } from "./result.ts";
-import { probeTcp } from "./tcp.ts";
 
 export interface ProbePorts {
   readonly run: RunCommand;
+  readonly probes: Pick<Probes, "http" | "tcp">;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
 }
 
 /**
@@ -18,18 +19,18 @@ export interface ProbePorts {
  */
 export async function probeOnce(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult> {
   throwIfAborted(signal, "check the service");
-  const startedAt = performance.now();
+  const startedAt = ports.clock.monotonicMs();
   const failure = await ask(spec, ports, signal);
   throwIfAborted(signal, "check the service");
-  return failure ?? { ok: true, tookMs: Math.round(performance.now() - startedAt) };
+  return failure ?? { ok: true, tookMs: Math.round(ports.clock.monotonicMs() - startedAt) };
 }
 
 async function ask(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult | null> {
   switch (spec.kind) {
     case "http":
-      return await probeHttp(spec, signal);
+      return await ports.probes.http(spec, signal);
     case "tcp":
-      return await probeTcp(spec, signal);
+      return await ports.probes.tcp(spec, signal);
     case "command":
       return await probeCommand(spec, ports.run, signal);
   }
@@ -46,7 +47,6 @@ export interface HealthRequest {
   /** No attempt begins after this, in milliseconds; the one that is running may take its own time-out longer. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
-  readonly clock: Clock;
   /** Told after every attempt; `streak` is the number of successes in a row so far. */
   readonly onAttempt?: (result: ProbeResult, streak: number) => void;
 }
@@ -73,9 +73,9 @@ export async function probeUntilHealthy(request: HealthRequest, ports: ProbePort
   let streakMs = 0;
   let lastFailure: ProbeResult | null = null;
   for (let attempts = 1; ; attempts++) {
-    const startedAt = performance.now();
+    const startedAt = ports.clock.monotonicMs();
     const result = await probeOnce({ ...request.spec, timeoutMs }, ports, request.signal);
-    const tookMs = performance.now() - startedAt;
+    const tookMs = ports.clock.monotonicMs() - startedAt;
     // The first success counts from its answer on, not from the question.
     streakMs = result.ok && streak > 0 ? streakMs + tookMs : 0;
     streak = result.ok ? streak + 1 : 0;
@@ -85,6 +85,6 @@ export async function probeUntilHealthy(request: HealthRequest, ports: ProbePort
     leftMs -= tookMs + request.intervalMs;
     streakMs += request.intervalMs;
     if (leftMs <= 0) return { kind: "unhealthy", last: lastFailure ?? result, attempts };
-    await request.clock.sleep(request.intervalMs, request.signal);
+    await ports.clock.sleep(request.intervalMs, request.signal);
   }
 }

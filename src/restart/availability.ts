@@ -18,11 +18,15 @@ export interface Availability {
  *
  * @throws DeployError `instances-unavailable`, `aborted`
  */
-export async function untilOthersSuffice(wanted: Availability, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function untilOthersSuffice(
+  wanted: Availability,
+  clock: Pick<Clock, "monotonicMs" | "sleep">,
+  signal: AbortSignal,
+): Promise<void> {
   const { batch, all, minimum, deadlineMs } = wanted;
   if (minimum === 0) return;
   for (let waitedMs = 0; ;) {
-    const startedAt = performance.now();
+    const startedAt = clock.monotonicMs();
     const answers = await Promise.all(all.map(async (name) => ({ name, healthy: await wanted.isHealthy(name) })));
     const healthy = new Set(answers.filter((answer) => answer.healthy).map(({ name }) => name));
     if (mayTakeOut(batch, healthy, minimum)) return;
@@ -38,6 +42,6 @@ export async function untilOthersSuffice(wanted: Availability, clock: Clock, sig
       );
     }
     await clock.sleep(LOOK_AGAIN_MS, signal);
-    waitedMs += Math.max(LOOK_AGAIN_MS, performance.now() - startedAt);
+    waitedMs += Math.max(LOOK_AGAIN_MS, clock.monotonicMs() - startedAt);
   }
 }

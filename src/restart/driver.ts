@@ -32,7 +32,7 @@ export interface RollPorts {
   } | null;
   /** One request through the front; null where there is none to ask. */
   readonly verify: ((signal: AbortSignal) => Promise<void>) | null;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   /** Told when a phase begins. */
   readonly onPhase: (phase: RestartPhase) => void;
   /** Told before the first step after which an instance is not any more what it was; until then all can be undone. */
@@ -249,12 +249,12 @@ class BatchRoll {
 
   async #timed(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
     this.#ports.onPhase(phase);
-    const startedAt = performance.now();
+    const startedAt = this.#ports.clock.monotonicMs();
     try {
       await work();
     } finally {
       // Instances that hand over go through their phases one after the other.
-      const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(performance.now() - startedAt);
+      const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(this.#ports.clock.monotonicMs() - startedAt);
       this.#count({ phaseMs: { ...this.#counts.phaseMs, [phase]: ms } });
     }
   }

@@ -25,12 +25,12 @@ export async function untilIdle(
   who: string,
   counts: readonly CountOpen[],
   deadlineMs: number,
-  clock: Clock,
+  clock: Pick<Clock, "monotonicMs" | "sleep">,
   signal: AbortSignal,
 ): Promise<void> {
   let looks = 0;
   for (let waitedMs = 0; ;) {
-    const startedAt = performance.now();
+    const startedAt = clock.monotonicMs();
     const open = await openIn(counts);
     looks = open === 0 ? looks + 1 : 0;
     if (open === null || looks >= IDLE_LOOKS) return;
@@ -46,9 +46,9 @@ export async function untilIdle(
         },
       );
     }
-    const restMs = Math.min(REST.most, Math.max(REST.least, REST.times * (performance.now() - startedAt)));
+    const restMs = Math.min(REST.most, Math.max(REST.least, REST.times * (clock.monotonicMs() - startedAt)));
     await clock.sleep(restMs, signal);
     // Added up and not read from the clock, which a machine that has just booted may set.
-    waitedMs += Math.max(restMs, performance.now() - startedAt);
+    waitedMs += Math.max(restMs, clock.monotonicMs() - startedAt);
   }
 }

@@ -25,7 +25,7 @@ export async function readPidFile(path: string, ports: SupervisorPorts): Promise
   if (!/^[1-9]\d{0,9}$/.test(text)) {
     return { kind: "none", why: `${path} does not hold one pid`, hint };
   }
-  if (pid === 1 || pid === process.pid) {
+  if (pid === 1 || pid === ports.ownPid) {
     return { kind: "none", why: `${path} names process ${pid}, which is no service`, hint };
   }
   const fact = await ports.processFact(pid);

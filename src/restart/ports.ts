@@ -4,7 +4,9 @@ import type { RunCommand } from "../support/command.ts";
 /** What restarting a service needs of the host. */
 export interface SupervisorPorts {
   readonly run: RunCommand;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
+  /** The agent's own. */
+  readonly ownPid: number;
   /** Null when there is no such process. `startTicks` tells it from a later process of the same number. */
   processFact(pid: number): Promise<{ startTicks: number; startedAtMs: number } | null>;
   /** Throws what the kernel says (ESRCH, EPERM). */

@@ -1,11 +1,7 @@
-import { request } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { DeployError } from "../core/errors.ts";
 import type { DrainSpec } from "../core/recipe.ts";
+import type { Probes } from "../machine/probes.ts";
 import { abortedError } from "../support/wait.ts";
-
-/** An app that is told something says yes at once, or does not hear it. In milliseconds. */
-const TELL_TIMEOUT_MS = 5_000;
 
 /**
  * Asks an app, by signal, by URL or by both, to let go of its clients, or to go on. Where nobody runs or listens, there is
@@ -17,46 +13,23 @@ const TELL_TIMEOUT_MS = 5_000;
 export async function tellApp(
   word: DrainSpec["tell"],
   pids: readonly number[],
-  kill: (pid: number, signal: NodeJS.Signals) => void,
+  ports: { kill(pid: number, signal: NodeJS.Signals): void; readonly probes: Pick<Probes, "post"> },
   signal: AbortSignal,
 ): Promise<void> {
   if (word.signal !== null) {
     const name = `SIG${word.signal}` as NodeJS.Signals;
     for (const pid of pids) {
       try {
-        kill(pid, name);
+        ports.kill(pid, name);
       } catch (error) {
         throw failure(`send ${name} to process ${pid}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
-  if (word.url !== null) await post(word.url, signal);
-}
-
-async function post(url: string, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const send = url.startsWith("https:") ? httpsRequest : request;
-  // node:http and a connection of its own, as the check has it: no proxy, and nothing that is kept open.
-  const asked = send(url, { method: "POST", agent: false, headers: { connection: "close", "content-length": "0" } });
-  const timeout = setTimeout(() => resolve(`no answer within ${TELL_TIMEOUT_MS} ms`), TELL_TIMEOUT_MS);
-  const onAbort = (): void => resolve("called off");
-  signal.addEventListener("abort", onAbort, { once: true });
-  asked.on("error", (error) => resolve("code" in error && error.code === "ECONNREFUSED" ? "" : error.message));
-  asked.once("response", (response) => {
-    response.resume();
-    const status = response.statusCode ?? 0;
-    resolve(status >= 200 && status < 300 ? "" : `it answered ${status}`);
-  });
-  asked.end();
-  try {
-    const problem = await promise;
-    if (signal.aborted) throw abortedError(`tell the app by ${url}`, signal);
-    if (problem !== "") throw failure(`tell the app by POST ${url}: ${problem}`);
-  } finally {
-    clearTimeout(timeout);
-    signal.removeEventListener("abort", onAbort);
-    asked.destroy();
-  }
+  if (word.url === null) return;
+  const problem = await ports.probes.post(word.url, signal);
+  if (signal.aborted) throw abortedError(`tell the app by ${word.url}`, signal);
+  if (problem !== "") throw failure(`tell the app by POST ${word.url}: ${problem}`);
 }
 
 function failure(attempted: string): DeployError {

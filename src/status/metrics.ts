@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { RollCounts } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
+import type { Clock } from "../support/clock.ts";
 import { processFacts } from "./process_facts.ts";
 import type { StatusView } from "./view.ts";
 
@@ -18,9 +19,11 @@ export class Metrics {
   readonly #closed: Counter<"service">;
   readonly #refused: Counter<"service">;
   readonly #view: () => StatusView;
+  readonly #clock: Clock;
 
-  constructor(view: () => StatusView) {
+  constructor(view: () => StatusView, clock: Clock) {
     this.#view = view;
+    this.#clock = clock;
     const registers = [this.#registry];
     this.#stepSeconds = new Histogram({
       name: "deployd_step_duration_seconds",
@@ -132,7 +135,7 @@ export class Metrics {
     });
     gauge("deployd_desired_state_age_seconds", "Seconds since the wish was last read.", ["service"], (set) => {
       for (const { service, readAtMs } of view().services)
-        if (readAtMs > 0) set({ service }, (Date.now() - readAtMs) / 1000);
+        if (readAtMs > 0) set({ service }, (this.#clock.now() - readAtMs) / 1000);
     });
     gauge("deployd_last_deploy_timestamp_seconds", "When the service last came to its step.", ["service"], (set) => {
       for (const { service, status } of view().services) set({ service }, Date.parse(status.since) / 1000);

@@ -1,8 +1,7 @@
 import { dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { ReleaseRecord } from "../schema/release_record.ts";
-import { extractArchive, type ExtractLimits } from "../fetch/untar.ts";
-import { syncTree } from "../fetch/sync_tree.ts";
+import type { ExtractLimits } from "../fetch/tree_writer.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 
 /**
@@ -13,14 +12,14 @@ export async function extractStep(
   work: BuildWork,
   limits: ExtractLimits,
   owner: { uid: number; gid: number } | undefined,
-  { files, signal }: StepPorts,
+  { files, archive, signal }: StepPorts,
 ): Promise<void> {
   const { layout, build, record } = work;
   const tree = layout.tree(build);
   await files.removeTree(tree);
   await files.makeDirectory(tree, 0o700);
   try {
-    await extractArchive({
+    await archive.unpack({
       archive: layout.verified(build, record.digest),
       into: tree,
       // What the packer counted is the tighter limit; the host's own is the one that always holds.
@@ -37,13 +36,13 @@ export async function extractStep(
   }
   if (owner !== undefined) await files.giveTo(tree, owner);
   await files.makePublic(tree);
-  await syncTree(tree);
+  await files.syncTree(tree);
   await files.makeDirectory(layout.releases, 0o755);
   await moveAside(work, files);
   // Before the rename: a release that exists is always known by its digest.
   const known: ReleaseRecord = { digest: record.digest, installed: false };
   await files.makeDirectory(dirname(layout.record(build)), 0o755);
-  await files.writeFileAtomic(layout.record(build), `${JSON.stringify(known)}\n`);
+  await files.writeAtomic(layout.record(build), `${JSON.stringify(known)}\n`);
   await files.renameDurably(tree, layout.release(build));
   await files.removeTree(layout.staging(build));
 }

@@ -1,5 +1,4 @@
 import { DeployError } from "../core/errors.ts";
-import { fetchToFile } from "../fetch/source.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 
 /** Room that must stay free on the disk besides the archive and what it unpacks to. */
@@ -12,7 +11,11 @@ export interface FetchPolicy {
 }
 
 /** Downloads the archive into the build's staging directory. A leftover of an earlier try is continued. */
-export async function fetchStep(work: BuildWork, policy: FetchPolicy, { files, signal }: StepPorts): Promise<void> {
+export async function fetchStep(
+  work: BuildWork,
+  policy: FetchPolicy,
+  { files, network, signal }: StepPorts,
+): Promise<void> {
   const { layout, build, record } = work;
   const spool = layout.spool(build);
   await files.makeDirectory(layout.staging(build), 0o700);
@@ -25,7 +28,7 @@ export async function fetchStep(work: BuildWork, policy: FetchPolicy, { files, s
       { code: "disk-full", hint: "Make room on the disk, or keep fewer releases (limits.releases).", retry: true },
     );
   }
-  await fetchToFile({
+  await network.download({
     url: record.url,
     into: spool,
     size: record.size,

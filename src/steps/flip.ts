@@ -1,7 +1,7 @@
+import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
-import type { StepFiles } from "./ports.ts";
 
 /** Points `current` at the build. One rename: whoever looks sees the old release or the new one, never none. */
-export async function flipStep(layout: Layout, build: string, files: StepFiles): Promise<void> {
-  await files.flipSymlink(layout.current, layout.linkTarget(build));
+export async function flipStep(layout: Layout, build: string, files: Files): Promise<void> {
+  await files.flip(layout.current, layout.linkTarget(build));
 }

@@ -2,7 +2,6 @@ import { dirname, join, relative } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { InstallSpec } from "../core/recipe.ts";
 import type { ReleaseRecord } from "../schema/release_record.ts";
-import { syncTree } from "../fetch/sync_tree.ts";
 import { howItEnded } from "../support/command.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 
@@ -41,8 +40,8 @@ export async function installStep(
     );
   }
   const installed: ReleaseRecord = { digest: work.record.digest, installed: true };
-  await syncTree(layout.release(build));
-  await ports.files.writeFileAtomic(layout.record(build), `${JSON.stringify(installed)}\n`);
+  await ports.files.syncTree(layout.release(build));
+  await ports.files.writeAtomic(layout.record(build), `${JSON.stringify(installed)}\n`);
 }
 
 /**

@@ -4,8 +4,8 @@ import { parseOrThrow } from "../core/parse.ts";
 import { recipeFrom, type Recipe } from "../core/recipe.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
 import { manifestSchema } from "../schema/manifest.ts";
+import type { Files } from "./files.ts";
 import { MANIFEST_FILE, type Layout } from "./layout.ts";
-import type { StepFiles } from "./ports.ts";
 
 /**
  * What to install, restart and check for a build that lies in `releases/`: its own deployd.toml, or, when it brings
@@ -19,10 +19,11 @@ export async function readRecipe(
   layout: Layout,
   config: ServiceConfig,
   variables: Readonly<Record<string, string>>,
-  files: Pick<StepFiles, "readIfThere">,
+  files: Pick<Files, "readUnlinked">,
 ): Promise<Recipe> {
   const path = join(layout.release(build), MANIFEST_FILE);
-  const text = await files.readIfThere(path);
+  // Releases belong to the service's user, who could put a link to somebody else's file there.
+  const text = await files.readUnlinked(path);
   if (text !== null) return recipeFrom(parseManifest(text, `${MANIFEST_FILE} of build "${build}"`), variables);
   if (config.install === undefined && config.restart === undefined && config.check === undefined) {
     throw new DeployError(`Cannot tell how to run "${build}": it brings no ${MANIFEST_FILE}.`, {

@@ -10,6 +10,7 @@ import {
   type Role,
 } from "../schema/znodes.ts";
 import { Bell } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Session } from "../zookeeper/session.ts";
 import { buildPath, canaryPath, deployPath, enabledPath, hostPath, servicePath, statusPath } from "./paths.ts";
@@ -46,7 +47,7 @@ export interface FollowOptions {
   readonly service: string;
   readonly host: string;
   readonly zone?: string | undefined;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly onSnapshot: (snapshot: WishSnapshot) => void;
   readonly onProblem: (error: unknown) => void;
 }
@@ -57,7 +58,7 @@ export interface FollowOptions {
  */
 export async function followWish(options: FollowOptions, signal: AbortSignal): Promise<void> {
   const { session } = options;
-  const bell = new Bell();
+  const bell = new Bell(options.clock);
   const stopEpoch = session.onEpoch(bell.ring);
   const stopState = session.onState((state) => {
     if (state.kind === "connected") bell.ring();
@@ -90,7 +91,7 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
 
 async function readWish(
   zk: ZooKeeper,
-  { service, host, zone, nowMs }: FollowOptions,
+  { service, host, zone, clock }: FollowOptions,
   builds: Map<string, BuildRecord>,
   watch: () => void,
   signal: AbortSignal,
@@ -100,7 +101,7 @@ async function readWish(
       ...unreadSnapshot,
       target: { kind: "none" },
       problem: `the service "${service}" is not in ZooKeeper yet; make it with: deployd ctl services set ${service}`,
-      readAtMs: nowMs(),
+      readAtMs: clock.now(),
     };
   }
   let record = await readRecord(zk, hostPath(service, host), hostRecordSchema, { watch, signal });
@@ -118,13 +119,13 @@ async function readWish(
   if (target.kind !== "build") {
     const wish = wishFor(role, wishes);
     const problem = wish === null ? "" : `the wish for "${wish.build}" names no deploy; the conductor will give it one`;
-    return { target, role, build: null, deploy: null, problem, readAtMs: nowMs() };
+    return { target, role, build: null, deploy: null, problem, readAtMs: clock.now() };
   }
   const build = builds.get(target.build) ?? (await readBuildRecord(zk, service, target.build, watch, signal));
   if (build !== null) builds.set(target.build, build);
   const deploy = await readRecord(zk, deployPath(service, target.deploy), deployRecordSchema, { signal });
   const problem = build === null ? `the wished build "${target.build}" is not in ZooKeeper` : "";
-  return { target, role, build, deploy: deploy?.value ?? null, problem, readAtMs: nowMs() };
+  return { target, role, build, deploy: deploy?.value ?? null, problem, readAtMs: clock.now() };
 }
 
 async function readBuildRecord(

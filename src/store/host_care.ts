@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { agentRecordSchema } from "../schema/znodes.ts";
+import type { Clock } from "../support/clock.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
@@ -14,10 +15,10 @@ import { requireHost } from "./registry.ts";
  *
  * @returns ids of the deploys in which that changed anything
  */
-export async function unlockHost(zk: ZooKeeper, service: string, host: string, now: Date): Promise<string[]> {
+export async function unlockHost(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<string[]> {
   return attempting(`Cannot unlock "${host}" of "${service}"`, async () => {
     await requireHost(zk, service, host);
-    return freeEverywhere(zk, service, host, now);
+    return freeEverywhere(zk, service, host, clock);
   });
 }
 
@@ -26,7 +27,7 @@ export async function unlockHost(zk: ZooKeeper, service: string, host: string, n
  *
  * @throws DeployError `conflict` while its agent is connected: it would register itself again
  */
-export async function forgetHost(zk: ZooKeeper, service: string, host: string, now: Date): Promise<void> {
+export async function forgetHost(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<void> {
   await attempting(`Cannot forget "${host}" of "${service}"`, async () => {
     await requireHost(zk, service, host);
     const agent = await readRecord(zk, agentPath(host), agentRecordSchema);
@@ -39,7 +40,7 @@ export async function forgetHost(zk: ZooKeeper, service: string, host: string, n
         },
       );
     }
-    await freeEverywhere(zk, service, host, now);
+    await freeEverywhere(zk, service, host, clock);
     for (const path of [statusPath(service, host), hostPath(service, host)]) {
       try {
         await zk.delete(path);
@@ -50,15 +51,15 @@ export async function forgetHost(zk: ZooKeeper, service: string, host: string, n
   });
 }
 
-async function freeEverywhere(zk: ZooKeeper, service: string, host: string, now: Date): Promise<string[]> {
+async function freeEverywhere(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<string[]> {
   const changed: string[] = [];
   for (const deploy of await childrenOf(zk, deploysPath(service))) {
     const read = await readGate(zk, service, deploy);
     const slot = read?.gate.slots[host];
     const failure = read?.gate.failed[host];
     if (slot === undefined && (failure === undefined || failure.healthy)) continue;
-    const move = { service, deploy, host, signal: AbortSignal.timeout(30_000) };
-    if (slot !== undefined) await loseHolder(zk, move, slot.attempt, now);
+    const move = { service, deploy, host, signal: clock.deadline(30_000) };
+    if (slot !== undefined) await loseHolder(zk, move, slot.attempt, new Date(clock.now()));
     await healHost(zk, move);
     changed.push(deploy);
   }

@@ -1,5 +1,6 @@
 import type { HostStatus } from "../schema/znodes.ts";
-import { Bell } from "../support/bell.ts";
+import { Bell, pause } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 import type { Session } from "../zookeeper/session.ts";
 import { statusPath } from "./paths.ts";
 import { encode } from "./records.ts";
@@ -19,12 +20,15 @@ export class StatusPublisher {
   readonly #session: Session;
   readonly #service: string;
   readonly #host: string;
-  readonly #bell = new Bell();
+  readonly #clock: Clock;
+  readonly #bell: Bell;
   #wanted: string | null = null;
   #written: string | null = null;
   #holds = 0;
 
-  constructor(session: Session, service: string, host: string) {
+  constructor(session: Session, service: string, host: string, clock: Clock) {
+    this.#clock = clock;
+    this.#bell = new Bell(clock);
     this.#session = session;
     this.#service = service;
     this.#host = host;
@@ -67,7 +71,7 @@ export class StatusPublisher {
         await this.#bell.wait(failed ? RETRY_MS : 2 ** 30, signal);
         const wanted = this.#wanted;
         if (signal.aborted || this.#holds > 0 || wanted === null || wanted === this.#written) continue;
-        if (await this.#write(wanted, signal)) await pause(COALESCE_MS, signal);
+        if (await this.#write(wanted, signal)) await pause(this.#clock, COALESCE_MS, signal);
       }
     } finally {
       stop();
@@ -104,8 +108,4 @@ export function fit(status: HostStatus): HostStatus {
 
 function halved(text: string): string {
   return text.length < 2 ? text : `${text.slice(0, Math.floor(text.length / 2) - 1)}…`;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Bell().wait(ms, signal);
 }

@@ -1,10 +1,17 @@
+import type { Clock } from "./clock.ts";
+
 /**
  * Wakes one waiting loop. Rings that come while the loop is busy are not lost and not counted: the next `wait` returns at
  * once, and one round of work answers them all.
  */
 export class Bell {
+  readonly #clock: Pick<Clock, "after">;
   #rung = false;
   #wake: (() => void) | null = null;
+
+  constructor(clock: Pick<Clock, "after">) {
+    this.#clock = clock;
+  }
 
   readonly ring = (): void => {
     this.#rung = true;
@@ -19,16 +26,21 @@ export class Bell {
     if (!this.#rung && !signal.aborted) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
-          clearTimeout(timer);
+          cancel();
           signal.removeEventListener("abort", done);
           this.#wake = null;
           resolve();
         };
-        const timer = setTimeout(done, Math.min(timeoutMs, 2 ** 31 - 1));
+        const cancel = this.#clock.after(timeoutMs, done);
         signal.addEventListener("abort", done, { once: true });
         this.#wake = done;
       });
     }
     this.#rung = false;
   }
+}
+
+/** Waits for `ms`; ends early when the signal is aborted, which is no error. */
+export async function pause(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal): Promise<void> {
+  await new Bell(clock).wait(ms, signal);
 }

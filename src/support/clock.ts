@@ -57,6 +57,19 @@ export function clockOf(source: ClockSource): Clock {
   };
 }
 
+/** Calls `work` again and again, `ms` milliseconds apart. Returns what ends that. */
+export function every(clock: Pick<Clock, "after">, ms: number, work: () => void): () => void {
+  let cancel = (): void => {};
+  const arm = (): void => {
+    cancel = clock.after(ms, () => {
+      arm();
+      work();
+    });
+  };
+  arm();
+  return () => cancel();
+}
+
 /** The machine's own time and chance: the only place where the runtime is asked for them. */
 export const systemClock: Clock = clockOf({
   now: () => Date.now(),

@@ -1,3 +1,12 @@
+/** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
+export const STEP_VARIABLE = "DEPLOYD_STEP";
+
+/** Between a marker and the part that tells one command from the others: whoever ends all of them names what is before. */
+export const MARKER_PART = "#";
+
+/** In the environment of an instance's own commands, and of all that they start. */
+export const INSTANCE_VARIABLE = "DEPLOYD_INSTANCE";
+
 /** A command of a build or of the host's configuration, and everything it may see and use. */
 export interface CommandRequest {
   /** A shell line for `/bin/sh -c`; or a program and its arguments, which no shell touches. */

@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import type { Clock } from "./clock.ts";
 
 /** The error of everything that was given up because its signal was aborted. `attempted` follows "Cannot". */
 export function abortedError(attempted: string, signal?: AbortSignal): DeployError {
@@ -26,6 +27,7 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
   ms: number,
   signal: AbortSignal,
+  clock: Pick<Clock, "after">,
   makeError: () => Error,
 ): Promise<T> {
   throwIfAborted(signal, "start the work");
@@ -33,11 +35,11 @@ export async function withDeadline<T>(
   const { promise: ended, reject: end } = Promise.withResolvers<never>();
   // Whoever loses the race is not awaited by anybody any more.
   ended.catch(() => {});
-  const timeout = setTimeout(() => {
+  const cancel = clock.after(ms, () => {
     const error = makeError();
     end(error);
     over.abort(error);
-  }, ms);
+  });
   const onAbort = (): void => {
     end(abortedError("finish the work", signal));
     over.abort(signal.reason);
@@ -46,7 +48,7 @@ export async function withDeadline<T>(
   try {
     return await Promise.race([work(over.signal), ended]);
   } finally {
-    clearTimeout(timeout);
+    cancel();
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -108,7 +108,7 @@ async function waitUntilTaken(
   ports: TrafficPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const endsAt = ports.clock.now() + limitMs;
+  const endsAt = ports.clock.monotonicMs() + limitMs;
   for (;;) {
     const states = await serverStates(at, ports, signal);
     // Only a person ends what a person has begun; for a server in maintenance there is nothing to wait for.
@@ -116,7 +116,7 @@ async function waitUntilTaken(
       .map((server) => stateOf(at, states, server))
       .find((state) => !isTaken(state) && adminState(state) !== "forced-maint");
     if (first === undefined) return;
-    if (ports.clock.now() >= endsAt) throw notTaken(at, first, limitMs);
+    if (ports.clock.monotonicMs() >= endsAt) throw notTaken(at, first, limitMs);
     await ports.clock.sleep(POLL_MS, signal);
   }
 }

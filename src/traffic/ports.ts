@@ -30,7 +30,7 @@ export interface TrafficPorts {
     env: Readonly<Record<string, string>>,
     options: { timeoutMs: number; signal: AbortSignal },
   ): Promise<ToolResult>;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
 }
 
 /**

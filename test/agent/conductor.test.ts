@@ -14,6 +14,7 @@ import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_s
 import { Session } from "../../src/zookeeper/session.ts";
 import { never, NOW, Site, statusOf } from "../store/site.ts";
 import { eventually } from "../support/eventually.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 let server: DevServer;
 let site: Site;
@@ -38,7 +39,7 @@ afterEach(async () => {
 function conduct(): Session {
   const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   const stop = new AbortController();
-  const running = new Conductor({ session, sessionTimeoutMs: 200, log: () => {} }).run(stop.signal);
+  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log: () => {} }).run(stop.signal);
   stack.defer(async () => {
     stop.abort();
     await running;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Candidacy } from "../../src/agent/candidacy.ts";
-import { announce, bootId, type PresenceRecord } from "../../src/agent/presence.ts";
+import { announce, type PresenceRecord } from "../../src/agent/presence.ts";
 import { agentPath, agentsPath, conductorPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { systemClock } from "../../src/support/clock.ts";
@@ -9,6 +9,7 @@ import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_s
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProxy } from "../support/proxy.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 let server: DevServer;
 let observer: ZooKeeper;
@@ -30,7 +31,7 @@ function stand(host: string, servers = server.connectString) {
   const stop = new AbortController();
   const problems: unknown[] = [];
   const candidate = { host, session, elected: false, changes: [] as boolean[], stop, problems };
-  const running = new Candidacy(session, host).run(
+  const running = new Candidacy(session, host, systemClock).run(
     (elected) => {
       candidate.elected = elected;
       candidate.changes.push(elected);
@@ -102,7 +103,7 @@ test("a candidate whose creation was answered by a lost connection does not stan
 function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
   return {
     version: "0",
-    bootId: bootId(),
+    bootId: "this boot",
     statusAddress: null,
     pid: process.pid,
     since: "2026-01-01T00:00:00.000Z",
@@ -122,6 +123,7 @@ function arrive(record: PresenceRecord) {
     record,
     onWaiting: (problem) => told.waiting.push(problem),
     onOusted: (error) => told.ousted.push(error),
+    clock: systemClock,
     signal: stop.signal,
   }).then(() => (told.done = true));
   return told;

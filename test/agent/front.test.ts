@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Front, type FrontOptions } from "../../src/agent/front.ts";
-import { JournalFile } from "../../src/host/journal.ts";
+import { JournalFile } from "../../src/agent/journal_file.ts";
 import type { Traffic } from "../../src/traffic/ports.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { hostDisk } from "../../src/host/disk.ts";
+import { Files } from "../../src/steps/files.ts";
+
+const files = new Files(hostDisk, systemClock.randomBytes);
 
 const { signal } = new AbortController();
 let dir: Awaited<ReturnType<typeof tempDir>>;
@@ -16,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => dir[Symbol.asyncDispose]());
 
-const journalFile = (): Promise<JournalFile> => JournalFile.open(join(dir.path, "state.json"), () => {});
+const journalFile = (): Promise<JournalFile> => JournalFile.open(files, join(dir.path, "state.json"), () => {});
 
 /** What the disk says at the moment when traffic is changed is what a killed agent's successor would find. */
 async function onDisk(): Promise<readonly string[]> {

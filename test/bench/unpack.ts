@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { packDirectory } from "../../src/fetch/pack.ts";
 import type { Bench, BenchRun } from "./figure.ts";
 import { median, rounded, takingTurns } from "./statistics.ts";
 import { plantTree, type TreeShape } from "./unpack/tree.ts";
+import { packDirectory } from "../support/real_time.ts";
 
 const memoryDirectory = "/dev/shm";
 /** Of statfs(2), for tmpfs. */

@@ -1,4 +1,5 @@
 import { runCtl } from "../../src/ctl/run_ctl.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 /** 2026-07-01 12:00:00 UTC: the time at which every golden test happens. */
 export const noon = new Date("2026-07-01T12:00:00.000Z");
@@ -40,6 +41,7 @@ export function startCtl(argv: readonly string[], terminal: Terminal = {}): Runn
     ...(terminal.rows === undefined ? {} : { rows: () => terminal.rows ?? 24 }),
     env: terminal.env ?? {},
     signal: signals.signal,
+    clock: systemClock,
     now: terminal.now ?? (() => noon),
     user: terminal.user ?? "ana@laptop",
   }).then((code) => ({ code, stdout: out.join(""), stderr: err.join("") }));

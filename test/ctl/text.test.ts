@@ -4,6 +4,7 @@ import { table } from "../../src/ctl/table.ts";
 import { byteSize, clip, lastLines, oneLine, someOf } from "../../src/ctl/text.ts";
 import { duration, secondsBetween } from "../../src/ctl/times.ts";
 import { noon } from "./terminal.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 describe("foreign text", () => {
   test("is one line without colours, titles, controls and marks that reorder", () => {
@@ -62,6 +63,7 @@ test("colours are for terminals that did not say no", () => {
     stdoutIsTerminal: true,
     columns: () => 80,
     signal: new AbortController().signal,
+    clock: systemClock,
     now: () => noon,
     user: "ana",
   };

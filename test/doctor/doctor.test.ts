@@ -5,13 +5,14 @@ import { doctorCommand } from "../../src/doctor/command.ts";
 import { supervisorSupport } from "../../src/doctor/supervisor_support.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 const { signal } = new AbortController();
 
 async function doctor(...argv: string[]): Promise<{ code: number; output: string }> {
   let output = "";
   const stdout = { write: (text: string) => void (output += text) };
-  return { code: await doctorCommand(argv, { env: {}, stdout, signal }), output };
+  return { code: await doctorCommand(argv, { clock: systemClock, env: {}, stdout, signal }), output };
 }
 
 async function configWith(dir: string, traffic: string): Promise<string> {

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeployError } from "../../src/core/errors.ts";
-import { type ExtractLimits, extractArchive } from "../../src/fetch/untar.ts";
+import { type ExtractLimits } from "../../src/fetch/untar.ts";
+import { extractArchive } from "../support/real_time.ts";
 
 export type Outcome =
   | { readonly kind: "unpacked"; readonly entries: number; readonly bytes: number }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { fetchToFile } from "../../src/fetch/source.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
+import { fetchToFile } from "../support/real_time.ts";
 
 const scratch = new Scratch();
 let https: Bun.Server<undefined>;

@@ -12,11 +12,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { digestOfFile } from "../../src/fetch/digest.ts";
-import { packDirectory } from "../../src/fetch/pack.ts";
-import { extractArchive } from "../../src/fetch/untar.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { describeTree } from "./tree.ts";
+import { digestOfFile, extractArchive, packDirectory } from "../support/real_time.ts";
 
 function sampleTree(scratch: Scratch): string {
   const root = scratch.at("tree");

@@ -2,8 +2,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
-import { type FetchRequest, fetchToFile } from "../../src/fetch/source.ts";
+import { type FetchRequest } from "../../src/fetch/source.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
+import { fetchToFile } from "../support/real_time.ts";
 
 const BUILD = Buffer.alloc(700_000, "the bytes of a build, ");
 const TIMEOUT = { idleTimeoutMs: 300 };

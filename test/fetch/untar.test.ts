@@ -3,9 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { create as createTar, extract as extractTar } from "tar";
-import { packDirectory } from "../../src/fetch/pack.ts";
 import { syncTree } from "../../src/fetch/sync_tree.ts";
-import { extractArchive } from "../../src/fetch/untar.ts";
 import { Arena } from "../evil/arena.ts";
 import {
   archive,
@@ -22,6 +20,7 @@ import {
 } from "../evil/tar_builder.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { describeTree } from "./tree.ts";
+import { extractArchive, packDirectory } from "../support/real_time.ts";
 
 const LIMITS = { maxBytes: 1024 * 1024 * 1024, maxEntries: 100_000 };
 const isRoot = process.geteuid?.() === 0;

@@ -2,11 +2,12 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { runCommand, userByName } from "../../src/host/processes.ts";
+import { userByName } from "../../src/host/processes.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { rejection } from "../support/rejection.ts";
+import { runCommand } from "../support/real_time.ts";
 
 function request(dir: string, run: CommandRequest["run"], more: Partial<CommandRequest> = {}): CommandRequest {
   return {

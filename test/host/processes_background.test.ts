@@ -2,11 +2,10 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runCommand } from "../../src/host/processes.ts";
 import { trimLog } from "../../src/host/processes_output.ts";
-import { killOrphans } from "../../src/host/scan.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { killOrphans, runCommand } from "../support/real_time.ts";
 
 const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../../src/host", name));
 

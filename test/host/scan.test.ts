@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { copyFile, mkdir, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { processesOf, processFact } from "../../src/host/scan.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { processFact, processesOf } from "../support/real_time.ts";
 
 interface Child extends AsyncDisposable {
   readonly pid: number;

@@ -1,17 +1,26 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { ProbeSpec } from "../../src/core/recipe.ts";
-import { runCommand } from "../../src/host/processes.ts";
 import { type HealthRequest, probeOnce, type ProbePorts, probeUntilHealthy } from "../../src/probe/probe.ts";
+import { probeHttp } from "../../src/probe/http.ts";
+import { probeTcp } from "../../src/probe/tcp.ts";
 import type { ProbeResult } from "../../src/probe/result.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { runCommand } from "../support/real_time.ts";
 
 const { signal } = new AbortController();
 
+const probes = {
+  http: (spec: Extract<ProbeSpec, { kind: "http" }>, signal: AbortSignal) => probeHttp(spec, signal, systemClock),
+  tcp: (spec: Extract<ProbeSpec, { kind: "tcp" }>, signal: AbortSignal) => probeTcp(spec, signal, systemClock),
+};
+
 const noCommands: ProbePorts = {
   run: () => Promise.reject(new Error("no command was expected")),
+  probes,
+  clock: systemClock,
 };
 
 /** A server that is told what to answer, and remembers what it was asked. */
@@ -158,6 +167,7 @@ test("a port that accepts is health, one that does not is not", async () => {
 test("a command that exits with 0 is health; otherwise how it ended and its output are told", async () => {
   await using dir = await tempDir();
   const ports: ProbePorts = {
+    ...noCommands,
     run: (run, { timeoutMs, background, signal }) =>
       runCommand({
         run,
@@ -209,7 +219,6 @@ function until(url: string, more: Partial<HealthRequest> = {}): HealthRequest {
     minHealthyMs: 0,
     deadlineMs: 20_000,
     signal,
-    clock: systemClock,
     ...more,
   };
 }
@@ -248,23 +257,21 @@ test("a good service is asked at least once, however short the time is", async (
 test("a leap of the clock does not end a check", async () => {
   await using web = statuses(503, 503, 200);
   let leapsMs = 0;
-  const clock = {
-    now: () => Date.now() + (leapsMs += 3_600_000),
-    sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms, signal),
-  };
-  expect(await probeUntilHealthy(until(web.url, { clock }), noCommands)).toEqual({ kind: "healthy", attempts: 5 });
+  const clock = { ...systemClock, now: () => Date.now() + (leapsMs += 3_600_000) };
+  expect(await probeUntilHealthy(until(web.url), { ...noCommands, clock })).toEqual({ kind: "healthy", attempts: 5 });
 });
 
 test("the pause between two attempts is the one that was asked for", async () => {
   await using web = statuses(503);
   const pauses: number[] = [];
   const clock = {
-    now: () => 0,
+    ...systemClock,
     sleep: async (ms: number) => {
       pauses.push(ms);
     },
   };
-  const health = await probeUntilHealthy(until(web.url, { clock, intervalMs: 1000, deadlineMs: 10_000 }), noCommands);
+  const request = until(web.url, { intervalMs: 1000, deadlineMs: 10_000 });
+  const health = await probeUntilHealthy(request, { ...noCommands, clock });
   expect(health).toMatchObject({ kind: "unhealthy", attempts: 10 });
   expect(pauses).toEqual(Array.from({ length: 9 }, () => 1000));
 });

@@ -3,12 +3,11 @@ import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "no
 import { dirname } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
-import { packDirectory } from "../../src/fetch/pack.ts";
-import { extractArchive } from "../../src/fetch/untar.ts";
 import { Arena } from "../evil/arena.ts";
 import { archive, directory, file, gnuLong, hardlink, header, pax, paxRecord, symlink } from "../evil/tar_builder.ts";
 import { never, Scratch } from "../fetch/scratch.ts";
 import { describeTree } from "../fetch/tree.ts";
+import { extractArchive, packDirectory } from "../support/real_time.ts";
 
 const RUNS = { numRuns: 60 };
 

@@ -7,7 +7,7 @@ import type { Handover, Supervisor } from "../../src/restart/ports.ts";
 import { rejection } from "../support/rejection.ts";
 
 const { signal } = new AbortController();
-const quick = { now: () => 0, sleep: async () => {} };
+const quick = { monotonicMs: () => 0, sleep: async () => {} };
 
 /** What went wrong in a phase, and until which look connections stay open. */
 interface Troubles {

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { processFact } from "../../src/host/scan.ts";
 import { allPids, argvOf } from "../../src/host/scan_proc.ts";
 import { descendantsOf } from "../../src/host/scan_tree.ts";
 import type { RestartSpec } from "../../src/core/recipe.ts";
@@ -16,6 +15,7 @@ import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { startConnects } from "./connects.ts";
 import { hostPorts } from "./host_ports.ts";
+import { processFact } from "../support/real_time.ts";
 
 /* The handover of nginx, by Debian's nginx under a configuration of its own. */
 

@@ -1,17 +1,17 @@
 import { join } from "node:path";
-import { readWithTime } from "../../src/host/files.ts";
-import { runCommand } from "../../src/host/processes.ts";
-import { processFact } from "../../src/host/scan.ts";
+import { readPlain } from "../../src/host/files.ts";
 import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
 import type { SupervisorPorts } from "../../src/restart/ports.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { processFact, runCommand } from "../support/real_time.ts";
 
 /** The real host, with logs and working directory in `dir` and programs looked for there first, and then in `path`. */
 export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts {
   return {
     clock: systemClock,
     processFact,
-    readWithTime,
+    readWithTime: (path) => readPlain(path, { follow: true }),
+    ownPid: process.pid,
     descendants: descendantsOf,
     listens,
     supervisordConfig: null,

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/recipe.ts";
-import { processFact } from "../../src/host/scan.ts";
 import { mainPids, restart } from "../../src/restart/supervisor.ts";
 import { eventually } from "../support/eventually.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
+import { processFact } from "../support/real_time.ts";
 
 const { signal } = new AbortController();
 

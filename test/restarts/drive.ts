@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { packDirectory } from "../../src/fetch/pack.ts";
 import { eventually } from "../support/eventually.ts";
 import { APP_PROGRAM } from "./app.ts";
 import type { Load } from "./load.ts";
+import { packDirectory } from "../support/real_time.ts";
 
 /*
  * A host that runs the product, driven as an operator would: by `deployd ctl`. Where that is, is somebody else's

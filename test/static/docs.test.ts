@@ -27,12 +27,9 @@ const variables = {
     build: "v2",
     deploy: "d1",
     instance: { name: "1", port: 8080, env: {}, alone: true },
-    supervisordConfig: null,
     previous: "v1",
     layout: layoutOf("/srv/deployd/web"),
-    user: undefined,
     env: { PORT: "8080" },
-    maxLogBytes: 1024,
   }),
 };
 

@@ -3,6 +3,7 @@ import { statusApp } from "../../src/status/app.ts";
 import { Metrics } from "../../src/status/metrics.ts";
 import type { StatusView } from "../../src/status/view.ts";
 import { statusOf } from "../store/site.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 function viewOf(changes: Partial<StatusView> = {}): StatusView {
   return {
@@ -27,7 +28,7 @@ function viewOf(changes: Partial<StatusView> = {}): StatusView {
 }
 
 function app(view: StatusView = viewOf()) {
-  const metrics = new Metrics(() => view);
+  const metrics = new Metrics(() => view, systemClock);
   const ask = async (path: string, accept?: string) =>
     statusApp(() => view, metrics).request(path, accept === undefined ? {} : { headers: { accept } });
   return { metrics, ask };
@@ -66,7 +67,7 @@ test("an unknown form is refused with the known ones", async () => {
 
 test("metrics say what is served, and forget the build before", async () => {
   let view = viewOf();
-  const metrics = new Metrics(() => view);
+  const metrics = new Metrics(() => view, systemClock);
   expect(await metrics.text()).toContain('deployd_service_build_info{service="web",build="v1"} 1');
   const [service] = view.services;
   if (service === undefined) throw new Error("there is no service");

@@ -7,6 +7,9 @@ import { readHosts } from "../../src/store/registry.ts";
 import { rejection } from "../support/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
+import { systemClock } from "../../src/support/clock.ts";
+
+const clock = { ...systemClock, now: () => NOW.getTime() };
 
 const since = NOW.toISOString();
 const failure = { reason: "it does not start", build: "v1", healthy: false, since };
@@ -29,19 +32,19 @@ describe.each(servers)("with %s", (_name, start) => {
   test("unlocking a failed host gives its capacity back and leaves the failure in the budget", async () => {
     const move = { service: "web", deploy: "d1", host: "a", signal: never };
     await reportFailure(site.zk, move, failure, null, NOW);
-    expect(await unlockHost(site.zk, "web", "a", NOW)).toEqual(["d1"]);
+    expect(await unlockHost(site.zk, "web", "a", clock)).toEqual(["d1"]);
     expect((await site.gate("d1")).gate.failed["a"]).toMatchObject({ healthy: true, build: "v1" });
-    expect(await unlockHost(site.zk, "web", "a", NOW)).toEqual([]);
+    expect(await unlockHost(site.zk, "web", "a", clock)).toEqual([]);
   });
 
   test("a host whose agent is connected cannot be forgotten, one that is gone takes its slot with it", async () => {
     await grantSlot(site.zk, "web", await site.gate("d1"), await site.basis("a"), "a", { attempt: 1, since });
-    const refused = await rejection(forgetHost(site.zk, "web", "a", NOW));
+    const refused = await rejection(forgetHost(site.zk, "web", "a", clock));
     expect(refused).toMatchObject({ code: "conflict" });
     expect((await site.gate("d1")).gate.slots["a"]).toBeDefined();
 
     await site.zk.delete(agentPath("a"));
-    await forgetHost(site.zk, "web", "a", NOW);
+    await forgetHost(site.zk, "web", "a", clock);
     expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
     expect(await site.zk.exists(statusPath("web", "a"))).toBeNull();
     const { gate } = await site.gate("d1");
@@ -50,7 +53,7 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   test("a host that never registered is named as unknown, with the nearest one", async () => {
-    const error = await rejection(unlockHost(site.zk, "web", "bb", NOW));
+    const error = await rejection(unlockHost(site.zk, "web", "bb", clock));
     expect(error).toMatchObject({ code: "host-unknown", hint: 'Did you mean "b"?' });
   });
 });

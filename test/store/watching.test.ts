@@ -15,6 +15,7 @@ import { eventually } from "../support/eventually.ts";
 import { startProxy, type FaultProxy } from "../support/proxy.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site, statusOf } from "./site.ts";
+import { systemClock } from "../../src/support/clock.ts";
 
 /** Follows the wish of one host in the background, until disposed. */
 function follow(session: Session, service: string, host: string) {
@@ -26,7 +27,7 @@ function follow(session: Session, service: string, host: string) {
       session,
       service,
       host,
-      nowMs: () => NOW.getTime(),
+      clock: { ...systemClock, now: () => NOW.getTime() },
       onSnapshot: (snapshot) => snapshots.push(snapshot),
       onProblem: (error) => problems.push(error),
     },
@@ -251,7 +252,7 @@ describe("over a connection that breaks", () => {
 
   test("statuses that follow each other fast become few writes, and the last one is there", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a");
+    const publisher = new StatusPublisher(session, "web", "a", systemClock);
     const running = publisher.run(stop.signal);
     const before = await version();
     for (let attempt = 0; attempt < 200; attempt++) {
@@ -270,7 +271,7 @@ describe("over a connection that breaks", () => {
 
   test("of what was published while ZooKeeper was away only the newest is written", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a");
+    const publisher = new StatusPublisher(session, "web", "a", systemClock);
     const running = publisher.run(stop.signal);
     proxy.refuse();
     const before = await version();
@@ -286,7 +287,7 @@ describe("over a connection that breaks", () => {
 
   test("a new session says the status again", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a");
+    const publisher = new StatusPublisher(session, "web", "a", systemClock);
     const running = publisher.run(stop.signal);
     publisher.publish(statusOf({ attempt: 7 }));
     await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 7 })));

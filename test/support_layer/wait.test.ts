@@ -40,6 +40,7 @@ test("work that takes too long ends with the given error and sees its signal abo
     },
     20,
     new AbortController().signal,
+    systemClock,
     tooLate,
   );
   expect(await rejection(work)).toMatchObject({ code: "fetch-failed" });
@@ -56,6 +57,7 @@ test("work that is called off ends with aborted and sees its signal aborted", as
     },
     60_000,
     stop.signal,
+    systemClock,
     tooLate,
   );
   stop.abort();
@@ -65,15 +67,16 @@ test("work that is called off ends with aborted and sees its signal aborted", as
 
 test("work that is in time returns its value, and its own error passes through", async () => {
   const { signal } = new AbortController();
-  expect(await withDeadline(async () => 7, 1000, signal, tooLate)).toBe(7);
+  expect(await withDeadline(async () => 7, 1000, signal, systemClock, tooLate)).toBe(7);
   expect(
-    (await rejection(withDeadline(() => Promise.reject(new Error("its own")), 1000, signal, tooLate))).message,
+    (await rejection(withDeadline(() => Promise.reject(new Error("its own")), 1000, signal, systemClock, tooLate)))
+      .message,
   ).toContain("its own");
 });
 
 test("nothing is begun under a signal that is aborted already", async () => {
   let begun = 0;
-  const work = withDeadline(async () => begun++, 1000, AbortSignal.abort("newer wish"), tooLate);
+  const work = withDeadline(async () => begun++, 1000, AbortSignal.abort("newer wish"), systemClock, tooLate);
   expect(await rejection(work)).toMatchObject({ code: "aborted", cause: "newer wish" });
   expect(begun).toBe(0);
   expect(() => throwIfAborted(AbortSignal.abort(), "fetch")).toThrow("Cannot fetch: it was called off.");

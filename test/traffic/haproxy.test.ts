@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
-import { trafficPorts } from "../../src/host/traffic_ports.ts";
 import type { Traffic } from "../../src/traffic/ports.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
 import { eventually } from "../support/eventually.ts";
@@ -11,6 +10,7 @@ import { ask } from "../support/http.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { type Haproxy, keepAlive, startHaproxy, startService } from "./haproxy_process.ts";
+import { trafficPorts } from "../support/real_time.ts";
 
 setDefaultTimeout(60_000);
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { trafficPorts } from "../../src/host/traffic_ports.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { trafficPorts } from "../support/real_time.ts";
 
 const { signal } = new AbortController();
 const instances = [

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { readdir, readlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
-import { trafficPorts } from "../../src/host/traffic_ports.ts";
 import { countOpen, openAt, readTcpTables } from "../../src/traffic/sockets.ts";
 import { eventually } from "../support/eventually.ts";
+import { trafficPorts } from "../support/real_time.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     ";

@@ -55,7 +55,7 @@ nothing, adding another file under the same id is refused.`,
     },
   },
   func: command<Flags, [string, string]>(async (ctl, flags, service, from) => {
-    const { id, artifact } = await newBuild({ from, ...flags }, ctl.signal);
+    const { id, artifact } = await newBuild({ from, ...flags }, ctl.process.clock, ctl.signal);
     const record: BuildRecord = {
       ...artifact,
       ...(flags.commit === undefined ? {} : { commit: flags.commit }),

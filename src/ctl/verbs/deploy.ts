@@ -66,7 +66,7 @@ is running or the build is barred.`,
     const { output, process, signal, address } = ctl;
     const now = process.now();
     const request: DeployRequest = {
-      id: flags.id ?? newDeployId(now, Math.random),
+      id: flags.id ?? newDeployId(now, process.clock.random),
       service,
       build,
       stages: flags.canary === true ? ["canary", "fleet"] : ["fleet"],
@@ -79,7 +79,7 @@ is running or the build is barred.`,
       },
       now,
     };
-    await using link = new Link(ctl.connect, signal);
+    await using link = new Link(ctl.connect, signal, process.clock);
     const { id, record } = await started(ctl, link, request, address.connectTimeoutMs);
     if (flags.detach === true) {
       const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };

@@ -41,8 +41,8 @@ export const servicesSet = buildCommand({
 });
 
 /** The first service of all makes deployd's tree: a client that lives in a chroot cannot make that chroot. */
-async function makeChroot({ address, signal }: Ctl): Promise<void> {
+async function makeChroot({ address, process, signal }: Ctl): Promise<void> {
   if (address.chroot === "/") return;
-  await using zk = await openZooKeeper(address, signal, "/");
+  await using zk = await openZooKeeper(address, signal, process, "/");
   await ensurePath(zk, address.chroot);
 }

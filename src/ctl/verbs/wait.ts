@@ -37,7 +37,7 @@ export const wait = buildCommand({
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
   func: command<Flags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
-    await using link = new Link(ctl.connect, ctl.signal);
+    await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
     const zk = await link.client();
     await readService(zk, service);
     const { id } = deploy === undefined ? await newest() : await readDeploy(zk, service, deploy);

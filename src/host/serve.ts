@@ -1,27 +1,27 @@
+import type { StatusPort } from "../machine/network.ts";
 import { DeployError } from "../core/errors.ts";
-import { errorCodeOf } from "../host/files.ts";
-import type { statusApp } from "../status/app.ts";
+import type { Clock } from "../support/clock.ts";
+import { errorCodeOf } from "../support/file_error.ts";
 
 /** How long answers may still be written when the agent ends; an open stream does not keep it any longer. */
 const CLOSE_MS = 500;
 
-export interface StatusPort extends AsyncDisposable {
-  /** `address:port` as it can be asked. */
-  readonly address: string;
-}
-
-/** @throws DeployError `port-taken` */
-export function openStatusPort(app: ReturnType<typeof statusApp>, listen: string): StatusPort {
+/** Answers HTTP at an address of this machine. @throws DeployError `port-taken`, `config-invalid` */
+export function serve(
+  answer: (request: Request) => Response | Promise<Response>,
+  listen: string,
+  clock: Clock,
+): StatusPort {
   const at = listen.lastIndexOf(":");
   const hostname = listen.slice(0, at).replace(/^\[|\]$/g, "");
   const port = Number(listen.slice(at + 1));
   try {
-    const server = Bun.serve({ hostname, port, fetch: app.fetch, idleTimeout: 30 });
+    const server = Bun.serve({ hostname, port, fetch: answer, idleTimeout: 30 });
     const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
     return {
       address: `${shown}:${server.port}`,
       [Symbol.asyncDispose]: async () => {
-        await Promise.race([server.stop(), Bun.sleep(CLOSE_MS)]);
+        await Promise.race([server.stop(), clock.sleep(CLOSE_MS)]);
         await server.stop(true);
       },
     };

@@ -1,15 +1,13 @@
 import type { Actual } from "../core/plan.ts";
 import { servedBuild, servedByAll, type RunningProcess } from "../core/served.ts";
 import type { InstanceServed, Journal, LinkState, ProcessStamp } from "../core/types.ts";
+import type { ProcessFact, Processes } from "../machine/processes.ts";
 import { parseJson } from "../schema/problems.ts";
 import { releaseRecordSchema } from "../schema/release_record.ts";
 import { buildId } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
+import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
-import { readIfThere } from "./files.ts";
-import { readLinkState } from "./files_link.ts";
-import { processesOf, processFact, type ProcessFact } from "./scan.ts";
-import { stepFiles } from "./step_files.ts";
 
 /** What runs and what lies on the disk for one service. */
 export interface Observation {
@@ -21,6 +19,8 @@ export interface Observation {
 }
 
 export interface Observed {
+  readonly files: Files;
+  readonly processes: Processes;
   readonly layout: Layout;
   readonly journal: Journal;
   readonly wanted: { build: string; record: BuildRecord | null } | null;
@@ -34,14 +34,14 @@ export interface Observed {
 }
 
 export async function observe(observed: Observed): Promise<Observation> {
-  const { layout, wanted, startedBy } = observed;
-  const current = await readCurrent(layout);
-  const all = await processesOf(layout.root);
+  const { files, layout, processes, wanted, startedBy } = observed;
+  const current = await readCurrent(layout, files);
+  const all = await processes.of(layout.root);
   const instances = await Promise.all(observed.instances.map((name) => observeInstance(name, current, all, observed)));
   const served = servedByAll(instances, current, startedBy);
-  const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record);
+  const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record, files);
   const spool =
-    wanted === null || wanted.record === null ? "absent" : await spoolState(layout, wanted.build, wanted.record);
+    wanted === null || wanted.record === null ? "absent" : await spoolState(layout, wanted.build, wanted.record, files);
   const own = instances.flatMap(({ processes }) => processes);
   return {
     actual: {
@@ -67,12 +67,12 @@ async function observeInstance(
   name: string,
   current: LinkState,
   all: readonly ProcessFact[],
-  { instances, journal, mainPids, uid }: Observed,
+  { instances, journal, mainPids, uid, processes: table }: Observed,
 ): Promise<ObservedInstance> {
   // By commands only the service's user can have started it; anybody could name an instance in an environment.
   const ours = all.filter((process) => uid === null || process.uid === uid || process.uid === 0);
   const processes = instances.length === 1 ? ours : ours.filter((process) => process.instance === name);
-  const mains = await runningMains(await mainPids(name), all);
+  const mains = await runningMains(await mainPids(name), all, table);
   const restarted =
     journal.restarted === null || instances.length === 1
       ? journal.restarted
@@ -97,13 +97,14 @@ function knowsInstances({ restarted }: Journal): boolean {
 async function runningMains(
   pids: readonly number[] | null,
   processes: readonly RunningProcess[],
+  table: Processes,
 ): Promise<RunningProcess[] | null> {
   if (pids === null) return null;
   const found = await Promise.all(
     pids.map(async (pid): Promise<RunningProcess | null> => {
       const shown = processes.find((process) => process.pid === pid);
       if (shown !== undefined) return shown;
-      const fact = await processFact(pid);
+      const fact = await table.fact(pid);
       return fact === null ? null : { pid, startTicks: fact.startTicks, startedAtMs: fact.startedAtMs, release: null };
     }),
   );
@@ -111,8 +112,8 @@ async function runningMains(
 }
 
 /** `current` in the ladder's words: a link that does not lead to a release is somebody else's. */
-export async function readCurrent(layout: Layout): Promise<LinkState> {
-  const link = await readLinkState(layout.current);
+export async function readCurrent(layout: Layout, files: Files): Promise<LinkState> {
+  const link = await files.readLink(layout.current);
   switch (link.kind) {
     case "absent":
       return { kind: "absent" };
@@ -129,16 +130,21 @@ export async function readCurrent(layout: Layout): Promise<LinkState> {
   }
 }
 
-async function releaseState(layout: Layout, build: string, record: BuildRecord | null): Promise<Actual["release"]> {
-  if ((await stepFiles.kindOf(layout.release(build))) !== "directory") return "absent";
-  const known = parseJson(releaseRecordSchema, (await readIfThere(layout.record(build))) ?? "");
+async function releaseState(
+  layout: Layout,
+  build: string,
+  record: BuildRecord | null,
+  files: Files,
+): Promise<Actual["release"]> {
+  if ((await files.kindOf(layout.release(build))) !== "directory") return "absent";
+  const known = parseJson(releaseRecordSchema, (await files.readIfThere(layout.record(build))) ?? "");
   if (!known.ok || (record !== null && known.value.digest !== record.digest)) return "absent";
   return known.value.installed ? "installed" : "extracted";
 }
 
-async function spoolState(layout: Layout, build: string, record: BuildRecord): Promise<Actual["spool"]> {
-  if ((await stepFiles.sizeOf(layout.verified(build, record.digest))) === record.size) return "verified";
-  const size = await stepFiles.sizeOf(layout.spool(build));
+async function spoolState(layout: Layout, build: string, record: BuildRecord, files: Files): Promise<Actual["spool"]> {
+  if ((await files.sizeOf(layout.verified(build, record.digest))) === record.size) return "verified";
+  const size = await files.sizeOf(layout.spool(build));
   if (size === null) return "absent";
   return size === record.size ? "fetched" : "partial";
 }

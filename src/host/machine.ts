@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { digestOfFile } from "../fetch/digest.ts";
+import { fetchToFile } from "../fetch/source.ts";
+import { extractArchive } from "../fetch/untar.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Processes } from "../machine/processes.ts";
+import type { ServiceManager } from "../machine/service_manager.ts";
+import { probeHttp } from "../probe/http.ts";
+import { post } from "../probe/post.ts";
+import { probeTcp } from "../probe/tcp.ts";
+import type { Clock } from "../support/clock.ts";
+import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
+import { trafficFor } from "../traffic/traffic.ts";
+import { tcpDial } from "../zookeeper/dial.ts";
+import { hostDisk } from "./disk.ts";
+import { readIfThere } from "./files.ts";
+import { acquireLock } from "./lock.ts";
+import { runCommand, userByName } from "./processes.ts";
+import { killOrphans, processesOf, processFact } from "./scan.ts";
+import { descendantsOf, listens } from "./scan_tree.ts";
+import { serve } from "./serve.ts";
+import { socketInodesOf } from "./sockets.ts";
+import { trafficPorts } from "./traffic_ports.ts";
+
+/** This host, as an agent acts on it. */
+export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
+  const traffic = trafficPorts(clock);
+  return {
+    clock,
+    manager,
+    disk: hostDisk,
+    processes: hostProcesses(clock),
+    commands: { run: (request) => runCommand(request, clock), user: userByName },
+    archive: {
+      digest: (path, signal) => digestOfFile(path, clock, signal),
+      unpack: async (request) => {
+        await extractArchive({ ...request, clock });
+      },
+    },
+    probes: {
+      http: (spec, signal) => probeHttp(spec, signal, clock),
+      tcp: (spec, signal) => probeTcp(spec, signal, clock),
+      post: (url, signal) => post(url, signal, clock),
+    },
+    traffic: {
+      backend: (spec, service, instances, timeoutMs) => trafficFor(spec, service, instances, traffic, timeoutMs),
+      openAt: (port) => openAt(port, traffic),
+    },
+    lock: { acquire: acquireLock },
+    network: {
+      dial: tcpDial(clock),
+      download: (request) => fetchToFile(request, clock),
+      serve: (answer, listen) => serve(answer, listen, clock),
+    },
+    bootId: bootId(),
+    pid: process.pid,
+    isRoot: process.geteuid?.() === 0,
+  };
+}
+
+function hostProcesses(clock: Clock): Processes {
+  return {
+    of: (root) => processesOf(root, clock),
+    fact: (pid) => processFact(pid, clock),
+    kill: (pid, signal) => void process.kill(pid, signal),
+    descendants: descendantsOf,
+    listens,
+    openConnections: async (pids) =>
+      countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
+    endMarked: (marker) => killOrphans(marker, clock),
+  };
+}
+
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "unknown";
+  }
+}

@@ -1,0 +1,194 @@
+import { basename, dirname, join } from "node:path";
+import { DeployError } from "../core/errors.ts";
+import type { Disk, DiskEntry } from "../machine/disk.ts";
+import type { HostUser } from "../support/command.ts";
+import { naming } from "../support/file_error.ts";
+
+/** Temporary names, so that what a crash left behind is known by its name alone. */
+const TEMP_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
+const TEMP_BYTES = 6;
+
+/** What stands where a link is expected. */
+export type LinkFound =
+  | { readonly kind: "absent" }
+  /** `target` as written in the link. `changedAtMs`: when it was made, in milliseconds since the epoch. */
+  | { readonly kind: "link"; readonly target: string; readonly changedAtMs: number }
+  | { readonly kind: "foreign"; readonly what: "directory" | "file" | "other" };
+
+/**
+ * The disk as the ladder uses it: changes that are there as a whole or not at all, also after a kill or a power cut in the
+ * middle of them. Every failure is a DeployError that names the path: `disk-full`, or `internal`.
+ */
+export class Files {
+  readonly #disk: Disk;
+  readonly #randomBytes: (count: number) => Uint8Array;
+
+  /** @param randomBytes for names that nobody else uses */
+  constructor(disk: Disk, randomBytes: (count: number) => Uint8Array) {
+    this.#disk = disk;
+    this.#randomBytes = randomBytes;
+  }
+
+  /**
+   * Replaces the file as a whole: after a crash or a power cut there is either the old content or the new.
+   *
+   * @param mode permissions of the file, 0o644 unless given
+   */
+  async writeAtomic(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+    const temp = this.#tempBeside(path);
+    await naming(`Cannot write "${path}"`, async () => {
+      try {
+        {
+          await using file = await this.#disk.createFile(temp, mode);
+          await file.write(data);
+          await file.sync();
+        }
+        await this.#disk.rename(temp, path);
+        await this.#disk.syncDirectory(dirname(path));
+      } catch (error) {
+        await this.#disk.removeFile(temp).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  /** The file's text, or null when there is no such file. A link in its place is followed. */
+  async readIfThere(path: string): Promise<string | null> {
+    return (await this.readWithTime(path))?.text ?? null;
+  }
+
+  /** The text of a file that others may have put there; never what a link in its place leads to. */
+  async readUnlinked(path: string): Promise<string | null> {
+    const found = await naming(`Cannot read "${path}"`, () => this.#disk.readText(path, { follow: false }));
+    return found?.text ?? null;
+  }
+
+  /** The file's text and the time of its last change (milliseconds since the epoch), or null when there is none. */
+  async readWithTime(path: string): Promise<{ text: string; changedAtMs: number } | null> {
+    return naming(`Cannot read "${path}"`, () => this.#disk.readText(path, { follow: true }));
+  }
+
+  async look(path: string): Promise<DiskEntry | null> {
+    return naming(`Cannot look at "${path}"`, () => this.#disk.look(path));
+  }
+
+  async kindOf(path: string): Promise<"absent" | DiskEntry["kind"]> {
+    return (await this.look(path))?.kind ?? "absent";
+  }
+
+  /** Bytes of a file, or null when there is none. */
+  async sizeOf(path: string): Promise<number | null> {
+    return (await this.look(path))?.size ?? null;
+  }
+
+  async readLink(path: string): Promise<LinkFound> {
+    const found = await this.look(path);
+    if (found === null) return { kind: "absent" };
+    if (found.kind === "link") {
+      return { kind: "link", target: await this.linkTarget(path), changedAtMs: found.changedAtMs };
+    }
+    return { kind: "foreign", what: found.kind };
+  }
+
+  async linkTarget(path: string): Promise<string> {
+    return naming(`Cannot read the link "${path}"`, () => this.#disk.readLink(path));
+  }
+
+  async makeLink(path: string, target: string): Promise<void> {
+    await naming(`Cannot link "${path}" to "${target}"`, () => this.#disk.makeLink(path, target));
+  }
+
+  /**
+   * Points `link` at `target` in one step: whoever opens it sees the old release or the new one, never neither. A link
+   * that points there already keeps its time.
+   *
+   * @throws DeployError `current-not-a-link` when something else stands there, which is left as it is
+   */
+  async flip(link: string, target: string): Promise<void> {
+    const found = await this.readLink(link);
+    switch (found.kind) {
+      case "foreign":
+        throw new DeployError(`Cannot point "${link}" at "${target}": it is a ${found.what}, not a symbolic link.`, {
+          code: "current-not-a-link",
+          hint: `Move it away (mv ${link} ${link}.old); deployd replaces only links of its own making.`,
+        });
+      case "link":
+        if (found.target === target) return this.#linkSynced(link);
+        break;
+      case "absent":
+        break;
+    }
+    const temp = this.#tempBeside(link);
+    await naming(`Cannot point "${link}" at "${target}"`, async () => {
+      try {
+        await this.#disk.makeLink(temp, target);
+        await this.#disk.rename(temp, link);
+      } catch (error) {
+        await this.#disk.removeFile(temp).catch(() => {});
+        throw error;
+      }
+    });
+    await this.#linkSynced(link);
+  }
+
+  /** Renames, and flushes the directory, so that the new name survives a power cut. */
+  async renameDurably(from: string, to: string): Promise<void> {
+    await naming(`Cannot rename "${from}" to "${to}"`, async () => {
+      await this.#disk.rename(from, to);
+      await this.#disk.syncDirectory(dirname(to));
+    });
+  }
+
+  async makeDirectory(path: string, mode?: number): Promise<void> {
+    await naming(`Cannot make the directory "${path}"`, () => this.#disk.makeDirectory(path, mode));
+  }
+
+  /** Removes a file or a tree; symbolic links in it are removed, never followed. Nothing there is fine. */
+  async removeTree(path: string): Promise<void> {
+    await naming(`Cannot remove "${path}"`, () => this.#disk.removeTree(path));
+  }
+
+  /** Names in a directory; none where it does not exist. */
+  async list(path: string): Promise<readonly string[]> {
+    return (await naming(`Cannot list "${path}"`, () => this.#disk.list(path))) ?? [];
+  }
+
+  async giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void> {
+    await naming(`Cannot give "${path}" to user ${owner.uid}`, () => this.#disk.giveTo(path, owner));
+  }
+
+  async makePublic(path: string): Promise<void> {
+    await naming(`Cannot change the mode of "${path}"`, () => this.#disk.setMode(path, 0o755));
+  }
+
+  async freeBytes(path: string): Promise<number> {
+    return naming(`Cannot ask for the free space of "${path}"`, () => this.#disk.freeBytes(path));
+  }
+
+  async syncTree(path: string): Promise<void> {
+    await naming(`Cannot flush "${path}" to the disk`, () => this.#disk.syncTree(path));
+  }
+
+  async trimLog(path: string, maxBytes: number): Promise<void> {
+    await naming(`Cannot cut the log "${path}"`, () => this.#disk.trimLog(path, maxBytes));
+  }
+
+  /** Removes what writes and flips that were killed left in `dir`. Call it only while nobody else writes there. */
+  async sweepTemps(dir: string): Promise<void> {
+    for (const name of await this.list(dir)) {
+      if (!TEMP_NAME.test(name)) continue;
+      await naming(`Cannot clean up "${dir}"`, () => this.#disk.removeFile(join(dir, name)));
+    }
+  }
+
+  /** Also for a link that was right already: the flip before may have been killed between its rename and this. */
+  async #linkSynced(link: string): Promise<void> {
+    await naming(`Cannot bring the link "${link}" to the disk`, () => this.#disk.syncDirectory(dirname(link)));
+  }
+
+  /** A name beside `path` that nobody else uses: `.current.0123456789ab.tmp` for `current`. */
+  #tempBeside(path: string): string {
+    const unique = Buffer.from(this.#randomBytes(TEMP_BYTES)).toString("hex");
+    return join(dirname(path), `.${basename(path)}.${unique}.tmp`);
+  }
+}

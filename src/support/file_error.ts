@@ -1,0 +1,42 @@
+import { DeployError } from "../core/errors.ts";
+
+/** The system's name of what went wrong (`ENOSPC`), or null where the value carries none. */
+export function errorCodeOf(error: unknown): string | null {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+}
+
+/** The error of a failed call on a file; `attempted` is a sentence without its full stop and names the path. */
+export function fileError(attempted: string, error: unknown): DeployError {
+  if (error instanceof DeployError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const code = errorCodeOf(error);
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new DeployError(`${attempted}: no space is left (${code}).`, {
+        code: "disk-full",
+        hint: "Free space or inodes on that file system (df -h, df -i), or keep fewer releases.",
+        retry: true,
+        cause: error,
+      });
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new DeployError(`${attempted}: not permitted (${code}) for uid ${process.getuid?.()}.`, {
+        code: "internal",
+        hint: "Give the agent's user the permission, or run the agent as root; see ReadWritePaths= under systemd.",
+        cause: error,
+      });
+    default:
+      return new DeployError(`${attempted}: ${text}.`, { code: "internal", cause: error });
+  }
+}
+
+/** Runs `work`; a failed call becomes a DeployError that names what was attempted. */
+export async function naming<T>(attempted: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileError(attempted, error);
+  }
+}

@@ -1,0 +1,39 @@
+import { digestOfFile as digest, type Digest } from "../../src/fetch/digest.ts";
+import { packDirectory as pack } from "../../src/fetch/pack.ts";
+import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/source.ts";
+import { extractArchive as extract } from "../../src/fetch/untar.ts";
+import { requireDigest } from "../../src/fetch/verify.ts";
+import { runCommand as run } from "../../src/host/processes.ts";
+import {
+  killOrphans as endOrphans,
+  processesOf as processesBelow,
+  processFact as factOf,
+} from "../../src/host/scan.ts";
+import { trafficPorts as portsOf } from "../../src/host/traffic_ports.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import type { CommandRequest } from "../../src/support/command.ts";
+
+/*
+ * What src/ does with a clock that is handed in, on the machine's own time: for tests of what really happens.
+ */
+
+type WithoutClock<F> = F extends (request: infer R) => infer Result ? (request: Omit<R, "clock">) => Result : never;
+
+export const packDirectory: WithoutClock<typeof pack> = (request) => pack({ ...request, clock: systemClock });
+export const extractArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
+export const fetchToFile = (request: FetchRequest) => fetchInto(request, systemClock);
+export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
+export const runCommand = (request: CommandRequest) => run(request, systemClock);
+export const killOrphans = (marker: string) => endOrphans(marker, systemClock);
+export const processFact = (pid: number) => factOf(pid, systemClock);
+export const processesOf = (root: string, options?: { ignoreMarker?: boolean }) =>
+  processesBelow(root, systemClock, options);
+export const trafficPorts = () => portsOf(systemClock);
+
+export async function verifyFile(
+  path: string,
+  expected: { digest: Digest; size: number; label: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  requireDigest(await digestOfFile(path, signal), expected);
+}
