@@ -42,7 +42,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, log, machine, stop, version } = options;
   const { clock, manager } = machine;
-  const files = new Files(machine.disk, clock.randomBytes);
+  const files = new Files(machine.disk, clock);
   await files.makeDirectory(config.root, 0o755);
   const lockPath = join(config.root, ".agent.lock");
   await using _lock = await machine.lock.acquire(lockPath);

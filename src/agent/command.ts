@@ -42,7 +42,7 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
   }
   let log: AgentLog = () => {};
   const machine = host.machine((error) => log("warn", error.explained, {}));
-  const text = await new Files(machine.disk, machine.clock.randomBytes).readIfThere(flags.config);
+  const text = await new Files(machine.disk, machine.clock).readIfThere(flags.config);
   if (text === null) {
     throw new DeployError(`Cannot start the agent: there is no file ${flags.config}.`, {
       code: "config-invalid",

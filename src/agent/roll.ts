@@ -208,7 +208,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
     if (word === undefined) return;
     const uid = command.user?.uid ?? null;
     const told = pids.length > 0 ? pids : leadersOf(await processes.of(host.layout.root), alone ? null : name, uid);
-    await tellApp(word, told, { kill: ports.kill, probes }, signal);
+    await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), probes }, signal);
   };
   return {
     supervisor: supervisorFor(restart, ports),

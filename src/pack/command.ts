@@ -48,7 +48,7 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
     throw new DeployError("Cannot pack: no directory was named.", { code: "usage", hint: "See: deployd pack --help" });
   }
   if (flags.build !== undefined) requireBuildId(flags.build);
-  const files = new Files(hostDisk, host.clock.randomBytes);
+  const files = new Files(hostDisk, host.clock);
   const manifestText = await files.readIfThere(resolve(dir, MANIFEST_FILE));
   // A mistake in it would otherwise be found by every host at once.
   if (manifestText !== null) parseManifest(manifestText, resolve(dir, MANIFEST_FILE));

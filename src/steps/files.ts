@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { Disk, DiskEntry } from "../machine/disk.ts";
+import type { Clock } from "../support/clock.ts";
 import type { HostUser } from "../support/command.ts";
 import { naming } from "../support/file_error.ts";
 
@@ -21,12 +22,12 @@ export type LinkFound =
  */
 export class Files {
   readonly #disk: Disk;
-  readonly #randomBytes: (count: number) => Uint8Array;
+  readonly #clock: Pick<Clock, "randomBytes">;
 
-  /** @param randomBytes for names that nobody else uses */
-  constructor(disk: Disk, randomBytes: (count: number) => Uint8Array) {
+  /** @param clock for names that nobody else uses */
+  constructor(disk: Disk, clock: Pick<Clock, "randomBytes">) {
     this.#disk = disk;
-    this.#randomBytes = randomBytes;
+    this.#clock = clock;
   }
 
   /**
@@ -188,7 +189,7 @@ export class Files {
 
   /** A name beside `path` that nobody else uses: `.current.0123456789ab.tmp` for `current`. */
   #tempBeside(path: string): string {
-    const unique = Buffer.from(this.#randomBytes(TEMP_BYTES)).toString("hex");
+    const unique = Buffer.from(this.#clock.randomBytes(TEMP_BYTES)).toString("hex");
     return join(dirname(path), `.${basename(path)}.${unique}.tmp`);
   }
 }

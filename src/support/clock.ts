@@ -21,7 +21,7 @@ export interface Clock {
   /** Lets everything else that waits to run have a turn. */
   turn(): Promise<void>;
   /** Uniform in [0, 1). */
-  random(): number;
+  readonly random: () => number;
   /** Bytes that nobody can guess. */
   randomBytes(count: number): Uint8Array;
 }

@@ -9,7 +9,7 @@ import { systemClock } from "../../src/support/clock.ts";
 import { hostDisk } from "../../src/host/disk.ts";
 import { Files } from "../../src/steps/files.ts";
 
-const files = new Files(hostDisk, systemClock.randomBytes);
+const files = new Files(hostDisk, systemClock);
 
 const { signal } = new AbortController();
 let dir: Awaited<ReturnType<typeof tempDir>>;

@@ -1,13 +1,13 @@
 /** Numbers that look random and follow from a seed. */
 export interface Chance {
   /** Uniform in [0, 1). */
-  random(): number;
+  readonly random: () => number;
   /** True with this probability. */
   happens(probability: number): boolean;
   /** A whole number from `least` to `most`, both included. */
   between(least: number, most: number): number;
   pick<T>(options: readonly T[]): T;
-  bytes(count: number): Uint8Array;
+  readonly bytes: (count: number) => Uint8Array;
   /**
    * A source of its own that follows from this one's seed and the name alone, however much was drawn meanwhile: what one
    * part of a world draws must not change what another does.

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { arrowProblems, processProblems, purityProblems } from "./arrows.ts";
+import { arrowProblems, clockProblems, processProblems, purityProblems } from "./arrows.ts";
 import { importsOf, readSources } from "./sources.ts";
 
 const sources = await readSources();
@@ -14,6 +14,39 @@ test("core and schema compute and nothing else", () => {
 
 test("only main.ts touches arguments, environment, exit codes and signals", () => {
   expect(processProblems(sources)).toEqual([]);
+});
+
+test("only the clock asks the runtime for time and chance", () => {
+  expect(clockProblems(sources)).toEqual([]);
+});
+
+test.each([
+  "const at = Date.now();",
+  "const at = new Date();",
+  "const at = performance.now();",
+  "const at = process.hrtime.bigint();",
+  "const at = Bun.nanoseconds();",
+  "setTimeout(work, 5);",
+  "const timer = setInterval(work, 5);",
+  "setImmediate(work);",
+  'import { setTimeout as sleep } from "node:timers/promises";',
+  "const signal = AbortSignal.timeout(5);",
+  "await Bun.sleep(5);",
+  "const die = Math.random();",
+  'import { randomBytes } from "node:crypto";',
+  "const id = crypto.randomUUID();",
+  "const id = crypto.randomBytes(8);",
+  "const at = new Date;",
+  "globalThis.setTimeout(work, 5);",
+  "crypto.getRandomValues(bytes);",
+  'import { systemClock } from "../support/clock.ts";',
+])("asking for time or chance is found: %s", (text) => {
+  expect(clockProblems([{ path: "store/a.ts", text }])).not.toEqual([]);
+});
+
+test("a clock that was handed in is asked freely", () => {
+  const text = "const at = clock.now(); const id = clock.randomBytes(4); clock.after(5, work); new Date(clock.now());";
+  expect(clockProblems([{ path: "store/a.ts", text }])).toEqual([]);
 });
 
 test("the sources were really read", () => {

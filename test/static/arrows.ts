@@ -13,15 +13,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   zookeeper: [],
   fetch: below,
   traffic: below,
-  probe: below,
-  restart: below,
+  // What a machine is to those who act on it: ports, and the types that they speak in.
+  machine: [...below, "fetch", "probe", "traffic", "zookeeper"],
+  probe: [...below, "machine"],
+  restart: [...below, "machine"],
   status: below,
   monitor: below,
-  steps: [...below, "fetch", "probe", "restart"],
+  steps: [...below, "machine", "fetch", "probe", "restart"],
   store: [...below, "zookeeper"],
-  // The ports that it implements and the layout it observes are declared in the layers to its left.
-  host: [...below, "fetch", "traffic", "probe", "restart", "steps"],
-  agent: [...below, "fetch", "traffic", "probe", "restart", "steps", "store", "status", "host", "zookeeper"],
+  // The real ports. Only main and the commands that run on one machine alone know them.
+  host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
+  agent: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "status", "zookeeper"],
   ctl: [...below, "fetch", "store", "monitor", "zookeeper"],
   pack: [...below, "fetch", "steps", "host"],
   doctor: [...below, "traffic", "host", "agent"],
@@ -29,7 +31,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What main.ts alone may import: the commands, and what it says when one fails. */
-const allowedForMain = ["agent", "ctl", "dev", "doctor", "pack", "core", "schema", "host", "monitor"];
+const allowedForMain = ["agent", "ctl", "dev", "doctor", "pack", "core", "schema", "support", "host", "monitor"];
 
 function layerOf(path: string): string {
   return path.includes("/") ? (path.split("/")[0] ?? "") : path;
@@ -73,6 +75,46 @@ export function purityProblems(sources: readonly Source[]): string[] {
         .map(({ specifier }) => `${source.path} imports ${specifier}`);
       return [...effects, ...foreign];
     });
+}
+
+/** By which the runtime is asked for time or chance. Methods of a clock that is handed in have some of the same names. */
+const timeAndChance = new RegExp(
+  [
+    /\bDate\.now\b/,
+    /\bnew Date\b(?!\s*\(\s*[^)\s])/,
+    /\bperformance\.now\b/,
+    /\bhrtime\b/,
+    /\bBun\.nanoseconds\b/,
+    /(?:\bglobalThis\.|(?<![\w.]))(?:setTimeout|setInterval|setImmediate)\b/,
+    /\btimers\/promises\b/,
+    /\bAbortSignal\.timeout\b/,
+    /\bBun\.sleep\w*\b/,
+    /\bMath\.random\b/,
+    // A clock declares one of that name, and is asked for it.
+    /(?:\bcrypto\.|(?<![\w.#]))randomBytes\b(?!\s*\(count: number\)|: \()/,
+    /\brandomUUID\b/,
+    /\bgetRandomValues\b/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
+
+/** The one file that makes the real ones. */
+const CLOCK = "support/clock.ts";
+
+/** Time and chance come from a clock that is handed in, so that all of it can be rehearsed. */
+export function clockProblems(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const code = codeOf(source.text);
+    const asked = source.path === CLOCK ? [] : [...code.matchAll(timeAndChance)].map((match) => match[0]);
+    // Whoever takes the real one by itself cannot be handed another.
+    const taken = source.path !== "main.ts" && source.path !== CLOCK && /\bsystemClock\b/.test(code);
+    return [
+      ...asked.map((what) => `${source.path} asks the runtime by ${what}; take a Clock`),
+      ...(taken ? [`${source.path} takes the system's clock; take one as an argument`] : []),
+    ];
+  });
 }
 
 /** What only main.ts touches. What has the same name in a parameter (`process: CtlProcess`) is not the global one. */

@@ -9,14 +9,14 @@ import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { rejection } from "../support/rejection.ts";
 
-const files = new Files(hostDisk, systemClock.randomBytes);
+const files = new Files(hostDisk, systemClock);
 
 /** What another process needs for files of its own. */
 const PRELUDE = `
   const { hostDisk } = await import(${JSON.stringify(join(import.meta.dir, "../../src/host/disk.ts"))});
   const { Files } = await import(${JSON.stringify(join(import.meta.dir, "../../src/steps/files.ts"))});
-  const { randomBytes } = await import("node:crypto");
-  const files = new Files(hostDisk, randomBytes);`;
+  const { systemClock } = await import(${JSON.stringify(join(import.meta.dir, "../../src/support/clock.ts"))});
+  const files = new Files(hostDisk, systemClock);`;
 
 const content = (filler: string): string => filler.repeat(200_000);
 const error = (code: string): Error => Object.assign(new Error(`${code}: it failed`), { code });

@@ -7,14 +7,14 @@ import { systemClock } from "../../src/support/clock.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { rejection } from "../support/rejection.ts";
 
-const files = new Files(hostDisk, systemClock.randomBytes);
+const files = new Files(hostDisk, systemClock);
 
 /** What another process needs for files of its own. */
 const PRELUDE = `
   const { hostDisk } = await import(${JSON.stringify(join(import.meta.dir, "../../src/host/disk.ts"))});
   const { Files } = await import(${JSON.stringify(join(import.meta.dir, "../../src/steps/files.ts"))});
-  const { randomBytes } = await import("node:crypto");
-  const files = new Files(hostDisk, randomBytes);`;
+  const { systemClock } = await import(${JSON.stringify(join(import.meta.dir, "../../src/support/clock.ts"))});
+  const files = new Files(hostDisk, systemClock);`;
 
 test("a link is made, flipped, and read back with the time of the flip", async () => {
   await using dir = await tempDir();
