@@ -44,7 +44,7 @@ afterAll(async () => {
 /** Fetches in a process that trusts the certificate, which a process can only be told when it starts. */
 async function fetchTrusting(path: string): Promise<string> {
   const program = `
-    const { fetchToFile } = await import(${JSON.stringify(`${import.meta.dir}/../../src/fetch/source.ts`)});
+    const { fetchToFile } = await import(${JSON.stringify(`${import.meta.dir}/../support/real_time.ts`)});
     try {
       await fetchToFile({
         url: ${JSON.stringify(`https://127.0.0.1:${https.port}${path}`)},

@@ -84,7 +84,7 @@ test("a gigabyte of output costs neither disk nor memory, and its end is still k
   await using dir = await tempDir();
   // In a process of its own, so that its peak memory is that of this one command.
   const source = `
-    const { runCommand } = await import(${JSON.stringify(join(import.meta.dir, "../../src/host/processes.ts"))});
+    const { runCommand } = await import(${JSON.stringify(join(import.meta.dir, "../support/real_time.ts"))});
     const { readFileSync } = await import("node:fs");
     const result = await runCommand({ run: "yes | head -c 1G; echo; echo the end", cwd: ".", env: {}, timeoutMs: 60000,
       logFile: "big.log", maxLogBytes: 100000, signal: new AbortController().signal });

@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { killOrphans, runCommand } from "../support/real_time.ts";
 
-const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../../src/host", name));
+const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../..", name));
 
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);
 
@@ -29,8 +29,8 @@ test("a service that a start command leaves behind outlives a killed agent, in i
   await using dir = await tempDir();
   const killed = agent(
     dir.path,
-    `const { runCommand } = await import(${source("processes.ts")});
-     const { acquireLock } = await import(${source("lock.ts")});
+    `const { runCommand } = await import(${source("test/support/real_time.ts")});
+     const { acquireLock } = await import(${source("src/host/lock.ts")});
      const lock = await acquireLock("agent.lock");
      const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("") });
      const socket = await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: { data() {} } });
@@ -151,7 +151,7 @@ test("what a killed agent's step left running is found by its marker and killed,
   const marker = `install:${dir.path}`;
   const killed = agent(
     dir.path,
-    `const { runCommand } = await import(${source("processes.ts")});
+    `const { runCommand } = await import(${source("test/support/real_time.ts")});
      const request = { cwd: ".", env: {}, timeoutMs: 60000, maxLogBytes: 1000, signal: new AbortController().signal };
      await Promise.all([
        runCommand({ ...request, run: "sh -c 'echo $$ > child; sleep 300' & setsid sh -c 'echo $$ > escaped; sleep 300' & sleep 300",

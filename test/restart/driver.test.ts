@@ -1,4 +1,4 @@
-import { expect, spyOn, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
 import type { RestartPhase } from "../../src/core/traffic.ts";
 import type { RollCounts } from "../../src/core/types.ts";
@@ -265,9 +265,9 @@ test("a batch that is stopped in the middle is left as it is, for the agent that
 
 test("the time of a phase is that of all instances that go through it one after the other", async () => {
   let now = 0;
-  using _clock = spyOn(performance, "now").mockImplementation(() => (now += 10));
   const { ports, counts } = host({ handsOver: true });
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  const clock = { ...quick, monotonicMs: () => (now += 10) };
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), { ...ports, clock }, signal);
   expect(counts()?.phaseMs).toMatchObject({ start: 20, healthy: 20, stop: 20 });
 });
 

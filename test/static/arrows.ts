@@ -91,7 +91,7 @@ const timeAndChance = new RegExp(
     /\bBun\.sleep\w*\b/,
     /\bMath\.random\b/,
     // A clock declares one of that name, and is asked for it.
-    /(?:\bcrypto\.|(?<![\w.#]))randomBytes\b(?!\s*\(count: number\)|: \()/,
+    /(?:\bcrypto\.|(?<![\w.#"]))randomBytes\b(?!\s*\(count: number\)|: \()/,
     /\brandomUUID\b/,
     /\bgetRandomValues\b/,
   ]
