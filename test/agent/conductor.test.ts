@@ -14,7 +14,6 @@ import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_s
 import { Session } from "../../src/zookeeper/session.ts";
 import { never, NOW, Site, statusOf } from "../store/site.ts";
 import { eventually } from "../support/eventually.ts";
-import { systemClock } from "../../src/support/clock.ts";
 
 let server: DevServer;
 let site: Site;

@@ -9,7 +9,6 @@ import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_s
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProxy } from "../support/proxy.ts";
-import { systemClock } from "../../src/support/clock.ts";
 
 let server: DevServer;
 let observer: ZooKeeper;

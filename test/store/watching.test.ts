@@ -15,7 +15,6 @@ import { eventually } from "../support/eventually.ts";
 import { startProxy, type FaultProxy } from "../support/proxy.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site, statusOf } from "./site.ts";
-import { systemClock } from "../../src/support/clock.ts";
 
 /** Follows the wish of one host in the background, until disposed. */
 function follow(session: Session, service: string, host: string) {
