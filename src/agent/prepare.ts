@@ -1,4 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
+import type { Actual } from "../core/plan.ts";
+import type { Target } from "../core/types.ts";
 import { extractStep } from "../steps/extract.ts";
 import { fetchStep } from "../steps/fetch.ts";
 import { installStep } from "../steps/install.ts";
@@ -73,6 +75,19 @@ export async function prepareStep(
       return;
     }
   }
+}
+
+/** How often the install steps of the target may be begun; only asked where they are next. */
+export async function installsAllowed(host: ServiceHost, target: Target, { release }: Actual): Promise<number> {
+  if (target.kind !== "build" || release !== "extracted") return 1;
+  // A manifest that cannot be read is the install step's to report.
+  return host
+    .build(target.build, target.deploy)
+    .recipe()
+    .then(
+      (recipe) => recipe.install.attempts,
+      () => Number.POSITIVE_INFINITY,
+    );
 }
 
 function asFinal(error: DeployError): DeployError {

@@ -5,13 +5,14 @@ import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import type { WishSnapshot } from "../store/follow.ts";
 import { Bell } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, rollTold, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { Patience } from "./patience.ts";
-import { prepareStep } from "./prepare.ts";
+import { installsAllowed, prepareStep } from "./prepare.ts";
 import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -45,6 +46,7 @@ export interface StopSignals {
 export class ServiceAgent {
   readonly #options: ServiceAgentOptions;
   readonly #outcome: OutcomePorts;
+  readonly #clock: Clock;
   readonly #bell: Bell;
   readonly #patience: Patience;
   readonly #steady: SteadyCheck;
@@ -53,8 +55,9 @@ export class ServiceAgent {
   constructor(options: ServiceAgentOptions) {
     const { state, host, gate, onEnd } = options;
     this.#options = options;
-    this.#bell = new Bell(host.machine.clock);
-    this.#patience = new Patience(host.machine.clock);
+    this.#clock = host.machine.clock;
+    this.#bell = new Bell(this.#clock);
+    this.#patience = new Patience(this.#clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#steady = new SteadyCheck(state);
   }
@@ -73,12 +76,11 @@ export class ServiceAgent {
   }
 
   async run(stop: StopSignals): Promise<void> {
-    const { clock } = this.#options.host.machine;
     await this.#assertTraffic(stop.soon);
     while (!stop.soon.aborted) {
       this.#interrupt = new AbortController();
       let step: Step | null = null;
-      const startedAt = clock.monotonicMs();
+      const startedAt = this.#clock.monotonicMs();
       try {
         step = await this.#next();
         const waits = step.step === "idle" || step.step === "ask";
@@ -86,7 +88,7 @@ export class ServiceAgent {
         await this.#take(step, stop);
         if (!waits) this.#options.state.trouble = null;
         const rung = rungOf(step);
-        if (rung !== null) this.#options.onStep(rung, { seconds: (clock.monotonicMs() - startedAt) / 1000 });
+        if (rung !== null) this.#options.onStep(rung, { seconds: (this.#clock.monotonicMs() - startedAt) / 1000 });
       } catch (thrown) {
         const error = asDeployError(thrown, `Cannot ${step?.step ?? "look"}`);
         const calledOff = error.code === "aborted" && (stop.soon.aborted || this.#interrupt.signal.aborted);
@@ -109,7 +111,7 @@ export class ServiceAgent {
         null,
         asDeployError(error, "Cannot put traffic in order"),
         state.step,
-        host.machine.clock.now(),
+        this.#clock.now(),
       );
       this.#say("error", `${failure.message} ${failure.hint}`, {});
     }
@@ -126,9 +128,9 @@ export class ServiceAgent {
       permission: journal.activation === null ? await this.#permission(observation) : { kind: "granted" },
       proof: state.proof,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
-      maxInstalls: await this.#maxInstalls(observation),
+      maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
       batch: host.batch,
-      nowMs: host.machine.clock.monotonicMs(),
+      nowMs: this.#clock.monotonicMs(),
     });
   }
 
@@ -140,20 +142,6 @@ export class ServiceAgent {
     if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
     const granted = await gate.granted(target.deploy, state.journal.now.attempt?.number ?? -1, this.#bell.ring);
     return granted ? { kind: "granted" } : { kind: "none" };
-  }
-
-  async #maxInstalls({ actual }: Observation): Promise<number> {
-    const { state, host } = this.#options;
-    const { target } = state.snapshot;
-    if (target.kind !== "build" || actual.release !== "extracted") return 1;
-    // A manifest that cannot be read is the install step's to report.
-    return host
-      .build(target.build, target.deploy)
-      .recipe()
-      .then(
-        (recipe) => recipe.install.attempts,
-        () => Number.POSITIVE_INFINITY,
-      );
   }
 
   async #take(step: Step, stop: StopSignals): Promise<void> {
@@ -187,7 +175,7 @@ export class ServiceAgent {
         return;
       }
       case "refuse":
-        return condemn(this.#outcome, { ...step.failure, atMs: host.machine.clock.now() });
+        return condemn(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
       case "ask":
         if (journal.now.asked?.attempt !== step.attempt) {
           await journal.change({ asked: { deploy: step.deploy, attempt: step.attempt } });
@@ -210,7 +198,7 @@ export class ServiceAgent {
       case "soak":
         return this.#activate(step, stop);
       case "turn-back":
-        return turnBack(this.#outcome, { ...step.failure, atMs: host.machine.clock.now() });
+        return turnBack(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
       case "give-up":
         return giveUp(this.#outcome, step.healthy);
       case "finish":
@@ -260,7 +248,7 @@ export class ServiceAgent {
 
   /** The one place where a step's failure becomes the next decision. */
   async #onFailure(step: Step | null, error: DeployError, stop: StopSignals): Promise<void> {
-    const failure = failureOf(step, error, this.#options.state.step, this.#options.host.machine.clock.now());
+    const failure = failureOf(step, error, this.#options.state.step, this.#clock.now());
     const rung = step === null ? null : rungOf(step);
     if (rung !== null) this.#options.onStep(rung, { failure: error.code });
     switch (step?.step) {
