@@ -86,8 +86,8 @@ export function virtualClock(
     after,
     afterIdly: after,
     turn: () => new Promise((resolve) => void after(0, resolve)),
-    random: chance.random,
-    randomBytes: chance.bytes,
+    random: () => chance.random(),
+    randomBytes: (count) => chance.bytes(count),
   });
 }
 

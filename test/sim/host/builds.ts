@@ -1,0 +1,140 @@
+import { MANIFEST_FILE } from "../../../src/steps/layout.ts";
+import type { Digest } from "../../../src/schema/names.ts";
+import type { BuildRecord } from "../../../src/schema/znodes.ts";
+import { chanceOf } from "../chance.ts";
+import { BEGINNING_MS } from "../time.ts";
+import { packTree } from "./archive.ts";
+import type { Character, InstallCharacter } from "./character.ts";
+
+/** Who starts the service again: a command of the build, or the host's init, which a signal makes do it. */
+export type RestartKind = "command" | "term" | "hup";
+
+export interface BuildPlan {
+  readonly id: string;
+  readonly character?: Character;
+  readonly restart?: RestartKind;
+  /** One for each install step. */
+  readonly install?: readonly InstallCharacter[];
+  readonly installTimeoutS?: number;
+  readonly installAttempts?: number;
+  readonly restartTimeoutS?: number;
+  readonly check?: {
+    readonly intervalS?: number;
+    readonly deadlineS?: number;
+    readonly successes?: number;
+    readonly timeoutS?: number;
+    /** The answer must name the build. */
+    readonly namesBuild?: boolean;
+  };
+  /** Paths of the release that lie in `shared/`. */
+  readonly shared?: readonly string[];
+  /** Files besides its manifest and its program, and the characters in each. */
+  readonly files?: number;
+  readonly fileChars?: number;
+}
+
+/** A build as it lies on the artefact server, and what is known about it there. */
+export interface SimBuild {
+  readonly id: string;
+  readonly plan: BuildPlan;
+  /** Text by path within the release. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly archive: Uint8Array;
+  readonly digest: Digest;
+  record(url: string): BuildRecord;
+}
+
+/** The program's own description; a process is what the file in its release says at its start. */
+export const PROGRAM_FILE = "svc";
+
+export interface Program {
+  readonly build: string;
+  readonly character: Character;
+  readonly install: readonly InstallCharacter[];
+}
+
+export function makeBuild(plan: BuildPlan): SimBuild {
+  const { id, character = { kind: "good" }, install = [], files: count = 3, fileChars = 400 } = plan;
+  const program: Program = { build: id, character, install };
+  const files = new Map([
+    [MANIFEST_FILE, manifestText(plan)],
+    [PROGRAM_FILE, JSON.stringify(program)],
+  ]);
+  const chance = chanceOf(`build ${id}`);
+  for (let at = 1; at <= count; at += 1)
+    files.set(
+      `lib/part-${at}`,
+      filler(() => chance.random(), fileChars),
+    );
+  const archive = packTree(files);
+  const digest: Digest = `sha256:${new Bun.CryptoHasher("sha256").update(archive).digest("hex")}`;
+  const unpackedBytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  return {
+    id,
+    plan,
+    files,
+    archive,
+    digest,
+    record: (url) => ({
+      url,
+      digest,
+      size: archive.length,
+      entries: files.size + 1,
+      unpackedBytes,
+      time: new Date(BEGINNING_MS).toISOString(),
+    }),
+  };
+}
+
+/** What the step leaves in the release when it ended well. */
+export function installProduct(build: string, step: number): { readonly name: string; readonly text: string } {
+  return { name: `installed-${step}`, text: `${build} step ${step} is done` };
+}
+
+function filler(random: () => number, chars: number): string {
+  return Array.from({ length: chars }, () => String.fromCharCode(97 + Math.floor(random() * 26))).join("");
+}
+
+function manifestText(plan: BuildPlan): string {
+  const { install = [], check = {}, shared = [], restart = "command" } = plan;
+  const steps = install.map((_, at) => `"./${PROGRAM_FILE} install ${at + 1}"`);
+  const timeout = `timeout_s = ${plan.restartTimeoutS ?? 10}`;
+  return [
+    "[install]",
+    `steps = [${steps.join(", ")}]`,
+    `timeout_s = ${plan.installTimeoutS ?? 20}`,
+    `attempts = ${plan.installAttempts ?? 3}`,
+    `shared = [${shared.map((path) => `"${path}"`).join(", ")}]`,
+    "",
+    "[restart]",
+    ...restartLines(restart),
+    timeout,
+    "",
+    "[check]",
+    'http = "http://127.0.0.1:${PORT}/health"',
+    ...(check.namesBuild === true ? ['expect_body = "${DEPLOYD_BUILD} is well"'] : []),
+    `interval_s = ${check.intervalS ?? 0.5}`,
+    `deadline_s = ${check.deadlineS ?? 15}`,
+    `successes = ${check.successes ?? 2}`,
+    `timeout_s = ${check.timeoutS ?? 2}`,
+    "",
+  ].join("\n");
+}
+
+function restartLines(restart: RestartKind): string[] {
+  switch (restart) {
+    case "command":
+      return ['by = "command"', `stop = "./${PROGRAM_FILE} stop"`, `start = "./${PROGRAM_FILE} start"`];
+    case "term":
+    case "hup":
+      return [
+        'by = "signal"',
+        `signal = "${restart.toUpperCase()}"`,
+        'pid_file = "${DEPLOYD_ROOT}/run/${DEPLOYD_INSTANCE}.pid"',
+      ];
+  }
+}
+
+export function pidFileOf(root: string, instance: string): string {
+  return `${root}/run/${instance}.pid`;
+}

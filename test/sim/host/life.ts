@@ -1,0 +1,180 @@
+import type { Chance } from "../chance.ts";
+import type { VirtualTime } from "../time.ts";
+
+/** What an agent changes outside itself. */
+export type EffectKind =
+  "write" | "flush" | "name" | "remove" | "download" | "command" | "signal" | "traffic" | "zookeeper";
+
+export interface Effect {
+  /** Counted over all lives of the host, from 1. */
+  readonly number: number;
+  readonly host: string;
+  readonly kind: EffectKind;
+  /** In a few words, with its path: `rename /srv/web/.current.tmp to /srv/web/current`. */
+  readonly what: string;
+}
+
+/** "kill": the process is gone and the machine goes on. "power-cut": the machine is gone, and what it had not flushed. */
+export type DeathKind = "kill" | "power-cut";
+
+export interface Death {
+  readonly how: DeathKind;
+  /** "halfway": with a part of a write, of a removal; what is done in one step is done. */
+  readonly when: "before" | "halfway" | "after";
+}
+
+/** Asked at each effect whether it is the one that its agent does not survive. */
+export type DeathPlan = (effect: Effect) => Death | null;
+
+export interface LifeOptions {
+  readonly time: VirtualTime;
+  readonly chance: Chance;
+  /** How many times as long as usual the disk takes. */
+  readonly slowness: () => number;
+  /** Numbers the effect and asks the plan. */
+  readonly meet: (kind: EffectKind, what: string) => Death | null;
+  /** Ends this life, and for a power cut everything else on the host. */
+  readonly die: (how: DeathKind) => void;
+}
+
+/** How long an effect takes at most, in milliseconds, on a disk in good health. */
+const LONGEST_MS: Readonly<Record<EffectKind, number>> = {
+  write: 1,
+  flush: 12,
+  name: 1,
+  remove: 2,
+  download: 10,
+  command: 5,
+  signal: 0.1,
+  traffic: 15,
+  zookeeper: 0.1,
+};
+const OF_THE_DISK: ReadonlySet<EffectKind> = new Set(["write", "flush", "name", "remove", "download"]);
+
+/** One look in so many takes time; the others are answered from memory. */
+const SLOW_LOOK = 0.15;
+const LONGEST_LOOK_MS = 2;
+
+/**
+ * One incarnation of an agent's process. Whatever it does or asks goes through here, so that nothing of it acts, and
+ * nothing that it waits for ever comes, once it is over.
+ */
+export class Life {
+  readonly #options: LifeOptions;
+  readonly #onEnd = new Set<(how: DeathKind) => void>();
+  #isOver = false;
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /**
+   * Changes something outside the process, after a little time. It never settles when the life is over by then.
+   *
+   * @param halfway what of it is done when it dies in the middle; without it all of `work` is
+   */
+  effect<T>(kind: EffectKind, what: string, work: () => T, halfway?: () => void): Promise<T> {
+    const { chance } = this.#options;
+    const stretch = OF_THE_DISK.has(kind) ? this.#options.slowness() : 1;
+    return this.#later(chance.random() * LONGEST_MS[kind] * stretch, () => this.#meet(kind, what, work, halfway));
+  }
+
+  /** The same for what a process does without waiting: a signal, bytes for a socket. `otherwise` is for the dead. */
+  act<T>(kind: EffectKind, what: string, work: () => T, otherwise: T): T {
+    if (this.#isOver) return otherwise;
+    const result = this.#meet(kind, what, work, undefined);
+    return result === DEAD ? otherwise : result;
+  }
+
+  /** Asks something; nothing changes by it. */
+  look<T>(work: () => T): Promise<T> {
+    const { chance, slowness } = this.#options;
+    if (chance.random() < SLOW_LOOK) return this.#later(chance.random() * LONGEST_LOOK_MS * slowness(), work);
+    if (this.#isOver) return never();
+    try {
+      return Promise.resolve(work());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Asks something that takes this long. */
+  lookAfter<T>(ms: number, work: () => T): Promise<T> {
+    return this.#later(ms, work);
+  }
+
+  /** What somebody else will tell this process, if it lives by then. */
+  hear<T>(listen: (tell: (value: T) => void) => void): Promise<T> {
+    if (this.#isOver) return never();
+    const { promise, resolve } = Promise.withResolvers<T>();
+    listen((value) => {
+      if (!this.#isOver) resolve(value);
+    });
+    return promise;
+  }
+
+  /** Told once, when this life ends. Returns what calls that off. */
+  onEnd(listener: (how: DeathKind) => void): () => void {
+    this.#onEnd.add(listener);
+    return () => this.#onEnd.delete(listener);
+  }
+
+  /** For the host alone. */
+  end(how: DeathKind): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const listener of this.#onEnd) listener(how);
+    this.#onEnd.clear();
+  }
+
+  #later<T>(ms: number, work: () => T | typeof DEAD): Promise<T> {
+    if (this.#isOver) return never();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#options.time.after(ms, () => {
+      if (this.#isOver) return;
+      try {
+        const result = work();
+        if (result !== DEAD && !this.#isOver) resolve(result);
+      } catch (error) {
+        if (!this.#isOver) reject(error);
+      }
+    });
+    return promise;
+  }
+
+  #meet<T>(kind: EffectKind, what: string, work: () => T, halfway: (() => void) | undefined): T | typeof DEAD {
+    const death = this.#options.meet(kind, what);
+    if (death === null) return work();
+    switch (death.when) {
+      case "before":
+        break;
+      case "halfway":
+        attempt(halfway ?? work);
+        break;
+      case "after":
+        attempt(work);
+        break;
+    }
+    this.#options.die(death.how);
+    return DEAD;
+  }
+}
+
+const DEAD = Symbol("dead");
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}
+
+/** The dead do not hear of failures. */
+function attempt(work: () => unknown): void {
+  try {
+    work();
+  } catch {
+    // It dies all the same.
+  }
+}

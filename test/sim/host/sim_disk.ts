@@ -1,0 +1,309 @@
+import type { DiskEntry } from "../../../src/machine/disk.ts";
+import type { Chance } from "../chance.ts";
+import { bytesBelow, checkMove, find, type DirectoryNode, type FileNode, type Node, type Place } from "./file_tree.ts";
+import { MetadataJournal, type NameChange, WRITE_BACK_MS } from "./metadata_journal.ts";
+import { hasCode, systemError } from "./system_error.ts";
+
+export interface SimDiskOptions {
+  readonly chance: Chance;
+  /** The time of the rehearsal. */
+  readonly nowMs: () => number;
+  /** The host's clock on the wall, which stamps files. */
+  readonly wallMs: () => number;
+}
+
+const CAPACITY_BYTES = 64 * 1024 ** 3;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A host's disk with the kernel's cache before it: what is written is seen at once by everybody, and is gone after a power
+ * cut where nobody flushed it. Calls happen in no time; `diskOf` gives them to an agent.
+ */
+export class SimDisk {
+  /** No byte more fits. */
+  full = false;
+  readOnly = false;
+  /** Reading these files gives a wrong byte. */
+  damages: (path: string) => boolean = () => false;
+  /** Told of each name that was made, moved here or removed. */
+  onName: (path: string) => void = () => {};
+  readonly #options: SimDiskOptions;
+  readonly #root: DirectoryNode;
+  readonly #journal = new MetadataJournal();
+  readonly #dirty = new Set<FileNode>();
+  #usedBytes = 0;
+
+  constructor(options: SimDiskOptions) {
+    this.#options = options;
+    this.#root = this.#newDirectory();
+  }
+
+  look(path: string): DiskEntry | null {
+    const node = this.#nodeOrNull(path, "lstat", false);
+    if (node === null) return null;
+    const { kind, changedAtMs, touchedAtMs } = node;
+    return { kind, size: node.kind === "file" ? node.bytes.length : 0, changedAtMs, touchedAtMs };
+  }
+
+  /** Null where there is no such file. */
+  read(path: string, follow: boolean): { bytes: Uint8Array; changedAtMs: number } | null {
+    const node = this.#nodeOrNull(path, "open", follow);
+    if (node === null) return null;
+    if (node.kind === "link") throw systemError("ELOOP", "open", path);
+    if (node.kind === "directory") throw systemError("EISDIR", "read", path);
+    const { bytes, changedAtMs } = node;
+    return { bytes: this.damages(path) ? damaged(bytes) : bytes, changedAtMs };
+  }
+
+  list(path: string): readonly string[] | null {
+    const node = this.#nodeOrNull(path, "scandir", true);
+    if (node === null) return null;
+    if (node.kind !== "directory") throw systemError("ENOTDIR", "scandir", path);
+    return [...node.entries.keys()];
+  }
+
+  readLink(path: string): string {
+    const { node } = this.#find(path, "readlink", false);
+    if (node === null) throw systemError("ENOENT", "readlink", path);
+    if (node.kind !== "link") throw systemError("EINVAL", "readlink", path);
+    return node.target;
+  }
+
+  /** Whether nothing would change by making it. */
+  isDirectory(path: string): boolean {
+    return this.#nodeOrNull(path, "mkdir", true)?.kind === "directory";
+  }
+
+  /** Fails where there is something already. */
+  create(path: string): FileNode {
+    const place = this.#find(path, "open", false);
+    if (place.node !== null) throw systemError("EEXIST", "open", path);
+    return this.#addFile(place, path);
+  }
+
+  /** Makes the file where there is none. */
+  open(path: string): FileNode {
+    const place = this.#find(path, "open", true);
+    if (place.node === null) return this.#addFile(place, path);
+    this.#writable("open", path);
+    if (place.node.kind !== "file") throw systemError("EISDIR", "open", path);
+    return place.node;
+  }
+
+  append(file: FileNode, data: Uint8Array): void {
+    if (data.length > 0) this.#store(file, Buffer.concat([file.bytes, data]));
+  }
+
+  truncate(file: FileNode, length = 0): void {
+    if (length < file.bytes.length) this.#store(file, length === 0 ? NOTHING : file.bytes.subarray(0, length));
+  }
+
+  rename(from: string, to: string): void {
+    const call = "rename";
+    const source = this.#find(from, call, false);
+    const target = this.#find(to, call, false);
+    if (source.node === null) throw systemError("ENOENT", call, from);
+    this.#writable(call, from);
+    if (source.node === target.node) return;
+    checkMove(source.node, target, to);
+    if (target.node === null) this.#room(call, to, 0.2);
+    this.#freed(target.node);
+    source.node.touchedAtMs = this.#options.wallMs();
+    this.#names(to, [
+      { directory: source.parent, name: source.name, before: source.node, after: null },
+      { directory: target.parent, name: target.name, before: target.node, after: source.node },
+    ]);
+  }
+
+  makeDirectory(path: string): void {
+    for (let end = path.indexOf("/", 1); ; end = path.indexOf("/", end + 1)) {
+      const at = end === -1 ? path : path.slice(0, end);
+      const place = this.#find(at, "mkdir", true);
+      if (place.node === null) {
+        this.#room("mkdir", at, 1);
+        this.#add(place, at, this.#newDirectory());
+      } else if (place.node.kind !== "directory") {
+        throw systemError(end === -1 ? "EEXIST" : "ENOTDIR", "mkdir", path);
+      }
+      if (end === -1) return;
+    }
+  }
+
+  makeLink(path: string, target: string): void {
+    const place = this.#find(path, "symlink", false);
+    if (place.node !== null) throw systemError("EEXIST", "symlink", path);
+    this.#room("symlink", path, 0.5);
+    const now = this.#options.wallMs();
+    this.#add(place, path, { kind: "link", target, changedAtMs: now, touchedAtMs: now });
+  }
+
+  removeFile(path: string): void {
+    const place = this.#placeOrNull(path, "unlink");
+    if (place === null) return;
+    if (place.node.kind === "directory") throw systemError("EISDIR", "unlink", path);
+    this.#remove(place, path);
+  }
+
+  /** @param share how much of it goes; less than all of it is what a kill in the middle leaves */
+  removeTree(path: string, share = 1): void {
+    const place = this.#placeOrNull(path, "rm");
+    if (place === null) return;
+    const doomed: [Place & { node: Node }, string][] = [];
+    const visit = (at: Place & { node: Node }, where: string): void => {
+      if (at.node.kind === "directory") {
+        for (const [name, node] of at.node.entries) visit({ parent: at.node, name, node }, `${where}/${name}`);
+      }
+      doomed.push([at, where]);
+    };
+    visit(place, path);
+    for (const [at, where] of doomed.slice(0, Math.ceil(doomed.length * share))) this.#remove(at, where);
+  }
+
+  /** Changes what is known about an entry, and not what it holds. */
+  touch(path: string, call: string, follow: boolean): void {
+    const { node } = this.#find(path, call, follow);
+    if (node === null) throw systemError("ENOENT", call, path);
+    this.#writable(call, path);
+    node.touchedAtMs = this.#options.wallMs();
+  }
+
+  freeBytes(path: string): number {
+    if (this.#find(path, "statfs", true).node === null) throw systemError("ENOENT", "statfs", path);
+    return this.full ? 0 : CAPACITY_BYTES - this.#usedBytes;
+  }
+
+  flushFile(file: FileNode): void {
+    file.durable = file.bytes;
+    this.#dirty.delete(file);
+  }
+
+  flushDirectory(path: string): void {
+    const { node } = this.#find(path, "open", true);
+    if (node === null) throw systemError("ENOENT", "open", path);
+    if (node.kind === "directory") this.#journal.flushDirectory(node);
+    else if (node.kind === "file") this.flushFile(node);
+  }
+
+  /** Brings everything to the disk, or a part of it, as a kernel that was interrupted would have. */
+  flushAll(share = 1): void {
+    const files = [...this.#dirty];
+    for (const file of files.slice(0, Math.floor(files.length * share))) this.flushFile(file);
+    this.#journal.flush(share);
+  }
+
+  /** What was not flushed is lost, all of it, some of it, or nothing. */
+  powerCut(): void {
+    const { chance, nowMs } = this.#options;
+    this.#journal.cut(nowMs(), (unsure) => {
+      const luck = chance.random();
+      return luck < 0.4 ? 0 : luck < 0.7 ? unsure : chance.between(0, unsure);
+    });
+    for (const file of this.#dirty) {
+      if (file.writtenAtMs > nowMs() - WRITE_BACK_MS) file.bytes = this.#leftOf(file);
+      file.durable = file.bytes;
+    }
+    this.#dirty.clear();
+    this.#usedBytes = bytesBelow(this.#root);
+  }
+
+  /** What a power cut in this instant may leave of a link: its targets, and null when it may be gone. */
+  possibleTargets(link: string): ReadonlySet<string | null> {
+    const place = this.#placeOrNull(link, "readlink");
+    if (place === null) return new Set([null]);
+    const found = new Set<string | null>();
+    for (const node of this.#journal.possible(place.parent, place.name)) {
+      found.add(node?.kind === "link" ? node.target : null);
+    }
+    return found;
+  }
+
+  #leftOf({ bytes, durable }: FileNode): Uint8Array {
+    const { chance } = this.#options;
+    const left = [durable, NOTHING, bytes, bytes.subarray(0, chance.between(0, bytes.length))] as const;
+    return chance.pick(left);
+  }
+
+  #newDirectory(): DirectoryNode {
+    const now = this.#options.wallMs();
+    return { kind: "directory", entries: new Map(), changedAtMs: now, touchedAtMs: now };
+  }
+
+  #addFile(place: Place, path: string): FileNode {
+    this.#room("open", path, 0.5);
+    const now = this.#options.wallMs();
+    const times = { changedAtMs: now, touchedAtMs: now, writtenAtMs: this.#options.nowMs() };
+    const file: FileNode = { kind: "file", bytes: NOTHING, durable: NOTHING, ...times };
+    this.#add(place, path, file);
+    return file;
+  }
+
+  #add({ parent, name }: Place, path: string, node: Node): void {
+    this.#names(path, [{ directory: parent, name, before: null, after: node }]);
+  }
+
+  #remove({ parent, name, node }: Place & { node: Node }, path: string): void {
+    this.#writable("unlink", path);
+    if (node.kind === "file") this.#freed(node);
+    this.#names(path, [{ directory: parent, name, before: node, after: null }]);
+  }
+
+  #names(path: string, changes: readonly NameChange[]): void {
+    this.#journal.apply(this.#options.nowMs(), changes);
+    const now = this.#options.wallMs();
+    for (const { directory } of changes) directory.changedAtMs = directory.touchedAtMs = now;
+    this.onName(path);
+  }
+
+  #freed(node: Node | null): void {
+    if (node?.kind === "file") this.#usedBytes -= node.bytes.length;
+  }
+
+  #store(file: FileNode, bytes: Uint8Array): void {
+    const more = bytes.length - file.bytes.length;
+    this.#writable("write", "a file");
+    if (more > 0 && (this.full || this.#usedBytes + more > CAPACITY_BYTES))
+      throw systemError("ENOSPC", "write", "a file");
+    this.#usedBytes += more;
+    file.bytes = bytes;
+    file.writtenAtMs = this.#options.nowMs();
+    file.changedAtMs = file.touchedAtMs = this.#options.wallMs();
+    this.#dirty.add(file);
+  }
+
+  /** A new name often finds room in a directory's last block, also on a full disk. */
+  #room(call: string, path: string, likely: number): void {
+    this.#writable(call, path);
+    if (this.full && this.#options.chance.happens(likely)) throw systemError("ENOSPC", call, path);
+  }
+
+  #writable(call: string, path: string): void {
+    if (this.readOnly) throw systemError("EROFS", call, path);
+  }
+
+  #find(path: string, call: string, follow: boolean): Place {
+    return find(this.#root, path, call, follow);
+  }
+
+  #nodeOrNull(path: string, call: string, follow: boolean): Node | null {
+    return this.#placeOrNull(path, call, follow)?.node ?? null;
+  }
+
+  #placeOrNull(path: string, call: string, follow = false): (Place & { node: Node }) | null {
+    try {
+      const { parent, name, node } = this.#find(path, call, follow);
+      return node === null ? null : { parent, name, node };
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return null;
+      throw error;
+    }
+  }
+}
+
+function damaged(bytes: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  const at = copy.length >> 1;
+  const byte = copy[at];
+  // The lowest bit alone, so that text stays text.
+  if (byte !== undefined) copy[at] = byte ^ 1;
+  return copy;
+}

@@ -1,0 +1,232 @@
+import { DeployError } from "../../../src/core/errors.ts";
+import type { Lock } from "../../../src/machine/lock.ts";
+import type { Machine } from "../../../src/machine/machine.ts";
+import type { Network } from "../../../src/machine/network.ts";
+import type { Chance } from "../chance.ts";
+import { virtualClock, type VirtualTime, type WallClock } from "../time.ts";
+import { archiveOf } from "./archive.ts";
+import type { ArtefactServer } from "./artefacts.ts";
+import { commandsOf } from "./commands_port.ts";
+import { diskOf } from "./disk_port.ts";
+import { download } from "./download.ts";
+import { SimFront } from "./front.ts";
+import type { Ground, HostService } from "./ground.ts";
+import { Init } from "./init.ts";
+import { Life, type Death, type DeathKind, type DeathPlan, type Effect, type EffectKind } from "./life.ts";
+import { probesOf } from "./probes_port.ts";
+import { ProcessTable, type SimProcess } from "./process_table.ts";
+import { processesOf } from "./processes_port.ts";
+import { Services } from "./services.ts";
+import { SimDisk } from "./sim_disk.ts";
+import { trafficOf } from "./traffic_port.ts";
+
+export interface SimHostOptions {
+  readonly name: string;
+  readonly time: VirtualTime;
+  readonly chance: Chance;
+  readonly services: readonly HostService[];
+  readonly server: ArtefactServer;
+  readonly wall?: WallClock;
+  /** How this host reaches ZooKeeper; each life has its own connections, and closes them at `life.onEnd`. */
+  readonly dial: (host: string, life: Life) => Network["dial"];
+}
+
+/** An agent's process, and the machine as it has it. */
+export interface Incarnation {
+  readonly life: Life;
+  readonly machine: Machine;
+}
+
+/** How an agent answers HTTP, as long as it listens. */
+export type StatusAnswer = Parameters<Network["serve"]>[0];
+
+/** A machine of the rehearsal. It outlives its agents, and its disk and its clock outlive its boots. */
+export class SimHost {
+  readonly name: string;
+  readonly wall: WallClock;
+  readonly ground: Ground;
+  readonly disk: SimDisk;
+  readonly processes: ProcessTable;
+  readonly running: Services;
+  readonly front: SimFront;
+  /** How many times as long as usual the disk takes. */
+  slowness = 1;
+  plan: DeathPlan = () => null;
+  /** Told of each effect before it happens. */
+  onEffect: (effect: Effect) => void = () => {};
+  /** Told when an agent has died, and when a machine without one has lost its power. */
+  onDeath: (how: DeathKind) => void = () => {};
+  /** What the agent that lives answers over HTTP; null when none listens. */
+  status: StatusAnswer | null = null;
+  readonly #options: SimHostOptions;
+  readonly #init: Init;
+  readonly #wallMs: () => number;
+  readonly #tries = new Map<string, number>();
+  readonly #locks = new Map<string, Life>();
+  #incarnation: { readonly life: Life; readonly agent: SimProcess } | null = null;
+  #power: { readonly kind: "on"; readonly bootId: string } | { readonly kind: "off" } = { kind: "off" };
+  #boots = 0;
+  #lives = 0;
+  #effects = 0;
+
+  constructor(options: SimHostOptions) {
+    const { name, time, chance, services, server } = options;
+    this.#options = options;
+    this.name = name;
+    this.wall = options.wall ?? { offsetMs: 0, drift: 0 };
+    const clock = virtualClock(time, chance, this.wall);
+    this.#wallMs = () => clock.now();
+    this.disk = new SimDisk({ chance: chance.fork("disk"), nowMs: () => time.nowMs, wallMs: this.#wallMs });
+    this.processes = new ProcessTable(time);
+    this.ground = {
+      time,
+      chance: chance.fork("ground"),
+      disk: this.disk,
+      processes: this.processes,
+      services,
+      builds: server.builds,
+      killAgent: () => this.killAgent(),
+      powerCut: () => this.powerCut(),
+    };
+    this.running = new Services(this.ground);
+    this.front = new SimFront(this.ground);
+    this.#init = new Init(this.ground, this.running);
+    this.disk.onName = (path) => this.#init.sawName(path);
+    for (const { root } of services) this.disk.makeDirectory(root);
+    this.disk.flushAll();
+    this.powerOn();
+  }
+
+  get services(): readonly HostService[] {
+    return this.#options.services;
+  }
+
+  get isUp(): boolean {
+    return this.#power.kind === "on";
+  }
+
+  /** Null while no agent lives. */
+  get life(): Life | null {
+    return this.#incarnation?.life ?? null;
+  }
+
+  /** Effects of all its agents so far. */
+  get effects(): number {
+    return this.#effects;
+  }
+
+  powerOn(): void {
+    if (this.#power.kind === "on") return;
+    this.#boots += 1;
+    this.#power = { kind: "on", bootId: `${this.name}-boot-${this.#boots}` };
+    this.processes.boot();
+    this.front.boot();
+    this.#init.boot();
+  }
+
+  /** Everything that runs is gone, and what was not flushed. Nobody hears the connections end. */
+  powerCut(): void {
+    if (this.#power.kind === "off") return;
+    this.#power = { kind: "off" };
+    this.processes.lose();
+    this.running.lose();
+    this.disk.powerCut();
+    this.#die("power-cut");
+  }
+
+  /** KILL for the agent: services, commands and what is in the kernel stay. */
+  killAgent(): void {
+    if (this.#incarnation === null) return;
+    this.#incarnation.agent.end({ kind: "signalled", signal: "SIGKILL" });
+  }
+
+  /** A new agent's process. The one before must be dead, and the machine up. */
+  newLife(): Incarnation {
+    if (this.#power.kind === "off") throw new Error(`${this.name} has no power`);
+    if (this.#incarnation !== null) throw new Error(`an agent of ${this.name} lives already`);
+    const { time, chance } = this.#options;
+    this.#lives += 1;
+    const own = chance.fork(`life ${this.#lives}`);
+    const life = new Life({
+      time,
+      chance: own.fork("pace"),
+      slowness: () => this.slowness,
+      meet: (kind, what) => this.#meet(kind, what),
+      die: (how) => (how === "kill" ? this.killAgent() : this.powerCut()),
+    });
+    const agent = this.processes.start({ parent: 1, uid: 0, root: null, instance: null, marker: null });
+    agent.onEnd(() => this.#die("kill"));
+    this.#incarnation = { life, agent };
+    const { bootId } = this.#power;
+    const clock = virtualClock(time, own.fork("clock"), this.wall, () => !life.isOver);
+    const { ground, front } = this;
+    const machine: Machine = {
+      clock,
+      disk: diskOf(life, this.disk),
+      processes: processesOf(life, { ground, front, wallMs: this.#wallMs }),
+      commands: commandsOf(life, { ground, services: this.running, tries: this.#tries, clock, agent }),
+      archive: archiveOf(life, this.disk),
+      probes: probesOf(life, ground, front),
+      traffic: trafficOf(life, ground, front),
+      lock: this.#lock(life),
+      manager: { ready: () => {}, status: () => {}, stopping: () => {}, watchdog: () => {}, watchdogMs: null },
+      network: this.#network(life),
+      bootId,
+      pid: agent.pid,
+      isRoot: true,
+    };
+    return { life, machine };
+  }
+
+  #meet(kind: EffectKind, what: string): Death | null {
+    this.#effects += 1;
+    const effect: Effect = { number: this.#effects, host: this.name, kind, what };
+    this.onEffect(effect);
+    return this.plan(effect);
+  }
+
+  #die(how: DeathKind): void {
+    const incarnation = this.#incarnation;
+    this.#incarnation = null;
+    this.#locks.clear();
+    this.status = null;
+    incarnation?.life.end(how);
+    this.onDeath(how);
+  }
+
+  #lock(life: Life): Lock {
+    return {
+      acquire: (path) =>
+        life.effect("write", `lock ${path}`, () => {
+          const holder = this.#locks.get(path);
+          if (holder !== undefined) {
+            throw new DeployError(`Cannot start: another process holds the lock "${path}".`, {
+              code: "already-running",
+            });
+          }
+          this.disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
+          this.disk.open(path);
+          this.#locks.set(path, life);
+          const release = async (): Promise<void> => {
+            if (this.#locks.get(path) === life) this.#locks.delete(path);
+          };
+          return { release, [Symbol.asyncDispose]: release };
+        }),
+    };
+  }
+
+  #network(life: Life): Network {
+    const { dial, server } = this.#options;
+    return {
+      dial: dial(this.name, life),
+      download: (request) => download(request, { life, ground: this.ground, host: this.name, server }),
+      serve: (answer, listen) => {
+        if (!life.isOver) this.status = answer;
+        const close = async (): Promise<void> => {
+          if (this.status === answer) this.status = null;
+        };
+        return { address: listen, [Symbol.asyncDispose]: close };
+      },
+    };
+  }
+}
