@@ -1,49 +1,6 @@
-/**
- * Stable codes of everything that can go wrong. They are part of the interface: they stand in `--json` output, in the
- * status and in metrics, and docs/errors.md explains each. Class names are never compared (a minifier renames them).
- */
-export type ErrorCode =
-  // Configuration and usage
-  | "usage"
-  | "config-invalid"
-  | "manifest-invalid"
-  | "policy-refused"
-  // ZooKeeper
-  | "zookeeper-unreachable"
-  | "zookeeper-data-invalid"
-  | "write-unknown"
-  | "conflict"
-  // Things that were named and are not there, or are in the way
-  | "service-unknown"
-  | "build-unknown"
-  | "build-exists"
-  | "build-barred"
-  | "host-unknown"
-  | "deploy-unknown"
-  | "deploy-running"
-  | "nothing-to-do"
-  // Prepare
-  | "fetch-failed"
-  | "digest-mismatch"
-  | "archive-invalid"
-  | "archive-hostile"
-  | "disk-full"
-  | "install-failed"
-  | "install-timeout"
-  // Activate
-  | "current-not-a-link"
-  | "restart-failed"
-  | "restart-timeout"
-  | "check-failed"
-  | "instances-unavailable"
-  | "drain-timeout"
-  | "traffic-failed"
-  | "attempts-exhausted"
-  // The process itself
-  | "already-running"
-  | "port-taken"
-  | "aborted"
-  | "internal";
+import type { ErrorCode } from "../schema/error_code.ts";
+
+export type { ErrorCode } from "../schema/error_code.ts";
 
 export interface DeployErrorFacts {
   readonly code: ErrorCode;
@@ -56,7 +13,7 @@ export interface DeployErrorFacts {
 
 /**
  * The one error of deployd. `message` says what was attempted, with the values, and what happened; `hint` says what to
- * do. Ask `isDeployError(error)` and look at `code`; never at the class's name.
+ * do. Ask `isDeployError(error)` and look at `code`; never at the class's name, which a minifier changes.
  */
 export class DeployError extends Error {
   readonly code: ErrorCode;

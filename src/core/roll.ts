@@ -29,7 +29,7 @@ export function nextBatch(roll: Roll, size: number, unwell: ReadonlySet<string> 
 export function rollAmong(roll: Roll, names: readonly string[]): Roll {
   const [batch, left] = [roll.batch, roll.left].map((list) => list.filter((name) => names.includes(name)));
   if (batch === undefined || left === undefined) return roll;
-  return batch.length === 0 && roll.batch.length > 0 ? rollOf(left) : { ...roll, batch, left };
+  return batch.length === 0 && roll.batch.length > 0 ? { ...roll, ...rollOf(left) } : { ...roll, batch, left };
 }
 
 export function withBatchBegun(roll: Roll, batch: readonly string[]): Roll {
@@ -37,7 +37,7 @@ export function withBatchBegun(roll: Roll, batch: readonly string[]): Roll {
 }
 
 export function withBatchDone(roll: Roll): Roll {
-  return rollOf(roll.left.filter((name) => !roll.batch.includes(name)));
+  return { ...roll, ...rollOf(roll.left.filter((name) => !roll.batch.includes(name))) };
 }
 
 /**
@@ -70,6 +70,7 @@ export function sumOfKnown(a: number | null, b: number | null): number | null {
 
 export function added(a: RollCounts, b: RollCounts): RollCounts {
   return {
+    ...a,
     instances: a.instances + b.instances,
     closed: sumOfKnown(a.closed, b.closed),
     refused: sumOfKnown(a.refused, b.refused),

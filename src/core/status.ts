@@ -1,4 +1,4 @@
-import type { HostStatus, HostStep } from "../schema/znodes.ts";
+import { hostStepSchema, type HostStatus, type HostStep } from "../schema/znodes.ts";
 import type { Actual } from "./plan.ts";
 import type { ActivationPhase, Journal, StepFailure, Target } from "./types.ts";
 
@@ -36,7 +36,7 @@ export function hostStatus(facts: StatusFacts): HostStatus {
             message: told.failure.message,
             hint: told.failure.hint,
             build: told.build,
-            step: told.failure.step,
+            step: knownStep(told.failure.step),
           },
     log: told?.failure.log ?? "",
     roll: rollToTell(journal),
@@ -49,7 +49,16 @@ function rollToTell({ activation, lastRoll }: Journal): HostStatus["roll"] {
     activation === null || activation.counts.instances === 0
       ? lastRoll
       : { ...activation.counts, build: activation.build, deploy: activation.deploy };
-  return roll === null ? null : { ...roll, forced: [...roll.forced], phaseMs: { ...roll.phaseMs } };
+  if (roll === null) return null;
+  // Named one by one: what a newer agent left in the journal is not this one's to tell.
+  const { build, deploy, instances, closed, refused, forced, phaseMs } = roll;
+  return { build, deploy, instances, closed, refused, forced: [...forced], phaseMs: { ...phaseMs } };
+}
+
+/** A step that only a newer agent has stands for itself in the journal; others can only be told that something failed. */
+function knownStep(step: StepFailure["step"]): HostStep {
+  const known = hostStepSchema.safeParse(step);
+  return known.success ? known.data : "failed";
 }
 
 function goesBack(phase: ActivationPhase): phase is Extract<ActivationPhase, { failure: StepFailure }> {

@@ -20,5 +20,4 @@ export type TrafficSpec =
   /** Commands of the host's own file. */
   | { readonly by: "hook"; readonly off: string; readonly on: string };
 
-/** The phases of a restart, in the order of a drain (design, section 7). */
-export type RestartPhase = "off" | "tell" | "idle" | "stop" | "start" | "healthy" | "on" | "verify";
+export type { RestartPhase } from "../schema/journal.ts";

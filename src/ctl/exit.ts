@@ -60,6 +60,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   "traffic-failed": exit.failed,
   "already-running": exit.failed,
   "port-taken": exit.failed,
+  "journal-unreadable": exit.failed,
   aborted: exit.failed,
   internal: exit.failed,
 };

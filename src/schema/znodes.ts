@@ -145,7 +145,7 @@ const rollSchema = z.looseObject({
 });
 
 /** Where a host is on the ladder, as others see it. */
-const hostStepSchema = z.enum([
+export const hostStepSchema = z.enum([
   "idle",
   "fetch",
   "verify",

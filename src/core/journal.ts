@@ -1,0 +1,149 @@
+import {
+  abandoned,
+  begun,
+  checked,
+  finished,
+  givenUp,
+  proven,
+  turnedBack,
+  type ActivationEvent,
+} from "./journal_activation.ts";
+import { illegal } from "./journal_origin.ts";
+import { batchBegun, batchEnded, nothingToRestart, type RollEvent } from "./journal_roll.ts";
+import type { TrafficSpec } from "./traffic.ts";
+import type { Journal, StepFailure } from "./types.ts";
+
+/** What happens to a wish before its activation, and what is left to say after a failed one. */
+type WishEvent =
+  /** A wish that was not seen before has its number. */
+  | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
+  /** Written before the host says that it is ready: a slot is asked for. */
+  | { readonly kind: "asked" }
+  /** The request was taken back. */
+  | { readonly kind: "withdrawn" }
+  /** Written before the install steps run: those that kill the agent count as well. */
+  | { readonly kind: "install-begun" }
+  /** PREPARE came to nothing: the build is not tried again here under this deploy. */
+  | { readonly kind: "condemned"; readonly failure: StepFailure; readonly healthy: boolean }
+  /** ZooKeeper has heard of the failure. */
+  | { readonly kind: "reported" };
+
+/** Which instances have no traffic, or may have none; written before one is turned off, and after one is on again. */
+interface TrafficEvent {
+  readonly kind: "traffic";
+  readonly by: TrafficSpec["by"];
+  readonly off: readonly string[];
+  readonly bootId: string;
+}
+
+/** Everything that ever changes a journal. */
+export type JournalEvent = WishEvent | ActivationEvent | RollEvent | TrafficEvent;
+
+/**
+ * The journal after an event. What an event does not speak of stays, also what only a newer agent has a name for: that
+ * lives as long as the thing that it is part of.
+ *
+ * @throws DeployError `internal` where the event cannot follow on what the journal says: then nothing may be done either
+ */
+export function journalAfter(journal: Journal, event: JournalEvent): Journal {
+  switch (event.kind) {
+    case "taken-up":
+      return takenUp(journal, event);
+    case "asked":
+      return asked(journal, event);
+    case "withdrawn":
+      return withdrawn(journal, event);
+    case "install-begun":
+      return installBegun(journal, event);
+    case "condemned":
+      return condemned(journal, event);
+    case "reported":
+      return reported(journal, event);
+    case "begun":
+      return begun(journal, event);
+    case "abandoned":
+      return abandoned(journal, event);
+    case "nothing-to-restart":
+      return nothingToRestart(journal, event);
+    case "batch-begun":
+      return batchBegun(journal, event);
+    case "batch-ended":
+      return batchEnded(journal, event);
+    case "checked":
+      return checked(journal, event);
+    case "proven":
+      return proven(journal, event);
+    case "finished":
+      return finished(journal, event);
+    case "turned-back":
+      return turnedBack(journal, event);
+    case "given-up":
+      return givenUp(journal, event);
+    case "traffic":
+      return trafficChanged(journal, event);
+  }
+}
+
+type Of<Kind extends JournalEvent["kind"]> = Extract<JournalEvent, { kind: Kind }>;
+
+function takenUp(journal: Journal, { kind, number, deploy, build }: Of<"taken-up">): Journal {
+  assertAtRest(journal, kind);
+  const last = journal.attempt?.number ?? -1;
+  // A grant for an older wish would be taken for one for this.
+  if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
+  return { ...journal, attempt: { number, deploy, build } };
+}
+
+function asked(journal: Journal, { kind }: Of<"asked">): Journal {
+  assertAtRest(journal, kind);
+  const { number, deploy } = attemptOf(journal, kind);
+  return { ...journal, asked: { deploy, attempt: number } };
+}
+
+function withdrawn(journal: Journal, { kind }: Of<"withdrawn">): Journal {
+  assertAtRest(journal, kind);
+  if (journal.asked === null) throw illegal(kind, "no slot was asked for");
+  return { ...journal, asked: null };
+}
+
+function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal {
+  assertAtRest(journal, kind);
+  const { deploy, build } = attemptOf(journal, kind);
+  const { installs } = journal;
+  const same = installs?.deploy === deploy && installs.build === build;
+  return { ...journal, installs: same ? { ...installs, begun: installs.begun + 1 } : { deploy, build, begun: 1 } };
+}
+
+/** The wish that was taken up is the one that failed, whatever is wished by now. */
+function condemned(journal: Journal, { kind, failure, healthy }: Of<"condemned">): Journal {
+  assertAtRest(journal, kind);
+  const { number, deploy, build } = attemptOf(journal, kind);
+  return { ...journal, failed: { deploy, build, failure, attempt: number, reported: false, healthy } };
+}
+
+function reported(journal: Journal, { kind }: Of<"reported">): Journal {
+  const { activation, failed } = journal;
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  if (failed === null || failed.reported) throw illegal(kind, "there is no failure to report");
+  return { ...journal, failed: { ...failed, reported: true }, asked: null };
+}
+
+function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic">): Journal {
+  const { activation, traffic } = journal;
+  const batch = activation !== null && "restart" in activation.phase ? activation.phase.restart.batch : [];
+  const others = off.filter((name) => traffic?.off.includes(name) !== true && !batch.includes(name));
+  // Only a restart takes traffic away, and that it was begun is written before.
+  if (others.length > 0) throw illegal(kind, `nobody restarts ${others.join(", ")}`);
+  return { ...journal, traffic: traffic?.by === by ? { ...traffic, off, bootId } : { by, off, bootId } };
+}
+
+/** Between two activations, with nothing left to say of the last. */
+function assertAtRest({ activation, failed }: Journal, kind: JournalEvent["kind"]): void {
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  if (failed?.reported === false) throw illegal(kind, "a failure is still to be reported");
+}
+
+function attemptOf({ attempt }: Journal, kind: JournalEvent["kind"]): NonNullable<Journal["attempt"]> {
+  if (attempt === null) throw illegal(kind, "no wish was taken up");
+  return attempt;
+}

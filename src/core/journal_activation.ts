@@ -1,0 +1,123 @@
+import { activationIn, illegal } from "./journal_origin.ts";
+import { isRolled, rollOf, touchedBy } from "./roll.ts";
+import type { Activation, ActivationPhase, InstanceServed, Journal, ProcessStamp, StepFailure } from "./types.ts";
+
+/** Builds that passed check and soak, as many as may be gone back to. */
+const KEPT_PROVEN = 2;
+
+/** From the grant to the return of the slot. */
+export type ActivationEvent =
+  /** Written before anything of the running service is touched. */
+  | { readonly kind: "begun"; readonly activation: Activation }
+  /** Let go for a newer wish. The slot is still to be given back, as if it had only been asked for. */
+  | { readonly kind: "abandoned" }
+  /** All instances of the build passed their check, and these are its processes. */
+  | { readonly kind: "checked"; readonly build: string; readonly processes: readonly ProcessStamp[] }
+  /** It soaked. Written before the slot is gone: without one the host must not come to doubt the build again. */
+  | { readonly kind: "proven" }
+  /** The slot was given back. */
+  | { readonly kind: "finished" }
+  /** The build failed: from here on the way leads back, or, when it led back already, nowhere. */
+  | { readonly kind: "turned-back"; readonly failure: StepFailure; readonly instances: readonly InstanceServed[] }
+  /** The end of the way back: the failure, and how the host is now, is still to be reported. */
+  | { readonly kind: "given-up"; readonly healthy: boolean };
+
+type Of<Kind extends ActivationEvent["kind"]> = Extract<ActivationEvent, { kind: Kind }>;
+
+export function begun(journal: Journal, { kind, activation }: Of<"begun">): Journal {
+  const { attempt, failed } = journal;
+  const { build, deploy, phase, counts } = activation;
+  if (journal.activation !== null) throw illegal(kind, `that of "${journal.activation.build}" has not ended`);
+  if (attempt?.number !== activation.attempt || attempt.deploy !== deploy || attempt.build !== build) {
+    throw illegal(kind, `"${build}" of deploy ${deploy} was not taken up as number ${activation.attempt}`);
+  }
+  if (failed?.reported === false) throw illegal(kind, "a failure is still to be reported");
+  if (failed?.deploy === deploy && failed.build === build) throw illegal(kind, `"${build}" has failed here`);
+  if (phase.kind !== "forward" || phase.restart.begun > 0 || counts.instances > 0) {
+    throw illegal(kind, "it is on its way already");
+  }
+  return { ...journal, activation };
+}
+
+export function abandoned(journal: Journal, { kind }: Of<"abandoned">): Journal {
+  const activation = activationIn(journal, kind, ["forward"]);
+  const { deploy, attempt } = activation;
+  return { ...journal, activation: null, asked: { deploy, attempt }, lastRoll: rollTold(activation) };
+}
+
+export function checked(journal: Journal, { kind, build, processes }: Of<"checked">): Journal {
+  const activation = activationIn(journal, kind, ["forward", "back"]);
+  const expected = activation.phase.kind === "forward" ? activation.build : activation.previous;
+  if (build !== expected) throw illegal(kind, `"${build}" is not the one that is brought to life`);
+  if (!isRolled(activation.phase.restart)) throw illegal(kind, "instances are still to be restarted");
+  return { ...journal, restarted: { build, processes } };
+}
+
+export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
+  const activation = activationIn(journal, kind, ["forward", "proven"]);
+  const { phase } = activation;
+  // It was written, and giving the slot back failed.
+  if (phase.kind === "proven") return journal;
+  if (!isRolled(phase.restart)) throw illegal(kind, "instances are still to be restarted");
+  if (journal.restarted?.build !== activation.build) throw illegal(kind, "its check has not passed");
+  return withPhase(journal, activation, { kind: "proven" });
+}
+
+export function finished(journal: Journal, { kind }: Of<"finished">): Journal {
+  const activation = activationIn(journal, kind, ["proven"]);
+  const { build } = activation;
+  return {
+    ...journal,
+    activation: null,
+    asked: null,
+    failed: null,
+    installs: null,
+    lastRoll: rollTold(activation),
+    proven: [build, ...journal.proven.filter((other) => other !== build)].slice(0, KEPT_PROVEN),
+  };
+}
+
+export function turnedBack(journal: Journal, { kind, failure, instances }: Of<"turned-back">): Journal {
+  const activation = activationIn(journal, kind, ["forward", "back"]);
+  const { phase, previous } = activation;
+  return withPhase(
+    journal,
+    activation,
+    phase.kind === "forward"
+      ? { kind: "back", failure, restart: rollOf(touchedBy(phase.restart, instances, previous)) }
+      : { kind: "stuck", failure: phase.failure, second: failure },
+  );
+}
+
+export function givenUp(journal: Journal, { kind, healthy }: Of<"given-up">): Journal {
+  const activation = activationIn(journal, kind, ["back", "stuck"]);
+  const { build, deploy, attempt, phase } = activation;
+  if (phase.kind === "stuck" && healthy) throw illegal(kind, "what could not go back is not healthy");
+  const { failure } = phase;
+  const hint = `${howItIsNow(activation, healthy)} ${failure.hint}`;
+  return {
+    ...journal,
+    activation: null,
+    lastRoll: rollTold(activation),
+    failed: { deploy, build, failure: { ...failure, hint }, attempt, reported: false, healthy },
+  };
+}
+
+function howItIsNow({ phase, previous }: Activation, healthy: boolean): string {
+  if (phase.kind === "stuck" && phase.second !== null) {
+    return `Going back to "${previous}" failed too: ${phase.second.message}`;
+  }
+  if (healthy) return `The host went back to "${previous}" and is healthy.`;
+  return previous === null
+    ? "The host has no older build to go back to."
+    : `Going back to "${previous}" failed too: its restarts were begun and never ended well.`;
+}
+
+/** What the restarts cost, for whoever asks later. */
+function rollTold({ counts, build, deploy }: Activation): Journal["lastRoll"] {
+  return counts.instances === 0 ? null : { ...counts, build, deploy };
+}
+
+function withPhase(journal: Journal, activation: Activation, phase: ActivationPhase): Journal {
+  return { ...journal, activation: { ...activation, phase } };
+}

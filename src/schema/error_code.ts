@@ -1,0 +1,51 @@
+import { z } from "zod";
+
+/**
+ * Stable codes of everything that can go wrong. They are part of the interface: they stand in `--json` output, in the
+ * status and in metrics, and docs/errors.md explains each.
+ */
+export const errorCodeSchema = z.enum([
+  // Configuration and usage
+  "usage",
+  "config-invalid",
+  "manifest-invalid",
+  "policy-refused",
+  // ZooKeeper
+  "zookeeper-unreachable",
+  "zookeeper-data-invalid",
+  "write-unknown",
+  "conflict",
+  // Things that were named and are not there, or are in the way
+  "service-unknown",
+  "build-unknown",
+  "build-exists",
+  "build-barred",
+  "host-unknown",
+  "deploy-unknown",
+  "deploy-running",
+  "nothing-to-do",
+  // Prepare
+  "fetch-failed",
+  "digest-mismatch",
+  "archive-invalid",
+  "archive-hostile",
+  "disk-full",
+  "install-failed",
+  "install-timeout",
+  // Activate
+  "current-not-a-link",
+  "restart-failed",
+  "restart-timeout",
+  "check-failed",
+  "instances-unavailable",
+  "drain-timeout",
+  "traffic-failed",
+  "attempts-exhausted",
+  // The process itself
+  "already-running",
+  "port-taken",
+  "journal-unreadable",
+  "aborted",
+  "internal",
+]);
+export type ErrorCode = z.output<typeof errorCodeSchema>;
