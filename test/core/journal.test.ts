@@ -1,0 +1,223 @@
+import { describe, expect, test } from "bun:test";
+import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
+import { noCounts, rollOf } from "../../src/core/roll.ts";
+import type { Journal, StepFailure } from "../../src/core/types.ts";
+import { failure, forward, places, samples, second, type Place } from "./journals.ts";
+
+/** The places at which each event may come; at all others it is refused. */
+const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
+  "taken-up": ["empty", "taken up", "asked", "installing", "reported"],
+  asked: ["taken up", "asked", "installing", "reported"],
+  withdrawn: ["asked"],
+  "install-begun": ["taken up", "asked", "installing", "reported"],
+  condemned: ["taken up", "asked", "installing", "reported"],
+  reported: ["failed"],
+  begun: ["taken up", "asked", "installing"],
+  abandoned: ["forward", "batch begun", "rolled", "checked"],
+  "nothing-to-restart": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
+  "batch-begun": ["forward", "batch begun", "back", "batch begun back"],
+  "batch-ended": ["batch begun", "batch begun back"],
+  checked: ["rolled", "checked"],
+  proven: ["checked", "proven"],
+  finished: ["proven"],
+  "turned-back": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
+  "given-up": ["back", "batch begun back", "rolled back", "stuck"],
+  traffic: ["batch begun", "batch begun back"],
+};
+const placeNames = Object.keys(places) as Place[];
+
+describe.each(Object.values(samples))("$kind", (event) => {
+  test.each(placeNames.map((place) => [place, origins[event.kind].includes(place)] as const))(
+    "at %s, legal: %p",
+    (place, legal) => {
+      const change = () => journalAfter(places[place], event);
+      if (legal) expect(change).not.toThrow();
+      else expect(change).toThrow(`Cannot write "${event.kind}" into the journal: `);
+    },
+  );
+});
+
+/** What the event changes, field by field. */
+function changes(place: Place | Journal, event: JournalEvent): Partial<Journal> {
+  const before: Journal = typeof place === "string" ? places[place] : place;
+  const after = journalAfter(before, event);
+  return Object.fromEntries(
+    Object.entries(after).filter(([name, value]) => !Bun.deepEquals(value, before[name as keyof Journal])),
+  );
+}
+
+describe("before the activation", () => {
+  test("a wish gets a number that no wish had before", () => {
+    expect(changes("asked", samples["taken-up"])).toEqual({ attempt: { number: 5, deploy: "d3", build: "v3" } });
+    expect(changes("empty", { ...samples["taken-up"], number: 0 })).toMatchObject({ attempt: { number: 0 } });
+    expect(() => journalAfter(places["taken up"], { ...samples["taken-up"], number: 4 })).toThrow(
+      "the number 4 does not follow on 4",
+    );
+  });
+
+  test("a slot is asked for under the number of the wish, and the request is taken back", () => {
+    expect(changes("taken up", { kind: "asked" })).toEqual({ asked: { deploy: "d2", attempt: 4 } });
+    expect(changes("asked", { kind: "withdrawn" })).toEqual({ asked: null });
+  });
+
+  test("the beginnings of an install are counted by build and deploy", () => {
+    expect(changes("taken up", { kind: "install-begun" })).toEqual({
+      installs: { deploy: "d2", build: "v2", begun: 1 },
+    });
+    expect(changes("installing", { kind: "install-begun" })).toEqual({
+      installs: { deploy: "d2", build: "v2", begun: 2 },
+    });
+    const other = journalAfter(places.installing, { kind: "taken-up", number: 5, deploy: "d2", build: "v3" });
+    expect(changes(other, { kind: "install-begun" })).toEqual({ installs: { deploy: "d2", build: "v3", begun: 1 } });
+  });
+
+  test("who fails before the activation is the wish that was taken up", () => {
+    expect(changes("installing", { kind: "condemned", failure, healthy: false })).toEqual({
+      failed: { deploy: "d2", build: "v2", failure, attempt: 4, reported: false, healthy: false },
+    });
+  });
+
+  test("a failure that was reported asks for nothing any more", () => {
+    expect(changes("failed", { kind: "reported" })).toEqual({
+      asked: null,
+      failed: { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true },
+    });
+  });
+});
+
+describe("the activation", () => {
+  test("begins as it was decided", () => {
+    expect(changes("asked", samples.begun)).toEqual({ activation: forward });
+  });
+
+  test.each<[string, Place, Partial<typeof forward>, string]>([
+    ["of another number", "asked", { attempt: 3 }, "was not taken up as number 3"],
+    ["of another deploy", "asked", { deploy: "d1" }, '"v2" of deploy d1 was not taken up'],
+    ["of another build", "asked", { build: "v3" }, '"v3" of deploy d2 was not taken up'],
+    ["of a build that failed", "reported", {}, '"v2" has failed here'],
+    [
+      "whose restarts were begun",
+      "asked",
+      { phase: { kind: "forward", restart: { begun: 1, batch: ["1"], left: ["1"] } } },
+      "on its way already",
+    ],
+    ["that leads back", "asked", { phase: { kind: "back", failure, restart: rollOf([]) } }, "on its way already"],
+    ["that has restarted something", "asked", { counts: { ...noCounts, instances: 1 } }, "on its way already"],
+  ])("does not begin with one %s", (_, place, change, problem) => {
+    expect(() => journalAfter(places[place], { kind: "begun", activation: { ...forward, ...change } })).toThrow(
+      problem,
+    );
+  });
+
+  test("that is abandoned leaves a slot to give back", () => {
+    expect(changes("forward", { kind: "abandoned" })).toEqual({ activation: null });
+    expect(changes({ ...places["batch begun"], asked: null }, { kind: "abandoned" })).toMatchObject({
+      activation: null,
+      asked: { deploy: "d2", attempt: 4 },
+      lastRoll: { build: "v2", deploy: "d2", instances: 2, closed: 1, phaseMs: { stop: 20 } },
+    });
+  });
+
+  test("that passed its check remembers the processes, of the build that it brings to life", () => {
+    const processes = [{ pid: 9, startTicks: 90, instance: "1" }];
+    expect(changes("rolled", { kind: "checked", build: "v2", processes })).toEqual({
+      restarted: { build: "v2", processes },
+    });
+    expect(changes("rolled back", { kind: "checked", build: "v1", processes })).toEqual({
+      restarted: { build: "v1", processes },
+    });
+    expect(() => journalAfter(places.rolled, { kind: "checked", build: "v1", processes })).toThrow(
+      '"v1" is not the one that is brought to life',
+    );
+  });
+
+  test("is proven once, however often that is written", () => {
+    expect(changes("checked", { kind: "proven" })).toMatchObject({ activation: { phase: { kind: "proven" } } });
+    expect(changes("proven", { kind: "proven" })).toEqual({});
+    expect(() => journalAfter(places.rolled, { kind: "proven" })).toThrow("its check has not passed");
+  });
+
+  test("that has finished leaves the build proven, and nothing to do", () => {
+    const old = { ...places.reported.failed, deploy: "d1", build: "v1" };
+    const installs = { deploy: "d2", build: "v2", begun: 1 };
+    expect(changes({ ...places.proven, failed: old, installs }, { kind: "finished" })).toEqual({
+      activation: null,
+      asked: null,
+      failed: null,
+      installs: null,
+      lastRoll: {
+        build: "v2",
+        deploy: "d2",
+        instances: 2,
+        closed: 1,
+        refused: null,
+        forced: [],
+        phaseMs: { stop: 20 },
+      },
+      proven: ["v2", "v1"],
+    });
+    expect(changes({ ...places.proven, proven: ["v1", "v2"] }, { kind: "finished" }).proven).toEqual(["v2", "v1"]);
+  });
+
+  test("that restarted nothing leaves no cost behind", () => {
+    const lastRoll = { ...noCounts, instances: 1, build: "v1", deploy: "d1" };
+    const before = { ...places.forward, lastRoll };
+    expect(changes(before, { kind: "abandoned" }).lastRoll).toBeNull();
+  });
+
+  test("that fails goes back over what it touched, and not over the rest", () => {
+    const instances = [
+      { name: "1", served: { kind: "down" } },
+      { name: "2", served: { kind: "build", build: "v1" } },
+    ] as const;
+    expect(changes("batch begun", { kind: "turned-back", failure, instances }).activation?.phase).toEqual({
+      kind: "back",
+      failure,
+      restart: rollOf(["1"]),
+    });
+  });
+
+  test("that fails on its way back is stuck, and keeps both failures", () => {
+    expect(changes("back", { kind: "turned-back", failure: second, instances: [] }).activation?.phase).toEqual({
+      kind: "stuck",
+      failure,
+      second,
+    });
+  });
+
+  test.each<[string, Journal, boolean, string]>([
+    ["went back", places["rolled back"], true, 'The host went back to "v1" and is healthy. look'],
+    [
+      "restarted in vain",
+      places.back,
+      false,
+      'Going back to "v1" failed too: its restarts were begun and never ended well. look',
+    ],
+    ["is stuck", places.stuck, false, 'Going back to "v1" failed too: it answers 502 look'],
+    [
+      "has nothing to go back to",
+      { ...places.back, activation: { ...places.back.activation, previous: null } } as Journal,
+      false,
+      "The host has no older build to go back to. look",
+    ],
+  ])("that is given up says how the host is that %s", (_, before, healthy, hint) => {
+    const told: StepFailure = { ...failure, hint };
+    expect(changes(before, { kind: "given-up", healthy })).toEqual({
+      activation: null,
+      failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, reported: false, healthy },
+      lastRoll: {
+        build: "v2",
+        deploy: "d2",
+        instances: 2,
+        closed: 1,
+        refused: null,
+        forced: [],
+        phaseMs: { stop: 20 },
+      },
+    });
+  });
+
+  test("that is stuck is not healthy", () => {
+    expect(() => journalAfter(places.stuck, { kind: "given-up", healthy: true })).toThrow("is not healthy");
+  });
+});

@@ -1,0 +1,80 @@
+import type { JournalEvent } from "../../src/core/journal.ts";
+import { noCounts, rollOf } from "../../src/core/roll.ts";
+import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
+
+export const failure: StepFailure = {
+  code: "check-failed",
+  message: "it answers 500",
+  hint: "look",
+  step: "check",
+  log: "the end",
+  atMs: 1,
+};
+export const second: StepFailure = { ...failure, message: "it answers 502" };
+const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: false, healthy: true };
+
+/** A host that serves v1 has taken up v2 under deploy d2. */
+const taken: Journal = {
+  ...emptyJournal,
+  attempt: { number: 4, deploy: "d2", build: "v2" },
+  restarted: { build: "v1", processes: [{ pid: 7, startTicks: 70 }] },
+  proven: ["v1", "v0"],
+};
+const asked: Journal = { ...taken, asked: { deploy: "d2", attempt: 4 } };
+
+const running: Roll = { begun: 1, batch: ["1"], left: ["1", "2"] };
+export const forward: Activation = {
+  build: "v2",
+  deploy: "d2",
+  previous: "v1",
+  attempt: 4,
+  phase: { kind: "forward", restart: rollOf(["1", "2"]) },
+  counts: noCounts,
+};
+const counts = { instances: 2, closed: 1, refused: null, forced: [], phaseMs: { stop: 20 } } as const;
+
+function activated(phase: Activation["phase"], rest: Partial<Journal> = {}): Journal {
+  return { ...asked, activation: { ...forward, phase, counts }, ...rest };
+}
+const checked = { build: "v2", processes: [{ pid: 8, startTicks: 80 }] };
+
+/** Every place that a journal can be in. */
+export const places = {
+  empty: emptyJournal,
+  "taken up": taken,
+  asked,
+  installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
+  forward: { ...asked, activation: forward },
+  "batch begun": activated({ kind: "forward", restart: running }),
+  rolled: activated({ kind: "forward", restart: rollOf([]) }),
+  checked: activated({ kind: "forward", restart: rollOf([]) }, { restarted: checked }),
+  proven: activated({ kind: "proven" }, { restarted: checked }),
+  back: activated({ kind: "back", failure, restart: rollOf(["1"]) }),
+  "batch begun back": activated({ kind: "back", failure, restart: { begun: 1, batch: ["1"], left: ["1"] } }),
+  "rolled back": activated({ kind: "back", failure, restart: rollOf([]) }),
+  stuck: activated({ kind: "stuck", failure, second }),
+  failed: { ...asked, failed },
+  reported: { ...taken, failed: { ...failed, reported: true } },
+} satisfies Record<string, Journal>;
+export type Place = keyof typeof places;
+
+/** One of each kind, as it would come at the places where it may. */
+export const samples = {
+  "taken-up": { kind: "taken-up", number: 5, deploy: "d3", build: "v3" },
+  asked: { kind: "asked" },
+  withdrawn: { kind: "withdrawn" },
+  "install-begun": { kind: "install-begun" },
+  condemned: { kind: "condemned", failure, healthy: true },
+  reported: { kind: "reported" },
+  begun: { kind: "begun", activation: forward },
+  abandoned: { kind: "abandoned" },
+  "nothing-to-restart": { kind: "nothing-to-restart" },
+  "batch-begun": { kind: "batch-begun", batch: ["1"], instances: ["1", "2"] },
+  "batch-ended": { kind: "batch-ended", how: "restarted", cost: { ...noCounts, instances: 1, closed: 2 } },
+  checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
+  proven: { kind: "proven" },
+  finished: { kind: "finished" },
+  "turned-back": { kind: "turned-back", failure: second, instances: [] },
+  "given-up": { kind: "given-up", healthy: false },
+  traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },
+} satisfies { [Kind in JournalEvent["kind"]]: Extract<JournalEvent, { kind: Kind }> };

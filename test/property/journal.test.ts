@@ -1,0 +1,233 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { isDeployError } from "../../src/core/errors.ts";
+import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
+import { MAX_RESTARTS } from "../../src/core/plan.ts";
+import { noCounts, rollOf } from "../../src/core/roll.ts";
+import type { Journal, RollCounts } from "../../src/core/types.ts";
+import { readJournal } from "../../src/schema/journal_versions.ts";
+import { places, samples, second } from "../core/journals.ts";
+
+const names = fc.subarray(["1", "2", "3"]);
+const builds = fc.constantFrom("v1", "v2", "v3");
+const deploys = fc.constantFrom("d1", "d2", "d3");
+const cost: fc.Arbitrary<RollCounts> = fc.record({
+  instances: fc.nat(2),
+  closed: fc.option(fc.nat(3)),
+  refused: fc.option(fc.nat(3)),
+  forced: fc.subarray<"off" | "idle">(["off", "idle"]),
+  phaseMs: fc.constantFrom({}, { stop: 5 }, { stop: 1, idle: 2 }),
+});
+
+type MakeEvent = (journal: Journal) => JournalEvent;
+
+/** An event of each kind, with whatever data; many of them do not follow on the journal that they meet. */
+const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
+  fc.constantFrom(...Object.values(samples)).map((sample) => () => sample),
+  fc
+    .record({ more: fc.integer({ min: -1, max: 2 }), deploy: deploys, build: builds })
+    .map(({ more, ...wish }) => ({ attempt }) => ({
+      kind: "taken-up",
+      number: Math.max(0, (attempt?.number ?? 0) + more),
+      ...wish,
+    })),
+  fc.record({ previous: fc.option(builds), left: names }).map(({ previous, left }): MakeEvent => ({ attempt }) => ({
+    kind: "begun",
+    activation: {
+      build: attempt?.build ?? "",
+      deploy: attempt?.deploy ?? "",
+      attempt: attempt?.number ?? 0,
+      previous,
+      phase: { kind: "forward", restart: rollOf(left) },
+      counts: noCounts,
+    },
+  })),
+  fc.record({ batch: names, instances: names }).map((batch) => () => ({ kind: "batch-begun", ...batch })),
+  fc
+    .record({ how: fc.constantFrom("restarted", "restarted", "failed", "untouched", "stopped"), cost })
+    .map((end) => () => ({ kind: "batch-ended", ...end })),
+  fc.record({ build: builds }).map(({ build }) => () => ({ kind: "checked", build, processes: [] })),
+  names.map((left) => () => ({
+    kind: "turned-back",
+    failure: second,
+    instances: left.map((name) => ({ name, served: { kind: "down" } })),
+  })),
+  fc.boolean().map((healthy) => () => ({ kind: "given-up", healthy })),
+  fc
+    .record({ by: fc.constantFrom("nft", "haproxy"), off: names, bootId: fc.constantFrom("a", "b") })
+    .map((traffic) => () => ({ kind: "traffic", ...traffic })),
+);
+
+interface Change {
+  readonly before: Journal;
+  readonly event: JournalEvent;
+  readonly after: Journal;
+}
+
+/** What a journal goes through: every event that may follow on what was there. */
+function changesFrom(start: Journal, events: readonly MakeEvent[]): Change[] {
+  const changes: Change[] = [];
+  let before = start;
+  for (const make of events) {
+    const event = make(before);
+    try {
+      const after = journalAfter(before, event);
+      changes.push({ before, event, after });
+      before = after;
+    } catch (error) {
+      if (!isDeployError(error)) throw error;
+    }
+  }
+  return changes;
+}
+
+/** Holds of every change, from wherever a journal may start. */
+function always(holds: (change: Change) => void, decorate: (journal: Journal) => Journal = (journal) => journal): void {
+  const met = new Set<string>();
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...Object.values<Journal>(places)),
+      fc.array(event, { minLength: 10, maxLength: 60 }),
+      (start, events) => {
+        for (const change of changesFrom(decorate(start), events)) {
+          met.add(change.event.kind);
+          holds(change);
+        }
+      },
+    ),
+    { numRuns: 1_500 },
+  );
+  expect([...met].toSorted()).toEqual(Object.keys(samples).toSorted());
+}
+
+test("attempts only grow", () => {
+  always(({ before, event, after }) => {
+    const [was, is] = [before.attempt?.number ?? -1, after.attempt?.number ?? -1];
+    if (event.kind === "taken-up") expect(is).toBeGreaterThan(was);
+    else expect(after.attempt).toBe(before.attempt);
+  });
+});
+
+test("an activation is never lost but by being finished, given up or abandoned, and never becomes another", () => {
+  always(({ before, event, after }) => {
+    if (before.activation === null) return expect(after.activation === null).toBe(event.kind !== "begun");
+    if (after.activation === null) return expect(["finished", "given-up", "abandoned"]).toContain(event.kind);
+    const { build, deploy, attempt, previous } = before.activation;
+    expect(after.activation).toMatchObject({ build, deploy, attempt, previous });
+  });
+});
+
+test("the phases of an activation go one way, and a proven build is never doubted again", () => {
+  const next = {
+    forward: ["forward", "proven", "back"],
+    proven: ["proven"],
+    back: ["back", "stuck"],
+    stuck: ["stuck"],
+  } as const;
+  always(({ before, after }) => {
+    if (before.activation === null || after.activation === null) return;
+    expect(next[before.activation.phase.kind]).toContain(after.activation.phase.kind);
+  });
+});
+
+test("what restarts cost only grows, and outlives the activation", () => {
+  always(({ before, after }) => {
+    if (before.activation === null) return;
+    const was = before.activation.counts;
+    const is = after.activation?.counts ?? after.lastRoll ?? noCounts;
+    expect(is.instances).toBeGreaterThanOrEqual(was.instances);
+    if (was.instances > 0) {
+      expect(is.closed ?? -1).toBeGreaterThanOrEqual(was.closed ?? -1);
+      expect(is.phaseMs.stop ?? 0).toBeGreaterThanOrEqual(was.phaseMs.stop ?? 0);
+    }
+  });
+});
+
+test("no batch is begun more often than a build may be tried, and none stays to be restarted that was", () => {
+  always(({ before, after }) => {
+    const [was, is] = [before.activation?.phase, after.activation?.phase];
+    if (is === undefined || !("restart" in is)) return;
+    expect(is.restart.begun).toBeLessThanOrEqual(MAX_RESTARTS);
+    expect(is.restart.left).toEqual(expect.arrayContaining([...is.restart.batch]));
+    if (was?.kind === is.kind) expect(was.restart.left).toEqual(expect.arrayContaining([...is.restart.left]));
+  });
+});
+
+test("a failure is not forgotten before it was reported", () => {
+  always(({ before, event, after }) => {
+    if (before.failed?.reported !== false) return;
+    if (event.kind === "reported") expect(after.failed).toEqual({ ...before.failed, reported: true });
+    else expect(after.failed).toBe(before.failed);
+  });
+});
+
+test("whatever is written can be read again", () => {
+  always(({ after }) => {
+    expect(readJournal(JSON.stringify(after))).toEqual({ kind: "understood", journal: after });
+  });
+});
+
+/** A field in every object that no agent of this version has a name for. */
+function withLater<Value>(value: Value): Value {
+  if (Array.isArray(value)) return value.map(withLater) as Value;
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, field]) => [name, withLater<unknown>(field)]);
+  return { ...Object.fromEntries(fields), later: 1 } as Value;
+}
+
+/** The objects that lost that field, by their place. Those that are gone have not. */
+function withoutLater(before: unknown, after: unknown, place = "journal"): string[] {
+  if (!isObject(before) || !isObject(after)) return [];
+  const here = before["later"] === 1 && after["later"] !== 1 ? [place] : [];
+  return [
+    ...here,
+    ...Object.keys(before).flatMap((name) => withoutLater(before[name], after[name], `${place}.${name}`)),
+  ];
+}
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** What takes the place of another thing does not inherit from it. */
+function replacedBy({ before, event, after }: Change): string[] {
+  switch (event.kind) {
+    case "taken-up":
+      return ["journal.attempt"];
+    case "asked":
+      return ["journal.asked"];
+    case "install-begun":
+      return after.installs?.begun === 1 ? ["journal.installs"] : [];
+    case "condemned":
+      return ["journal.failed"];
+    case "abandoned":
+      return ["journal.asked", "journal.lastRoll"];
+    case "checked":
+      return ["journal.restarted"];
+    case "proven":
+    case "turned-back":
+      return ["journal.activation.phase"];
+    case "finished":
+      return ["journal.lastRoll"];
+    case "given-up":
+      return ["journal.lastRoll", "journal.failed"];
+    case "traffic":
+      return before.traffic?.by === after.traffic?.by ? [] : ["journal.traffic"];
+    default:
+      return [];
+  }
+}
+
+test("what a newer agent has written lives as long as the thing that it is part of", () => {
+  always((change) => {
+    const { before, after } = change;
+    const replaced = replacedBy(change);
+    const lost = withoutLater(before, after).filter((place) => !replaced.some((part) => place.startsWith(part)));
+    expect(lost).toEqual([]);
+    // The cost of an activation is told after it.
+    const counts: unknown = before.activation?.counts;
+    if (isObject(counts) && counts["later"] === 1 && after.activation === null && after.lastRoll !== null) {
+      expect(after.lastRoll).toHaveProperty("later", 1);
+      expect(after.lastRoll.phaseMs).toHaveProperty("later", 1);
+    }
+  }, withLater);
+});
