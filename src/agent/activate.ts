@@ -65,7 +65,7 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
       hint: "Check that stop and start of the manifest end the old processes and start the service from $DEPLOYD_CURRENT.",
     });
   }
-  await state.journal.change({ restarted: { build, processes } });
+  await state.journal.record({ kind: "checked", build, processes });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs() };
   state.healthy = true;
 }

@@ -73,7 +73,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
-      problem: state.snapshot.problem,
+      problem: state.journal.problem?.explained ?? state.snapshot.problem,
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),
@@ -169,7 +169,11 @@ async function openService(
   const orphans = await machine.processes.endMarked(markerOf(layout));
   if (orphans > 0) log("warn", "ended what a killed agent had left running", { service, processes: orphans });
   const journal = await JournalFile.open(files, layout.state, (aside, problems) =>
-    log("error", "the journal could not be read and was put aside", { service, aside, problems }),
+    log("error", "the journal was damaged and was put aside; the host goes on from what it observes", {
+      service,
+      aside,
+      problems,
+    }),
   );
   const publisher = new StatusPublisher(session, service, config.host, clock);
   const state = new ServiceState(

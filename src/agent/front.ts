@@ -97,6 +97,6 @@ export class Front {
 
   async #record(off: readonly string[]): Promise<void> {
     const { journal, by, bootId } = this.#options;
-    await journal.change({ traffic: { by, off, bootId } });
+    await journal.record({ kind: "traffic", by, off, bootId });
   }
 }

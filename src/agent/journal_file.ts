@@ -1,50 +1,115 @@
+import { asDeployError, DeployError } from "../core/errors.ts";
+import { journalAfter, type JournalEvent } from "../core/journal.ts";
 import { emptyJournal, type Journal } from "../core/types.ts";
-import { journalSchema } from "../schema/journal.ts";
-import { parseJson } from "../schema/problems.ts";
+import { readJournal, type JournalReading } from "../schema/journal_versions.ts";
 import type { Files } from "../steps/files.ts";
+
+type JournalFiles = Pick<Files, "readIfThere" | "writeAtomic" | "renameDurably">;
+type OnDamaged = (aside: string, problems: readonly string[]) => void;
 
 /**
  * The write-ahead record of one service on this host. What it says is on the disk before what it announces is done.
+ *
+ * A file that cannot be opened, or that holds what this agent cannot go by, is left as it is: to forget an activation is
+ * worse than to stand still. Only of what is no journal at all nothing can be lost any more, and a host that waited for
+ * a person there would keep a service down after a power cut.
  */
 export class JournalFile {
-  readonly #files: Files;
+  readonly #files: JournalFiles;
   readonly #path: string;
-  #journal: Journal;
+  readonly #onDamaged: OnDamaged;
+  #journal: Journal = emptyJournal;
+  #problem: DeployError | null = null;
+  #written: Promise<void> = Promise.resolve();
 
-  private constructor(files: Files, path: string, journal: Journal) {
+  private constructor(files: JournalFiles, path: string, onDamaged: OnDamaged) {
     this.#files = files;
     this.#path = path;
-    this.#journal = journal;
+    this.#onDamaged = onDamaged;
   }
 
-  /**
-   * @param onDamaged told where a file that cannot be read was put aside; the host then goes on from what it observes
-   * @throws DeployError when the file exists and cannot be opened
-   */
-  static async open(
-    files: Files,
-    path: string,
-    onDamaged: (aside: string, problems: readonly string[]) => void,
-  ): Promise<JournalFile> {
-    const text = await files.readIfThere(path);
-    if (text === null) return new JournalFile(files, path, emptyJournal);
-    const parsed = parseJson(journalSchema, text);
-    // What deployd wrote itself has its own codes and steps in it; the schema only checks that they are texts.
-    if (parsed.ok) return new JournalFile(files, path, parsed.value as Journal);
-    const aside = `${path}.damaged`;
-    await files.renameDurably(path, aside);
-    onDamaged(aside, parsed.problems);
-    return new JournalFile(files, path, emptyJournal);
+  /** @param onDamaged told where a torn file was put aside; the host then goes on from what it observes */
+  static async open(files: JournalFiles, path: string, onDamaged: OnDamaged): Promise<JournalFile> {
+    const file = new JournalFile(files, path, onDamaged);
+    await file.#read();
+    return file;
   }
 
+  /** What the journal says; where there is a problem, as much of it as is good for telling. */
   get now(): Journal {
     return this.#journal;
   }
 
-  /** Returns once the change is on the disk. */
-  async change(changes: Partial<Journal>): Promise<void> {
-    const next = { ...this.#journal, ...changes };
+  /** Why nothing may be done by this journal, `journal-unreadable`; null where it may. */
+  get problem(): DeployError | null {
+    return this.#problem;
+  }
+
+  /** Looks whether somebody has put the file right. @throws DeployError `journal-unreadable` where nobody has */
+  async readAgain(): Promise<void> {
+    if (this.#problem === null) return;
+    await this.#read();
+    if (this.#problem !== null) throw this.#problem;
+  }
+
+  /**
+   * Returns once what happened is on the disk.
+   *
+   * @throws DeployError `journal-unreadable`, `internal` where it cannot happen now, or why it cannot be written
+   */
+  async record(event: JournalEvent): Promise<void> {
+    // One after the other: each follows on what the one before has left.
+    const mine = this.#written.then(() => this.#write(event));
+    this.#written = mine.catch(() => {});
+    return mine;
+  }
+
+  async #write(event: JournalEvent): Promise<void> {
+    if (this.#problem !== null) throw this.#problem;
+    const next = journalAfter(this.#journal, event);
     await this.#files.writeAtomic(this.#path, `${JSON.stringify(next, null, 1)}\n`, 0o600);
     this.#journal = next;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const text = await this.#files.readIfThere(this.#path);
+      await this.#use(text === null ? { kind: "understood", journal: emptyJournal } : readJournal(text));
+    } catch (error) {
+      this.#problem = this.#unreadable(asDeployError(error, "Cannot read it").message, "Correct that");
+    }
+  }
+
+  async #use(reading: JournalReading): Promise<void> {
+    switch (reading.kind) {
+      case "understood":
+        this.#journal = reading.journal;
+        this.#problem = null;
+        return;
+      case "foreign": {
+        const { known, newer, problems } = reading;
+        this.#journal = known;
+        this.#problem = newer
+          ? this.#unreadable(`A newer agent wrote it. ${problems.join("; ")}.`, "Put the newer agent back")
+          : this.#unreadable(`${problems.join("; ")}.`, "Correct the file");
+        return;
+      }
+      case "torn": {
+        const aside = `${this.#path}.damaged`;
+        await this.#files.renameDurably(this.#path, aside);
+        this.#journal = emptyJournal;
+        this.#problem = null;
+        this.#onDamaged(aside, reading.problems);
+        return;
+      }
+    }
+  }
+
+  #unreadable(why: string, remedy: string): DeployError {
+    return new DeployError(`Cannot go by the journal "${this.#path}", so the service is left as it is. ${why}`, {
+      code: "journal-unreadable",
+      hint: `${remedy}, or, when the service is as it should be, move the file away: then it goes on from what is there.`,
+      retry: true,
+    });
   }
 }

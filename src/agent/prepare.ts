@@ -63,14 +63,13 @@ export async function prepareStep(
       return;
     case "install": {
       const { install } = await context.recipe();
-      const { installs } = state.journal.now;
-      const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
-      await state.journal.change({ installs: { deploy, build, begun: begun + 1 } });
+      await state.journal.record({ kind: "install-begun" });
+      const begun = state.journal.now.installs?.begun ?? 0;
       try {
         await installStep(work, install, command.user, ports);
       } catch (error) {
         // After the last try its own failure says more than that the tries are used up.
-        throw begun + 1 >= install.attempts && isDeployError(error) ? asFinal(error) : error;
+        throw begun >= install.attempts && isDeployError(error) ? asFinal(error) : error;
       }
       return;
     }

@@ -1,18 +1,9 @@
 import { assertRestartAllowed } from "../core/policy.ts";
 import type { DrainSpec, Recipe, RestartSpec } from "../core/recipe.ts";
-import {
-  added,
-  isBetweenBatches,
-  isRolled,
-  nextBatch,
-  noCounts,
-  rollAmong,
-  rollOf,
-  withBatchBegun,
-  withBatchDone,
-} from "../core/roll.ts";
+import type { BatchEnd } from "../core/journal_roll.ts";
+import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
-import type { Activation, Roll, RollCounts } from "../core/types.ts";
+import type { RollCounts } from "../core/types.ts";
 import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import { tellApp } from "../restart/tell.ts";
@@ -52,7 +43,7 @@ export async function restartBatch(
   const names = host.instances.map(({ name }) => name);
   const before = rollAmong(phase.restart, names);
   if (isRolled(before) || (await context.recipe()).restart === null) {
-    return state.journal.change({ activation: { ...activation, phase: { ...phase, restart: rollOf([]) } } });
+    return state.journal.record({ kind: "nothing-to-restart" });
   }
   // Where all that is left goes at once there is nothing to choose.
   const chooses = isBetweenBatches(before) && before.left.length > host.batch;
@@ -71,27 +62,25 @@ export async function restartBatch(
       drain: await drainOfOld(context, name, step.back),
     });
   }
-  const begun = withBatchBegun(before, batch);
-  await state.journal.change({ activation: { ...activation, phase: { ...phase, restart: begun } } });
+  await state.journal.record({ kind: "batch-begun", batch, instances: names });
   state.proof = null;
   for (const { command } of members.values()) {
     await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
   }
   const cost = { counts: noCounts, touched: false };
   const ports = rollPorts(context, members, cost);
-  let roll: Roll = begun;
+  let how: BatchEnd = "failed";
   try {
     await rollBatch(rollPlan(context, members, step.back), ports, signal);
-    roll = withBatchDone(begun);
+    how = "restarted";
   } catch (error) {
-    // Called off: nothing of the batch was changed, and the way back must not restart it either.
-    if (!cost.touched) roll = await calledOff(context, before, begun, signal);
+    if (!cost.touched) how = await calledOff(context, batch, signal);
     throw error;
   } finally {
     state.rollPhase = null;
     const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
     state.onRestarted(counts);
-    await state.journal.change({ activation: withRoll(activation, roll, counts) });
+    await state.journal.record({ kind: "batch-ended", how, cost: counts });
   }
 }
 
@@ -122,19 +111,12 @@ async function drainOfOld(
   );
 }
 
-/** What the journal says of a batch whose restart was called off before anything was changed. */
-async function calledOff(context: ActivateContext, before: Roll, begun: Roll, signal: AbortSignal): Promise<Roll> {
-  // The agent stops: its successor begins this batch again, and it does not count as a try.
-  if (signal.aborted) return { ...begun, begun: before.begun };
-  const unwell = await unwellAmong(context, begun.batch, signal);
+/** How a batch ended whose restart was called off before anything was changed. */
+async function calledOff(context: ActivateContext, batch: readonly string[], signal: AbortSignal): Promise<BatchEnd> {
+  if (signal.aborted) return "stopped";
+  const unwell = await unwellAmong(context, batch, signal);
   // An app that was told to let go and serves nobody since has been touched after all.
-  return unwell.size === 0 ? { ...begun, batch: [] } : begun;
-}
-
-function withRoll(activation: Activation, restart: Roll, cost: RollCounts): Activation {
-  const { phase } = activation;
-  const counts = added(activation.counts, cost);
-  return "restart" in phase ? { ...activation, counts, phase: { ...phase, restart } } : activation;
+  return unwell.size === 0 ? "untouched" : "failed";
 }
 
 function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RollPlan {

@@ -10,7 +10,7 @@ import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import type { Observation } from "./observe.ts";
-import { condemn, finish, giveUp, report, rollTold, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { Patience } from "./patience.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { restartBatch } from "./roll.ts";
@@ -103,6 +103,7 @@ export class ServiceAgent {
    */
   async #assertTraffic(signal: AbortSignal): Promise<void> {
     const { host, state } = this.#options;
+    if (state.journal.problem !== null) return;
     try {
       await host.front.assert(signal);
     } catch (error) {
@@ -120,6 +121,7 @@ export class ServiceAgent {
   async #next(): Promise<Step> {
     const { state, host } = this.#options;
     const observation = await host.observe();
+    await this.#assertJournal();
     const journal = state.journal.now;
     return decide({
       target: state.snapshot.target,
@@ -132,6 +134,17 @@ export class ServiceAgent {
       batch: host.batch,
       nowMs: this.#clock.monotonicMs(),
     });
+  }
+
+  /** Without a journal to go by nothing is known of what is half done: the service is left as it is, and that is told. */
+  async #assertJournal(): Promise<void> {
+    const { state, host } = this.#options;
+    if (state.journal.problem === null) return;
+    try {
+      await this.#steady.look(host);
+    } finally {
+      await state.journal.readAgain();
+    }
   }
 
   async #permission({ actual }: Observation): Promise<Permission> {
@@ -157,12 +170,12 @@ export class ServiceAgent {
         return this.#idle(step.reason, stop.soon);
       case "take-up": {
         const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
-        return journal.change({ attempt: { number, deploy: step.deploy, build: step.build } });
+        return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
       case "withdraw":
         // The status that asked goes with the request, or it could still be granted.
         await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
-        return journal.change({ asked: null });
+        return journal.record({ kind: "withdrawn" });
       case "report":
         return report(this.#outcome, stop.soon);
       case "fetch":
@@ -177,21 +190,15 @@ export class ServiceAgent {
       case "refuse":
         return condemn(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
       case "ask":
-        if (journal.now.asked?.attempt !== step.attempt) {
-          await journal.change({ asked: { deploy: step.deploy, attempt: step.attempt } });
-        }
+        if (journal.now.asked?.attempt !== step.attempt) await journal.record({ kind: "asked" });
         state.enter("ready");
         return this.#waitSteadily(stop.soon);
       case "begin":
         state.proof = null;
-        return journal.change({ activation: step.activation });
-      case "abandon": {
-        const { activation } = journal.now;
-        if (activation === null) return;
+        return journal.record({ kind: "begun", activation: step.activation });
+      case "abandon":
         // Forgotten first, given back after: an agent killed in between must not go on without a slot.
-        const { deploy, attempt } = activation;
-        return journal.change({ activation: null, asked: { deploy, attempt }, lastRoll: rollTold(activation) });
-      }
+        return journal.record({ kind: "abandoned" });
       case "flip":
       case "restart":
       case "check":

@@ -26,7 +26,7 @@ export class SteadyCheck {
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + EVERY_MS;
     // Also where health cannot be asked for: a manifest that cannot be read must not keep an instance off.
-    await this.#lookAtTraffic(host);
+    if (this.#state.journal.problem === null) await this.#lookAtTraffic(host);
     await this.#lookAtHealth(host);
   }
 

@@ -22,7 +22,8 @@ const stepFailureSchema = z.looseObject({
   step: z.union([hostStepSchema, foreignWord]),
   /** The end of the step's output; empty when it has none. */
   log: z.string(),
-  atMs: z.number(),
+  /** Within what a Date can say. */
+  atMs: z.number().min(0).max(8.64e15),
 });
 export type StepFailure = Seen<typeof stepFailureSchema>;
 
