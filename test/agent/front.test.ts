@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Front, type FrontOptions } from "../../src/agent/front.ts";
 import { JournalFile } from "../../src/agent/journal_file.ts";
+import { noCounts, rollOf } from "../../src/core/roll.ts";
 import type { Traffic } from "../../src/traffic/ports.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
@@ -18,10 +19,24 @@ let said: string[];
 beforeEach(async () => {
   dir = await tempDir();
   said = [];
+  await beginRestart(["1", "2", "3"]);
 });
 afterEach(() => dir[Symbol.asyncDispose]());
 
 const journalFile = (): Promise<JournalFile> => JournalFile.open(files, join(dir.path, "state.json"), () => {});
+
+/** Only an instance whose restart was begun may lose its traffic. */
+async function beginRestart(batch: readonly string[]): Promise<void> {
+  const journal = await journalFile();
+  const [build, deploy] = ["v1", "d1"];
+  const phase = { kind: "forward", restart: rollOf(batch) } as const;
+  await journal.record({ kind: "taken-up", number: 1, build, deploy });
+  await journal.record({
+    kind: "begun",
+    activation: { build, deploy, previous: null, attempt: 1, phase, counts: noCounts },
+  });
+  await journal.record({ kind: "batch-begun", batch, instances: batch });
+}
 
 /** What the disk says at the moment when traffic is changed is what a killed agent's successor would find. */
 async function onDisk(): Promise<readonly string[]> {
@@ -78,6 +93,12 @@ test("an instance whose front does not take it is on all the same, and that is t
   await one.turnOff(["1"], signal);
   expect(String(await rejection(one.turnOn(["1"], signal)))).toContain("still down");
   expect(one.off).toEqual([]);
+});
+
+test("an instance that nobody restarts keeps its traffic", async () => {
+  const one = await front({ instances: ["1", "2", "3", "4"] });
+  expect(String(await rejection(one.turnOff(["4"], signal)))).toContain("nobody restarts 4");
+  expect(said).toEqual([]);
 });
 
 test("a new agent keeps off what the one before it may have left off", async () => {

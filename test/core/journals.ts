@@ -33,6 +33,9 @@ export const forward: Activation = {
 };
 const counts = { instances: 2, closed: 1, refused: null, forced: [], phaseMs: { stop: 20 } } as const;
 
+/** The restart of its first instance has begun. */
+export const inBatch: Activation = { ...forward, phase: { kind: "forward", restart: running }, counts };
+
 function activated(phase: Activation["phase"], rest: Partial<Journal> = {}): Journal {
   return { ...asked, activation: { ...forward, phase, counts }, ...rest };
 }
@@ -45,7 +48,7 @@ export const places = {
   asked,
   installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
   forward: { ...asked, activation: forward },
-  "batch begun": activated({ kind: "forward", restart: running }),
+  "batch begun": { ...asked, activation: inBatch },
   rolled: activated({ kind: "forward", restart: rollOf([]) }),
   checked: activated({ kind: "forward", restart: rollOf([]) }, { restarted: checked }),
   proven: activated({ kind: "proven" }, { restarted: checked }),
