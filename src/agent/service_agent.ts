@@ -82,7 +82,7 @@ export class ServiceAgent {
       let step: Step | null = null;
       const startedAt = this.#clock.monotonicMs();
       try {
-        step = await this.#next();
+        step = await this.#next(stop.soon);
         const waits = step.step === "idle" || step.step === "ask";
         if (waits) this.#options.state.trouble = null;
         await this.#take(step, stop);
@@ -103,9 +103,8 @@ export class ServiceAgent {
    */
   async #assertTraffic(signal: AbortSignal): Promise<void> {
     const { host, state } = this.#options;
-    if (state.journal.problem !== null) return;
     try {
-      await host.front.assert(signal);
+      if (state.journal.problem === null) await host.front.assert(signal);
     } catch (error) {
       if (signal.aborted) return;
       const failure = failureOf(
@@ -118,10 +117,10 @@ export class ServiceAgent {
     }
   }
 
-  async #next(): Promise<Step> {
+  async #next(signal: AbortSignal): Promise<Step> {
     const { state, host } = this.#options;
     const observation = await host.observe();
-    await this.#assertJournal();
+    await this.#assertJournal(signal);
     const journal = state.journal.now;
     return decide({
       target: state.snapshot.target,
@@ -137,7 +136,7 @@ export class ServiceAgent {
   }
 
   /** Without a journal to go by nothing is known of what is half done: the service is left as it is, and that is told. */
-  async #assertJournal(): Promise<void> {
+  async #assertJournal(signal: AbortSignal): Promise<void> {
     const { state, host } = this.#options;
     if (state.journal.problem === null) return;
     try {
@@ -145,6 +144,7 @@ export class ServiceAgent {
     } finally {
       await state.journal.readAgain();
     }
+    await this.#assertTraffic(signal);
   }
 
   async #permission({ actual }: Observation): Promise<Permission> {
