@@ -1,5 +1,6 @@
+import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
 import { decide, MAX_RESTARTS, type Permission, type Proof, type Step } from "../../src/core/plan.ts";
-import { added, noCounts, rollOf, touchedBy, withBatchBegun, withBatchDone } from "../../src/core/roll.ts";
+import { noCounts } from "../../src/core/roll.ts";
 import { servedByAll } from "../../src/core/served.ts";
 import {
   emptyJournal,
@@ -157,9 +158,9 @@ export class HostModel {
     happen();
   }
 
-  #write(changes: Partial<Journal>): void {
+  #write(event: JournalEvent): void {
     this.#effect(() => {
-      this.journal = { ...this.journal, ...changes };
+      this.journal = journalAfter(this.journal, event);
     });
   }
 
@@ -199,14 +200,14 @@ export class HostModel {
         );
       case "take-up": {
         const number = (this.journal.attempt?.number ?? 0) + 1;
-        return this.#write({ attempt: { number, deploy: step.deploy, build: step.build } });
+        return this.#write({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
       case "withdraw":
         this.#effect(() => {
           this.slots.delete(step.deploy);
           this.#say(step.serving ? "serving" : "other");
         });
-        return this.#write({ asked: null });
+        return this.#write({ kind: "withdrawn" });
       case "report": {
         const { failed } = this.journal;
         if (failed === null) throw new Error("a report without a failure");
@@ -215,7 +216,7 @@ export class HostModel {
           this.failed.set(failed.deploy, { build: failed.build, healthy: failed.healthy });
           this.#say("failed");
         });
-        return this.#write({ failed: { ...failed, reported: true }, asked: null });
+        return this.#write({ kind: "reported" });
       }
       case "fetch":
         return this.#effect(() => this.spools.set(step.build, "fetched"));
@@ -228,14 +229,14 @@ export class HostModel {
         const { installs } = this.journal;
         const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
         if (begun >= 3) throw new Error("one install too many");
-        this.#write({ installs: { deploy, build, begun: begun + 1 } });
+        this.#write({ kind: "install-begun" });
         if (this.#nature(build) === "install-fails") throw new StepFailed("install");
         return this.#effect(() => this.releases.set(build, "installed"));
       }
       case "refuse":
         return this.#condemn({ ...step.failure, atMs: this.nowMs });
       case "ask":
-        this.#write({ asked: { deploy: step.deploy, attempt: step.attempt } });
+        this.#write({ kind: "asked" });
         return this.#effect(() => this.#say("ready"));
       case "begin": {
         const { deploy, build, attempt } = step.activation;
@@ -244,12 +245,10 @@ export class HostModel {
         this.#free = this.#permission(build).kind === "free" ? `${deploy}/${attempt}` : null;
         this.proof = null;
         this.#restarts.clear();
-        return this.#write({ activation: step.activation });
+        return this.#write({ kind: "begun", activation: step.activation });
       }
-      case "abandon": {
-        const { deploy, attempt } = this.#activation();
-        return this.#write({ activation: null, asked: { deploy, attempt } });
-      }
+      case "abandon":
+        return this.#write({ kind: "abandoned" });
       case "flip":
         this.#assertAllowed("a flip");
         this.#assertStillWished(step.back);
@@ -259,7 +258,7 @@ export class HostModel {
         return this.#restart(step.build, step.batch);
       case "check": {
         if (this.#nature(step.build) === "check-fails" || this.runs !== step.build) throw new StepFailed("check");
-        this.#write({ restarted: { build: step.build, processes: [] } });
+        this.#write({ kind: "checked", build: step.build, processes: [] });
         this.proof = { build: step.build, attempt: this.#activation().attempt, atMs: this.nowMs };
         return;
       }
@@ -270,17 +269,15 @@ export class HostModel {
       case "give-up":
         return this.#giveUp(step.healthy);
       case "finish": {
-        const activation = this.#activation();
-        const { deploy, build } = activation;
-        this.#write({ activation: { ...activation, phase: { kind: "proven" } } });
+        const { deploy } = this.#activation();
+        this.#write({ kind: "proven" });
         this.#effect(() => {
           this.slots.delete(deploy);
           const failed = this.failed.get(deploy);
           if (failed !== undefined) this.failed.set(deploy, { ...failed, healthy: true });
           this.#say("serving");
         });
-        const proven = [build, ...this.journal.proven.filter((other) => other !== build)].slice(0, 2);
-        return this.#write({ activation: null, asked: null, failed: null, installs: null, proven });
+        return this.#write({ kind: "finished" });
       }
     }
   }
@@ -294,8 +291,7 @@ export class HostModel {
     const tries = `${phase.kind}/${batch.join()}`;
     const count = (this.#restarts.get(tries) ?? 0) + 1;
     if (count > MAX_RESTARTS) throw new Error("one restart too many");
-    const begun = withBatchBegun(phase.restart, batch);
-    this.#write({ activation: { ...activation, phase: { ...phase, restart: begun } } });
+    this.#write({ kind: "batch-begun", batch, instances: [...this.instances.keys()] });
     this.#restarts.set(tries, count);
     this.proof = null;
     for (const name of batch) this.#effect(() => this.instances.set(name, null));
@@ -303,8 +299,7 @@ export class HostModel {
     if (this.#nature(build) === "restart-fails") throw new StepFailed("restart");
     const started = this.current.kind === "link" ? this.current.build : null;
     for (const name of batch) this.#effect(() => this.instances.set(name, started));
-    const counts = added(activation.counts, { ...noCounts, instances: batch.length });
-    this.#write({ activation: { ...activation, counts, phase: { ...phase, restart: withBatchDone(begun) } } });
+    this.#write({ kind: "batch-ended", how: "restarted", cost: { ...noCounts, instances: batch.length } });
   }
 
   #onFailure(step: Step, error: Error): void {
@@ -325,32 +320,15 @@ export class HostModel {
     const activation = this.#activation();
     if (activation.phase.kind === "proven") throw new Error("a proven build was doubted again");
     this.proof = null;
-    this.#write({
-      activation: {
-        ...activation,
-        phase:
-          activation.phase.kind === "forward"
-            ? {
-                kind: "back",
-                failure,
-                restart: rollOf(touchedBy(activation.phase.restart, this.#served(), activation.previous)),
-              }
-            : { kind: "stuck", failure: activation.phase.failure, second: failure },
-      },
-    });
+    this.#write({ kind: "turned-back", failure, instances: this.#served() });
   }
 
   #condemn(failure: StepFailure): void {
     if (this.target.kind !== "build") return;
-    const { build, deploy } = this.target;
-    const attempt = this.journal.attempt?.number ?? 0;
-    this.#write({ failed: { deploy, build, failure, attempt, reported: false, healthy: true } });
+    this.#write({ kind: "condemned", failure, healthy: true });
   }
 
   #giveUp(healthy: boolean): void {
-    const { deploy, build, attempt, phase } = this.#activation();
-    if (!("failure" in phase)) throw new Error("gave up on the way forward");
-    const failed = { deploy, build, failure: phase.failure, attempt, reported: false, healthy };
-    this.#write({ activation: null, failed });
+    this.#write({ kind: "given-up", healthy });
   }
 }
