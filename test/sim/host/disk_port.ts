@@ -1,3 +1,4 @@
+import { DeployError } from "../../../src/core/errors.ts";
 import type { Disk, NewFile } from "../../../src/machine/disk.ts";
 import type { FileNode } from "./file_tree.ts";
 import type { Life } from "./life.ts";
@@ -8,6 +9,9 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
   return {
     readText: (path, { follow }) =>
       life.look(() => {
+        if (follow && disk.isDirectory(path)) {
+          throw new DeployError(`Cannot read "${path}": it is no plain file.`, { code: "internal" });
+        }
         const found = disk.read(path, follow);
         return found === null ? null : { text: textOf(found.bytes), changedAtMs: found.changedAtMs };
       }),

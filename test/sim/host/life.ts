@@ -84,9 +84,9 @@ export class Life {
   }
 
   /** The same for what a process does without waiting: a signal, bytes for a socket. `otherwise` is for the dead. */
-  act<T>(kind: EffectKind, what: string, work: () => T, otherwise: T): T {
+  act<T>(kind: EffectKind, what: string, work: () => T, otherwise: T, halfway?: () => void): T {
     if (this.#isOver) return otherwise;
-    const result = this.#meet(kind, what, work, undefined);
+    const result = this.#meet(kind, what, work, halfway);
     return result === DEAD ? otherwise : result;
   }
 

@@ -12,6 +12,7 @@ import { download } from "./download.ts";
 import { SimFront } from "./front.ts";
 import type { Ground, HostService } from "./ground.ts";
 import { Init } from "./init.ts";
+import { mortalDial } from "./mortal_dial.ts";
 import { Life, type Death, type DeathKind, type DeathPlan, type Effect, type EffectKind } from "./life.ts";
 import { probesOf } from "./probes_port.ts";
 import { ProcessTable, type SimProcess } from "./process_table.ts";
@@ -27,7 +28,7 @@ export interface SimHostOptions {
   readonly services: readonly HostService[];
   readonly server: ArtefactServer;
   readonly wall?: WallClock;
-  /** How this host reaches ZooKeeper; each life has its own connections, and closes them at `life.onEnd`. */
+  /** How a life on this host reaches ZooKeeper. Whoever gives it closes its connections at `life.onEnd`. */
   readonly dial: (host: string, life: Life) => Network["dial"];
 }
 
@@ -218,7 +219,7 @@ export class SimHost {
   #network(life: Life): Network {
     const { dial, server } = this.#options;
     return {
-      dial: dial(this.name, life),
+      dial: mortalDial(life, dial(this.name, life)),
       download: (request) => download(request, { life, ground: this.ground, host: this.name, server }),
       serve: (answer, listen) => {
         if (!life.isOver) this.status = answer;
