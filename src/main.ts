@@ -67,6 +67,7 @@ async function run(argv: readonly string[]): Promise<number> {
           clock,
           now: () => new Date(clock.now()),
           user: `${ownUserName()}@${hostname()}`,
+          version,
         });
       case "pack":
         return await packCommand(rest, { clock, stdout: process.stdout, signal: stop.signal });

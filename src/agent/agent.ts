@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { SPEAKS } from "../core/format.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import type { Machine } from "../machine/machine.ts";
 import { statusApp } from "../status/app.ts";
@@ -6,6 +7,7 @@ import { Metrics } from "../status/metrics.ts";
 import type { StatusView } from "../status/view.ts";
 import { Files } from "../steps/files.ts";
 import { layoutOf } from "../steps/layout.ts";
+import { TreeFormat } from "../store/format.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { every } from "../support/clock.ts";
@@ -55,6 +57,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],
     onError: (error) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
   });
+  await using format = new TreeFormat(session, version, clock, (problem) => {
+    if (problem === null) log("info", "the format of the tree in ZooKeeper is known again", {});
+    else log("error", problem.explained, { code: problem.code });
+  });
   const startedAt = new Date(clock.now()).toISOString();
   const told = { sessionLosses: 0, problem: "" };
   session.onEpoch(() => {
@@ -69,7 +75,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     version,
     startedAt,
     zookeeper: { state: session.state.kind, detail: detailOf(session.state), sessionLosses: told.sessionLosses },
-    problem: told.problem,
+    problem: format.problem?.explained ?? told.problem,
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
@@ -83,7 +89,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const metrics = new Metrics(view, clock);
   const heavy = oneAtATime();
   for (const [service, section] of Object.entries(config.services)) {
-    running.push(await openService(service, section, { options, files, session, metrics, heavy }));
+    running.push(await openService(service, section, { options, files, session, format, metrics, heavy }));
   }
   await using port = machine.network.serve(statusApp(view, metrics).fetch, config.status.listen);
   log("info", "the agent has started", { version, status: port.address, root: config.root });
@@ -96,6 +102,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     statusAddress: port.address,
     pid: machine.pid,
     since: startedAt,
+    speaks: SPEAKS,
     lock: lockPath,
   };
   // What a former self left half done is brought to an end, and its traffic put right, whether or not ZooKeeper is there.
@@ -105,6 +112,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   ousted.promise.catch(() => {});
   await announce({
     session,
+    format,
     host: config.host,
     record,
     onWaiting: (problem) => {
@@ -122,6 +130,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     followWish(
       {
         session,
+        format,
         service,
         host: config.host,
         zone: config.zone,
@@ -133,7 +142,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ),
   );
   try {
-    await Promise.race([Promise.all([...serving, ...following, conductWhenElected(session, options)]), ousted.promise]);
+    await Promise.race([
+      Promise.all([...serving, ...following, conductWhenElected(session, format, options)]),
+      ousted.promise,
+    ]);
   } finally {
     manager.stopping();
     publishing.abort();
@@ -155,11 +167,12 @@ async function openService(
     options: AgentOptions;
     files: Files;
     session: Session;
+    format: TreeFormat;
     metrics: Metrics;
     heavy: <T>(work: () => Promise<T>) => Promise<T>;
   },
 ): Promise<RunningService> {
-  const { options, files, session, metrics } = shared;
+  const { options, files, session, format, metrics } = shared;
   const { config, log, machine } = options;
   const { clock } = machine;
   const root = section.root ?? join(config.root, service);
@@ -175,7 +188,7 @@ async function openService(
       problems,
     }),
   );
-  const publisher = new StatusPublisher(session, service, config.host, clock);
+  const publisher = new StatusPublisher(session, service, config.host, format, clock);
   const state = new ServiceState(
     service,
     journal,
@@ -189,7 +202,7 @@ async function openService(
   const agent = new ServiceAgent({
     host: new ServiceHost({ machine, files, config, section, root, user, state, front }),
     state,
-    gate: new GateKeeper(session, service, config.host, publisher, clock),
+    gate: new GateKeeper(session, service, config.host, publisher, format, clock),
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>
@@ -225,12 +238,16 @@ function frontOf(service: string, section: ServiceConfig, journal: JournalFile, 
   });
 }
 
-async function conductWhenElected(session: Session, { config, log, machine, stop }: AgentOptions): Promise<void> {
+async function conductWhenElected(
+  session: Session,
+  format: TreeFormat,
+  { config, log, machine, stop }: AgentOptions,
+): Promise<void> {
   let term: AbortController | null = null;
   let conducting: Promise<void> = Promise.resolve();
   const conductor = () =>
     new Conductor({ session, clock: machine.clock, sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000, log });
-  await new Candidacy(session, config.host, machine.clock).run(
+  await new Candidacy(session, config.host, format, machine.clock).run(
     (elected) => {
       log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
       term?.abort();

@@ -1,7 +1,9 @@
+import type { FormatGate } from "../store/format.ts";
 import { conductorPath } from "../store/paths.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Session } from "../zookeeper/session.ts";
 
 /** A handful is enough to survive, and few enough that a change wakes nobody else. */
@@ -15,15 +17,17 @@ const LOOK_AGAIN_MS = 15_000;
 export class Candidacy {
   readonly #session: Session;
   readonly #host: string;
+  readonly #format: FormatGate;
   readonly #clock: Clock;
   readonly #bell: Bell;
   #stands = false;
 
-  constructor(session: Session, host: string, clock: Clock) {
+  constructor(session: Session, host: string, format: FormatGate, clock: Clock) {
     this.#clock = clock;
     this.#bell = new Bell(clock);
     this.#session = session;
     this.#host = host;
+    this.#format = format;
   }
 
   /** Calls `onElected` with true and false as it changes, until the signal is aborted. */
@@ -32,7 +36,8 @@ export class Candidacy {
     onProblem: (error: unknown) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const stops = [this.#session.onEpoch(this.#bell.ring), this.#session.onState(this.#bell.ring)];
+    const { ring } = this.#bell;
+    const stops = [this.#session.onEpoch(ring), this.#session.onState(ring), this.#format.onChange(ring)];
     let elected = false;
     const say = (now: boolean): void => {
       if (now !== elected) onElected((elected = now));
@@ -55,9 +60,13 @@ export class Candidacy {
 
   async #look(): Promise<boolean> {
     const { client } = this.#session;
+    if (!this.#format.isKnown) {
+      if (this.#format.problem !== null) await this.#standDown(client);
+      return false;
+    }
     await ensurePath(client, conductorPath);
     // A node whose creation was answered by a lost connection is ours all the same: its name says so.
-    const prefix = `candidate-${client.sessionId.toString(16)}-`;
+    const prefix = prefixOf(client);
     // Only candidates watch: of ten thousand agents five wake up when one of them goes.
     const watch = this.#stands ? { watch: this.#bell.ring } : {};
     const candidates = (await childrenOf(client, conductorPath, watch)).toSorted(byNumber);
@@ -77,6 +86,17 @@ export class Candidacy {
     }
     return place === 0;
   }
+
+  /** Whoever cannot conduct must not hold the place of one who can. */
+  async #standDown(client: ZooKeeper): Promise<void> {
+    this.#stands = false;
+    const own = (await childrenOf(client, conductorPath)).filter((name) => name.startsWith(prefixOf(client)));
+    for (const name of own) await client.delete(`${conductorPath}/${name}`);
+  }
+}
+
+function prefixOf({ sessionId }: ZooKeeper): string {
+  return `candidate-${sessionId.toString(16)}-`;
 }
 
 /** By the counter that ZooKeeper puts at the end of a sequential node's name: ten digits. */

@@ -1,6 +1,6 @@
 import { newDeployId } from "../core/deploy_id.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import { conduct, type RolloutAction } from "../core/rollout.ts";
+import { conduct, grantsWithheld, type RolloutAction } from "../core/rollout.ts";
 import { adoptWish } from "../store/adopt.ts";
 import { moveDeploy } from "../store/change_deploy.ts";
 import { healHost, loseHolder, reclaimSlot, type GateRead } from "../store/gate.ts";
@@ -36,6 +36,8 @@ export interface ConductorOptions {
 export class Conductor {
   readonly #options: ConductorOptions;
   readonly #mirrors = new Map<string, ServiceMirror>();
+  /** What could not be read, by service: said when it changes, not in every round. */
+  readonly #said = new Map<string, string>();
   readonly #missingSince = new Map<string, number>();
   readonly #bell: Bell;
   #alive = new Set<string>();
@@ -127,6 +129,7 @@ export class Conductor {
     const { session, clock, sessionTimeoutMs, log } = this.#options;
     // What changed while it was read is read as well: a failure must not be judged by a status from before it.
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
+    this.#sayUnreadable(mirror);
     await this.#adopt(mirror);
     const nowMs = clock.monotonicMs();
     this.#noteMissing(mirror, nowMs);
@@ -136,6 +139,7 @@ export class Conductor {
       deploys: counted,
       hosts: mirror.hosts,
       status: mirror.statuses,
+      unreadable: mirror.unreadable,
       alive: this.#alive,
       missingSince: this.#missingSince,
       nowMs,
@@ -149,6 +153,8 @@ export class Conductor {
       if (!done) mirror.markAll();
     }
     if (actions.length > 0) this.#bell.ring();
+    // A deploy that is wished must stay, and which one that is is not known.
+    if (mirror.unreadable.wishes) return;
     const wished = new Set(
       [mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy].filter((id) => id !== undefined),
     );
@@ -156,6 +162,16 @@ export class Conductor {
       await removeDeploy(session.client, mirror.service, id);
       mirror.mark(`${servicesPath}/${mirror.service}/deploys/${id}`);
     }
+  }
+
+  #sayUnreadable({ service, problems, unreadable }: ServiceMirror): void {
+    const withheld = grantsWithheld(unreadable);
+    const all = [...(withheld === null ? [] : [withheld]), ...problems].join(" ");
+    if (all === (this.#said.get(service) ?? "")) return;
+    this.#said.set(service, all);
+    const { log } = this.#options;
+    if (all === "") log("info", "every record of the service can be read again", { service });
+    else log("warn", withheld ?? "some records of the service cannot be read", { service, problems });
   }
 
   #noteMissing(mirror: ServiceMirror, nowMs: number): void {
@@ -200,12 +216,11 @@ export class Conductor {
             statusVersion: mirror.statusVersions.get(action.host) ?? -1,
           };
           const zone = mirror.hosts.get(action.host)?.zone;
-          const build = buildWanted(deploy.record);
           const slot = {
             attempt: action.attempt,
             since: now.toISOString(),
+            build: buildWanted(deploy.record),
             ...(zone === undefined ? {} : { zone }),
-            ...(build === null ? {} : { build }),
           };
           const after = await grantSlot(zk, service, deploy, basis, action.host, slot);
           if (after !== null) mirror.deploys.set(after.id, after);
@@ -220,14 +235,9 @@ export class Conductor {
         case "heal":
           await healHost(zk, move(action.host));
           return true;
-        case "await-promotion":
         case "move": {
           const { id, record, recordVersion: version } = deploy;
-          const to =
-            action.kind === "move"
-              ? { state: action.to, awaitingPromotion: false, reason: action.reason }
-              : { state: record.state, awaitingPromotion: true, reason: record.reason };
-          await moveDeploy(zk, service, { id, record, version }, to, now);
+          await moveDeploy(zk, service, { id, record, version }, action, now);
           return true;
         }
       }
@@ -244,7 +254,7 @@ function deploysThatCount(mirror: ServiceMirror): GateRead[] {
   return [...mirror.deploys.values()].filter(
     ({ id, record, gate }) =>
       wished.has(id) ||
-      isRunning(record.state) ||
+      isRunning(record) ||
       Object.keys(gate.slots).length > 0 ||
       Object.values(gate.failed).some((failure) => !failure.healthy),
   );

@@ -4,6 +4,7 @@ import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
 import { readGrant } from "../store/grants.ts";
 import { statusPath } from "../store/paths.ts";
 import { readRecord } from "../store/records.ts";
+import type { FormatGate } from "../store/format.ts";
 import type { Clock } from "../support/clock.ts";
 import type { StatusPublisher } from "../store/publish.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -14,19 +15,28 @@ export class GateKeeper {
   readonly #service: string;
   readonly #host: string;
   readonly #publisher: StatusPublisher;
+  readonly #format: FormatGate;
   readonly #clock: Clock;
 
-  constructor(session: Session, service: string, host: string, publisher: StatusPublisher, clock: Clock) {
+  constructor(
+    session: Session,
+    service: string,
+    host: string,
+    publisher: StatusPublisher,
+    format: FormatGate,
+    clock: Clock,
+  ) {
     this.#clock = clock;
     this.#session = session;
     this.#service = service;
     this.#host = host;
     this.#publisher = publisher;
+    this.#format = format;
   }
 
   /** Whether this attempt holds a grant; `onChange` is called when that may have changed. */
   async granted(deploy: string, attempt: number, onChange: () => void): Promise<boolean> {
-    if (this.#session.state.kind !== "connected") return false;
+    if (this.#session.state.kind !== "connected" || !this.#format.isKnown) return false;
     const grant = await readGrant(this.#session.client, this.#service, deploy, this.#host, onChange);
     return grant?.attempt === attempt;
   }
@@ -86,6 +96,7 @@ export class GateKeeper {
   /** A session that expires in the middle is followed by another; what was to be said is still to be said. */
   async #again(signal: AbortSignal, work: () => Promise<GateOutcome>): Promise<GateOutcome> {
     for (;;) {
+      await this.#format.known(signal);
       const { epoch } = this.#session;
       try {
         return await work();

@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { agentRecordSchema, type AgentRecord } from "../schema/znodes.ts";
+import type { FormatGate } from "../store/format.ts";
 import { agentPath, agentsPath } from "../store/paths.ts";
 import { encode, ensurePath, readRecord } from "../store/records.ts";
 import { pause } from "../support/bell.ts";
@@ -14,6 +15,7 @@ export interface PresenceRecord extends AgentRecord {
 
 export interface Announcement {
   readonly session: Session;
+  readonly format: FormatGate;
   readonly host: string;
   readonly record: PresenceRecord;
   /** Told why the agent does nothing yet, and with "" when that is over. */
@@ -33,12 +35,13 @@ const LOOK_AGAIN_MS = 1_000;
  * be alive.
  */
 export async function announce(options: Announcement): Promise<void> {
-  const { session, host, record, onWaiting, onOusted, clock, signal } = options;
+  const { session, format, host, record, onWaiting, onOusted, clock, signal } = options;
   const path = agentPath(host);
   while (!signal.aborted) {
     try {
       const zk = session.client;
       await zk.connected({ signal });
+      await format.known(signal);
       await ensurePath(zk, agentsPath);
       const there = await readRecord(zk, path, agentRecordSchema);
       if (there === null || (there.value.bootId === record.bootId && there.value["lock"] === record.lock)) {

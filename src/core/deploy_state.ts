@@ -1,10 +1,15 @@
-import type { DeployRecord, DeployState } from "../schema/znodes.ts";
+import type { DeployRecord, DeployState, WayBack } from "../schema/deploy_record.ts";
 
-/** States in which a deploy still moves, or waits for a person; one deploy per service at a time may be in one. */
-export function isRunning(state: DeployState): boolean {
-  switch (state) {
+type DeployIn<S extends DeployState> = Extract<DeployRecord, { state: S }>;
+
+export type RunningDeploy = DeployIn<"preparing" | "canary" | "awaiting promotion" | "rolling" | "rolling back">;
+
+/** The deploy still moves, or waits for a person; one deploy per service at a time may. Every other has ended. */
+export function isRunning(record: DeployRecord): record is RunningDeploy {
+  switch (record.state) {
     case "preparing":
     case "canary":
+    case "awaiting promotion":
     case "rolling":
     case "rolling back":
       return true;
@@ -16,19 +21,59 @@ export function isRunning(state: DeployState): boolean {
   }
 }
 
+/** When it ended; null while it runs. */
+export function endedAt(record: DeployRecord): string | null {
+  return isRunning(record) ? null : record.times.ended;
+}
+
 /**
- * States in which hosts may be granted slots. A deploy that is done goes on granting: a host that was unreachable
- * converges when it is back. A halted or aborted one grants nothing until a person decides.
+ * Whether hosts may be granted slots. A deploy that is done goes on granting: a host that was unreachable converges when
+ * it is back. A halted or aborted one grants nothing until a person decides.
  */
-export function grantsSlots(state: DeployState): boolean {
+export function grantsSlots({ state }: DeployRecord): boolean {
   return state !== "halted" && state !== "aborted";
 }
 
-/** The build that hosts following this deploy are being brought to; null when it goes back to nothing. */
-export function buildWanted(record: DeployRecord): string | null {
-  return goesBack(record.state) ? record.previous : record.build;
+/** How it came to be turned round, also where the way back was halted; null for a deploy that was not. */
+function wayBackOf(record: DeployRecord): WayBack | null {
+  switch (record.state) {
+    case "rolling back":
+    case "rolled back":
+      return record.rollback;
+    case "halted":
+    case "aborted":
+      return record.rollback ?? null;
+    case "preparing":
+    case "canary":
+    case "awaiting promotion":
+    case "rolling":
+    case "done":
+      return null;
+  }
 }
 
-export function goesBack(state: DeployState): boolean {
-  return state === "rolling back" || state === "rolled back";
+export function goesBack(record: DeployRecord): boolean {
+  return wayBackOf(record) !== null;
+}
+
+/** The build that hosts following this deploy are being brought to. */
+export function buildWanted(record: DeployRecord): string {
+  return wayBackOf(record)?.to ?? record.build;
+}
+
+/** Why it is in this state; empty where the state says it all. */
+export function reasonOf(record: DeployRecord): string {
+  switch (record.state) {
+    case "halted":
+    case "aborted":
+    case "rolling back":
+    case "rolled back":
+      return record.reason;
+    case "preparing":
+    case "canary":
+    case "awaiting promotion":
+    case "rolling":
+    case "done":
+      return "";
+  }
 }

@@ -1,4 +1,6 @@
-import type { DeployRecord, DeployState, Gate, HostRecord, HostStatus } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { Gate, HostRecord, HostStatus } from "../schema/znodes.ts";
+import type { DeployMove } from "./deploy.ts";
 import { buildWanted, goesBack, grantsSlots, isRunning } from "./deploy_state.ts";
 import { failuresOf, outOfService } from "./gate.ts";
 import { targetFor, type Wishes } from "./targets.ts";
@@ -9,12 +11,25 @@ export interface DeployView {
   readonly gate: Gate;
 }
 
+/** What is there and cannot be read. Nobody knows what it says, so it is taken for the worst that it could say. */
+export interface Unreadable {
+  /** What the hosts are to serve. */
+  readonly wishes: boolean;
+  /** Deploys whose record or gate it is: any number of hosts may be out of service because of them. */
+  readonly deploys: ReadonlySet<string>;
+  /** Hosts whose role it is: they belong to the service, nobody knows to which part of it. */
+  readonly hosts: ReadonlySet<string>;
+  /** Hosts whose status it is: they may be out of service. */
+  readonly statuses: ReadonlySet<string>;
+}
+
 /** What the conductor has read of one service. */
 export interface ServiceView {
   readonly wishes: Wishes;
   readonly deploys: readonly DeployView[];
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly status: ReadonlyMap<string, HostStatus>;
+  readonly unreadable: Unreadable;
   /** Hosts whose agent is connected. */
   readonly alive: ReadonlySet<string>;
   /** For hosts that are not alive: since when the conductor has missed them, in epoch milliseconds. */
@@ -32,8 +47,7 @@ export type RolloutAction =
   | { readonly kind: "reclaim"; readonly deploy: string; readonly host: string }
   /** A host that failed serves again and is healthy: it gives its capacity back. */
   | { readonly kind: "heal"; readonly deploy: string; readonly host: string }
-  | { readonly kind: "move"; readonly deploy: string; readonly to: DeployState; readonly reason: string }
-  | { readonly kind: "await-promotion"; readonly deploy: string };
+  | ({ readonly kind: "move"; readonly deploy: string } & DeployMove);
 
 /**
  * What the conductor should do next. Pure and without memory of its own, so that any agent can take over; every action is
@@ -41,6 +55,15 @@ export type RolloutAction =
  */
 export function conduct(view: ServiceView): RolloutAction[] {
   return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...grants(view), ...moves(view)];
+}
+
+/** Why no host of the service is granted a slot, whatever waits; null where nothing forbids it as a whole. */
+export function grantsWithheld(unreadable: Pick<Unreadable, "wishes" | "deploys">): string | null {
+  if (unreadable.wishes) return "no slot is granted while the wish cannot be read";
+  const deploys = [...unreadable.deploys].toSorted();
+  if (deploys.length === 0) return null;
+  const which = `${deploys.length === 1 ? "deploy" : "deploys"} ${deploys.join(", ")}`;
+  return `no slot is granted while ${which} cannot be read: any number of hosts may be out of service because of it`;
 }
 
 function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
@@ -78,7 +101,7 @@ function candidates(view: ServiceView, deploy: DeployView): { host: string; atte
     return [{ host, attempt: status.attempt, canary: record.role === "canary", since: status.since }];
   });
   // Going back: the host that changed last is the freshest wound.
-  const newestFirst = goesBack(deploy.record.state);
+  const newestFirst = goesBack(deploy.record);
   return waiting.toSorted((a, b) => {
     if (a.canary !== b.canary) return a.canary ? -1 : 1;
     if (newestFirst && a.since !== b.since) return a.since < b.since ? 1 : -1;
@@ -92,16 +115,19 @@ function candidates(view: ServiceView, deploy: DeployView): { host: string; atte
  * given the build that heals it (docs/adr/0004).
  */
 function grants(view: ServiceView): RolloutAction[] {
+  if (grantsWithheld(view.unreadable) !== null) return [];
+  const belongs = (host: string): boolean => view.hosts.has(host) || view.unreadable.hosts.has(host);
   const slots = new Set(view.deploys.flatMap(({ gate }) => Object.keys(gate.slots)));
-  const failed = view.deploys.flatMap(({ gate }) => outOfService(gate)).filter((host) => view.hosts.has(host));
+  const failed = view.deploys.flatMap(({ gate }) => outOfService(gate)).filter(belongs);
   const out = new Set([...slots, ...failed]);
-  for (const [host, status] of view.status) {
+  const ill = [...view.status].filter(([, { health }]) => health === "unhealthy").map(([host]) => host);
+  for (const host of [...ill, ...view.unreadable.statuses]) {
     // One whose agent is gone is unreachable, not failed: it must not hold up everybody else.
-    if (status.health === "unhealthy" && view.hosts.has(host) && view.alive.has(host)) out.add(host);
+    if (belongs(host) && view.alive.has(host)) out.add(host);
   }
   const actions: RolloutAction[] = [];
   for (const deploy of view.deploys) {
-    if (!grantsSlots(deploy.record.state) || overBudget(deploy)) continue;
+    if (!grantsSlots(deploy.record) || overBudget(deploy)) continue;
     for (const { host, attempt } of candidates(view, deploy)) {
       const isOut = out.has(host) || view.status.get(host)?.health === "nothing";
       const after = new Set([...(isOut ? slots : out), host]);
@@ -116,30 +142,35 @@ function grants(view: ServiceView): RolloutAction[] {
 
 /** A deploy can be done while hosts were out of reach; when those fail later on, nobody is left to halt it. */
 function overBudget({ record, gate }: DeployView): boolean {
-  const wanted = buildWanted(record);
-  return wanted !== null && failuresOf(gate, wanted).length > record.limits.budget;
+  return failuresOf(gate, buildWanted(record)).length > record.limits.budget;
 }
 
 function moves(view: ServiceView): RolloutAction[] {
+  // Without the wishes nobody knows who is to serve what: a deploy would look as if it had no hosts.
+  if (view.unreadable.wishes) return [];
   return view.deploys.flatMap((deploy): RolloutAction[] => {
     const { record } = deploy;
-    if (!isRunning(record.state)) return [];
+    if (!isRunning(record)) return [];
     const progress = progressOf(view, deploy);
+    const move = (to: Exclude<DeployMove["to"], "halted">): RolloutAction[] => [
+      { kind: "move", deploy: deploy.id, to },
+    ];
     if (progress.hopeless) {
       return [{ kind: "move", deploy: deploy.id, to: "halted", reason: "every host that could be reached failed" }];
     }
     switch (record.state) {
       case "preparing":
-        if (!progress.moving && !progress.complete) return [];
-        return [{ kind: "move", deploy: deploy.id, to: record.stage === "canary" ? "canary" : "rolling", reason: "" }];
+        return progress.moving || progress.complete ? move("under way") : [];
       case "canary":
-        return progress.complete && !record.awaitingPromotion ? [{ kind: "await-promotion", deploy: deploy.id }] : [];
-      case "rolling":
-        return progress.complete ? [{ kind: "move", deploy: deploy.id, to: "done", reason: "" }] : [];
-      case "rolling back":
-        return progress.complete ? [{ kind: "move", deploy: deploy.id, to: "rolled back", reason: record.reason }] : [];
-      default:
+        return progress.complete ? move("proven") : [];
+      case "awaiting promotion":
         return [];
+      case "rolling":
+        return progress.complete ? move("done") : [];
+      case "rolling back":
+        // Hosts of which nobody knows where they belong are not hosts that are back.
+        if (progress.hosts.length === 0 && view.unreadable.hosts.size > 0) return [];
+        return progress.complete ? move("rolled back") : [];
     }
   });
 }
@@ -168,7 +199,7 @@ export function progressOf(
     const target = targetFor(role, view.wishes);
     return target.kind === "build" && target.deploy === id ? [host] : [];
   });
-  const failures = wanted === null ? [] : failuresOf(gate, wanted);
+  const failures = failuresOf(gate, wanted);
   const serving: string[] = [];
   const failed: string[] = [];
   const unreachable: string[] = [];
@@ -180,7 +211,7 @@ export function progressOf(
   }
   const moving = Object.keys(gate.slots).length > 0;
   const settled = serving.length + failed.length + unreachable.length === hosts.length;
-  const complete = settled && !moving && (serving.length > 0 || (hosts.length === 0 && goesBack(record.state)));
+  const complete = settled && !moving && (serving.length > 0 || (hosts.length === 0 && goesBack(record)));
   const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
   return { hosts, serving, failed, unreachable, moving, complete, hopeless };
 }

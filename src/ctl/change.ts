@@ -1,4 +1,4 @@
-import type { DeployRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { Change } from "../store/change_deploy.ts";
 import { readFront } from "../store/deploys.ts";
 import { readService } from "../store/services.ts";

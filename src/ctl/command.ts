@@ -1,7 +1,7 @@
 import type { CommandContext } from "@stricli/core";
 import { asDeployError, isDeployError } from "../core/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { addressFrom, openZooKeeper, type Address } from "./connection.ts";
+import { addressFrom, openTree, type Address } from "./connection.ts";
 import { exitForError, type ExitCode } from "./exit.ts";
 import type { CommonFlags } from "./flags.ts";
 import { Output } from "./output.ts";
@@ -40,7 +40,7 @@ export function command<F extends CommonFlags, A extends readonly unknown[]>(
     try {
       const address = addressFrom(flags, process.env);
       const { signal } = process;
-      const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openZooKeeper(address, until, process);
+      const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openTree(address, until, process);
       this.exitCode = await run({ process, output, signal, address, connect }, flags, ...args);
     } catch (error) {
       this.exitCode = reportError(error, process, output);

@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import { assertFormat } from "../store/format.ts";
 import { throwIfAborted } from "../support/wait.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
@@ -106,6 +107,23 @@ export async function openZooKeeper(
     await zk.close();
     throwIfAborted(signal, "connect to ZooKeeper");
     throw await connectError(error, address, process);
+  }
+}
+
+/**
+ * Like `openZooKeeper`, for work with deployd's tree.
+ *
+ * @throws DeployError `format-unknown` when a newer deployd made the tree
+ */
+export async function openTree(address: Address, signal: AbortSignal, process: CtlProcess): Promise<ZooKeeper> {
+  const zk = await openZooKeeper(address, signal, process);
+  try {
+    await assertFormat(zk, process.version);
+    return zk;
+  } catch (error) {
+    await zk.close();
+    throwIfAborted(signal, "connect to ZooKeeper");
+    throw error;
   }
 }
 

@@ -1,9 +1,11 @@
-import type { DeployRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import { endedAt, reasonOf } from "../core/deploy_state.ts";
 import { secondsBetween } from "./times.ts";
 
 /** One deploy's record in JSON, as `status` and `history` show it. */
 export function deployFields(id: string, record: DeployRecord, now: Date) {
-  const { build, previous, who, why, stages, stage, state, awaitingPromotion, reason, limits, times } = record;
+  const { build, previous, who, why, stages, stage, state, limits, times } = record;
+  const ended = endedAt(record);
   return {
     id,
     build,
@@ -13,12 +15,11 @@ export function deployFields(id: string, record: DeployRecord, now: Date) {
     stages,
     stage,
     state,
-    awaiting_promotion: awaitingPromotion,
-    reason,
+    reason: reasonOf(record),
     limits: { max: limits.max, budget: limits.budget, soak_s: limits.soakMs / 1000 },
     created: times.created,
     changed: times.changed,
-    ended: times.ended ?? null,
-    duration_s: secondsBetween(times.created, times.ended ?? now),
+    ended,
+    duration_s: secondsBetween(times.created, ended ?? now),
   };
 }

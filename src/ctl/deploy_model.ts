@@ -1,6 +1,7 @@
 import { isRunning } from "../core/deploy_state.ts";
 import type { Progress } from "../core/rollout.ts";
-import type { DeployRecord, Gate, HostStatus } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { Gate, HostStatus } from "../schema/znodes.ts";
 import type { Overview } from "../store/overview.ts";
 import { ageMs } from "./times.ts";
 
@@ -94,7 +95,7 @@ export function lastMovement(view: DeployView): string {
 export const STUCK_AFTER_MS = 30_000;
 
 export function stuckForMs(view: DeployView, now: Date): number | null {
-  if (!isRunning(view.record.state) || view.record.awaitingPromotion) return null;
+  if (!isRunning(view.record) || view.record.state === "awaiting promotion") return null;
   const stillMs = ageMs(lastMovement(view), now);
   return stillMs >= STUCK_AFTER_MS ? stillMs : null;
 }

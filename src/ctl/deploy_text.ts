@@ -1,4 +1,4 @@
-import type { DeployRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
 import type { Paint } from "./paint.ts";
 import { count, lastLines, oneLine, someOf } from "./text.ts";
@@ -39,9 +39,9 @@ export function stateText(record: DeployRecord, paint: Paint): { glyph: string; 
     case "preparing":
       return { glyph: paint.busy("↓"), word: paint.busy("preparing") };
     case "canary":
-      return record.awaitingPromotion
-        ? { glyph: paint.warn("◆"), word: paint.warn("waiting for promotion") }
-        : { glyph: paint.busy("↻"), word: paint.busy("on canary hosts") };
+      return { glyph: paint.busy("↻"), word: paint.busy("on canary hosts") };
+    case "awaiting promotion":
+      return { glyph: paint.warn("◆"), word: paint.warn("awaiting promotion") };
     case "rolling":
       return { glyph: paint.busy("↻"), word: paint.busy("rolling") };
     case "done":
@@ -85,7 +85,7 @@ export function nextSteps({ service, record }: Pick<DeployView, "service" | "rec
       ? `Nothing was served before; deploy another build with: deployd ctl deploy ${service} BUILD`
       : `Back to ${record.previous}: deployd ctl rollback ${service}`;
   if (record.state === "halted") return [back];
-  if (record.awaitingPromotion) return [`On to the fleet: deployd ctl promote ${service}`, back];
+  if (record.state === "awaiting promotion") return [`On to the fleet: deployd ctl promote ${service}`, back];
   return [];
 }
 

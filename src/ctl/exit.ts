@@ -13,7 +13,7 @@ export const exit = {
   timedOut: 4,
   usage: 64,
   unreachable: 69,
-  /** Not now: a barred build, or another deploy under way. */
+  /** Not now: a barred build, another deploy under way, or a tree that only a newer deployd understands. */
   refused: 75,
   interrupted: 130,
   terminated: 143,
@@ -35,6 +35,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
 
   "build-barred": exit.refused,
   "deploy-running": exit.refused,
+  "format-unknown": exit.refused,
 
   // Whether it happened is not known; the error's hint says how to find out.
   "write-unknown": exit.failed,
@@ -83,6 +84,6 @@ export const exitCodesHelp = `EXIT CODES
   4    timed out; the deploy goes on
   64   wrong usage, or a name that is not there
   69   ZooKeeper cannot be reached
-  75   refused: a barred build, or another deploy is running
+  75   refused: a barred build, another deploy is running, or a newer deployd is needed
   130  interrupted (SIGINT)
   143  terminated (SIGTERM)`;

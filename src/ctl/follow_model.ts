@@ -1,4 +1,4 @@
-import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
+import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import type { HostStatus } from "../schema/znodes.ts";
 import { failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy_model.ts";
 import { exit, type ExitCode } from "./exit.ts";
@@ -33,7 +33,7 @@ export type Outcome =
  */
 export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
   const { record } = view;
-  if (purpose === "rollback" && !goesBack(record.state) && record["rollback"] === undefined) return null;
+  if (purpose === "rollback" && !goesBack(record)) return null;
   switch (record.state) {
     case "done":
       return { kind: "done" };
@@ -43,15 +43,16 @@ export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
       return { kind: "aborted" };
     case "rolled back":
       return { kind: "rolled-back" };
-    case "canary":
-      if (record.awaitingPromotion && purpose !== "promote") return { kind: "awaiting-promotion" };
+    case "awaiting promotion":
+      if (purpose !== "promote") return { kind: "awaiting-promotion" };
       break;
     case "preparing":
+    case "canary":
     case "rolling":
     case "rolling back":
       break;
   }
-  return view.live === null && isRunning(record.state) ? { kind: "overtaken" } : null;
+  return view.live === null && isRunning(record) ? { kind: "overtaken" } : null;
 }
 
 export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {
@@ -96,7 +97,7 @@ function hostChanges(before: DeployView | null, after: DeployView): FollowEvent[
 }
 
 function stateKey({ record }: DeployView): string {
-  return [record.state, record.stage, record.awaitingPromotion, record.reason].join("\n");
+  return [record.state, record.stage, reasonOf(record)].join("\n");
 }
 
 /** What a host does for this deploy; empty while it answers to an older wish, which is no news. */

@@ -1,3 +1,4 @@
+import { buildWanted, endedAt, reasonOf } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView, type HostFailure } from "./deploy_model.ts";
 import { costText, failedText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
 import { exit } from "./exit.ts";
@@ -20,7 +21,8 @@ function describe(event: FollowEvent, at: Date, paint: Paint): string[] {
     case "state": {
       const { record } = event.view;
       const { glyph, word } = stateText(record, paint);
-      return [`${glyph} ${word}${record.reason === "" ? "" : `: ${oneLine(record.reason)}`}`];
+      const reason = reasonOf(record);
+      return [`${glyph} ${word}${reason === "" ? "" : `: ${oneLine(reason)}`}`];
     }
     case "host": {
       const { host, status } = event;
@@ -66,7 +68,8 @@ function startedText({ service, id, record, live }: DeployView, paint: Paint): s
 
 function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint): string[] {
   const { record } = view;
-  const took = duration(secondsBetween(record.times.created, record.times.ended ?? at) * 1000);
+  const took = duration(secondsBetween(record.times.created, endedAt(record) ?? at) * 1000);
+  const reason = oneLine(reasonOf(record));
   const steps = nextSteps(view).map((step) => `          ${step}`);
   const cost = [costText(view)].filter((text) => text !== "").map((text) => `          ${text}`);
   switch (outcome.kind) {
@@ -84,15 +87,15 @@ function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint
       ];
     case "halted":
       return [
-        paint.bad(`✗ halted after ${took}: ${oneLine(record.reason)}${failedText(outcome.failures)}`),
+        paint.bad(`✗ halted after ${took}: ${reason}${failedText(outcome.failures)}`),
         ...cost,
         ...outcome.failures.flatMap((failure) => failureLines(failure, paint)),
         ...steps,
       ];
     case "rolled-back":
-      return [paint.warn(`↺ rolled back to ${record.previous ?? "nothing"}: ${oneLine(record.reason)}`)];
+      return [paint.warn(`↺ rolled back to ${buildWanted(record)}: ${reason}`)];
     case "aborted":
-      return [paint.bad(`✗ aborted after ${took}: ${oneLine(record.reason)}`)];
+      return [paint.bad(`✗ aborted after ${took}: ${reason}`)];
     case "overtaken":
       return [paint.bad("✗ a newer deploy has taken its hosts over before it was done")];
   }
@@ -146,7 +149,7 @@ export function followDocument(
 }
 
 function stateFields({ record, live }: DeployView) {
-  const { build, previous, who, why, stage, state, awaitingPromotion, reason, limits } = record;
+  const { build, previous, who, why, stage, state, limits } = record;
   return {
     build,
     previous,
@@ -154,8 +157,7 @@ function stateFields({ record, live }: DeployView) {
     why,
     stage,
     state,
-    awaiting_promotion: awaitingPromotion,
-    reason,
+    reason: reasonOf(record),
     limits: { max: limits.max, budget: limits.budget, soak_s: limits.soakMs / 1000 },
     progress:
       live === null

@@ -17,7 +17,7 @@ export class Link implements AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   #zk: ZooKeeper | null = null;
   #opening: Promise<ZooKeeper> | null = null;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   /** @param open makes a client that is closed when the signal it is given is aborted */
   constructor(open: (signal: AbortSignal) => Promise<ZooKeeper>, signal: AbortSignal, clock: Clock) {
@@ -34,9 +34,14 @@ export class Link implements AsyncDisposable {
     return this.#opening;
   }
 
-  /** The client if it is connected now; otherwise null, and work is under way to get one. */
+  /**
+   * The client if it is connected now; otherwise null, and work is under way to get one.
+   *
+   * @throws what the last try threw, where another would end as it did
+   */
   connected(): ZooKeeper | null {
     if (this.#zk?.state.kind === "connected") return this.#zk;
+    if (this.#failure !== null && !mayPass(this.#failure) && !this.#signal.aborted) throw this.#failure;
     if ((this.#zk === null || isTerminal(this.#zk.state)) && this.#opening === null && !this.#signal.aborted) {
       // Why it failed is kept in `reason`; the next call tries again.
       this.client().catch(() => {});
@@ -49,7 +54,7 @@ export class Link implements AsyncDisposable {
     const state = this.#zk?.state;
     if (state?.kind === "suspended") return state.reason;
     if (state?.kind === "expired") return "the session expired";
-    return this.#failure instanceof Error ? this.#failure.message : "connecting";
+    return this.#failure?.message ?? "connecting";
   }
 
   /** Calls `listener` on every change of the connection; returns what stops that. */
@@ -73,7 +78,7 @@ export class Link implements AsyncDisposable {
       this.#failure = null;
       return zk;
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       throw error;
     } finally {
       this.#opening = null;

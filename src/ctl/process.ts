@@ -19,4 +19,6 @@ export interface CtlProcess {
   readonly dial?: Dial;
   /** Who is recorded as the author of what this command does, as in `ana@laptop`. */
   readonly user: string;
+  /** Of this program. */
+  readonly version: string;
 }

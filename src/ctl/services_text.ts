@@ -1,3 +1,4 @@
+import { isRunning } from "../core/deploy_state.ts";
 import type { Overview } from "../store/overview.ts";
 import { newestDeploy, stuckForMs } from "./deploy_model.ts";
 import { progressText, stateText } from "./deploy_text.ts";
@@ -30,8 +31,8 @@ function urgencyOf(line: ServiceLine, now: Date): number {
   const { record } = view;
   if (record.state === "halted") return 1;
   if (stuckForMs(view, now) !== null) return 2;
-  if (record.awaitingPromotion) return 3;
-  return record.state === "done" || record.state === "rolled back" || record.state === "aborted" ? 5 : 4;
+  if (record.state === "awaiting promotion") return 3;
+  return isRunning(record) ? 4 : 5;
 }
 
 function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {

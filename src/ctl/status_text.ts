@@ -1,3 +1,4 @@
+import { buildWanted, reasonOf } from "../core/deploy_state.ts";
 import type { Overview } from "../store/overview.ts";
 import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
 import { costText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
@@ -39,9 +40,9 @@ function headline(service: string, view: DeployView | null, look: StatusLook): s
   const { record } = view;
   const { glyph, word } = stateText(record, paint);
   const age = duration(ageMs(record.times.changed, now));
-  const build = record.state === "rolling back" || record.state === "rolled back" ? record.previous : record.build;
-  const lines = [`${glyph} ${paint.bold(service)} ${build ?? "nothing"}: ${word} for ${age}; ${progressText(view)}`];
-  if (record.reason !== "") lines.push(`  ${oneLine(record.reason)}`);
+  const lines = [`${glyph} ${paint.bold(service)} ${buildWanted(record)}: ${word} for ${age}; ${progressText(view)}`];
+  const reason = reasonOf(record);
+  if (reason !== "") lines.push(`  ${oneLine(reason)}`);
   const stuckMs = stuckForMs(view, now);
   if (stuckMs !== null) {
     const waiting = waitingText(waitingFor(view, now));

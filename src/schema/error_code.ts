@@ -13,6 +13,7 @@ export const errorCodeSchema = z.enum([
   // ZooKeeper
   "zookeeper-unreachable",
   "zookeeper-data-invalid",
+  "format-unknown",
   "write-unknown",
   "conflict",
   // Things that were named and are not there, or are in the way

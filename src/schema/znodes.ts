@@ -6,6 +6,9 @@ import { buildId, deployId, digest, hostName, timestamp, zoneName } from "./name
  * loosely: a field that a newer deployd added is carried along by an older one, never refused and never dropped.
  */
 
+/** `/`, the root of the tree: how it is to be read. One that does not say has the first format. */
+export const treeRecordSchema = z.looseObject({ format: z.int().min(1).default(1) });
+
 /** `services/<service>`: an operator's settings. */
 export const serviceSettingsSchema = z.looseObject({
   /** Hosts that may be out of service at once. */
@@ -35,7 +38,7 @@ export const hostRecordSchema = z.looseObject({
 export type HostRecord = z.output<typeof hostRecordSchema>;
 
 /** Who decided something, when and why. */
-const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
+export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
 
 /** `services/<service>/builds/<build>`: immutable but for `barred`. */
 export const buildRecordSchema = z.looseObject({
@@ -53,40 +56,6 @@ export const buildRecordSchema = z.looseObject({
   barred: byWhom.optional(),
 });
 export type BuildRecord = z.output<typeof buildRecordSchema>;
-
-const deployStateSchema = z.enum([
-  "preparing",
-  "canary",
-  "rolling",
-  "done",
-  "halted",
-  "aborted",
-  "rolling back",
-  "rolled back",
-]);
-export type DeployState = z.output<typeof deployStateSchema>;
-
-/** `services/<service>/deploys/<id>`. */
-export const deployRecordSchema = z.looseObject({
-  build: buildId,
-  /** The build to go back to; null for the first deploy of a service. */
-  previous: buildId.nullable(),
-  who: z.string(),
-  why: z.string(),
-  /** What is deployed to, in order. The first entry is where the deploy is now until it is promoted. */
-  stages: z.array(z.enum(["canary", "fleet"])).min(1),
-  stage: z.enum(["canary", "fleet"]),
-  limits: z.looseObject({ max: z.int().min(1), budget: z.int().min(0), soakMs: z.int().min(0) }),
-  state: deployStateSchema,
-  /** True in state `canary` when every canary host serves the build and a person has to decide. */
-  awaitingPromotion: z.boolean().default(false),
-  /** Why it is in this state: the first failure of a halted deploy, the reason given for a rollback. */
-  reason: z.string().default(""),
-  times: z.looseObject({ created: timestamp, changed: timestamp, ended: timestamp.optional() }),
-  promoted: byWhom.optional(),
-  rollback: byWhom.extend({ from: deployStateSchema }).optional(),
-});
-export type DeployRecord = z.output<typeof deployRecordSchema>;
 
 const slotSchema = z.looseObject({
   zone: zoneName.optional(),
@@ -198,6 +167,8 @@ export const agentRecordSchema = z.looseObject({
   statusAddress: z.string().nullable(),
   pid: z.int(),
   since: timestamp,
+  /** The newest format of the tree that it understands; one that does not say understands the first. */
+  speaks: z.int().min(1).default(1),
 });
 export type AgentRecord = z.output<typeof agentRecordSchema>;
 

@@ -1,7 +1,8 @@
+import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { emptyGate } from "../core/gate.ts";
 import { DeployError } from "../core/errors.ts";
-import { deployRecordSchema, type DeployRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
@@ -38,22 +39,19 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
       },
     );
   }
-  const time = now.toISOString();
   const { latest } = front;
-  const record = deployRecordSchema.parse({
+  const record = started({
     build: wish.build,
     previous: stage === "canary" ? (front.enabled.value?.build ?? null) : previousOf(latest?.record ?? null),
     who: "unknown",
     why: "the wish was written into ZooKeeper by hand",
     stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
-    stage,
     limits: { max: settings.max, budget: settings.budget, soakMs: settings.soakMs },
-    state: "preparing",
-    times: { created: time, changed: time },
-  } satisfies Partial<DeployRecord>);
+    now,
+  });
   await zk.multi([
     op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id }), front.pointer.version),
-    ...overtakenOps(service, front, stage, id, time),
+    ...overtakenOps(service, front, stage, id, now),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
     op.create(grantsPath(service, id), ""),
@@ -72,18 +70,12 @@ function overtakenOps(
   { latest, canary }: DeployFront,
   stage: DeployRecord["stage"],
   id: string,
-  time: string,
+  now: Date,
 ): Op[] {
   const ops: Op[] = [];
-  if (latest !== null && isRunning(latest.record.state)) {
-    const aborted: DeployRecord = {
-      ...latest.record,
-      state: "aborted",
-      awaitingPromotion: false,
-      reason: `overtaken by a wish written by hand (${id})`,
-      times: { ...latest.record.times, changed: time, ended: time },
-    };
-    ops.push(op.set(deployPath(service, latest.id), encode(aborted), latest.version));
+  if (latest !== null && isRunning(latest.record)) {
+    const next = aborted(latest.record, `overtaken by a wish written by hand (${id})`, now);
+    ops.push(op.set(deployPath(service, latest.id), encode(next), latest.version));
   }
   // One that was written by hand as well is still to be adopted.
   const followed = canary !== null && canary.value?.deploy !== undefined;
@@ -94,5 +86,5 @@ function overtakenOps(
 /** What the fleet served before somebody overwrote the wish that said so. */
 function previousOf(latest: DeployRecord | null): string | null {
   if (latest === null) return null;
-  return latest.state === "done" && latest.stage === "fleet" ? latest.build : latest.previous;
+  return latest.state === "done" ? latest.build : latest.previous;
 }

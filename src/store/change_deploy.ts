@@ -1,5 +1,6 @@
+import { moved, promoted, turnedRound, type DeployMove } from "../core/deploy.ts";
 import { DeployError } from "../core/errors.ts";
-import type { DeployRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
@@ -30,27 +31,12 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: stri
   const front = await readFront(zk, service);
   const latest = latestOf(front, attempted, change);
   const { id, record } = latest;
-  if (record.stage === "fleet" && record.stages[0] === "canary" && record.state !== "halted") return { id, record };
-  if (record.stage !== "canary" || !["preparing", "canary"].includes(record.state)) {
-    throw new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}.`, {
-      code: "nothing-to-do",
-      hint: `Only a deploy that was started with --canary and is healthy there can be promoted.`,
-    });
+  if (record.state !== "awaiting promotion") {
+    // Asked twice, it is as it was asked for.
+    if (record.stage === "fleet" && record.stages[0] === "canary" && record.state !== "halted") return { id, record };
+    throw notToPromote(service, latest, attempted);
   }
-  if (!record.awaitingPromotion) {
-    throw new DeployError(`${attempted}: the canary hosts do not all serve "${record.build}" yet.`, {
-      code: "deploy-running",
-      hint: `Wait for them with: deployd ctl wait ${service}`,
-    });
-  }
-  const next: DeployRecord = {
-    ...record,
-    stage: "fleet",
-    state: "rolling",
-    awaitingPromotion: false,
-    promoted: { who: change.who, why: change.why, time: change.now.toISOString() },
-    times: { ...record.times, changed: change.now.toISOString() },
-  };
+  const next = promoted(record, change);
   await attempting(attempted, () =>
     zk.multi([
       op.set(deployPath(service, id), encode(next), latest.version),
@@ -87,23 +73,15 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<{ id: str
       hint: `Deploy another build with: deployd ctl deploy ${service} BUILD`,
     });
   }
-  const time = change.now.toISOString();
-  const { ended: _, ...times } = record.times;
-  const next: DeployRecord = {
-    ...record,
-    state: "rolling back",
-    awaitingPromotion: false,
-    reason: change.why === "" ? record.reason : change.why,
-    rollback: { who: change.who, why: change.why, time, from: record.state },
-    times: { ...times, changed: time },
-  };
+  const next = turnedRound(record, change);
   const build = await readBuild(zk, service, record.build);
-  const barred = build.value.barred ?? { who: change.who, why: change.why || `rolled back in deploy ${id}`, time };
+  const why = change.why === "" ? `rolled back in deploy ${id}` : change.why;
+  const barred = build.value.barred ?? { who: change.who, why, time: change.now.toISOString() };
   await attempting(attempted, () =>
     zk.multi([
       op.set(deployPath(service, id), encode(next), latest.version),
       op.set(buildPath(service, record.build), encode({ ...build.value, barred }), build.version),
-      ...wishOps(service, front, record.stage, { build: next.previous ?? record.build, deploy: id }),
+      ...wishOps(service, front, record.stage, { build: next.rollback.to, deploy: id }),
     ]),
   );
   return { id, record: next };
@@ -114,19 +92,31 @@ export async function moveDeploy(
   zk: ZooKeeper,
   service: string,
   deploy: { id: string; record: DeployRecord; version: number },
-  to: Pick<DeployRecord, "state" | "awaitingPromotion" | "reason">,
+  move: DeployMove,
   now: Date,
 ): Promise<void> {
   const { id, record, version } = deploy;
-  const ended = ["done", "halted", "aborted", "rolled back"].includes(to.state) ? { ended: now.toISOString() } : {};
-  const next: DeployRecord = { ...record, ...to, times: { ...record.times, changed: now.toISOString(), ...ended } };
+  const next = moved(record, move, now);
   const ops = [op.set(deployPath(service, id), encode(next), version)];
-  if (to.state === "rolled back" && record.stage === "canary") {
+  if (next.state === "rolled back" && next.stage === "canary") {
     // The way back is complete: the canary hosts follow `enabled` again, which names the same build.
     const front = await readFront(zk, service);
     if (front.canary?.value?.deploy === id) ops.push(op.delete(canaryPath(service), front.canary.version));
   }
   await zk.multi(ops);
+}
+
+function notToPromote(service: string, { id, record }: Latest, attempted: string): DeployError {
+  const onItsWay = record.state === "canary" || (record.state === "preparing" && record.stage === "canary");
+  return onItsWay
+    ? new DeployError(`${attempted}: the canary hosts do not all serve "${record.build}" yet.`, {
+        code: "deploy-running",
+        hint: `Wait for them with: deployd ctl wait ${service}`,
+      })
+    : new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}.`, {
+        code: "nothing-to-do",
+        hint: `Only a deploy that was started with --canary and is healthy there can be promoted.`,
+      });
 }
 
 function latestOf({ latest }: DeployFront, attempted: string, { service, deploy }: Change): Latest {

@@ -1,14 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
-import {
-  deployRecordSchema,
-  deploysPointerSchema,
-  wishSchema,
-  type DeployRecord,
-  type DeploysPointer,
-  type Wish,
-} from "../schema/znodes.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
@@ -93,16 +87,17 @@ export async function lastGoodBuild(zk: ZooKeeper, service: string, front: Deplo
 /** @throws DeployError `deploy-running` when one deploy is still under way */
 export function assertNoneRunning(service: string, front: DeployFront, build: string): void {
   const { latest } = front;
-  if (latest === null || !isRunning(latest.record.state)) return;
+  if (latest === null || !isRunning(latest.record)) return;
   const { id, record } = latest;
-  const same = record.build === build && record.awaitingPromotion;
+  const waits = record.state === "awaiting promotion";
   throw new DeployError(
-    `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.awaitingPromotion ? "waiting to be promoted" : record.state}.`,
+    `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`,
     {
       code: "deploy-running",
-      hint: same
-        ? `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`
-        : `One deploy at a time: wait for it, or end it with: deployd ctl ${record.awaitingPromotion ? "promote|rollback" : "rollback"} ${service}`,
+      hint:
+        waits && record.build === build
+          ? `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`
+          : `One deploy at a time: wait for it, or end it with: deployd ctl ${waits ? "promote|rollback" : "rollback"} ${service}`,
     },
   );
 }

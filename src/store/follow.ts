@@ -1,18 +1,12 @@
 import { targetFor, wishFor } from "../core/targets.ts";
 import type { Target } from "../core/types.ts";
-import {
-  buildRecordSchema,
-  deployRecordSchema,
-  hostRecordSchema,
-  wishSchema,
-  type BuildRecord,
-  type DeployRecord,
-  type Role,
-} from "../schema/znodes.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import { buildRecordSchema, hostRecordSchema, wishSchema, type BuildRecord, type Role } from "../schema/znodes.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Session } from "../zookeeper/session.ts";
+import type { FormatGate } from "./format.ts";
 import { buildPath, canaryPath, deployPath, enabledPath, hostPath, servicePath, statusPath } from "./paths.ts";
 import { ensurePath, readRecord } from "./records.ts";
 import { registerHost } from "./registry.ts";
@@ -44,6 +38,7 @@ const RETRY_MS = 1_000;
 
 export interface FollowOptions {
   readonly session: Session;
+  readonly format: FormatGate;
   readonly service: string;
   readonly host: string;
   readonly zone?: string | undefined;
@@ -54,15 +49,17 @@ export interface FollowOptions {
 
 /**
  * Follows one host's wish for one service until the signal is aborted: reads on every watch event, on every new session
- * and now and then, and hands over each snapshot. A read that fails leaves the last snapshot standing.
+ * and now and then, and hands over each snapshot. A read that fails leaves the last snapshot standing. While the tree is
+ * one that this deployd does not understand, there is nothing to follow, and the snapshot says why.
  */
 export async function followWish(options: FollowOptions, signal: AbortSignal): Promise<void> {
-  const { session } = options;
+  const { session, format } = options;
   const bell = new Bell(options.clock);
   const stopEpoch = session.onEpoch(bell.ring);
   const stopState = session.onState((state) => {
     if (state.kind === "connected") bell.ring();
   });
+  const stopFormat = format.onChange(bell.ring);
   const builds = new Map<string, BuildRecord>();
   let epoch = -1;
   try {
@@ -71,6 +68,11 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
     while (!signal.aborted) {
       await bell.wait(waitMs, signal);
       if (signal.aborted) break;
+      if (!format.isKnown) {
+        const { problem } = format;
+        if (problem !== null) options.onSnapshot({ ...unreadSnapshot, problem: problem.explained });
+        continue;
+      }
       const before = session.epoch;
       try {
         // Another server may answer the new session and lag behind: an older wish must never be followed again.
@@ -84,6 +86,7 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
       }
     }
   } finally {
+    stopFormat();
     stopEpoch();
     stopState();
   }

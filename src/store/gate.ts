@@ -1,18 +1,13 @@
+import { halted } from "../core/deploy.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import type { RollCounts } from "../core/types.ts";
-import { emptyGate, failuresOf, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
-import {
-  deployRecordSchema,
-  gateSchema,
-  type DeployRecord,
-  type Failure,
-  type Gate,
-  type HostStatus,
-} from "../schema/znodes.ts";
+import { failuresOf, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { deployPath, gatePath, grantPath, statusPath } from "./paths.ts";
-import { encode, readRecord, type Versioned } from "./records.ts";
+import { emptyRecord, encode, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** Losing this often in a row is no contention any more: something is wrong with the tree, and it should be said. */
 const MAX_TRIES = 100;
@@ -147,7 +142,7 @@ export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number,
       const failure: Failure = {
         reason: "lost while it held a slot",
         // A slot from before the deploy was turned round was for the build that is now taken back.
-        build: slot.build ?? buildWanted(record.value) ?? record.value.build,
+        build: slot.build ?? buildWanted(record.value),
         healthy: false,
         since: now.toISOString(),
       };
@@ -193,17 +188,10 @@ function haltOps(
   now: Date,
 ): Op[] {
   // While a deploy goes back, a host that still fails on the build it came from is no reason to stop going back.
-  if (!isRunning(record.state) || failure.build !== buildWanted(record)) return [];
+  if (!isRunning(record) || failure.build !== buildWanted(record)) return [];
   if (failuresOf(gate, failure.build).length <= record.limits.budget) return [];
-  const time = now.toISOString();
-  const halted: DeployRecord = {
-    ...record,
-    state: "halted",
-    awaitingPromotion: false,
-    reason: `${host}: ${failure.reason}`,
-    times: { ...record.times, changed: time, ended: time },
-  };
-  return [op.set(deployPath(service, deploy), encode(halted), version)];
+  const next = halted(record, `${host}: ${failure.reason}`, now);
+  return [op.set(deployPath(service, deploy), encode(next), version)];
 }
 
 /** What the conductor has read of a deploy, with the versions that a grant is checked against. */
@@ -215,17 +203,27 @@ export interface GateRead {
   readonly gateVersion: number;
 }
 
+/**
+ * Null where there is no such deploy.
+ *
+ * @throws DeployError `zookeeper-data-invalid` when its record or its gate is there and cannot be read, or is empty: who
+ *   is out of service because of it is not known then, which is not the same as nobody
+ */
 export async function readGate(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
   const [record, gate] = await Promise.all([
-    readRecord(zk, deployPath(service, deploy), deployRecordSchema),
-    readRecord(zk, gatePath(service, deploy), gateSchema),
+    readSlot(zk, deployPath(service, deploy), deployRecordSchema),
+    readSlot(zk, gatePath(service, deploy), gateSchema),
   ]);
   if (record === null) return null;
+  // Between the two it may have been pruned, the gate with it.
+  if (gate === null && (await zk.exists(deployPath(service, deploy))) === null) return null;
+  if (record.value === null) throw emptyRecord(deployPath(service, deploy));
+  if (gate === null || gate.value === null) throw emptyRecord(gatePath(service, deploy));
   return {
     id: deploy,
     record: record.value,
     recordVersion: record.version,
-    gate: gate?.value ?? emptyGate,
-    gateVersion: gate?.version ?? -1,
+    gate: gate.value,
+    gateVersion: gate.version,
   };
 }

@@ -1,21 +1,14 @@
-import type { z } from "zod";
 import { isDeployError } from "../core/errors.ts";
+import type { Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
-import { hostRecordSchema, hostStatusSchema, wishSchema, type HostRecord, type HostStatus } from "../schema/znodes.ts";
+import { hostStatusSchema, wishSchema, type HostRecord, type HostStatus, type Wish } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { readGate, type GateRead } from "./gate.ts";
-import {
-  canaryPath,
-  deployPath,
-  deploysPath,
-  enabledPath,
-  hostPath,
-  hostsPath,
-  servicePath,
-  statusesPath,
-  statusPath,
-} from "./paths.ts";
+import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath, statusesPath, statusPath } from "./paths.ts";
 import { childrenOf, readRecord } from "./records.ts";
+import { readHost } from "./registry.ts";
+
+type Section = "wishes" | "hosts" | "statuses" | "deploys";
 
 /**
  * One service's part of the tree in memory, for the few that look at all hosts: the conductor and a monitor. What a
@@ -31,12 +24,32 @@ export class ServiceMirror {
   readonly deploys = new Map<string, GateRead>();
   /** Of the node above the deploys: as long as it stands, there is no deploy that is not in `deploys`. */
   deploysVersion = -1;
-  /** Records that could not be read, by path; whoever looks at the fleet must be able to say so. */
-  readonly problems = new Map<string, string>();
+  /** What is wrong with the records that are there and cannot be read, by their section and name. */
+  readonly #broken: Record<Section, Map<string, string>> = {
+    wishes: new Map(),
+    hosts: new Map(),
+    statuses: new Map(),
+    deploys: new Map(),
+  };
   #stale: "all" | { hosts: Set<string>; statuses: Set<string>; deploys: Set<string>; wishes: boolean } = "all";
 
   constructor(service: string) {
     this.service = service;
+  }
+
+  get unreadable(): Unreadable {
+    const { wishes, hosts, statuses, deploys } = this.#broken;
+    return {
+      wishes: wishes.size > 0,
+      hosts: new Set(hosts.keys()),
+      statuses: new Set(statuses.keys()),
+      deploys: new Set(deploys.keys()),
+    };
+  }
+
+  /** The same for people: a sentence for each record. */
+  get problems(): string[] {
+    return Object.values(this.#broken).flatMap((section) => [...section.values()]);
   }
 
   get isStale(): boolean {
@@ -86,10 +99,9 @@ export class ServiceMirror {
           childrenOf(zk, statusesPath(this.service)),
           childrenOf(zk, deploysPath(this.service)),
         ]);
-        forgetOthers(this.hosts, hosts);
-        forgetOthers(this.statuses, statuses);
-        forgetOthers(this.statusVersions, statuses);
-        forgetOthers(this.deploys, deploys);
+        for (const map of [this.hosts, this.#broken.hosts]) forgetOthers(map, hosts);
+        for (const map of [this.statuses, this.statusVersions, this.#broken.statuses]) forgetOthers(map, statuses);
+        for (const map of [this.deploys, this.#broken.deploys]) forgetOthers(map, deploys);
         await this.#read(zk, { hosts, statuses, deploys, wishes: true });
       } else await this.#read(zk, stale);
     } catch (error) {
@@ -102,44 +114,40 @@ export class ServiceMirror {
     zk: ZooKeeper,
     stale: { hosts: Iterable<string>; statuses: Iterable<string>; deploys: Iterable<string>; wishes: boolean },
   ): Promise<void> {
+    const { service } = this;
     await Promise.all([
       ...[...stale.hosts].map(async (host) =>
-        put(this.hosts, host, await this.#record(zk, hostPath(this.service, host), hostRecordSchema)),
+        put(this.hosts, host, await this.#tolerant("hosts", host, () => readHost(zk, service, host))),
       ),
       ...[...stale.statuses].map(async (host) => {
-        const path = statusPath(this.service, host);
-        const found = await this.#tolerant(path, () => readRecord(zk, path, hostStatusSchema));
+        const read = () => readRecord(zk, statusPath(service, host), hostStatusSchema);
+        const found = await this.#tolerant("statuses", host, read);
         put(this.statuses, host, found?.value ?? null);
         put(this.statusVersions, host, found?.version ?? null);
       }),
       ...[...stale.deploys].map(async (id) =>
-        put(this.deploys, id, await this.#tolerant(deployPath(this.service, id), () => readGate(zk, this.service, id))),
+        put(this.deploys, id, await this.#tolerant("deploys", id, () => readGate(zk, service, id))),
       ),
       ...(stale.wishes ? [this.#readWishes(zk)] : []),
     ]);
   }
 
   async #readWishes(zk: ZooKeeper): Promise<void> {
-    const [enabled, canary] = await Promise.all([
-      this.#record(zk, enabledPath(this.service), wishSchema),
-      this.#record(zk, canaryPath(this.service), wishSchema),
-    ]);
+    const read = (path: string): Promise<Wish | null> =>
+      this.#tolerant("wishes", path, async () => (await readRecord(zk, path, wishSchema))?.value ?? null);
+    const [enabled, canary] = await Promise.all([read(enabledPath(this.service)), read(canaryPath(this.service))]);
     this.wishes = { enabled, canary };
   }
 
-  async #record<S extends z.ZodType>(zk: ZooKeeper, path: string, schema: S): Promise<z.output<S> | null> {
-    return this.#tolerant(path, async () => (await readRecord(zk, path, schema))?.value ?? null);
-  }
-
-  /** One damaged record must not blind its reader to all the others. */
-  async #tolerant<T>(path: string, read: () => Promise<T | null>): Promise<T | null> {
+  /** One damaged record must not blind its reader to all the others, and must not be taken for one that is not there. */
+  async #tolerant<T>(section: Section, name: string, read: () => Promise<T | null>): Promise<T | null> {
     try {
       const value = await read();
-      this.problems.delete(path);
+      this.#broken[section].delete(name);
       return value;
     } catch (error) {
       if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-      this.problems.set(path, error.message);
+      this.#broken[section].set(name, error.message);
       return null;
     }
   }
@@ -150,7 +158,7 @@ function put<T>(map: Map<string, T>, key: string, value: T | null): void {
   else map.set(key, value);
 }
 
-function forgetOthers<T>(map: Map<string, T>, names: readonly string[]): void {
+function forgetOthers(map: Pick<Map<string, unknown>, "keys" | "delete">, names: readonly string[]): void {
   const known = new Set(names);
   for (const key of map.keys()) if (!known.has(key)) map.delete(key);
 }

@@ -1,9 +1,13 @@
-import { progressOf, type Progress } from "../core/rollout.ts";
+import { isDeployError } from "../core/errors.ts";
+import { grantsWithheld, progressOf, type Progress } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
-import type { AgentRecord, DeployRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { readFront } from "./deploys.ts";
 import { readGate } from "./gate.ts";
+import { deploysPath } from "./paths.ts";
+import { childrenOf } from "./records.ts";
 import { readAgents, readHosts, readStatuses } from "./registry.ts";
 import { readService } from "./services.ts";
 
@@ -37,8 +41,27 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   ]);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
   const read = front.latest === null ? null : await readGate(zk, service, front.latest.id);
+  problems.push(...(await problemsOfOthers(zk, service, read?.id)));
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
   const deploy =
     read === null ? null : { id: read.id, record: read.record, gate: read.gate, progress: progressOf(view, read) };
   return { service, settings, wishes, hosts, statuses, agents, problems, deploy };
+}
+
+/** What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant. */
+async function problemsOfOthers(zk: ZooKeeper, service: string, newest: string | undefined): Promise<string[]> {
+  const unreadable = new Map<string, string>();
+  const others = (await childrenOf(zk, deploysPath(service))).filter((id) => id !== newest);
+  await Promise.all(
+    others.map(async (id) => {
+      try {
+        await readGate(zk, service, id);
+      } catch (error) {
+        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+        unreadable.set(id, error.message);
+      }
+    }),
+  );
+  const withheld = grantsWithheld({ wishes: false, deploys: new Set(unreadable.keys()) });
+  return withheld === null ? [] : [withheld, ...unreadable.values()];
 }

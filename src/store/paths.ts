@@ -2,6 +2,7 @@
  * deployd's tree (design, section 4), below the chroot that the client hides.
  */
 
+export const rootPath = "/";
 export const servicesPath = "/services";
 export const agentsPath = "/agents";
 export const conductorPath = "/conductor";

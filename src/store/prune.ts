@@ -17,7 +17,7 @@ export function prunable(deploys: readonly GateRead[], wished: ReadonlySet<strin
     .slice(keep)
     .filter(
       ({ id, record, gate }) =>
-        !isRunning(record.state) &&
+        !isRunning(record) &&
         !wished.has(id) &&
         Object.keys(gate.slots).length === 0 &&
         Object.values(gate.failed).every((failure) => failure.healthy),

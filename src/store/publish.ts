@@ -2,6 +2,7 @@ import type { HostStatus } from "../schema/znodes.ts";
 import { Bell, pause } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Session } from "../zookeeper/session.ts";
+import type { FormatGate } from "./format.ts";
 import { statusPath } from "./paths.ts";
 import { encode } from "./records.ts";
 
@@ -20,18 +21,20 @@ export class StatusPublisher {
   readonly #session: Session;
   readonly #service: string;
   readonly #host: string;
+  readonly #format: FormatGate;
   readonly #clock: Clock;
   readonly #bell: Bell;
   #wanted: string | null = null;
   #written: string | null = null;
   #holds = 0;
 
-  constructor(session: Session, service: string, host: string, clock: Clock) {
+  constructor(session: Session, service: string, host: string, format: FormatGate, clock: Clock) {
     this.#clock = clock;
     this.#bell = new Bell(clock);
     this.#session = session;
     this.#service = service;
     this.#host = host;
+    this.#format = format;
   }
 
   publish(status: HostStatus): void {
@@ -79,6 +82,7 @@ export class StatusPublisher {
   }
 
   async #write(wanted: string, signal: AbortSignal): Promise<boolean> {
+    if (!this.#format.isKnown) return false;
     const path = statusPath(this.#service, this.#host);
     try {
       await this.#session.client.set(path, wanted, -1, { signal });

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { DeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
@@ -64,7 +65,17 @@ function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.o
   }
   return parseOrThrow(schema, json, `the record at ${path} in ZooKeeper`, {
     code: "zookeeper-data-invalid",
-    hint: "It was written by hand or by another program; set it again with deployd ctl.",
+    hint: WRITTEN_BY_HAND,
+  });
+}
+
+const WRITTEN_BY_HAND = "It was written by hand or by another program; set it again with deployd ctl, or remove it.";
+
+/** For a record that must be there and says nothing. */
+export function emptyRecord(path: string): DeployError {
+  return new DeployError(`Cannot use the record at ${path} in ZooKeeper: there is nothing in it.`, {
+    code: "zookeeper-data-invalid",
+    hint: WRITTEN_BY_HAND,
   });
 }
 

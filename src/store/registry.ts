@@ -13,7 +13,7 @@ import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { agentPath, agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, readRecord, type Versioned } from "./records.ts";
+import { childrenOf, encode, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** Registers the host once, as fleet; what an operator has set since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
@@ -25,13 +25,19 @@ export async function registerHost(zk: ZooKeeper, service: string, host: string,
   }
 }
 
+/** A host that somebody registered without saying more is a fleet host, as it is to its own agent. */
+export async function readHost(zk: ZooKeeper, service: string, host: string): Promise<HostRecord | null> {
+  const found = await readSlot(zk, hostPath(service, host), hostRecordSchema);
+  return found === null ? null : (found.value ?? hostRecordSchema.parse({}));
+}
+
 export async function readHosts(
   zk: ZooKeeper,
   service: string,
   onProblem: (problem: string) => void = () => {},
 ): Promise<Map<string, HostRecord>> {
   return attempting(`Cannot list the hosts of "${service}"`, () =>
-    readAll(zk, hostsPath(service), (host) => readRecord(zk, hostPath(service, host), hostRecordSchema), onProblem),
+    readAll(zk, hostsPath(service), (host) => readHost(zk, service, host), onProblem),
   );
 }
 
@@ -68,7 +74,7 @@ export async function readStatuses(
     readAll(
       zk,
       statusesPath(service),
-      (host) => readRecord(zk, statusPath(service, host), hostStatusSchema),
+      async (host) => (await readRecord(zk, statusPath(service, host), hostStatusSchema))?.value ?? null,
       onProblem,
     ),
   );
@@ -80,7 +86,7 @@ export async function readAgents(zk: ZooKeeper): Promise<Map<string, AgentRecord
     readAll(
       zk,
       agentsPath,
-      (host) => readRecord(zk, agentPath(host), agentRecordSchema),
+      async (host) => (await readRecord(zk, agentPath(host), agentRecordSchema))?.value ?? null,
       () => {},
     ),
   );
@@ -92,7 +98,7 @@ export async function readAgents(zk: ZooKeeper): Promise<Map<string, AgentRecord
 async function readAll<T>(
   zk: ZooKeeper,
   path: string,
-  read: (child: string) => Promise<{ value: T } | null>,
+  read: (child: string) => Promise<T | null>,
   onProblem: (problem: string) => void,
 ): Promise<Map<string, T>> {
   const names = await childrenOf(zk, path);
@@ -107,5 +113,5 @@ async function readAll<T>(
       }
     }),
   );
-  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found.value] as const])));
+  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found] as const])));
 }

@@ -4,6 +4,7 @@ import { serviceSettingsSchema, type ServiceSettings } from "../schema/znodes.ts
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
+import { stampFormat } from "./format.ts";
 import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";
 import { childrenOf, encode, ensurePath, readSlot } from "./records.ts";
 
@@ -33,6 +34,7 @@ export async function setService(
 ): Promise<ServiceSettings> {
   return attempting(`Cannot set "${service}"`, async () => {
     await ensurePath(zk, servicesPath);
+    await stampFormat(zk);
     const path = servicePath(service);
     const found = await readSlot(zk, path, serviceSettingsSchema);
     const settings = serviceSettingsSchema.parse({ ...found?.value, ...changes });

@@ -1,6 +1,7 @@
+import { started } from "../core/deploy.ts";
 import { DeployError } from "../core/errors.ts";
 import { emptyGate } from "../core/gate.ts";
-import { deployRecordSchema, type DeployRecord } from "../schema/znodes.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readBuild } from "./builds.ts";
@@ -51,22 +52,19 @@ export async function startDeploy(
 
   const first = request.stages[0] ?? "fleet";
   await assertHosts(zk, service, first, attempted);
-  const created = request.now.toISOString();
-  const record = deployRecordSchema.parse({
+  const record = started({
     build,
     previous: await lastGoodBuild(zk, service, front),
     who: request.who,
     why: request.why,
     stages: request.stages,
-    stage: first,
     limits: {
       max: request.limits.max ?? settings.max,
       budget: request.limits.budget ?? settings.budget,
       soakMs: request.limits.soakMs ?? settings.soakMs,
     },
-    state: "preparing",
-    times: { created, changed: created },
-  } satisfies Partial<DeployRecord>);
+    now: request.now,
+  });
 
   const ops: Op[] = [
     op.check(buildPath(service, build), target.version),

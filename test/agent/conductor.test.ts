@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { Conductor } from "../../src/agent/conductor.ts";
+import { Conductor, type ConductorOptions } from "../../src/agent/conductor.ts";
 import { rollBack } from "../../src/store/change_deploy.ts";
 import { releaseSlot, reportFailure } from "../../src/store/gate.ts";
 import { readGrant } from "../../src/store/grants.ts";
-import { agentPath, agentsPath, enabledPath, statusPath } from "../../src/store/paths.ts";
+import { agentPath, agentsPath, enabledPath, gatePath, statusPath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { readWish } from "./wish.ts";
@@ -35,10 +35,10 @@ afterEach(async () => {
   await server.close();
 });
 
-function conduct(): Session {
+function conduct(log: ConductorOptions["log"] = () => {}): Session {
   const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   const stop = new AbortController();
-  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log: () => {} }).run(stop.signal);
+  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log }).run(stop.signal);
   stack.defer(async () => {
     stop.abort();
     await running;
@@ -194,7 +194,7 @@ test("canaries go first, and the fleet only once somebody says so", async () => 
   await site.deploy("d1", "v1");
   await eventually(async () => (await stateOf("d1")) === "done");
   await site.deploy("d2", "v2", "canary");
-  await eventually(async () => (await site.gate("d2")).record.awaitingPromotion);
+  await eventually(async () => (await stateOf("d2")) === "awaiting promotion");
   expect(canary.build).toBe("v2");
   expect(hosts.every(({ build }) => build === "v1")).toBe(true);
 });
@@ -227,4 +227,29 @@ test("when a conductor's session ends in the middle another finishes the work", 
   await eventually(async () => (await stateOf("d1")) === "done");
   expect(most).toBeLessThanOrEqual(2);
   expect((await site.zk.children(agentsPath)).children).toHaveLength(6);
+});
+
+test("while a gate cannot be read nobody is granted a slot, which is said once, and afterwards all goes on", async () => {
+  await site.deploy("d1", "v1");
+  await site.state("d1", "done");
+  const gate = encode((await site.gate("d1")).gate);
+  await site.zk.set(gatePath("web", "d1"), "{");
+  await site.deploy("d2", "v2");
+  const hosts = await startHosts(3);
+  await site.host("healed", "fleet", { step: "serving", health: "healthy", build: "v1" });
+  const said: string[] = [];
+  conduct((level, message) => (level === "warn" ? said.push(message) : undefined));
+  // In the round in which a host is healed slots would be granted; the second heal shows that the first round is over.
+  for (const since of [NOW, new Date(NOW.getTime() + 1)].map((time) => time.toISOString())) {
+    const failure = { reason: "", build: "v2", healthy: false, since };
+    await site.zk.set(gatePath("web", "d2"), encode({ slots: {}, failed: { healed: failure } }));
+    await eventually(async () => (await site.gate("d2")).gate.failed["healed"]?.healthy === true);
+  }
+  expect(hosts.every(({ build }) => build === null)).toBe(true);
+  expect((await site.gate("d2")).gate.slots).toEqual({});
+  expect(said).toEqual([expect.stringMatching(/no slot is granted while deploy d1 cannot be read/)]);
+  await site.zk.set(gatePath("web", "d1"), gate);
+  await eventually(async () => (await stateOf("d2")) === "done");
+  expect(hosts.every(({ build }) => build === "v2")).toBe(true);
+  expect(said).toHaveLength(1);
 });

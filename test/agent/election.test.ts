@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Candidacy } from "../../src/agent/candidacy.ts";
 import { announce, type PresenceRecord } from "../../src/agent/presence.ts";
+import { TreeFormat, type FormatGate } from "../../src/store/format.ts";
 import { agentPath, agentsPath, conductorPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { systemClock } from "../../src/support/clock.ts";
@@ -8,6 +9,7 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
+import { knownFormat } from "../support/format.ts";
 import { startProxy } from "../support/proxy.ts";
 
 let server: DevServer;
@@ -25,12 +27,18 @@ afterEach(async () => {
   await server.close();
 });
 
-function stand(host: string, servers = server.connectString) {
-  const session = stack.use(new Session({ clock: systemClock, servers }));
+function stand(
+  host: string,
+  servers = server.connectString,
+  { session, format }: { session: Session; format: FormatGate } = {
+    session: stack.use(new Session({ clock: systemClock, servers })),
+    format: knownFormat,
+  },
+) {
   const stop = new AbortController();
   const problems: unknown[] = [];
   const candidate = { host, session, elected: false, changes: [] as boolean[], stop, problems };
-  const running = new Candidacy(session, host, systemClock).run(
+  const running = new Candidacy(session, host, format, systemClock).run(
     (elected) => {
       candidate.elected = elected;
       candidate.changes.push(elected);
@@ -99,6 +107,21 @@ test("a candidate whose creation was answered by a lost connection does not stan
   expect(await candidates()).toHaveLength(1);
 });
 
+test("whoever does not understand the tree gives its place up, and stands again when it does", async () => {
+  const session = stack.use(new Session({ clock: systemClock, servers: server.connectString }));
+  const format = stack.use(new TreeFormat(session, "0", systemClock, () => {}));
+  const first = stand("a", server.connectString, { session, format });
+  await eventually(() => first.elected);
+  const second = stand("b");
+  await eventually(async () => (await candidates()).length === 2);
+  await observer.set("/", encode({ format: 99 }));
+  await eventually(() => !first.elected && second.elected);
+  await eventually(async () => (await candidates()).length === 1);
+  await observer.set("/", encode({ format: 1 }));
+  await eventually(async () => (await candidates()).length === 2);
+  expect(first.elected).toBe(false);
+});
+
 function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
   return {
     version: "0",
@@ -106,18 +129,25 @@ function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
     statusAddress: null,
     pid: process.pid,
     since: "2026-01-01T00:00:00.000Z",
+    speaks: 1,
     lock: "/srv/deployd/.agent.lock",
     ...changes,
   };
 }
 
-function arrive(record: PresenceRecord) {
-  const session = stack.use(new Session({ clock: systemClock, servers: server.connectString }));
+function arrive(
+  record: PresenceRecord,
+  { session, format }: { session: Session; format: FormatGate } = {
+    session: stack.use(new Session({ clock: systemClock, servers: server.connectString })),
+    format: knownFormat,
+  },
+) {
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const told = { waiting: [] as string[], ousted: [] as unknown[], done: false, session };
   void announce({
     session,
+    format,
     host: "h",
     record,
     onWaiting: (problem) => told.waiting.push(problem),
@@ -131,6 +161,23 @@ function arrive(record: PresenceRecord) {
 async function owner(): Promise<bigint | undefined> {
   return (await observer.exists(agentPath("h")))?.ephemeralOwner;
 }
+
+test("an agent that does not understand the tree announces itself only when it does", async () => {
+  await ensurePath(observer, agentsPath);
+  await observer.set("/", encode({ format: 99 }));
+  const session = stack.use(new Session({ clock: systemClock, servers: server.connectString }));
+  const format = stack.use(new TreeFormat(session, "0", systemClock, () => {}));
+  await eventually(() => format.problem !== null);
+  const agent = arrive(presence(), { session, format });
+  // A round trip of its own session: an announcement under way would have come before it.
+  await session.client.sync("/");
+  await session.client.sync("/");
+  expect(await owner()).toBeUndefined();
+  expect(agent.done).toBe(false);
+  await observer.set("/", "");
+  await eventually(() => agent.done);
+  expect(await owner()).toBe(session.client.sessionId);
+});
 
 test("the node that a killed agent of this machine left is taken over at once", async () => {
   await ensurePath(observer, agentsPath);

@@ -1,28 +1,23 @@
 import { expect, test } from "bun:test";
-import { conduct, progressOf, type DeployView, type ServiceView } from "../../src/core/rollout.ts";
-import type { DeployRecord, Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
+import {
+  conduct,
+  grantsWithheld,
+  progressOf,
+  type DeployView,
+  type ServiceView,
+  type Unreadable,
+} from "../../src/core/rollout.ts";
+import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
+import { recordIn } from "../support/deploy_records.ts";
+import type { Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
+
+type Changes = { readonly state?: DeployState; readonly limits?: DeployRecord["limits"]; readonly stage?: "canary" };
 
 const since = "2026-01-01T00:00:00.000Z";
 
-function deploy(record: Partial<DeployRecord> = {}, gate: Partial<Gate> = {}, id = "d1"): DeployView {
-  return {
-    id,
-    gate: { slots: {}, failed: {}, ...gate },
-    record: {
-      build: "v2",
-      previous: "v1",
-      who: "",
-      why: "",
-      stages: ["fleet"],
-      stage: "fleet",
-      limits: { max: 1, budget: 0, soakMs: 0 },
-      state: "rolling",
-      awaitingPromotion: false,
-      reason: "",
-      times: { created: since, changed: since },
-      ...record,
-    },
-  };
+function deploy(record: Changes = {}, gate: Partial<Gate> = {}, id = "d1"): DeployView {
+  const { state, ...changes } = record;
+  return { id, gate: { slots: {}, failed: {}, ...gate }, record: recordIn(state ?? "rolling", changes) };
 }
 
 function status(changes: Partial<HostStatus> = {}): HostStatus {
@@ -49,6 +44,8 @@ const failedWith = (changes: Partial<Failure> = {}): Failure => ({
   ...changes,
 });
 
+const readable: Unreadable = { wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() };
+
 function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], rest: Partial<ServiceView> = {}) {
   const names = Object.keys(hosts);
   return {
@@ -63,6 +60,7 @@ function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], r
         return said === null ? [] : [[name, said] as const];
       }),
     ),
+    unreadable: readable,
     alive: new Set(names),
     missingSince: new Map(),
     nowMs: 1_000,
@@ -125,7 +123,7 @@ test("what is out already can be healed, one after the other", () => {
   expect(grantsIn(view({ a: sick, b: sick, x: sick }, [deploy()]))).toEqual(["a"]);
 });
 
-test.each<[DeployRecord["state"], boolean]>([
+test.each<[DeployState, boolean]>([
   ["preparing", true],
   ["canary", true],
   ["rolling", true],
@@ -173,13 +171,13 @@ test.each<[string, boolean, Partial<HostStatus>]>([
   expect(actions.some(({ kind }) => kind === "heal")).toBe(heals);
 });
 
-test.each<[string, Record<string, HostStatus | null>, Partial<DeployRecord>, Partial<Gate>, object | null]>([
+test.each<[string, Record<string, HostStatus | null>, Changes, Partial<Gate>, object | null]>([
   [
     "begins to roll with the first slot",
     { a: status() },
     { state: "preparing" },
     { slots: { a: { attempt: 1, since } } },
-    { to: "rolling" },
+    { to: "under way" },
   ],
   ["is done when all serve it", { a: served }, {}, {}, { to: "done" }],
   ["is not done while one is on its way", { a: served, b: status() }, {}, {}, null],
@@ -198,13 +196,7 @@ test.each<[string, Record<string, HostStatus | null>, Partial<DeployRecord>, Par
     { to: "halted" },
   ],
   ["waits while it has no hosts", {}, {}, {}, null],
-  [
-    "waits for a person when all canaries serve it",
-    { c1: served },
-    { state: "canary", stage: "canary" },
-    {},
-    { kind: "await-promotion" },
-  ],
+  ["waits for a person when all canaries serve it", { c1: served }, { state: "canary" }, {}, { to: "proven" }],
   [
     "is rolled back when all serve the build before",
     { a: status({ build: "v1", step: "serving" }) },
@@ -214,15 +206,13 @@ test.each<[string, Record<string, HostStatus | null>, Partial<DeployRecord>, Par
   ],
   ["is not rolled back while one still serves the new build", { a: served }, { state: "rolling back" }, {}, null],
 ])("a deploy %s", (_what, hosts, record, gate, expected) => {
-  const actions = conduct(view(hosts, [deploy(record, gate)])).filter(
-    ({ kind }) => kind === "move" || kind === "await-promotion",
-  );
+  const actions = conduct(view(hosts, [deploy(record, gate)])).filter(({ kind }) => kind === "move");
   if (expected === null) expect(actions).toEqual([]);
   else expect(actions).toMatchObject([expected]);
 });
 
 test("a deploy that waits for promotion is not told so again", () => {
-  const given = view({ c1: served }, [deploy({ state: "canary", stage: "canary", awaitingPromotion: true })]);
+  const given = view({ c1: served }, [deploy({ state: "awaiting promotion" })]);
   expect(conduct(given)).toEqual([]);
 });
 
@@ -240,6 +230,72 @@ test("the progress of a canary deploy counts canaries only, of its build only", 
     [],
     { wishes },
   );
-  const progress = progressOf(given, deploy({ stage: "canary" }));
+  const progress = progressOf(given, deploy({ state: "canary" }));
   expect(progress).toMatchObject({ hosts: ["c1", "c2"], serving: ["c1"], complete: false, moving: false });
+});
+
+test("a way back that was halted is measured by the build that it goes back to", () => {
+  const rollback = { who: "", why: "", time: since, from: "rolling", to: "v1" };
+  const given = view(
+    { a: status({ build: "v1", step: "serving", wish: { build: "v1", deploy: "d1" } }), b: served },
+    [],
+  );
+  const back = { id: "d1", gate: { slots: {}, failed: {} }, record: recordIn("halted", { rollback }) };
+  expect(progressOf(given, back).serving).toEqual(["a"]);
+});
+
+test.each<[string, Partial<Unreadable>, RegExp]>([
+  ["the record or the gate of a deploy", { deploys: new Set(["d0"]) }, /while deploy d0 cannot be read/],
+  ["two deploys", { deploys: new Set(["d7", "d0"]) }, /while deploys d0, d7 cannot be read/],
+  ["the wish", { wishes: true }, /while the wish cannot be read/],
+])("while %s cannot be read nobody is granted anything, and it is said why", (_what, broken, why) => {
+  const unreadable = { ...readable, ...broken };
+  const given = view({ a: status(), b: status({ health: "unhealthy" }) }, [deploy()]);
+  expect(grantsIn(given)).toEqual(["b"]);
+  expect(grantsWithheld(readable)).toBeNull();
+  expect(grantsIn({ ...given, unreadable })).toEqual([]);
+  expect(grantsWithheld(unreadable)).toMatch(why);
+});
+
+test("what cannot be read does not stop a lost holder from being found, nor a slot from being taken back", () => {
+  const unreadable = { ...readable, deploys: new Set(["d0"]), wishes: true };
+  const gate = { slots: { a: { attempt: 1, since }, b: { attempt: 1, since } } };
+  const hosts = { a: status(), b: status({ attempt: 2 }) };
+  const away = { unreadable, alive: new Set(["b"]), missingSince: new Map([["a", 0]]) };
+  expect(conduct(view(hosts, [deploy({}, gate)], away))).toEqual([
+    { kind: "lose", deploy: "d1", host: "a" },
+    { kind: "reclaim", deploy: "d1", host: "b" },
+  ]);
+});
+
+test("a host whose status cannot be read takes the place of a grant, as an unhealthy one does", () => {
+  const unreadable = { ...readable, statuses: new Set(["x"]) };
+  expect(grantsIn(view({ a: status(), x: null }, [deploy()], { unreadable }))).toEqual([]);
+  expect(grantsIn(view({ a: status(), x: null }, [deploy()], { unreadable, alive: new Set(["a"]) }))).toEqual(["a"]);
+  // One that nobody has registered is no part of the service.
+  expect(grantsIn(view({ a: status() }, [deploy()], { unreadable, alive: new Set(["a", "x"]) }))).toEqual(["a"]);
+});
+
+test("a host whose role cannot be read keeps what it holds, and is granted nothing", () => {
+  const unreadable = { ...readable, hosts: new Set(["x"]) };
+  const limits = { max: 1, budget: 5, soakMs: 0 };
+  const failed = deploy({ limits }, { failed: { x: failedWith({ healthy: false }) } });
+  expect(grantsIn(view({ a: status() }, [failed]))).toEqual(["a"]);
+  expect(grantsIn(view({ a: status() }, [failed], { unreadable }))).toEqual([]);
+  const ill = {
+    unreadable,
+    status: new Map([
+      ["a", status()],
+      ["x", status({ health: "unhealthy" })],
+    ]),
+  };
+  expect(grantsIn(view({ a: status() }, [deploy()], { ...ill, alive: new Set(["a", "x"]) }))).toEqual([]);
+});
+
+test("without the wish, or without its hosts' roles, a deploy does not pass for one that has no hosts left", () => {
+  const back = deploy({ state: "rolling back" });
+  const none = { enabled: null, canary: null };
+  expect(conduct(view({}, [back]))).toMatchObject([{ to: "rolled back" }]);
+  expect(conduct(view({ a: served }, [back], { wishes: none, unreadable: { ...readable, wishes: true } }))).toEqual([]);
+  expect(conduct(view({}, [back], { unreadable: { ...readable, hosts: new Set(["a"]) } }))).toEqual([]);
 });

@@ -1,10 +1,8 @@
 import { expect, test } from "bun:test";
 import { newDeployId } from "../../src/core/deploy_id.ts";
-import { buildWanted, goesBack, grantsSlots, isRunning } from "../../src/core/deploy_state.ts";
 import { asDeployError, DeployError, isDeployError } from "../../src/core/errors.ts";
 import { targetFor, wishFor } from "../../src/core/targets.ts";
 import { deployId } from "../../src/schema/names.ts";
-import { deployRecordSchema } from "../../src/schema/znodes.ts";
 
 const fleet = { build: "v1", deploy: "d1" };
 const canary = { build: "v2", deploy: "d2" };
@@ -23,31 +21,6 @@ test("a wish without a deploy is no target yet", () => {
 
 test("a canary wish by hand does not send canary hosts back to the fleet's build meanwhile", () => {
   expect(targetFor("canary", { enabled: fleet, canary: { build: "v2" } })).toEqual({ kind: "none" });
-});
-
-test("every state either runs or has ended, and only what a person must decide on grants nothing", () => {
-  const states = deployRecordSchema.shape.state.options;
-  const running = states.filter(isRunning);
-  expect(running).toEqual(["preparing", "canary", "rolling", "rolling back"]);
-  expect(states.filter((state) => !grantsSlots(state))).toEqual(["halted", "aborted"]);
-  expect(states.filter(goesBack)).toEqual(["rolling back", "rolled back"]);
-});
-
-test("a deploy that goes back wants the build before it", () => {
-  const record = deployRecordSchema.parse({
-    build: "v2",
-    previous: "v1",
-    who: "",
-    why: "",
-    stages: ["fleet"],
-    stage: "fleet",
-    limits: { max: 1, budget: 0, soakMs: 0 },
-    state: "rolling",
-    times: { created: "2026-01-01T00:00:00.000Z", changed: "2026-01-01T00:00:00.000Z" },
-  });
-  expect(buildWanted(record)).toBe("v2");
-  expect(buildWanted({ ...record, state: "rolling back" })).toBe("v1");
-  expect(buildWanted({ ...record, state: "rolled back", previous: null })).toBeNull();
 });
 
 test("a deploy id sorts by time and is a valid name", () => {

@@ -201,7 +201,7 @@ describe("deploy", () => {
     await fleet.say("web-01", "fetch");
     await following(running, /↓ web-01 fetch/);
     await fleet.grant("web-01");
-    await fleet.move("rolling");
+    await fleet.move({ to: "under way" });
     await fleet.say("web-01", "restart");
     await following(running, /↻ web-01 restart/);
     await following(running, /0\/3 serving, restarting 1\/2/);
@@ -219,7 +219,7 @@ describe("deploy", () => {
     const running = at.start("deploy", "web", "b2");
     await following(running, /preparing/);
     await fleet.fail("web-02", "expected 200, got 502", "one\nthe last line\n");
-    await fleet.move("halted", { reason: "web-02: expected 200, got 502" });
+    await fleet.move({ to: "halted", reason: "web-02: expected 200, got 502" });
     const run = await running.finished;
     expect(run.code).toBe(3);
     expect(run.stdout).toMatch(/✗ halted after/);
@@ -298,7 +298,8 @@ describe("a canary", () => {
       stderr: expect.stringMatching(/do not all serve "b2" yet/),
     });
     await fleet.say("web-01", "serving");
-    await fleet.move("canary", { awaitingPromotion: true });
+    await fleet.move({ to: "under way" });
+    await fleet.move({ to: "proven" });
     const decided = await canary.finished;
     expect(decided.code).toBe(0);
     expect(decided.stdout).toContain("On to the fleet: deployd ctl promote web");
@@ -364,6 +365,18 @@ describe("status", () => {
     expect(run.stdout).toMatch(/✓ +web +done +b1/);
   });
 
+  test("of a service says that an older deploy's damaged record stands in the way", async () => {
+    const at = await serving();
+    await using fleet = at.fleet;
+    const older = await fleet.newest();
+    expect((await at.ctl("deploy", "web", "b2", "--detach")).code).toBe(0);
+    await fleet.spoil(`/services/web/deploys/${older}/gate`, "{");
+    const run = await at.ctl("status", "web");
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain(`! no slot is granted while deploy ${older} cannot be read`);
+    expect(JSON.parse((await at.ctl("status", "web", "--json")).stdout).problems[0]).toContain(older);
+  });
+
   test("--watch draws in place on a terminal, and gives the cursor back on a signal", async () => {
     const at = await serving();
     await using fleet = at.fleet;
@@ -394,5 +407,28 @@ describe("status", () => {
     const run = await running.finished;
     expect(run.code).toBe(130);
     expect(run.stdout).not.toContain("\u001b");
+  });
+});
+
+describe("a tree that a newer deployd made", () => {
+  test.each([
+    "status",
+    "status web --watch",
+    "deploy web b2",
+    "wait web",
+    "history web",
+    "services set web --max 2",
+    "hosts forget web web-01",
+  ])("is refused by name and left as it is: %s", async (words) => {
+    const at = await serving();
+    await using fleet = at.fleet;
+    await fleet.spoil("/", JSON.stringify({ format: 2 }));
+    const newest = await fleet.newest();
+    const run = await at.ctl(...words.split(" "), "--json");
+    expect(run.code).toBe(75);
+    const { error } = JSON.parse(run.stdout);
+    expect(error.code).toBe("format-unknown");
+    expect(error.message).toMatch(/it has format 2.*deployd 0\.1\.0 speaks no newer one than 1/);
+    expect(await fleet.newest()).toBe(newest);
   });
 });

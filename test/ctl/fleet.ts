@@ -1,5 +1,7 @@
+import type { DeployMove } from "../../src/core/deploy.ts";
+import { buildWanted } from "../../src/core/deploy_state.ts";
 import { withFailure, withoutSlot, withSlot } from "../../src/core/gate.ts";
-import type { DeployRecord, Failure, HostStatus, HostStep } from "../../src/schema/znodes.ts";
+import type { Failure, HostStatus, HostStep } from "../../src/schema/znodes.ts";
 import { moveDeploy } from "../../src/store/change_deploy.ts";
 import { readFront } from "../../src/store/deploys.ts";
 import { readGate } from "../../src/store/gate.ts";
@@ -81,18 +83,18 @@ export class PuppetFleet implements AsyncDisposable {
   }
 
   /** The conductor moves the deploy. */
-  async move(state: DeployRecord["state"], more: { awaitingPromotion?: boolean; reason?: string } = {}): Promise<void> {
+  async move(move: DeployMove): Promise<void> {
     const { latest } = await readFront(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
-    const to = { state, awaitingPromotion: more.awaitingPromotion ?? false, reason: more.reason ?? "" };
-    await moveDeploy(this.#zk, this.#service, latest, to, new Date());
+    await moveDeploy(this.#zk, this.#service, latest, move, new Date());
   }
 
   /** Every host serves the build at once, and the conductor says so. */
-  async serveAll(state: DeployRecord["state"] = "done"): Promise<void> {
+  async serveAll(to: "done" | "rolled back" = "done"): Promise<void> {
     const overview = await readOverview(this.#zk, this.#service);
     for (const host of overview.deploy?.progress.hosts ?? []) await this.say(host, "serving");
-    await this.move(state);
+    if (overview.deploy?.record.state === "preparing") await this.move({ to: "under way" });
+    await this.move({ to });
   }
 
   /** The id of the newest deploy, null where there is none or no service. */
@@ -113,8 +115,7 @@ export class PuppetFleet implements AsyncDisposable {
     const { latest } = await readFront(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
     const { id, record } = latest;
-    const back = record.state === "rolling back" || record.state === "rolled back";
-    return { id, build: back ? (record.previous ?? record.build) : record.build };
+    return { id, build: buildWanted(record) };
   }
 
   async #gate() {

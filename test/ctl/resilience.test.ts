@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { DeployError } from "../../src/core/errors.ts";
+import { Link } from "../../src/ctl/link.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProxy, type FaultProxy } from "../support/proxy.ts";
 import { fourLetters, startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
@@ -59,7 +62,7 @@ describe("following a deploy", () => {
     expect(await sessions()).toBe(before + 1);
     proxy.refuse();
     await fleet.fail("web-01", "got 502", "");
-    await fleet.move("halted", { reason: "web-01: got 502" });
+    await fleet.move({ to: "halted", reason: "web-01: got 502" });
     await eventually(async () => (await sessions()) === before);
     proxy.resume();
     const run = await running.finished;
@@ -110,3 +113,17 @@ test("a deploy is started once, wherever the connection breaks on the way", asyn
     expect({ bytes, deploys: history.deploys.length }).toEqual({ bytes, deploys: 1 });
   }
 }, 60_000);
+
+test("a connection that will be refused whenever it is tried again is not waited for", async () => {
+  const refusal = new DeployError("The tree is of a newer deployd.", { code: "format-unknown" });
+  const link = new Link(
+    async () => {
+      throw refusal;
+    },
+    new AbortController().signal,
+    systemClock,
+  );
+  expect(link.connected()).toBeNull();
+  await eventually(() => link.reason === refusal.message);
+  expect(() => link.connected()).toThrow(refusal);
+});

@@ -1,6 +1,9 @@
+import { isRunning } from "../../src/core/deploy_state.ts";
 import { progressOf } from "../../src/core/rollout.ts";
-import type { AgentRecord, DeployRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
+import type { DeployState } from "../../src/schema/deploy_record.ts";
+import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
 import type { Overview } from "../../src/store/overview.ts";
+import { recordIn } from "../support/deploy_records.ts";
 import { noon } from "./terminal.ts";
 
 /** `seconds` before noon, as a record holds it. */
@@ -19,21 +22,20 @@ export interface SceneHost {
 const id = "20260701-115000-ab12";
 
 /** A service in the middle of a deploy from 77ac001 to 9b1e0d4, as told. */
-export function scene(deploy: Partial<DeployRecord>, hosts: Readonly<Record<string, SceneHost>>): Overview {
-  const record: DeployRecord = {
+export function scene(
+  deploy: Readonly<Record<string, unknown>> & { readonly state?: DeployState },
+  hosts: Readonly<Record<string, SceneHost>>,
+): Overview {
+  const { state = "rolling", ...changes } = deploy;
+  const record = recordIn(state, {
     build: "9b1e0d4",
     previous: "77ac001",
     who: "ana@laptop",
     why: "new checkout",
-    stages: ["fleet"],
-    stage: "fleet",
     limits: { max: 2, budget: 1, soakMs: 5_000 },
-    state: "rolling",
-    awaitingPromotion: false,
-    reason: "",
-    times: { created: ago(600), changed: ago(570) },
-    ...deploy,
-  };
+    times: { created: ago(600), changed: ago(570), ...(isRunning(recordIn(state)) ? {} : { ended: ago(0) }) },
+    ...changes,
+  });
   const wished = record.stage === "canary" ? "canary" : "enabled";
   const wish = { build: record.build, deploy: id };
   const wishes = {
@@ -44,7 +46,14 @@ export function scene(deploy: Partial<DeployRecord>, hosts: Readonly<Record<stri
   const statuses = new Map(
     names.flatMap(([host, { status }]) => (status === undefined ? [] : [[host, statusOf(status)] as const])),
   );
-  const agent: AgentRecord = { version: "0.1.0", bootId: "b", statusAddress: null, pid: 1, since: ago(86_400) };
+  const agent: AgentRecord = {
+    version: "0.1.0",
+    bootId: "b",
+    statusAddress: null,
+    pid: 1,
+    since: ago(86_400),
+    speaks: 1,
+  };
   const agents = new Map(names.filter(([, host]) => host.connected !== false).map(([host]) => [host, agent]));
   const gate: Gate = {
     slots: Object.fromEntries(
@@ -136,7 +145,7 @@ export const scenes = {
     ),
   canary: () =>
     scene(
-      { state: "canary", stage: "canary", stages: ["canary", "fleet"], awaitingPromotion: true },
+      { state: "awaiting promotion" },
       {
         "web-01": { role: "canary", status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
         "web-02": { status: { step: "serving", wish: { build: "77ac001", deploy: "20260630-100000-00ff" } } },
@@ -156,7 +165,7 @@ export const scenes = {
       {
         state: "rolled back",
         reason: "checkout fails",
-        rollback: { who: "ana@laptop", why: "checkout fails", time: ago(200), from: "done" },
+        rollback: { who: "ana@laptop", why: "checkout fails", time: ago(200), from: "done", to: "77ac001" },
         times: { created: ago(600), changed: ago(60), ended: ago(60) },
       },
       { "web-01": { status: { step: "serving", wish: { build: "77ac001", deploy: id } } } },

@@ -44,6 +44,7 @@ export function startCtl(argv: readonly string[], terminal: Terminal = {}): Runn
     clock: systemClock,
     now: terminal.now ?? (() => noon),
     user: terminal.user ?? "ana@laptop",
+    version: "0.1.0",
   }).then((code) => ({ code, stdout: out.join(""), stderr: err.join("") }));
   return {
     finished,

@@ -66,6 +66,7 @@ test("colours are for terminals that did not say no", () => {
     clock: systemClock,
     now: () => noon,
     user: "ana",
+    version: "0.1.0",
   };
   const coloured = (env: Record<string, string>, stdoutIsTerminal: boolean): boolean =>
     paintFor({ ...process, env, stdoutIsTerminal }).bad("x") !== "x";

@@ -1,3 +1,4 @@
+import { halted, moved, promoted, started, turnedRound } from "../../src/core/deploy.ts";
 import { isRunning, buildWanted } from "../../src/core/deploy_state.ts";
 import {
   emptyGate,
@@ -10,7 +11,8 @@ import {
 } from "../../src/core/gate.ts";
 import { conduct, type RolloutAction } from "../../src/core/rollout.ts";
 import { targetFor, type Wishes } from "../../src/core/targets.ts";
-import type { DeployRecord, Gate, HostRecord, HostStatus, HostStep } from "../../src/schema/znodes.ts";
+import type { DeployRecord } from "../../src/schema/deploy_record.ts";
+import type { Gate, HostRecord, HostStatus, HostStep } from "../../src/schema/znodes.ts";
 
 /** What a build does on a host: it comes up, the host takes itself back, it stays sick, or the machine dies of it. */
 export type Fate = "good" | "goes back" | "sick" | "dies";
@@ -50,6 +52,7 @@ interface Conductor {
 }
 
 const SINCE = "2026-01-01T00:00:00.000Z";
+const NOW = new Date(SINCE);
 const LOST_AFTER_MS = 100;
 
 /** A fleet, its tree, and two conductors that act on whatever they have read last. Throws when an invariant breaks. */
@@ -96,21 +99,17 @@ export class FleetModel {
   /** False where deployd would refuse it: one deploy at a time. */
   deploy(build: string, stage: "canary" | "fleet"): boolean {
     const { latest } = this;
-    if (latest !== undefined && isRunning(latest.record.state)) return false;
+    if (latest !== undefined && isRunning(latest.record)) return false;
     const id = `d${this.tree.deploys.size}`;
-    const record: DeployRecord = {
+    const record = started({
       build,
       previous: this.tree.wishes.enabled?.build ?? null,
       who: "",
       why: "",
       stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
-      stage,
       limits: { max: this.#max, budget: this.#budget, soakMs: 0 },
-      state: "preparing",
-      awaitingPromotion: false,
-      reason: "",
-      times: { created: SINCE, changed: SINCE },
-    };
+      now: NOW,
+    });
     const node: DeployNode = { id, record, recordVersion: 0, gate: emptyGate, gateVersion: 0 };
     this.#change({
       deploysVersion: this.tree.deploysVersion + 1,
@@ -122,8 +121,8 @@ export class FleetModel {
 
   promote(): boolean {
     const { latest } = this;
-    if (latest === undefined || !latest.record.awaitingPromotion) return false;
-    this.#setRecord(latest.id, { stage: "fleet", state: "rolling", awaitingPromotion: false });
+    if (latest === undefined || latest.record.state !== "awaiting promotion") return false;
+    this.#setRecord(latest.id, promoted(latest.record, { who: "", why: "", now: NOW }));
     this.#wish("fleet", { build: latest.record.build, deploy: latest.id });
     return true;
   }
@@ -133,7 +132,7 @@ export class FleetModel {
     if (latest === undefined || latest.record.previous === null || latest.record.previous === latest.record.build)
       return false;
     if (latest.record.state === "rolling back" || latest.record.state === "rolled back") return false;
-    this.#setRecord(latest.id, { state: "rolling back", awaitingPromotion: false });
+    this.#setRecord(latest.id, turnedRound(latest.record, { who: "", why: "", now: NOW }));
     this.#wish(latest.record.stage, { build: latest.record.previous, deploy: latest.id });
     return true;
   }
@@ -219,6 +218,7 @@ export class FleetModel {
       deploys: [...tree.deploys.values()],
       hosts: tree.hosts,
       status: new Map([...tree.statuses].map(([name, { status }]) => [name, status])),
+      unreadable: { wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() },
       alive: tree.alive,
       missingSince: conductor.missingSince,
       nowMs: this.nowMs,
@@ -251,7 +251,7 @@ export class FleetModel {
       }
       case "lose":
         if (now.gate.slots[action.host] !== undefined)
-          this.#fail(action.deploy, action.host, buildWanted(now.record) ?? now.record.build, false);
+          this.#fail(action.deploy, action.host, buildWanted(now.record), false);
         return;
       case "reclaim":
         if (now.gate.slots[action.host]?.attempt === read.gate.slots[action.host]?.attempt)
@@ -261,11 +261,7 @@ export class FleetModel {
         this.#setGate(action.deploy, withHealthy(now.gate, action.host));
         return;
       case "move":
-        if (now.recordVersion === read.recordVersion)
-          this.#setRecord(action.deploy, { state: action.to, awaitingPromotion: false });
-        return;
-      case "await-promotion":
-        if (now.recordVersion === read.recordVersion) this.#setRecord(action.deploy, { awaitingPromotion: true });
+        if (now.recordVersion === read.recordVersion) this.#setRecord(action.deploy, moved(now.record, action, NOW));
         return;
     }
   }
@@ -300,9 +296,9 @@ export class FleetModel {
     if (node === undefined) return;
     const gate = withFailure(node.gate, host, { reason: "", build, healthy, since: SINCE });
     this.#setGate(deploy, gate);
-    const counts = isRunning(node.record.state) && build === buildWanted(node.record);
+    const counts = isRunning(node.record) && build === buildWanted(node.record);
     if (counts && failuresOf(gate, build).length > node.record.limits.budget)
-      this.#setRecord(deploy, { state: "halted", awaitingPromotion: false });
+      this.#setRecord(deploy, halted(node.record, "", NOW));
   }
 
   #publish(host: Host): void {
@@ -337,10 +333,10 @@ export class FleetModel {
     this.#change({ wishes: stage === "fleet" ? { enabled: wish, canary: null } : { enabled, canary: wish } });
   }
 
-  #setRecord(id: string, changes: Partial<DeployRecord>): void {
+  #setRecord(id: string, record: DeployRecord): void {
     const node = this.tree.deploys.get(id);
     if (node === undefined) return;
-    const next = { ...node, record: { ...node.record, ...changes }, recordVersion: node.recordVersion + 1 };
+    const next = { ...node, record, recordVersion: node.recordVersion + 1 };
     this.#change({ deploys: new Map([...this.tree.deploys, [id, next]]) });
   }
 

@@ -124,7 +124,7 @@ test("no more than max hosts are out, whatever dies, lags and fails, and a good 
       settle(model);
       if (model.promote()) settle(model);
       // A deploy that waits for capacity which sick hosts keep is ended by a person.
-      if (model.latest !== undefined && isRunning(model.latest.record.state)) {
+      if (model.latest !== undefined && isRunning(model.latest.record)) {
         model.rollBack();
         settle(model);
       }

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { buildId, deployId, digest, hostName, serviceName } from "../../src/schema/names.ts";
 import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
 import { manifestSchema } from "../../src/schema/manifest.ts";
-import { deployRecordSchema, wishSchema } from "../../src/schema/znodes.ts";
+import { deployRecordSchema } from "../../src/schema/deploy_record.ts";
+import { wishSchema } from "../../src/schema/znodes.ts";
 
 function problems(schema: z.ZodType, input: unknown): string[] {
   const parsed = parse(schema, input);
@@ -120,10 +121,27 @@ test("a deploy's record of a newer deployd is carried along whole", () => {
     stage: "fleet",
     limits: { max: 1, budget: 0, soakMs: 0, zoneMax: 2 },
     state: "rolling",
-    awaitingPromotion: false,
-    reason: "",
     times: { created: "2026-01-01T00:00:00.000Z", changed: "2026-01-01T00:00:00.000Z", paused: "x" },
     analysis: { x: 1 },
   };
   expect(deployRecordSchema.parse(record)).toEqual(record as ReturnType<typeof deployRecordSchema.parse>);
+});
+
+test.each([
+  ["one that ended without saying when", { state: "done" }, '"times.ended"'],
+  ["one that goes back without saying where", { state: "rolling back" }, '"rollback"'],
+  ["one on canary hosts and in the fleet at once", { state: "canary" }, '"stage"'],
+  ["one in a state of a newer deployd", { state: "paused" }, "this deployd knows no such state"],
+])("a deploy's record that contradicts itself cannot be read: %s", (_what, changes, problem) => {
+  const time = "2026-01-01T00:00:00.000Z";
+  const record = { build: "v2", previous: "v1", who: "", why: "", stages: ["fleet"], stage: "fleet" };
+  const limits = { max: 1, budget: 0, soakMs: 0 };
+  const found = problems(deployRecordSchema, {
+    ...record,
+    limits,
+    times: { created: time, changed: time },
+    ...changes,
+  });
+  expect(found).toHaveLength(1);
+  expect(found.join()).toContain(problem);
 });

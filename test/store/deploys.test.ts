@@ -101,7 +101,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.deploy("d1", "v1", "canary");
     expect(await wishes()).toEqual({ enabled: null, canary: { build: "v1", deploy: "d1" } });
     expect(await codeOf(promote(site.zk, change))).toBe("deploy-running");
-    await site.state("d1", "canary", true);
+    await site.state("d1", "awaiting promotion");
     expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
     expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
     expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d1" }, canary: null });
@@ -135,7 +135,7 @@ describe.each(servers)("with %s", (_name, start) => {
     const fleet = { build: "v1", deploy: "d1" };
     expect(await wishes()).toEqual({ enabled: fleet, canary: { build: "v1", deploy: "d2" } });
     const deploy = await readDeploy(site.zk, "web", "d2");
-    await moveDeploy(site.zk, "web", deploy, { state: "rolled back", awaitingPromotion: false, reason: "" }, NOW);
+    await moveDeploy(site.zk, "web", deploy, { to: "rolled back" }, NOW);
     expect(await wishes()).toEqual({ enabled: fleet, canary: null });
   });
 
@@ -154,7 +154,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.deploy("d1", "v1");
     await site.state("d1", "done");
     await site.deploy("d2", "v2", "canary");
-    await site.state("d2", "canary", true);
+    await site.state("d2", "awaiting promotion");
     await Promise.allSettled([promote(site.zk, change), rollBack(site.other, change)]);
     const { record } = await readDeploy(site.zk, "web", "d2");
     const wish = (await wishes()) as { enabled: { build: string } };

@@ -1,12 +1,14 @@
 import { addBuild } from "../../src/store/builds.ts";
 import { readGate, type GateRead } from "../../src/store/gate.ts";
 import { type GrantBasis } from "../../src/store/grants.ts";
-import { agentPath, agentsPath, deploysPath, statusPath } from "../../src/store/paths.ts";
+import { agentPath, agentsPath, deployPath, deploysPath, statusPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
-import type { DeployRecord, HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
+import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
+import type { HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
+import { recordIn } from "../support/deploy_records.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 
@@ -58,11 +60,11 @@ export class Site implements AsyncDisposable {
     return (await startDeploy(this.zk, request)).record;
   }
 
-  /** Puts a deploy into a state, as a conductor would have. */
-  async state(id: string, state: DeployRecord["state"], awaitingPromotion = false): Promise<void> {
-    const { record } = await this.gate(id);
-    const path = `${deploysPath("web")}/${id}`;
-    await this.zk.set(path, encode({ ...record, state, awaitingPromotion }));
+  /** Puts a deploy into a state, as a conductor would have, whatever was before. */
+  async state(id: string, state: DeployState): Promise<void> {
+    const { build, previous, who, why, stages, limits } = (await this.gate(id)).record;
+    const record = recordIn(state, { build, previous, who, why, stages, limits });
+    await this.zk.set(deployPath("web", id), encode(record));
   }
 
   async gate(id: string): Promise<GateRead> {

@@ -2,16 +2,26 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { emptyGate } from "../../src/core/gate.ts";
 import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
-import { canaryPath, deployPath, deploysPath, enabledPath, hostPath, statusPath } from "../../src/store/paths.ts";
+import {
+  canaryPath,
+  deployPath,
+  deploysPath,
+  enabledPath,
+  gatePath,
+  hostPath,
+  statusPath,
+} from "../../src/store/paths.ts";
+import { readOverview } from "../../src/store/overview.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
 import { encode } from "../../src/store/records.ts";
-import { setRole } from "../../src/store/registry.ts";
+import { readHosts, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
+import { knownFormat } from "../support/format.ts";
 import { startProxy, type FaultProxy } from "../support/proxy.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site, statusOf } from "./site.ts";
@@ -24,6 +34,7 @@ function follow(session: Session, service: string, host: string) {
   const running = followWish(
     {
       session,
+      format: knownFormat,
       service,
       host,
       clock: { ...systemClock, now: () => NOW.getTime() },
@@ -169,11 +180,72 @@ describe.each(servers)("with %s", (_name, start) => {
     const mirror = new ServiceMirror("web");
     await mirror.refresh(site.zk);
     expect([...mirror.statuses.keys()]).toEqual(["b"]);
-    expect([...mirror.problems.keys()].toSorted()).toEqual([deployPath("web", "d1"), statusPath("web", "a")]);
+    expect(mirror.unreadable).toMatchObject({ deploys: new Set(["d1"]), statuses: new Set(["a"]) });
+    expect(mirror.problems.join()).toContain(deployPath("web", "d1"));
+    expect(mirror.problems.join()).toContain(statusPath("web", "a"));
     await site.zk.set(statusPath("web", "a"), encode(statusOf()));
     mirror.mark(statusPath("web", "a"));
     await mirror.refresh(site.zk);
-    expect([...mirror.problems.keys()]).toEqual([deployPath("web", "d1")]);
+    expect(mirror.unreadable).toMatchObject({ deploys: new Set(["d1"]), statuses: new Set() });
+    expect(mirror.problems).toHaveLength(1);
+  });
+
+  test.each([
+    ["a deploy's record that is empty", (at: Site) => at.zk.set(deployPath("web", "d1"), "")],
+    ["a gate that is damaged", (at: Site) => at.zk.set(gatePath("web", "d1"), '{"slots": 7}')],
+    ["a gate that is empty", (at: Site) => at.zk.set(gatePath("web", "d1"), "")],
+    ["a gate that is gone", (at: Site) => at.zk.delete(gatePath("web", "d1"))],
+  ])("%s is not taken for a deploy that holds nobody", async (_what, spoil) => {
+    await site.deploy("d1", "v1");
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    expect(mirror.unreadable.deploys).toEqual(new Set());
+    await spoil(site);
+    mirror.mark(gatePath("web", "d1"));
+    await mirror.refresh(site.zk);
+    expect([...mirror.deploys.keys()]).toEqual([]);
+    expect(mirror.unreadable.deploys).toEqual(new Set(["d1"]));
+  });
+
+  test("what could not be read and is gone stands in nobody's way any more", async () => {
+    await site.host("a");
+    await site.zk.set(hostPath("web", "a"), "{");
+    await site.zk.set(statusPath("web", "a"), "{");
+    await site.zk.set(enabledPath("web"), "{");
+    await site.zk.create(deployPath("web", "d1"), "{");
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    const all = { wishes: true, deploys: new Set(["d1"]), hosts: new Set(["a"]), statuses: new Set(["a"]) };
+    expect(mirror.unreadable).toEqual(all);
+    expect(mirror.problems).toHaveLength(4);
+    for (const path of [hostPath("web", "a"), statusPath("web", "a"), deployPath("web", "d1")])
+      await site.zk.delete(path);
+    await site.zk.set(enabledPath("web"), "");
+    mirror.markAll();
+    await mirror.refresh(site.zk);
+    expect(mirror.unreadable).toEqual({ wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() });
+    expect(mirror.problems).toEqual([]);
+  });
+
+  test("a host that somebody registered by hand without saying more is a fleet host", async () => {
+    await site.zk.create(hostPath("web", "a"), "");
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    expect(mirror.hosts.get("a")).toEqual({ role: "fleet" });
+    expect((await readHosts(site.zk, "web")).get("a")).toEqual({ role: "fleet" });
+  });
+
+  test("an older deploy that cannot be read is told as what stands in the way of every grant", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+    await site.zk.set(gatePath("web", "d1"), "{");
+    const { problems, deploy } = await readOverview(site.zk, "web");
+    expect(deploy?.id).toBe("d2");
+    expect(problems).toHaveLength(2);
+    expect(problems[0]).toContain("no slot is granted while deploy d1 cannot be read");
+    expect(problems[1]).toContain(gatePath("web", "d1"));
   });
 
   test("old deploys go with all that hangs on them, wished and unsettled ones stay", async () => {
@@ -251,7 +323,7 @@ describe("over a connection that breaks", () => {
 
   test("statuses that follow each other fast become few writes, and the last one is there", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a", systemClock);
+    const publisher = new StatusPublisher(session, "web", "a", knownFormat, systemClock);
     const running = publisher.run(stop.signal);
     const before = await version();
     for (let attempt = 0; attempt < 200; attempt++) {
@@ -270,7 +342,7 @@ describe("over a connection that breaks", () => {
 
   test("of what was published while ZooKeeper was away only the newest is written", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a", systemClock);
+    const publisher = new StatusPublisher(session, "web", "a", knownFormat, systemClock);
     const running = publisher.run(stop.signal);
     proxy.refuse();
     const before = await version();
@@ -286,7 +358,7 @@ describe("over a connection that breaks", () => {
 
   test("a new session says the status again", async () => {
     const stop = new AbortController();
-    const publisher = new StatusPublisher(session, "web", "a", systemClock);
+    const publisher = new StatusPublisher(session, "web", "a", knownFormat, systemClock);
     const running = publisher.run(stop.signal);
     publisher.publish(statusOf({ attempt: 7 }));
     await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 7 })));

@@ -1,4 +1,5 @@
 import { buildCommand } from "@stricli/core";
+import { endedAt, reasonOf } from "../../core/deploy_state.ts";
 import { listDeploys } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
@@ -44,8 +45,8 @@ export const history = buildCommand({
     const { paint } = output;
     const rows = deploys.map(({ id, record }) => {
       const { glyph, word } = stateText(record, paint);
-      const tookMs = secondsBetween(record.times.created, record.times.ended ?? now) * 1000;
-      const said = [record.why, record.reason].filter((text) => text !== "").map(oneLine);
+      const tookMs = secondsBetween(record.times.created, endedAt(record) ?? now) * 1000;
+      const said = [record.why, reasonOf(record)].filter((text) => text !== "").map(oneLine);
       return [
         id,
         paint.bold(record.build),

@@ -1,0 +1,160 @@
+import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
+import { reasonOf } from "./deploy_state.ts";
+import { DeployError } from "./errors.ts";
+
+/*
+ * Every change to a deploy's record. Each takes the record as it stands and returns the one that follows; what stands in
+ * it besides, fields of a newer deployd too, is carried along.
+ */
+
+type DeployIn<S extends DeployState> = Extract<DeployRecord, { state: S }>;
+
+/** Who decided something, and why. */
+export interface Decision {
+  readonly who: string;
+  readonly why: string;
+  readonly now: Date;
+}
+
+export type DeployPlan = Decision & Pick<DeployRecord, "build" | "previous" | "stages" | "limits">;
+
+/** The states that each transition may begin in. */
+const origins = {
+  "under way": ["preparing"],
+  proven: ["canary"],
+  promoted: ["awaiting promotion"],
+  done: ["rolling"],
+  "turned round": ["preparing", "canary", "awaiting promotion", "rolling", "done", "halted", "aborted"],
+  "rolled back": ["rolling back"],
+  halted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
+  aborted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
+} as const satisfies Readonly<Record<string, readonly DeployState[]>>;
+
+type Transition = keyof typeof origins;
+
+/** The record, known to be in a state that the transition may begin in. Any other is a mistake of the caller's. */
+function origin<T extends Transition>(record: DeployRecord, transition: T): DeployIn<(typeof origins)[T][number]> {
+  const legal: readonly DeployState[] = origins[transition];
+  if (legal.includes(record.state)) return record as DeployIn<(typeof origins)[T][number]>;
+  throw illegal(record, transition, `only one that is ${legal.join(", ")} can be`);
+}
+
+function illegal({ build, state }: DeployRecord, transition: Transition, why: string): DeployError {
+  return new DeployError(`Cannot make the deploy of "${build}" ${transition}: it is ${state}; ${why}.`, {
+    code: "internal",
+    hint: "This is a mistake in deployd: please report it with what led to it.",
+  });
+}
+
+export function started({ build, previous, who, why, stages, limits, now }: DeployPlan): DeployIn<"preparing"> {
+  const time = now.toISOString();
+  return {
+    build,
+    previous,
+    who,
+    why,
+    stages,
+    stage: stages[0] ?? "fleet",
+    limits,
+    state: "preparing",
+    times: { created: time, changed: time },
+  };
+}
+
+/** The first host moves, or has nothing to move for. */
+export function underWay(record: DeployRecord, now: Date): DeployIn<"canary" | "rolling"> {
+  const from = origin(record, "under way");
+  const times = changed(from.times, now);
+  return from.stage === "canary"
+    ? { ...from, stage: "canary", state: "canary", times }
+    : { ...from, stage: "fleet", state: "rolling", times };
+}
+
+/** Every canary host serves the build; a person has to decide. */
+export function proven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
+  const from = origin(record, "proven");
+  return { ...from, state: "awaiting promotion", times: changed(from.times, now) };
+}
+
+/** A person takes it from the canary hosts to the fleet. */
+export function promoted(record: DeployRecord, { who, why, now }: Decision): DeployIn<"rolling"> {
+  const from = origin(record, "promoted");
+  return {
+    ...from,
+    stage: "fleet",
+    state: "rolling",
+    promoted: { who, why, time: now.toISOString() },
+    times: changed(from.times, now),
+  };
+}
+
+/** Every host that can be reached serves the build, or has failed within the budget. */
+export function done(record: DeployRecord, now: Date): DeployIn<"done"> {
+  const from = origin(record, "done");
+  return { ...from, state: "done", times: over(from.times, now) };
+}
+
+/** A person takes its hosts back to the build before, whatever has become of it. */
+export function turnedRound(record: DeployRecord, { who, why, now }: Decision): DeployIn<"rolling back"> {
+  const from = origin(record, "turned round");
+  const to = from.previous;
+  if (to === null || to === from.build) throw illegal(record, "turned round", "it has no build to go back to");
+  const { created, ended: _, ...others } = from.times;
+  return {
+    ...from,
+    state: "rolling back",
+    reason: why === "" ? reasonOf(record) : why,
+    rollback: { who, why, time: now.toISOString(), from: from.state, to },
+    times: changed({ ...others, created }, now),
+  };
+}
+
+/** Every host that can be reached serves the build before. */
+export function rolledBack(record: DeployRecord, now: Date): DeployIn<"rolled back"> {
+  const from = origin(record, "rolled back");
+  return { ...from, state: "rolled back", times: over(from.times, now) };
+}
+
+/** It grants nothing more until a person decides. */
+export function halted(record: DeployRecord, reason: string, now: Date): DeployIn<"halted"> {
+  const from = origin(record, "halted");
+  return { ...from, state: "halted", reason, times: over(from.times, now) };
+}
+
+/** Something newer has taken its hosts over before it was done. */
+export function aborted(record: DeployRecord, reason: string, now: Date): DeployIn<"aborted"> {
+  const from = origin(record, "aborted");
+  return { ...from, state: "aborted", reason, times: over(from.times, now) };
+}
+
+/** What the conductor does to a deploy, from what it sees of its hosts. */
+export type DeployMove =
+  { readonly to: "under way" | "proven" | "done" | "rolled back" } | { readonly to: "halted"; readonly reason: string };
+
+export function moved(record: DeployRecord, move: DeployMove, now: Date): DeployRecord {
+  switch (move.to) {
+    case "under way":
+      return underWay(record, now);
+    case "proven":
+      return proven(record, now);
+    case "done":
+      return done(record, now);
+    case "rolled back":
+      return rolledBack(record, now);
+    case "halted":
+      return halted(record, move.reason, now);
+  }
+}
+
+type Times = RunningTimes & Record<string, unknown>;
+interface RunningTimes {
+  readonly created: string;
+}
+
+function changed(times: Times, now: Date) {
+  return { ...times, changed: now.toISOString() };
+}
+
+function over(times: Times, now: Date) {
+  return { ...changed(times, now), ended: now.toISOString() };
+}

@@ -1,0 +1,37 @@
+import { DeployError } from "./errors.ts";
+import type { AgentRecord } from "../schema/znodes.ts";
+
+/** The newest format of the tree in ZooKeeper that this deployd understands; it is the one in which it makes a tree. */
+export const SPEAKS = 1;
+
+/** The refusal of a tree that a newer deployd made; null where this one understands it. */
+export function formatProblem(format: number, version: string): DeployError | null {
+  if (format <= SPEAKS) return null;
+  return new DeployError(
+    `Cannot work with the tree in ZooKeeper: it has format ${format}, and this deployd ${version} speaks no newer one than ${SPEAKS}.`,
+    {
+      code: "format-unknown",
+      hint: "Put a newer deployd in its place, or point it at another tree. It has changed nothing, and what runs goes on running.",
+    },
+  );
+}
+
+/**
+ * Every writer that raises the format asks this first: an agent that does not understand the new one would stand still.
+ *
+ * @param agents those that are connected
+ * @throws DeployError `conflict` naming the agents that speak less
+ */
+export function assertAllSpeak(
+  format: number,
+  agents: ReadonlyMap<string, Pick<AgentRecord, "speaks" | "version">>,
+): void {
+  const behind = [...agents].filter(([, { speaks }]) => speaks < format).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  if (behind.length === 0) return;
+  const named = behind.slice(0, 5).map(([host, { version, speaks }]) => `${host} (${version}, speaks ${speaks})`);
+  const more = behind.length > named.length ? ` and ${behind.length - named.length} more` : "";
+  throw new DeployError(
+    `Cannot raise the format of the tree to ${format}: not every agent understands it: ${named.join(", ")}${more}.`,
+    { code: "conflict", hint: "Upgrade these agents first; the tree stays as it is until then." },
+  );
+}

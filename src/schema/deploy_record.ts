@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { buildId, timestamp } from "./names.ts";
+import { byWhom } from "./znodes.ts";
+
+export const deployStateSchema = z.enum([
+  "preparing",
+  "canary",
+  "awaiting promotion",
+  "rolling",
+  "done",
+  "halted",
+  "aborted",
+  "rolling back",
+  "rolled back",
+]);
+export type DeployState = z.output<typeof deployStateSchema>;
+
+const stageSchema = z.enum(["canary", "fleet"]);
+
+/** What a deploy is, whatever has become of it. */
+const deploy = {
+  build: buildId,
+  /** The build to go back to; null for the first deploy of a service. */
+  previous: buildId.nullable(),
+  who: z.string(),
+  why: z.string(),
+  /** What is deployed to, in order. */
+  stages: z.array(stageSchema).min(1),
+  limits: z.looseObject({ max: z.int().min(1), budget: z.int().min(0), soakMs: z.int().min(0) }),
+};
+
+const onCanaries = { stage: z.literal("canary") };
+const onFleet = { stage: z.literal("fleet"), promoted: byWhom.optional() };
+/** Where the deploy is, or was when it ended. */
+const onEither = { stage: stageSchema, promoted: byWhom.optional() };
+
+const underWay = { times: z.looseObject({ created: timestamp, changed: timestamp }) };
+const ended = { times: z.looseObject({ created: timestamp, changed: timestamp, ended: timestamp }) };
+
+/** The first failure of a halted deploy, or what a person gave as the reason. */
+const because = { reason: z.string().default("") };
+
+/** That it was turned round: who decided it, in which state it was then, and the build that it goes back to. */
+const wayBackSchema = byWhom.extend({ from: deployStateSchema, to: buildId });
+export type WayBack = z.output<typeof wayBackSchema>;
+
+/** `services/<service>/deploys/<id>`. Each state carries what is known in it; `core/deploy.ts` alone goes from one to another. */
+export const deployRecordSchema = z.discriminatedUnion(
+  "state",
+  [
+    z.looseObject({ ...deploy, ...onEither, ...underWay, state: z.literal("preparing") }),
+    z.looseObject({ ...deploy, ...onCanaries, ...underWay, state: z.literal("canary") }),
+    /** Every canary host serves the build, and a person has to decide. */
+    z.looseObject({ ...deploy, ...onCanaries, ...underWay, state: z.literal("awaiting promotion") }),
+    z.looseObject({ ...deploy, ...onFleet, ...underWay, state: z.literal("rolling") }),
+    z.looseObject({ ...deploy, ...onFleet, ...ended, state: z.literal("done") }),
+    z.looseObject({
+      ...deploy,
+      ...onEither,
+      ...ended,
+      ...because,
+      state: z.literal("halted"),
+      rollback: wayBackSchema.optional(),
+    }),
+    z.looseObject({
+      ...deploy,
+      ...onEither,
+      ...ended,
+      ...because,
+      state: z.literal("aborted"),
+      rollback: wayBackSchema.optional(),
+    }),
+    z.looseObject({
+      ...deploy,
+      ...onEither,
+      ...underWay,
+      ...because,
+      state: z.literal("rolling back"),
+      rollback: wayBackSchema,
+    }),
+    z.looseObject({
+      ...deploy,
+      ...onEither,
+      ...ended,
+      ...because,
+      state: z.literal("rolled back"),
+      rollback: wayBackSchema,
+    }),
+  ],
+  { error: (issue) => (issue.code === "invalid_union" ? "this deployd knows no such state" : undefined) },
+);
+export type DeployRecord = z.output<typeof deployRecordSchema>;

@@ -1,0 +1,157 @@
+import { formatProblem, SPEAKS } from "../core/format.ts";
+import { isDeployError, type DeployError } from "../core/errors.ts";
+import { treeRecordSchema } from "../schema/znodes.ts";
+import { Bell } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import type { Session } from "../zookeeper/session.ts";
+import { attempting } from "./errors.ts";
+import { rootPath } from "./paths.ts";
+import { encode, readRecord, readSlot, type ReadOptions } from "./records.ts";
+
+/** A tree whose root says nothing was made by hand, or is not made yet: it has the first format. */
+async function readFormat(zk: ZooKeeper, options: ReadOptions = {}): Promise<number> {
+  return (await readRecord(zk, rootPath, treeRecordSchema, options))?.value.format ?? 1;
+}
+
+/**
+ * For whoever looks at the tree once: refuses one that a newer deployd made.
+ *
+ * @throws DeployError `format-unknown`
+ */
+export async function assertFormat(zk: ZooKeeper, version: string): Promise<void> {
+  const problem = await attempting("Cannot read the format of the tree", async () =>
+    formatProblem(await readFormat(zk), version),
+  );
+  if (problem !== null) throw problem;
+}
+
+/** Says at the root of a tree which format it has, where nothing says so yet. */
+export async function stampFormat(zk: ZooKeeper): Promise<void> {
+  const root = await readSlot(zk, rootPath, treeRecordSchema);
+  if (root === null || root.value !== null) return;
+  try {
+    await zk.set(rootPath, encode({ format: SPEAKS }), root.version);
+  } catch (error) {
+    // Somebody else was faster; what he has written stands.
+    if (!isZooKeeperError(error, "BAD_VERSION")) throw error;
+  }
+}
+
+const LOOK_AGAIN_MS = 1_000;
+
+type FormatState =
+  | { readonly kind: "unread" }
+  | { readonly kind: "known"; readonly epoch: number }
+  | { readonly kind: "refused"; readonly problem: DeployError };
+
+/** Whether whoever works with the tree for longer than a moment may do so now. */
+export interface FormatGate {
+  /** False also before the format was read in this session: the tree may be another one by now. */
+  readonly isKnown: boolean;
+  /** Why the tree is left alone; null where nothing is wrong, or nothing was read yet. */
+  readonly problem: DeployError | null;
+  /** Calls `listener` when either may have changed; returns what stops that. */
+  onChange(listener: () => void): () => void;
+  /** Returns when the format is known, or when the signal is aborted. */
+  known(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Follows the tree's format until it is disposed of: one read and one watch for each session. While the format is newer
+ * than what this deployd understands, or cannot be read, nobody who asks here reads or writes anything in the tree.
+ */
+export class TreeFormat implements FormatGate, AsyncDisposable {
+  readonly #session: Session;
+  readonly #version: string;
+  readonly #clock: Clock;
+  readonly #onProblem: (problem: DeployError | null) => void;
+  readonly #listeners = new Set<() => void>();
+  readonly #stop = new AbortController();
+  readonly #following: Promise<void>;
+  #state: FormatState = { kind: "unread" };
+
+  /** @param onProblem told why the tree is left alone, and with null when that is over */
+  constructor(session: Session, version: string, clock: Clock, onProblem: (problem: DeployError | null) => void) {
+    this.#session = session;
+    this.#version = version;
+    this.#clock = clock;
+    this.#onProblem = onProblem;
+    this.#following = this.#follow(this.#stop.signal);
+  }
+
+  get isKnown(): boolean {
+    return this.#state.kind === "known" && this.#state.epoch === this.#session.epoch;
+  }
+
+  get problem(): DeployError | null {
+    return this.#state.kind === "refused" ? this.#state.problem : null;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async known(signal: AbortSignal): Promise<void> {
+    const bell = new Bell(this.#clock);
+    const stop = this.onChange(bell.ring);
+    try {
+      while (!this.isKnown && !signal.aborted) await bell.wait(2 ** 30, signal);
+    } finally {
+      stop();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#following;
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const session = this.#session;
+    const bell = new Bell(this.#clock);
+    const stops = [session.onEpoch(bell.ring), session.onState(bell.ring)];
+    let readIn = 0;
+    const watch = (): void => {
+      readIn = 0;
+      bell.ring();
+    };
+    try {
+      while (!signal.aborted) {
+        const { epoch } = session;
+        let waitMs = 2 ** 30;
+        if (session.state.kind === "connected" && readIn !== epoch) {
+          readIn = epoch;
+          const state = await this.#read(epoch, watch, signal);
+          if (state === null) [readIn, waitMs] = [0, LOOK_AGAIN_MS];
+          else this.#enter(state);
+        }
+        await bell.wait(waitMs, signal);
+      }
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  /** Null when ZooKeeper did not answer. */
+  async #read(epoch: number, watch: () => void, signal: AbortSignal): Promise<FormatState | null> {
+    try {
+      const zk = this.#session.client;
+      // Another server may answer the new session and lag behind: it must not show the tree as it was before.
+      await zk.sync(rootPath, { signal });
+      const problem = formatProblem(await readFormat(zk, { watch, signal }), this.#version);
+      return problem === null ? { kind: "known", epoch } : { kind: "refused", problem };
+    } catch (error) {
+      return isDeployError(error) ? { kind: "refused", problem: error } : null;
+    }
+  }
+
+  #enter(state: FormatState): void {
+    const before = this.problem;
+    this.#state = state;
+    if (before?.message !== this.problem?.message) this.#onProblem(this.problem);
+    for (const listener of this.#listeners) listener();
+  }
+}
