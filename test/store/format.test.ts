@@ -102,15 +102,14 @@ describe("an agent", () => {
 
   test("reads the format anew in every session before it goes by it", async () => {
     await format.known(new AbortController().signal);
+    const knownAtOnce: boolean[] = [];
+    session.onEpoch(() => knownAtOnce.push(format.isKnown));
+    server.expire(session.client.sessionId);
+    await eventually(() => session.epoch === 2 && format.isKnown);
+    expect(knownAtOnce).toEqual([false]);
+    // The watch of the new session works as well.
     await site.zk.set("/", encode({ format: 2 }));
     await eventually(() => format.problem !== null);
-    server.expire(session.client.sessionId);
-    await eventually(() => session.epoch === 2);
-    expect(format.isKnown).toBe(false);
-    await site.zk.set("/", encode({ format: 1 }));
-    await format.known(new AbortController().signal);
-    server.expire(session.client.sessionId);
-    await eventually(() => session.epoch === 3 && format.isKnown);
   });
 
   test("waits for the format no longer than it is asked to", async () => {
