@@ -18,6 +18,7 @@ import { systemClock } from "../../src/support/clock.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { forward, places } from "../core/journals.ts";
 import { eventually } from "../support/eventually.ts";
+import { knownFormat } from "../support/format.ts";
 import { tempDir } from "../support/tempdir.ts";
 
 const nobody = { ready: () => {}, status: () => {}, stopping: () => {}, watchdog: () => {}, watchdogMs: null };
@@ -40,7 +41,7 @@ async function openAgent(root: string) {
     dial: () => Promise.reject(new Error("nobody is there")),
     lookup: async () => [],
   });
-  const publisher = new StatusPublisher(session, "web", "box", systemClock);
+  const publisher = new StatusPublisher(session, "web", "box", knownFormat, systemClock);
   const journal = await JournalFile.open(files, join(root, "state.json"), () => {});
   const said: HostStatus[] = [];
   const state = new ServiceState(
@@ -62,7 +63,7 @@ async function openAgent(root: string) {
   const agent = new ServiceAgent({
     host: new ServiceHost({ machine, files, config, section, root, user: undefined, state, front }),
     state,
-    gate: new GateKeeper(session, "web", "box", publisher, systemClock),
+    gate: new GateKeeper(session, "web", "box", publisher, knownFormat, systemClock),
     heavy: (work) => work(),
     log: () => {},
     onStep: () => {},
