@@ -41,12 +41,14 @@ test("its manifest is one that deployd reads", () => {
     restart: "term",
     install: [{ kind: "works" }, { kind: "fails" }],
     shared: ["data"],
+    drainS: 5,
     check: { namesBuild: true },
   });
   const variables = { PORT: "8001", DEPLOYD_ROOT: "/srv/web", DEPLOYD_INSTANCE: "1", DEPLOYD_BUILD: "v1" };
   const recipe = recipeFrom(parseManifest(build.files.get("deployd.toml") ?? "", "a manifest"), variables);
   expect(recipe.install.steps.map(({ run }) => run)).toEqual(["./svc install 1", "./svc install 2"]);
   expect(recipe.install.shared).toEqual(["data"]);
+  expect(recipe.drain).toMatchObject({ tell: { url: "http://127.0.0.1:8001/drain" }, deadlineMs: 5_000 });
   expect(recipe.restart).toMatchObject({ by: "signal", signal: "TERM", pidFile: "/srv/web/run/1.pid" });
   expect(recipe.check?.probe).toMatchObject({ url: "http://127.0.0.1:8001/health", expectBody: "v1 is well" });
 });

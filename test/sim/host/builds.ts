@@ -26,6 +26,8 @@ export interface BuildPlan {
     /** The answer must name the build. */
     readonly namesBuild?: boolean;
   };
+  /** Told by a POST to let its clients go, and how long they may take. */
+  readonly drainS?: number;
   /** Paths of the release that lie in `shared/`. */
   readonly shared?: readonly string[];
   /** Files besides its manifest and its program, and the characters in each. */
@@ -96,7 +98,7 @@ function filler(random: () => number, chars: number): string {
 }
 
 function manifestText(plan: BuildPlan): string {
-  const { install = [], check = {}, shared = [], restart = "command" } = plan;
+  const { install = [], check = {}, shared = [], restart = "command", drainS } = plan;
   const steps = install.map((_, at) => `"./${PROGRAM_FILE} install ${at + 1}"`);
   const timeout = `timeout_s = ${plan.restartTimeoutS ?? 10}`;
   return [
@@ -110,6 +112,15 @@ function manifestText(plan: BuildPlan): string {
     ...restartLines(restart),
     timeout,
     "",
+    ...(drainS === undefined
+      ? []
+      : [
+          "[drain]",
+          'url = "http://127.0.0.1:${PORT}/drain"',
+          'resume_url = "http://127.0.0.1:${PORT}/resume"',
+          `deadline_s = ${drainS}`,
+          "",
+        ]),
     "[check]",
     'http = "http://127.0.0.1:${PORT}/health"',
     ...(check.namesBuild === true ? ['expect_body = "${DEPLOYD_BUILD} is well"'] : []),

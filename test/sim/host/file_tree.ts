@@ -1,4 +1,4 @@
-import { systemError } from "./system_error.ts";
+import { systemError, type SystemCode } from "./system_error.ts";
 
 interface Times {
   changedAtMs: number;
@@ -37,38 +37,52 @@ export interface Place {
 /** As many links as Linux follows in one path (path_resolution(7)). */
 const MOST_LINKS = 40;
 
+const SLASH = 47;
+
 /** @throws the system's ENOENT, ENOTDIR and ELOOP, for `call` */
 export function find(root: DirectoryNode, path: string, call: string, follow: boolean): Place {
-  let words = wordsOf(path);
+  const found = walk(root, path, follow);
+  if (typeof found === "string") throw systemError(found, call, path);
+  return found;
+}
+
+/** The same, with the system's name of what stands in the way. */
+export function walk(
+  root: DirectoryNode,
+  path: string,
+  follow: boolean,
+): Place | Extract<SystemCode, "ENOENT" | "ENOTDIR" | "ELOOP"> {
   const trail: DirectoryNode[] = [root];
+  let rest = path;
   let links = 0;
-  for (let at = 0; ; at += 1) {
+  for (let at = 0; ;) {
+    while (rest.charCodeAt(at) === SLASH) at += 1;
     const here = trail.at(-1) ?? root;
-    const name = words[at];
-    if (name === undefined) return { parent: here, name: "", node: here };
+    if (at >= rest.length) return { parent: here, name: "", node: here };
+    const slash = rest.indexOf("/", at);
+    const end = slash === -1 ? rest.length : slash;
+    const name = rest.slice(at, end);
+    at = end;
+    if (name === ".") continue;
     if (name === "..") {
       if (trail.length > 1) trail.pop();
       continue;
     }
     const node = here.entries.get(name) ?? null;
-    const isLast = at === words.length - 1;
+    const isLast = end === rest.length;
     if (node?.kind === "link" && (!isLast || follow)) {
       links += 1;
-      if (links > MOST_LINKS) throw systemError("ELOOP", call, path);
+      if (links > MOST_LINKS) return "ELOOP";
       if (node.target.startsWith("/")) trail.length = 1;
-      words = [...wordsOf(node.target), ...words.slice(at + 1)];
-      at = -1;
+      rest = `${node.target}${rest.slice(end)}`;
+      at = 0;
       continue;
     }
     if (isLast) return { parent: here, name, node };
-    if (node === null) throw systemError("ENOENT", call, path);
-    if (node.kind !== "directory") throw systemError("ENOTDIR", call, path);
+    if (node === null) return "ENOENT";
+    if (node.kind !== "directory") return "ENOTDIR";
     trail.push(node);
   }
-}
-
-function wordsOf(path: string): string[] {
-  return path.split("/").filter((word) => word !== "" && word !== ".");
 }
 
 /** Bytes of all files in and below a node. */

@@ -78,7 +78,9 @@ test("clients of an instance that gets no new ones leave one by one", async () =
   expect(before).toBeGreaterThan(0);
   world.pass(60_000);
   expect(await busy()).toBe(before);
+  world.host.front.clings = 1;
   await world.play(traffic.steer([], signal));
+  expect(await busy()).toBeGreaterThan(0);
   world.pass(150_000);
   expect(await busy()).toBe(0);
   expect(await world.play(machine.traffic.openAt(8001))).toBe(0);
@@ -139,4 +141,18 @@ test("the agent's own file is one that it reads", () => {
   const config = agentConfig(agentFile("web-01", "zk:2181", [service]), "agent.toml", {}, "web-01");
   expect(config.services["web"]?.instances).toHaveLength(3);
   expect(config.services["web"]?.traffic).toMatchObject({ by: "nft", port: 8000 });
+});
+
+test("an instance that is told to lets its clients go, and takes that back", async () => {
+  const world = served("told", "none");
+  const { machine } = world.host.newLife();
+  const open = async (): Promise<number> => world.play(machine.traffic.openAt(8001));
+  const before = await open();
+  expect(before).toBeGreaterThan(0);
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/drain", signal))).toBe("");
+  world.pass(5_000);
+  expect(await open()).toBe(0);
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/resume", signal))).toBe("");
+  expect(await open()).toBe(before);
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8009/drain", signal))).toBe("");
 });

@@ -3,8 +3,6 @@ import type { Ground, HostInstance, HostService } from "./ground.ts";
 /** How many clients an instance has at most, and how long the last of them stays once it gets no new ones. */
 const MOST_CLIENTS = 6;
 const LONGEST_STAY_MS = 2_000;
-/** One in so many stays on, long after any deadline. */
-const CLINGS = 0.01;
 const CLINGING_MS = 120_000;
 
 interface Clients {
@@ -20,6 +18,8 @@ interface Clients {
 export class SimFront {
   /** Every change fails, and every question about the back end. */
   isBroken = false;
+  /** How often a client stays on, long after any deadline; from 0 to 1. */
+  clings = 0;
   readonly #ground: Ground;
   /** The instances that get new connections, by service. */
   readonly #rules = new Map<string, ReadonlySet<string>>();
@@ -106,7 +106,7 @@ export class SimFront {
   #departures(pid: number): number[] {
     const { time, chance } = this.#ground;
     return Array.from({ length: this.#clientsOf(pid).steady }, () => {
-      const longestMs = chance.happens(CLINGS) ? CLINGING_MS : LONGEST_STAY_MS;
+      const longestMs = chance.happens(this.clings) ? CLINGING_MS : LONGEST_STAY_MS;
       return time.nowMs + chance.random() * longestMs;
     });
   }

@@ -36,4 +36,6 @@ export interface Ground {
   readonly builds: ReadonlyMap<string, SimBuild>;
   killAgent(): void;
   powerCut(): void;
+  /** For the story of a rehearsal: what happens on the machine beside the effects of its agent. */
+  tell(what: string): void;
 }

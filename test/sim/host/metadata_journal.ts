@@ -44,14 +44,16 @@ export class MetadataJournal {
     this.#operations.splice(0, Math.floor(this.#operations.length * share));
   }
 
-  /** Takes back what did not reach the disk. `survives` says how many of so many did. */
-  cut(nowMs: number, survives: (unsure: number) => number): void {
+  /** Takes back what did not reach the disk. `survives` says how many of so many did. Returns how many did not. */
+  cut(nowMs: number, survives: (unsure: number) => number): number {
     const firm = this.#firm(nowMs);
     const keep = firm + survives(this.#operations.length - firm);
-    for (const { changes } of this.#operations.splice(keep).toReversed()) {
+    const lost = this.#operations.splice(keep);
+    for (const { changes } of lost.toReversed()) {
       for (const { directory, name, before } of changes.toReversed()) put(directory, name, before);
     }
     this.#operations.length = 0;
+    return lost.length;
   }
 
   /** What this name may stand for after a power cut, what it stands for now among it. */

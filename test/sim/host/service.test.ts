@@ -204,3 +204,23 @@ test("a release that lost a byte is known for it", () => {
   pass(1_000);
   expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true, isGenuine: false });
 });
+
+test("what happens beside the agent's effects can be told", () => {
+  const world = stage("story");
+  const { host, service, pass } = world;
+  const story: string[] = [];
+  host.onEvent = (what) => story.push(what);
+  provision(host, service, world.build({ id: "v1", character: { kind: "dies", afterMs: 2_000 } }));
+  pass(3_000);
+  host.newLife();
+  host.powerCut();
+  host.powerOn();
+  expect(story).toEqual([
+    "web@1 (301) starts v1",
+    "web@1 (301) listens, and is well",
+    "web@1 (301) exits with 1",
+    "loses its power: 0 changes of names and what was written to 0 files are lost",
+    "its agent dies by a power-cut",
+    "boots, for the 2. time",
+  ]);
+});

@@ -43,6 +43,10 @@ export class RunningService {
     });
     // A server that reads its files anew goes through current, and shows no release.
     this.process.release = service.restart === "hup" ? null : (release.directory.split("/").at(-1) ?? null);
+    this.#tell(`starts ${release.program.build}`);
+    this.process.onEnd((ending) =>
+      this.#tell(ending.kind === "exited" ? `exits with ${ending.code}` : `is ended by ${ending.signal}`),
+    );
     this.process.onSignal = (signal) => this.#hear(signal);
     this.process.answer = () => this.#answer();
     this.#begin(ground.chance.random() * START_MS);
@@ -76,7 +80,10 @@ export class RunningService {
       case "sickens":
         this.process.after(
           character.afterMs,
-          isStill(() => (this.#state = "ill")),
+          isStill(() => {
+            this.#state = "ill";
+            this.#tell("falls ill");
+          }),
         );
         break;
       case "kills-host":
@@ -99,10 +106,17 @@ export class RunningService {
   #listen(): void {
     const { process, instance } = this;
     const taken = process.port === null && !process.listen(instance.port);
+    if (taken) this.#tell(`finds port ${instance.port} taken`);
     if (taken || !this.#writePid()) return process.end({ kind: "exited", code: 1 });
     if (this.#state === "leaving") return;
     const { kind } = this.#release.program.character;
     this.#state = kind === "ill" || kind === "silent" ? kind : "well";
+    this.#tell(`listens, and is ${this.#state}`);
+  }
+
+  #tell(what: string): void {
+    const { service, instance, process } = this;
+    this.#ground.tell(`${service.name}@${instance.name} (${process.pid}) ${what}`);
   }
 
   #writePid(): boolean {
@@ -137,6 +151,7 @@ export class RunningService {
     const release = directory === null ? null : readRelease(this.#ground, directory);
     if (release === null || this.#state === "leaving") return;
     this.#release = release;
+    this.#tell(`reads ${release.program.build}`);
     this.#begin(0);
   }
 

@@ -1,8 +1,17 @@
 import type { DiskEntry } from "../../../src/machine/disk.ts";
 import type { Chance } from "../chance.ts";
-import { bytesBelow, checkMove, find, type DirectoryNode, type FileNode, type Node, type Place } from "./file_tree.ts";
+import {
+  bytesBelow,
+  checkMove,
+  find,
+  walk,
+  type DirectoryNode,
+  type FileNode,
+  type Node,
+  type Place,
+} from "./file_tree.ts";
 import { MetadataJournal, type NameChange, WRITE_BACK_MS } from "./metadata_journal.ts";
-import { hasCode, systemError } from "./system_error.ts";
+import { systemError } from "./system_error.ts";
 
 export interface SimDiskOptions {
   readonly chance: Chance;
@@ -191,19 +200,23 @@ export class SimDisk {
     this.#journal.flush(share);
   }
 
-  /** What was not flushed is lost, all of it, some of it, or nothing. */
-  powerCut(): void {
+  /** What was not flushed is lost, all of it, some of it, or nothing. Returns that in words. */
+  powerCut(): string {
     const { chance, nowMs } = this.#options;
-    this.#journal.cut(nowMs(), (unsure) => {
+    let files = 0;
+    const names = this.#journal.cut(nowMs(), (unsure) => {
       const luck = chance.random();
       return luck < 0.4 ? 0 : luck < 0.7 ? unsure : chance.between(0, unsure);
     });
     for (const file of this.#dirty) {
+      const written = file.bytes;
       if (file.writtenAtMs > nowMs() - WRITE_BACK_MS) file.bytes = this.#leftOf(file);
+      if (file.bytes !== written) files += 1;
       file.durable = file.bytes;
     }
     this.#dirty.clear();
     this.#usedBytes = bytesBelow(this.#root);
+    return `${names} changes of names and what was written to ${files} files are lost`;
   }
 
   /** What a power cut in this instant may leave of a link: its targets, and null when it may be gone. */
@@ -289,13 +302,11 @@ export class SimDisk {
   }
 
   #placeOrNull(path: string, call: string, follow = false): (Place & { node: Node }) | null {
-    try {
-      const { parent, name, node } = this.#find(path, call, follow);
-      return node === null ? null : { parent, name, node };
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return null;
-      throw error;
-    }
+    const found = walk(this.#root, path, follow);
+    if (found === "ENOENT") return null;
+    if (typeof found === "string") throw systemError(found, call, path);
+    const { parent, name, node } = found;
+    return node === null ? null : { parent, name, node };
   }
 }
 

@@ -55,6 +55,8 @@ export class SimHost {
   plan: DeathPlan = () => null;
   /** Told of each effect before it happens. */
   onEffect: (effect: Effect) => void = () => {};
+  /** Told what happens beside that: services that start and end, power that goes and comes. */
+  onEvent: (what: string) => void = () => {};
   /** Told when an agent has died, and when a machine without one has lost its power. */
   onDeath: (how: DeathKind) => void = () => {};
   /** What the agent that lives answers over HTTP; null when none listens. */
@@ -88,6 +90,7 @@ export class SimHost {
       builds: server.builds,
       killAgent: () => this.killAgent(),
       powerCut: () => this.powerCut(),
+      tell: (what) => this.onEvent(what),
     };
     this.running = new Services(this.ground);
     this.front = new SimFront(this.ground);
@@ -120,6 +123,7 @@ export class SimHost {
     if (this.#power.kind === "on") return;
     this.#boots += 1;
     this.#power = { kind: "on", bootId: `${this.name}-boot-${this.#boots}` };
+    this.onEvent(`boots, for the ${this.#boots}. time`);
     this.processes.boot();
     this.front.boot();
     this.#init.boot();
@@ -131,7 +135,7 @@ export class SimHost {
     this.#power = { kind: "off" };
     this.processes.lose();
     this.running.lose();
-    this.disk.powerCut();
+    this.onEvent(`loses its power: ${this.disk.powerCut()}`);
     this.#die("power-cut");
   }
 
@@ -189,6 +193,7 @@ export class SimHost {
   #die(how: DeathKind): void {
     const incarnation = this.#incarnation;
     this.#incarnation = null;
+    if (incarnation !== null) this.onEvent(`its agent dies by a ${how}`);
     this.#locks.clear();
     this.status = null;
     incarnation?.life.end(how);

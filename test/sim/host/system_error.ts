@@ -19,7 +19,3 @@ export type SystemCode = keyof typeof TEXTS;
 export function systemError(code: SystemCode, call: string, subject: string): Error & { readonly code: SystemCode } {
   return Object.assign(new Error(`${code}: ${TEXTS[code]}, ${call} '${subject}'`), { code, syscall: call });
 }
-
-export function hasCode(error: unknown, code: SystemCode): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
