@@ -32,7 +32,7 @@ function isEntry(entry: unknown): entry is [string, string] {
 export function archiveOf(life: Life, disk: SimDisk): Archive {
   const open = (path: string) =>
     life.look(() => {
-      const found = disk.read(path, true);
+      const found = disk.readWorn(path, true);
       if (found === null) throw systemError("ENOENT", "open", path);
       return found.bytes;
     });

@@ -12,7 +12,7 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
         if (follow && disk.isDirectory(path)) {
           throw new DeployError(`Cannot read "${path}": it is no plain file.`, { code: "internal" });
         }
-        const found = disk.read(path, follow);
+        const found = disk.readWorn(path, follow);
         return found === null ? null : { text: textOf(found.bytes), changedAtMs: found.changedAtMs };
       }),
     createFile: async (path) =>

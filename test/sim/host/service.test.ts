@@ -196,11 +196,15 @@ test.each(["term", "hup"] as const)("an init starts a service that is told by %s
   expect(served(world)).toBe("v2");
 });
 
-test("a release that lost a byte is known for it", () => {
+test("a release that lost a byte is known for it", async () => {
   const world = stage("damage");
-  const { host, service, pass } = world;
-  host.disk.damages = (path) => path.endsWith("/lib/part-1");
+  const { host, service, play, pass } = world;
   provision(host, service, world.build({ id: "v1" }));
+  host.powerCut();
+  host.powerOn();
+  host.disk.truncate(host.disk.open(`${service.root}/releases/v1/lib/part-1`), 10);
+  const { machine } = host.newLife();
+  await play(machine.commands.run(command(world, "v1", "./svc start", leave)));
   pass(1_000);
   expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true, isGenuine: false });
 });

@@ -32,7 +32,7 @@ export class SimDisk {
   /** No byte more fits. */
   full = false;
   readOnly = false;
-  /** Reading these files gives a wrong byte. */
+  /** Reading these files gives an agent a wrong byte. */
   damages: (path: string) => boolean = () => false;
   /** Told of each name that was made, moved here or removed. */
   onName: (path: string) => void = () => {};
@@ -61,7 +61,13 @@ export class SimDisk {
     if (node.kind === "link") throw systemError("ELOOP", "open", path);
     if (node.kind === "directory") throw systemError("EISDIR", "read", path);
     const { bytes, changedAtMs } = node;
-    return { bytes: this.damages(path) ? damaged(bytes) : bytes, changedAtMs };
+    return { bytes, changedAtMs };
+  }
+
+  /** The same as an agent gets it, of a disk that may be worn out. */
+  readWorn(path: string, follow: boolean): { bytes: Uint8Array; changedAtMs: number } | null {
+    const found = this.read(path, follow);
+    return found === null || !this.damages(path) ? found : { ...found, bytes: damaged(found.bytes) };
   }
 
   list(path: string): readonly string[] | null {

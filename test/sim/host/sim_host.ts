@@ -2,6 +2,7 @@ import { DeployError } from "../../../src/core/errors.ts";
 import type { Lock } from "../../../src/machine/lock.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import type { Network } from "../../../src/machine/network.ts";
+import { fileError } from "../../../src/support/file_error.ts";
 import type { Chance } from "../chance.ts";
 import { virtualClock, type VirtualTime, type WallClock } from "../time.ts";
 import { archiveOf } from "./archive.ts";
@@ -210,8 +211,7 @@ export class SimHost {
               code: "already-running",
             });
           }
-          this.disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
-          this.disk.open(path);
+          this.#openLock(path);
           this.#locks.set(path, life);
           const release = async (): Promise<void> => {
             if (this.#locks.get(path) === life) this.#locks.delete(path);
@@ -219,6 +219,15 @@ export class SimHost {
           return { release, [Symbol.asyncDispose]: release };
         }),
     };
+  }
+
+  #openLock(path: string): void {
+    try {
+      this.disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
+      this.disk.open(path);
+    } catch (error) {
+      throw fileError(`Cannot open the lock file "${path}"`, error);
+    }
   }
 
   #network(life: Life): Network {
