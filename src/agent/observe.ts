@@ -22,6 +22,7 @@ export interface Observed {
   readonly files: Files;
   readonly processes: Processes;
   readonly layout: Layout;
+  readonly current: LinkState;
   readonly journal: Journal;
   readonly wanted: { build: string; record: BuildRecord | null } | null;
   /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
@@ -34,10 +35,9 @@ export interface Observed {
 }
 
 export async function observe(observed: Observed): Promise<Observation> {
-  const { files, layout, processes, wanted, startedBy } = observed;
-  const current = await readCurrent(layout, files);
+  const { files, layout, processes, current, wanted, startedBy } = observed;
   const all = await processes.of(layout.root);
-  const instances = await Promise.all(observed.instances.map((name) => observeInstance(name, current, all, observed)));
+  const instances = await Promise.all(observed.instances.map((name) => observeInstance(name, all, observed)));
   const served = servedByAll(instances, current, startedBy);
   const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record, files);
   const spool =
@@ -65,9 +65,8 @@ interface ObservedInstance extends InstanceServed {
 
 async function observeInstance(
   name: string,
-  current: LinkState,
   all: readonly ProcessFact[],
-  { instances, journal, mainPids, uid, processes: table }: Observed,
+  { current, instances, journal, mainPids, uid, processes: table }: Observed,
 ): Promise<ObservedInstance> {
   // By commands only the service's user can have started it; anybody could name an instance in an environment.
   const ours = all.filter((process) => uid === null || process.uid === uid || process.uid === 0);

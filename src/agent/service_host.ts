@@ -1,13 +1,14 @@
 import { batchSize, minAvailable } from "../core/roll.ts";
-import type { Recipe, RestartSpec } from "../core/recipe.ts";
+import { recipeFrom, type Recipe, type RestartSpec } from "../core/recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
-import type { Activation } from "../core/types.ts";
+import type { Activation, LinkState } from "../core/types.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
+import type { Manifest } from "../schema/manifest.ts";
 import type { Machine } from "../machine/machine.ts";
 import { mainPids } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
-import { readRecipe } from "../steps/manifest.ts";
+import { Manifests } from "../steps/manifests.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
 import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
@@ -48,6 +49,7 @@ export class ServiceHost {
   readonly minAvailable: number;
   readonly #user: HostUser | undefined;
   readonly #state: ServiceState;
+  readonly #manifests: Manifests;
   #commands = 0;
 
   constructor({ machine, files, config, section, root, user, state, front }: ServiceHostOptions) {
@@ -64,6 +66,7 @@ export class ServiceHost {
     this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
     this.#user = user;
     this.#state = state;
+    this.#manifests = new Manifests(state.service, this.layout, section, files);
   }
 
   async observe(): Promise<Observation> {
@@ -71,23 +74,18 @@ export class ServiceHost {
     const { target, build: record } = state.snapshot;
     const current = await readCurrent(this.layout, this.files);
     // A supervisor is asked about the build that it was started for.
-    const specs = new Map(
-      await Promise.all(
-        this.instances.map(async (instance): Promise<[string, RestartSpec | null]> => [
-          instance.name,
-          current.kind === "link" ? await this.#restartSpec(current.build, instance) : null,
-        ]),
-      ),
-    );
+    const manifest = current.kind === "link" ? await this.#manifests.read(current.build).catch(() => null) : null;
+    const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, manifest, each)]));
     const observation = await observe({
       files: this.files,
       processes: this.machine.processes,
       layout: this.layout,
+      current,
       journal: state.journal.now,
       wanted: target.kind === "build" ? { build: target.build, record } : null,
       instances: this.instances.map(({ name }) => name),
       uid: [...specs.values()].every((spec) => spec?.by === "command") ? (this.#user?.uid ?? null) : null,
-      mainPids: (name) => this.#mainPids(specs.get(name) ?? null, this.instance(name)),
+      mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;
@@ -119,9 +117,7 @@ export class ServiceHost {
       maxLogBytes: this.config.limits.log_bytes,
       nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,
     };
-    // What concerns all instances still has their variables in its manifest; any of them will do to read it.
-    const variables = variablesOf({ ...command, instance: instance ?? this.instances[0] ?? null });
-    const recipe = () => readRecipe(this.#state.service, build, this.layout, this.section, variables, this.files);
+    const recipe = async () => recipeFrom(await this.#manifests.read(build), this.#variables(command));
     return { command, recipe };
   }
 
@@ -142,20 +138,29 @@ export class ServiceHost {
     };
   }
 
-  /** How a build's instance is restarted; null where nobody can tell. */
-  async #restartSpec(build: string, instance: HostInstance): Promise<RestartSpec | null> {
+  #variables(command: CommandContext): Record<string, string> {
+    // What concerns all instances still has their variables in its manifest; any of them will do to read it.
+    return variablesOf({ ...command, instance: command.instance ?? this.instances[0] ?? null });
+  }
+
+  /** How an instance of the current build is restarted; null where nobody can tell. */
+  #restartSpec(current: LinkState, manifest: Manifest | null, instance: HostInstance): RestartSpec | null {
+    if (current.kind !== "link" || manifest === null) return null;
     try {
-      return (await this.build(build, "", instance).recipe()).restart;
+      return recipeFrom(manifest, this.#variables(this.build(current.build, "", instance).command)).restart;
     } catch {
       return null;
     }
   }
 
   /** Null where the supervisor does not know, or cannot be asked. */
-  async #mainPids(spec: RestartSpec | null, instance: HostInstance): Promise<readonly number[] | null> {
-    const current = await this.current(instance);
-    if (current === null || spec === null || spec.by === "command") return null;
-    const ports = supervisorPortsFor(current.command, this.policy.pidFiles);
+  async #mainPids(
+    current: LinkState,
+    spec: RestartSpec | null,
+    instance: HostInstance,
+  ): Promise<readonly number[] | null> {
+    if (current.kind !== "link" || spec === null || spec.by === "command") return null;
+    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
     return mainPids(spec, ports, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
-import { observe } from "../../../src/agent/observe.ts";
+import { observe, readCurrent } from "../../../src/agent/observe.ts";
 import type { Actual } from "../../../src/core/plan.ts";
 import { recipeFrom } from "../../../src/core/recipe.ts";
 import { emptyJournal } from "../../../src/core/types.ts";
@@ -60,6 +60,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       files,
       processes: machine.processes,
       layout,
+      current: await readCurrent(layout, files),
       journal: emptyJournal,
       wanted: { build: build.id, record },
       instances: service.instances.map(({ name }) => name),
