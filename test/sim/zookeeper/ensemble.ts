@@ -87,7 +87,7 @@ export class Ensemble {
   /** Who leads, and can; null while nobody does. */
   get leader(): Replica | null {
     const { term } = this.#politics;
-    return term !== null && term.quorate && term.leader.state === "up" ? term.leader : null;
+    return term !== null && !term.over && term.quorate && term.leader.state === "up" ? term.leader : null;
   }
 
   /** How a process, or all of a machine's, reaches the servers. */

@@ -167,7 +167,7 @@ export class Replica implements Host {
     if (this.term === null) return null;
     const connection = new ServerConnection(this, end, ip);
     this.#connections.add(connection);
-    this.#applyDue();
+    this.catchUp();
     this.#setTimer();
     return {
       data: (chunk) => connection.received(chunk),
@@ -176,7 +176,7 @@ export class Replica implements Host {
     };
   }
 
-  /** Nobody sees what a server without clients has carried out, so it need not wake for it. */
+  /** Nobody sees what a server without clients has carried out, so it does not wake for that. */
   #setTimer(): void {
     const [first = Infinity] = this.#due;
     if (first >= this.#timerAtMs || this.#connections.size === 0) return;
@@ -186,13 +186,14 @@ export class Replica implements Host {
     time.after(first - time.nowMs, () => {
       if (this.#timerAtMs === first) this.#timerAtMs = Infinity;
       sockets.deliver(() => {
-        this.#applyDue();
+        this.catchUp();
         this.#setTimer();
       });
     });
   }
 
-  #applyDue(): void {
+  /** Carries out what is due. */
+  catchUp(): void {
     const { nowMs } = this.#ensemble.time;
     let count = 0;
     while ((this.#due[count] ?? Infinity) <= nowMs) count += 1;
