@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { chanceOf } from "./chance.ts";
 import { Network } from "./network.ts";
-import type { End, Sockets } from "./sockets.ts";
+import type { Sockets } from "./sockets.ts";
+import type { End } from "./stream.ts";
 import { VirtualTime } from "./time.ts";
 
 interface Side {
@@ -80,6 +81,15 @@ test("where nobody listens, or the link is cut, a connection is refused; what is
   const off = new Pair();
   off.network.powerOff("server");
   expect(off.connect().client).toMatchObject({ failed: null, end: null });
+});
+
+test("a connection that is closed as soon as it is taken is known to be over at once", () => {
+  for (let seed = 0; seed < 20; seed += 1) {
+    const pair = new Pair(`${seed}`);
+    pair.there.listen(80, () => null);
+    pair.connect();
+    expect(pair.client.failed ?? pair.client.closed).toBeString();
+  }
 });
 
 test("a close arrives behind what was written before it", () => {

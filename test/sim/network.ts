@@ -1,5 +1,6 @@
 import type { Chance } from "./chance.ts";
-import { Sockets, type Accept, type Stream } from "./sockets.ts";
+import { Sockets } from "./sockets.ts";
+import type { Accept, Stream } from "./stream.ts";
 import type { VirtualTime } from "./time.ts";
 
 /** What one machine may send to another, in this direction alone. */
@@ -135,13 +136,14 @@ export class Network {
     return undefined;
   }
 
-  machine(name: string): Machine {
+  /** @param ip its address, where that matters; another for each machine otherwise */
+  machine(name: string, ip?: string): Machine {
     const known = this.#machines.get(name);
     if (known !== undefined) return known;
     const number = this.#machines.size + 1;
     const made: Machine = {
       name,
-      ip: `10.0.${number >> 8}.${number & 255}`,
+      ip: ip ?? `10.0.${number >> 8}.${number & 255}`,
       on: true,
       processes: new Set(),
       listeners: new Map(),

@@ -18,7 +18,7 @@ describe.each(targets.map((each) => [each.name, each] as const))("with %s", (_na
   test.each(contractCases.map((each, index) => [each.name, each, index] as const))(
     "%s",
     async (_case, contractCase, index) => {
-      expect(await observe(contractCase, target.servers, `/case-${index}`, index)).toEqual(contractCase.expected);
+      expect(await observe(contractCase, target, `/case-${index}`, index)).toEqual(contractCase.expected);
     },
     20_000,
   );

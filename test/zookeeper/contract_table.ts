@@ -3,7 +3,7 @@ import { observe } from "./contract/contract.ts";
 import { contractCases } from "./contract/list.ts";
 import { targets } from "./contract/targets.ts";
 
-/** Prints the contract as a table: case | Apache 3.8 | Apache 3.8 ×3 | dev server. Exit code 1 on any difference. */
+/** Prints the contract as a table: a row for each case, a column for each target. Exit code 1 on any difference. */
 
 type Verdict = "same" | "different";
 
@@ -12,7 +12,7 @@ const columns = await Promise.all(
     await using target = await start();
     const verdicts: Verdict[] = [];
     for (const [index, contractCase] of contractCases.entries()) {
-      const seen: unknown = await observe(contractCase, target.servers, `/case-${index}`, index).catch(
+      const seen: unknown = await observe(contractCase, target, `/case-${index}`, index).catch(
         (error: unknown) => error,
       );
       const same = isDeepStrictEqual(seen, contractCase.expected);

@@ -1,7 +1,8 @@
 import { addressName, type Address } from "../../../src/zookeeper/addresses.ts";
 import { LinkError, type Dial, type DialOptions, type LinkEvents } from "../../../src/zookeeper/dial.ts";
 import type { Network } from "../network.ts";
-import type { End, Sockets } from "../sockets.ts";
+import type { Sockets } from "../sockets.ts";
+import type { End } from "../stream.ts";
 import { HookedWire, type RequestHooks } from "./hooked_wire.ts";
 
 /** How one process reaches servers over the network of a rehearsal. Addresses are dialled there, never names. */

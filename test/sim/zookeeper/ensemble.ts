@@ -21,6 +21,8 @@ export interface EnsembleOptions {
   readonly servers: 1 | 3 | 5;
   /** The least and the most that a client gets, in milliseconds. Default: Apache's, with its usual tick. */
   readonly sessionTimeouts?: readonly [number, number];
+  /** How often nodes past their time to live and empty containers are removed, in milliseconds. Default 60,000. */
+  readonly reapMs?: number;
 }
 
 /** A change that is part of the history for good. */
@@ -52,6 +54,7 @@ export class Ensemble {
   readonly network: Network;
   readonly servers: readonly Replica[];
   readonly sessionTimeouts: readonly [number, number];
+  readonly reapMs: number;
   /** All that was committed since the beginning, or since the last disaster. */
   log: Transaction[] = [];
   readonly #politics: Politics;
@@ -61,11 +64,13 @@ export class Ensemble {
   /** What each server last wrote down whole. */
   #saved: { readonly database: Database; readonly applied: number } = { database: new Database(), applied: 0 };
 
-  constructor({ time, chance, network, servers, sessionTimeouts = [4_000, 40_000] }: EnsembleOptions) {
+  constructor(options: EnsembleOptions) {
+    const { time, chance, network, servers, sessionTimeouts = [4_000, 40_000], reapMs = 60_000 } = options;
     this.time = time;
     this.chance = chance;
     this.network = network;
     this.sessionTimeouts = sessionTimeouts;
+    this.reapMs = reapMs;
     this.servers = Array.from({ length: servers }, (_, index) => {
       const name = `zk-${index + 1}`;
       const own = chance.fork(name);

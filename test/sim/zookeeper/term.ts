@@ -11,7 +11,6 @@ interface Proposal {
 
 // Sessions end at the next turn of a leader's wheel after their time.
 const wheelMs = 500;
-const reapMs = 60_000;
 
 /** One server's time as the leader: it puts all changes in order and watches over the sessions. */
 export class Term {
@@ -40,7 +39,7 @@ export class Term {
   /** From now on sessions are watched over, each as if it had just been heard of. */
   begin(): void {
     for (const session of this.leader.database.sessions.all()) this.#watchOver(session);
-    this.#later(reapMs, () => this.#reap());
+    this.#later(this.#ensemble.reapMs, () => this.#reap());
   }
 
   /** The number of entries that the log will have when all that is in order now is in it. */
@@ -140,7 +139,7 @@ export class Term {
     for (const path of this.leader.database.tree.overdue(this.leader.clock.now())) {
       this.propose({ kind: "reap", path }, this.leader);
     }
-    this.#later(reapMs, () => this.#reap());
+    this.#later(this.#ensemble.reapMs, () => this.#reap());
   }
 
   /** What the leader does later, if it still is one then and its process runs. */

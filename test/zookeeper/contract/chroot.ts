@@ -18,6 +18,7 @@ export const chrootCases: readonly ContractCase[] = [
       const [inMulti] = await app.multi([op.create("/y")]);
       const ephemeral = await app.create("/e", "", { mode: "ephemeral" });
       const failure: unknown = await app.get("/none").catch((error: unknown) => error);
+      await zk.sync("/app");
       return [
         made.path,
         inMulti?.type === "create" && inMulti.path,

@@ -7,6 +7,7 @@ import {
   type ZooKeeperOptions,
 } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
+import type { Target } from "./targets.ts";
 
 /** What a case may use: a subtree of its own on the server under test, and clients that are closed for it. */
 interface Contract {
@@ -69,12 +70,12 @@ export function notes(): { seen: string[]; watch: WatchHandler } {
 
 /**
  * Runs one case in a subtree of its own and closes every client it opened.
- * @param servers under test, `host:port`; the case's clients take turns among them
+ * @param target whose servers the case's clients take turns among
  * @param turn which of them is first
  */
 export async function observe(
   contractCase: ContractCase,
-  servers: readonly string[],
+  { servers, dial }: Pick<Target, "servers" | "dial">,
   subtree: string,
   turn: number,
 ): Promise<unknown> {
@@ -84,6 +85,7 @@ export async function observe(
     const made = new ZooKeeper({
       clock: systemClock,
       operationTimeoutMs: 10_000,
+      ...(dial === undefined ? {} : { dial }),
       ...options,
       servers: server + chroot,
     });
