@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { Instance } from "../core/traffic.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { ProcessFact } from "../machine/processes.ts";
 import type { ProbePorts } from "../probe/probe.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
@@ -100,11 +101,17 @@ export function probePortsFor(context: CommandContext): ProbePorts {
 
 export function supervisorPortsFor(context: CommandContext, pidFiles: readonly string[]): SupervisorPorts {
   const { clock, pid, processes } = context.machine;
+  const { instance, layout, user } = context;
+  const isOurs = ({ instance: named, uid }: ProcessFact): boolean =>
+    (named === null || instance === null || named === instance.name) &&
+    (user === undefined || uid === user.uid || uid === 0);
   return {
     run: runnerFor(context),
     clock,
     ownPid: pid,
     processFact: (target) => processes.fact(target),
+    isOfService: async (target) =>
+      (await processes.of(layout.root)).some((process) => process.pid === target && isOurs(process)),
     kill: (target, signal) => processes.kill(target, signal),
     descendants: (target) => processes.descendants(target),
     listens: (target) => processes.listens(target),

@@ -17,8 +17,8 @@ export interface ServedFacts {
 
 /**
  * Which build the service's processes run. The processes themselves are asked first. One that shows no release, such as
- * a server that reads its files through `current`, serves current's build when it started after the flip or when it is
- * one of those that a restart or reload for that build left running.
+ * a server that reads its files through `current`, serves current's build when it is one of those that a restart or
+ * reload for that build left running, or is none that was there before and started after the flip.
  */
 export function servedBuild(facts: ServedFacts): Served {
   const { current, mains, restarted } = facts;
@@ -33,9 +33,12 @@ export function servedBuild(facts: ServedFacts): Served {
 
   if (mains !== null) {
     if (current.kind !== "link") return { kind: "unknown" };
-    const known = restarted?.build === current.build ? restarted.processes : [];
-    const serves = mains.every(
-      (main) => main.startedAtMs > current.changedAtMs || known.some((process) => sameProcess(process, main)),
+    const { build, changedAtMs } = current;
+    const serves = mains.every((main) =>
+      // The clock may have been set since the flip; who was there at the last check is known without it.
+      restarted?.processes.some((process) => sameProcess(process, main)) === true
+        ? restarted.build === build
+        : main.startedAtMs > changedAtMs,
     );
     return serves ? { kind: "build", build: current.build } : { kind: "unknown" };
   }

@@ -163,7 +163,12 @@ class BatchRoll {
 
   async #tell(name: string): Promise<void> {
     const instance = this.#ports.instance(name);
-    await instance.tell(await instance.supervisor.mainPids(this.#signal), this.#signal);
+    const pids = await instance.supervisor.mainPids(this.#signal).catch((error: unknown) => {
+      // The pid file of before a boot, by whose word nobody is signalled. The restart waits until it is another.
+      if (isDeployError(error) && error.code === "policy-refused") return [];
+      throw error;
+    });
+    await instance.tell(pids, this.#signal);
   }
 
   async #untilHealthy(name: string): Promise<void> {

@@ -1,6 +1,15 @@
 import { DeployError } from "../core/errors.ts";
 import { endProcess, treeOf } from "./ending.ts";
-import { isLive, readPidFile, send, signalFailure, type SignalSpec, type Target } from "./pid_file.ts";
+import {
+  isLive,
+  readPidFile,
+  readUnlessRefused,
+  send,
+  signalFailure,
+  untilNamed,
+  type SignalSpec,
+  type Target,
+} from "./pid_file.ts";
 import type { Handover, SupervisorPorts } from "./ports.ts";
 import { SETTLE_MS } from "./steady.ts";
 
@@ -29,14 +38,15 @@ export function signalHandover(
 
   /** The process that serves, with nobody beside it. */
   const alone = async (signal: AbortSignal): Promise<Target> => {
-    const aside = await readPidFile(`${spec.pidFile}.oldbin`, ports);
-    const named =
-      aside.kind === "live" ? await untilNamed(spec, ports, signal) : await readPidFile(spec.pidFile, ports);
+    // One that names somebody else's process was left there before a boot.
+    const aside = await readUnlessRefused(`${spec.pidFile}.oldbin`, ports);
+    // The file may be away because a successor is being started by an earlier signal.
+    const named = await untilNamed(spec, ports, signal);
     if (named.kind === "none") {
-      const stuck = aside.kind === "live" ? `, while process ${aside.pid} is still in ${spec.pidFile}.oldbin` : "";
+      const stuck = aside?.kind === "live" ? `, while process ${aside.pid} is still in ${spec.pidFile}.oldbin` : "";
       throw signalFailure(spec, `${named.why}${stuck}`, named.hint);
     }
-    if (aside.kind === "none" || aside.pid === named.pid) return named;
+    if (aside?.kind !== "live" || aside.pid === named.pid) return named;
     const serves = await ports.listens(aside.pid);
     if (serves === null) {
       const why = `${spec.pidFile}.oldbin names process ${aside.pid}, and it cannot be told whether that still listens`;
@@ -90,20 +100,6 @@ export function signalHandover(
 }
 
 const LOG_HINT = "The service's own log says why, as nginx's error log does.";
-
-/** While the pid file is away, a successor is being started by an earlier signal. */
-async function untilNamed(
-  spec: SignalSpec,
-  ports: SupervisorPorts,
-  signal: AbortSignal,
-): ReturnType<typeof readPidFile> {
-  let named = await readPidFile(spec.pidFile, ports);
-  for (let waitedMs = 0; named.kind === "none" && waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
-    await ports.clock.sleep(POLL_MS, signal);
-    named = await readPidFile(spec.pidFile, ports);
-  }
-  return named;
-}
 
 /**
  * Waits until the pid file names another process and that one has lived for a while.

@@ -1,4 +1,4 @@
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/recipe.ts";
 import type { SupervisorPorts } from "./ports.ts";
 
@@ -14,6 +14,7 @@ export type Named = ({ kind: "live" } & Target) | { kind: "none"; why: string; h
 
 /** Slack between the clock of the file system and that of the process table, in milliseconds. */
 const CLOCK_SLACK_MS = 2000;
+const POLL_MS = 50;
 
 /** The process that a pid file names, when it is the one that wrote it. */
 export async function readPidFile(path: string, ports: SupervisorPorts): Promise<Named> {
@@ -30,8 +31,9 @@ export async function readPidFile(path: string, ports: SupervisorPorts): Promise
   }
   const fact = await ports.processFact(pid);
   if (fact === null) return { kind: "none", why: `process ${pid} of ${path} does not run`, hint };
-  // A service writes the file after it has started; a process younger than the file has merely got the same number.
-  if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS) {
+  // A service writes the file after it has started; a process younger than the file has merely got the same number. When
+  // a process started is told by the clock as it is now: where that was set forward since, all seem to be younger.
+  if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS && !(await ports.isOfService(pid))) {
     return {
       kind: "none",
       why: `${path} is older than process ${pid}, which is thus another one`,
@@ -39,6 +41,31 @@ export async function readPidFile(path: string, ports: SupervisorPorts): Promise
     };
   }
   return { kind: "live", pid, startTicks: fact.startTicks };
+}
+
+/**
+ * The same, after waiting for as long as a restart may take: after a boot the file is the one of before until whoever
+ * starts the service has done so, and by then somebody else may have the number that stands in it.
+ *
+ * @throws DeployError `policy-refused` when it still names somebody else's process then
+ */
+export async function untilNamed(spec: SignalSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<Named> {
+  for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
+    const named = await readUnlessRefused(spec.pidFile, ports);
+    if (named?.kind === "live") return named;
+    await ports.clock.sleep(POLL_MS, signal);
+  }
+  return readPidFile(spec.pidFile, ports);
+}
+
+/** Null when the file names a process that is not to be signalled on its word. */
+export async function readUnlessRefused(path: string, ports: SupervisorPorts): Promise<Named | null> {
+  try {
+    return await readPidFile(path, ports);
+  } catch (error) {
+    if (isDeployError(error) && error.code === "policy-refused") return null;
+    throw error;
+  }
 }
 
 export async function isLive(target: Target, ports: SupervisorPorts): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface SupervisorPorts {
   readonly ownPid: number;
   /** Null when there is no such process. `startTicks` tells it from a later process of the same number. */
   processFact(pid: number): Promise<{ startTicks: number; startedAtMs: number } | null>;
+  /** Whether the process runs from the service's own directory, which only the service itself does. */
+  isOfService(pid: number): Promise<boolean>;
   /** Throws what the kernel says (ESRCH, EPERM). */
   kill(pid: number, signal: NodeJS.Signals): void;
   /** A file's text and the time of its last change, or null when there is none. */

@@ -1,6 +1,15 @@
 import { DeployError } from "../core/errors.ts";
 import { signalHandover } from "./handover_signal.ts";
-import { isLive, type Named, readPidFile, send, signalFailure, type SignalSpec, type Target } from "./pid_file.ts";
+import {
+  isLive,
+  type Named,
+  readPidFile,
+  send,
+  signalFailure,
+  untilNamed,
+  type SignalSpec,
+  type Target,
+} from "./pid_file.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { SETTLE_MS } from "./steady.ts";
 
@@ -53,7 +62,7 @@ function pidsOf(named: Named): number[] {
 
 async function restartBySignal(spec: SignalSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<void> {
   const name = signalName(spec.signal);
-  const found = await readPidFile(spec.pidFile, ports);
+  const found = await untilNamed(spec, ports, signal);
   if (found.kind === "none") throw signalFailure(spec, found.why, found.hint);
   send(spec, ports, found, name);
   switch (EFFECTS[name]) {

@@ -58,6 +58,22 @@ test.each<[string, Partial<ServedFacts>, object]>([
     { kind: "unknown" },
   ],
   [
+    "cannot be told when its main process was there before the flip, though a clock that was set says otherwise",
+    {
+      mains: [running({ startedAtMs: 999 })],
+      restarted: { build: "v1", processes: [{ pid: 10, startTicks: 1_000 }] },
+    },
+    { kind: "unknown" },
+  ],
+  [
+    "serves current's build when a clock that was set says that what a restart for it left is older than the flip",
+    {
+      mains: [running({ startedAtMs: 1 })],
+      restarted: { build: "v2", processes: [{ pid: 10, startTicks: 1_000 }] },
+    },
+    { kind: "build", build: "v2" },
+  ],
+  [
     "cannot be told from half of its main processes",
     { mains: [running({ startedAtMs: 101 }), running({ pid: 11 })] },
     { kind: "unknown" },

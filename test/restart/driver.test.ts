@@ -18,6 +18,8 @@ interface Troubles {
   readonly handsOver?: boolean;
   readonly reloads?: boolean;
   readonly noTraffic?: boolean;
+  /** What is thrown when the supervisor is asked for its processes. */
+  readonly unnamed?: ErrorCode;
 }
 
 /** A batch on a host where everything that happens is written down. */
@@ -44,7 +46,11 @@ function host(troubles: Troubles = {}) {
         ? null
         : { stop: () => does(`stop ${name}`, "stop"), start: () => does(`start ${name}`, "start") },
     handover: troubles.handsOver === true ? handover : null,
-    mainPids: async () => [Number(name)],
+    mainPids: async () => {
+      const code = troubles.unnamed;
+      if (code !== undefined) throw new DeployError("nobody can be named", { code });
+      return [Number(name)];
+    },
   });
   const ports: RollPorts = {
     instance: (name) => ({
@@ -85,6 +91,19 @@ const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
   goesBack: false,
   force: new Set(),
   ...changes,
+});
+
+test("a pid file that names somebody else does not keep the service from being told", async () => {
+  const { ports, done } = host({ unnamed: "policy-refused" });
+  await rollBatch(plan(), ports, signal);
+  expect(done).toEqual(["off 1", "tell ", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+});
+
+test("a supervisor that cannot be asked calls the restart off", async () => {
+  const { ports, done, touched } = host({ unnamed: "restart-failed" });
+  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code: "restart-failed" });
+  expect(done).toEqual(["off 1", "on 1"]);
+  expect(touched()).toBe(false);
 });
 
 test("a batch goes through all phases in the order that drops nothing", async () => {

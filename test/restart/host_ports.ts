@@ -12,6 +12,7 @@ export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts 
     processFact,
     readWithTime: (path) => readPlain(path, { follow: true }),
     ownPid: process.pid,
+    isOfService: async () => false,
     descendants: descendantsOf,
     listens,
     supervisordConfig: null,

@@ -112,7 +112,7 @@ test.each(["0", "KILL", "STOP", "SEGV", "", "constructor"])(
 test("a pid file that is not there is named", async () => {
   await using dir = await tempDir();
   const ports = hostPorts(dir.path);
-  expect(await rejection(restart(by("HUP", dir.path), ports, signal))).toMatchObject({
+  expect(await rejection(restart(by("HUP", dir.path, 100), ports, signal))).toMatchObject({
     code: "restart-failed",
     message: `Cannot send HUP to the service: there is no pid file ${dir.path}/pid.`,
     hint: "Is the service running, and does it write its pid there?",
@@ -127,7 +127,7 @@ test.each(["", "web", "12 13", "-1", "0", "1", "1e3", "999999999"])(
     await writeFile(join(dir.path, "pid"), text);
     const sent: number[] = [];
     const ports = { ...hostPorts(dir.path), kill: (pid: number) => void sent.push(pid) };
-    expect(await rejection(restart(by("HUP", dir.path), ports, signal))).toMatchObject({ code: "restart-failed" });
+    expect(await rejection(restart(by("HUP", dir.path, 100), ports, signal))).toMatchObject({ code: "restart-failed" });
     expect(sent).toEqual([]);
   },
 );
@@ -137,7 +137,18 @@ test("a pid file that is older than the process it names is not believed", async
   await using web = await service(dir.path, "");
   const hourAgo = new Date(Date.now() - 3_600_000);
   await utimes(join(dir.path, "pid"), hourAgo, hourAgo);
-  const error = await rejection(restart(by("HUP", dir.path), hostPorts(dir.path), signal));
+  const error = await rejection(restart(by("HUP", dir.path, 100), hostPorts(dir.path), signal));
   expect(error.message).toContain(`pid is older than process ${web.pid}, which is thus another one`);
   expect(await processFact(web.pid)).not.toBeNull();
+});
+
+test("it is believed where the process runs from the service's own directory, whatever the clocks say", async () => {
+  await using dir = await tempDir();
+  await using web = await service(dir.path, "trap 'touch told' HUP");
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  await utimes(join(dir.path, "pid"), hourAgo, hourAgo);
+  const ports = { ...hostPorts(dir.path), isOfService: async (pid: number) => pid === web.pid };
+  await restart(by("HUP", dir.path), ports, signal);
+  await eventually(() => existsSync(join(dir.path, "told")));
+  expect(await mainPids(by("HUP", dir.path), ports, signal)).toEqual([web.pid]);
 });
