@@ -82,12 +82,14 @@ export const systemClock: Clock = clockOf({
 });
 
 function timer(ms: number, work: () => void, keepsAlive: boolean): () => void {
-  // All but a few, and of these an agent has many: nothing more is made for them than needs be.
-  if (ms <= LONGEST_TIMER_MS) {
-    const handle = setTimeout(work, ms);
-    if (!keepsAlive) handle.unref();
-    return () => clearTimeout(handle);
-  }
+  if (ms > LONGEST_TIMER_MS) return longTimer(ms, work, keepsAlive);
+  const handle = setTimeout(work, ms);
+  if (!keepsAlive) handle.unref();
+  return () => clearTimeout(handle);
+}
+
+/** By itself, since what it needs beside would be kept for every short one too. */
+function longTimer(ms: number, work: () => void, keepsAlive: boolean): () => void {
   let leftMs = ms;
   let handle: ReturnType<typeof setTimeout>;
   const arm = (): void => {

@@ -1,4 +1,5 @@
 import { addressName, type Address } from "./addresses.ts";
+import type { Clock } from "./clock.ts";
 import { Connection, type Linking } from "./connection.ts";
 import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
 import { DigestMd5, type SaslCredentials } from "./digest_md5.ts";
@@ -47,8 +48,7 @@ export async function attach(
     throw error;
   }
   const openedAt = clock.monotonicMs();
-  const cnonce = (): string => Buffer.from(clock.randomBytes(24)).toString("base64");
-  const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce());
+  const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce(clock));
   const opening = new Opening(writer, (body) => connection.send(body), request, digest, {
     granted: (response) => events.granted(response),
     refused: (state) => events.refused(state),
@@ -71,4 +71,9 @@ export async function attach(
   signal.removeEventListener("abort", onAbort);
   gone.abort();
   return { failure, servedMs: ready ? clock.monotonicMs() - openedAt : undefined };
+}
+
+/** A client's share of randomness in an exchange of SASL. */
+function cnonce(clock: Clock): string {
+  return Buffer.from(clock.randomBytes(24)).toString("base64");
 }

@@ -19,7 +19,7 @@ const scratch = new DataView(new ArrayBuffer(8));
 export const prefixBytes = 4;
 
 // A thousand idle sessions have a writer each, so it begins with little and keeps no more than this between records.
-const firstBytes = 256;
+const firstBytes = 64;
 const keptBytes = 16 * 1024;
 const nothing = Buffer.alloc(0);
 
