@@ -15,7 +15,6 @@ import type { HostUser } from "../support/command.ts";
 import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
-import { markerOf } from "./commands.ts";
 import { Conductor } from "./conductor.ts";
 import { Front } from "./front.ts";
 import { GateKeeper } from "./gate_keeper.ts";
@@ -177,10 +176,6 @@ async function openService(
   const { clock } = machine;
   const root = section.root ?? join(config.root, service);
   const layout = layoutOf(root);
-  await files.makeDirectory(root, 0o755);
-  await files.sweepTemps(root);
-  const orphans = await machine.processes.endMarked(markerOf(layout));
-  if (orphans > 0) log("warn", "ended what a killed agent had left running", { service, processes: orphans });
   const journal = await JournalFile.open(files, layout.state, (aside, problems) =>
     log("error", "the journal was damaged and was put aside; the host goes on from what it observes", {
       service,

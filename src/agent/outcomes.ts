@@ -7,7 +7,7 @@ export interface OutcomePorts {
   readonly state: ServiceState;
   readonly host: ServiceHost;
   readonly gate: GateKeeper;
-  readonly say: (level: "info" | "error", message: string, facts: object) => void;
+  readonly say: (level: "info" | "warn" | "error", message: string, facts: object) => void;
   readonly onEnd: (result: "served" | "failed") => void;
 }
 

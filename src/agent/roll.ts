@@ -69,19 +69,21 @@ export async function restartBatch(
   }
   const cost = { counts: noCounts, touched: false };
   const ports = rollPorts(context, members, cost);
-  let how: BatchEnd = "failed";
-  try {
-    await rollBatch(rollPlan(context, members, step.back), ports, signal);
-    how = "restarted";
-  } catch (error) {
-    if (!cost.touched) how = await calledOff(context, batch, signal);
-    throw error;
-  } finally {
+  const ended = async (how: BatchEnd): Promise<void> => {
     state.rollPhase = null;
     const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
     state.onRestarted(counts);
     await state.journal.record({ kind: "batch-ended", how, cost: counts });
+  };
+  try {
+    await rollBatch(rollPlan(context, members, step.back), ports, signal);
+  } catch (error) {
+    const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
+    // Where that cannot be written the restart's own failure says more; the batch is then one that an agent's death ended.
+    await ended(how).catch(() => {});
+    throw error;
   }
+  await ended("restarted");
 }
 
 async function unwellAmong(

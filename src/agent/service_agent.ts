@@ -1,7 +1,6 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide, nothingToProtect, type Permission, type Step } from "../core/plan.ts";
 import { rungOf } from "../core/rung.ts";
-import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import type { WishSnapshot } from "../store/follow.ts";
 import { Bell } from "../support/bell.ts";
@@ -11,11 +10,11 @@ import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
-import { Patience } from "./patience.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
+import { Setback } from "./setback.ts";
 import { SteadyCheck } from "./steady_check.ts";
 import { failureOf } from "./step_failure.ts";
 
@@ -48,17 +47,18 @@ export class ServiceAgent {
   readonly #outcome: OutcomePorts;
   readonly #clock: Clock;
   readonly #bell: Bell;
-  readonly #patience: Patience;
+  readonly #setback: Setback;
   readonly #steady: SteadyCheck;
   #interrupt = new AbortController();
+  #isOpen = false;
 
   constructor(options: ServiceAgentOptions) {
-    const { state, host, gate, onEnd } = options;
+    const { state, host, gate, onEnd, onStep } = options;
     this.#options = options;
     this.#clock = host.machine.clock;
     this.#bell = new Bell(this.#clock);
-    this.#patience = new Patience(this.#clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
     this.#steady = new SteadyCheck(state);
   }
 
@@ -76,31 +76,46 @@ export class ServiceAgent {
   }
 
   async run(stop: StopSignals): Promise<void> {
-    await this.#assertTraffic(stop.soon);
     while (!stop.soon.aborted) {
       this.#interrupt = new AbortController();
       let step: Step | null = null;
       const startedAt = this.#clock.monotonicMs();
       try {
-        step = await this.#next(stop.soon);
+        const round = await this.#next(stop.soon);
+        step = round.step;
         const waits = step.step === "idle" || step.step === "ask";
-        if (waits) this.#options.state.trouble = null;
-        await this.#take(step, stop);
-        if (!waits) this.#options.state.trouble = null;
+        if (waits) this.#setback.over();
+        await this.#take(step, round.observation, stop);
+        if (!waits) this.#setback.over();
         const rung = rungOf(step);
         if (rung !== null) this.#options.onStep(rung, { seconds: (this.#clock.monotonicMs() - startedAt) / 1000 });
       } catch (thrown) {
         const error = asDeployError(thrown, `Cannot ${step?.step ?? "look"}`);
-        const calledOff = error.code === "aborted" && (stop.soon.aborted || this.#interrupt.signal.aborted);
-        if (!calledOff && !stop.now.aborted) await this.#onFailure(step, error, stop);
+        if (stop.now.aborted || this.#isCalledOff(step, error, stop)) continue;
+        await this.#setback.take(step, error, AbortSignal.any([stop.soon, this.#interrupt.signal]));
       }
     }
   }
 
+  /** What was interrupted may end with any error; what was not has failed, also when a newer wish came meanwhile. */
+  #isCalledOff(step: Step | null, error: DeployError, { soon }: StopSignals): boolean {
+    if (!soon.aborted && !this.#interrupt.signal.aborted) return false;
+    return error.code === "aborted" || (step !== null && isInterruptible(step));
+  }
+
   /**
-   * First of all the traffic is as the journal has it: a former self may have been killed with an instance off. What cannot
-   * be put right now is looked at again by the steady check; no restart begins without it.
+   * Before anything else a former self's leftovers are gone and the traffic is as the journal has it: it may have been
+   * killed with an instance off. Traffic that cannot be put right now is looked at again by the steady check; no restart
+   * begins without it.
    */
+  async #open(signal: AbortSignal): Promise<void> {
+    if (this.#isOpen) return;
+    const processes = await this.#options.host.open();
+    if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
+    this.#isOpen = true;
+    await this.#assertTraffic(signal);
+  }
+
   async #assertTraffic(signal: AbortSignal): Promise<void> {
     const { host, state } = this.#options;
     try {
@@ -117,12 +132,13 @@ export class ServiceAgent {
     }
   }
 
-  async #next(signal: AbortSignal): Promise<Step> {
+  async #next(signal: AbortSignal): Promise<{ step: Step; observation: Observation }> {
     const { state, host } = this.#options;
+    await this.#open(signal);
     const observation = await host.observe();
     await this.#assertJournal(signal);
     const journal = state.journal.now;
-    return decide({
+    const step = decide({
       target: state.snapshot.target,
       actual: observation.actual,
       journal,
@@ -133,6 +149,7 @@ export class ServiceAgent {
       batch: host.batch,
       nowMs: this.#clock.monotonicMs(),
     });
+    return { step, observation };
   }
 
   /** Without a journal to go by nothing is known of what is half done: the service is left as it is, and that is told. */
@@ -157,7 +174,7 @@ export class ServiceAgent {
     return granted ? { kind: "granted" } : { kind: "none" };
   }
 
-  async #take(step: Step, stop: StopSignals): Promise<void> {
+  async #take(step: Step, observation: Observation, stop: StopSignals): Promise<void> {
     const { state, host, gate, heavy } = this.#options;
     const { journal } = state;
     const rung = rungOf(step);
@@ -167,7 +184,7 @@ export class ServiceAgent {
     }
     switch (step.step) {
       case "idle":
-        return this.#idle(step.reason, stop.soon);
+        return this.#idle(step.reason, observation, stop.soon);
       case "take-up": {
         const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
         return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
@@ -233,11 +250,16 @@ export class ServiceAgent {
     }
   }
 
-  async #idle(reason: Extract<Step, { step: "idle" }>["reason"], signal: AbortSignal): Promise<void> {
+  async #idle(
+    reason: Extract<Step, { step: "idle" }>["reason"],
+    { actual, inUse }: Observation,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { state, host } = this.#options;
     state.enter(reason === "serving" ? "serving" : reason === "failed" ? "failed" : "idle");
     if (reason === "serving") {
-      const { actual, inUse } = await host.observe();
+      // Before anything is removed, which a sick disk may refuse.
+      await this.#steady.look(host);
       const current = actual.current.kind === "link" ? actual.current.build : null;
       const { proven } = state.journal.now;
       const { releases, log_bytes: logBytes } = host.config.limits;
@@ -253,48 +275,12 @@ export class ServiceAgent {
     await this.#bell.wait(LOOK_AGAIN_MS, signal);
   }
 
-  /** The one place where a step's failure becomes the next decision. */
-  async #onFailure(step: Step | null, error: DeployError, stop: StopSignals): Promise<void> {
-    const failure = failureOf(step, error, this.#options.state.step, this.#clock.now());
-    const rung = step === null ? null : rungOf(step);
-    if (rung !== null) this.#options.onStep(rung, { failure: error.code });
-    switch (step?.step) {
-      case "flip":
-      case "restart":
-      case "check":
-      case "soak":
-        return turnBack(this.#outcome, failure);
-      case "fetch":
-      case "verify":
-      case "extract":
-      case "install": {
-        const tries = this.#patience.failed(`${step.deploy}/${step.build}/${step.step}`);
-        if (!error.retry || tries >= this.#most(step.step, error)) return condemn(this.#outcome, failure);
-        break;
-      }
-      default:
-        // Looking, journalling or talking to ZooKeeper failed: nothing was decided, so it is tried again.
-        this.#patience.failed("look");
-    }
-    this.#say("warn", `${error.explained} It is tried again.`, { step: step?.step ?? "look" });
-    await this.#waitInTrouble(failure, stop);
-  }
-
-  /** Tries of one step. The ladder itself counts installs; a build that nobody has added yet may still be added. */
-  #most(step: "fetch" | "verify" | "extract" | "install", error: DeployError): number {
-    const unbounded = step === "install" || error.code === "build-unknown";
-    return unbounded ? Number.POSITIVE_INFINITY : this.#options.host.config.limits.fetch_attempts;
-  }
-
-  async #waitInTrouble(failure: StepFailure, stop: StopSignals): Promise<void> {
-    const { state } = this.#options;
-    const { target } = state.snapshot;
-    state.trouble = target.kind === "build" ? { build: target.build, failure } : null;
-    state.changed();
-    await this.#patience.pause(AbortSignal.any([stop.soon, this.#interrupt.signal]));
-  }
-
   #say(level: "info" | "warn" | "error", message: string, facts: object): void {
     this.#options.log(level, message, { service: this.#options.state.service, ...facts });
   }
+}
+
+/** A newer wish ends these in the middle. */
+function isInterruptible({ step }: Step): boolean {
+  return step === "fetch" || step === "verify" || step === "extract" || step === "install" || step === "soak";
 }

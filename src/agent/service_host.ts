@@ -69,6 +69,19 @@ export class ServiceHost {
     this.#manifests = new Manifests(state.service, this.layout, section, files);
   }
 
+  /**
+   * Makes the service's directory ready for work: ends what a killed agent left running, and removes what it left half
+   * written. @returns how many processes that were
+   */
+  async open(): Promise<number> {
+    const { root } = this.layout;
+    await this.files.makeDirectory(root, 0o755);
+    const processes = await this.machine.processes.endMarked(markerOf(this.layout));
+    // They are in nobody's way, and a disk that is read-only must not keep the service from being looked after.
+    await this.files.sweepTemps(root).catch(() => {});
+    return processes;
+  }
+
   async observe(): Promise<Observation> {
     const state = this.#state;
     const { target, build: record } = state.snapshot;

@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { agentConfig } from "../../src/agent/config.ts";
+import { Front } from "../../src/agent/front.ts";
+import { GateKeeper } from "../../src/agent/gate_keeper.ts";
+import { JournalFile } from "../../src/agent/journal_file.ts";
+import { ServiceAgent } from "../../src/agent/service_agent.ts";
+import { ServiceHost } from "../../src/agent/service_host.ts";
+import { ServiceState } from "../../src/agent/service_state.ts";
+import type { Machine } from "../../src/machine/machine.ts";
+import type { HostStatus } from "../../src/schema/znodes.ts";
+import { Files } from "../../src/steps/files.ts";
+import { StatusPublisher } from "../../src/store/publish.ts";
+import { Session } from "../../src/zookeeper/session.ts";
+import { knownFormat } from "../support/format.ts";
+
+/** One service of an agent that ZooKeeper never answers. */
+export async function openAgent(machine: Machine, root: string) {
+  const config = agentConfig('[zookeeper]\nservers = "nowhere:1"\n[services.web]\n', "agent.toml", {}, "box");
+  const section = config.services["web"];
+  if (section === undefined) throw new Error("the service is gone from the file");
+  const { clock } = machine;
+  const files = new Files(machine.disk, clock);
+  const session = new Session({
+    clock,
+    servers: "nowhere:1",
+    dial: () => Promise.reject(new Error("nobody is there")),
+    lookup: async () => [],
+  });
+  const publisher = new StatusPublisher(session, "web", "box", knownFormat, clock);
+  const journal = await JournalFile.open(files, join(root, "state.json"), () => {});
+  const said: HostStatus[] = [];
+  const state = new ServiceState(
+    "web",
+    journal,
+    () => clock.now(),
+    (status) => said.push(status),
+  );
+  const touched: string[] = [];
+  const traffic = {
+    steer: async () => void touched.push("steer"),
+    taken: async () => {},
+    busy: async () => null,
+    refused: async () => null,
+    remove: async () => void touched.push("remove"),
+  };
+  const bootId = "boot 1";
+  const front = new Front({ by: "nft", traffic, instances: ["1"], journal, bootId, timeoutMs: 1, former: () => null });
+  const agent = new ServiceAgent({
+    host: new ServiceHost({ machine, files, config, section, root, user: undefined, state, front }),
+    state,
+    gate: new GateKeeper(session, "web", "box", publisher, knownFormat, clock),
+    heavy: (work) => work(),
+    log: () => {},
+    onStep: () => {},
+    onEnd: () => {},
+  });
+  return { agent, session, journal, said, touched };
+}
