@@ -111,10 +111,19 @@ export class SimFront {
     });
   }
 
+  #isReached(pid: number): boolean {
+    const port = this.#ground.processes.get(pid)?.port;
+    const all = this.#ground.services.flatMap((service) => service.instances.map((instance) => ({ service, instance })));
+    const found = all.find(({ instance }) => instance.port === port);
+    return found !== undefined && this.reaches(found.service, found.instance);
+  }
+
   #clientsOf(pid: number): Clients {
     const known = this.#clients.get(pid);
     if (known !== undefined) return known;
-    const clients: Clients = { steady: this.#ground.chance.between(0, MOST_CLIENTS), leaveAtMs: null };
+    const steady = this.#ground.chance.between(0, MOST_CLIENTS);
+    // One that starts while nothing leads to it has no clients yet.
+    const clients: Clients = { steady, leaveAtMs: this.#isReached(pid) ? null : [] };
     this.#clients.set(pid, clients);
     this.#ground.processes.get(pid)?.onEnd(() => this.#clients.delete(pid));
     return clients;

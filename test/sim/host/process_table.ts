@@ -96,6 +96,8 @@ const FIRST_PID = 300;
 export class ProcessTable {
   readonly #time: VirtualTime;
   #bootedAtMs: number;
+  /** Told whenever a process starts, ends, or takes a port. */
+  onChange: () => void = () => {};
   readonly #processes = new Map<number, SimProcess>();
   readonly #ports = new Map<number, SimProcess>();
   #last = FIRST_PID;
@@ -116,6 +118,7 @@ export class ProcessTable {
     while (this.#processes.has(this.#last));
     const process = new SimProcess(this, this.#time, this.#last, this.#bootedAtMs, facts);
     this.#processes.set(process.pid, process);
+    this.onChange();
     return process;
   }
 
@@ -152,6 +155,7 @@ export class ProcessTable {
     for (const process of this.#processes.values()) process.lose();
     this.#processes.clear();
     this.#ports.clear();
+    this.onChange();
   }
 
   /** For a process alone. */
@@ -159,6 +163,7 @@ export class ProcessTable {
     if (this.#ports.has(port)) return false;
     this.#ports.set(port, process);
     process.port = port;
+    this.onChange();
     return true;
   }
 
@@ -167,5 +172,6 @@ export class ProcessTable {
     this.#processes.delete(process.pid);
     if (process.port !== null) this.#ports.delete(process.port);
     for (const other of this.#processes.values()) if (other.parent === process.pid) other.parent = 1;
+    this.onChange();
   }
 }

@@ -60,6 +60,8 @@ export class SimHost {
   onEvent: (what: string) => void = () => {};
   /** Told when an agent has died, and when a machine without one has lost its power. */
   onDeath: (how: DeathKind) => void = () => {};
+  /** Told whenever something that runs here has changed. */
+  onChange: () => void = () => {};
   /** What the agent that lives answers over HTTP; null when none listens. */
   status: StatusAnswer | null = null;
   readonly #options: SimHostOptions;
@@ -82,6 +84,7 @@ export class SimHost {
     this.#wallMs = () => clock.now();
     this.disk = new SimDisk({ chance: chance.fork("disk"), nowMs: () => time.nowMs, wallMs: this.#wallMs });
     this.processes = new ProcessTable(time);
+    this.processes.onChange = () => this.onChange();
     this.ground = {
       time,
       chance: chance.fork("ground"),

@@ -1,0 +1,262 @@
+import type { Gate } from "../../../src/schema/znodes.ts";
+import type { Fault } from "../fleet/faults.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { notServing } from "./ending.ts";
+import { GateRules } from "./gate_rules.ts";
+import { HostWatch } from "./host_watch.ts";
+import { Ledger } from "./ledger.ts";
+import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
+import { WishOrder } from "./wish_order.ts";
+
+/** A transaction that the ensemble has committed. */
+export interface Commit {
+  readonly sessionId: bigint;
+  readonly changes: readonly NodeChange[];
+}
+
+/** How often all hosts are looked at, whatever has happened: a service falls ill without anybody doing anything. */
+const LOOK_MS = 250;
+/** In quiet times a wish is taken up within this; the periodic reading that a lost watch leaves is every 30 s. */
+const PROMPT_MS = 12_000;
+const QUIET_MS = 45_000;
+/** A steady run of the same instance is a little shorter than the soak that the agent has measured. */
+const SOAK_SLACK_MS = 1_500;
+const STARTED_BY_A_RESTART = /^this agent conducts (now|no more)$/;
+
+/** Holds a whole fleet to what must be so, at every instant. */
+export class Checker {
+  readonly ledger: Ledger;
+  readonly tree: TreeView;
+  readonly watches = new Map<string, HostWatch>();
+  readonly wishes: WishOrder;
+  /** When the last fault was; infinity while there may be more. */
+  lastFaultMs = 0;
+  /** Deploys between their first grant and the last release, and what has befallen them there. */
+  readonly #spans = new Map<string, { faults: number; isOpen: boolean }>();
+  kills = 0;
+  readonly #fleet: Fleet;
+  readonly #gates: GateRules;
+  readonly #touched = new Set<HostWatch>();
+  readonly #hostOfSession = new Map<bigint, string>();
+  readonly #conducting = new Set<string>();
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+    this.tree = fleet.tree;
+    this.ledger = new Ledger(() => fleet.time.nowMs);
+    this.#gates = new GateRules(this.tree, this.ledger);
+    this.wishes = new WishOrder(this.tree, this.ledger);
+    fleet.ensemble.onCommit(({ command, changes }) => {
+      const sessionId = command.kind === "write" ? command.sessionId : 0n;
+      this.committed({ sessionId, changes: changes.map(({ path }) => ({ path, data: this.#dataAt(path) })) });
+    });
+    for (const host of fleet.hosts) this.#watch(new HostWatch(host, fleet.service, this.ledger, () => fleet.time.nowMs));
+    fleet.onLog = (host, message, facts) => this.#logged(host, message, facts);
+    fleet.onDeath = (host) => this.died(host);
+    this.#lookAgain();
+  }
+
+  /** After each thing that has happened. */
+  afterEvent(): void {
+    if (this.#touched.size === 0) return;
+    for (const watch of this.#touched) this.#look(watch);
+    this.#touched.clear();
+    this.#assertMaxOut();
+  }
+
+  committed({ sessionId, changes }: Commit): void {
+    const gates = new Map<string, Gate>();
+    const states = new Map<string, string>();
+    for (const { id, gate, record } of this.tree.deploys.values()) {
+      gates.set(id, gate);
+      states.set(id, record.state);
+    }
+    for (const change of changes) {
+      if (change.path.startsWith(`${this.tree.chroot}/agents/`) && change.data !== null) {
+        this.#hostOfSession.set(sessionId, change.path.slice(this.tree.chroot.length + "/agents/".length));
+      }
+      this.tree.apply(change);
+    }
+    const author = this.#hostOfSession.get(sessionId) ?? null;
+    for (const deploy of this.tree.deploys.values()) {
+      const before = gates.get(deploy.id);
+      if (before === undefined || before === deploy.gate) continue;
+      this.#followSpan(deploy);
+      const move = { deploy, before, author };
+      this.#gates.moved(move);
+      this.#released(deploy, before, author);
+    }
+    for (const deploy of this.tree.deploys.values()) {
+      if (deploy.record.state === "done" && states.get(deploy.id) !== "done") this.#done(deploy);
+    }
+    this.#assertStatuses(changes);
+    this.wishes.follow(this.#fleet.time.nowMs);
+  }
+
+  fault(fault: Fault): void {
+    this.lastFaultMs = this.#fleet.time.nowMs;
+    if (fault.includes("killed") || fault.startsWith("power")) this.kills += 1;
+    for (const span of this.#spans.values()) if (span.isOpen) span.faults += 1;
+  }
+
+  /** No more faults, and those that lasted are over. */
+  calm(): void {
+    this.lastFaultMs = this.#fleet.time.nowMs;
+  }
+
+  get faultsInDeploys(): number {
+    return [...this.#spans.values()].reduce((sum, { faults }) => sum + faults, 0);
+  }
+
+  get deploysWithGrants(): number {
+    return this.#spans.size;
+  }
+
+  /** Everybody serves the wish, and nobody holds anything. */
+  isAtRest(): boolean {
+    for (const { gate } of this.tree.deploys.values()) if (Object.keys(gate.slots).length > 0) return false;
+    return [...this.watches.keys()].every((host) => notServing(this, host).length === 0);
+  }
+
+  /** From the first slot to the last. */
+  #followSpan({ id, gate }: DeployEntry): void {
+    const held = Object.keys(gate.slots).length > 0;
+    const span = this.#spans.get(id);
+    if (span !== undefined) span.isOpen = held;
+    else if (held) this.#spans.set(id, { faults: 0, isOpen: true });
+  }
+
+  #dataAt(path: string): string | null {
+    const found = this.#fleet.ensemble.read(path);
+    return found === undefined ? null : new TextDecoder().decode(found.data);
+  }
+
+  #watch(watch: HostWatch): void {
+    this.watches.set(watch.name, watch);
+    const touch = (): void => void this.#touched.add(watch);
+    watch.host.onEffect = (effect) => {
+      watch.before(effect);
+      touch();
+    };
+    watch.host.onChange = touch;
+  }
+
+  #lookAgain(): void {
+    this.#fleet.time.after(LOOK_MS, () => {
+      for (const watch of this.watches.values()) this.#touched.add(watch);
+      this.#assertPrompt();
+      this.#lookAgain();
+    });
+  }
+
+  #look(watch: HostWatch): void {
+    const { attempt, activation } = watch.journal ?? { attempt: null, activation: null };
+    watch.look();
+    const now = watch.journal;
+    if (now?.attempt != null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
+    if (now?.activation != null && activation === null) this.#begun(watch);
+  }
+
+  #begun({ name, journal }: HostWatch): void {
+    const activation = journal?.activation;
+    if (activation == null) return;
+    const deploy = this.tree.deploys.get(activation.deploy);
+    if (deploy === undefined) return;
+    const { state } = deploy.record;
+    if (state === "halted" || state === "aborted") {
+      this.ledger.broken("begun-after-halt", `${name} begins ${activation.build} of ${deploy.id}, which is ${state}`);
+    }
+    if (this.tree.builds.get(activation.build)?.barred !== undefined && state !== "rolling back" && state !== "rolled back") {
+      this.ledger.broken("barred", `${name} begins ${activation.build}, which is barred`);
+    }
+  }
+
+  #assertMaxOut(): void {
+    const out = [...this.watches.values()].filter(({ outage, name }) => outage?.deploy != null && this.tree.hosts.has(name));
+    if (out.length === 0) return;
+    const limits = out.map(({ outage }) => this.tree.deploys.get(outage?.deploy ?? "")?.record.limits.max ?? 0);
+    const max = Math.max(...limits);
+    if (out.length === max) this.ledger.reached("exactly max out of service");
+    if (out.length <= max) return;
+    this.ledger.broken("max-out", `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`);
+  }
+
+  /** A slot that its host gave back: the service must have run through its soak. */
+  #released(deploy: DeployEntry, before: Gate, author: string | null): void {
+    for (const [host, slot] of Object.entries(before.slots)) {
+      if (deploy.gate.slots[host] !== undefined || author !== host) continue;
+      const status = this.tree.statuses.get(host);
+      const watch = this.watches.get(host);
+      const build = slot.build ?? deploy.record.build;
+      const wish = this.tree.wishOf(host);
+      if (status?.step !== "serving" || status.build !== build || watch === undefined) continue;
+      // A newer wish cuts the soak short.
+      if (wish?.deploy !== deploy.id || wish.build !== build) continue;
+      if (watch.journal?.activation?.phase.kind !== "proven") continue;
+      const ranMs = watch.host.running.steadyMs(this.#fleet.service);
+      if (ranMs === null || ranMs + SOAK_SLACK_MS >= deploy.record.limits.soakMs) continue;
+      const soak = deploy.record.limits.soakMs;
+      this.ledger.broken("soak", `${host} gives its slot back after ${Math.round(ranMs)} ms of ${soak} ms`);
+    }
+  }
+
+  /** Everybody who says that it serves the build must really do so. */
+  #done(deploy: DeployEntry): void {
+    for (const [host, status] of this.tree.statuses) {
+      const watch = this.watches.get(host);
+      if (watch === undefined || status.step !== "serving" || status.wish?.deploy !== deploy.id) continue;
+      for (const { instance, serves } of watch.facts) {
+        if (serves === null || serves.build === status.build) continue;
+        const what = `instance ${instance} of ${host} runs ${serves.build}, and it says ${status.build}`;
+        this.ledger.broken("true-done", `${deploy.id} is done, but ${what}`);
+      }
+    }
+  }
+
+  #assertStatuses(changes: readonly NodeChange[]): void {
+    for (const { path } of changes) {
+      const host = path.startsWith(`${this.tree.chroot}/services/${this.tree.service}/status/`)
+        ? (path.split("/").at(-1) ?? "")
+        : null;
+      const status = host === null ? undefined : this.tree.statuses.get(host);
+      if (host === null || status?.step !== "serving" || status.wish === null) continue;
+      const slot = this.tree.deploys.get(status.wish.deploy)?.gate.slots[host];
+      if (slot === undefined || slot.attempt !== status.attempt) continue;
+      this.ledger.broken("slot-while-serving", `${host} serves ${status.build} and holds a slot of ${status.wish.deploy}`);
+    }
+  }
+
+  #assertPrompt(): void {
+    const { nowMs } = this.#fleet.time;
+    if (nowMs - this.lastFaultMs < QUIET_MS) return;
+    for (const { name, host, journal } of this.watches.values()) {
+      const wished = this.wishes.newest(name);
+      if (wished === null || host.life === null || journal === null || !this.tree.alive.has(name)) continue;
+      if (nowMs - Math.max(wished.sinceMs, this.lastFaultMs + QUIET_MS) < PROMPT_MS) continue;
+      if (journal.activation !== null || journal.attempt?.deploy === wished.deploy) continue;
+      const what = `has not taken up ${wished.build} of ${wished.deploy}, wished for ${Math.round(nowMs - wished.sinceMs)} ms`;
+      this.ledger.broken("prompt", `${name} ${what}`);
+    }
+  }
+
+  #logged(host: string, message: string, facts: Record<string, unknown>): void {
+    if (STARTED_BY_A_RESTART.test(message)) {
+      if (message.endsWith("now")) this.#conducting.add(host);
+      else this.#conducting.delete(host);
+      if (this.#conducting.size > 1) this.ledger.reached("two conductors at once");
+    }
+    const said = `${message} ${typeof facts["error"] === "string" ? facts["error"] : ""}`;
+    if (/TypeError|RangeError|is not a function|undefined is not|Cannot read prop/.test(said)) {
+      this.ledger.broken("no-mistake", `${host}: ${said}`);
+    }
+  }
+
+  /** An agent is gone, and what it thought of itself with it. */
+  died(host: string): void {
+    this.#conducting.delete(host);
+    const watch = this.watches.get(host);
+    if (watch === undefined) return;
+    watch.lostPower();
+    this.#touched.add(watch);
+  }
+}

@@ -1,0 +1,91 @@
+import { isRunning } from "../../../src/core/deploy_state.ts";
+import type { CtlRun } from "../fleet/operator.ts";
+import { currentFact } from "../host/facts.ts";
+import type { Checker } from "./checker.ts";
+import type { DeployEntry } from "./tree_view.ts";
+
+/** What must be so when faults have ceased and everything has come to rest. */
+export function judgeEnding(checker: Checker, runs: readonly CtlRun[], history: CtlRun | null): void {
+  for (const watch of checker.watches.values()) judgeHost(checker, watch.name);
+  for (const deploy of checker.tree.deploys.values()) judgeDeploy(checker, deploy);
+  judgeHistory(checker, history);
+  for (const run of runs) judgeRun(checker, run);
+}
+
+/** What keeps a host from serving what it should, in words; empty when nothing does. */
+export function notServing({ tree, watches }: Pick<Checker, "tree" | "watches">, host: string): string[] {
+  const watch = watches.get(host);
+  const wish = tree.wishOf(host);
+  if (watch === undefined || wish === null || !tree.hosts.has(host)) return [];
+  const wrong: string[] = [];
+  const current = currentFact(watch.host, watch.service);
+  if (current.kind !== "release" || current.build !== wish.build) wrong.push(`current is ${JSON.stringify(current)}`);
+  for (const { instance, serves, hasTraffic } of watch.facts) {
+    if (serves === null) wrong.push(`instance ${instance} is down`);
+    else if (serves.build !== wish.build) wrong.push(`instance ${instance} runs ${serves.build}`);
+    else if (!serves.isWell) wrong.push(`instance ${instance} is ill`);
+    if (!hasTraffic) wrong.push(`instance ${instance} has no traffic`);
+  }
+  const status = tree.statuses.get(host);
+  if (status?.step !== "serving" || status.build !== wish.build || status.health !== "healthy") {
+    const error = status?.error == null ? "" : `: ${status.error.message}`;
+    wrong.push(`it says ${status?.step} ${status?.build} ${status?.health}${error}`);
+  }
+  if (watch.journal?.activation != null) wrong.push("its activation is not over");
+  return wrong;
+}
+
+function judgeHost(checker: Checker, host: string): void {
+  const wrong = notServing(checker, host);
+  const build = checker.tree.wishOf(host)?.build;
+  if (wrong.length > 0) checker.ledger.broken("converged", `${host} is wished ${build}, but ${wrong.join("; ")}`);
+}
+
+function judgeDeploy({ ledger, tree }: Checker, { id, record, gate, states }: DeployEntry): void {
+  if (isRunning(record) && record.state !== "awaiting promotion") ledger.broken("final-state", `${id} is still ${record.state}`);
+  const slots = Object.keys(gate.slots).filter((host) => tree.hosts.has(host));
+  if (slots.length > 0) ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
+  const ends = states.filter((state) => state === "done" || state === "rolled back" || state === "aborted");
+  // A deploy that is done may be rolled back afterwards; nothing else follows an end.
+  if (ends.length > 1 && ends.join() !== "done,rolled back") {
+    ledger.broken("final-state", `${id} has ended ${ends.length} times: ${states.join(", ")}`);
+  }
+}
+
+function judgeHistory({ ledger, tree }: Checker, history: CtlRun | null): void {
+  if (history === null) return;
+  let listed: { id: string; state: string }[];
+  try {
+    const document = JSON.parse(history.said) as { deploys: { id: string; state: string }[] };
+    listed = document.deploys;
+  } catch {
+    ledger.broken("history", `it cannot be read: ${history.said.slice(0, 200)}`);
+    return;
+  }
+  for (const { id, record } of tree.deploys.values()) {
+    const entries = listed.filter((entry) => entry.id === id);
+    if (entries.length !== 1) ledger.broken("history", `${id} has ${entries.length} entries`);
+    else if (entries[0]?.state !== record.state) ledger.broken("history", `${id} is ${record.state}, not ${entries[0]?.state}`);
+  }
+}
+
+/** What an exit code says of the deploy that the command followed. */
+const SAID_BY: Readonly<Record<number, readonly string[]>> = {
+  0: ["done", "awaiting promotion", "rolled back"],
+  2: ["rolling back", "rolled back"],
+  3: ["halted"],
+};
+
+function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): void {
+  const [verb] = words;
+  if (verb !== "deploy" && verb !== "wait" && verb !== "promote" && verb !== "rollback") return;
+  const wanted = SAID_BY[code];
+  const id = /\b(\d{8}-\d{6}-[0-9a-f]{4})\b/.exec(said)?.[1];
+  if (code === 1 && !/\b(?:aborted|overtaken|came after|has come after|conflict|changed it|answer was lost|nothing)/i.test(said)) {
+    ledger.broken("exit-code", `${words.join(" ")} ended with 1: ${said.slice(-300)}`);
+  }
+  if (wanted === undefined || id === undefined || words.includes("--detach")) return;
+  const deploy = tree.deploys.get(id);
+  if (deploy === undefined || deploy.states.some((state) => wanted.includes(state))) return;
+  ledger.broken("exit-code", `${words.join(" ")} ended with ${code}, but ${id} was ${deploy.states.join(", ")}`);
+}

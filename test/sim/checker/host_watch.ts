@@ -1,0 +1,196 @@
+import { readJournal } from "../../../src/schema/journal_versions.ts";
+import type { Journal } from "../../../src/schema/journal.ts";
+import { layoutOf, type Layout } from "../../../src/steps/layout.ts";
+import { currentFact, instanceFacts, type InstanceFact } from "../host/facts.ts";
+import { textOf } from "../host/disk_port.ts";
+import type { HostService } from "../host/ground.ts";
+import type { Effect } from "../host/life.ts";
+import type { SimHost } from "../host/sim_host.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** Why a host is out of service. */
+interface Outage {
+  readonly sinceMs: number;
+  /** By an activation of this deploy, or by nothing of ours. */
+  readonly deploy: string | null;
+}
+
+const OTHERS_STEADY_MS = 12_000;
+
+/**
+ * One host as it really is: what runs, what has traffic, what its journal says on the disk. Whatever must hold on one host
+ * alone is held against that at every change.
+ */
+export class HostWatch {
+  readonly host: SimHost;
+  readonly service: HostService;
+  journal: Journal | null = null;
+  outage: Outage | null = null;
+  /** Once it was. */
+  hasServed = false;
+  readonly #ledger: Ledger;
+  readonly #nowMs: () => number;
+  #facts: readonly InstanceFact[] = [];
+  #available: ReadonlySet<string> = new Set();
+  /** When each instance last came into or out of service. */
+  readonly #changedAtMs = new Map<string, number>();
+  readonly #layout: Layout;
+  #journalBytes: Uint8Array | null = null;
+  #hadCurrent = false;
+  /** Names have changed since `current` was looked at. */
+  #mayBeTorn = true;
+  #lastEffect: Effect | null = null;
+  #minute = 0;
+  #effectsThisMinute = 0;
+
+  constructor(host: SimHost, service: HostService, ledger: Ledger, nowMs: () => number) {
+    this.host = host;
+    this.service = service;
+    this.#layout = layoutOf(service.root);
+    this.#ledger = ledger;
+    this.#nowMs = nowMs;
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  get facts(): readonly InstanceFact[] {
+    return this.#facts;
+  }
+
+  get isInService(): boolean {
+    return this.#available.size >= Math.max(1, this.service.minAvailable);
+  }
+
+  /** Before an effect of its agent. */
+  before(effect: Effect): void {
+    this.#countEffect(effect);
+    this.#lastEffect = effect;
+    if (effect.kind === "name" || effect.kind === "remove") this.#mayBeTorn = true;
+    if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
+    if (effect.kind === "signal" && this.#isOfService(effect)) this.#assertWritten(effect);
+  }
+
+  /** Its power has gone, and with it what was not flushed. */
+  lostPower(): void {
+    this.#mayBeTorn = true;
+  }
+
+  /** After anything that may have changed it. */
+  look(): void {
+    this.#readJournal();
+    this.#facts = instanceFacts(this.host, this.service);
+    this.#assertGenuine();
+    this.#assertCurrent();
+    this.#followTraffic();
+    this.#followService();
+  }
+
+  #readJournal(): void {
+    const found = this.host.disk.read(this.#layout.state, true);
+    // A file is written anew with each change.
+    if (found === null || found.bytes === this.#journalBytes) return;
+    this.#journalBytes = found.bytes;
+    const read = readJournal(textOf(found.bytes));
+    if (read.kind === "understood") this.journal = read.journal;
+    else this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
+  }
+
+  #assertWritten({ what }: Effect): void {
+    this.#readJournal();
+    const phase = this.journal?.activation?.phase;
+    if (phase !== undefined && "restart" in phase && phase.restart.batch.length > 0 && phase.restart.begun > 0) return;
+    this.#ledger.broken("write-ahead", `${this.name}: ${what}, and its journal says ${JSON.stringify(phase ?? null)}`);
+  }
+
+  #isOfService({ what }: Effect): boolean {
+    const pid = Number(/^SIG(?:TERM|HUP) to process (\d+)$/.exec(what)?.[1] ?? Number.NaN);
+    const facts = this.host.processes.get(pid)?.facts;
+    return facts !== undefined && facts.root === this.service.root && facts.marker === null;
+  }
+
+  #assertGenuine(): void {
+    for (const { instance, serves } of this.#facts) {
+      if (serves === null || (serves.isGenuine && serves.isInstalled)) continue;
+      const what = serves.isGenuine ? "not installed" : "not what its build is";
+      this.#ledger.broken("genuine", `${this.name}: instance ${instance} runs ${serves.build}, which is ${what}`);
+    }
+  }
+
+  #assertCurrent(): void {
+    if (!this.#mayBeTorn) return;
+    this.#mayBeTorn = false;
+    const current = currentFact(this.host, this.service);
+    if (current.kind === "release" && current.isGenuine) this.#hadCurrent = true;
+    else if (current.kind === "torn") this.#ledger.broken("current", `${this.name}: current is torn: ${current.what}`);
+    else if (current.kind === "release") this.#ledger.broken("current", `${this.name}: ${current.build} is damaged`);
+    else if (this.#hadCurrent) this.#ledger.broken("current", `${this.name}: current is gone`);
+  }
+
+  /** Instances that are well and get new connections, and who took one away. */
+  #followTraffic(): void {
+    const before = this.#available;
+    const now = new Set(
+      this.#facts.filter(({ serves, hasTraffic }) => serves?.isWell === true && hasTraffic).map((fact) => fact.instance),
+    );
+    this.#available = now;
+    for (const { name } of this.service.instances) {
+      if (before.has(name) !== now.has(name)) this.#changedAtMs.set(name, this.#nowMs());
+    }
+    const phase = this.journal?.activation?.phase;
+    if (phase?.kind !== "forward" || !this.host.isUp) return;
+    const { batch } = phase.restart;
+    const taken = [...before].filter((name) => !now.has(name) && batch.includes(name));
+    if (taken.length === 0) return;
+    const { minAvailable } = this.service;
+    const others = [...now].filter((name) => !batch.includes(name));
+    if (others.length === minAvailable && minAvailable > 0) this.#ledger.reached("exactly min_available left in traffic");
+    const steady = this.service.instances
+      .filter(({ name }) => !batch.includes(name))
+      .every(({ name }) => this.#nowMs() - (this.#changedAtMs.get(name) ?? 0) > OTHERS_STEADY_MS);
+    if (others.length >= minAvailable || !steady) return;
+    const what = `${taken.join(", ")} was taken out and ${others.length} are left, where ${minAvailable} must be`;
+    this.#ledger.broken("min-available", `${this.name}: ${what}`);
+  }
+
+  #followService(): void {
+    if (this.isInService) {
+      this.hasServed = true;
+      this.outage = null;
+    } else if (this.hasServed && this.outage === null) {
+      this.outage = { sinceMs: this.#nowMs(), deploy: this.#deployThatTookItOut() };
+    }
+  }
+
+  /** Whose activation is under way; one that is proven has given its slot back, or is about to. */
+  #deployThatTookItOut(): string | null {
+    const activation = this.journal?.activation;
+    return activation == null || activation.phase.kind === "proven" ? null : activation.deploy;
+  }
+
+  /** A person has said that it need not be counted on. */
+  excuse(): void {
+    if (this.outage !== null) this.outage = { ...this.outage, deploy: null };
+  }
+
+  /** What the last effect of its agent was, for telling where it died. */
+  get lastEffect(): Effect | null {
+    return this.#lastEffect;
+  }
+
+  /** An agent that does the same over and over makes thousands of effects; a deploy makes a few hundred. */
+  #countEffect(effect: Effect): void {
+    if (effect.kind === "download" || effect.kind === "write") return;
+    const minute = Math.floor(this.#nowMs() / 60_000);
+    if (minute !== this.#minute) this.#effectsThisMinute = 0;
+    this.#minute = minute;
+    this.#effectsThisMinute += 1;
+    if (this.#effectsThisMinute === MOST_EFFECTS) {
+      this.#ledger.broken("hot-loop", `${this.name}: ${MOST_EFFECTS} effects within a minute, the last: ${effect.what}`);
+    }
+  }
+}
+
+/** A minute in which a host is brought to one build after the other has about 400; see the bench's figures. */
+const MOST_EFFECTS = 1_500;

@@ -1,0 +1,95 @@
+/** What must hold in every rehearsal, at every instant or at its end. */
+export const INVARIANTS = {
+  "max-out": "never more than max hosts out of service by our doing, over all deploys of the service",
+  "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
+  "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
+  budget: "past the budget nobody is granted a slot",
+  "begun-after-halt": "nobody begins once its deploy has halted",
+  barred: "a barred build never activates",
+  genuine: "nothing runs that was not verified for its digest and installed",
+  current: "current is never missing once it was there, and never torn",
+  "older-wish": "no host goes back to an older wish",
+  "min-available": "traffic is never on fewer instances than min_available",
+  attempts: "attempts only grow",
+  "write-ahead": "nothing is stopped, started or taken from traffic that the journal did not say before",
+  "journal-whole": "the journal is whole after any kill and any power cut",
+  soak: "no slot is given back before its host has soaked",
+  "slot-while-serving": "a host that says that it serves holds no slot",
+  "hot-loop": "no host does anything over and over",
+  prompt: "in quiet times a wish is taken up at once",
+  "no-mistake": "no error that nobody foresaw",
+  converged: "when faults have ceased, everybody reachable serves the wish, with all its instances in traffic",
+  "final-state": "every deploy ends in one final state, with nobody left in a slot",
+  history: "every deploy has one history entry that matches what happened",
+  "exit-code": "ctl's exit code was true",
+  "true-done": "a deploy that is done is served by everybody who says so",
+} as const;
+
+export type Invariant = keyof typeof INVARIANTS;
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly atMs: number;
+  readonly what: string;
+}
+
+/** How near a rehearsal came to what must not be: each must be reached now and then, or the checker sees nothing. */
+export const EDGES = [
+  "exactly max out of service",
+  "the last slot of max granted",
+  "a holder was lost",
+  "the budget used up, not exceeded",
+  "a deploy halted past its budget",
+  "a newer wish came in an activation",
+  "a slot taken back that was not used",
+  "a host took itself back",
+  "a host could not go back either",
+  "a lost answer resolved",
+  "two conductors at once",
+  "a session expired while a slot was held",
+  "a kill between journal and act",
+  "an activation taken up by the agent's successor",
+  "a power cut lost what was not flushed",
+  "a write cut in the middle",
+  "exactly min_available left in traffic",
+  "an instance left without traffic given it again",
+  "a barred build refused",
+  "a build refused for its digest",
+  "a download taken up again",
+  "a full disk in the way",
+  "a clock set in an activation",
+  "a soak begun again by a successor",
+  "a build failed after it was healthy",
+  "ctl interrupted",
+  "ctl lived through a lost connection",
+  "two operators at once",
+  "a wish written by hand adopted",
+  "a role changed in a deploy",
+] as const;
+
+export type Edge = (typeof EDGES)[number];
+
+/** What a rehearsal has found out. */
+export class Ledger {
+  readonly violations: Violation[] = [];
+  readonly edges = new Map<Edge, number>();
+  readonly #nowMs: () => number;
+  /** Told of each violation at once. */
+  onViolation: (violation: Violation) => void = () => {};
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  broken(invariant: Invariant, what: string): void {
+    // What is broken at one instant is often broken at the next as well, in the same words.
+    if (this.violations.some((each) => each.invariant === invariant && each.what === what)) return;
+    const violation = { invariant, atMs: this.#nowMs(), what };
+    this.violations.push(violation);
+    this.onViolation(violation);
+  }
+
+  reached(edge: Edge): void {
+    this.edges.set(edge, (this.edges.get(edge) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,130 @@
+import type { DeployRecord } from "../../../src/schema/deploy_record.ts";
+import { gateSchema, type BuildRecord, type Gate, type HostRecord, type HostStatus, type Wish } from "../../../src/schema/znodes.ts";
+
+/** A deploy as the tree has it. */
+export interface DeployEntry {
+  readonly id: string;
+  /** In the order of creation, from 1. */
+  readonly number: number;
+  record: DeployRecord;
+  gate: Gate;
+  /** Every state it has been in, in order. */
+  readonly states: string[];
+}
+
+/** A change to one node, as one of a transaction. */
+export interface NodeChange {
+  readonly path: string;
+  /** Null where it was deleted. */
+  readonly data: string | null;
+}
+
+/** One service's part of the committed tree, kept up to date transaction by transaction. */
+export class TreeView {
+  readonly #root: string;
+  readonly deploys = new Map<string, DeployEntry>();
+  readonly statuses = new Map<string, HostStatus>();
+  readonly hosts = new Map<string, HostRecord>();
+  readonly builds = new Map<string, BuildRecord>();
+  readonly alive = new Set<string>();
+  enabled: Wish | null = null;
+  canary: Wish | null = null;
+  #deploysSoFar = 0;
+
+  /** @param chroot where deployd's tree is */
+  constructor(
+    readonly service: string,
+    readonly chroot = "/deployd",
+  ) {
+    this.#root = `${chroot}/services/${service}/`;
+  }
+
+  apply({ path, data }: NodeChange): void {
+    const agents = `${this.chroot}/agents/`;
+    if (path.startsWith(agents)) {
+      if (data === null) this.alive.delete(path.slice(agents.length));
+      else this.alive.add(path.slice(agents.length));
+      return;
+    }
+    if (!path.startsWith(this.#root)) return;
+    const [section = "", name = "", part = "", ...rest] = path.slice(this.#root.length).split("/");
+    if (rest.length > 0) return;
+    switch (section) {
+      case "enabled":
+        if (name === "") this.enabled = readWish(data);
+        else if (name === "canary") this.canary = readWish(data);
+        return;
+      case "hosts":
+        if (name !== "" && part === "") put(this.hosts, name, read<HostRecord>(data));
+        return;
+      case "builds":
+        if (name !== "" && part === "") put(this.builds, name, read<BuildRecord>(data));
+        return;
+      case "status":
+        if (name !== "" && part === "") put(this.statuses, name, read<HostStatus>(data));
+        return;
+      case "deploys":
+        if (name !== "") this.#deploy(name, part, data);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** What this host should serve, by its role and the wishes. */
+  wishOf(host: string): Wish | null {
+    return (this.hosts.get(host)?.role === "canary" ? this.canary : null) ?? this.enabled;
+  }
+
+  /** How many deploys there have been. */
+  get deploysSoFar(): number {
+    return this.#deploysSoFar;
+  }
+
+  newest(): DeployEntry | null {
+    return [...this.deploys.values()].toSorted((a, b) => b.number - a.number)[0] ?? null;
+  }
+
+  #deploy(id: string, part: string, data: string | null): void {
+    const entry = this.deploys.get(id);
+    if (part === "") {
+      const record = read<DeployRecord>(data);
+      if (record === null) {
+        this.deploys.delete(id);
+        return;
+      }
+      if (entry === undefined) {
+        this.#deploysSoFar += 1;
+        const gate = gateSchema.parse({});
+        this.deploys.set(id, { id, number: this.#deploysSoFar, record, gate, states: [record.state] });
+        return;
+      }
+      entry.record = record;
+      if (entry.states.at(-1) !== record.state) entry.states.push(record.state);
+      return;
+    }
+    const gate = part === "gate" && entry !== undefined ? read<Gate>(data) : null;
+    if (gate !== null && entry !== undefined) entry.gate = gate;
+  }
+}
+
+function put<T>(map: Map<string, T>, key: string, value: T | null): void {
+  if (value === null) map.delete(key);
+  else map.set(key, value);
+}
+
+/** What production code wrote; it is not checked again, since it is looked at all the time. */
+function read<T extends object>(data: string | null): T | null {
+  if (data === null || data === "") return null;
+  try {
+    const json: unknown = JSON.parse(data);
+    return typeof json === "object" ? (json as T | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A wish that was written by hand is a build's id alone. */
+function readWish(data: string | null): Wish | null {
+  return read<Wish>(data) ?? (data === null || data === "" ? null : { build: data });
+}

@@ -1,0 +1,49 @@
+import type { Chance } from "../chance.ts";
+import type { RestartKind } from "../host/builds.ts";
+import type { HostService } from "../host/ground.ts";
+
+/** What a rehearsal's world is like; all of it follows from the seed. */
+export interface WorldPlan {
+  readonly hosts: number;
+  readonly canaries: number;
+  readonly instances: number;
+  readonly restart: RestartKind;
+  readonly traffic: HostService["traffic"];
+  readonly max: number;
+  readonly budget: number;
+  readonly soakMs: number;
+  readonly sessionTimeoutS: number;
+  /** Of the ensemble. */
+  readonly servers: 1 | 3 | 5;
+  /** How many deploys the operators begin while the weather lasts. */
+  readonly deploys: number;
+  /** Faults a virtual minute, all over the world, while a deploy is under way. */
+  readonly faultsPerMinute: number;
+  /** How wrong the hosts' clocks are, in milliseconds, at most. */
+  readonly clockErrorMs: number;
+}
+
+/** @param changes for a world that is smaller or calmer than the seed's own */
+export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): WorldPlan {
+  const hosts = chance.between(3, 12);
+  const restart = chance.pick<RestartKind>(["command", "command", "command", "term", "hup"]);
+  const instances = chance.pick([1, 1, 1, 2, 3, 4]);
+  return {
+    hosts,
+    canaries: chance.pick([0, 1, 1, 2]),
+    instances,
+    restart,
+    traffic: instances === 1 ? chance.pick(["none", "none", "haproxy"] as const) : chance.pick(SPREADING),
+    max: chance.pick([1, 1, 2, 2, 3, hosts]),
+    budget: chance.pick([0, 1, 1, 2, 3]),
+    soakMs: chance.pick([0, 1_000, 3_000, 8_000]),
+    sessionTimeoutS: chance.pick([4, 6, 10]),
+    servers: chance.pick([1, 3, 3, 3, 5] as const),
+    deploys: chance.between(3, 6),
+    faultsPerMinute: chance.pick([4, 8, 12, 20]),
+    clockErrorMs: chance.pick([0, 200, 5_000, 3_600_000]),
+    ...changes,
+  };
+}
+
+const SPREADING = ["nft", "iptables", "haproxy", "hook"] as const;

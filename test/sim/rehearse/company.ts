@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import type { Job } from "./job.ts";
+import type { Performance } from "./performance.ts";
+
+const WORKER = join(import.meta.dir, "worker.ts");
+
+/** Processes that play, as many as there are processors. */
+export class Company implements AsyncDisposable {
+  readonly #players: readonly Player[];
+
+  /** @param worker the program; that of a copy of this tree where its code is to be played */
+  constructor(size: number, worker: string = WORKER) {
+    this.#players = Array.from({ length: size }, () => new Player(worker));
+  }
+
+  /**
+   * Has jobs played, the next one whenever somebody is free, in no order.
+   *
+   * @param next the next job; null when there is no more
+   */
+  async *perform(next: () => Job | null): AsyncGenerator<{ readonly job: Job; readonly result: Performance }> {
+    const busy = new Map<Player, Promise<{ player: Player; job: Job; result: Performance }>>();
+    const give = (player: Player): void => {
+      const job = next();
+      if (job !== null) busy.set(player, player.play(job).then((result) => ({ player, job, result })));
+    };
+    for (const player of this.#players) give(player);
+    while (busy.size > 0) {
+      const { player, job, result } = await Promise.race(busy.values());
+      busy.delete(player);
+      give(player);
+      yield { job, result };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#players.map((player) => player.end()));
+  }
+}
+
+class Player {
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(worker: string) {
+    this.#process = Bun.spawn([process.execPath, worker], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    this.#lines = linesOf(this.#process.stdout)[Symbol.asyncIterator]();
+  }
+
+  async play(job: Job): Promise<Performance> {
+    this.#process.stdin.write(`${JSON.stringify(job)}\n`);
+    await this.#process.stdin.flush();
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error(`the process that played ${JSON.stringify(job)} has ended`);
+    return JSON.parse(value) as Performance;
+  }
+
+  async end(): Promise<void> {
+    this.#process.kill();
+    await this.#process.exited;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

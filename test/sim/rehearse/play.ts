@@ -1,0 +1,158 @@
+import { chanceOf } from "../chance.ts";
+import { Checker } from "../checker/checker.ts";
+import { judgeEnding } from "../checker/ending.ts";
+import { Fleet } from "../fleet/fleet.ts";
+import { Weather } from "../fleet/faults.ts";
+import type { CtlRun } from "../fleet/operator.ts";
+import { Script } from "../fleet/script.ts";
+import { worldPlan, type WorldPlan } from "../fleet/world_plan.ts";
+import { nameOf, type Job, type PlannedDeath } from "./job.ts";
+import type { Performance } from "./performance.ts";
+
+/** A fleet that has not come to rest after so long never will. */
+const LONGEST_MS = 3 * 3_600_000;
+/** How long everything may take to come to rest after the last deploy. */
+const REST_MS = 15 * 60_000;
+const LOOK_MS = 5_000;
+/** It must stay so for a while: what is about to fall apart is not at rest. */
+const STEADY_LOOKS = 5;
+
+/** The world in which every effect is somebody's last: small, calm, and with everything that a roll can have. */
+const SCRIPTED: WorldPlan = {
+  hosts: 3,
+  canaries: 1,
+  instances: 2,
+  restart: "command",
+  traffic: "nft",
+  max: 1,
+  budget: 3,
+  soakMs: 1_000,
+  sessionTimeoutS: 4,
+  servers: 1,
+  deploys: 1,
+  faultsPerMinute: 0,
+  clockErrorMs: 0,
+};
+
+/** Plays one job to its end, or to the first thing that must not be. */
+export function play(job: Job): Performance {
+  switch (job.kind) {
+    case "seed": {
+      const plan = worldPlan(chanceOf(`${job.seed}/plan`), job.changes);
+      return new Play(job, job.seed, plan).perform(async (play) => {
+        play.weather.begin();
+        await play.script.play();
+      });
+    }
+    case "deaths":
+      return new Play(job, "scripted", SCRIPTED).perform(async (play) => {
+        play.kill(job.deaths);
+        await play.script.canaryAndFleet();
+      });
+  }
+}
+
+class Play {
+  readonly weather: Weather;
+  readonly script: Script;
+  readonly #job: Job;
+  readonly #plan: WorldPlan;
+  readonly #fleet: Fleet;
+  readonly #checker: Checker;
+  readonly #runs: CtlRun[] = [];
+  readonly #effectsBefore = new Map<string, number>();
+  #history: CtlRun | null = null;
+  #isOver = false;
+
+  constructor(job: Job, seed: string, plan: WorldPlan) {
+    this.#job = job;
+    this.#plan = plan;
+    this.#fleet = new Fleet(seed, plan);
+    this.#checker = new Checker(this.#fleet);
+    this.weather = new Weather(this.#fleet);
+    this.script = new Script(this.#fleet);
+    const { ledger } = this.#checker;
+    this.#fleet.onRun = (run) => void this.#runs.push(run);
+    this.weather.onFault = (fault) => this.#checker.fault(fault);
+    this.script.onEdge = (edge) => ledger.reached(edge);
+  }
+
+  perform(trouble: (play: Play) => Promise<void>): Performance {
+    const { ledger } = this.#checker;
+    const startedAt = performance.now();
+    this.#acts(trouble).catch((error: unknown) => {
+      ledger.broken("no-mistake", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    });
+    this.#fleet.time.run(LONGEST_MS, () => {
+      this.#checker.afterEvent();
+      return this.#isOver || ledger.violations.length > 0;
+    });
+    if (ledger.violations.length === 0) {
+      if (this.#isOver) judgeEnding(this.#checker, this.#runs, this.#history);
+      else ledger.broken("converged", "the people still wait");
+    }
+    for (const { invariant, what } of ledger.violations) this.#fleet.story.tell("BROKEN", `${invariant}: ${what}`);
+    return this.#result(performance.now() - startedAt);
+  }
+
+  /** From now on these agents and machines die, each at the given effect. */
+  kill(deaths: readonly PlannedDeath[]): void {
+    for (const host of this.#fleet.hosts) {
+      const before = host.effects;
+      const own = deaths.filter((death) => death.host === host.name);
+      host.plan = (effect) => {
+        const death = own.find((each) => each.effect === effect.number - before);
+        if (death === undefined) return null;
+        this.#fleet.story.tell("FAULT", `${death.how} of ${host.name} ${death.when} "${effect.what}"`);
+        this.#checker.fault(death.how === "kill" ? "agent killed at an effect" : "power cut at an effect");
+        return death;
+      };
+    }
+  }
+
+  async #acts(trouble: (play: Play) => Promise<void>): Promise<void> {
+    await this.script.furnish();
+    for (const host of this.#fleet.hosts) this.#effectsBefore.set(host.name, host.effects);
+    await trouble(this);
+    this.weather.end();
+    this.#checker.calm();
+    if (this.#job.kind === "seed" || !(await this.#comesToRest())) await this.script.finish();
+    await this.#comesToRest();
+    this.#history = await this.script.history();
+    this.#isOver = true;
+  }
+
+  /** Waits until everybody serves the wish, and goes on to. @returns false when that was not to be */
+  async #comesToRest(): Promise<boolean> {
+    const { time } = this.#fleet;
+    const endsAtMs = time.nowMs + REST_MS;
+    for (let steady = 0; time.nowMs < endsAtMs;) {
+      await new Promise<void>((resolve) => void time.after(LOOK_MS, resolve));
+      steady = this.#checker.isAtRest() ? steady + 1 : 0;
+      if (steady >= STEADY_LOOKS) return true;
+    }
+    return false;
+  }
+
+  #result(realMs: number): Performance {
+    const { ledger, tree, faultsInDeploys, deploysWithGrants } = this.#checker;
+    const { story, hosts, time } = this.#fleet;
+    return {
+      name: nameOf(this.#job),
+      plan: this.#plan,
+      violations: ledger.violations,
+      edges: Object.fromEntries(ledger.edges),
+      faults: Object.fromEntries(this.weather.counts),
+      deploys: tree.deploysSoFar,
+      deploysWithGrants,
+      faultsInDeploys,
+      effects: Object.fromEntries(
+        hosts.map((host) => [host.name, host.effects - (this.#effectsBefore.get(host.name) ?? 0)]),
+      ),
+      virtualMs: time.nowMs,
+      realMs,
+      hash: story.hash,
+      story: story.lines,
+    };
+  }
+}
