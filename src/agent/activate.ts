@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
+import type { Actual } from "../core/plan.ts";
 import type { CheckSpec, Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
@@ -54,10 +55,23 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     signal,
   );
   const { actual, processes } = await host.observe();
+  assertServed(context, actual, { check, restart: spec });
+  await state.journal.record({ kind: "checked", build, processes });
+  state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs() };
+  state.healthy = true;
+}
+
+/** @throws DeployError `check-failed` where an instance shows another build, or nothing where it has to be seen */
+function assertServed(
+  { build }: ActivateContext,
+  actual: Actual,
+  { check, restart }: Pick<Recipe, "check" | "restart">,
+): void {
+  if (restart === null) return;
   for (const { name, served } of actual.instances) {
     // Where a check has passed, a process that shows no release is the service; where there is none, it must be seen.
     const absent = served.kind === "down" && check === null;
-    if (spec === null || (!absent && (served.kind !== "build" || served.build === build))) continue;
+    if (!absent && (served.kind !== "build" || served.build === build)) continue;
     const what = actual.instances.length > 1 ? `instance ${name}` : "it";
     const runs = served.kind === "build" ? `its processes still run "${served.build}"` : `nothing of ${what} runs`;
     throw new DeployError(`Cannot see "${build}" running after the restart: ${runs}.`, {
@@ -65,9 +79,6 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
       hint: "Check that stop and start of the manifest end the old processes and start the service from $DEPLOYD_CURRENT.",
     });
   }
-  await state.journal.record({ kind: "checked", build, processes });
-  state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs() };
-  state.healthy = true;
 }
 
 /** Watches a proven service for a while. @throws DeployError `check-failed` when it does not stay healthy */
@@ -81,6 +92,7 @@ export async function soakService(context: ActivateContext, remainingMs: number,
     }),
     signal,
   );
+  assertServed(context, (await host.observe()).actual, await context.recipe());
 }
 
 async function soakInstance(
@@ -93,8 +105,10 @@ async function soakInstance(
   let failures = 0;
   for (;;) {
     const leftMs = endsAt - clock.monotonicMs();
-    if (leftMs <= 0) return;
-    await clock.sleep(Math.min(leftMs, check?.intervalMs ?? leftMs), signal);
+    // Nobody is proven by time alone: one that failed its last question is asked once more, also past the end.
+    if (leftMs <= 0 && failures === 0) return;
+    const intervalMs = check?.intervalMs ?? leftMs;
+    await clock.sleep(leftMs <= 0 ? intervalMs : Math.min(leftMs, intervalMs), signal);
     if (check === null) continue;
     const result = await probeOnce(check.probe, probePortsFor(command), signal);
     failures = result.ok ? 0 : failures + 1;

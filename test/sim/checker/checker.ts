@@ -1,4 +1,5 @@
 import type { Gate } from "../../../src/schema/znodes.ts";
+import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { notServing } from "./ending.ts";
@@ -50,9 +51,10 @@ export class Checker {
       const sessionId = command.kind === "write" ? command.sessionId : 0n;
       this.committed({ sessionId, changes: changes.map(({ path }) => ({ path, data: this.#dataAt(path) })) });
     });
-    for (const host of fleet.hosts) this.#watch(new HostWatch(host, fleet.service, this.ledger, () => fleet.time.nowMs));
+    for (const host of fleet.hosts)
+      this.#watch(new HostWatch(host, fleet.service, this.ledger, () => fleet.time.nowMs));
     fleet.onLog = (host, message, facts) => this.#logged(host, message, facts);
-    fleet.onDeath = (host) => this.died(host);
+    fleet.onDeath = (host, how) => this.died(host, how);
     this.#lookAgain();
   }
 
@@ -84,7 +86,6 @@ export class Checker {
       this.#followSpan(deploy);
       const move = { deploy, before, author };
       this.#gates.moved(move);
-      this.#released(deploy, before, author);
     }
     for (const deploy of this.tree.deploys.values()) {
       if (deploy.record.state === "done" && states.get(deploy.id) !== "done") this.#done(deploy);
@@ -155,6 +156,7 @@ export class Checker {
     const now = watch.journal;
     if (now?.attempt != null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
     if (now?.activation != null && activation === null) this.#begun(watch);
+    if (now?.activation?.phase.kind === "proven" && activation?.phase.kind === "forward") this.#proven(watch);
   }
 
   #begun({ name, journal }: HostWatch): void {
@@ -166,13 +168,19 @@ export class Checker {
     if (state === "halted" || state === "aborted") {
       this.ledger.broken("begun-after-halt", `${name} begins ${activation.build} of ${deploy.id}, which is ${state}`);
     }
-    if (this.tree.builds.get(activation.build)?.barred !== undefined && state !== "rolling back" && state !== "rolled back") {
+    if (
+      this.tree.builds.get(activation.build)?.barred !== undefined &&
+      state !== "rolling back" &&
+      state !== "rolled back"
+    ) {
       this.ledger.broken("barred", `${name} begins ${activation.build}, which is barred`);
     }
   }
 
   #assertMaxOut(): void {
-    const out = [...this.watches.values()].filter(({ outage, name }) => outage?.deploy != null && this.tree.hosts.has(name));
+    const out = [...this.watches.values()].filter(
+      ({ outage, name }) => outage?.deploy != null && this.tree.hosts.has(name),
+    );
     if (out.length === 0) return;
     const limits = out.map(({ outage }) => this.tree.deploys.get(outage?.deploy ?? "")?.record.limits.max ?? 0);
     const max = Math.max(...limits);
@@ -181,23 +189,19 @@ export class Checker {
     this.ledger.broken("max-out", `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`);
   }
 
-  /** A slot that its host gave back: the service must have run through its soak. */
-  #released(deploy: DeployEntry, before: Gate, author: string | null): void {
-    for (const [host, slot] of Object.entries(before.slots)) {
-      if (deploy.gate.slots[host] !== undefined || author !== host) continue;
-      const status = this.tree.statuses.get(host);
-      const watch = this.watches.get(host);
-      const build = slot.build ?? deploy.record.build;
-      const wish = this.tree.wishOf(host);
-      if (status?.step !== "serving" || status.build !== build || watch === undefined) continue;
-      // A newer wish cuts the soak short.
-      if (wish?.deploy !== deploy.id || wish.build !== build) continue;
-      if (watch.journal?.activation?.phase.kind !== "proven") continue;
-      const ranMs = watch.host.running.steadyMs(this.#fleet.service);
-      if (ranMs === null || ranMs + SOAK_SLACK_MS >= deploy.record.limits.soakMs) continue;
-      const soak = deploy.record.limits.soakMs;
-      this.ledger.broken("soak", `${host} gives its slot back after ${Math.round(ranMs)} ms of ${soak} ms`);
-    }
+  /** Its host says that a build is proven: the service must have run through its soak. */
+  #proven({ name, host, journal }: HostWatch): void {
+    const activation = journal?.activation;
+    const wish = this.tree.wishOf(name);
+    // A newer wish cuts the soak short.
+    if (activation == null || wish?.deploy !== activation.deploy || wish.build !== activation.build) return;
+    const soakMs = this.tree.deploys.get(activation.deploy)?.record.limits.soakMs ?? 0;
+    const ranMs = host.running.steadyMs(this.#fleet.service);
+    if (ranMs === null || ranMs + SOAK_SLACK_MS >= soakMs) return;
+    this.ledger.broken(
+      "soak",
+      `${name} calls ${activation.build} proven after ${Math.round(ranMs)} ms of ${soakMs} ms`,
+    );
   }
 
   /** Everybody who says that it serves the build must really do so. */
@@ -222,7 +226,10 @@ export class Checker {
       if (host === null || status?.step !== "serving" || status.wish === null) continue;
       const slot = this.tree.deploys.get(status.wish.deploy)?.gate.slots[host];
       if (slot === undefined || slot.attempt !== status.attempt) continue;
-      this.ledger.broken("slot-while-serving", `${host} serves ${status.build} and holds a slot of ${status.wish.deploy}`);
+      this.ledger.broken(
+        "slot-while-serving",
+        `${host} serves ${status.build} and holds a slot of ${status.wish.deploy}`,
+      );
     }
   }
 
@@ -232,6 +239,7 @@ export class Checker {
     for (const { name, host, journal } of this.watches.values()) {
       const wished = this.wishes.newest(name);
       if (wished === null || host.life === null || journal === null || !this.tree.alive.has(name)) continue;
+      if (nowMs - host.life.sinceMs < QUIET_MS) continue;
       if (nowMs - Math.max(wished.sinceMs, this.lastFaultMs + QUIET_MS) < PROMPT_MS) continue;
       if (journal.activation !== null || journal.attempt?.deploy === wished.deploy) continue;
       const what = `has not taken up ${wished.build} of ${wished.deploy}, wished for ${Math.round(nowMs - wished.sinceMs)} ms`;
@@ -252,11 +260,12 @@ export class Checker {
   }
 
   /** An agent is gone, and what it thought of itself with it. */
-  died(host: string): void {
+  died(host: string, how: DeathKind): void {
     this.#conducting.delete(host);
     const watch = this.watches.get(host);
     if (watch === undefined) return;
     watch.lostPower();
+    if (how === "power-cut") this.wishes.lostPower(host);
     this.#touched.add(watch);
   }
 }

@@ -42,9 +42,11 @@ function judgeHost(checker: Checker, host: string): void {
 }
 
 function judgeDeploy({ ledger, tree }: Checker, { id, record, gate, states }: DeployEntry): void {
-  if (isRunning(record) && record.state !== "awaiting promotion") ledger.broken("final-state", `${id} is still ${record.state}`);
+  if (isRunning(record) && record.state !== "awaiting promotion")
+    ledger.broken("final-state", `${id} is still ${record.state}`);
   const slots = Object.keys(gate.slots).filter((host) => tree.hosts.has(host));
-  if (slots.length > 0) ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
+  if (slots.length > 0)
+    ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
   const ends = states.filter((state) => state === "done" || state === "rolled back" || state === "aborted");
   // A deploy that is done may be rolled back afterwards; nothing else follows an end.
   if (ends.length > 1 && ends.join() !== "done,rolled back") {
@@ -65,7 +67,8 @@ function judgeHistory({ ledger, tree }: Checker, history: CtlRun | null): void {
   for (const { id, record } of tree.deploys.values()) {
     const entries = listed.filter((entry) => entry.id === id);
     if (entries.length !== 1) ledger.broken("history", `${id} has ${entries.length} entries`);
-    else if (entries[0]?.state !== record.state) ledger.broken("history", `${id} is ${record.state}, not ${entries[0]?.state}`);
+    else if (entries[0]?.state !== record.state)
+      ledger.broken("history", `${id} is ${record.state}, not ${entries[0]?.state}`);
   }
 }
 
@@ -81,7 +84,10 @@ function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): voi
   if (verb !== "deploy" && verb !== "wait" && verb !== "promote" && verb !== "rollback") return;
   const wanted = SAID_BY[code];
   const id = /\b(\d{8}-\d{6}-[0-9a-f]{4})\b/.exec(said)?.[1];
-  if (code === 1 && !/\b(?:aborted|overtaken|came after|has come after|conflict|changed it|answer was lost|nothing)/i.test(said)) {
+  if (
+    code === 1 &&
+    !/\b(?:aborted|overtaken|came after|has come after|conflict|changed it|answer was lost|nothing)/i.test(said)
+  ) {
     ledger.broken("exit-code", `${words.join(" ")} ended with 1: ${said.slice(-300)}`);
   }
   if (wanted === undefined || id === undefined || words.includes("--detach")) return;

@@ -42,10 +42,15 @@ export class GateRules {
     const out = new Set([...slots, ...others.flatMap(outOfService).filter((name) => this.#tree.hosts.has(name))]);
     const status = this.#tree.statuses.get(host);
     const wasOut =
-      status?.health === "nothing" || status?.health === "unhealthy" || others.some((gate) => gate.failed[host]?.healthy === false);
+      status?.health === "nothing" ||
+      status?.health === "unhealthy" ||
+      others.some((gate) => gate.failed[host]?.healthy === false);
     const counted = wasOut ? slots : out;
     if (counted.size > max) {
-      this.#ledger.broken("slots-within-max", `${host} was granted a slot of ${id}: ${[...counted].join(", ")} are more than ${max}`);
+      this.#ledger.broken(
+        "slots-within-max",
+        `${host} was granted a slot of ${id}: ${[...counted].join(", ")} are more than ${max}`,
+      );
     }
     if (counted.size === max) this.#ledger.reached("the last slot of max granted");
     if (record.state === "halted" || record.state === "aborted") {
@@ -53,7 +58,10 @@ export class GateRules {
     }
     const build = slot.build ?? record.build;
     if (failuresOf(before, build).length > budget) {
-      this.#ledger.broken("budget", `${host} was granted a slot of ${id} after ${failuresOf(before, build).join(", ")} failed on ${build}`);
+      this.#ledger.broken(
+        "budget",
+        `${host} was granted a slot of ${id} after ${failuresOf(before, build).join(", ")} failed on ${build}`,
+      );
     }
   }
 
@@ -70,7 +78,10 @@ export class GateRules {
       return;
     }
     if (failure !== undefined) return;
-    this.#ledger.broken("dead-holder", `${author} took the slot of ${host} in ${deploy.id}, whose attempt is ${attempt}`);
+    this.#ledger.broken(
+      "dead-holder",
+      `${author} took the slot of ${host} in ${deploy.id}, whose attempt is ${attempt}`,
+    );
   }
 
   #failed({ gate, record }: DeployEntry): void {

@@ -132,7 +132,9 @@ export class HostWatch {
   #followTraffic(): void {
     const before = this.#available;
     const now = new Set(
-      this.#facts.filter(({ serves, hasTraffic }) => serves?.isWell === true && hasTraffic).map((fact) => fact.instance),
+      this.#facts
+        .filter(({ serves, hasTraffic }) => serves?.isWell === true && hasTraffic)
+        .map((fact) => fact.instance),
     );
     this.#available = now;
     for (const { name } of this.service.instances) {
@@ -145,7 +147,8 @@ export class HostWatch {
     if (taken.length === 0) return;
     const { minAvailable } = this.service;
     const others = [...now].filter((name) => !batch.includes(name));
-    if (others.length === minAvailable && minAvailable > 0) this.#ledger.reached("exactly min_available left in traffic");
+    if (others.length === minAvailable && minAvailable > 0)
+      this.#ledger.reached("exactly min_available left in traffic");
     const steady = this.service.instances
       .filter(({ name }) => !batch.includes(name))
       .every(({ name }) => this.#nowMs() - (this.#changedAtMs.get(name) ?? 0) > OTHERS_STEADY_MS);
@@ -187,7 +190,10 @@ export class HostWatch {
     this.#minute = minute;
     this.#effectsThisMinute += 1;
     if (this.#effectsThisMinute === MOST_EFFECTS) {
-      this.#ledger.broken("hot-loop", `${this.name}: ${MOST_EFFECTS} effects within a minute, the last: ${effect.what}`);
+      this.#ledger.broken(
+        "hot-loop",
+        `${this.name}: ${MOST_EFFECTS} effects within a minute, the last: ${effect.what}`,
+      );
     }
   }
 }

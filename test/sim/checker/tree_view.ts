@@ -1,5 +1,12 @@
 import type { DeployRecord } from "../../../src/schema/deploy_record.ts";
-import { gateSchema, type BuildRecord, type Gate, type HostRecord, type HostStatus, type Wish } from "../../../src/schema/znodes.ts";
+import {
+  gateSchema,
+  type BuildRecord,
+  type Gate,
+  type HostRecord,
+  type HostStatus,
+  type Wish,
+} from "../../../src/schema/znodes.ts";
 
 /** A deploy as the tree has it. */
 export interface DeployEntry {

@@ -13,8 +13,8 @@ export class WishOrder {
   readonly #ledger: Ledger;
   readonly #tree: TreeView;
   readonly #wished = new Map<string, Wished[]>();
-  /** How far in its list a host has come. */
-  readonly #taken = new Map<string, { readonly at: number; readonly attempt: number }>();
+  /** How far in its list a host has come, by its own numbers. */
+  readonly #taken = new Map<string, { readonly at: number; readonly attempt: number }[]>();
 
   constructor(tree: TreeView, ledger: Ledger) {
     this.#tree = tree;
@@ -37,9 +37,20 @@ export class WishOrder {
     return this.#wished.get(host)?.at(-1) ?? null;
   }
 
+  /** A power cut may take back a number that nobody has heard of, and what it stood for. */
+  lostPower(host: string): void {
+    const told = this.#tree.statuses.get(host)?.attempt ?? -1;
+    this.#taken.set(
+      host,
+      (this.#taken.get(host) ?? []).filter(({ attempt }) => attempt <= told),
+    );
+  }
+
   /** A host has numbered a wish. */
   tookUp(host: string, { number, deploy, build }: { number: number; deploy: string; build: string }): void {
-    const before = this.#taken.get(host);
+    const taken = this.#taken.get(host) ?? [];
+    this.#taken.set(host, taken);
+    const before = taken.at(-1);
     if (before?.attempt === number) return;
     if (before !== undefined && number < before.attempt) {
       this.#ledger.broken("attempts", `${host} counts ${number} after ${before.attempt}`);
@@ -50,9 +61,12 @@ export class WishOrder {
       this.#ledger.broken("older-wish", `${host} takes up ${build} of ${deploy}, which it was never wished`);
     } else if (before !== undefined && at < before.at) {
       const newer = list[before.at];
-      this.#ledger.broken("older-wish", `${host} takes up ${build} of ${deploy} after ${newer?.build} of ${newer?.deploy}`);
+      this.#ledger.broken(
+        "older-wish",
+        `${host} takes up ${build} of ${deploy} after ${newer?.build} of ${newer?.deploy}`,
+      );
     }
-    this.#taken.set(host, { at: Math.max(at, before?.at ?? -1), attempt: number });
+    taken.push({ at: Math.max(at, before?.at ?? -1), attempt: number });
   }
 }
 

@@ -190,7 +190,9 @@ export class Weather {
         return `${name}, ${state} for ${forMs} ms`;
       }
       case "answer lost":
-        this.#fleet.loseAnswer(chance.pick([name, name, ...this.#fleet.laptops]), (what) => this.#happened(fault, what));
+        this.#fleet.loseAnswer(chance.pick([name, name, ...this.#fleet.laptops]), (what) =>
+          this.#happened(fault, what),
+        );
         return null;
       case "server crashed": {
         const index = chance.between(0, zookeepers.length - 1);

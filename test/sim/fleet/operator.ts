@@ -51,7 +51,10 @@ export class Operator {
       user: name,
     });
     const said = out.join("").trim();
-    story.tell(name, `exit ${code}${said === "" ? "" : `, having said: ${(said.split("\n").at(-1) ?? "").slice(0, 160)}`}`);
+    story.tell(
+      name,
+      `exit ${code}${said === "" ? "" : `, having said: ${(said.split("\n").at(-1) ?? "").slice(0, 160)}`}`,
+    );
     const run = { words, code, said };
     this.#options.onRun(run);
     return run;

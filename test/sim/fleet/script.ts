@@ -37,7 +37,17 @@ export class Script {
     this.#fleet.start();
     const { max, budget, soakMs } = plan;
     await this.#ana.run(
-      ...["services", "set", SERVICE, "--max", String(max), "--budget", String(budget), "--soak-s", String(soakMs / 1000)],
+      ...[
+        "services",
+        "set",
+        SERVICE,
+        "--max",
+        String(max),
+        "--budget",
+        String(budget),
+        "--soak-s",
+        String(soakMs / 1000),
+      ],
     );
     await this.#add(first);
     await this.#untilRegistered();
@@ -72,7 +82,8 @@ export class Script {
       // One that is under way, or waits for a person, is ended first; what halted for its own faults goes back.
       if (run.code === 75 || run.code === 3 || run.code === 4) {
         await this.#ana.run("rollback", SERVICE, "--timeout-s", "900");
-        if (this.#fleet.tree.builds.get(last.id)?.barred !== undefined) await this.#ana.run("builds", "unbar", SERVICE, last.id);
+        if (this.#fleet.tree.builds.get(last.id)?.barred !== undefined)
+          await this.#ana.run("builds", "unbar", SERVICE, last.id);
       }
       await this.#pause(5_000);
     }
@@ -209,7 +220,9 @@ export class Script {
     this.#builds += 1;
     const chance = this.#chance;
     const { restart } = this.#fleet.service;
-    const steps = install ?? chance.pick<readonly InstallCharacter[]>([[], [], [{ kind: "works" }], [{ kind: "fails-first", times: 1 }]]);
+    const steps =
+      install ??
+      chance.pick<readonly InstallCharacter[]>([[], [], [{ kind: "works" }], [{ kind: "fails-first", times: 1 }]]);
     const build = makeBuild({ id: `v${this.#builds}`, character, restart, install: steps });
     this.#fleet.server.publish(build);
     return build;
@@ -218,24 +231,38 @@ export class Script {
   async #add(build: SimBuild): Promise<CtlRun> {
     const url = this.#fleet.server.publish(build);
     const { digest, size } = build.record(url);
-    return this.#ana.run("builds", "add", SERVICE, url, "--build", build.id, "--digest", digest, "--size", String(size));
+    return this.#ana.run(
+      "builds",
+      "add",
+      SERVICE,
+      url,
+      "--build",
+      build.id,
+      "--digest",
+      digest,
+      "--size",
+      String(size),
+    );
   }
 
   #badCharacter(): Flaws {
     const chance = this.#chance;
     const afterMs = chance.between(200, 9_000);
-    const characters: readonly Character[] = [
+    const characters: Character[] = [
       { kind: "ill" },
       { kind: "ill" },
       { kind: "dies", afterMs },
       { kind: "sickens", afterMs },
       { kind: "silent" },
-      { kind: "kills-host", afterMs: chance.between(10, 1_500) },
       { kind: "start-fails" },
       { kind: "start-hangs" },
       { kind: "slow", startMs: chance.between(2_000, 20_000) },
       { kind: "stubborn" },
     ];
+    // An init would start it again at each boot, before any agent could do anything about it.
+    if (this.#fleet.service.restart === "command") {
+      characters.push({ kind: "kills-host", afterMs: chance.between(10, 1_500) });
+    }
     const installs: readonly InstallCharacter[] = [
       { kind: "fails" },
       { kind: "hangs" },

@@ -113,7 +113,9 @@ export class SimFront {
 
   #isReached(pid: number): boolean {
     const port = this.#ground.processes.get(pid)?.port;
-    const all = this.#ground.services.flatMap((service) => service.instances.map((instance) => ({ service, instance })));
+    const all = this.#ground.services.flatMap((service) =>
+      service.instances.map((instance) => ({ service, instance })),
+    );
     const found = all.find(({ instance }) => instance.port === port);
     return found !== undefined && this.reaches(found.service, found.instance);
   }

@@ -63,9 +63,12 @@ export class Life {
   readonly #options: LifeOptions;
   readonly #onEnd = new Set<(how: DeathKind) => void>();
   #isOver = false;
+  /** When it began. */
+  readonly sinceMs: number;
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.sinceMs = options.time.nowMs;
   }
 
   get isOver(): boolean {

@@ -22,7 +22,11 @@ export class Company implements AsyncDisposable {
     const busy = new Map<Player, Promise<{ player: Player; job: Job; result: Performance }>>();
     const give = (player: Player): void => {
       const job = next();
-      if (job !== null) busy.set(player, player.play(job).then((result) => ({ player, job, result })));
+      if (job !== null)
+        busy.set(
+          player,
+          player.play(job).then((result) => ({ player, job, result })),
+        );
     };
     for (const player of this.#players) give(player);
     while (busy.size > 0) {

@@ -17,6 +17,9 @@ export function deathJobs(pairs = PAIRS): { readonly effects: number; readonly j
     ),
   );
   const singles = all.map((death): Job => ({ kind: "deaths", deaths: [death] }));
-  const drawn = Array.from({ length: pairs }, (): Job => ({ kind: "deaths", deaths: [chance.pick(all), chance.pick(all)] }));
+  const drawn = Array.from({ length: pairs }, (): Job => ({
+    kind: "deaths",
+    deaths: [chance.pick(all), chance.pick(all)],
+  }));
   return { effects: all.length / 2, jobs: [...singles, ...drawn] };
 }

@@ -18,7 +18,9 @@ function smaller(plan: WorldPlan): Partial<WorldPlan>[] {
     { soakMs: 0 },
     { restart: "command" },
   ];
-  return all.filter((changes) => Object.entries(changes).some(([key, value]) => plan[key as keyof WorldPlan] !== value));
+  return all.filter((changes) =>
+    Object.entries(changes).some(([key, value]) => plan[key as keyof WorldPlan] !== value),
+  );
 }
 
 const MOST_TRIES = 120;

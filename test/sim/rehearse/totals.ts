@@ -64,7 +64,9 @@ export function totalsText(totals: Totals, wallMs: number): string[] {
     "how often the edge of what must not be was reached:",
     ...EDGES.map((edge) => `  ${edge.padEnd(width)}  ${edges.get(edge) ?? 0}`),
     `invariants broken: ${totals.brokenCount} (of ${Object.keys(INVARIANTS).length} that are held at every instant or at the end)`,
-    ...[...broken].map(([invariant, names]) => `  ${invariant}: ${INVARIANTS[invariant]} - ${names.slice(0, 12).join(", ")}`),
+    ...[...broken].map(
+      ([invariant, names]) => `  ${invariant}: ${INVARIANTS[invariant]} - ${names.slice(0, 12).join(", ")}`,
+    ),
   ];
 }
 
