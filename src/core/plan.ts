@@ -41,6 +41,7 @@ export interface Situation {
   readonly journal: Journal;
   readonly permission: Permission;
   readonly proof: Proof | null;
+  /** Of the wish. */
   readonly soakMs: number;
   readonly maxInstalls: number;
   /** How many instances restart at once. */
@@ -99,7 +100,7 @@ function withdrawal(journal: Journal, deploy: string | null): Step | null {
 }
 
 function prepare(situation: Situation, target: { build: string; deploy: string }): Step {
-  const { actual, journal, permission } = situation;
+  const { actual, journal, permission, soakMs } = situation;
   const { build, deploy } = target;
 
   if (journal.attempt?.deploy !== deploy || journal.attempt.build !== build) return { step: "take-up", build, deploy };
@@ -151,7 +152,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
   const phase = { kind: "forward", restart: rollOf(toRestart(actual, build, pointsHere)) } as const;
-  return { step: "begin", activation: { build, deploy, previous, attempt, phase, counts: noCounts } };
+  return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, phase, counts: noCounts } };
 }
 
 /**
@@ -257,7 +258,8 @@ function towards(situation: Situation, activation: Activation, build: string, ro
   return null;
 }
 
-function soakOrFinish({ proof, soakMs, nowMs, target }: Situation, activation: Activation): Step {
+function soakOrFinish({ proof, nowMs, target }: Situation, activation: Activation): Step {
+  const { soakMs } = activation;
   // A newer wish waits: what is proven is given back at once.
   if (isNewer(target, activation)) return { step: "finish" };
   const remainingMs = proof === null ? soakMs : proof.atMs + soakMs - nowMs;

@@ -87,6 +87,8 @@ const activationSchema = z.looseObject({
   deploy: z.string(),
   previous: z.string().nullable(),
   attempt: z.int().min(0),
+  /** How long the build must stay healthy; kept here, for ZooKeeper may be away when it is to be known. */
+  soakMs: z.number().min(0),
   phase: activationPhaseSchema,
   counts: rollCountsSchema,
 });

@@ -22,8 +22,13 @@ type Fields = z.output<typeof fieldsSchema>;
  */
 const migrations: readonly ((old: Fields) => Fields)[] = [
   // Fields that came to version 1 later, so that not every file has them.
-  (old) => ({ lastRoll: null, traffic: null, ...old }),
+  (old) => ({ lastRoll: null, traffic: null, ...old, activation: withSoak(old["activation"]) }),
 ];
+
+/** Version 1 asked ZooKeeper each time; 0 is what it took where that did not answer. */
+function withSoak(activation: unknown): unknown {
+  return typeof activation === "object" && activation !== null ? { soakMs: 0, ...activation } : activation;
+}
 
 /**
  * An older journal is brought to this version. A newer one is read as if it were of this version, and becomes one: what

@@ -33,7 +33,7 @@ async function beginRestart(batch: readonly string[]): Promise<void> {
   await journal.record({ kind: "taken-up", number: 1, build, deploy });
   await journal.record({
     kind: "begun",
-    activation: { build, deploy, previous: null, attempt: 1, phase, counts: noCounts },
+    activation: { build, deploy, previous: null, attempt: 1, soakMs: 0, phase, counts: noCounts },
   });
   await journal.record({ kind: "batch-begun", batch, instances: batch });
 }

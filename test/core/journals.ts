@@ -28,6 +28,7 @@ export const forward: Activation = {
   deploy: "d2",
   previous: "v1",
   attempt: 4,
+  soakMs: 100,
   phase: { kind: "forward", restart: rollOf(["1", "2"]) },
   counts: noCounts,
 };

@@ -45,6 +45,7 @@ const forward = (begun = 0, done = false): Activation => ({
   deploy: "d2",
   previous: "v1",
   attempt: 4,
+  soakMs: 100,
   phase: { kind: "forward", restart: roll(begun, done) },
   counts: noCounts,
 });
@@ -195,6 +196,11 @@ test.each<[string, Situation, object]>([
   [
     "soaks for what is left of the time",
     situation(serving("v2"), { activation: forward(1, true) }, { proof }),
+    { step: "soak", build: "v2", remainingMs: 50 },
+  ],
+  [
+    "soaks as its deploy wants it also when ZooKeeper is not read yet",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof, target: { kind: "unknown" }, soakMs: 0 }),
     { step: "soak", build: "v2", remainingMs: 50 },
   ],
   [

@@ -29,6 +29,7 @@ const activation: Activation = {
   deploy: "d2",
   previous: "v1",
   attempt: 3,
+  soakMs: 100,
   phase: { kind: "back", failure, restart: rollOf(["1"]) },
   counts: noCounts,
 };

@@ -38,6 +38,7 @@ const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
       deploy: attempt?.deploy ?? "",
       attempt: attempt?.number ?? 0,
       previous,
+      soakMs: 0,
       phase: { kind: "forward", restart: rollOf(left) },
       counts: noCounts,
     },

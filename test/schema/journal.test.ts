@@ -51,8 +51,10 @@ describe("a journal of version 1", () => {
       version: JOURNAL_VERSION,
       lastRoll: null,
       traffic: null,
+      activation: { ...last.activation, soakMs: 0 },
     });
-    expect(understood(JSON.stringify(last))).toEqual({ ...last, version: JOURNAL_VERSION });
+    const activation = { ...last.activation, soakMs: 0 };
+    expect(understood(JSON.stringify(last))).toEqual({ ...last, version: JOURNAL_VERSION, activation });
   });
 
   test("keeps what its agent carried along for a newer one", () => {
@@ -67,6 +69,7 @@ const newer = {
   attempt: { ...last.attempt, stage: { name: "half" } },
   activation: {
     ...last.activation,
+    soakMs: 5_000,
     budget: [1, { of: 2 }],
     phase: {
       ...last.activation.phase,

@@ -20,8 +20,8 @@ const LOOK_MS = 250;
 /** In quiet times a wish is taken up within this; the periodic reading that a lost watch leaves is every 30 s. */
 const PROMPT_MS = 12_000;
 const QUIET_MS = 45_000;
-/** A steady run of the same instance is a little shorter than the soak that the agent has measured. */
-const SOAK_SLACK_MS = 1_500;
+/** The agent has measured it from a moment before. */
+const SOAK_SLACK_MS = 300;
 const STARTED_BY_A_RESTART = /^this agent conducts (now|no more)$/;
 
 /** Holds a whole fleet to what must be so, at every instant. */
@@ -152,11 +152,13 @@ export class Checker {
 
   #look(watch: HostWatch): void {
     const { attempt, activation } = watch.journal ?? { attempt: null, activation: null };
+    const heardMs = watch.journalHeardMs;
     watch.look();
     const now = watch.journal;
     if (now?.attempt != null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
     if (now?.activation != null && activation === null) this.#begun(watch);
-    if (now?.activation?.phase.kind === "proven" && activation?.phase.kind === "forward") this.#proven(watch);
+    if (now?.activation?.phase.kind === "proven" && activation?.phase.kind === "forward")
+      this.#proven(watch, watch.journalHeardMs - heardMs);
   }
 
   #begun({ name, journal }: HostWatch): void {
@@ -190,17 +192,17 @@ export class Checker {
   }
 
   /** Its host says that a build is proven: the service must have run through its soak. */
-  #proven({ name, host, journal }: HostWatch): void {
+  #proven({ name, journal }: HostWatch, soakedMs: number): void {
     const activation = journal?.activation;
     const wish = this.tree.wishOf(name);
     // A newer wish cuts the soak short.
     if (activation == null || wish?.deploy !== activation.deploy || wish.build !== activation.build) return;
     const soakMs = this.tree.deploys.get(activation.deploy)?.record.limits.soakMs ?? 0;
-    const ranMs = host.running.steadyMs(this.#fleet.service);
-    if (ranMs === null || ranMs + SOAK_SLACK_MS >= soakMs) return;
+    // The last thing that its journal heard before was that it had passed its check.
+    if (soakedMs + SOAK_SLACK_MS >= soakMs) return;
     this.ledger.broken(
       "soak",
-      `${name} calls ${activation.build} proven after ${Math.round(ranMs)} ms of ${soakMs} ms`,
+      `${name} calls ${activation.build} proven after ${Math.round(soakedMs)} ms of ${soakMs} ms`,
     );
   }
 
@@ -209,6 +211,7 @@ export class Checker {
     for (const [host, status] of this.tree.statuses) {
       const watch = this.watches.get(host);
       if (watch === undefined || status.step !== "serving" || status.wish?.deploy !== deploy.id) continue;
+      if (!this.tree.alive.has(host) || status.build === null) continue;
       for (const { instance, serves } of watch.facts) {
         if (serves === null || serves.build === status.build) continue;
         const what = `instance ${instance} of ${host} runs ${serves.build}, and it says ${status.build}`;

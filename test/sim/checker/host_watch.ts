@@ -25,6 +25,8 @@ export class HostWatch {
   readonly host: SimHost;
   readonly service: HostService;
   journal: Journal | null = null;
+  /** When the journal was last written. */
+  journalHeardMs = 0;
   outage: Outage | null = null;
   /** Once it was. */
   hasServed = false;
@@ -92,6 +94,7 @@ export class HostWatch {
     // A file is written anew with each change.
     if (found === null || found.bytes === this.#journalBytes) return;
     this.#journalBytes = found.bytes;
+    this.journalHeardMs = this.#nowMs();
     const read = readJournal(textOf(found.bytes));
     if (read.kind === "understood") this.journal = read.journal;
     else this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);

@@ -257,10 +257,11 @@ export class Script {
       { kind: "start-fails" },
       { kind: "start-hangs" },
       { kind: "slow", startMs: chance.between(2_000, 20_000) },
-      { kind: "stubborn" },
     ];
     // An init would start it again at each boot, before any agent could do anything about it.
     if (this.#fleet.service.restart === "command") {
+      // Told to go by TERM alone it would stay for ever.
+      characters.push({ kind: "stubborn" });
       characters.push({ kind: "kills-host", afterMs: chance.between(10, 1_500) });
     }
     const installs: readonly InstallCharacter[] = [

@@ -1,4 +1,4 @@
-import type { Ground, HostService } from "./ground.ts";
+import type { Ground } from "./ground.ts";
 import type { SimProcess } from "./process_table.ts";
 import { RunningService, type Launch } from "./service.ts";
 
@@ -28,15 +28,6 @@ export class Services {
   at(port: number): RunningService | null {
     const process = this.#ground.processes.at(port);
     return process === null ? null : (this.#running.get(process) ?? null);
-  }
-
-  /** For how long each instance has been the same process at least, in milliseconds; null where one is down. */
-  steadyMs(service: HostService): number | null {
-    const { time, processes } = this.#ground;
-    const runs = service.instances.map(({ port }) => processes.at(port)?.startedAtMs ?? null);
-    return runs.some((startedAtMs) => startedAtMs === null)
-      ? null
-      : Math.min(...runs.map((startedAtMs) => time.nowMs - (startedAtMs ?? 0)));
   }
 
   /** The machine has lost its power. */
