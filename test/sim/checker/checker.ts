@@ -2,6 +2,7 @@ import type { Gate } from "../../../src/schema/znodes.ts";
 import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
 import { GateRules } from "./gate_rules.ts";
 import { HostWatch } from "./host_watch.ts";
@@ -22,7 +23,7 @@ const PROMPT_MS = 12_000;
 const QUIET_MS = 45_000;
 /** The agent has measured it from a moment before. */
 const SOAK_SLACK_MS = 300;
-const STARTED_BY_A_RESTART = /^this agent conducts (now|no more)$/;
+const FORESEEN_BY_NOBODY = /TypeError|RangeError|is not a function|undefined is not|This is a mistake in deployd/;
 
 /** Holds a whole fleet to what must be so, at every instant. */
 export class Checker {
@@ -30,6 +31,7 @@ export class Checker {
   readonly tree: TreeView;
   readonly watches = new Map<string, HostWatch>();
   readonly wishes: WishOrder;
+  readonly edges: EdgeWatch;
   /** When the last fault was; infinity while there may be more. */
   lastFaultMs = 0;
   /** Deploys between their first grant and the last release, and what has befallen them there. */
@@ -39,7 +41,6 @@ export class Checker {
   readonly #gates: GateRules;
   readonly #touched = new Set<HostWatch>();
   readonly #hostOfSession = new Map<bigint, string>();
-  readonly #conducting = new Set<string>();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -47,6 +48,7 @@ export class Checker {
     this.ledger = new Ledger(() => fleet.time.nowMs);
     this.#gates = new GateRules(this.tree, this.ledger);
     this.wishes = new WishOrder(this.tree, this.ledger);
+    this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
     fleet.ensemble.onCommit(({ command, changes }) => {
       const sessionId = command.kind === "write" ? command.sessionId : 0n;
       this.committed({ sessionId, changes: changes.map(({ path }) => ({ path, data: this.#dataAt(path) })) });
@@ -55,6 +57,7 @@ export class Checker {
       this.#watch(new HostWatch(host, fleet.service, this.ledger, () => fleet.time.nowMs));
     fleet.onLog = (host, message, facts) => this.#logged(host, message, facts);
     fleet.onDeath = (host, how) => this.died(host, how);
+    fleet.onEvent = (text) => this.edges.happened(text);
     this.#lookAgain();
   }
 
@@ -94,7 +97,8 @@ export class Checker {
     this.wishes.follow(this.#fleet.time.nowMs);
   }
 
-  fault(fault: Fault): void {
+  fault(fault: Fault, host: string | null): void {
+    this.edges.fault(fault, host);
     this.lastFaultMs = this.#fleet.time.nowMs;
     if (fault.includes("killed") || fault.startsWith("power")) this.kills += 1;
     for (const span of this.#spans.values()) if (span.isOpen) span.faults += 1;
@@ -151,19 +155,22 @@ export class Checker {
   }
 
   #look(watch: HostWatch): void {
-    const { attempt, activation } = watch.journal ?? { attempt: null, activation: null };
+    const before = watch.journal;
+    const { attempt, activation } = before ?? { attempt: null, activation: null };
     const heardMs = watch.journalHeardMs;
     watch.look();
     const now = watch.journal;
-    if (now?.attempt != null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
-    if (now?.activation != null && activation === null) this.#begun(watch);
-    if (now?.activation?.phase.kind === "proven" && activation?.phase.kind === "forward")
+    if (now === null) return;
+    if (now !== before) this.edges.looked(watch, before);
+    if (now.attempt !== null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
+    if (now.activation !== null && activation === null) this.#begun(watch);
+    if (now.activation?.phase.kind === "proven" && activation?.phase.kind === "forward")
       this.#proven(watch, watch.journalHeardMs - heardMs);
   }
 
   #begun({ name, journal }: HostWatch): void {
-    const activation = journal?.activation;
-    if (activation == null) return;
+    const activation = journal?.activation ?? null;
+    if (activation === null) return;
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
     const { state } = deploy.record;
@@ -181,7 +188,7 @@ export class Checker {
 
   #assertMaxOut(): void {
     const out = [...this.watches.values()].filter(
-      ({ outage, name }) => outage?.deploy != null && this.tree.hosts.has(name),
+      ({ outage, name }) => (outage?.deploy ?? null) !== null && this.tree.hosts.has(name),
     );
     if (out.length === 0) return;
     const limits = out.map(({ outage }) => this.tree.deploys.get(outage?.deploy ?? "")?.record.limits.max ?? 0);
@@ -193,10 +200,10 @@ export class Checker {
 
   /** Its host says that a build is proven: the service must have run through its soak. */
   #proven({ name, journal }: HostWatch, soakedMs: number): void {
-    const activation = journal?.activation;
+    const activation = journal?.activation ?? null;
     const wish = this.tree.wishOf(name);
     // A newer wish cuts the soak short.
-    if (activation == null || wish?.deploy !== activation.deploy || wish.build !== activation.build) return;
+    if (activation === null || wish?.deploy !== activation.deploy || wish.build !== activation.build) return;
     const soakMs = this.tree.deploys.get(activation.deploy)?.record.limits.soakMs ?? 0;
     // The last thing that its journal heard before was that it had passed its check.
     if (soakedMs + SOAK_SLACK_MS >= soakMs) return;
@@ -251,22 +258,16 @@ export class Checker {
   }
 
   #logged(host: string, message: string, facts: Record<string, unknown>): void {
-    if (STARTED_BY_A_RESTART.test(message)) {
-      if (message.endsWith("now")) this.#conducting.add(host);
-      else this.#conducting.delete(host);
-      if (this.#conducting.size > 1) this.ledger.reached("two conductors at once");
-    }
+    this.edges.logged(host, message, facts);
     const said = `${message} ${typeof facts["error"] === "string" ? facts["error"] : ""}`;
-    if (/TypeError|RangeError|is not a function|undefined is not|Cannot read prop/.test(said)) {
-      this.ledger.broken("no-mistake", `${host}: ${said}`);
-    }
+    if (FORESEEN_BY_NOBODY.test(said)) this.ledger.broken("no-mistake", `${host}: ${said}`);
   }
 
   /** An agent is gone, and what it thought of itself with it. */
   died(host: string, how: DeathKind): void {
-    this.#conducting.delete(host);
     const watch = this.watches.get(host);
     if (watch === undefined) return;
+    this.edges.died(watch, how);
     watch.lostPower();
     if (how === "power-cut") this.wishes.lostPower(host);
     this.#touched.add(watch);

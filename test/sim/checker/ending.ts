@@ -28,10 +28,10 @@ export function notServing({ tree, watches }: Pick<Checker, "tree" | "watches">,
   }
   const status = tree.statuses.get(host);
   if (status?.step !== "serving" || status.build !== wish.build || status.health !== "healthy") {
-    const error = status?.error == null ? "" : `: ${status.error.message}`;
+    const error = `: ${status?.error?.message ?? "no error"}`;
     wrong.push(`it says ${status?.step} ${status?.build} ${status?.health}${error}`);
   }
-  if (watch.journal?.activation != null) wrong.push("its activation is not over");
+  if ((watch.journal?.activation ?? null) !== null) wrong.push("its activation is not over");
   return wrong;
 }
 

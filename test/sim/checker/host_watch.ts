@@ -38,10 +38,11 @@ export class HostWatch {
   readonly #changedAtMs = new Map<string, number>();
   readonly #layout: Layout;
   #journalBytes: Uint8Array | null = null;
+  /** It was in service when its activation began. */
+  #tookFromService = false;
   #hadCurrent = false;
   /** Names have changed since `current` was looked at. */
   #mayBeTorn = true;
-  #lastEffect: Effect | null = null;
   #minute = 0;
   #effectsThisMinute = 0;
 
@@ -65,10 +66,14 @@ export class HostWatch {
     return this.#available.size >= Math.max(1, this.service.minAvailable);
   }
 
+  /** When its agent last did something to the service or its traffic. */
+  lastActMs = 0;
+
   /** Before an effect of its agent. */
   before(effect: Effect): void {
     this.#countEffect(effect);
-    this.#lastEffect = effect;
+    if (effect.kind === "command" || effect.kind === "signal" || effect.kind === "traffic")
+      this.lastActMs = this.#nowMs();
     if (effect.kind === "name" || effect.kind === "remove") this.#mayBeTorn = true;
     if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
     if (effect.kind === "signal" && this.#isOfService(effect)) this.#assertWritten(effect);
@@ -96,6 +101,8 @@ export class HostWatch {
     this.#journalBytes = found.bytes;
     this.journalHeardMs = this.#nowMs();
     const read = readJournal(textOf(found.bytes));
+    const isBegun = read.kind === "understood" && read.journal.activation !== null;
+    if (isBegun && (this.journal?.activation ?? null) === null) this.#tookFromService = this.isInService;
     if (read.kind === "understood") this.journal = read.journal;
     else this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
   }
@@ -169,20 +176,19 @@ export class HostWatch {
     }
   }
 
-  /** Whose activation is under way; one that is proven has given its slot back, or is about to. */
+  /**
+   * Whose activation is under way. One that is proven has given its slot back, or is about to; and one that began when the
+   * host was out of service already has taken nothing away.
+   */
   #deployThatTookItOut(): string | null {
-    const activation = this.journal?.activation;
-    return activation == null || activation.phase.kind === "proven" ? null : activation.deploy;
+    const activation = this.journal?.activation ?? null;
+    if (activation === null || activation.phase.kind === "proven" || !this.#tookFromService) return null;
+    return activation.deploy;
   }
 
   /** A person has said that it need not be counted on. */
   excuse(): void {
     if (this.outage !== null) this.outage = { ...this.outage, deploy: null };
-  }
-
-  /** What the last effect of its agent was, for telling where it died. */
-  get lastEffect(): Effect | null {
-    return this.#lastEffect;
   }
 
   /** An agent that does the same over and over makes thousands of effects; a deploy makes a few hundred. */

@@ -73,7 +73,9 @@ const EFFECTS_AHEAD = 70;
 export class Weather {
   readonly counts = new Map<Fault, number>();
   /** Told of each fault. */
-  onFault: (fault: Fault) => void = () => {};
+  onFault: (fault: Fault, host: string | null) => void = () => {};
+  /** Told when somebody dies in the middle of a write. */
+  onTorn: () => void = () => {};
   readonly #fleet: Fleet;
   readonly #chance: Chance;
   readonly #choices: readonly Fault[];
@@ -124,13 +126,13 @@ export class Weather {
     const host = this.#chance.pick(this.#fleet.hosts);
     const what = this.#make(fault, host);
     if (what === null) return;
-    this.#happened(fault, what);
+    this.#happened(fault, what, host.name);
   }
 
-  #happened(fault: Fault, what: string): void {
+  #happened(fault: Fault, what: string, host: string | null = null): void {
     this.#fleet.story.tell("FAULT", what === "" ? fault : `${fault}: ${what}`);
     this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
-    this.onFault(fault);
+    this.onFault(fault, host);
   }
 
   /** Does it. Null where there was nothing to do it to; what happens later says so itself. */
@@ -274,6 +276,7 @@ export class Weather {
     host.plan = (effect) => {
       if (!this.#lasts || effect.number < at) return spared(effect);
       host.plan = () => null;
+      if (when === "halfway" && effect.kind === "write") this.onTorn();
       this.#happened(fault, `${host.name}, ${when} effect ${effect.number}: ${effect.what}`);
       return { how, when };
     };

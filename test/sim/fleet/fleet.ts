@@ -29,6 +29,7 @@ export class Fleet {
   readonly agents = new Map<string, AgentProcess>();
   readonly tree = new TreeView(SERVICE);
   onRun: (run: CtlRun, operator: string) => void = () => {};
+  onEvent: (text: string) => void = () => {};
   onDeath: (host: string, how: DeathKind) => void = () => {};
   onLog: (host: string, message: string, facts: Record<string, unknown>) => void = () => {};
   readonly laptops: string[] = [];
@@ -115,7 +116,10 @@ export class Fleet {
         return this.ensemble.dialFrom(sockets, { onRequest: (request) => this.#verdict(machine, request) });
       },
     });
-    host.onEvent = (what) => this.story.tell(name, what);
+    host.onEvent = (what) => {
+      this.story.tell(name, what);
+      this.onEvent(what);
+    };
     const agent = new AgentProcess({
       host,
       file: agentFile(name, this.ensemble.connectString, [this.service], sessionTimeoutS),

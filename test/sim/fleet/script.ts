@@ -36,19 +36,18 @@ export class Script {
     }
     this.#fleet.start();
     const { max, budget, soakMs } = plan;
-    await this.#ana.run(
-      ...[
-        "services",
-        "set",
-        SERVICE,
-        "--max",
-        String(max),
-        "--budget",
-        String(budget),
-        "--soak-s",
-        String(soakMs / 1000),
-      ],
-    );
+    const limits = [
+      "services",
+      "set",
+      SERVICE,
+      "--max",
+      String(max),
+      "--budget",
+      String(budget),
+      "--soak-s",
+      String(soakMs / 1000),
+    ];
+    await this.#ana.run(...limits);
     await this.#add(first);
     await this.#untilRegistered();
     await this.#deploy(this.#ana, first.id);

@@ -52,7 +52,7 @@ class Player {
   }
 
   async play(job: Job): Promise<Performance> {
-    this.#process.stdin.write(`${JSON.stringify(job)}\n`);
+    void this.#process.stdin.write(`${JSON.stringify(job)}\n`);
     await this.#process.stdin.flush();
     const { value, done } = await this.#lines.next();
     if (done === true) throw new Error(`the process that played ${JSON.stringify(job)} has ended`);

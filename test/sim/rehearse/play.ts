@@ -72,8 +72,12 @@ class Play {
     this.weather = new Weather(this.#fleet);
     this.script = new Script(this.#fleet);
     const { ledger } = this.#checker;
-    this.#fleet.onRun = (run) => void this.#runs.push(run);
-    this.weather.onFault = (fault) => this.#checker.fault(fault);
+    this.#fleet.onRun = (run) => {
+      this.#runs.push(run);
+      this.#checker.edges.ran(run);
+    };
+    this.weather.onFault = (fault, host) => this.#checker.fault(fault, host);
+    this.weather.onTorn = () => ledger.reached("a write cut in the middle");
     this.script.onEdge = (edge) => ledger.reached(edge);
   }
 
@@ -104,7 +108,7 @@ class Play {
         const death = own.find((each) => each.effect === effect.number - before);
         if (death === undefined) return null;
         this.#fleet.story.tell("FAULT", `${death.how} of ${host.name} ${death.when} "${effect.what}"`);
-        this.#checker.fault(death.how === "kill" ? "agent killed at an effect" : "power cut at an effect");
+        this.#checker.fault(death.how === "kill" ? "agent killed at an effect" : "power cut at an effect", host.name);
         return death;
       };
     }

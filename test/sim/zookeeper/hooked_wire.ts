@@ -5,7 +5,7 @@ import type { Sockets } from "../sockets.ts";
 import type { End } from "../stream.ts";
 
 /** A request as it leaves a process. */
-interface SentRequest {
+export interface SentRequest {
   /** As in `OpCode`: `create2`, `setData`, `multi` ... */
   readonly name: string;
   /** The server's; of a multi the first. Undefined where the request has none. */
@@ -17,7 +17,7 @@ interface SentRequest {
  * What becomes of a request on its way out. `cut before`: it does not leave, and the connection is over. `cut after`: it
  * leaves and may well be carried out, and the connection is over before its answer comes.
  */
-type Verdict = "pass" | "cut before" | "cut after";
+export type Verdict = "pass" | "cut before" | "cut after";
 
 /** Whoever ends the process in one of these has ended it right before the request left, or right after it. */
 export interface RequestHooks {
