@@ -4,7 +4,7 @@ import type { SimHost } from "../host/sim_host.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** What can go wrong in the world of a rehearsal. */
-export const FAULTS = [
+const FAULTS = [
   "agent killed",
   "agent killed at an effect",
   "agent told to end",

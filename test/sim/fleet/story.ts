@@ -29,7 +29,7 @@ const WHO_WIDTH = 10;
 const HASH_DIGITS = 16;
 
 /** `03:07.250` for 187,250 ms. */
-export function clockFace(ms: number): string {
+function clockFace(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
   const seconds = Math.floor((ms % 60_000) / 1000);
   const rest = Math.floor(ms % 1000);
