@@ -30,6 +30,7 @@ export function rolledTo(world: Stage, plan: BuildPlan, restart: Roll = rollOf([
       deploy: "d2",
       previous: "v1",
       attempt: 4,
+      soakMs: 0,
       phase: { kind: "forward", restart },
       counts: noCounts,
     },
