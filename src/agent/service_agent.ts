@@ -147,6 +147,7 @@ export class ServiceAgent {
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
       batch: host.batch,
+      bootId: host.machine.bootId,
       nowMs: this.#clock.monotonicMs(),
     });
     return { step, observation };
@@ -216,6 +217,8 @@ export class ServiceAgent {
       case "abandon":
         // Forgotten first, given back after: an agent killed in between must not go on without a slot.
         return journal.record({ kind: "abandoned" });
+      case "note-boot":
+        return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
       case "flip":
       case "restart":
       case "check":

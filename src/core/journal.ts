@@ -9,7 +9,7 @@ import {
   type ActivationEvent,
 } from "./journal_activation.ts";
 import { illegal } from "./journal_origin.ts";
-import { batchBegun, batchEnded, nothingToRestart, type RollEvent } from "./journal_roll.ts";
+import { batchBegun, batchEnded, nothingToRestart, rebooted, type RollEvent } from "./journal_roll.ts";
 import type { TrafficSpec } from "./traffic.ts";
 import type { Journal, StepFailure } from "./types.ts";
 
@@ -69,6 +69,8 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return batchBegun(journal, event);
     case "batch-ended":
       return batchEnded(journal, event);
+    case "rebooted":
+      return rebooted(journal, event);
     case "checked":
       return checked(journal, event);
     case "proven":

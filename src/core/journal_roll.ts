@@ -1,6 +1,14 @@
 import { activationIn, illegal } from "./journal_origin.ts";
-import { MAX_RESTARTS } from "./plan.ts";
-import { added, isBetweenBatches, rollAmong, rollOf, withBatchBegun, withBatchDone } from "./roll.ts";
+import {
+  added,
+  isBetweenBatches,
+  rollAmong,
+  rollOf,
+  whyExhausted,
+  withBatchBegun,
+  withBatchDone,
+  withBoot,
+} from "./roll.ts";
 import type { Journal, Roll, RollCounts } from "./types.ts";
 
 /** How the restart of a batch ended. */
@@ -19,7 +27,12 @@ export type RollEvent =
   | { readonly kind: "nothing-to-restart" }
   /** Written before an instance of the batch is touched. `instances` are those that the host has now. */
   | { readonly kind: "batch-begun"; readonly batch: readonly string[]; readonly instances: readonly string[] }
-  | { readonly kind: "batch-ended"; readonly how: BatchEnd; readonly cost: RollCounts };
+  | { readonly kind: "batch-ended"; readonly how: BatchEnd; readonly cost: RollCounts }
+  /**
+   * The machine was started anew in the middle. `down` are instances that were done with, and that nobody but deployd
+   * starts: they are to be restarted again.
+   */
+  | { readonly kind: "rebooted"; readonly bootId: string; readonly down: readonly string[] };
 
 type Of<Kind extends RollEvent["kind"]> = Extract<RollEvent, { kind: Kind }>;
 
@@ -37,7 +50,8 @@ export function batchBegun(journal: Journal, { kind, batch, instances }: Of<"bat
   if (!isBetweenBatches(before) && !(holds(before.batch, batch) && holds(batch, before.batch))) {
     throw illegal(kind, `the restart of ${before.batch.join(", ")} has not ended`);
   }
-  if (before.begun >= MAX_RESTARTS) throw illegal(kind, `${before.begun} restarts were begun already`);
+  const exhausted = whyExhausted(before);
+  if (exhausted !== null) throw illegal(kind, exhausted);
   return withRoll(journal, activation, withBatchBegun(before, batch));
 }
 
@@ -45,6 +59,18 @@ export function batchEnded(journal: Journal, { kind, how, cost }: Of<"batch-ende
   const { activation, roll } = rollingIn(journal, kind);
   if (isBetweenBatches(roll) || roll.begun === 0) throw illegal(kind, "no batch was begun");
   return withRoll(journal, { ...activation, counts: added(activation.counts, cost) }, rollAfter(roll, how));
+}
+
+export function rebooted(journal: Journal, { kind, bootId, down }: Of<"rebooted">): Journal {
+  const { activation, roll } = rollingIn(journal, kind);
+  if (activation.bootId === bootId) throw illegal(kind, "it is the same boot as before");
+  if (activation.bootId === undefined) {
+    if (down.length > 0) throw illegal(kind, "nothing is known of the boot before");
+    return withRoll(journal, { ...activation, bootId }, roll);
+  }
+  const both = down.filter((name) => roll.left.includes(name));
+  if (both.length > 0) throw illegal(kind, `${both.join(", ")} is to be restarted as it is`);
+  return withRoll(journal, { ...activation, bootId }, withBoot(roll, down));
 }
 
 function rollAfter(roll: Roll, how: BatchEnd): Roll {

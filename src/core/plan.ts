@@ -1,8 +1,6 @@
-import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf } from "./roll.ts";
+import { bootToNote } from "./boot.ts";
+import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf, whyExhausted } from "./roll.ts";
 import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
-
-/** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
-export const MAX_RESTARTS = 3;
 
 /** What is observed on the host, for the wanted build where it depends on one. */
 export interface Actual {
@@ -46,6 +44,8 @@ export interface Situation {
   readonly maxInstalls: number;
   /** How many instances restart at once. */
   readonly batch: number;
+  /** Tells one boot of the machine from the next. */
+  readonly bootId: string;
   readonly nowMs: number;
 }
 
@@ -67,6 +67,8 @@ export type Step =
   | { readonly step: "begin"; readonly activation: Activation }
   /** Let the activation go, before anything was changed or between two batches: a newer wish came. */
   | { readonly step: "abandon" }
+  /** Remember that the machine was started anew, and which instances are to be restarted once more for that. */
+  | { readonly step: "note-boot"; readonly down: readonly string[] }
   | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
   | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
   | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
@@ -100,7 +102,7 @@ function withdrawal(journal: Journal, deploy: string | null): Step | null {
 }
 
 function prepare(situation: Situation, target: { build: string; deploy: string }): Step {
-  const { actual, journal, permission, soakMs } = situation;
+  const { actual, journal, permission, soakMs, bootId } = situation;
   const { build, deploy } = target;
 
   if (journal.attempt?.deploy !== deploy || journal.attempt.build !== build) return { step: "take-up", build, deploy };
@@ -152,7 +154,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
   const phase = { kind: "forward", restart: rollOf(toRestart(actual, build, pointsHere)) } as const;
-  return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, phase, counts: noCounts } };
+  return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, bootId, phase, counts: noCounts } };
 }
 
 /**
@@ -215,12 +217,15 @@ function activate(situation: Situation, activation: Activation): Step {
   switch (phase.kind) {
     case "forward": {
       if (overtaken(situation, activation)) return { step: "abandon" };
-      if (phase.restart.begun >= MAX_RESTARTS) {
+      const booted = bootToNote(situation, activation, phase.restart);
+      if (booted !== null) return booted;
+      const exhausted = whyExhausted(phase.restart);
+      if (exhausted !== null) {
         return {
           step: "turn-back",
           failure: {
             code: "attempts-exhausted",
-            message: `Cannot restart into "${activation.build}": ${phase.restart.begun} restarts were begun and none ended well.`,
+            message: `Cannot restart into "${activation.build}": ${exhausted}.`,
             hint: "Look at the restart log on the host.",
             step: "restart",
             log: "",
@@ -233,7 +238,9 @@ function activate(situation: Situation, activation: Activation): Step {
     }
     case "back": {
       if (activation.previous === null) return { step: "give-up", healthy: false };
-      if (phase.restart.begun >= MAX_RESTARTS) return { step: "give-up", healthy: false };
+      const booted = bootToNote(situation, activation, phase.restart);
+      if (booted !== null) return booted;
+      if (whyExhausted(phase.restart) !== null) return { step: "give-up", healthy: false };
       return (
         towards(situation, activation, activation.previous, phase.restart, true) ?? {
           step: "give-up",

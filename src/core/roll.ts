@@ -1,5 +1,8 @@
 import type { InstanceServed, Roll, RollCounts } from "./types.ts";
 
+/** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
+export const MAX_RESTARTS = 3;
+
 export const noCounts: RollCounts = { instances: 0, closed: null, refused: null, forced: [], phaseMs: {} };
 
 /** A restart of these instances that has not begun. */
@@ -40,15 +43,31 @@ export function withBatchDone(roll: Roll): Roll {
   return { ...roll, ...rollOf(roll.left.filter((name) => !roll.batch.includes(name))) };
 }
 
+function bootsOf(roll: Roll): number {
+  return roll.boots ?? 0;
+}
+
+/** The roll after a boot that took these instances down, which were done with. */
+export function withBoot(roll: Roll, down: readonly string[]): Roll {
+  return { ...roll, boots: bootsOf(roll) + 1, left: [...roll.left, ...down] };
+}
+
+/** A build may end the agent or the machine at its start, before that counts as done or after it. */
+export function whyExhausted(roll: Roll): string | null {
+  const boots = bootsOf(roll);
+  if (roll.begun >= MAX_RESTARTS) return `${roll.begun} restarts were begun and none ended well`;
+  return boots >= MAX_RESTARTS ? `the machine was started anew ${boots} times in the middle of it` : null;
+}
+
 /**
- * Which instances a turn back has to restart: those that were restarted or were about to be, and those that came to run
- * another build by themselves.
+ * Which instances a turn back has to restart: those that were restarted or were about to be, those that came to run
+ * another build by themselves, and those that a boot in the middle took down.
  */
 export function touchedBy(roll: Roll, instances: readonly InstanceServed[], previous: string | null): string[] {
   return instances
     .filter(({ name, served }) => {
       const untouched = roll.left.includes(name) && !roll.batch.includes(name);
-      return !untouched || (served.kind === "build" && served.build !== previous);
+      return !untouched || (served.kind === "build" ? served.build !== previous : bootsOf(roll) > 0);
     })
     .map(({ name }) => name);
 }

@@ -37,6 +37,8 @@ const rollSchema = z.looseObject({
   batch: names,
   /** Those that are still to be restarted, `batch` among them; empty when it is done. */
   left: names,
+  /** How often the machine was started anew in the middle of it. */
+  boots: z.exactOptional(z.int().min(0)),
 });
 export type Roll = Seen<typeof rollSchema>;
 
@@ -89,6 +91,8 @@ const activationSchema = z.looseObject({
   attempt: z.int().min(0),
   /** How long the build must stay healthy; kept here, for ZooKeeper may be away when it is to be known. */
   soakMs: z.number().min(0),
+  /** The kernel's, as it was known last: what was restarted in an earlier boot does not run any more. */
+  bootId: z.exactOptional(z.string()),
   phase: activationPhaseSchema,
   counts: rollCountsSchema,
 });

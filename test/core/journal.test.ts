@@ -17,6 +17,7 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   "nothing-to-restart": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "batch-begun": ["forward", "batch begun", "back", "batch begun back"],
   "batch-ended": ["batch begun", "batch begun back"],
+  rebooted: ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   checked: ["rolled", "checked"],
   proven: ["checked", "proven"],
   finished: ["proven"],

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { MAX_RESTARTS } from "../../src/core/plan.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
+import { MAX_RESTARTS, noCounts, rollOf } from "../../src/core/roll.ts";
 import type { Activation, Journal, Roll } from "../../src/core/types.ts";
 import { failure, forward, places } from "./journals.ts";
 
@@ -57,7 +56,12 @@ describe.each([false, true])("a batch, back: %p", (back) => {
       ["1", "2"],
       "the restart of 1 has not ended",
     ],
-    ["too often", { begun: MAX_RESTARTS, batch: ["1"], left: ["1"] }, ["1"], "3 restarts were begun already"],
+    [
+      "too often",
+      { begun: MAX_RESTARTS, batch: ["1"], left: ["1"] },
+      ["1"],
+      "3 restarts were begun and none ended well",
+    ],
   ])("does not begin with one %s", (_, roll, batch, problem) => {
     expect(() => journalAfter(withRoll(roll, back), begin(batch))).toThrow(problem);
   });
@@ -90,6 +94,41 @@ describe.each([false, true])("a batch, back: %p", (back) => {
 
   test("is none where there is nothing to restart", () => {
     expect(rollAfter(running, { kind: "nothing-to-restart" })).toEqual(rollOf([]));
+  });
+});
+
+describe.each([false, true])("a boot, back: %p", (back) => {
+  const boot = (down: readonly string[], bootId = "boot 2"): JournalEvent => ({ kind: "rebooted", bootId, down });
+
+  test("puts what it took down to what is still to be restarted, and is counted", () => {
+    const running = withRoll({ begun: 1, batch: ["2"], left: ["2", "3"] }, back);
+    expect(rollAfter(running, boot(["1"]))).toEqual({ begun: 1, batch: ["2"], left: ["2", "3", "1"], boots: 1 });
+    expect(activationAfter(running, boot([])).bootId).toBe("boot 2");
+    const twice = journalAfter(journalAfter(running, boot([])), boot([], "boot 3"));
+    expect(rollAfter(twice, begin(["2"]))).toEqual({ begun: 2, batch: ["2"], left: ["2", "3"], boots: 2 });
+  });
+
+  test("stays counted when the batch is done", () => {
+    const done = journalAfter(withRoll({ begun: 1, batch: ["1"], left: ["1"], boots: 2 }, back), {
+      kind: "batch-ended",
+      how: "restarted",
+      cost: noCounts,
+    });
+    expect(rollAfter(done, boot(["1"]))).toEqual({ begun: 0, batch: [], left: ["1"], boots: 3 });
+    expect(() => journalAfter(journalAfter(done, boot(["1"])), begin(["1"]))).toThrow("started anew 3 times");
+  });
+
+  test("is none where it is the same, and takes nothing down that is to be restarted as it is", () => {
+    expect(() => journalAfter(withRoll(rollOf([]), back), boot([], "boot 1"))).toThrow("the same boot");
+    expect(() => journalAfter(withRoll(rollOf(["1", "2"]), back), boot(["2", "3"]))).toThrow("2 is to be restarted");
+  });
+
+  test("is not counted where the one before is not known", () => {
+    const { activation, ...rest } = withRoll(rollOf([]), back);
+    if (activation === null) throw new Error("the activation is gone");
+    const { bootId: _, ...older } = activation;
+    expect(rollAfter({ ...rest, activation: older }, boot([]))).toEqual(rollOf([]));
+    expect(() => journalAfter({ ...rest, activation: older }, boot(["1"]))).toThrow("nothing is known of the boot");
   });
 });
 

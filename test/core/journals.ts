@@ -29,6 +29,7 @@ export const forward: Activation = {
   previous: "v1",
   attempt: 4,
   soakMs: 100,
+  bootId: "boot 1",
   phase: { kind: "forward", restart: rollOf(["1", "2"]) },
   counts: noCounts,
 };
@@ -75,6 +76,7 @@ export const samples = {
   "nothing-to-restart": { kind: "nothing-to-restart" },
   "batch-begun": { kind: "batch-begun", batch: ["1"], instances: ["1", "2"] },
   "batch-ended": { kind: "batch-ended", how: "restarted", cost: { ...noCounts, instances: 1, closed: 2 } },
+  rebooted: { kind: "rebooted", bootId: "boot 2", down: [] },
   checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
   proven: { kind: "proven" },
   finished: { kind: "finished" },

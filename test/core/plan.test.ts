@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { decide, MAX_RESTARTS, nothingToProtect, type Actual, type Situation } from "../../src/core/plan.ts";
-import { noCounts } from "../../src/core/roll.ts";
+import { decide, nothingToProtect, type Actual, type Situation } from "../../src/core/plan.ts";
+import { MAX_RESTARTS, noCounts } from "../../src/core/roll.ts";
 import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
 
 const failure: StepFailure = { code: "check-failed", message: "m", hint: "h", step: "check", log: "", atMs: 1 };
@@ -30,6 +30,7 @@ function situation(
     soakMs: 100,
     maxInstalls: 3,
     batch: 1,
+    bootId: "boot 1",
     nowMs: 1_000,
     ...rest,
   };
@@ -46,6 +47,7 @@ const forward = (begun = 0, done = false): Activation => ({
   previous: "v1",
   attempt: 4,
   soakMs: 100,
+  bootId: "boot 1",
   phase: { kind: "forward", restart: roll(begun, done) },
   counts: noCounts,
 });
@@ -331,4 +333,48 @@ test("a host turns back from a build whose restart was begun too often", () => {
 test("a restart that ended well on the last try counts", () => {
   const step = decide(situation(serving("v2"), { activation: forward(MAX_RESTARTS, true) }));
   expect(step).toEqual({ step: "check", build: "v2", back: false });
+});
+
+/** The activation of a host that has been started anew since. */
+const booted = { bootId: "boot 2" } as const;
+const down = { kind: "down" } as const;
+const hidden = { kind: "unknown" } as const;
+const three = (served: readonly Actual["served"][]): Partial<Actual> => ({
+  ...serving("v2"),
+  instances: served.map((each, at) => ({ name: String(at + 1), served: each })),
+});
+
+test.each<[string, Partial<Actual>, Activation, readonly string[]]>([
+  ["what it had restarted", three([down, down]), forward(0, true), ["1", "2"]],
+  ["what does not show what it runs", three([hidden, runs("v2")]), forward(0, true), ["1"]],
+  ["nothing that it would restart anyway", three([down, down]), forward(1), ["2"]],
+  ["what it had restarted on the way back", three([down, runs("v1")]), back(0, true), ["1"]],
+  ["nothing that a supervisor starts", { ...three([down, hidden]), startedBy: "supervisor" }, forward(0, true), []],
+])("after a boot in the middle of an activation the host restarts again %s", (_, actual, activation, again) => {
+  expect(decide(situation(actual, { activation }, booted))).toEqual({ step: "note-boot", down: [...again] });
+  // Only once: from then on it is this boot's.
+  const noted = decide(situation(actual, { activation: { ...activation, ...booted } }, booted));
+  expect(noted.step).not.toBe("note-boot");
+});
+
+test("a newer wish is followed before the boot is noted", () => {
+  expect(decide(situation(serving("v1"), { activation: forward() }, { ...booted, ...newer }))).toEqual({
+    step: "abandon",
+  });
+});
+
+test("an activation that does not know its boot takes this one for it, and blames nothing on it", () => {
+  const { bootId: _, ...unknown } = forward(0, true);
+  expect(decide(situation(three([down]), { activation: unknown }))).toEqual({ step: "note-boot", down: [] });
+});
+
+test.each([forward, back])("boots in the middle of it are as many as restarts may be", (phase) => {
+  const after = (boots: number): string => {
+    const { phase: at, ...rest } = phase(0, true);
+    const activation: Activation =
+      "restart" in at ? { ...rest, phase: { ...at, restart: { ...at.restart, boots } } } : stuck;
+    return decide(situation(three([runs("v2")]), { activation })).step;
+  };
+  expect(after(MAX_RESTARTS - 1)).toBe(phase === forward ? "check" : "flip");
+  expect(after(MAX_RESTARTS)).toBe(phase === forward ? "turn-back" : "give-up");
 });

@@ -52,6 +52,8 @@ test("a turn back restarts what was touched, what was being restarted, and what 
   const instances = [runs("1", "v2"), runs("2", null), runs("3", "v1"), runs("4", "v2")];
   expect(touchedBy(roll, instances, "v1")).toEqual(["1", "2", "4"]);
   expect(touchedBy(rollOf(["1", "2"]), [runs("1", "v1"), runs("2", null)], "v1")).toEqual([]);
+  // Unless a boot in the middle of it did that.
+  expect(touchedBy({ ...rollOf(["1", "2"]), boots: 1 }, [runs("1", "v1"), runs("2", null)], "v1")).toEqual(["2"]);
 });
 
 test.each<[number | string, number, number]>([

@@ -1,6 +1,6 @@
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { decide, MAX_RESTARTS, type Permission, type Proof, type Step } from "../../src/core/plan.ts";
-import { noCounts } from "../../src/core/roll.ts";
+import { decide, type Permission, type Proof, type Step } from "../../src/core/plan.ts";
+import { MAX_RESTARTS, noCounts } from "../../src/core/roll.ts";
 import { servedByAll } from "../../src/core/served.ts";
 import {
   emptyJournal,
@@ -55,6 +55,7 @@ export class HostModel {
   readonly history: string[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
   #free: string | null = null;
+  #boots = 1;
   readonly #restarts = new Map<string, number>();
   readonly #nature: (build: string) => Nature;
 
@@ -77,6 +78,15 @@ export class HostModel {
     }
     this.nowMs += 10;
     return step;
+  }
+
+  /** Nothing that runs outlives it. */
+  cutPower(): void {
+    this.proof = null;
+    this.#boots += 1;
+    this.runs = null;
+    // What it took down is restarted as often as anything else.
+    this.#restarts.clear();
   }
 
   /** What all instances run; null while one is down or they differ. */
@@ -110,6 +120,7 @@ export class HostModel {
       soakMs: 30,
       maxInstalls: 3,
       batch: 1,
+      bootId: `boot ${this.#boots}`,
       nowMs: this.nowMs,
     });
   }
@@ -249,6 +260,8 @@ export class HostModel {
       }
       case "abandon":
         return this.#write({ kind: "abandoned" });
+      case "note-boot":
+        return this.#write({ kind: "rebooted", bootId: `boot ${this.#boots}`, down: step.down });
       case "flip":
         this.#assertAllowed("a flip");
         this.#assertStillWished(step.back);

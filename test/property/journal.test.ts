@@ -2,8 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isDeployError } from "../../src/core/errors.ts";
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { MAX_RESTARTS } from "../../src/core/plan.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
+import { MAX_RESTARTS, noCounts, rollOf } from "../../src/core/roll.ts";
 import type { Journal, RollCounts } from "../../src/core/types.ts";
 import { readJournal } from "../../src/schema/journal_versions.ts";
 import { places, samples, second } from "../core/journals.ts";
@@ -47,6 +46,7 @@ const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
   fc
     .record({ how: fc.constantFrom("restarted", "restarted", "failed", "untouched", "stopped"), cost })
     .map((end) => () => ({ kind: "batch-ended", ...end })),
+  fc.record({ bootId: fc.constantFrom("a", "b"), down: names }).map((boot) => () => ({ kind: "rebooted", ...boot })),
   fc.record({ build: builds }).map(({ build }) => () => ({ kind: "checked", build, processes: [] })),
   names.map((left) => () => ({
     kind: "turned-back",
@@ -144,13 +144,15 @@ test("what restarts cost only grows, and outlives the activation", () => {
   });
 });
 
-test("no batch is begun more often than a build may be tried, and none stays to be restarted that was", () => {
-  always(({ before, after }) => {
+test("no batch is begun more often than a build may be tried, and only a boot has one restarted that was done with", () => {
+  always(({ before, event, after }) => {
     const [was, is] = [before.activation?.phase, after.activation?.phase];
     if (is === undefined || !("restart" in is)) return;
     expect(is.restart.begun).toBeLessThanOrEqual(MAX_RESTARTS);
     expect(is.restart.left).toEqual(expect.arrayContaining([...is.restart.batch]));
-    if (was?.kind === is.kind) expect(was.restart.left).toEqual(expect.arrayContaining([...is.restart.left]));
+    if (event.kind === "batch-begun") expect(is.restart.boots ?? 0).toBeLessThan(MAX_RESTARTS);
+    if (was?.kind === is.kind && event.kind !== "rebooted")
+      expect(was.restart.left).toEqual(expect.arrayContaining([...is.restart.left]));
   });
 });
 

@@ -6,7 +6,7 @@ type Action =
   | { kind: "steps"; count: number }
   | { kind: "crash"; effects: number }
   | { kind: "wish"; build: string; sameDeploy: boolean }
-  | { kind: "none" | "wish back" | "look" | "conduct" | "lose" | "settle" | "die" | "revive" };
+  | { kind: "none" | "wish back" | "look" | "conduct" | "lose" | "settle" | "die" | "revive" | "power cut" };
 
 const builds = ["a", "b", "c", "d"] as const;
 const natures = fc.record(
@@ -41,6 +41,7 @@ const actions: fc.Arbitrary<Action[]> = fc.array(
           "settle" as const,
           "die" as const,
           "revive" as const,
+          "power cut" as const,
         ),
       }),
     },
@@ -110,6 +111,9 @@ function play(host: HostModel, list: readonly Action[]): void {
         break;
       case "die":
         host.runs = null;
+        break;
+      case "power cut":
+        host.cutPower();
         break;
       case "revive":
         if (host.current.kind === "link") host.runs = host.current.build;

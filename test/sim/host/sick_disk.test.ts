@@ -1,49 +1,11 @@
 import { expect, test } from "bun:test";
-import { runAgent } from "../../../src/agent/agent.ts";
-import { agentConfig } from "../../../src/agent/config.ts";
-import { emptyJournal, type Journal } from "../../../src/core/types.ts";
-import { readJournal } from "../../../src/schema/journal_versions.ts";
-import { layoutOf } from "../../../src/steps/layout.ts";
 import { rolledTo } from "./activations.ts";
 import { instanceFacts, provision } from "./facts.ts";
-import type { HostService } from "./ground.ts";
-import { agentFile, hostService } from "./host_file.ts";
-import type { SimHost } from "./sim_host.ts";
+import { hostService } from "./host_file.ts";
+import { journalOf, runAlone } from "./lone_agent.ts";
 import { stage, type Stage } from "./stage.ts";
 
 const ailments = ["full", "readOnly"] as const;
-
-interface Running {
-  /** What it said so far, but for its dealings with ZooKeeper, which is nowhere. */
-  readonly said: { readonly level: string; readonly message: string; readonly facts: Record<string, unknown> }[];
-  readonly ended: () => unknown;
-}
-
-/** The whole agent, without ZooKeeper: it brings to an end what a former self has begun. */
-function run(host: SimHost, services: readonly HostService[]): Running {
-  const { machine } = host.newLife();
-  const config = agentConfig(agentFile(host.name, "nowhere:2181", services), "agent.toml", {}, host.name);
-  const said: Running["said"] = [];
-  const { signal } = new AbortController();
-  let ended: unknown = null;
-  const over = (how: unknown): void => {
-    ended = how;
-  };
-  const log = (level: string, message: string, facts: Record<string, unknown>): void => {
-    if (!message.startsWith("zookeeper")) said.push({ level, message, facts });
-  };
-  runAgent({ config, version: "1", machine, log, stop: { soon: signal, now: signal } }).then(
-    () => over("it stopped"),
-    (error: unknown) => over(error),
-  );
-  return { said, ended: () => ended };
-}
-
-function journal({ host }: Stage, { root }: HostService): Journal {
-  const text = host.disk.read(layoutOf(root).state, true)?.bytes;
-  const reading = text === undefined ? null : readJournal(Buffer.from(text).toString());
-  return reading?.kind === "understood" ? reading.journal : emptyJournal;
-}
 
 /** As soon as its agent has the lock, without which none can start. */
 function fallsIll({ host, time }: Stage, ailment: (typeof ailments)[number]): void {
@@ -66,13 +28,13 @@ test.each(ailments)(
   (ailment) => {
     const world = rolled(`check ${ailment}`, "ill");
     const { host, service } = world;
-    const { said, ended } = run(host, [service]);
+    const { said, ended } = runAlone(host, [service]);
     world.pass(1_000);
     host.disk[ailment] = true;
     const effects = host.effects;
     world.pass(600_000);
     expect(ended()).toBeNull();
-    expect(journal(world, service).activation?.phase.kind).toBe("forward");
+    expect(journalOf(world).activation?.phase.kind).toBe("forward");
     const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
     expect(told.map(({ level }) => level)).toEqual(["warn"]);
     expect(told[0]?.message).toContain("state.json");
@@ -81,7 +43,7 @@ test.each(ailments)(
     host.disk[ailment] = false;
     world.pass(60_000);
     expect(ended()).toBeNull();
-    expect(journal(world, service).failed).toMatchObject({
+    expect(journalOf(world).failed).toMatchObject({
       build: "v2",
       healthy: true,
       failure: { code: "check-failed" },
@@ -97,13 +59,13 @@ test.each(ailments)("a restart that cannot be written down on a disk that is %s 
   rolledTo(world, { id: "v2" }, { begun: 0, batch: [], left: ["1"] });
   world.pass(2_000);
   fallsIll(world, ailment);
-  const { ended } = run(host, [service]);
+  const { ended } = runAlone(host, [service]);
   world.pass(600_000);
   expect(ended()).toBeNull();
   expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
   host.disk[ailment] = false;
   world.pass(60_000);
-  expect(journal(world, service).activation?.phase).toMatchObject({ kind: "proven" });
+  expect(journalOf(world).activation?.phase).toMatchObject({ kind: "proven" });
   expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v2", isWell: true });
 });
 
@@ -116,7 +78,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
   host.onEffect = ({ what }) => {
     if (what.includes("./svc start")) host.disk.full = true;
   };
-  const { said, ended } = run(host, [service]);
+  const { said, ended } = runAlone(host, [service]);
   world.pass(120_000);
   expect(ended()).toBeNull();
   expect(said.some(({ message }) => message.includes("./svc start") && message.includes("cannot be done yet"))).toBe(
@@ -125,7 +87,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
   host.onEffect = () => {};
   host.disk.full = false;
   world.pass(60_000);
-  expect(journal(world, service).failed).toMatchObject({ build: "v2", failure: { code: "restart-failed" } });
+  expect(journalOf(world).failed).toMatchObject({ build: "v2", failure: { code: "restart-failed" } });
 });
 
 test("a service whose directory cannot be made keeps no other from its work, and is made when it can be", () => {
@@ -134,10 +96,10 @@ test("a service whose directory cannot be made keeps no other from its work, and
   const other = { ...hostService({ name: "other", port: 9000 }), user: service.user };
   // Somebody has put a file where the directory should be.
   host.disk.append(host.disk.create(other.root), Buffer.from("mine"));
-  const { said, ended } = run(host, [other, service]);
+  const { said, ended } = runAlone(host, [other, service]);
   world.pass(60_000);
   expect(ended()).toBeNull();
-  expect(journal(world, service).activation?.phase.kind).toBe("proven");
+  expect(journalOf(world).activation?.phase.kind).toBe("proven");
   const told = said.filter(({ facts }) => facts["service"] === "other");
   expect(told.map(({ message }) => message)).toEqual([
     expect.stringContaining(`Cannot make the directory "${other.root}"`),
@@ -153,10 +115,10 @@ test.each(ailments)("an agent that starts on a disk that is %s looks after what 
   // What a former self left half written cannot be removed.
   host.disk.create(`${service.root}/.state.json.0123456789ab.tmp`);
   fallsIll(world, ailment);
-  const { ended } = run(host, [service]);
+  const { ended } = runAlone(host, [service]);
   world.pass(60_000);
   expect(ended()).toBeNull();
   host.disk[ailment] = false;
   world.pass(60_000);
-  expect(journal(world, service).activation?.phase.kind).toBe("proven");
+  expect(journalOf(world).activation?.phase.kind).toBe("proven");
 });
