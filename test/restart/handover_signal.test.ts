@@ -72,6 +72,8 @@ http {
   const started = await run(argv, { cwd: dir, env: { PATH: "/usr/sbin:/usr/bin:/bin" }, timeoutMs: 20_000 });
   if (started.code !== 0) throw new Error(`nginx exited with ${started.code}: ${started.stderr}`);
   await eventually(async () => (await ask(`http://127.0.0.1:${port}/`)).startsWith("200"));
+  // One worker may answer before the other is there, which would then be taken for a successor on its way.
+  await eventually(async () => (await descendantsOf(Number((await readFile(pidFile, "utf8")).trim()))).length >= 2);
   const spec = (timeoutMs = 20_000) => ({ by: "signal", signal: "USR2", retire: "QUIT", pidFile, timeoutMs }) as const;
   const found: Nginx = {
     dir,
