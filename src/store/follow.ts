@@ -77,9 +77,11 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
       try {
         // Another server may answer the new session and lag behind: an older wish must never be followed again.
         if (before !== epoch) await session.client.sync("/", { signal });
-        options.onSnapshot(await readWish(session.client, options, builds, bell.ring, signal));
+        const snapshot = await readWish(session.client, options, builds, bell.ring, signal);
         epoch = before;
         waitMs = PERIODIC_READ_MS;
+        // ZooKeeper tells of a change before it answers from after it: what was read in parts was not so at any one time.
+        if (!bell.isRung) options.onSnapshot(snapshot);
       } catch (error) {
         if (!signal.aborted) options.onProblem(error);
         waitMs = RETRY_MS;

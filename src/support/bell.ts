@@ -18,6 +18,11 @@ export class Bell {
     this.#wake?.();
   };
 
+  /** Whether the next `wait` returns at once. */
+  get isRung(): boolean {
+    return this.#rung;
+  }
+
   /**
    * Returns when rung, when `timeoutMs` have passed, or when the signal is aborted, whichever comes first; it never
    * throws, since each of these is a reason to look again.
