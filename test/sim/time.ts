@@ -69,17 +69,21 @@ export interface WallClock {
 /** When every rehearsal begins, by a clock that is right. */
 export const BEGINNING_MS = Date.UTC(2027, 0, 4, 9, 0, 0);
 
-/** The clock of one machine of a rehearsal. `alive` says whether whoever holds it still lives: a dead one hears nothing. */
+/** The clock of one machine of a rehearsal. `tell` lets whoever holds it hear of something: the dead never do. */
 export function virtualClock(
   time: VirtualTime,
   chance: Chance,
   wall: WallClock = { offsetMs: 0, drift: 0 },
-  alive: () => boolean = () => true,
+  tell: (work: () => void) => void = (work) => work(),
 ): Clock {
-  const after = (ms: number, work: () => void): (() => void) =>
-    time.after(ms, () => {
-      if (alive()) work();
-    });
+  const after = (ms: number, work: () => void): (() => void) => {
+    let isCalledOff = false;
+    const cancel = time.after(ms, () => tell(() => (isCalledOff ? undefined : work())));
+    return () => {
+      isCalledOff = true;
+      cancel();
+    };
+  };
   return clockOf({
     now: () => Math.floor(BEGINNING_MS + time.nowMs * (1 + wall.drift) + wall.offsetMs),
     monotonicMs: () => time.nowMs,

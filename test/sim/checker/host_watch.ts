@@ -40,6 +40,8 @@ export class HostWatch {
   #journalBytes: Uint8Array | null = null;
   /** It was in service when its activation began. */
   #tookFromService = false;
+  /** Instances that were not in service when it began: that is not its doing, and it may never have been so again. */
+  #wereDown: readonly string[] = [];
   #hadCurrent = false;
   /** Names have changed since `current` was looked at. */
   #mayBeTorn = true;
@@ -102,7 +104,10 @@ export class HostWatch {
     this.journalHeardMs = this.#nowMs();
     const read = readJournal(textOf(found.bytes));
     const isBegun = read.kind === "understood" && read.journal.activation !== null;
-    if (isBegun && (this.journal?.activation ?? null) === null) this.#tookFromService = this.isInService;
+    if (isBegun && (this.journal?.activation ?? null) === null) {
+      this.#tookFromService = this.isInService;
+      this.#wereDown = this.service.instances.map(({ name }) => name).filter((name) => !this.#available.has(name));
+    }
     if (read.kind === "understood") this.journal = read.journal;
     else this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
   }
@@ -162,7 +167,8 @@ export class HostWatch {
     const steady = this.service.instances
       .filter(({ name }) => !batch.includes(name))
       .every(({ name }) => this.#nowMs() - (this.#changedAtMs.get(name) ?? 0) > OTHERS_STEADY_MS);
-    if (others.length >= minAvailable || !steady) return;
+    const wereDown = this.#wereDown.filter((name) => !now.has(name) && !batch.includes(name));
+    if (others.length + wereDown.length >= minAvailable || !steady) return;
     const what = `${taken.join(", ")} was taken out and ${others.length} are left, where ${minAvailable} must be`;
     this.#ledger.broken("min-available", `${this.name}: ${what}`);
   }

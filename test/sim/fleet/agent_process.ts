@@ -58,7 +58,8 @@ export class AgentProcess {
   /** TERM: it finishes what it is doing and ends. */
   terminate(): void {
     this.#options.story.tell(this.host.name, "the agent is told to end");
-    this.#stop?.soon.abort(new Error("the agent stops"));
+    const stop = this.#stop;
+    this.host.life?.tell(() => stop?.soon.abort(new Error("the agent stops")));
   }
 
   /** The machine goes for good. */

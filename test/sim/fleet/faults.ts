@@ -8,6 +8,7 @@ const FAULTS = [
   "agent killed",
   "agent killed at an effect",
   "agent told to end",
+  "agent frozen",
   "power cut",
   "power cut at an effect",
   "link cut",
@@ -40,6 +41,7 @@ const WEIGHTS: Readonly<Record<Fault, number>> = {
   "agent killed": 3,
   "agent killed at an effect": 6,
   "agent told to end": 1,
+  "agent frozen": 3,
   "power cut": 1,
   "power cut at an effect": 3,
   "link cut": 3,
@@ -149,6 +151,16 @@ export class Weather {
         if (host.life === null) return null;
         agents.get(name)?.terminate();
         return name;
+      case "agent frozen": {
+        // Whoever conducts matters most: it may go on long after another has taken over.
+        const whom = (chance.happens(0.5) ? this.#fleet.conductor : null) ?? host;
+        const { life } = whom;
+        if (life === null) return null;
+        whom.freezeAgent();
+        const forMs = chance.pick([chance.between(100, 3_000), chance.between(3_000, 25_000)]);
+        this.#later(forMs, () => (whom.life === life ? whom.thawAgent() : undefined));
+        return `${whom.name} for ${forMs} ms`;
+      }
       case "agent killed at an effect":
         return this.#planDeath(fault, host, "kill");
       case "power cut at an effect":

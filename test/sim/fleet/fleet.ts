@@ -1,3 +1,4 @@
+import { conductorPath } from "../../../src/store/paths.ts";
 import { TreeView } from "../checker/tree_view.ts";
 import { chanceOf, type Chance } from "../chance.ts";
 import { ArtefactServer } from "../host/artefacts.ts";
@@ -80,6 +81,16 @@ export class Fleet {
       story: this.story,
       onRun: (run) => this.onRun(run, name),
     });
+  }
+
+  /** The host whose agent is the first candidate to conduct; null where there is none. */
+  get conductor(): SimHost | null {
+    const root = `/deployd${conductorPath}`;
+    // A sequential node's name ends with its number.
+    const byNumber = (a: string, b: string): number => (a.slice(-10) < b.slice(-10) ? -1 : 1);
+    const [first] = this.ensemble.children(root).toSorted(byNumber);
+    const found = first === undefined ? undefined : this.ensemble.read(`${root}/${first}`);
+    return found === undefined ? null : (this.agents.get(new TextDecoder().decode(found.data))?.host ?? null);
   }
 
   /** The machines of the ensemble. */

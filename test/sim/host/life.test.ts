@@ -98,3 +98,36 @@ test("one agent holds the lock until it dies", async () => {
   host.killAgent();
   await play(host.newLife().machine.lock.acquire("/srv/deployd/agent.lock"));
 });
+
+test("a stopped process hears of everything in order when it goes on, and what it had called off never", async () => {
+  const { host, pass } = stage("life");
+  const { machine } = host.newLife();
+  const heard: string[] = [];
+  machine.clock.after(10, () => {
+    heard.push("first timer");
+    callOff();
+  });
+  const callOff = machine.clock.after(20, () => void heard.push("called off"));
+  void machine.disk.makeDirectory("/srv/begun").then(() => heard.push("directory"));
+  host.freezeAgent();
+  pass(5_000);
+  expect(heard).toEqual([]);
+  // What the kernel had begun is done all the same.
+  expect(host.disk.look("/srv/begun")?.kind).toBe("directory");
+  host.thawAgent();
+  pass(5_000);
+  expect(heard).toEqual(["directory", "first timer"]);
+});
+
+test("a stopped process can be killed, and hears of nothing afterwards", () => {
+  const { host, pass } = stage("life");
+  const { machine, life } = host.newLife();
+  let woke = false;
+  void machine.clock.sleep(10).then(() => (woke = true));
+  host.freezeAgent();
+  host.killAgent();
+  life.thaw();
+  pass(1_000);
+  expect(life.isOver).toBe(true);
+  expect(woke).toBe(false);
+});

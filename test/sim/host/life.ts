@@ -62,7 +62,9 @@ const LONGEST_LOOK_MS = 2;
 export class Life {
   readonly #options: LifeOptions;
   readonly #onEnd = new Set<(how: DeathKind) => void>();
-  #isOver = false;
+  #state: "runs" | "frozen" | "over" = "runs";
+  /** What has happened while the process was stopped. */
+  #missed: (() => void)[] = [];
   /** When it began. */
   readonly sinceMs: number;
 
@@ -72,7 +74,27 @@ export class Life {
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#state === "over";
+  }
+
+  /** The process is stopped, as by STOP or under a stopped virtual machine: what it would hear waits for it. */
+  freeze(): void {
+    if (this.#state === "runs") this.#state = "frozen";
+  }
+
+  /** It goes on, and hears of one thing after the other what has happened meanwhile. */
+  thaw(): void {
+    if (this.#state !== "frozen") return;
+    this.#state = "runs";
+    const missed = this.#missed;
+    this.#missed = [];
+    for (const work of missed) this.#options.time.after(0, () => this.tell(work));
+  }
+
+  /** Lets the process hear of something, if it lives by the time that it can. */
+  tell(work: () => void): void {
+    if (this.#state === "runs") work();
+    else if (this.#state === "frozen") this.#missed.push(work);
   }
 
   /**
@@ -88,7 +110,7 @@ export class Life {
 
   /** The same for what a process does without waiting: a signal, bytes for a socket. `otherwise` is for the dead. */
   act<T>(kind: EffectKind, what: string, work: () => T, otherwise: T, halfway?: () => void): T {
-    if (this.#isOver) return otherwise;
+    if (this.isOver) return otherwise;
     const result = this.#meet(kind, what, work, halfway);
     return result === DEAD ? otherwise : result;
   }
@@ -97,7 +119,7 @@ export class Life {
   look<T>(work: () => T): Promise<T> {
     const { chance, slowness } = this.#options;
     if (chance.random() < SLOW_LOOK) return this.#later(chance.random() * LONGEST_LOOK_MS * slowness(), work);
-    if (this.#isOver) return never();
+    if (this.isOver) return never();
     try {
       return Promise.resolve(work());
     } catch (error) {
@@ -112,11 +134,19 @@ export class Life {
 
   /** What somebody else will tell this process, if it lives by then. */
   hear<T>(listen: (tell: (value: T) => void) => void): Promise<T> {
-    if (this.#isOver) return never();
+    if (this.isOver) return never();
     const { promise, resolve } = Promise.withResolvers<T>();
-    listen((value) => {
-      if (!this.#isOver) resolve(value);
-    });
+    listen((value) => this.tell(() => resolve(value)));
+    return promise;
+  }
+
+  /** The same for what may fail: it settles as `outside` does, when the process can hear of it. */
+  hearOut<T>(outside: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    outside.then(
+      (value) => this.tell(() => resolve(value)),
+      (error: unknown) => this.tell(() => reject(error)),
+    );
     return promise;
   }
 
@@ -128,22 +158,24 @@ export class Life {
 
   /** For the host alone. */
   end(how: DeathKind): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.isOver) return;
+    this.#state = "over";
+    this.#missed = [];
     for (const listener of this.#onEnd) listener(how);
     this.#onEnd.clear();
   }
 
   #later<T>(ms: number, work: () => T | typeof DEAD): Promise<T> {
-    if (this.#isOver) return never();
+    if (this.isOver) return never();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // What the kernel has begun it ends, whether the process runs or is stopped.
     this.#options.time.after(ms, () => {
-      if (this.#isOver) return;
+      if (this.isOver) return;
       try {
         const result = work();
-        if (result !== DEAD && !this.#isOver) resolve(result);
+        if (result !== DEAD) this.tell(() => resolve(result));
       } catch (error) {
-        if (!this.#isOver) reject(error);
+        this.tell(() => reject(error));
       }
     });
     return promise;

@@ -19,18 +19,12 @@ const MULTI_HEADER_BYTES = 9;
 /** Connections that end with the life that made them, and whose writes to ZooKeeper may be its last. */
 export function mortalDial(life: Life, dial: Dial): Dial {
   return async (address, options, events) => {
-    const wire = await dial(address, options, {
-      data: (chunk) => {
-        if (!life.isOver) events.data(chunk);
-      },
-      drain: () => {
-        if (!life.isOver) events.drain();
-      },
-      ended: (failure) => {
-        if (!life.isOver) events.ended(failure);
-      },
+    const opening = dial(address, options, {
+      data: (chunk) => life.tell(() => events.data(chunk)),
+      drain: () => life.tell(() => events.drain()),
+      ended: (failure) => life.tell(() => events.ended(failure)),
     });
-    return mortalWire(life, wire);
+    return mortalWire(life, await life.hearOut(opening));
   };
 }
 

@@ -149,6 +149,18 @@ export class SimHost {
     this.#incarnation.agent.end({ kind: "signalled", signal: "SIGKILL" });
   }
 
+  /** STOP for the agent: it does and hears nothing until it is thawed, and its connections stay. */
+  freezeAgent(): void {
+    this.life?.freeze();
+    this.onEvent("its agent is stopped");
+  }
+
+  /** CONT. */
+  thawAgent(): void {
+    this.life?.thaw();
+    this.onEvent("its agent goes on");
+  }
+
   /** A new agent's process. The one before must be dead, and the machine up. */
   newLife(): Incarnation {
     if (this.#power.kind === "off") throw new Error(`${this.name} has no power`);
@@ -167,7 +179,7 @@ export class SimHost {
     agent.onEnd(() => this.#die("kill"));
     this.#incarnation = { life, agent };
     const { bootId } = this.#power;
-    const clock = virtualClock(time, own.fork("clock"), this.wall, () => !life.isOver);
+    const clock = virtualClock(time, own.fork("clock"), this.wall, (work) => life.tell(work));
     const { ground, front } = this;
     const machine: Machine = {
       clock,
