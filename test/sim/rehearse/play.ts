@@ -1,6 +1,7 @@
 import { chanceOf } from "../chance.ts";
 import { Checker } from "../checker/checker.ts";
 import { judgeEnding } from "../checker/ending.ts";
+import { WAITING } from "../checker/ledger.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { Weather } from "../fleet/faults.ts";
 import type { CtlRun } from "../fleet/operator.ts";
@@ -84,6 +85,10 @@ class Play {
   perform(trouble: (play: Play) => Promise<void>): Performance {
     const { ledger } = this.#checker;
     const startedAt = performance.now();
+    ledger.onViolation = ({ invariant, what }) => {
+      const word = WAITING[invariant] === undefined ? "BROKEN" : "WAITING";
+      this.#fleet.story.tell(word, `${invariant}: ${what}`);
+    };
     this.#acts(trouble).catch((error: unknown) => {
       ledger.broken("no-mistake", error instanceof Error ? (error.stack ?? error.message) : String(error));
     });
@@ -95,7 +100,6 @@ class Play {
       if (this.#isOver) judgeEnding(this.#checker, this.#runs, this.#history);
       else ledger.broken("converged", "the people still wait");
     }
-    for (const { invariant, what } of ledger.violations) this.#fleet.story.tell("BROKEN", `${invariant}: ${what}`);
     return this.#result(performance.now() - startedAt);
   }
 
@@ -145,6 +149,7 @@ class Play {
       name: nameOf(this.#job),
       plan: this.#plan,
       violations: ledger.violations,
+      waiting: ledger.waiting,
       edges: Object.fromEntries(ledger.edges),
       faults: Object.fromEntries(this.weather.counts),
       deploys: tree.deploysSoFar,
