@@ -125,6 +125,8 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
   const { traffic } = host.section;
   const [first] = members.values();
   const { drain, check, restart } = first?.recipe ?? { drain: null, check: null, restart: null };
+  // Where nothing keeps clients away and the old process knows no word to let go, none of them would ever leave.
+  const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
   // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
   const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "verify"] : [];
@@ -133,7 +135,7 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
     all: host.instances.map(({ name }) => name),
     minAvailable: host.minAvailable,
     availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
-    idleMs: drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS),
+    idleMs: stays ? null : (drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS)),
     provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
     goesBack: back,
     force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
