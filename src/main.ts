@@ -5,6 +5,7 @@ import { runCtl } from "./ctl/run_ctl.ts";
 import { exitForError, exitForSignal } from "./ctl/exit.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { devCommand } from "./dev/command.ts";
+import { openLog } from "./host/log.ts";
 import { hostMachine } from "./host/machine.ts";
 import { serviceManager } from "./host/sd_notify.ts";
 import { ownUserName } from "./host/user.ts";
@@ -53,6 +54,7 @@ async function run(argv: readonly string[]): Promise<number> {
           hostName: hostname(),
           machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble)),
           stdout: process.stdout,
+          openLog,
           onSignal: (listener) => stopListeners.push(listener),
         });
       case "ctl":

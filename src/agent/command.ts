@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
-import pino from "pino";
 import { DeployError } from "../core/errors.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
-import { redact } from "../support/redact.ts";
 import { runAgent, type AgentLog } from "./agent.ts";
 import { agentConfig, requireRunAs } from "./config.ts";
 
@@ -29,6 +28,8 @@ export interface AgentProcess {
   /** @param onTrouble told what the service manager could not be told */
   readonly machine: (onTrouble: (error: DeployError) => void) => Machine;
   readonly stdout: { write(text: string): void };
+  /** Where the agent tells what it does, from this level on. */
+  readonly openLog: (host: string, level: AgentConfig["log_level"]) => AgentLog;
   /** Calls back on SIGTERM and SIGINT. */
   onSignal(listener: () => void): void;
 }
@@ -58,8 +59,7 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
     return 0;
   }
 
-  const logger = pino({ level: config.log_level, base: { host: config.host } });
-  log = (level, message, facts) => logger[level](facts, redact(message));
+  log = host.openLog(config.host, config.log_level);
   const soon = new AbortController();
   const now = new AbortController();
   host.onSignal(() => {
