@@ -1,10 +1,11 @@
+import { outOfService } from "../../../src/core/gate.ts";
 import type { Gate } from "../../../src/schema/znodes.ts";
 import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
-import { GateRules } from "./gate_rules.ts";
+import { GateRules, type GateMove } from "./gate_rules.ts";
 import { HostWatch } from "./host_watch.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
@@ -21,6 +22,8 @@ const LOOK_MS = 250;
 /** In quiet times a wish is taken up within this; the periodic reading that a lost watch leaves is every 30 s. */
 const PROMPT_MS = 12_000;
 const QUIET_MS = 45_000;
+/** A host has given back its slot so long after somebody has mended the records. */
+const MENDED_MS = 30_000;
 /** The agent has measured it from a moment before. */
 const SOAK_SLACK_MS = 300;
 const FORESEEN_BY_NOBODY = /TypeError|RangeError|is not a function|undefined is not|This is a mistake in deployd/;
@@ -37,6 +40,8 @@ export class Checker {
   /** Deploys between their first grant and the last release, and what has befallen them there. */
   readonly #spans = new Map<string, { faults: number; isOpen: boolean }>();
   kills = 0;
+  /** When a record could not be read the last time. */
+  #damagedMs = Number.NEGATIVE_INFINITY;
   readonly #fleet: Fleet;
   readonly #gates: GateRules;
   readonly #touched = new Set<HostWatch>();
@@ -89,12 +94,20 @@ export class Checker {
       this.#followSpan(deploy);
       const move = { deploy, before, author };
       this.#gates.moved(move);
+      if (author === null) this.#unlocked(move);
     }
     for (const deploy of this.tree.deploys.values()) {
       if (deploy.record.state === "done" && states.get(deploy.id) !== "done") this.#done(deploy);
     }
     this.#assertStatuses(changes);
     this.wishes.follow(this.#fleet.time.nowMs);
+  }
+
+  /** A person has said of these hosts that nobody need wait for them. */
+  #unlocked({ deploy: { gate }, before }: GateMove): void {
+    const held = [...Object.keys(before.slots), ...outOfService(before)];
+    const still = new Set([...Object.keys(gate.slots), ...outOfService(gate)]);
+    for (const host of held) if (!still.has(host)) this.watches.get(host)?.excuse();
   }
 
   fault(fault: Fault, host: string | null): void {
@@ -104,8 +117,8 @@ export class Checker {
     for (const span of this.#spans.values()) if (span.isOpen) span.faults += 1;
   }
 
-  /** No more faults, and those that lasted are over. */
-  calm(): void {
+  /** Something begins or ends that hosts may have felt. */
+  disturbed(): void {
     this.lastFaultMs = this.#fleet.time.nowMs;
   }
 
@@ -168,9 +181,11 @@ export class Checker {
       this.#proven(watch, watch.journalHeardMs - heardMs);
   }
 
-  #begun({ name, journal }: HostWatch): void {
+  #begun(watch: HostWatch): void {
+    const { name, journal } = watch;
     const activation = journal?.activation ?? null;
     if (activation === null) return;
+    watch.saidItWasOut = this.tree.statuses.get(name)?.health !== "healthy";
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
     const { state } = deploy.record;
@@ -195,7 +210,11 @@ export class Checker {
     const max = Math.max(...limits);
     if (out.length === max) this.ledger.reached("exactly max out of service");
     if (out.length <= max) return;
-    this.ledger.broken("max-out", `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`);
+    const isKnown = out.filter(({ saidItWasOut }) => !saidItWasOut).length <= max;
+    this.ledger.broken(
+      isKnown ? "max-out-well-again" : "max-out",
+      `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`,
+    );
   }
 
   /** Its host says that a build is proven: the service must have run through its soak. */
@@ -228,6 +247,9 @@ export class Checker {
   }
 
   #assertStatuses(changes: readonly NodeChange[]): void {
+    // What cannot be read cannot be given back, and is given back a little later.
+    if (this.tree.damaged.size > 0) this.#damagedMs = this.#fleet.time.nowMs;
+    if (this.#fleet.time.nowMs - this.#damagedMs < MENDED_MS) return;
     for (const { path } of changes) {
       const host = path.startsWith(`${this.tree.chroot}/services/${this.tree.service}/status/`)
         ? (path.split("/").at(-1) ?? "")

@@ -28,6 +28,8 @@ export class HostWatch {
   /** When the journal was last written. */
   journalHeardMs = 0;
   outage: Outage | null = null;
+  /** By its own word, when its activation began. */
+  saidItWasOut = false;
   /** Once it was. */
   hasServed = false;
   readonly #ledger: Ledger;
@@ -109,7 +111,9 @@ export class HostWatch {
       this.#wereDown = this.service.instances.map(({ name }) => name).filter((name) => !this.#available.has(name));
     }
     if (read.kind === "understood") this.journal = read.journal;
-    else this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
+    // Of an agent that will be: somebody has put it there by hand.
+    else if (read.kind === "torn" || !read.newer)
+      this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
   }
 
   #assertWritten({ what }: Effect): void {

@@ -1,6 +1,7 @@
 /** What must hold in every rehearsal, at every instant or at its end. */
 export const INVARIANTS = {
   "max-out": "never more than max hosts out of service by our doing, over all deploys of the service",
+  "max-out-well-again": "nor where one of them said that it was ill, and was well again when it began",
   "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
   budget: "past the budget nobody is granted a slot",
@@ -33,6 +34,8 @@ export type Invariant = keyof typeof INVARIANTS;
  */
 export const WAITING: Partial<Record<Invariant, string>> = {
   "begun-after-halt": 'the slots of design §6, "A fleet that protects itself"',
+  // ADR 4 lets a host that is out of service be worked on beside the others; it may have come back by itself since it said so.
+  "max-out-well-again": 'the slots of design §6, "A fleet that protects itself"',
 };
 
 export interface Violation {

@@ -34,6 +34,8 @@ export class TreeView {
   readonly hosts = new Map<string, HostRecord>();
   readonly builds = new Map<string, BuildRecord>();
   readonly alive = new Set<string>();
+  /** Records that somebody has made unreadable. */
+  readonly damaged = new Set<string>();
   enabled: Wish | null = null;
   canary: Wish | null = null;
   #deploysSoFar = 0;
@@ -46,6 +48,7 @@ export class TreeView {
     this.#root = `${chroot}/services/${service}/`;
   }
 
+  /** What nobody can read counts as what it was before. */
   apply({ path, data }: NodeChange): void {
     const agents = `${this.chroot}/agents/`;
     if (path.startsWith(agents)) {
@@ -56,6 +59,12 @@ export class TreeView {
     if (!path.startsWith(this.#root)) return;
     const [section = "", name = "", part = "", ...rest] = path.slice(this.#root.length).split("/");
     if (rest.length > 0) return;
+    const isDamaged = section !== "enabled" && data !== null && data !== "" && read(data) === null;
+    if (!isDamaged) this.damaged.delete(path);
+    else {
+      this.damaged.add(path);
+      return;
+    }
     switch (section) {
       case "enabled":
         if (name === "") this.enabled = readWish(data);

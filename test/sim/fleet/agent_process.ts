@@ -1,11 +1,14 @@
-import { runAgent, type AgentLog } from "../../../src/agent/agent.ts";
-import { agentConfig } from "../../../src/agent/config.ts";
+import type { AgentLog } from "../../../src/agent/agent.ts";
+import { agentCommand } from "../../../src/agent/command.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import type { Chance } from "../chance.ts";
 import type { DeathKind, Life } from "../host/life.ts";
 import type { SimHost } from "../host/sim_host.ts";
 import type { VirtualTime } from "../time.ts";
 import type { Story } from "./story.ts";
+
+/** The agent's own file on its host. */
+export const AGENT_FILE = "/etc/deployd/agent.toml";
 
 /** How long the service manager waits before it starts an agent again that has ended; in milliseconds. */
 const RESTART_MS = { least: 500, most: 3_000 };
@@ -15,8 +18,8 @@ const BOOT_MS = { least: 1_000, most: 6_000 };
 
 export interface AgentProcessOptions {
   readonly host: SimHost;
-  /** The agent's own file. */
-  readonly file: string;
+  /** What the service manager's unit sets for it. */
+  readonly env: Readonly<Record<string, string>>;
   readonly time: VirtualTime;
   readonly chance: Chance;
   readonly story: Story;
@@ -28,7 +31,8 @@ export interface AgentProcessOptions {
 export class AgentProcess {
   readonly host: SimHost;
   readonly #options: AgentProcessOptions;
-  #stop: { soon: AbortController; now: AbortController } | null = null;
+  /** What it does when it is told to end; null while none lives. */
+  #onSignal: (() => void) | null = null;
   /** Nobody starts it, or its machine, any more. */
   #isRetired = false;
 
@@ -41,15 +45,20 @@ export class AgentProcess {
   start(): void {
     const { host } = this;
     if (this.#isRetired || !host.isUp || host.life !== null) return;
-    const { file, story } = this.#options;
+    const { env, story } = this.#options;
     const { life, machine } = host.newLife();
-    const stop = { soon: new AbortController(), now: new AbortController() };
-    this.#stop = stop;
     story.tell(host.name, "an agent starts");
-    const path = "/etc/deployd/agent.toml";
-    const config = agentConfig(file, path, {}, host.name);
-    const log = this.#log(life);
-    runAgent({ config, version: "0.1.0", machine, log, stop: { soon: stop.soon.signal, now: stop.now.signal } }).then(
+    agentCommand(["--config", AGENT_FILE], {
+      env,
+      version: "0.1.0",
+      hostName: host.name,
+      machine: () => machine,
+      stdout: { write: (text) => story.tell(host.name, text) },
+      openLog: () => this.#log(life),
+      onSignal: (listener) => {
+        if (!life.isOver) this.#onSignal = listener;
+      },
+    }).then(
       () => this.#ended(life, "it was told to"),
       (error: unknown) => this.#ended(life, isDeployError(error) ? error.message : String(error)),
     );
@@ -58,8 +67,8 @@ export class AgentProcess {
   /** TERM: it finishes what it is doing and ends. */
   terminate(): void {
     this.#options.story.tell(this.host.name, "the agent is told to end");
-    const stop = this.#stop;
-    this.host.life?.tell(() => stop?.soon.abort(new Error("the agent stops")));
+    const onSignal = this.#onSignal;
+    this.host.life?.tell(() => onSignal?.());
   }
 
   /** The machine goes for good. */
@@ -87,7 +96,7 @@ export class AgentProcess {
   #died(how: DeathKind): void {
     this.#options.onDeath(this.host.name, how);
     const { time, chance } = this.#options;
-    this.#stop = null;
+    this.#onSignal = null;
     if (this.#isRetired) return;
     const pause = ({ least, most }: { least: number; most: number }): number => chance.between(least, most);
     if (how === "kill") {

@@ -10,7 +10,7 @@ import { Network } from "../network.ts";
 import { virtualClock, VirtualTime } from "../time.ts";
 import { Ensemble } from "../zookeeper/ensemble.ts";
 import type { SentRequest, Verdict } from "../zookeeper/hooked_wire.ts";
-import { AgentProcess } from "./agent_process.ts";
+import { AGENT_FILE, AgentProcess } from "./agent_process.ts";
 import { Operator, type CtlRun } from "./operator.ts";
 import { Story } from "./story.ts";
 import type { WorldPlan } from "./world_plan.ts";
@@ -112,7 +112,7 @@ export class Fleet {
   }
 
   #addHost(name: string): void {
-    const { clockErrorMs, sessionTimeoutS } = this.plan;
+    const { clockErrorMs, sessionTimeoutS, instances, restart, formerTraffic } = this.plan;
     const chance = this.chance.fork(name);
     const host = new SimHost({
       name,
@@ -127,13 +127,15 @@ export class Fleet {
         return this.ensemble.dialFrom(sockets, { onRequest: (request) => this.#verdict(machine, request) });
       },
     });
+    const former = hostService({ name: SERVICE, instances, restart, traffic: formerTraffic });
+    host.putFile(AGENT_FILE, agentFile(name, this.ensemble.connectString, [former], sessionTimeoutS));
     host.onEvent = (what) => {
       this.story.tell(name, what);
       this.onEvent(what);
     };
     const agent = new AgentProcess({
       host,
-      file: agentFile(name, this.ensemble.connectString, [this.service], sessionTimeoutS),
+      env: chance.happens(0.2) ? { DEPLOYD_LOG_LEVEL: "debug" } : {},
       time: this.time,
       chance: chance.fork("service manager"),
       story: this.story,

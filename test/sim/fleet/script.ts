@@ -1,12 +1,11 @@
-import { enabledPath } from "../../../src/store/paths.ts";
-import { ZooKeeper } from "../../../src/zookeeper/client.ts";
 import type { Chance } from "../chance.ts";
-import type { Character, InstallCharacter } from "../host/character.ts";
-import { makeBuild, type SimBuild } from "../host/builds.ts";
+import type { SimBuild } from "../host/builds.ts";
 import { provision } from "../host/facts.ts";
-import { virtualClock } from "../time.ts";
+import { Errands } from "./errands.ts";
 import { SERVICE, type Fleet } from "./fleet.ts";
+import { Hands } from "./hands.ts";
 import type { CtlRun, Operator } from "./operator.ts";
+import { Workshop, type Flaws } from "./workshop.ts";
 
 /** What the people of a rehearsal do, one thing after the other, from the first deploy to the last. */
 export class Script {
@@ -18,10 +17,16 @@ export class Script {
   onEdge: (edge: "two operators at once" | "a role changed in a deploy" | "a barred build refused") => void = () => {};
   /** How many deploys were begun. */
   deploys = 0;
-  #builds = 0;
+  readonly #workshop: Workshop;
+  readonly #hands: Hands;
+  /** What goes on beside the deploys. */
+  readonly errands: Errands;
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
+    this.#workshop = new Workshop(fleet);
+    this.#hands = new Hands(fleet);
+    this.errands = new Errands(fleet, this.#hands, this.#workshop);
     this.#chance = fleet.chance.fork("script");
     this.#ana = fleet.operator("ana");
     this.#ben = fleet.operator("ben");
@@ -30,7 +35,7 @@ export class Script {
   /** A service that serves its first build, before anything goes wrong. */
   async furnish(): Promise<void> {
     const { plan, agents, service } = this.#fleet;
-    const first = this.#build({});
+    const first = this.#workshop.first();
     for (const { host } of agents.values()) {
       if (service.restart !== "command" || this.#chance.happens(0.5)) provision(host, service, first);
     }
@@ -48,6 +53,7 @@ export class Script {
       String(soakMs / 1000),
     ];
     await this.#ana.run(...limits);
+    if (plan.pastDeploys > 0) await this.#hands.past(plan.pastDeploys);
     await this.#add(first);
     await this.#untilRegistered();
     await this.#deploy(this.#ana, first.id);
@@ -57,10 +63,14 @@ export class Script {
 
   /** As many deploys as the plan has, of all kinds. */
   async play(): Promise<void> {
+    const stop = new AbortController();
+    const errands = this.errands.run(stop.signal);
     while (this.deploys < this.#fleet.plan.deploys + 1) {
       await this.#pause(this.#chance.between(0, 8_000));
       await this.#act();
     }
+    stop.abort();
+    await errands;
   }
 
   /** One good build, to the canary host and then to the fleet. */
@@ -72,8 +82,8 @@ export class Script {
 
   /** Brings the service to a build that is good, whatever came before. */
   async finish(): Promise<CtlRun> {
-    const last = this.#build({});
-    await this.#until(["builds", "add"], () => this.#add(last));
+    const last = this.#workshop.build({ character: { kind: "good" } });
+    while ((await this.#add(last)).code !== 0) await this.#pause(2_000);
     for (;;) {
       const run = await this.#ana.run("deploy", SERVICE, last.id, "--timeout-s", "1800");
       this.deploys += 1;
@@ -89,7 +99,7 @@ export class Script {
   }
 
   async history(): Promise<CtlRun> {
-    return this.#ana.run("history", SERVICE, "--json");
+    return this.#ana.run("history", SERVICE, "--json", "--limit", "1000");
   }
 
   async #act(): Promise<void> {
@@ -110,20 +120,20 @@ export class Script {
   }
 
   async #goodDeploy(): Promise<void> {
-    const build = await this.#added({});
+    const build = await this.#added();
     const run = await this.#deploy(this.#ana, build.id);
     await this.#decide(run);
   }
 
   async #badDeploy(): Promise<void> {
-    const build = await this.#added(this.#badCharacter());
+    const build = await this.#addedOf(this.#workshop.bad());
     const words = this.#chance.happens(0.3) ? ["--canary"] : [];
     const run = await this.#deploy(this.#ana, build.id, ...words);
     await this.#decide(run);
   }
 
   async #canaryDeploy(): Promise<void> {
-    const build = await this.#added(this.#chance.happens(0.3) ? this.#badCharacter() : {});
+    const build = await this.#addedOf(this.#chance.happens(0.3) ? this.#workshop.bad() : this.#workshop.build());
     const run = await this.#deploy(this.#ana, build.id, "--canary");
     if (run.code === 0) {
       const verb = this.#chance.happens(0.7) ? "promote" : "rollback";
@@ -133,7 +143,7 @@ export class Script {
 
   /** The wish changes while hosts are at work on the one before. */
   async #rollbackMeanwhile(): Promise<void> {
-    const build = await this.#added(this.#chance.happens(0.3) ? this.#badCharacter() : {});
+    const build = await this.#addedOf(this.#chance.happens(0.3) ? this.#workshop.bad() : this.#workshop.build());
     const deploying = this.#deploy(this.#ana, build.id);
     await this.#pause(this.#chance.between(500, 20_000));
     await this.#ben.run("rollback", SERVICE, "--why", "it looks wrong", "--timeout-s", "600");
@@ -141,7 +151,7 @@ export class Script {
   }
 
   async #interrupted(): Promise<void> {
-    const build = await this.#added({});
+    const build = await this.#added();
     const deploying = this.#deploy(this.#ana, build.id);
     await this.#pause(this.#chance.between(1, 12_000));
     this.#ana.interrupt();
@@ -150,31 +160,30 @@ export class Script {
   }
 
   async #twoAtOnce(): Promise<void> {
-    const [one, other] = [await this.#added({}), await this.#added({})];
+    const [one, other] = [await this.#added(), await this.#added()];
     this.onEdge("two operators at once");
     const runs = await Promise.all([this.#deploy(this.#ana, one.id), this.#deploy(this.#ben, other.id)]);
     for (const run of runs) if (run.code !== 75) await this.#decide(run);
   }
 
-  /** Another program, or a person with zkCli, writes the wish. */
+  /** Another program, or a person with zkCli, writes the wish; now and then in the middle of a deploy, or a wrong one. */
   async #byHand(): Promise<void> {
-    const build = await this.#added({});
-    const { ensemble, story, time, chance } = this.#fleet;
-    story.tell("zkCli", `set ${enabledPath(SERVICE)} ${build.id}`);
+    const chance = this.#chance;
+    const build = await this.#added();
+    const deploying = chance.happens(0.3) ? this.#deploy(this.#ben, (await this.#added()).id) : null;
+    await this.#pause(deploying === null ? 0 : chance.between(500, 10_000));
+    if (chance.happens(0.1)) await this.#ana.run("builds", "bar", SERVICE, build.id, "--why", "it is not wanted");
+    const stage = this.#fleet.plan.canaries > 0 && chance.happens(0.3) ? "canary" : "fleet";
     this.deploys += 1;
-    const zk = new ZooKeeper({
-      clock: virtualClock(time, chance.fork(`zkCli ${this.deploys}`)),
-      servers: `${ensemble.connectString}/deployd`,
-      dial: ensemble.dialFrom("laptop-zkCli"),
-    });
-    await zk.set(enabledPath(SERVICE), build.id).catch((error: unknown) => story.tell("zkCli", String(error)));
-    await zk.close();
+    await this.#hands.wish(stage, chance.happens(0.1) ? "v-nowhere" : build.id);
     await this.#pause(2_000);
-    await this.#ana.run("wait", SERVICE, "--timeout-s", "600");
+    const run = await this.#ana.run("wait", SERVICE, "--timeout-s", "120");
+    if (stage === "canary" && run.code === 0) await this.#ana.run("promote", SERVICE, "--timeout-s", "600");
+    await deploying;
   }
 
   async #roleMeanwhile(): Promise<void> {
-    const build = await this.#added({});
+    const build = await this.#added();
     const deploying = this.#deploy(this.#ana, build.id);
     await this.#pause(this.#chance.between(500, 10_000));
     const host = this.#chance.pick([...this.#fleet.agents.keys()]);
@@ -184,7 +193,7 @@ export class Script {
   }
 
   async #settingsMeanwhile(): Promise<void> {
-    const build = await this.#added({});
+    const build = await this.#added();
     const deploying = this.#deploy(this.#ana, build.id);
     await this.#pause(this.#chance.between(500, 10_000));
     await this.#ben.run("services", "set", SERVICE, "--max", String(this.#chance.between(1, 3)));
@@ -192,7 +201,7 @@ export class Script {
   }
 
   async #barred(): Promise<void> {
-    const build = await this.#added({});
+    const build = await this.#added();
     await this.#ana.run("builds", "bar", SERVICE, build.id, "--why", "it is not wanted");
     const run = await this.#deploy(this.#ben, build.id);
     if (run.code === 75) this.onEdge("a barred build refused");
@@ -209,21 +218,12 @@ export class Script {
     return operator.run("deploy", SERVICE, build, "--timeout-s", "600", ...words);
   }
 
-  async #added(plan: Flaws): Promise<SimBuild> {
-    const build = this.#build(plan);
-    await this.#add(build);
-    return build;
+  async #added(flaws: Flaws = {}): Promise<SimBuild> {
+    return this.#addedOf(this.#workshop.build(flaws));
   }
 
-  #build({ character = { kind: "good" }, install }: Flaws): SimBuild {
-    this.#builds += 1;
-    const chance = this.#chance;
-    const { restart } = this.#fleet.service;
-    const steps =
-      install ??
-      chance.pick<readonly InstallCharacter[]>([[], [], [{ kind: "works" }], [{ kind: "fails-first", times: 1 }]]);
-    const build = makeBuild({ id: `v${this.#builds}`, character, restart, install: steps });
-    this.#fleet.server.publish(build);
+  async #addedOf(build: SimBuild): Promise<SimBuild> {
+    await this.#add(build);
     return build;
   }
 
@@ -244,50 +244,12 @@ export class Script {
     );
   }
 
-  #badCharacter(): Flaws {
-    const chance = this.#chance;
-    const afterMs = chance.between(200, 9_000);
-    const characters: Character[] = [
-      { kind: "ill" },
-      { kind: "ill" },
-      { kind: "dies", afterMs },
-      { kind: "sickens", afterMs },
-      { kind: "silent" },
-      { kind: "start-fails" },
-      { kind: "start-hangs" },
-      { kind: "slow", startMs: chance.between(2_000, 20_000) },
-    ];
-    // An init would start it again at each boot, before any agent could do anything about it.
-    if (this.#fleet.service.restart === "command") {
-      // Told to go by TERM alone it would stay for ever.
-      characters.push({ kind: "stubborn" });
-      characters.push({ kind: "kills-host", afterMs: chance.between(10, 1_500) });
-    }
-    const installs: readonly InstallCharacter[] = [
-      { kind: "fails" },
-      { kind: "hangs" },
-      { kind: "kills-agent" },
-      { kind: "kills-host" },
-      { kind: "fails-first", times: 2 },
-    ];
-    return chance.happens(0.75) ? { character: chance.pick(characters) } : { install: [chance.pick(installs)] };
-  }
-
   /** Agents register their hosts by themselves. */
   async #untilRegistered(): Promise<void> {
     while (this.#fleet.tree.hosts.size < this.#fleet.agents.size) await this.#pause(100);
   }
 
-  async #until(_words: readonly string[], work: () => Promise<CtlRun>): Promise<void> {
-    while ((await work()).code !== 0) await this.#pause(2_000);
-  }
-
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#fleet.time.after(ms, resolve));
   }
-}
-
-interface Flaws {
-  readonly character?: Character;
-  readonly install?: readonly InstallCharacter[];
 }

@@ -19,6 +19,12 @@ export interface WorldPlan {
   readonly deploys: number;
   /** Faults a virtual minute, all over the world, while a deploy is under way. */
   readonly faultsPerMinute: number;
+  /** Between two things that people and programs do beside the deploys, on average; 0 for nothing of that. */
+  readonly errandEveryS: number;
+  /** Deploys that the service has behind it. */
+  readonly pastDeploys: number;
+  /** The back end that the hosts' files name at first. */
+  readonly formerTraffic: HostService["traffic"];
   /** How wrong the hosts' clocks are, in milliseconds, at most. */
   readonly clockErrorMs: number;
 }
@@ -28,12 +34,13 @@ export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): Wor
   const hosts = chance.between(3, 12);
   const restart = chance.pick<RestartKind>(["command", "command", "command", "term", "hup"]);
   const instances = chance.pick([1, 1, 1, 2, 3, 4]);
+  const traffic = instances === 1 ? chance.pick(["none", "none", "haproxy"] as const) : chance.pick(SPREADING);
   return {
     hosts,
     canaries: chance.pick([0, 1, 1, 2]),
     instances,
     restart,
-    traffic: instances === 1 ? chance.pick(["none", "none", "haproxy"] as const) : chance.pick(SPREADING),
+    traffic,
     max: chance.pick([1, 1, 2, 2, 3, hosts]),
     budget: chance.pick([0, 1, 1, 2, 3]),
     soakMs: chance.pick([0, 1_000, 3_000, 8_000]),
@@ -42,8 +49,26 @@ export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): Wor
     deploys: chance.between(3, 6),
     faultsPerMinute: chance.pick([4, 8, 12, 20]),
     clockErrorMs: chance.pick([0, 200, 5_000, 3_600_000]),
+    errandEveryS: chance.pick([0, 10, 20, 40]),
+    pastDeploys: chance.happens(0.05) ? 52 : 0,
+    formerTraffic: chance.happens(0.4) ? formerOf(traffic) : traffic,
     ...changes,
   };
 }
 
 const SPREADING = ["nft", "iptables", "haproxy", "hook"] as const;
+
+/** Only rules in the kernel stay when the agent's file names another back end. */
+function formerOf(traffic: HostService["traffic"]): HostService["traffic"] {
+  switch (traffic) {
+    case "nft":
+      return "iptables";
+    case "iptables":
+      return "nft";
+    case "none":
+    case "haproxy":
+    case "hook":
+    case "reject":
+      return traffic;
+  }
+}

@@ -19,6 +19,8 @@ export interface BuildPlan {
   readonly installAttempts?: number;
   readonly restartTimeoutS?: number;
   readonly check?: {
+    /** What it asks; http unless given. */
+    readonly by?: "http" | "tcp" | "command";
     readonly intervalS?: number;
     readonly deadlineS?: number;
     readonly successes?: number;
@@ -28,8 +30,10 @@ export interface BuildPlan {
   };
   /** Told by a POST to let its clients go, and how long they may take. */
   readonly drainS?: number;
-  /** Paths of the release that lie in `shared/`. */
+  /** Paths of the release that lie in `shared/`. One that ends in .conf is a file that every build brings in the same words. */
   readonly shared?: readonly string[];
+  /** Whether it says itself how it is run, well or in a way that nobody can read, or leaves that to the agent's file. */
+  readonly manifest?: "brought" | "unreadable" | "left out";
   /** Files besides its manifest and its program, and the characters in each. */
   readonly files?: number;
   readonly fileChars?: number;
@@ -58,10 +62,10 @@ export interface Program {
 export function makeBuild(plan: BuildPlan): SimBuild {
   const { id, character = { kind: "good" }, install = [], files: count = 3, fileChars = 400 } = plan;
   const program: Program = { build: id, character, install };
-  const files = new Map([
-    [MANIFEST_FILE, manifestText(plan)],
-    [PROGRAM_FILE, JSON.stringify(program)],
-  ]);
+  const files = new Map([[PROGRAM_FILE, JSON.stringify(program)]]);
+  const { manifest = "brought", shared = [] } = plan;
+  if (manifest !== "left out") files.set(MANIFEST_FILE, manifest === "brought" ? manifestText(plan) : "[install\n");
+  for (const path of shared) if (path.endsWith(".conf")) files.set(path, `# ${path}, as every build has it\n`);
   const chance = chanceOf(`build ${id}`);
   for (let at = 1; at <= count; at += 1)
     files.set(
@@ -97,7 +101,8 @@ function filler(random: () => number, chars: number): string {
   return Array.from({ length: chars }, () => String.fromCharCode(97 + Math.floor(random() * 26))).join("");
 }
 
-function manifestText(plan: BuildPlan): string {
+/** How a build is run, as its own file says it. */
+export function manifestText(plan: BuildPlan): string {
   const { install = [], check = {}, shared = [], restart = "command", drainS } = plan;
   const steps = install.map((_, at) => `"./${PROGRAM_FILE} install ${at + 1}"`);
   const timeout = `timeout_s = ${plan.restartTimeoutS ?? 10}`;
@@ -122,7 +127,7 @@ function manifestText(plan: BuildPlan): string {
           "",
         ]),
     "[check]",
-    'http = "http://127.0.0.1:${PORT}/health"',
+    checkLine(check.by ?? "http"),
     ...(check.namesBuild === true ? ['expect_body = "${DEPLOYD_BUILD} is well"'] : []),
     `interval_s = ${check.intervalS ?? 0.5}`,
     `deadline_s = ${check.deadlineS ?? 15}`,
@@ -130,6 +135,17 @@ function manifestText(plan: BuildPlan): string {
     `timeout_s = ${check.timeoutS ?? 2}`,
     "",
   ].join("\n");
+}
+
+function checkLine(by: "http" | "tcp" | "command"): string {
+  switch (by) {
+    case "http":
+      return 'http = "http://127.0.0.1:${PORT}/health"';
+    case "tcp":
+      return 'tcp = "127.0.0.1:${PORT}"';
+    case "command":
+      return `command = "./${PROGRAM_FILE} check"`;
+  }
 }
 
 function restartLines(restart: RestartKind): string[] {

@@ -21,8 +21,8 @@ export class SimFront {
   /** How often a client stays on, long after any deadline; from 0 to 1. */
   clings = 0;
   readonly #ground: Ground;
-  /** The instances that get new connections, by service. */
-  readonly #rules = new Map<string, ReadonlySet<string>>();
+  /** The instances that get new connections, by service and by the back end that keeps the others away. */
+  readonly #rules = new Map<string, Map<HostService["traffic"], ReadonlySet<string>>>();
   readonly #clients = new Map<number, Clients>();
   #refused = 0;
 
@@ -42,25 +42,27 @@ export class SimFront {
     return this.#refused;
   }
 
-  rule(service: string): ReadonlySet<string> | null {
-    return this.#rules.get(service) ?? null;
+  rule(service: string, by: HostService["traffic"]): ReadonlySet<string> | null {
+    return this.#rules.get(service)?.get(by) ?? null;
   }
 
-  steer(service: string, on: ReadonlySet<string>): void {
-    this.#rules.set(service, on);
+  steer(service: string, by: HostService["traffic"], on: ReadonlySet<string>): void {
+    const rules = this.#rules.get(service) ?? new Map<HostService["traffic"], ReadonlySet<string>>();
+    this.#rules.set(service, rules.set(by, on));
     this.#settle(service);
     if (on.size === 0) this.#refused += this.#ground.chance.between(0, 3);
   }
 
-  remove(service: string): void {
-    this.#rules.delete(service);
+  remove(service: string, by: HostService["traffic"]): void {
+    this.#rules.get(service)?.delete(by);
     this.#settle(service);
   }
 
   /** Whether new connections come to this instance. */
   reaches({ name, traffic }: HostService, instance: HostInstance): boolean {
-    const rule = this.#rules.get(name);
-    if (rule !== undefined) return rule.has(instance.name);
+    const rules = [...(this.#rules.get(name)?.values() ?? [])];
+    // Whichever keeps clients away is enough; those that only lead there agree where one replaces the other.
+    if (rules.length > 0) return rules.every((on) => on.has(instance.name));
     // A port that is spread by a rule leads nowhere without one; clients of the others come until somebody keeps them away.
     return traffic !== "nft" && traffic !== "iptables";
   }

@@ -1,3 +1,4 @@
+import { manifestText } from "./builds.ts";
 import type { HostService } from "./ground.ts";
 
 /** Where an agent keeps its lock and its services. */
@@ -47,7 +48,7 @@ export function agentFile(
   ].join("\n");
 }
 
-function serviceLines({ name, instances, traffic, frontPort, minAvailable, user }: HostService): string[] {
+function serviceLines({ name, instances, restart, traffic, frontPort, minAvailable, user }: HostService): string[] {
   const rows = instances.map(({ name, port }) => `{ name = "${name}", port = ${port} }`);
   return [
     `[services.${name}]`,
@@ -56,6 +57,8 @@ function serviceLines({ name, instances, traffic, frontPort, minAvailable, user 
     `rolling = { batch = 1, min_available = ${minAvailable} }`,
     `traffic = { by = "${traffic}"${frontPort === null ? "" : `, port = ${frontPort}`}${extra(traffic)} }`,
     "",
+    // For builds that do not say it themselves.
+    manifestText({ id: "", restart }).replaceAll(/^\[/gm, `[services.${name}.`),
   ];
 }
 

@@ -123,6 +123,18 @@ export class SimHost {
     return this.#effects;
   }
 
+  /** Somebody with a console puts a file there, makes room for it, and sees to it that it stays. */
+  putFile(path: string, text: string): void {
+    const { full } = this.disk;
+    this.disk.full = false;
+    this.disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
+    const file = this.disk.open(path);
+    this.disk.truncate(file);
+    this.disk.append(file, Buffer.from(text));
+    this.disk.flushAll();
+    this.disk.full = full;
+  }
+
   powerOn(): void {
     if (this.#power.kind === "on") return;
     this.#boots += 1;

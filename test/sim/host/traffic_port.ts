@@ -30,9 +30,9 @@ export function trafficOf(life: Life, ground: Ground, front: SimFront): TrafficP
           const wanted = new Set(on);
           const change = (): void => {
             requireWhole(`steer the traffic of ${service}`);
-            front.steer(service, wanted);
+            front.steer(service, spec.by, wanted);
           };
-          const rule = await life.look(() => front.rule(service));
+          const rule = await life.look(() => front.rule(service, spec.by));
           if (rule !== null && rule.size === wanted.size && on.every((name) => rule.has(name))) return;
           await life.effect("traffic", `steer ${service} to ${on.length === 0 ? "none" : on.join(", ")}`, change);
         },
@@ -52,7 +52,7 @@ export function trafficOf(life: Life, ground: Ground, front: SimFront): TrafficP
           if (none) return;
           await life.effect("traffic", `take away the rules of ${service}`, () => {
             requireWhole(`take away the rules of ${service}`);
-            front.remove(service);
+            front.remove(service, spec.by);
           });
         },
       };

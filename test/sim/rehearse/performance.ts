@@ -17,6 +17,8 @@ export interface Performance {
   readonly faultsInDeploys: number;
   /** Effects of each host's agents after the service was furnished. */
   readonly effects: Readonly<Record<string, number>>;
+  /** Planned ones that have come. */
+  readonly deaths: number;
   readonly virtualMs: number;
   readonly realMs: number;
   /** Of the whole story. */

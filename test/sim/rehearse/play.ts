@@ -11,7 +11,7 @@ import { nameOf, type Job, type PlannedDeath } from "./job.ts";
 import type { Performance } from "./performance.ts";
 
 /** A fleet that has not come to rest after so long never will. */
-const LONGEST_MS = 3 * 3_600_000;
+const LONGEST_MS = 1 * 3_600_000;
 /** How long everything may take to come to rest after the last deploy. */
 const REST_MS = 15 * 60_000;
 const LOOK_MS = 5_000;
@@ -32,6 +32,9 @@ const SCRIPTED: WorldPlan = {
   servers: 1,
   deploys: 1,
   faultsPerMinute: 0,
+  errandEveryS: 0,
+  pastDeploys: 0,
+  formerTraffic: "nft",
   clockErrorMs: 0,
 };
 
@@ -64,6 +67,7 @@ class Play {
   readonly #effectsBefore = new Map<string, number>();
   #history: CtlRun | null = null;
   #isOver = false;
+  #deaths = 0;
 
   constructor(job: Job, seed: string, plan: WorldPlan) {
     this.#job = job;
@@ -80,6 +84,7 @@ class Play {
     this.weather.onFault = (fault, host) => this.#checker.fault(fault, host);
     this.weather.onTorn = () => ledger.reached("a write cut in the middle");
     this.script.onEdge = (edge) => ledger.reached(edge);
+    this.script.errands.onTrouble = () => this.#checker.disturbed();
   }
 
   perform(trouble: (play: Play) => Promise<void>): Performance {
@@ -111,6 +116,7 @@ class Play {
       host.plan = (effect) => {
         const death = own.find((each) => each.effect === effect.number - before);
         if (death === undefined) return null;
+        this.#deaths += 1;
         this.#fleet.story.tell("FAULT", `${death.how} of ${host.name} ${death.when} "${effect.what}"`);
         this.#checker.fault(death.how === "kill" ? "agent killed at an effect" : "power cut at an effect", host.name);
         return death;
@@ -123,7 +129,7 @@ class Play {
     for (const host of this.#fleet.hosts) this.#effectsBefore.set(host.name, host.effects);
     await trouble(this);
     this.weather.end();
-    this.#checker.calm();
+    this.#checker.disturbed();
     if (this.#job.kind === "seed" || !(await this.#comesToRest())) await this.script.finish();
     await this.#comesToRest();
     this.#history = await this.script.history();
@@ -152,12 +158,13 @@ class Play {
       waiting: ledger.waiting,
       edges: Object.fromEntries(ledger.edges),
       faults: Object.fromEntries(this.weather.counts),
-      deploys: tree.deploysSoFar,
+      deploys: tree.deploysSoFar - this.#plan.pastDeploys,
       deploysWithGrants,
       faultsInDeploys,
       effects: Object.fromEntries(
         hosts.map((host) => [host.name, host.effects - (this.#effectsBefore.get(host.name) ?? 0)]),
       ),
+      deaths: this.#deaths,
       virtualMs: time.nowMs,
       realMs,
       hash: story.hash,
