@@ -1,10 +1,12 @@
-/** One result. Smaller is better in all of them: a ratio against a peer measured in the same run, a size, a count. */
+/** One result: a ratio, against a peer measured in the same run or of what there is; a size; a count. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: "ratio" | "kB" | "MB" | "ms" | "count";
-  /** The goal that was asked for, as the largest value that meets it; null where none was. */
+  /** The goal that was asked for, as the last value that meets it; null where none was. */
   readonly limit: number | null;
+  /** On which side of the limit the goal is. */
+  readonly goal: "at most" | "at least";
   /** What the value was made of. */
   readonly detail: Readonly<Record<string, unknown>>;
 }
@@ -29,6 +31,7 @@ export interface Bench {
 }
 
 /** Whether the goal is met; a figure without one meets it. */
-export function meetsLimit({ value, limit }: Figure): boolean {
-  return limit === null || value <= limit;
+export function meetsLimit({ value, limit, goal }: Figure): boolean {
+  if (limit === null) return true;
+  return goal === "at most" ? value <= limit : value >= limit;
 }

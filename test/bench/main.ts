@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   zookeeper: async () => (await import("./zookeeper.ts")).zookeeperBench,
   unpack: async () => (await import("./unpack.ts")).unpackBench,
   restarts: async () => (await import("./restarts.ts")).restartsBench,
+  rehearsal: async () => (await import("./rehearsal.ts")).rehearsalBench,
 };
 
 const usage = "npm run bench -- NAME [--json] [--rounds N] [--only PART,PART]";

@@ -3,8 +3,8 @@ import { rounded } from "./statistics.ts";
 
 /** One line of JSON; the consumer of these is a program. */
 export function jsonLine(bench: string, figure: Figure): string {
-  const { name, value, unit, limit, detail } = figure;
-  return JSON.stringify({ bench, name, value: rounded(value), unit, limit, ok: meetsLimit(figure), detail });
+  const { name, value, unit, limit, goal, detail } = figure;
+  return JSON.stringify({ bench, name, value: rounded(value), unit, limit, goal, ok: meetsLimit(figure), detail });
 }
 
 /** A table for people: each figure, and below it what it was made of. */
@@ -13,7 +13,7 @@ export function table(figures: readonly Figure[]): string {
     figure.name,
     String(rounded(figure.value)),
     figure.unit,
-    figure.limit === null ? "no limit" : `limit ${figure.limit}`,
+    figure.limit === null ? "no limit" : `${figure.goal} ${figure.limit}`,
     figure.limit === null ? "" : meetsLimit(figure) ? "ok" : "MISSED",
   ]);
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));

@@ -100,6 +100,7 @@ function report(run: BenchRun, name: string, ours: readonly Taken[], tools: read
       value: median(ratios),
       unit: "ratio",
       limit: null,
+      goal: "at most",
       detail: {
         oursMs: rounded(median(of(ours))),
         toolsMs: rounded(median(of(tools))),
@@ -113,6 +114,7 @@ function report(run: BenchRun, name: string, ours: readonly Taken[], tools: read
     value: Math.max(...peaksMb),
     unit: "MB",
     limit: null,
+    goal: "at most",
     detail: { peaksMb: peaksMb.map((each) => rounded(each)) },
   });
 }

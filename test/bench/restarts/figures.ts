@@ -14,6 +14,7 @@ export function variantFigures(variant: Variant, verdict: Verdict): Figure[] {
     value,
     unit: "count",
     limit,
+    goal: "at most",
     detail,
   });
   const figures = [count("failed", verdict.failed, expects.failed ?? null, detailOf(verdict))];
@@ -25,6 +26,7 @@ export function variantFigures(variant: Variant, verdict: Verdict): Figure[] {
       value: median(verdict.rollMs),
       unit: "ms",
       limit: expects.rollMs,
+      goal: "at most",
       detail: { rollMs: verdict.rollMs },
     });
   }
@@ -52,6 +54,7 @@ export function controlFigure({ name, shows }: HandRoll, { http }: LoadReport): 
     value: seen > 0 ? 0 : 1,
     unit: "count",
     limit: 0,
+    goal: "at most",
     detail: { requests: http.requests, failed: http.failed, ...http.classes, looksFor: shows },
   };
 }

@@ -120,9 +120,16 @@ function figures(run: BenchRun, name: string, results: Results, limit: number | 
     events: eventCount,
     ...Object.fromEntries(Object.entries(results).map(([peer, bursts]) => [peer, summary(bursts)])),
   };
-  run.figure({ name: `${name}-time`, value: median(ours.map(({ ms }) => ms)), unit: "ms", limit, detail });
+  run.figure({
+    name: `${name}-time`,
+    value: median(ours.map(({ ms }) => ms)),
+    unit: "ms",
+    limit,
+    goal: "at most",
+    detail,
+  });
   const peakMb = Math.max(...ours.map((burst) => burst.peakMb));
-  run.figure({ name: `${name}-peak-memory`, value: peakMb, unit: "MB", limit: limitMb, detail });
+  run.figure({ name: `${name}-peak-memory`, value: peakMb, unit: "MB", limit: limitMb, goal: "at most", detail });
 }
 
 function summary(bursts: readonly Burst[]): object {

@@ -133,6 +133,7 @@ function compare(
     value: median(last(ours)) / median(last(theirs)),
     unit: "ratio",
     limit,
+    goal: "at most",
     detail: {
       sessions,
       [ours.label]: summary(ours),

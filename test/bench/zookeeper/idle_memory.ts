@@ -20,7 +20,7 @@ export async function measureIdleMemory(run: BenchRun, servers: string, programs
   const { ours } = results;
   if (ours === undefined) throw new Error("deployd's own client was not measured");
   const value = median(ours.map(({ perSessionKb }) => perSessionKb));
-  run.figure({ name: "idle-session-memory", value, unit: "kB", limit: limitKb, detail: results });
+  run.figure({ name: "idle-session-memory", value, unit: "kB", limit: limitKb, goal: "at most", detail: results });
 }
 
 interface Measured {

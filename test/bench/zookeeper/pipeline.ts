@@ -40,6 +40,7 @@ export async function measurePipeline(run: BenchRun, servers: string, programs: 
         unit: "ratio",
         // No goal was stated.
         limit: null,
+        goal: "at most",
         detail: {
           outstanding,
           requests: counts[kind],
