@@ -45,6 +45,8 @@ export class HostWatch {
   /** Instances that were not in service when it began: that is not its doing, and it may never have been so again. */
   #wereDown: readonly string[] = [];
   #hadCurrent = false;
+  /** The attempt that a person does not wait for. */
+  #excused: number | null = null;
   /** Names have changed since `current` was looked at. */
   #mayBeTorn = true;
   #minute = 0;
@@ -193,11 +195,12 @@ export class HostWatch {
   #deployThatTookItOut(): string | null {
     const activation = this.journal?.activation ?? null;
     if (activation === null || activation.phase.kind === "proven" || !this.#tookFromService) return null;
-    return activation.deploy;
+    return activation.attempt === this.#excused ? null : activation.deploy;
   }
 
-  /** A person has said that it need not be counted on. */
+  /** A person has said that it need not be counted on, until it has come through what it is at. */
   excuse(): void {
+    this.#excused = this.journal?.activation?.attempt ?? null;
     if (this.outage !== null) this.outage = { ...this.outage, deploy: null };
   }
 
