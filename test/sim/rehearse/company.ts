@@ -42,7 +42,39 @@ export class Company implements AsyncDisposable {
   }
 }
 
+/**
+ * After so many plays another process goes on. Whoever dies in a rehearsal leaves signals behind that are never aborted, and
+ * the runtime keeps those, with the world they belong to.
+ */
+const MOST_PLAYS = 40;
+
 class Player {
+  readonly #worker: string;
+  #stage: Stage;
+  #plays = 0;
+
+  constructor(worker: string) {
+    this.#worker = worker;
+    this.#stage = new Stage(worker);
+  }
+
+  async play(job: Job): Promise<Performance> {
+    if (this.#plays >= MOST_PLAYS) {
+      await this.#stage.end();
+      this.#stage = new Stage(this.#worker);
+      this.#plays = 0;
+    }
+    this.#plays += 1;
+    return this.#stage.play(job);
+  }
+
+  async end(): Promise<void> {
+    await this.#stage.end();
+  }
+}
+
+/** One process. */
+class Stage {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #lines: AsyncIterator<string>;
 
