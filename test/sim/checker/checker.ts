@@ -3,6 +3,7 @@ import type { Gate } from "../../../src/schema/znodes.ts";
 import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { DeployRules } from "./deploy_rules.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
 import { GateRules, type GateMove } from "./gate_rules.ts";
@@ -26,7 +27,7 @@ const QUIET_MS = 45_000;
 const MENDED_MS = 30_000;
 /** The agent has measured it from a moment before. */
 const SOAK_SLACK_MS = 300;
-const FORESEEN_BY_NOBODY = /TypeError|RangeError|is not a function|undefined is not|This is a mistake in deployd/;
+const FORESEEN_BY_NOBODY = /TypeError|RangeError|is not a function|undefined is not|This is a (?:mistake in|defect of) deployd/;
 
 /** Holds a whole fleet to what must be so, at every instant. */
 export class Checker {
@@ -44,6 +45,7 @@ export class Checker {
   #damagedMs = Number.NEGATIVE_INFINITY;
   readonly #fleet: Fleet;
   readonly #gates: GateRules;
+  readonly #deploys: DeployRules;
   readonly #touched = new Set<HostWatch>();
   readonly #hostOfSession = new Map<bigint, string>();
 
@@ -51,7 +53,8 @@ export class Checker {
     this.#fleet = fleet;
     this.tree = fleet.tree;
     this.ledger = new Ledger(() => fleet.time.nowMs);
-    this.#gates = new GateRules(this.tree, this.ledger);
+    this.#gates = new GateRules(this.tree, this.watches, this.ledger);
+    this.#deploys = new DeployRules(this.tree, this.watches, this.ledger);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
     fleet.ensemble.onCommit(({ command, changes }) => {
@@ -97,7 +100,7 @@ export class Checker {
       if (author === null) this.#unlocked(move);
     }
     for (const deploy of this.tree.deploys.values()) {
-      if (deploy.record.state === "done" && states.get(deploy.id) !== "done") this.#done(deploy);
+      if (deploy.record.state !== states.get(deploy.id)) this.#deploys.becameOther(deploy);
     }
     this.#assertStatuses(changes);
     this.wishes.follow(this.#fleet.time.nowMs);
@@ -188,6 +191,10 @@ export class Checker {
     watch.saidItWasOut = this.tree.statuses.get(name)?.health !== "healthy";
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
+    const slot = deploy.gate.slots[name];
+    if (slot !== undefined && slot.attempt !== activation.attempt) {
+      this.ledger.broken("own-grant", `${name} begins attempt ${activation.attempt} by the slot of ${slot.attempt}`);
+    }
     const { state } = deploy.record;
     if (state === "halted" || state === "aborted") {
       this.ledger.broken("begun-after-halt", `${name} begins ${activation.build} of ${deploy.id}, which is ${state}`);
@@ -230,20 +237,6 @@ export class Checker {
       "soak",
       `${name} calls ${activation.build} proven after ${Math.round(soakedMs)} ms of ${soakMs} ms`,
     );
-  }
-
-  /** Everybody who says that it serves the build must really do so. */
-  #done(deploy: DeployEntry): void {
-    for (const [host, status] of this.tree.statuses) {
-      const watch = this.watches.get(host);
-      if (watch === undefined || status.step !== "serving" || status.wish?.deploy !== deploy.id) continue;
-      if (!this.tree.alive.has(host) || status.build === null) continue;
-      for (const { instance, serves } of watch.facts) {
-        if (serves === null || serves.build === status.build) continue;
-        const what = `instance ${instance} of ${host} runs ${serves.build}, and it says ${status.build}`;
-        this.ledger.broken("true-done", `${deploy.id} is done, but ${what}`);
-      }
-    }
   }
 
   #assertStatuses(changes: readonly NodeChange[]): void {

@@ -72,17 +72,24 @@ function judgeHistory({ ledger, tree }: Checker, history: CtlRun | null): void {
   }
 }
 
-/** What an exit code says of the deploy that the command followed. */
-const SAID_BY: Readonly<Record<number, readonly string[]>> = {
-  0: ["done", "awaiting promotion", "rolled back"],
-  2: ["rolling back", "rolled back"],
-  3: ["halted"],
-};
+/** What an exit code says of the deploy that the command followed. Null for one that says nothing of it. */
+function saidBy(code: number, verb: string): readonly string[] | null {
+  switch (code) {
+    case 0:
+      return verb === "rollback" ? ["rolled back"] : ["done", "awaiting promotion"];
+    case 2:
+      return ["rolled back"];
+    case 3:
+      return ["halted"];
+    default:
+      return null;
+  }
+}
 
 function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): void {
   const [verb] = words;
   if (verb !== "deploy" && verb !== "wait" && verb !== "promote" && verb !== "rollback") return;
-  const wanted = SAID_BY[code];
+  const wanted = saidBy(code, verb);
   const id = /\b(\d{8}-\d{6}-[0-9a-f]{4})\b/.exec(said)?.[1];
   if (
     code === 1 &&
@@ -92,7 +99,7 @@ function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): voi
   ) {
     ledger.broken("exit-code", `${words.join(" ")} ended with 1: ${said.slice(-300)}`);
   }
-  if (wanted === undefined || id === undefined || words.includes("--detach")) return;
+  if (wanted === null || id === undefined || words.includes("--detach")) return;
   const deploy = tree.deploys.get(id);
   if (deploy === undefined || deploy.states.some((state) => wanted.includes(state))) return;
   ledger.broken("exit-code", `${words.join(" ")} ended with ${code}, but ${id} was ${deploy.states.join(", ")}`);

@@ -1,5 +1,6 @@
 import { failuresOf, outOfService } from "../../../src/core/gate.ts";
 import type { Gate, Slot } from "../../../src/schema/znodes.ts";
+import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { DeployEntry, TreeView } from "./tree_view.ts";
 
@@ -14,10 +15,12 @@ export interface GateMove {
 /** What must hold of slots and failures, transaction by transaction. */
 export class GateRules {
   readonly #tree: TreeView;
+  readonly #watches: ReadonlyMap<string, HostWatch>;
   readonly #ledger: Ledger;
 
-  constructor(tree: TreeView, ledger: Ledger) {
+  constructor(tree: TreeView, watches: ReadonlyMap<string, HostWatch>, ledger: Ledger) {
     this.#tree = tree;
+    this.#watches = watches;
     this.#ledger = ledger;
   }
 
@@ -66,6 +69,7 @@ export class GateRules {
   }
 
   #gone({ deploy, author }: GateMove, host: string, slot: Slot): void {
+    if (author === host) this.#assertOver(deploy.id, host, slot);
     const failure = deploy.gate.failed[host];
     if (failure !== undefined && !failure.healthy) {
       if (failure.reason.startsWith("lost")) this.#ledger.reached("a holder was lost");
@@ -82,6 +86,14 @@ export class GateRules {
       "dead-holder",
       `${author} took the slot of ${host} in ${deploy.id}, whose attempt is ${attempt}`,
     );
+  }
+
+  /** Whoever has given its slot back must not come to doubt the build again, or still be on the way. */
+  #assertOver(deploy: string, host: string, slot: Slot): void {
+    const activation = this.#watches.get(host)?.journal?.activation ?? null;
+    if (activation?.deploy !== deploy || activation.attempt !== slot.attempt || activation.phase.kind === "proven") return;
+    const what = `its journal says that it is on the way ${activation.phase.kind}`;
+    this.#ledger.broken("write-ahead", `${host} gives back its slot of ${deploy}, and ${what}`);
   }
 
   #failed({ gate, record }: DeployEntry): void {

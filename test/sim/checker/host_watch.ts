@@ -44,6 +44,10 @@ export class HostWatch {
   #tookFromService = false;
   /** Instances that were not in service when it began: that is not its doing, and it may never have been so again. */
   #wereDown: readonly string[] = [];
+  /** The instances that were in service when the batch that is restarted was begun. */
+  #servedAtBatch: ReadonlySet<string> = new Set();
+  /** The instances that were well at any time since its agent last stopped or started one; null where it has not. */
+  #wellSinceAct: Set<string> | null = null;
   #hadCurrent = false;
   /** The attempt that a person does not wait for. */
   #excused: number | null = null;
@@ -83,17 +87,20 @@ export class HostWatch {
     if (effect.kind === "name" || effect.kind === "remove") this.#mayBeTorn = true;
     if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
     if (effect.kind === "signal" && this.#isOfService(effect)) this.#assertWritten(effect);
+    if (effect.kind === "traffic") this.#assertSteered(effect);
   }
 
   /** Its power has gone, and with it what was not flushed. */
   lostPower(): void {
     this.#mayBeTorn = true;
+    this.#wellSinceAct = null;
   }
 
   /** After anything that may have changed it. */
   look(): void {
     this.#readJournal();
     this.#facts = instanceFacts(this.host, this.service);
+    for (const { instance, serves } of this.#facts) if (serves?.isWell === true) this.#wellSinceAct?.add(instance);
     this.#assertGenuine();
     this.#assertCurrent();
     this.#followTraffic();
@@ -112,17 +119,40 @@ export class HostWatch {
       this.#tookFromService = this.isInService;
       this.#wereDown = this.service.instances.map(({ name }) => name).filter((name) => !this.#available.has(name));
     }
-    if (read.kind === "understood") this.journal = read.journal;
-    // Of an agent that will be: somebody has put it there by hand.
-    else if (read.kind === "torn" || !read.newer)
+    if (read.kind === "understood") {
+      if (batchIn(read.journal) !== batchIn(this.journal)) this.#servedAtBatch = this.#available;
+      this.journal = read.journal;
+      // Of an agent that will be: somebody has put it there by hand.
+    } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
+    }
   }
 
   #assertWritten({ what }: Effect): void {
     this.#readJournal();
+    this.#wellSinceAct = new Set();
     const phase = this.journal?.activation?.phase;
     if (phase !== undefined && "restart" in phase && phase.restart.batch.length > 0 && phase.restart.begun > 0) return;
     this.#ledger.broken("write-ahead", `${this.name}: ${what}, and its journal says ${JSON.stringify(phase ?? null)}`);
+  }
+
+  /** Whom new connections are kept from, the journal says; and whoever gets them again after its restart has answered. */
+  #assertSteered({ what }: Effect): void {
+    const words = /^steer \S+ to (.+)$/.exec(what)?.[1];
+    if (words === undefined) return;
+    this.#readJournal();
+    const [on, off] = [words.split(", "), this.journal?.traffic?.off ?? []];
+    const unsaid = this.service.instances.filter(({ name }) => !on.includes(name) && !off.includes(name));
+    if (unsaid.length > 0) {
+      const names = unsaid.map(({ name }) => name).join(", ");
+      this.#ledger.broken("write-ahead", `${this.name}: traffic is taken from ${names}, and its journal does not say so`);
+    }
+    const phase = this.journal?.activation?.phase;
+    const batch = phase !== undefined && "restart" in phase ? phase.restart.batch : [];
+    const well = this.#wellSinceAct;
+    const early = well === null ? [] : batch.filter((name) => on.includes(name) && !well.has(name));
+    if (early.length > 0)
+      this.#ledger.broken("early-traffic", `${this.name}: ${early.join(", ")} gets traffic, and has answered nobody yet`);
   }
 
   #isOfService({ what }: Effect): boolean {
@@ -164,7 +194,10 @@ export class HostWatch {
     const phase = this.journal?.activation?.phase;
     if (phase?.kind !== "forward" || !this.host.isUp) return;
     const { batch } = phase.restart;
-    const taken = [...before].filter((name) => !now.has(name) && batch.includes(name));
+    // Who was out when its restart began takes nothing from anybody, however often its traffic comes and goes meanwhile.
+    const taken = [...before].filter(
+      (name) => !now.has(name) && batch.includes(name) && this.#servedAtBatch.has(name),
+    );
     if (taken.length === 0) return;
     const { minAvailable } = this.service;
     const others = [...now].filter((name) => !batch.includes(name));
@@ -218,6 +251,13 @@ export class HostWatch {
       );
     }
   }
+}
+
+/** Which restart of a batch this is; null between two. */
+function batchIn(journal: Journal | null): string | null {
+  const phase = journal?.activation?.phase;
+  if (phase === undefined || !("restart" in phase) || phase.restart.batch.length === 0) return null;
+  return `${journal?.activation?.attempt} ${phase.restart.begun} ${phase.restart.batch.join()}`;
 }
 
 /** A minute in which a host is brought to one build after the other has about 400; see the bench's figures. */

@@ -4,11 +4,12 @@ import { Company } from "./company.ts";
 import { deathJobs } from "./deaths.ts";
 import type { Job } from "./job.ts";
 import type { Performance } from "./performance.ts";
+import { huntPlanted } from "./planted.ts";
 import { play } from "./play.ts";
 import { shrink } from "./shrink.ts";
 import { Totals, totalsText } from "./totals.ts";
 
-const usage = `npm run rehearse -- [--seed N] [--seeds FROM..TO] [--minutes M] [--deaths] [--twice] [--planted]
+const usage = `npm run rehearse -- [--seed N] [--seeds FROM..TO] [--minutes M] [--deaths] [--twice] [--planted [NAME]]
 
 Plays whole fleets of the production code in one process, on virtual time, each under a seed, and holds them to what must
 be so. Without a flag: 2,000 deploys or more, and every effect of a scripted deploy as somebody's last.
@@ -18,13 +19,13 @@ be so. Without a flag: 2,000 deploys or more, and every effect of a scripted dep
   --minutes M        worlds, from the first of --seeds on, for so many minutes
   --deaths           only the scripted deploy with a death at every effect
   --twice            each of --seeds twice, in two processes, by the hash of their stories
-  --planted          find the bugs of test/sim/planted, each in a copy of this tree
+  --planted [NAME]   find the bugs of test/sim/planted, or this one, each in a copy of this tree
 `;
 
 /** As many worlds as it takes for this many deploys. */
 const DEPLOYS = 2_000;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string" },
     seeds: { type: "string" },
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     planted: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
+  allowPositionals: true,
 });
 
 function print(...lines: string[]): void {
@@ -43,11 +45,12 @@ function print(...lines: string[]): void {
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (values.help === true) {
+  if (values.help === true || (positionals.length > 0 && values.planted !== true)) {
     print(usage);
     return 0;
   }
   if (values.seed !== undefined) return tell(values.seed);
+  if (values.planted === true) return (await huntPlanted(print, positionals[0])) ? 0 : 1;
   const range = rangeOf(values.seeds);
   if (values.twice === true) return twice(range ?? { from: 1, to: 100 });
   const startedAt = performance.now();

@@ -17,6 +17,9 @@ const REST_MS = 15 * 60_000;
 const LOOK_MS = 5_000;
 /** It must stay so for a while: what is about to fall apart is not at rest. */
 const STEADY_LOOKS = 5;
+/** How many worlds are left alone before their last deploy, and for how long. */
+const PEACEFUL = 0.3;
+const PEACE_MS = 60_000;
 
 /** The world in which every effect is somebody's last: small, calm, and with everything that a roll can have. */
 const SCRIPTED: WorldPlan = {
@@ -130,6 +133,8 @@ class Play {
     await trouble(this);
     this.weather.end();
     this.#checker.disturbed();
+    // What is late only where nothing else goes wrong shows in a deploy that begins in peace.
+    if (this.#job.kind === "seed" && this.#fleet.chance.fork("peace").happens(PEACEFUL)) await this.#pause(PEACE_MS);
     if (this.#job.kind === "seed" || !(await this.#comesToRest())) await this.script.finish();
     await this.#comesToRest();
     this.#history = await this.script.history();
@@ -141,11 +146,15 @@ class Play {
     const { time } = this.#fleet;
     const endsAtMs = time.nowMs + REST_MS;
     for (let steady = 0; time.nowMs < endsAtMs;) {
-      await new Promise<void>((resolve) => void time.after(LOOK_MS, resolve));
+      await this.#pause(LOOK_MS);
       steady = this.#checker.isAtRest() ? steady + 1 : 0;
       if (steady >= STEADY_LOOKS) return true;
     }
     return false;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#fleet.time.after(ms, resolve));
   }
 
   #result(realMs: number): Performance {
