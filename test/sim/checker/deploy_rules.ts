@@ -34,6 +34,10 @@ export class DeployRules {
       this.#ledger.broken("budget", `${id} is done, and ${failures.join(", ")} failed on ${record.build}`);
     if (holders.length > 0)
       this.#ledger.broken("final-state", `${id} is done, and ${holders.join(", ")} still hold its slots`);
+    const served = [...this.#tree.statuses.values()].some(
+      ({ step, build, wish }) => step === "serving" && build === record.build && wish?.deploy === id,
+    );
+    if (!served) this.#ledger.broken("true-done", `${id} is done, and nobody says that it serves ${record.build}`);
     this.#assertServed(deploy);
   }
 

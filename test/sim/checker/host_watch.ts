@@ -54,6 +54,8 @@ export class HostWatch {
   /** Names have changed since `current` was looked at. */
   #mayBeTorn = true;
   #minute = 0;
+  #lookMinute = 0;
+  #looksBefore = 0;
   #effectsThisMinute = 0;
 
   constructor(host: SimHost, service: HostService, ledger: Ledger, nowMs: () => number) {
@@ -98,6 +100,7 @@ export class HostWatch {
 
   /** After anything that may have changed it. */
   look(): void {
+    this.#countLooks();
     this.#readJournal();
     this.#facts = instanceFacts(this.host, this.service);
     for (const { instance, serves } of this.#facts) if (serves?.isWell === true) this.#wellSinceAct?.add(instance);
@@ -237,6 +240,16 @@ export class HostWatch {
     if (this.outage !== null) this.outage = { ...this.outage, deploy: null };
   }
 
+  /** What is tried over and over and fails at once may change nothing, and only ask. */
+  #countLooks(): void {
+    const minute = Math.floor(this.#nowMs() / 60_000);
+    const looks = this.host.life?.looks ?? 0;
+    if (minute !== this.#lookMinute || looks < this.#looksBefore) this.#looksBefore = looks;
+    this.#lookMinute = minute;
+    if (looks - this.#looksBefore < MOST_LOOKS) return;
+    this.#ledger.broken("hot-loop", `${this.name}: it has asked ${MOST_LOOKS} questions within a minute`);
+  }
+
   /** An agent that does the same over and over makes thousands of effects; a deploy makes a few hundred. */
   #countEffect(effect: Effect): void {
     if (effect.kind === "download" || effect.kind === "write") return;
@@ -252,6 +265,9 @@ export class HostWatch {
     }
   }
 }
+
+/** A busy minute of a host has about 1,400. */
+const MOST_LOOKS = 8_000;
 
 /** Which restart of a batch this is; null between two. */
 function batchIn(journal: Journal | null): string | null {

@@ -63,7 +63,7 @@ const WEIGHTS: Readonly<Record<Fault, number>> = {
   "clock set": 2,
   "artefacts away": 1,
   "artefacts cut": 2,
-  "artefacts lie": 1,
+  "artefacts lie": 2,
   "service killed": 1,
 };
 
@@ -266,8 +266,8 @@ export class Weather {
         this.#later(chance.between(2_000, 20_000), () => (server.faults.cuts = 0));
         return "";
       case "artefacts lie":
-        server.faults.lies = 0.3;
-        this.#later(chance.between(1_000, 8_000), () => (server.faults.lies = 0));
+        server.faults.lies = 0.5;
+        this.#later(chance.between(2_000, 20_000), () => (server.faults.lies = 0));
         return "";
       case "service killed": {
         const running = host.processes.ofService(this.#fleet.service.root);

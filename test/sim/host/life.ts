@@ -67,6 +67,8 @@ export class Life {
   #missed: (() => void)[] = [];
   /** When it began. */
   readonly sinceMs: number;
+  /** How often it has asked something. */
+  looks = 0;
 
   constructor(options: LifeOptions) {
     this.#options = options;
@@ -118,6 +120,7 @@ export class Life {
   /** Asks something; nothing changes by it. */
   look<T>(work: () => T): Promise<T> {
     const { chance, slowness } = this.#options;
+    this.looks += 1;
     if (chance.random() < SLOW_LOOK) return this.#later(chance.random() * LONGEST_LOOK_MS * slowness(), work);
     if (this.isOver) return never();
     try {
