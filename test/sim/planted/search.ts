@@ -14,7 +14,7 @@ export const ALLOWANCE: Allowance = { seeds: 150, deaths: 1_000 };
 /** A scripted deploy is played in a fraction of the time that a world takes. */
 const DEATHS_A_SEED = 8;
 /** What a hint that speaks of deaths is good for. */
-const HINTED_DEATHS = 60;
+const HINTED_DEATHS = 160;
 
 /** Where to look for bugs, and in which order. */
 export class Search {

@@ -22,11 +22,11 @@ export class Company implements AsyncDisposable {
     const busy = new Map<Player, Promise<{ player: Player; job: Job; result: Performance }>>();
     const give = (player: Player): void => {
       const job = next();
-      if (job !== null)
-        busy.set(
-          player,
-          player.play(job).then((result) => ({ player, job, result })),
-        );
+      if (job === null) return;
+      const playing = player.play(job).then((result) => ({ player, job, result }));
+      // Whoever has seen enough sends the company home in the middle of it, and waits for nothing more.
+      playing.catch(() => {});
+      busy.set(player, playing);
     };
     for (const player of this.#players) give(player);
     while (busy.size > 0) {
