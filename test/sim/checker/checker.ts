@@ -27,7 +27,8 @@ const QUIET_MS = 45_000;
 const MENDED_MS = 30_000;
 /** The agent has measured it from a moment before. */
 const SOAK_SLACK_MS = 300;
-const FORESEEN_BY_NOBODY = /TypeError|RangeError|is not a function|undefined is not|This is a (?:mistake in|defect of) deployd/;
+const FORESEEN_BY_NOBODY =
+  /TypeError|RangeError|is not a function|undefined is not|This is a (?:mistake in|defect of) deployd/;
 
 /** Holds a whole fleet to what must be so, at every instant. */
 export class Checker {

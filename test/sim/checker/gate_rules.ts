@@ -91,7 +91,8 @@ export class GateRules {
   /** Whoever has given its slot back must not come to doubt the build again, or still be on the way. */
   #assertOver(deploy: string, host: string, slot: Slot): void {
     const activation = this.#watches.get(host)?.journal?.activation ?? null;
-    if (activation?.deploy !== deploy || activation.attempt !== slot.attempt || activation.phase.kind === "proven") return;
+    if (activation?.deploy !== deploy || activation.attempt !== slot.attempt || activation.phase.kind === "proven")
+      return;
     const what = `its journal says that it is on the way ${activation.phase.kind}`;
     this.#ledger.broken("write-ahead", `${host} gives back its slot of ${deploy}, and ${what}`);
   }

@@ -148,14 +148,20 @@ export class HostWatch {
     const unsaid = this.service.instances.filter(({ name }) => !on.includes(name) && !off.includes(name));
     if (unsaid.length > 0) {
       const names = unsaid.map(({ name }) => name).join(", ");
-      this.#ledger.broken("write-ahead", `${this.name}: traffic is taken from ${names}, and its journal does not say so`);
+      this.#ledger.broken(
+        "write-ahead",
+        `${this.name}: traffic is taken from ${names}, and its journal does not say so`,
+      );
     }
     const phase = this.journal?.activation?.phase;
     const batch = phase !== undefined && "restart" in phase ? phase.restart.batch : [];
     const well = this.#wellSinceAct;
     const early = well === null ? [] : batch.filter((name) => on.includes(name) && !well.has(name));
     if (early.length > 0)
-      this.#ledger.broken("early-traffic", `${this.name}: ${early.join(", ")} gets traffic, and has answered nobody yet`);
+      this.#ledger.broken(
+        "early-traffic",
+        `${this.name}: ${early.join(", ")} gets traffic, and has answered nobody yet`,
+      );
   }
 
   #isOfService({ what }: Effect): boolean {
@@ -198,9 +204,7 @@ export class HostWatch {
     if (phase?.kind !== "forward" || !this.host.isUp) return;
     const { batch } = phase.restart;
     // Who was out when its restart began takes nothing from anybody, however often its traffic comes and goes meanwhile.
-    const taken = [...before].filter(
-      (name) => !now.has(name) && batch.includes(name) && this.#servedAtBatch.has(name),
-    );
+    const taken = [...before].filter((name) => !now.has(name) && batch.includes(name) && this.#servedAtBatch.has(name));
     if (taken.length === 0) return;
     const { minAvailable } = this.service;
     const others = [...now].filter((name) => !batch.includes(name));

@@ -26,6 +26,8 @@ async function heardOf(): Promise<string[]> {
 
 function withUnheard(result: Performance, reasons: readonly string[]): Performance {
   const { virtualMs: atMs } = result;
-  const mistakes = reasons.map((what) => ({ invariant: "no-mistake", atMs, what: `nobody waited for: ${what}` }) as const);
+  const mistakes = reasons.map(
+    (what) => ({ invariant: "no-mistake", atMs, what: `nobody waited for: ${what}` }) as const,
+  );
   return { ...result, violations: [...result.violations, ...mistakes] };
 }
