@@ -7,7 +7,7 @@ import { buggyCopy } from "./buggy_copy.ts";
 import { Search } from "./search.ts";
 
 /** What became of the hunt for one bug. */
-export type Catch =
+type Catch =
   | { readonly kind: "found"; readonly by: string; readonly broken: Violation }
   /** The code that it was made for is another one by now. */
   | { readonly kind: "does not apply" }

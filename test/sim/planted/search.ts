@@ -9,7 +9,7 @@ export interface Allowance {
   readonly deaths: number;
 }
 
-export const ALLOWANCE: Allowance = { seeds: 150, deaths: 1_000 };
+const ALLOWANCE: Allowance = { seeds: 150, deaths: 1_000 };
 
 /** A scripted deploy is played in a fraction of the time that a world takes. */
 const DEATHS_A_SEED = 8;
