@@ -101,7 +101,9 @@ export class Checker {
       if (author === null) this.#unlocked(move);
     }
     for (const deploy of this.tree.deploys.values()) {
-      if (deploy.record.state !== states.get(deploy.id)) this.#deploys.becameOther(deploy);
+      const state = states.get(deploy.id);
+      // One that is new in any other state than the first was put there by somebody's hand.
+      if (state !== undefined && state !== deploy.record.state) this.#deploys.becameOther(deploy);
     }
     this.#assertStatuses(changes);
     this.wishes.follow(this.#fleet.time.nowMs);
