@@ -4,6 +4,7 @@ import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { DeployRules } from "./deploy_rules.ts";
+import { BeginRules } from "./begin_rules.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
 import { GateRules, type GateMove } from "./gate_rules.ts";
@@ -47,6 +48,7 @@ export class Checker {
   readonly #fleet: Fleet;
   readonly #gates: GateRules;
   readonly #deploys: DeployRules;
+  readonly #begins: BeginRules;
   readonly #touched = new Set<HostWatch>();
   readonly #hostOfSession = new Map<bigint, string>();
 
@@ -56,6 +58,7 @@ export class Checker {
     this.ledger = new Ledger(() => fleet.time.nowMs);
     this.#gates = new GateRules(this.tree, this.watches, this.ledger);
     this.#deploys = new DeployRules(this.tree, this.watches, this.ledger);
+    this.#begins = new BeginRules(this.tree, this.ledger);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
     fleet.ensemble.onCommit(({ command, changes }) => {
@@ -183,6 +186,8 @@ export class Checker {
     if (now !== before) this.edges.looked(watch, before);
     if (now.attempt !== null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
     if (now.activation !== null && activation === null) this.#begun(watch);
+    if (now.activation?.phase.kind === "back" && activation?.phase.kind === "forward")
+      this.#begins.turnedBack(watch, now.activation);
     if (now.activation?.phase.kind === "proven" && activation?.phase.kind === "forward")
       this.#proven(watch, watch.journalHeardMs - heardMs);
   }
@@ -191,6 +196,7 @@ export class Checker {
     const { name, journal } = watch;
     const activation = journal?.activation ?? null;
     if (activation === null) return;
+    this.#begins.begun(watch, activation);
     watch.saidItWasOut = this.tree.statuses.get(name)?.health !== "healthy";
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
@@ -216,6 +222,7 @@ export class Checker {
       ({ outage, name }) => (outage?.deploy ?? null) !== null && this.tree.hosts.has(name),
     );
     if (out.length === 0) return;
+    this.#begins.out(out);
     const limits = out.map(({ outage }) => this.tree.deploys.get(outage?.deploy ?? "")?.record.limits.max ?? 0);
     const max = Math.max(...limits);
     if (out.length === max) this.ledger.reached("exactly max out of service");

@@ -7,6 +7,7 @@ import type { HostService } from "../host/ground.ts";
 import type { Effect } from "../host/life.ts";
 import type { SimHost } from "../host/sim_host.ts";
 import type { Ledger } from "./ledger.ts";
+import { TryCounts } from "./try_counts.ts";
 
 /** Why a host is out of service. */
 interface Outage {
@@ -28,6 +29,8 @@ export class HostWatch {
   /** When the journal was last written. */
   journalHeardMs = 0;
   outage: Outage | null = null;
+  /** It was in service when its activation began. */
+  tookFromService = false;
   /** By its own word, when its activation began. */
   saidItWasOut = false;
   /** Once it was. */
@@ -40,8 +43,7 @@ export class HostWatch {
   readonly #changedAtMs = new Map<string, number>();
   readonly #layout: Layout;
   #journalBytes: Uint8Array | null = null;
-  /** It was in service when its activation began. */
-  #tookFromService = false;
+  readonly #tries = new TryCounts();
   /** Instances that were not in service when it began: that is not its doing, and it may never have been so again. */
   #wereDown: readonly string[] = [];
   /** The instances that were in service when the batch that is restarted was begun. */
@@ -90,12 +92,15 @@ export class HostWatch {
     if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
     if (effect.kind === "signal" && this.#isOfService(effect)) this.#assertWritten(effect);
     if (effect.kind === "traffic") this.#assertSteered(effect);
+    const tooMany = this.journal === null ? null : this.#tries.tooMany(effect, this.journal);
+    if (tooMany !== null) this.#ledger.broken("tries", `${this.name}: ${tooMany}`);
   }
 
   /** Its power has gone, and with it what was not flushed. */
   lostPower(): void {
     this.#mayBeTorn = true;
     this.#wellSinceAct = null;
+    this.#tries.boot();
   }
 
   /** After anything that may have changed it. */
@@ -119,7 +124,7 @@ export class HostWatch {
     const read = readJournal(textOf(found.bytes));
     const isBegun = read.kind === "understood" && read.journal.activation !== null;
     if (isBegun && (this.journal?.activation ?? null) === null) {
-      this.#tookFromService = this.isInService;
+      this.tookFromService = this.isInService;
       this.#wereDown = this.service.instances.map(({ name }) => name).filter((name) => !this.#available.has(name));
     }
     if (read.kind === "understood") {
@@ -234,7 +239,7 @@ export class HostWatch {
    */
   #deployThatTookItOut(): string | null {
     const activation = this.journal?.activation ?? null;
-    if (activation === null || activation.phase.kind === "proven" || !this.#tookFromService) return null;
+    if (activation === null || activation.phase.kind === "proven" || !this.tookFromService) return null;
     return activation.attempt === this.#excused ? null : activation.deploy;
   }
 

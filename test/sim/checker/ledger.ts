@@ -3,6 +3,11 @@ export const INVARIANTS = {
   "max-out": "never more than max hosts out of service by our doing, over all deploys of the service",
   "max-out-well-again": "nor where one of them said that it was ill, and was well again when it began",
   "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
+  granted: "nobody takes a host from service without a slot",
+  forgotten: "who is out of service by our doing stands in a gate until it is well",
+  "forgotten-without-traffic": "nor when its instances are well and only their traffic is not on again",
+  "failed-again": "a build that failed on a host is not begun there again in the same deploy",
+  tries: "nothing that fails is tried more often than it may be",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
   budget: "past the budget nobody is granted a slot, and no deploy is done",
   "own-grant": "nobody begins by a grant that was given to an attempt before",
@@ -36,6 +41,8 @@ export type Invariant = keyof typeof INVARIANTS;
  */
 export const WAITING: Partial<Record<Invariant, string>> = {
   "begun-after-halt": 'the slots of design §6, "A fleet that protects itself"',
+  // A way back does not fail for a front that is broken: the host says that it is healthy, and its traffic comes on later.
+  "forgotten-without-traffic": "a host that says of its traffic what it says of its health",
   // ADR 4 lets a host that is out of service be worked on beside the others; it may have come back by itself since it said so.
   "max-out-well-again": 'the slots of design §6, "A fleet that protects itself"',
 };
