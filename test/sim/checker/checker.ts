@@ -1,4 +1,3 @@
-import { outOfService } from "../../../src/core/gate.ts";
 import type { Gate } from "../../../src/schema/znodes.ts";
 import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
@@ -7,7 +6,7 @@ import { DeployRules } from "./deploy_rules.ts";
 import { BeginRules } from "./begin_rules.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
-import { GateRules, type GateMove } from "./gate_rules.ts";
+import { freedBy, GateRules } from "./gate_rules.ts";
 import { HostWatch } from "./host_watch.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
@@ -101,7 +100,8 @@ export class Checker {
       this.#followSpan(deploy);
       const move = { deploy, before, author };
       this.#gates.moved(move);
-      if (author === null) this.#unlocked(move);
+      // A person has said that nobody need wait for them.
+      if (author === null) for (const host of freedBy(move)) this.watches.get(host)?.excuse();
     }
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
@@ -110,13 +110,6 @@ export class Checker {
     }
     this.#assertStatuses(changes);
     this.wishes.follow(this.#fleet.time.nowMs);
-  }
-
-  /** A person has said of these hosts that nobody need wait for them. */
-  #unlocked({ deploy: { gate }, before }: GateMove): void {
-    const held = [...Object.keys(before.slots), ...outOfService(before)];
-    const still = new Set([...Object.keys(gate.slots), ...outOfService(gate)]);
-    for (const host of held) if (!still.has(host)) this.watches.get(host)?.excuse();
   }
 
   fault(fault: Fault, host: string | null): void {

@@ -12,6 +12,12 @@ export interface GateMove {
   readonly author: string | null;
 }
 
+/** Who was out of service by it, and is not any more. */
+export function freedBy({ deploy, before }: GateMove): string[] {
+  const still = new Set(outOfService(deploy.gate));
+  return outOfService(before).filter((host) => !still.has(host));
+}
+
 /** What must hold of slots and failures, transaction by transaction. */
 export class GateRules {
   readonly #tree: TreeView;

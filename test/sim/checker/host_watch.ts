@@ -100,7 +100,7 @@ export class HostWatch {
   lostPower(): void {
     this.#mayBeTorn = true;
     this.#wellSinceAct = null;
-    this.#tries.boot();
+    this.#tries.begin();
   }
 
   /** After anything that may have changed it. */
@@ -130,6 +130,7 @@ export class HostWatch {
     if (read.kind === "understood") {
       if (batchIn(read.journal) !== batchIn(this.journal)) this.#servedAtBatch = this.#available;
       this.journal = read.journal;
+      if (read.journal.activation === null) this.#tries.begin();
       // Of an agent that will be: somebody has put it there by hand.
     } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);

@@ -12,8 +12,8 @@ const CALLED_OFF = 3;
 export class TryCounts {
   readonly #tries = new Map<string, number>();
 
-  /** A boot takes away what was started, so that it is started again. */
-  boot(): void {
+  /** Whatever was started may be started again: after a boot, which has taken it away, and in another activation. */
+  begin(): void {
     for (const key of this.#tries.keys()) if (key.startsWith("start")) this.#tries.delete(key);
   }
 
