@@ -44,10 +44,10 @@ export class BeginRules {
   /** After anything: dead or alive, it is in somebody's books until it is well. */
   out(hosts: readonly HostWatch[]): void {
     const known = new Set([...this.#tree.deploys.values()].flatMap(({ gate }) => outOfService(gate)));
-    for (const { name, outage, facts } of hosts) {
+    for (const { name, outage, facts, journal } of hosts) {
       if (known.has(name)) continue;
       const isWell = facts.every(({ serves }) => serves?.isWell === true);
-      const invariant = isWell ? "forgotten-without-traffic" : "forgotten";
+      const invariant = isWell || journal?.activation === null ? "forgotten-in-between" : "forgotten";
       this.#ledger.broken(invariant, `${name} is out of service by ${outage?.deploy}, and no gate knows it`);
     }
   }

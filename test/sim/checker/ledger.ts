@@ -5,7 +5,7 @@ export const INVARIANTS = {
   "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
   granted: "nobody takes a host from service without a slot",
   forgotten: "who is out of service by our doing stands in a gate until it is well",
-  "forgotten-without-traffic": "nor when its instances are well and only their traffic is not on again",
+  "forgotten-in-between": "nor where only its traffic is not on again, or it has left one wish half done for the next",
   "failed-again": "a build that failed on a host is not begun there again in the same deploy",
   tries: "nothing that fails is tried more often than it may be",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
@@ -41,8 +41,9 @@ export type Invariant = keyof typeof INVARIANTS;
  */
 export const WAITING: Partial<Record<Invariant, string>> = {
   "begun-after-halt": 'the slots of design §6, "A fleet that protects itself"',
-  // A way back does not fail for a front that is broken: the host says that it is healthy, and its traffic comes on later.
-  "forgotten-without-traffic": "a host that says of its traffic what it says of its health",
+  // Only slots and failures count: not a host whose front is broken on its way back, nor one that a newer wish came upon in
+  // the middle, which gives its slot back and asks for another.
+  "forgotten-in-between": 'the slots of design §6, "A fleet that protects itself"',
   // ADR 4 lets a host that is out of service be worked on beside the others; it may have come back by itself since it said so.
   "max-out-well-again": 'the slots of design §6, "A fleet that protects itself"',
 };
