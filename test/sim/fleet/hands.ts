@@ -14,6 +14,7 @@ import {
 import { encode } from "../../../src/store/records.ts";
 import { op, ZooKeeper } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
+import { currentDirectory, readRelease } from "../host/release.ts";
 import { BEGINNING_MS, virtualClock } from "../time.ts";
 import { AGENT_FILE } from "./agent_process.ts";
 import { SERVICE, type Fleet } from "./fleet.ts";
@@ -80,6 +81,23 @@ export class Hands {
     this.#put(host, path, JSON.stringify({ version: NEWER, attempt: { stage: 3 }, activation: "see attempt" }));
     await this.#pause(forMs);
     this.#put(host, path, Buffer.from(kept.bytes).toString());
+  }
+
+  /**
+   * Starts what was started by hand before and went with a power cut: where deployd has never restarted it, it does not
+   * know that processes are missing.
+   */
+  startWhatIsDown(): void {
+    const { hosts, service, tree, story } = this.#fleet;
+    for (const host of hosts) {
+      const status = tree.statuses.get(host.name);
+      if (!host.isUp || status?.step !== "serving" || status.health !== "unhealthy") continue;
+      const directory = currentDirectory(host.ground, service.root);
+      const release = directory === null ? null : readRelease(host.ground, directory);
+      if (release === null || service.instances.some(({ port }) => host.running.at(port) !== null)) continue;
+      story.tell("console", `starts ${release.program.build} on ${host.name}`);
+      for (const instance of service.instances) host.running.start({ service, instance, release, byInit: false });
+    }
   }
 
   /** A directory lies where a release belongs. */

@@ -85,6 +85,7 @@ export class Script {
     const last = this.#workshop.build({ character: { kind: "good" } });
     while ((await this.#add(last)).code !== 0) await this.#pause(2_000);
     for (;;) {
+      if (this.#fleet.service.restart === "command") this.#hands.startWhatIsDown();
       const run = await this.#ana.run("deploy", SERVICE, last.id, "--timeout-s", "1800");
       this.deploys += 1;
       if (run.code === 0) return run;
@@ -175,7 +176,11 @@ export class Script {
     if (chance.happens(0.1)) await this.#ana.run("builds", "bar", SERVICE, build.id, "--why", "it is not wanted");
     const stage = this.#fleet.plan.canaries > 0 && chance.happens(0.3) ? "canary" : "fleet";
     this.deploys += 1;
-    await this.#hands.wish(stage, chance.happens(0.1) ? "v-nowhere" : build.id);
+    if (chance.happens(0.1)) {
+      await this.#hands.wish(stage, "v-nowhere");
+      await this.#pause(chance.between(1_000, 20_000));
+    }
+    await this.#hands.wish(stage, build.id);
     await this.#pause(2_000);
     const run = await this.#ana.run("wait", SERVICE, "--timeout-s", "120");
     if (stage === "canary" && run.code === 0) await this.#ana.run("promote", SERVICE, "--timeout-s", "600");
