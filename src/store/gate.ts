@@ -84,7 +84,9 @@ export async function releaseSlot(
     deploy,
     (gate) => {
       const held = gate.slots[host] !== undefined;
-      const next = withHealthy(held ? priced(withoutSlot(gate, host), cost) : gate, host);
+      const without = held ? priced(withoutSlot(gate, host), cost) : gate;
+      // One that a newer wish came upon may be ill: it has given back its slot, and keeps its place among the failures.
+      const next = status?.health === "unhealthy" ? without : withHealthy(without, host);
       if (next === gate && status === null) return null;
       return { gate: next, with: status === null ? [] : [op.set(statusPath(service, host), encode(status))] };
     },

@@ -198,6 +198,15 @@ describe.each(servers)("with %s", (_name, start) => {
     expect((await site.gate("d1")).gate.failed["a"]?.healthy).toBe(true);
   });
 
+  test("a lost host that comes back ill gives back its slot and keeps its place among the failures", async () => {
+    await grant("a");
+    await reportFailure(site.zk, move("a"), failure({ healthy: false }), null, NOW);
+    await releaseSlot(site.zk, move("a"), statusOf({ step: "serving", health: "unhealthy" }));
+    expect((await site.gate("d1")).gate).toMatchObject({ slots: {}, failed: { a: { healthy: false } } });
+    await releaseSlot(site.zk, move("a"), statusOf({ step: "serving", health: "healthy" }));
+    expect((await site.gate("d1")).gate).toMatchObject({ slots: {}, failed: { a: { healthy: true } } });
+  });
+
   test("a host that fails on the new build, or is lost with it, does not stop the way back", async () => {
     await site.state("d1", "done");
     await site.deploy("d2", "v2");
