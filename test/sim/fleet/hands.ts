@@ -84,14 +84,15 @@ export class Hands {
   }
 
   /**
-   * Starts what was started by hand before and went with a power cut: where deployd has never restarted it, it does not
-   * know that processes are missing.
+   * Starts what is down and what deployd leaves so: a service that was started by hand and went with a power cut, of which
+   * it does not know that processes are missing, and one that could not be brought back.
    */
   startWhatIsDown(): void {
     const { hosts, service, tree, story } = this.#fleet;
     for (const host of hosts) {
       const status = tree.statuses.get(host.name);
-      if (!host.isUp || status?.step !== "serving" || status.health !== "unhealthy") continue;
+      const isLeft = status?.step === "serving" || status?.step === "failed";
+      if (!host.isUp || !isLeft || status.health !== "unhealthy") continue;
       const directory = currentDirectory(host.ground, service.root);
       const release = directory === null ? null : readRelease(host.ground, directory);
       if (release === null || service.instances.some(({ port }) => host.running.at(port) !== null)) continue;

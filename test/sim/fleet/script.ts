@@ -92,11 +92,18 @@ export class Script {
       // One that is under way, or waits for a person, is ended first; what halted for its own faults goes back.
       if (run.code === 75 || run.code === 3 || run.code === 4) {
         await this.#ana.run("rollback", SERVICE, "--timeout-s", "900");
+        for (const host of this.#held()) await this.#ana.run("hosts", "unlock", SERVICE, host);
         if (this.#fleet.tree.builds.get(last.id)?.barred !== undefined)
           await this.#ana.run("builds", "unbar", SERVICE, last.id);
       }
       await this.#pause(5_000);
     }
+  }
+
+  /** Hosts that failed and are not well, so that nobody else may go on. */
+  #held(): string[] {
+    const gates = [...this.#fleet.tree.deploys.values()].map(({ gate }) => gate);
+    return gates.flatMap(({ failed }) => Object.keys(failed).filter((host) => failed[host]?.healthy === false));
   }
 
   async history(): Promise<CtlRun> {

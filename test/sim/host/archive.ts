@@ -43,6 +43,8 @@ export function archiveOf(life: Life, disk: SimDisk): Archive {
       return { digest: `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`, bytes: bytes.length };
     },
     unpack: async ({ archive, into, limits, signal }) => {
+      // A packed archive has a sum over its text, so that a disk's own damage shows; somebody else's text has a sum as well.
+      if (disk.damages(archive)) throw invalidArchive("its checksum is wrong");
       const files = unpackTree(await open(archive));
       if (files === null) throw invalidArchive("it is no list of files");
       const sum = files.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
