@@ -100,16 +100,18 @@ async function deaths(): Promise<number> {
   const { effects, jobs } = deathJobs();
   const left = [...jobs];
   let broken = 0;
+  let struck = 0;
   const startedAt = performance.now();
   await using company = new Company(availableParallelism());
-  for await (const { result } of company.perform(() => left.shift() ?? null)) {
+  for await (const { job, result } of company.perform(() => left.shift() ?? null)) {
+    if (job.kind === "deaths" && job.deaths.length === 1) struck += result.deaths;
     if (result.violations.length === 0) continue;
     broken += 1;
     const [first] = result.violations;
     print(`BROKEN by ${result.name}: ${first?.invariant}: ${first?.what}`);
   }
   print(
-    `a scripted deploy: ${effects} of ${effects} effects killed, each by kill -9 and by a power cut, and ` +
+    `a scripted deploy: ${struck / 2} of ${effects} effects killed, each by kill -9 and by a power cut, and ` +
       `${jobs.length - 2 * effects} pairs, in ${((performance.now() - startedAt) / 1000).toFixed(0)} s; broken ${broken}`,
   );
   return broken;

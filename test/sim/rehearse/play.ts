@@ -131,7 +131,8 @@ class Play {
     await this.script.furnish();
     for (const host of this.#fleet.hosts) this.#effectsBefore.set(host.name, host.effects);
     await trouble(this);
-    this.weather.end();
+    // Deaths that are planned come also while everything comes to rest.
+    if (this.#job.kind === "seed") this.weather.end();
     this.#checker.disturbed();
     // What is late only where nothing else goes wrong shows in a deploy that begins in peace.
     if (this.#job.kind === "seed" && this.#fleet.chance.fork("peace").happens(PEACEFUL)) await this.#pause(PEACE_MS);
