@@ -54,7 +54,11 @@ export type RolloutAction =
  * carried out by compare-and-set against what was read here, so two conductors at once waste work and harm nothing.
  */
 export function conduct(view: ServiceView): RolloutAction[] {
-  return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...grants(view), ...moves(view)];
+  const given = grants(view);
+  // A host that is granted a slot now may have failed before: its deploy is not over while it is at it.
+  const isDue = (action: RolloutAction): boolean =>
+    action.kind !== "move" || action.to === "under way" || !given.some(({ deploy }) => deploy === action.deploy);
+  return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...given, ...moves(view).filter(isDue)];
 }
 
 /** Why no host of the service is granted a slot, whatever waits; null where nothing forbids it as a whole. */

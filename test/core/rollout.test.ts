@@ -299,3 +299,13 @@ test("without the wish, or without its hosts' roles, a deploy does not pass for 
   expect(conduct(view({ a: served }, [back], { wishes: none, unreadable: { ...readable, wishes: true } }))).toEqual([]);
   expect(conduct(view({}, [back], { unreadable: { ...readable, hosts: new Set(["a"]) } }))).toEqual([]);
 });
+
+test("a deploy is not over in the round that gives a host that failed before its slot", () => {
+  const gate = { failed: { b: failedWith({ healthy: true }) } };
+  const rolling = deploy({ limits: { max: 1, budget: 1, soakMs: 0 } }, gate);
+  expect(conduct(view({ a: served, b: status({ attempt: 2 }) }, [rolling]))).toEqual([
+    { kind: "grant", deploy: "d1", host: "b", attempt: 2 },
+  ]);
+  const [move] = conduct(view({ a: served, b: status({ step: "failed", attempt: 2 }) }, [rolling]));
+  expect(move).toMatchObject({ kind: "move", to: "done" });
+});

@@ -17,17 +17,16 @@ export class BeginRules {
   }
 
   /** In the instant in which its journal says so. */
-  begun({ name, journal, facts, tookFromService }: HostWatch, { deploy, build, attempt }: Activation): void {
+  begun({ name, journal, tookFromService }: HostWatch, { deploy, build, attempt }: Activation): void {
     const failed = journal?.failed;
     if (failed?.deploy === deploy && failed.build === build) {
       this.#ledger.broken("failed-again", `${name} begins ${build} of ${deploy}, which has failed on it`);
     }
-    const slot = this.#tree.deploys.get(deploy)?.gate.slots[name];
-    // Instances that are down are started again under the build that the others serve, and no other is touched.
-    const isRepair = facts.every(({ serves }) => serves === null || serves.build === build);
-    if (slot === undefined && tookFromService && !isRepair && this.#tree.damaged.size === 0) {
-      this.#ledger.broken("granted", `${name} begins attempt ${attempt}, ${build} of ${deploy}, without a slot`);
-    }
+    const gate = this.#tree.deploys.get(deploy)?.gate;
+    if (gate?.slots[name] !== undefined || !tookFromService || this.#tree.damaged.size > 0) return;
+    const place = gate?.failed[name];
+    const invariant = place?.build === build && !place.healthy ? "granted-then-lost" : "granted";
+    this.#ledger.broken(invariant, `${name} begins attempt ${attempt}, ${build} of ${deploy}, without a slot`);
   }
 
   /** Its activation has failed, and it goes back. */
@@ -47,7 +46,9 @@ export class BeginRules {
     for (const { name, outage, facts, journal } of hosts) {
       if (known.has(name)) continue;
       const isWell = facts.every(({ serves }) => serves?.isWell === true);
-      const invariant = isWell || journal?.activation === null ? "forgotten-in-between" : "forgotten";
+      const phase = journal?.activation?.phase.kind;
+      const isBetween = isWell || phase === undefined || phase === "proven";
+      const invariant = isBetween ? "forgotten-in-between" : "forgotten";
       this.#ledger.broken(invariant, `${name} is out of service by ${outage?.deploy}, and no gate knows it`);
     }
   }

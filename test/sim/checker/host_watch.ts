@@ -1,5 +1,5 @@
 import { readJournal } from "../../../src/schema/journal_versions.ts";
-import type { Journal } from "../../../src/schema/journal.ts";
+import type { Activation, Journal } from "../../../src/schema/journal.ts";
 import { layoutOf, type Layout } from "../../../src/steps/layout.ts";
 import { currentFact, instanceFacts, type InstanceFact } from "../host/facts.ts";
 import { textOf } from "../host/disk_port.ts";
@@ -124,7 +124,7 @@ export class HostWatch {
     const read = readJournal(textOf(found.bytes));
     const isBegun = read.kind === "understood" && read.journal.activation !== null;
     if (isBegun && (this.journal?.activation ?? null) === null) {
-      this.tookFromService = this.isInService;
+      this.tookFromService = this.isInService && !this.#isRepairBy(read.journal.activation);
       this.#wereDown = this.service.instances.map(({ name }) => name).filter((name) => !this.#available.has(name));
     }
     if (read.kind === "understood") {
@@ -135,6 +135,11 @@ export class HostWatch {
     } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
     }
+  }
+
+  /** Instances that are down are started again under the build that the others serve, and no other is touched. */
+  #isRepairBy(activation: Activation | null): boolean {
+    return this.#facts.every(({ serves }) => serves === null || serves.build === activation?.build);
   }
 
   #assertWritten({ what }: Effect): void {

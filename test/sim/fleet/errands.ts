@@ -104,9 +104,12 @@ export class Errands {
     if (tree.hosts.size <= FEWEST_HOSTS || !tree.hosts.has(host)) return;
     await this.#cleo.run("hosts", "forget", SERVICE, host);
     agents.get(host)?.retire();
-    while (tree.hosts.has(host)) {
+    // Its agent may have registered it once more with its last breath.
+    for (let looks = 0; looks < 5; looks += 1) {
       await this.#pause(3_000);
+      if (!tree.hosts.has(host)) continue;
       await this.#cleo.run("hosts", "forget", SERVICE, host);
+      looks = 0;
     }
   }
 
