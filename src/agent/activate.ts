@@ -57,7 +57,7 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
   const { actual, processes } = await host.observe();
   assertServed(context, actual, { check, restart: spec });
   await state.journal.record({ kind: "checked", build, processes });
-  state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs() };
+  state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
   state.healthy = true;
 }
 
@@ -81,9 +81,13 @@ function assertServed(
   }
 }
 
-/** Watches a proven service for a while. @throws DeployError `check-failed` when it does not stay healthy */
+/**
+ * Watches a proven service for a while; for 0 ms it is asked once.
+ *
+ * @throws DeployError `check-failed` when it does not stay healthy
+ */
 export async function soakService(context: ActivateContext, remainingMs: number, signal: AbortSignal): Promise<void> {
-  const { host, activation, build } = context;
+  const { state, host, activation, build } = context;
   const endsAt = host.machine.clock.monotonicMs() + remainingMs;
   await together(
     host.instances.map((instance) => async (signal) => {
@@ -93,6 +97,7 @@ export async function soakService(context: ActivateContext, remainingMs: number,
     signal,
   );
   assertServed(context, (await host.observe()).actual, await context.recipe());
+  if (state.proof !== null) state.proof = { ...state.proof, soaked: true };
 }
 
 async function soakInstance(
@@ -103,12 +108,13 @@ async function soakInstance(
 ): Promise<void> {
   const { clock } = command.machine;
   let failures = 0;
-  for (;;) {
+  // Nobody is proven by time alone: one that failed its last question, or was asked none, is asked also past the end.
+  for (let asked = 0; ; asked += 1) {
     const leftMs = endsAt - clock.monotonicMs();
-    // Nobody is proven by time alone: one that failed its last question is asked once more, also past the end.
-    if (leftMs <= 0 && failures === 0) return;
+    if (leftMs <= 0 && (check === null || (asked > 0 && failures === 0))) return;
     const intervalMs = check?.intervalMs ?? leftMs;
-    await clock.sleep(leftMs <= 0 ? intervalMs : Math.min(leftMs, intervalMs), signal);
+    if (leftMs > 0) await clock.sleep(Math.min(leftMs, intervalMs), signal);
+    else if (failures > 0) await clock.sleep(intervalMs, signal);
     if (check === null) continue;
     const result = await probeOnce(check.probe, probePortsFor(command), signal);
     failures = result.ok ? 0 : failures + 1;

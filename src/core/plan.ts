@@ -31,6 +31,8 @@ export interface Proof {
   readonly build: string;
   readonly attempt: number;
   readonly atMs: number;
+  /** It was asked again since, to the end of its soak or when that was cut short. */
+  readonly soaked: boolean;
 }
 
 export interface Situation {
@@ -71,6 +73,7 @@ export type Step =
   | { readonly step: "note-boot"; readonly down: readonly string[] }
   | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
   | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
+  /** Watch what is proven for as long; for 0 ms it is asked once. */
   | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
   /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
   | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
@@ -266,11 +269,11 @@ function towards(situation: Situation, activation: Activation, build: string, ro
 }
 
 function soakOrFinish({ proof, nowMs, target }: Situation, activation: Activation): Step {
-  const { soakMs } = activation;
-  // A newer wish waits: what is proven is given back at once.
-  if (isNewer(target, activation)) return { step: "finish" };
-  const remainingMs = proof === null ? soakMs : proof.atMs + soakMs - nowMs;
-  return remainingMs > 0 ? { step: "soak", build: activation.build, remainingMs } : { step: "finish" };
+  const { soakMs, build } = activation;
+  if (soakMs === 0 || proof?.soaked === true) return { step: "finish" };
+  // A newer wish waits: the soak is cut short. It may have died since its check, so it is asked once more.
+  if (isNewer(target, activation)) return { step: "soak", build, remainingMs: 0 };
+  return { step: "soak", build, remainingMs: proof === null ? soakMs : Math.max(0, proof.atMs + soakMs - nowMs) };
 }
 
 /** A rollback keeps the deploy's id and wishes another build. */

@@ -13,9 +13,11 @@ import { StatusPublisher } from "../../src/store/publish.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { knownFormat } from "../support/format.ts";
 
-/** One service of an agent that ZooKeeper never answers. */
-export async function openAgent(machine: Machine, root: string) {
-  const config = agentConfig('[zookeeper]\nservers = "nowhere:1"\n[services.web]\n', "agent.toml", {}, "box");
+const PLAIN = '[zookeeper]\nservers = "nowhere:1"\n[services.web]\n';
+
+/** One service of an agent that ZooKeeper never answers. @param file its agent.toml */
+export async function openAgent(machine: Machine, root: string, file = PLAIN) {
+  const config = agentConfig(file, "agent.toml", {}, "box");
   const section = config.services["web"];
   if (section === undefined) throw new Error("the service is gone from the file");
   const { clock } = machine;

@@ -57,7 +57,7 @@ const back = (begun = 0, done = false, previous: string | null = "v1"): Activati
   phase: { kind: "back", failure, restart: roll(begun, done) },
 });
 const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
-const proof = { build: "v2", attempt: 4, atMs: 950 };
+const proof = { build: "v2", attempt: 4, atMs: 950, soaked: false };
 const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true };
 const granted = { permission: { kind: "granted" } } as const;
 const newer = { target: { kind: "build", build: "v3", deploy: "d3" } } as const;
@@ -207,22 +207,32 @@ test.each<[string, Situation, object]>([
   ],
   [
     "finishes when it has soaked",
-    situation(serving("v2"), { activation: forward(1, true) }, { proof, nowMs: 1_050 }),
+    situation(serving("v2"), { activation: forward(1, true) }, { proof: { ...proof, soaked: true }, nowMs: 1_050 }),
     { step: "finish" },
   ],
   [
-    "soaks no longer when a newer wish waits",
+    "is not proven by time alone",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof, nowMs: 2_000 }),
+    { step: "soak", build: "v2", remainingMs: 0 },
+  ],
+  [
+    "asks once more, and soaks no longer, when a newer wish waits",
     situation(serving("v2"), { activation: forward(1, true) }, { proof, ...newer }),
+    { step: "soak", build: "v2", remainingMs: 0 },
+  ],
+  [
+    "finishes for a newer wish when it was asked once more",
+    situation(serving("v2"), { activation: forward(1, true) }, { proof: { ...proof, soaked: true }, ...newer }),
     { step: "finish" },
   ],
   [
-    "soaks no longer when a rollback waits",
+    "asks once more, and soaks no longer, when a rollback waits",
     situation(
       serving("v2"),
       { activation: forward(1, true) },
       { proof, target: { kind: "build", build: "v1", deploy: "d2" } },
     ),
-    { step: "finish" },
+    { step: "soak", build: "v2", remainingMs: 0 },
   ],
   [
     "lets an activation go that has changed nothing, for a newer wish",

@@ -9,7 +9,13 @@ import type { Stage } from "./stage.ts";
  * Leaves a host that serves v1 as an agent that was killed in the middle of its activation of another build does: the
  * release is in place, `current` leads to it, and the roll is where `restart` says. What is rolled runs the new build.
  */
-export function rolledTo(world: Stage, plan: BuildPlan, restart: Roll = rollOf([]), more: Partial<Journal> = {}): void {
+export function rolledTo(
+  world: Stage,
+  plan: BuildPlan,
+  restart: Roll = rollOf([]),
+  more: Partial<Journal> = {},
+  soakMs = 0,
+): void {
   const { host, service } = world;
   const build = world.build({ ...plan, restart: service.restart });
   const layout = layoutOf(service.root);
@@ -30,7 +36,7 @@ export function rolledTo(world: Stage, plan: BuildPlan, restart: Roll = rollOf([
       deploy: "d2",
       previous: "v1",
       attempt: 4,
-      soakMs: 0,
+      soakMs,
       bootId: `${host.name}-boot-1`,
       phase: { kind: "forward", restart },
       counts: noCounts,

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { rollOf } from "../../src/core/roll.ts";
+import { unreadSnapshot } from "../../src/store/follow.ts";
+import { rolledTo } from "../sim/host/activations.ts";
+import type { Character } from "../sim/host/character.ts";
+import { agentFile } from "../sim/host/host_file.ts";
+import { provision } from "../sim/host/facts.ts";
+import { stage } from "../sim/host/stage.ts";
+import { openAgent } from "./one_service.ts";
+
+const SOAK_MS = 60_000;
+
+/** A host whose v2 has been restarted and soaks when a wish for v3 comes; the journal's phase a while after. */
+async function cutShort(character: Character): Promise<string | undefined> {
+  const world = stage("soak cut short");
+  const { host, service } = world;
+  provision(host, service, world.build({ id: "v1" }));
+  rolledTo(world, { id: "v2", character, check: { intervalS: 20, successes: 1 } }, rollOf([]), {}, SOAK_MS);
+  world.pass(3_000);
+  const { machine } = host.newLife();
+  const { agent, journal } = await world.play(
+    openAgent(machine, service.root, agentFile("box", "nowhere:1", [service])),
+  );
+  const { signal } = new AbortController();
+  agent.onSnapshot({ ...unreadSnapshot, target: { kind: "build", build: "v2", deploy: "d2" } });
+  void agent.run({ soon: signal, now: signal });
+  world.pass(10_000);
+  expect(journal.now.activation?.phase.kind).toBe("forward");
+  agent.onSnapshot({ ...unreadSnapshot, target: { kind: "build", build: "v3", deploy: "d3" } });
+  world.pass(25_000);
+  return journal.now.activation?.phase.kind;
+}
+
+test("a build that has died in its soak is not proven because a newer wish came", async () => {
+  expect(await cutShort({ kind: "dies", afterMs: 9_000 })).not.toBe("proven");
+});
+
+test("a build that is well when a newer wish cuts its soak short is proven", async () => {
+  expect(await cutShort({ kind: "good" })).toBe("proven");
+});
