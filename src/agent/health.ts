@@ -1,10 +1,41 @@
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import type { CheckSpec } from "../core/recipe.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { logLabel, probePortsFor, type CommandContext } from "./commands.ts";
 import type { HostInstance } from "./commands.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
+
+/** A check that has not answered by then is a failed one. */
+export const LONGEST_CHECK_MS = 60_000;
+
+/** Asks how the service is now, for whoever reads its status. One whose build has no check says it by its processes. */
+export async function lookAtService(host: ServiceHost, state: ServiceState): Promise<void> {
+  try {
+    await host.observe();
+    const current = await host.current();
+    const recipe = await current?.recipe().catch(() => null);
+    if (recipe == null || recipe.check === null) {
+      state.healthy = null;
+      return;
+    }
+    const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
+    const serving = await Promise.all(host.instances.map((each) => isServing(host, state, each, signal)));
+    state.healthy = serving.filter((each) => each).length >= host.fewest;
+  } finally {
+    state.isSeen = true;
+  }
+}
+
+/** Whether an instance is well and has traffic: one whose traffic is off serves nobody, however well it is. */
+export async function isServing(
+  host: ServiceHost,
+  state: ServiceState,
+  instance: HostInstance,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return !host.front.off.includes(instance.name) && (await isHealthy(host, state, instance, signal));
+}
 
 /** Whether an instance answers its check now; one whose build has none is taken for well. */
 export async function isHealthy(
@@ -24,7 +55,16 @@ export async function isHealthy(
     () => null,
   );
   if (check === null) return served?.kind !== "down";
-  return (await probeOnce(check.probe, probePortsFor(on.command), signal)).ok;
+  try {
+    return (await probeOnce(check.probe, probePortsFor(on.command), signal)).ok;
+  } catch (error) {
+    if (isDeployError(error) && isTimeout(signal)) return false;
+    throw error;
+  }
+}
+
+function isTimeout({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof Error && reason.name === "TimeoutError";
 }
 
 /** @throws DeployError `check-failed` with the last answer, `aborted` */

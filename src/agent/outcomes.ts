@@ -1,5 +1,6 @@
 import type { StepFailure } from "../core/types.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
+import { lookAtService } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -15,7 +16,8 @@ export interface OutcomePorts {
 export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, signal: AbortSignal): Promise<void> {
   const { activation } = state.journal.now;
   if (activation === null) return;
-  await host.observe();
+  // It may have fallen ill since it was asked, or its instances were well in turns.
+  await lookAtService(host, state);
   await state.journal.record({ kind: "proven" });
   await gate.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
   await state.journal.record({ kind: "finished" });
@@ -35,7 +37,9 @@ export async function turnBack({ state, host, say }: OutcomePorts, failure: Step
 }
 
 /** The end of the way back: what failed, and how the host is now, is still to be reported. */
-export async function giveUp({ state, onEnd }: OutcomePorts, healthy: boolean): Promise<void> {
+export async function giveUp({ state, host, onEnd }: OutcomePorts, wentBack: boolean): Promise<void> {
+  await lookAtService(host, state);
+  const healthy = wentBack && state.healthy !== false;
   state.healthy = healthy;
   await state.journal.record({ kind: "given-up", healthy });
   onEnd("failed");

@@ -9,7 +9,7 @@ import { supervisorFor } from "../restart/supervisor.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./activate.ts";
 import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
-import { isHealthy, untilHealthy } from "./health.ts";
+import { isHealthy, isServing, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { leadersOf } from "./leaders.ts";
 import { frontProbe, verifyFront } from "./verify.ts";
@@ -161,9 +161,10 @@ function rollPorts(
       if (found === undefined) throw new Error(`instance "${name}" is not of this batch`);
       return found;
     },
-    // One whose traffic is off serves nobody, however well it is.
-    isHealthy: async (name, signal) =>
-      (members.has(name) || !front.off.includes(name)) && (await isHealthy(host, state, host.instance(name), signal)),
+    isHealthy: (name, signal) => {
+      const isAsked = members.has(name) ? isHealthy : isServing;
+      return isAsked(host, state, host.instance(name), signal);
+    },
     traffic:
       traffic.by === "none"
         ? null

@@ -8,6 +8,7 @@ import type { Clock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
+import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
@@ -114,6 +115,8 @@ export class ServiceAgent {
     if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
     this.#isOpen = true;
     await this.#assertTraffic(signal);
+    // What cannot be looked at now is looked at again in this round, which says why.
+    await lookAtService(this.#options.host, this.#options.state).catch(() => {});
   }
 
   async #assertTraffic(signal: AbortSignal): Promise<void> {
@@ -192,6 +195,7 @@ export class ServiceAgent {
       }
       case "withdraw":
         // The status that asked goes with the request, or it could still be granted.
+        await lookAtService(host, state);
         await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
         return journal.record({ kind: "withdrawn" });
       case "report":

@@ -69,6 +69,11 @@ export class ServiceHost {
     this.#manifests = new Manifests(state.service, this.layout, section, files);
   }
 
+  /** With fewer instances in service than these the host itself is out of service. */
+  get fewest(): number {
+    return Math.max(1, this.minAvailable);
+  }
+
   /**
    * Makes the service's directory ready for work: ends what a killed agent left running, and removes what it left half
    * written. @returns how many processes that were

@@ -18,8 +18,10 @@ export class ServiceState {
   snapshot: WishSnapshot = unreadSnapshot;
   actual: Actual | null = null;
   proof: Proof | null = null;
-  /** What the last probes of the running service said; null before the first. */
+  /** What the last probes of the running service said; null before the first, and where there is nothing to ask. */
   healthy: boolean | null = null;
+  /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
+  isSeen = false;
   trouble: { build: string; failure: StepFailure } | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
@@ -65,7 +67,8 @@ export class ServiceState {
   changed(): void {
     const { target } = this.snapshot;
     // Until this agent knows its own number, its former self's word, which holds it, must stand.
-    if (target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null)) return;
+    if (!this.isSeen || target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null))
+      return;
     this.#onChange(this.status());
   }
 

@@ -1,11 +1,9 @@
 import { TOLERATED_FAILURES } from "./activate.ts";
-import { isHealthy } from "./health.ts";
+import { isHealthy, isServing, LONGEST_CHECK_MS } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
 const EVERY_MS = 10_000;
-/** A check that has not answered by then is a failed one. */
-const LONGEST_CHECK_MS = 60_000;
 
 /**
  * Looks now and then whether the service that is left alone is healthy, so that the status says so, and whether its
@@ -39,14 +37,13 @@ export class SteadyCheck {
       return;
     }
     const well = await Promise.all(host.instances.map(({ name }) => this.#isWell(host, name)));
-    const enough = Math.max(1, host.minAvailable);
-    if (well.filter((each) => each === true).length >= enough) this.#state.healthy = true;
-    else if (well.filter((each) => each !== false).length < enough) this.#state.healthy = false;
+    if (well.filter((each) => each === true).length >= host.fewest) this.#state.healthy = true;
+    else if (well.filter((each) => each !== false).length < host.fewest) this.#state.healthy = false;
   }
 
   /** Null for one whose failure may have been a hiccup. */
   async #isWell(host: ServiceHost, name: string): Promise<boolean | null> {
-    const ok = await isHealthy(host, this.#state, host.instance(name), host.machine.clock.deadline(LONGEST_CHECK_MS));
+    const ok = await isServing(host, this.#state, host.instance(name), host.machine.clock.deadline(LONGEST_CHECK_MS));
     const failures = ok ? 0 : (this.#failures.get(name) ?? 0) + 1;
     this.#failures.set(name, failures);
     if (ok) return true;
