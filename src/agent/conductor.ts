@@ -221,6 +221,7 @@ export class Conductor {
             since: now.toISOString(),
             build: buildWanted(deploy.record),
             ...(zone === undefined ? {} : { zone }),
+            ...(action.wasOut ? { wasOut: true } : {}),
           };
           const after = await grantSlot(zk, service, deploy, basis, action.host, slot);
           if (after !== null) mirror.deploys.set(after.id, after);

@@ -1,5 +1,5 @@
 import type { Journal, RollCounts } from "../core/types.ts";
-import { hostStatusSchema, type HostStatus } from "../schema/znodes.ts";
+import { hostStatusSchema, type Grant, type HostStatus } from "../schema/znodes.ts";
 import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
 import { readGrant } from "../store/grants.ts";
 import { statusPath } from "../store/paths.ts";
@@ -34,11 +34,11 @@ export class GateKeeper {
     this.#format = format;
   }
 
-  /** Whether this attempt holds a grant; `onChange` is called when that may have changed. */
-  async granted(deploy: string, attempt: number, onChange: () => void): Promise<boolean> {
-    if (this.#session.state.kind !== "connected" || !this.#format.isKnown) return false;
+  /** The grant of this attempt, or null; `onChange` is called when that may have changed. */
+  async grant(deploy: string, attempt: number, onChange: () => void): Promise<Grant | null> {
+    if (this.#session.state.kind !== "connected" || !this.#format.isKnown) return null;
     const grant = await readGrant(this.#session.client, this.#service, deploy, this.#host, onChange);
-    return grant?.attempt === attempt;
+    return grant?.attempt === attempt ? grant : null;
   }
 
   /**
@@ -71,7 +71,7 @@ export class GateKeeper {
     signal: AbortSignal,
     lastRoll: Journal["lastRoll"],
   ): Promise<void> {
-    const { failure, deploy, build, healthy } = failed;
+    const { failure, deploy, build, healthy, attempt } = failed;
     const reason = failure.message;
     const since = new Date(failure.atMs).toISOString();
     using _hold = this.#publisher.hold();
@@ -79,7 +79,7 @@ export class GateKeeper {
       reportFailure(
         this.#session.client,
         { service: this.#service, deploy, host: this.#host, signal },
-        { reason, build, healthy, since },
+        { reason, build, healthy, since, attempt },
         status,
         new Date(this.#clock.now()),
         lastRoll?.deploy === deploy && lastRoll.build === build ? lastRoll : null,

@@ -1,5 +1,5 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
-import { decide, nothingToProtect, type Permission, type Step } from "../core/plan.ts";
+import { decide, type Step } from "../core/plan.ts";
 import { rungOf } from "../core/rung.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import type { WishSnapshot } from "../store/follow.ts";
@@ -11,6 +11,7 @@ import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { permissionToBegin } from "./permission.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -145,7 +146,7 @@ export class ServiceAgent {
       target: state.snapshot.target,
       actual: observation.actual,
       journal,
-      permission: journal.activation === null ? await this.#permission(observation) : { kind: "granted" },
+      permission: await permissionToBegin(this.#outcome, observation, this.#bell.ring),
       proof: state.proof,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
@@ -166,16 +167,6 @@ export class ServiceAgent {
       await state.journal.readAgain();
     }
     await this.#assertTraffic(signal);
-  }
-
-  async #permission({ actual }: Observation): Promise<Permission> {
-    const { state, gate } = this.#options;
-    const { target, deploy } = state.snapshot;
-    if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
-    const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
-    if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
-    const granted = await gate.granted(target.deploy, state.journal.now.attempt?.number ?? -1, this.#bell.ring);
-    return granted ? { kind: "granted" } : { kind: "none" };
   }
 
   async #take(step: Step, observation: Observation, stop: StopSignals): Promise<void> {

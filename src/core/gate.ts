@@ -47,11 +47,29 @@ export function withCost(gate: Gate, roll: RollCounts): Gate {
   };
 }
 
-/** Hosts that failed on `build` and count against the budget. */
+/**
+ * The gate of a deploy that is asked for once more: its failures on `build` count against the budget no longer. They keep
+ * their share of max. Unchanged (the same object) where there is nothing to forgive.
+ */
+export function withForgiven(gate: Gate, build: string): Gate {
+  if (countedFailures(gate, build).length === 0) return gate;
+  const failed = Object.entries(gate.failed).map(([host, failure]) => [
+    host,
+    failure.build === build ? { ...failure, forgiven: true } : failure,
+  ]);
+  return { ...gate, failed: Object.fromEntries(failed) as Gate["failed"] };
+}
+
+/** Hosts that failed on `build`. */
 export function failuresOf(gate: Gate, build: string): string[] {
   return Object.entries(gate.failed)
     .filter(([, failure]) => failure.build === build)
     .map(([host]) => host);
+}
+
+/** Those of them that count against the budget. */
+export function countedFailures(gate: Gate, build: string): string[] {
+  return failuresOf(gate, build).filter((host) => gate.failed[host]?.forgiven !== true);
 }
 
 /** Hosts that are, or may be, out of service because of this deploy. */

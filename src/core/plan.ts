@@ -24,6 +24,8 @@ export type Permission =
   | { readonly kind: "granted" }
   /** Nothing is in service here, and the service has no deploy running: there is nothing to protect. */
   | { readonly kind: "free" }
+  /** Granted to a host that was out of service, and it is well again: others may be out by now in its place. */
+  | { readonly kind: "void" }
   | { readonly kind: "none" };
 
 /** That the service passed its check under an attempt, and when. Kept in memory: after a crash it is checked again. */
@@ -57,7 +59,7 @@ export type Step =
   | { readonly step: "idle"; readonly reason: IdleReason }
   /** A wish that was not seen before: number it. */
   | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
-  /** A request for a slot is still open: an older wish's, or one of a service that came back without it. */
+  /** A request for a slot is still open, or was granted, that must not be: an older wish's, or one of a service that came back without it. */
   | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
   /** A failure that ZooKeeper has not heard of. */
   | { readonly step: "report"; readonly deploy: string }
@@ -154,6 +156,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   }
 
   const attempt = journal.attempt.number;
+  if (permission.kind === "void") return { step: "withdraw", deploy, attempt, serving: false };
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
   const phase = { kind: "forward", restart: rollOf(toRestart(actual, build, pointsHere)) } as const;

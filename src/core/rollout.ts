@@ -2,7 +2,7 @@ import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { Gate, HostRecord, HostStatus } from "../schema/znodes.ts";
 import type { DeployMove } from "./deploy.ts";
 import { buildWanted, goesBack, grantsSlots, isRunning } from "./deploy_state.ts";
-import { failuresOf, outOfService } from "./gate.ts";
+import { countedFailures, failuresOf, outOfService } from "./gate.ts";
 import { targetFor, type Wishes } from "./targets.ts";
 
 export interface DeployView {
@@ -40,7 +40,14 @@ export interface ServiceView {
 }
 
 export type RolloutAction =
-  | { readonly kind: "grant"; readonly deploy: string; readonly host: string; readonly attempt: number }
+  | {
+      readonly kind: "grant";
+      readonly deploy: string;
+      readonly host: string;
+      readonly attempt: number;
+      /** Beyond max, since it is out of service already. */
+      readonly wasOut: boolean;
+    }
   /** A slot holder is gone: its slot becomes a failure, never a free slot. */
   | { readonly kind: "lose"; readonly deploy: string; readonly host: string }
   /** The host has taken up a newer wish without using this slot. */
@@ -84,11 +91,11 @@ function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
   }
   for (const [host, failure] of Object.entries(deploy.gate.failed)) {
     const status = view.status.get(host);
-    // A slot holder's status is never "serving" before its slot is gone, so this is not an old word of a lost host.
-    const settled = status?.step === "serving" || status?.step === "failed";
-    if (!failure.healthy && view.alive.has(host) && settled && status.health === "healthy") {
-      actions.push({ kind: "heal", deploy: deploy.id, host });
-    }
+    if (failure.healthy || !view.alive.has(host) || status?.health !== "healthy") continue;
+    // An old word of a lost host is none of these: a slot holder's status is never "serving" before its slot is gone.
+    const settled = status.step === "serving" || status.step === "failed";
+    const isLater = failure.attempt !== undefined && status.attempt > failure.attempt;
+    if (settled || isLater) actions.push({ kind: "heal", deploy: deploy.id, host });
   }
   return actions;
 }
@@ -134,11 +141,13 @@ function grants(view: ServiceView): RolloutAction[] {
     if (!grantsSlots(deploy.record) || overBudget(deploy)) continue;
     for (const { host, attempt } of candidates(view, deploy)) {
       const isOut = out.has(host) || view.status.get(host)?.health === "nothing";
-      const after = new Set([...(isOut ? slots : out), host]);
-      if (after.size > deploy.record.limits.max) continue;
+      const { max } = deploy.record.limits;
+      const wasOut = isOut && new Set([...out, host]).size > max;
+      const after = new Set([...(wasOut ? slots : out), host]);
+      if (after.size > max) continue;
       slots.add(host);
       out.add(host);
-      actions.push({ kind: "grant", deploy: deploy.id, host, attempt });
+      actions.push({ kind: "grant", deploy: deploy.id, host, attempt, wasOut });
     }
   }
   return actions;
@@ -146,7 +155,7 @@ function grants(view: ServiceView): RolloutAction[] {
 
 /** A deploy can be done while hosts were out of reach; when those fail later on, nobody is left to halt it. */
 function overBudget({ record, gate }: DeployView): boolean {
-  return failuresOf(gate, buildWanted(record)).length > record.limits.budget;
+  return countedFailures(gate, buildWanted(record)).length > record.limits.budget;
 }
 
 function moves(view: ServiceView): RolloutAction[] {

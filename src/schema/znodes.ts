@@ -63,6 +63,11 @@ const slotSchema = z.looseObject({
   since: timestamp,
   /** What the host is to be brought to with it; a deploy that is rolled back meanwhile wants another build. */
   build: buildId.optional(),
+  /**
+   * Granted beyond max, because the host was out of service already (docs/adr/0004). One that is well again by the time
+   * that it begins gives it back.
+   */
+  wasOut: z.boolean().optional(),
 });
 export type Slot = z.output<typeof slotSchema>;
 
@@ -73,6 +78,10 @@ const failureSchema = z.looseObject({
   /** False while the host cannot be counted on: it keeps its share of `max` until it is healthy again. */
   healthy: z.boolean(),
   since: timestamp,
+  /** The host's number for what failed: whatever it says under a later one was said after. */
+  attempt: z.int().min(0).optional(),
+  /** A person has asked once more for what it put an end to: it counts against the budget no longer. */
+  forgiven: z.boolean().optional(),
 });
 export type Failure = z.output<typeof failureSchema>;
 
@@ -98,7 +107,7 @@ export const gateSchema = z.looseObject({
 export type Gate = z.output<typeof gateSchema>;
 
 /** `services/<service>/deploys/<id>/grants/<host>`. */
-export const grantSchema = z.looseObject({ attempt: z.int().min(0), since: timestamp });
+export const grantSchema = slotSchema.pick({ attempt: true, since: true, wasOut: true });
 export type Grant = z.output<typeof grantSchema>;
 
 /** What the last restart of a service on a host cost; times in milliseconds by phase. */

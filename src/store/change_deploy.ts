@@ -1,12 +1,15 @@
 import { moved, promoted, turnedRound, type DeployMove } from "../core/deploy.ts";
+import { goesBack } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
+import { withForgiven } from "../core/gate.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import { op, type ZooKeeper } from "../zookeeper/client.ts";
+import { gateSchema } from "../schema/znodes.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath } from "./paths.ts";
-import { encode } from "./records.ts";
+import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
+import { encode, readRecord } from "./records.ts";
 import { wishOps } from "./start_deploy.ts";
 
 export interface Change {
@@ -47,7 +50,8 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: stri
 }
 
 /**
- * Takes the hosts of the newest deploy back to the build before it, whatever state it is in, and bars its build.
+ * Takes the hosts of the newest deploy back to the build before it, whatever state it is in, and bars its build. A way
+ * back that was halted goes on: its failures so far count against the budget no longer.
  *
  * @throws DeployError `nothing-to-do` when there is no build to go back to
  */
@@ -77,14 +81,31 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<{ id: str
   const build = await readBuild(zk, service, record.build);
   const why = change.why === "" ? `rolled back in deploy ${id}` : change.why;
   const barred = build.value.barred ?? { who: change.who, why, time: change.now.toISOString() };
+  const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
   await attempting(attempted, () =>
     zk.multi([
+      ...forgiveness,
       op.set(deployPath(service, id), encode(next), latest.version),
       op.set(buildPath(service, record.build), encode({ ...build.value, barred }), build.version),
       ...wishOps(service, front, record.stage, { build: next.rollback.to, deploy: id }),
     ]),
   );
   return { id, record: next };
+}
+
+/** A way back that was halted goes on, though hosts have failed on it: what they cost the budget is said by whoever asks again. */
+async function forgiveOps(
+  zk: ZooKeeper,
+  service: string,
+  deploy: string,
+  build: string,
+  attempted: string,
+): Promise<Op[]> {
+  const path = gatePath(service, deploy);
+  const found = await attempting(attempted, () => readRecord(zk, path, gateSchema));
+  if (found === null) return [];
+  const gate = withForgiven(found.value, build);
+  return gate === found.value ? [] : [op.set(path, encode(gate), found.version)];
 }
 
 /** Moves a deploy to another state; only the conductor does this, against the version it has read. */

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { isRunning } from "../core/deploy_state.ts";
+import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from "../schema/znodes.ts";
@@ -89,15 +89,27 @@ export function assertNoneRunning(service: string, front: DeployFront, build: st
   const { latest } = front;
   if (latest === null || !isRunning(latest.record)) return;
   const { id, record } = latest;
-  const waits = record.state === "awaiting promotion";
   throw new DeployError(
     `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`,
-    {
-      code: "deploy-running",
-      hint:
-        waits && record.build === build
-          ? `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`
-          : `One deploy at a time: wait for it, or end it with: deployd ctl ${waits ? "promote|rollback" : "rollback"} ${service}`,
-    },
+    { code: "deploy-running", hint: howToEnd(service, record, build) },
   );
+}
+
+function howToEnd(service: string, record: RunningDeploy, build: string): string {
+  switch (record.state) {
+    case "awaiting promotion":
+      if (record.build === build)
+        return `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`;
+      return `One deploy at a time: wait for it, or end it with: deployd ctl promote|rollback ${service}`;
+    case "rolling back":
+      // There is nothing to take back; where the build that it goes back to is ill as well it would never end.
+      return (
+        `One deploy at a time: wait for it (deployd ctl wait ${service}). Where "${record.rollback.to}" is bad as well ` +
+        `it may never end: then write ${build} into services/${service}/enabled of deployd's tree in ZooKeeper.`
+      );
+    case "preparing":
+    case "canary":
+    case "rolling":
+      return `One deploy at a time: wait for it, or end it with: deployd ctl rollback ${service}`;
+  }
 }

@@ -1,7 +1,7 @@
 import { halted } from "../core/deploy.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import type { RollCounts } from "../core/types.ts";
-import { failuresOf, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
+import { countedFailures, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
@@ -147,6 +147,7 @@ export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number,
         build: slot.build ?? buildWanted(record.value),
         healthy: false,
         since: now.toISOString(),
+        attempt,
       };
       const next = withFailure(gate, host, failure);
       return { gate: next, with: haltOps(service, deploy, record, next, failure, host, now) };
@@ -191,7 +192,7 @@ function haltOps(
 ): Op[] {
   // While a deploy goes back, a host that still fails on the build it came from is no reason to stop going back.
   if (!isRunning(record) || failure.build !== buildWanted(record)) return [];
-  if (failuresOf(gate, failure.build).length <= record.limits.budget) return [];
+  if (countedFailures(gate, failure.build).length <= record.limits.budget) return [];
   const next = halted(record, `${host}: ${failure.reason}`, now);
   return [op.set(deployPath(service, deploy), encode(next), version)];
 }

@@ -32,7 +32,8 @@ export async function grantSlot(
   slot: Slot,
 ): Promise<GateRead | null> {
   const gate = withSlot(deploy.gate, host, slot);
-  const grant: Grant = { attempt: slot.attempt, since: slot.since };
+  const { attempt, since, wasOut } = slot;
+  const grant: Grant = { attempt, since, ...(wasOut === undefined ? {} : { wasOut }) };
   const ops = [
     op.check(deployPath(service, deploy.id), deploy.recordVersion),
     op.check(agentPath(host), -1),

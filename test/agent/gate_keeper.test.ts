@@ -35,11 +35,12 @@ test("a slot is neither used nor given back in a tree that is not understood, an
   const publisher = new StatusPublisher(session, "web", "a", format, systemClock);
   const gate = new GateKeeper(session, "web", "a", publisher, format, systemClock);
   await format.known(never);
-  expect(await gate.granted("d1", 1, () => {})).toBe(true);
+  expect(await gate.grant("d1", 1, () => {})).toMatchObject({ attempt: 1 });
+  expect(await gate.grant("d1", 2, () => {})).toBeNull();
 
   await site.zk.set("/", encode({ format: 99 }));
   await eventually(() => format.problem !== null);
-  expect(await gate.granted("d1", 1, () => {})).toBe(false);
+  expect(await gate.grant("d1", 1, () => {})).toBeNull();
   const released = gate.release("d1", statusOf({ step: "serving" }), never);
   // Whatever was sent by the first answer has come before the second.
   await session.client.sync("/");

@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  countedFailures,
   emptyGate,
   failuresOf,
   outOfService,
   withFailure,
+  withForgiven,
   withHealthy,
   withoutSlot,
   withSlot,
@@ -33,6 +35,17 @@ test("a host that failed keeps its place until it is healthy, and its share of t
 test("giving a slot back does not hide a failure", () => {
   const gate = withSlot(withFailure(emptyGate, "a", failure), "a", slot);
   expect(outOfService(withoutSlot(gate, "a"))).toEqual(["a"]);
+});
+
+test("what is forgiven still failed, keeps its share of max, and counts against the budget no longer", () => {
+  const gate = withFailure(withFailure(emptyGate, "a", failure), "b", { ...failure, build: "v2" });
+  const forgiven = withForgiven(gate, "v1");
+  expect(countedFailures(forgiven, "v1")).toEqual([]);
+  expect(failuresOf(forgiven, "v1")).toEqual(["a"]);
+  expect(outOfService(forgiven)).toEqual(["a", "b"]);
+  expect(countedFailures(forgiven, "v2")).toEqual(["b"]);
+  expect(countedFailures(withFailure(forgiven, "a", failure), "v1")).toEqual(["a"]);
+  expect(withForgiven(forgiven, "v1")).toBe(forgiven);
 });
 
 test("where there is nothing to say the gate is the same object, so nothing is written", () => {

@@ -304,8 +304,34 @@ test("a deploy is not over in the round that gives a host that failed before its
   const gate = { failed: { b: failedWith({ healthy: true }) } };
   const rolling = deploy({ limits: { max: 1, budget: 1, soakMs: 0 } }, gate);
   expect(conduct(view({ a: served, b: status({ attempt: 2 }) }, [rolling]))).toEqual([
-    { kind: "grant", deploy: "d1", host: "b", attempt: 2 },
+    { kind: "grant", deploy: "d1", host: "b", attempt: 2, wasOut: false },
   ]);
   const [move] = conduct(view({ a: served, b: status({ step: "failed", attempt: 2 }) }, [rolling]));
   expect(move).toMatchObject({ kind: "move", to: "done" });
+});
+
+test("a host that is out of service is granted a slot beyond max, which says so", () => {
+  const fleet = view({ a: status({ health: "unhealthy" }), b: status({ health: "unhealthy" }) }, [deploy()]);
+  const grants = conduct(fleet).filter(({ kind }) => kind === "grant");
+  expect(grants).toMatchObject([{ host: "a", wasOut: true }]);
+  const alone = view({ a: status({ health: "unhealthy" }) }, [deploy()]);
+  expect(conduct(alone).filter(({ kind }) => kind === "grant")).toMatchObject([{ host: "a", wasOut: false }]);
+});
+
+test("a host that failed is counted on again when it says under a later number that it is well", () => {
+  const failed = (attempt: number) => deploy({}, { failed: { a: failedWith({ healthy: false, attempt }) } });
+  const heals = (said: HostStatus, attempt: number) =>
+    conduct(view({ a: said }, [failed(attempt)])).filter(({ kind }) => kind === "heal");
+  expect(heals(status({ attempt: 3 }), 2)).toEqual([{ kind: "heal", deploy: "d1", host: "a" }]);
+  expect(heals(status({ attempt: 3 }), 3)).toEqual([]);
+  expect(heals(status({ attempt: 3, health: "unhealthy" }), 2)).toEqual([]);
+});
+
+test("failures that a person has forgiven leave the budget to the others, and keep their share of max", () => {
+  const limits = { max: 2, budget: 0, soakMs: 0 };
+  const gate = (forgiven: boolean) => ({ failed: { x: failedWith({ healthy: false, forgiven }) } });
+  const hosts = { a: status(), b: status(), x: null };
+  const granted = (forgiven: boolean) => grantsIn(view(hosts, [deploy({ limits }, gate(forgiven))]));
+  expect(granted(false)).toEqual([]);
+  expect(granted(true)).toEqual(["a"]);
 });

@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
-import { isDeployError } from "../../src/core/errors.ts";
+import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { readBuild, setBarred } from "../../src/store/builds.ts";
 import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";
 import { readDeploy, readFront } from "../../src/store/deploys.ts";
 import { canaryPath, enabledPath } from "../../src/store/paths.ts";
+import { reportFailure } from "../../src/store/gate.ts";
 import { readService, setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { rejection } from "../support/rejection.ts";
 import { servers } from "./servers.ts";
-import { NOW, Site } from "./site.ts";
+import { never, NOW, Site } from "./site.ts";
 
 const change = { service: "web", who: "me", why: "it is bad", now: NOW };
 
@@ -124,6 +125,38 @@ describe.each(servers)("with %s", (_name, start) => {
     const { version } = await readDeploy(site.zk, "web", "d2");
     expect((await rollBack(site.zk, change)).record).toEqual(first.record);
     expect((await readDeploy(site.zk, "web", "d2")).version).toBe(version);
+  });
+
+  test("a way back that was halted goes on when it is asked for again, whoever has failed on it", async () => {
+    await site.host("a");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await rollBack(site.zk, change);
+    const failed = { reason: "it is ill as well", build: "v1", healthy: false, since: NOW.toISOString() };
+    for (const host of ["a", "b"]) {
+      const move = { service: "web", deploy: "d2", host, signal: never };
+      await reportFailure(site.zk, move, failed, null, NOW);
+    }
+    expect((await readDeploy(site.zk, "web", "d2")).record.state).toBe("halted");
+    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", rollback: { to: "v1" } });
+    const { gate } = await site.gate("d2");
+    expect(gate.failed).toMatchObject({ a: { forgiven: true, healthy: false }, b: { forgiven: true } });
+    // The next failure is the first that counts.
+    await reportFailure(site.zk, { service: "web", deploy: "d2", host: "c", signal: never }, failed, null, NOW);
+    expect((await readDeploy(site.zk, "web", "d2")).record.state).toBe("rolling back");
+  });
+
+  test("a deploy that is refused for a way back is told what would end that", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await rollBack(site.zk, change);
+    const error = await rejection(site.deploy("d3", "v3"));
+    expect(error).toMatchObject({ code: "deploy-running" });
+    const hint = asDeployError(error, "").hint;
+    expect(hint).toContain("deployd ctl wait web");
+    expect(hint).toContain("write v3 into services/web/enabled");
   });
 
   test("a rollback on the canary stage leaves the fleet alone, and at its end canaries follow the fleet", async () => {

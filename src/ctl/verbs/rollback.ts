@@ -9,7 +9,7 @@ export const rollbackVerb = buildCommand({
   docs: {
     brief: "Go back to the build before the newest deploy",
     fullDescription: description(
-      "Takes the hosts of the newest deploy back to the build before it, whatever state it is in,\nbars its build, and follows. Exits with 0 when it is rolled back, 3 when that halted.",
+      "Takes the hosts of the newest deploy back to the build before it, whatever state it is in,\nbars its build, and follows. A way back that was halted goes on when it is asked for again.\nExits with 0 when it is rolled back, 3 when that halted.",
       'deployd ctl rollback web --why "checkout fails"',
     ),
   },

@@ -1,0 +1,23 @@
+import { nothingToProtect, type Permission } from "../core/plan.ts";
+import { lookAtService } from "./health.ts";
+import type { Observation } from "./observe.ts";
+import type { OutcomePorts } from "./outcomes.ts";
+
+/** Whether this host may be taken out of service now. @param onChange called when that may have changed */
+export async function permissionToBegin(
+  { state, host, gate }: Pick<OutcomePorts, "state" | "host" | "gate">,
+  { actual }: Observation,
+  onChange: () => void,
+): Promise<Permission> {
+  const { target, deploy } = state.snapshot;
+  if (state.journal.now.activation !== null) return { kind: "granted" };
+  if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
+  const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
+  if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
+  const grant = await gate.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
+  if (grant === null) return { kind: "none" };
+  if (grant.wasOut !== true) return { kind: "granted" };
+  // It was counted as nobody's loss: that must still be so.
+  await lookAtService(host, state);
+  return state.status().health === "healthy" ? { kind: "void" } : { kind: "granted" };
+}
