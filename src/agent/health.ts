@@ -14,8 +14,8 @@ export async function lookAtService(host: ServiceHost, state: ServiceState): Pro
   try {
     await host.observe();
     const current = await host.current();
-    const recipe = await current?.recipe().catch(() => null);
-    if (recipe == null || recipe.check === null) {
+    const check = (await current?.recipe().catch(() => null))?.check ?? null;
+    if (check === null) {
       state.healthy = null;
       return;
     }

@@ -59,7 +59,7 @@ export type Step =
   | { readonly step: "idle"; readonly reason: IdleReason }
   /** A wish that was not seen before: number it. */
   | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
-  /** A request for a slot is still open, or was granted, that must not be: an older wish's, or one of a service that came back without it. */
+  /** A request for a slot that must not stand: an older wish's, or one of a service that came back without it. */
   | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
   /** A failure that ZooKeeper has not heard of. */
   | { readonly step: "report"; readonly deploy: string }
@@ -263,10 +263,9 @@ function activate(situation: Situation, activation: Activation): Step {
 
 /** Flip, restart, check, as far as they are still to be done; null when the build is in place and proven. */
 function towards(situation: Situation, activation: Activation, build: string, roll: Roll, back: boolean): Step | null {
-  const { current } = situation.actual;
-  if (current.kind !== "link" || current.build !== build) return { step: "flip", build, back };
+  const { actual, proof } = situation;
+  if (actual.current.kind !== "link" || actual.current.build !== build) return { step: "flip", build, back };
   if (!isRolled(roll)) return { step: "restart", build, back, batch: nextBatch(roll, situation.batch) };
-  const { proof } = situation;
   if (proof?.build !== build || proof.attempt !== activation.attempt) return { step: "check", build, back };
   return null;
 }
@@ -275,8 +274,8 @@ function soakOrFinish({ proof, nowMs, target }: Situation, activation: Activatio
   const { soakMs, build } = activation;
   if (soakMs === 0 || proof?.soaked === true) return { step: "finish" };
   // A newer wish waits: the soak is cut short. It may have died since its check, so it is asked once more.
-  if (isNewer(target, activation)) return { step: "soak", build, remainingMs: 0 };
-  return { step: "soak", build, remainingMs: proof === null ? soakMs : Math.max(0, proof.atMs + soakMs - nowMs) };
+  const endsMs = isNewer(target, activation) ? nowMs : (proof?.atMs ?? nowMs) + soakMs;
+  return { step: "soak", build, remainingMs: Math.max(0, endsMs - nowMs) };
 }
 
 /** A rollback keeps the deploy's id and wishes another build. */
