@@ -43,13 +43,10 @@ export class BeginRules {
   /** After anything: dead or alive, it is in somebody's books until it is well. */
   out(hosts: readonly HostWatch[]): void {
     const known = new Set([...this.#tree.deploys.values()].flatMap(({ gate }) => outOfService(gate)));
-    for (const { name, outage, facts, journal } of hosts) {
-      if (known.has(name)) continue;
-      const isWell = facts.every(({ serves }) => serves?.isWell === true);
-      const phase = journal?.activation?.phase.kind;
-      const isBetween = isWell || phase === undefined || phase === "proven";
-      const invariant = isBetween ? "forgotten-in-between" : "forgotten";
-      this.#ledger.broken(invariant, `${name} is out of service by ${outage?.deploy}, and no gate knows it`);
+    for (const { name, outage } of hosts) {
+      // Whoever says that it is ill is counted as well.
+      if (known.has(name) || this.#tree.statuses.get(name)?.health === "unhealthy") continue;
+      this.#ledger.broken("forgotten", `${name} is out of service by ${outage?.deploy}, and nobody knows it`);
     }
   }
 }

@@ -190,7 +190,6 @@ export class Checker {
     const activation = journal?.activation ?? null;
     if (activation === null) return;
     this.#begins.begun(watch, activation);
-    watch.saidItWasOut = this.tree.statuses.get(name)?.health !== "healthy";
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
     const slot = deploy.gate.slots[name];
@@ -220,11 +219,7 @@ export class Checker {
     const max = Math.max(...limits);
     if (out.length === max) this.ledger.reached("exactly max out of service");
     if (out.length <= max) return;
-    const isKnown = out.filter(({ saidItWasOut }) => !saidItWasOut).length <= max;
-    this.ledger.broken(
-      isKnown ? "max-out-well-again" : "max-out",
-      `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`,
-    );
+    this.ledger.broken("max-out", `${out.map(({ name }) => name).join(", ")} are out of service, more than ${max}`);
   }
 
   /** Its host says that a build is proven: the service must have run through its soak. */

@@ -35,6 +35,22 @@ export function notServing({ tree, watches }: Pick<Checker, "tree" | "watches">,
   return wrong;
 }
 
+/** Where everybody stands, for whoever asks why it does not end. */
+export function whatIsLeft(checker: Checker): string {
+  const { tree, watches } = checker;
+  const newest = tree.newest();
+  const gates = [...tree.deploys.values()].flatMap(({ id, gate }) => {
+    const slots = Object.keys(gate.slots);
+    const out = Object.entries(gate.failed).flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
+    return slots.length + out.length === 0 ? [] : [`${id} has ${slots.join()} in slots and ${out.join()} failed`];
+  });
+  const hosts = [...watches.keys()].flatMap((host) => {
+    const wrong = notServing(checker, host);
+    return wrong.length === 0 ? [] : [`${host}: ${wrong.join("; ")}`];
+  });
+  return [`${newest?.id} is ${newest?.record.state}`, ...gates, ...hosts].join(". ");
+}
+
 function judgeHost(checker: Checker, host: string): void {
   const wrong = notServing(checker, host);
   const build = checker.tree.wishOf(host)?.build;
@@ -47,10 +63,10 @@ function judgeDeploy({ ledger, tree }: Checker, { id, record, gate, states }: De
   const slots = Object.keys(gate.slots).filter((host) => tree.hosts.has(host));
   if (slots.length > 0)
     ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
-  const ends = states.filter((state) => state === "done" || state === "rolled back" || state === "aborted");
-  // A deploy that is done may be rolled back afterwards; nothing else follows an end.
-  if (ends.length > 1 && ends.join() !== "done,rolled back") {
-    ledger.broken("final-state", `${id} has ended ${ends.length} times: ${states.join(", ")}`);
+  // A person may take back a deploy that has ended, also where it had gone back already in part; nothing else follows.
+  const isEnd = (state: string): boolean => ["done", "rolled back", "aborted", "halted"].includes(state);
+  if (states.some((state, at) => at > 0 && isEnd(states[at - 1] ?? "") && state !== "rolling back")) {
+    ledger.broken("final-state", `${id} went on after its end: ${states.join(", ")}`);
   }
 }
 

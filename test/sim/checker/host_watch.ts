@@ -31,8 +31,6 @@ export class HostWatch {
   outage: Outage | null = null;
   /** It was in service when its activation began. */
   tookFromService = false;
-  /** By its own word, when its activation began. */
-  saidItWasOut = false;
   /** Once it was. */
   hasServed = false;
   readonly #ledger: Ledger;

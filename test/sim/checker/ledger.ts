@@ -1,12 +1,10 @@
 /** What must hold in every rehearsal, at every instant or at its end. */
 export const INVARIANTS = {
   "max-out": "never more than max hosts out of service by our doing, over all deploys of the service",
-  "max-out-well-again": "nor where one of them said that it was ill, and was well again when it began",
   "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
   granted: "nobody takes a host from service without a slot",
   "granted-then-lost": "nor where it was lost before it began, and its place is still taken",
-  forgotten: "who is out of service by our doing stands in a gate until it is well",
-  "forgotten-in-between": "nor where only its traffic is not on again, or it has left one wish half done for the next",
+  forgotten: "who is out of service by our doing stands in a gate until it is well, or says itself that it is ill",
   "failed-again": "a build that failed on a host is not begun there again in the same deploy",
   tries: "nothing that fails is tried more often than it may be",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
@@ -38,16 +36,12 @@ export type Invariant = keyof typeof INVARIANTS;
 
 /**
  * What today's protocol cannot keep, and what it waits for. It is held against every rehearsal all the same and told with
- * its seed; only the verdict does not hang on it. Whoever mends it takes it out of here.
+ * its seed; only the verdict does not hang on it. Whoever mends it takes it out of here. Both are one hole: that a host
+ * begins is not fenced by its slot, which may have been taken back, or its deploy halted, since it read its grant.
  */
 export const WAITING: Partial<Record<Invariant, string>> = {
   "begun-after-halt": 'the slots of design §6, "A fleet that protects itself"',
-  // Only slots and failures count: not a host whose front is broken on its way back, nor one that a newer wish came upon in
-  // the middle, which gives its slot back and asks for another.
   "granted-then-lost": 'the slots of design §6, "A fleet that protects itself"',
-  "forgotten-in-between": 'the slots of design §6, "A fleet that protects itself"',
-  // ADR 4 lets a host that is out of service be worked on beside the others; it may have come back by itself since it said so.
-  "max-out-well-again": 'the slots of design §6, "A fleet that protects itself"',
 };
 
 export interface Violation {

@@ -32,8 +32,9 @@ export class WishOrder {
     }
   }
 
-  /** What the host should be at by now, and since when. */
+  /** What the host should be at by now, and since when; null while its wish names no deploy that it could follow. */
   newest(host: string): Wished | null {
+    if (this.#tree.wishOf(host)?.deploy === undefined) return null;
     return this.#wished.get(host)?.at(-1) ?? null;
   }
 

@@ -88,16 +88,41 @@ export class Script {
       if (this.#fleet.service.restart === "command") this.#hands.startWhatIsDown();
       const run = await this.#ana.run("deploy", SERVICE, last.id, "--timeout-s", "1800");
       this.deploys += 1;
-      if (run.code === 0) return run;
+      if (run.code === 0 && !this.#isAnyLeftOut()) return run;
       // One that is under way, or waits for a person, is ended first; what halted for its own faults goes back.
       if (run.code === 75 || run.code === 3 || run.code === 4) {
-        await this.#ana.run("rollback", SERVICE, "--timeout-s", "900");
+        await this.#back(last);
         for (const host of this.#held()) await this.#ana.run("hosts", "unlock", SERVICE, host);
         if (this.#fleet.tree.builds.get(last.id)?.barred !== undefined)
           await this.#ana.run("builds", "unbar", SERVICE, last.id);
       }
       await this.#pause(5_000);
     }
+  }
+
+  /** A host failed, within the budget, for what is wrong with the build that it comes from: it may be tried again. */
+  #isAnyLeftOut(): boolean {
+    const { tree } = this.#fleet;
+    return [...tree.hosts.keys()].some((host) => {
+      const status = tree.statuses.get(host);
+      return status?.step === "failed" && status.build !== null && !this.#workshop.isGood(status.build);
+    });
+  }
+
+  /**
+   * Takes the newest deploy back. Where that does not come to an end, since the build before is ill as well, the wish is
+   * written by hand: nothing else ends a way back.
+   *
+   * @param good to be wished then; made where it is not given
+   */
+  async #back(good?: SimBuild): Promise<void> {
+    const { code } = await this.#ana.run("rollback", SERVICE, "--timeout-s", "600");
+    if (code !== TIMED_OUT || this.#fleet.tree.newest()?.record.state !== "rolling back") return;
+    const { id } = good ?? (await this.#added({ character: { kind: "good" } }));
+    this.deploys += 1;
+    await this.#hands.wish("fleet", id);
+    await this.#pause(2_000);
+    await this.#ana.run("wait", SERVICE, "--timeout-s", "600");
   }
 
   /** Hosts that failed and are not well, so that nobody else may go on. */
@@ -222,7 +247,7 @@ export class Script {
   /** What a person does when a deploy did not end well. */
   async #decide({ code }: CtlRun): Promise<void> {
     if (code === 0 || code === 75) return;
-    if (this.#chance.happens(0.6)) await this.#ana.run("rollback", SERVICE, "--timeout-s", "600");
+    if (this.#chance.happens(0.6)) await this.#back();
   }
 
   async #deploy(operator: Operator, build: string, ...words: string[]): Promise<CtlRun> {
@@ -265,3 +290,6 @@ export class Script {
     return new Promise((resolve) => void this.#fleet.time.after(ms, resolve));
   }
 }
+
+/** What `deployd ctl` exits with when it has stopped following. */
+const TIMED_OUT = 4;

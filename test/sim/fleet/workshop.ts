@@ -11,6 +11,7 @@ export class Workshop {
   readonly #fleet: Fleet;
   readonly #chance: Chance;
   #builds = 0;
+  readonly #made = new Map<string, SimBuild>();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -20,6 +21,11 @@ export class Workshop {
   /** What the next one will be called. */
   get next(): string {
     return `v${this.#builds + 1}`;
+  }
+
+  /** Whether nothing is wrong with how it runs, once it is installed. */
+  isGood(build: string): boolean {
+    return (this.#made.get(build)?.plan.character?.kind ?? "good") === "good";
   }
 
   /** The plainest of builds, as it was there before any deployd. */
@@ -81,6 +87,7 @@ export class Workshop {
     this.#builds += 1;
     const build = makeBuild({ ...plan, id: `v${this.#builds}`, restart: this.#fleet.service.restart });
     this.#fleet.server.publish(build);
+    this.#made.set(build.id, build);
     return build;
   }
 }

@@ -5,7 +5,8 @@ import type { Services } from "./services.ts";
 const SOON_MS = 600;
 /** What ends sooner than this is started again after a longer and longer while. */
 const SHORT_RUN_MS = 5_000;
-const LONGEST_WAIT_MS = 10_000;
+/** Shorter than a restart may take, or no restart could ever end well that waits for it. */
+const LONGEST_WAIT_MS = 5_000;
 
 /**
  * The host's init. It starts what the services' own commands do not start: at boot, and again whenever it ends, always
@@ -29,6 +30,11 @@ export class Init {
     this.#busy.clear();
     this.#waits.clear();
     this.#startAll(() => true);
+  }
+
+  /** The machine has no power any more: whatever it was about to start it does not start. */
+  halt(): void {
+    this.#boot += 1;
   }
 
   /** Somebody has made or moved a name: where it is a `current`, there may be something to start now. */

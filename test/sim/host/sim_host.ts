@@ -151,6 +151,7 @@ export class SimHost {
     this.#power = { kind: "off" };
     this.processes.lose();
     this.running.lose();
+    this.#init.halt();
     this.onEvent(`loses its power: ${this.disk.powerCut()}`);
     this.#die("power-cut");
   }

@@ -1,6 +1,6 @@
 import { chanceOf } from "../chance.ts";
 import { Checker } from "../checker/checker.ts";
-import { judgeEnding } from "../checker/ending.ts";
+import { judgeEnding, whatIsLeft } from "../checker/ending.ts";
 import { WAITING } from "../checker/ledger.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { Weather } from "../fleet/faults.ts";
@@ -106,7 +106,7 @@ class Play {
     });
     if (ledger.violations.length === 0) {
       if (this.#isOver) judgeEnding(this.#checker, this.#runs, this.#history);
-      else ledger.broken("converged", "the people still wait");
+      else ledger.broken("converged", `the people still wait: ${whatIsLeft(this.#checker)}`);
     }
     return this.#result(performance.now() - startedAt);
   }
