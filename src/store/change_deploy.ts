@@ -93,7 +93,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<{ id: str
   return { id, record: next };
 }
 
-/** A way back that was halted goes on, though hosts have failed on it: what they cost the budget is said by whoever asks again. */
+/** A way back that was halted goes on, though hosts have failed on it: whoever asks for it again has seen that. */
 async function forgiveOps(
   zk: ZooKeeper,
   service: string,
