@@ -35,7 +35,6 @@ const ONCE_BROKEN: readonly (readonly [number, string])[] = [
   [2500, "a halted way back that was asked for again was granted nothing"],
   [2150, "void grants were given over and over to a host that an older deploy held for ill"],
   [2750, "an agent called well what a power cut had taken down"],
-  [387, "a deploy's build was kept out by an ill one before it"],
 ];
 
 /** What was broken first, and in which of them; empty when all went well. */
