@@ -7,7 +7,7 @@ import type { ServiceState } from "./service_state.ts";
 export interface OutcomePorts {
   readonly state: ServiceState;
   readonly host: ServiceHost;
-  readonly gate: GateKeeper;
+  readonly gate: Pick<GateKeeper, "release" | "fail">;
   readonly say: (level: "info" | "warn" | "error", message: string, facts: object) => void;
   readonly onEnd: (result: "served" | "failed") => void;
 }

@@ -1,11 +1,19 @@
 import { nothingToProtect, type Permission } from "../core/plan.ts";
+import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
-import type { OutcomePorts } from "./outcomes.ts";
+import type { ServiceHost } from "./service_host.ts";
+import type { ServiceState } from "./service_state.ts";
+
+export interface PermissionPorts {
+  readonly state: ServiceState;
+  readonly host: ServiceHost;
+  readonly gate: Pick<GateKeeper, "grant">;
+}
 
 /** Whether this host may be taken out of service now. @param onChange called when that may have changed */
 export async function permissionToBegin(
-  { state, host, gate }: Pick<OutcomePorts, "state" | "host" | "gate">,
+  { state, host, gate }: PermissionPorts,
   { actual }: Observation,
   onChange: () => void,
 ): Promise<Permission> {

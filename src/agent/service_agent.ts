@@ -146,7 +146,7 @@ export class ServiceAgent {
       target: state.snapshot.target,
       actual: observation.actual,
       journal,
-      permission: await permissionToBegin(this.#outcome, observation, this.#bell.ring),
+      permission: await permissionToBegin(this.#options, observation, this.#bell.ring),
       proof: state.proof,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),

@@ -47,8 +47,9 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
   };
   const bootId = "boot 1";
   const front = new Front({ by: "nft", traffic, instances: ["1"], journal, bootId, timeoutMs: 1, former: () => null });
+  const host = new ServiceHost({ machine, files, config, section, root, user: undefined, state, front });
   const agent = new ServiceAgent({
-    host: new ServiceHost({ machine, files, config, section, root, user: undefined, state, front }),
+    host,
     state,
     gate: new GateKeeper(session, "web", "box", publisher, knownFormat, clock),
     heavy: (work) => work(),
@@ -56,5 +57,5 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
     onStep: () => {},
     onEnd: () => {},
   });
-  return { agent, session, journal, said, touched };
+  return { agent, host, state, session, journal, said, touched };
 }
