@@ -9,7 +9,7 @@ import { unreadSnapshot, type WishSnapshot } from "../../src/store/follow.ts";
 import { rolledTo } from "../sim/host/activations.ts";
 import type { Character } from "../sim/host/character.ts";
 import { provision } from "../sim/host/facts.ts";
-import { agentFile } from "../sim/host/host_file.ts";
+import { agentFile, type ServicePlan } from "../sim/host/host_file.ts";
 import { stage } from "../sim/host/stage.ts";
 import { openAgent } from "./one_service.ts";
 
@@ -19,7 +19,10 @@ const wishFor = (build: string, deploy: string): WishSnapshot => ({
 });
 
 /** A host that serves a v1 of this character, whose agent is about to begin. */
-async function serving(character: Character, { service: plan = {}, journal = emptyJournal as Journal } = {}) {
+async function serving(
+  character: Character,
+  { service: plan = {}, journal = emptyJournal }: { service?: Partial<ServicePlan>; journal?: Journal } = {},
+) {
   const world = stage("health", { service: plan });
   const { host, service } = world;
   provision(host, service, world.build({ id: "v1", character, restart: service.restart }));
