@@ -1,4 +1,4 @@
-import { failuresOf, outOfService } from "../../../src/core/gate.ts";
+import { countedFailures, failuresOf, outOfService } from "../../../src/core/gate.ts";
 import type { Gate, Slot } from "../../../src/schema/znodes.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
@@ -66,10 +66,11 @@ export class GateRules {
       this.#ledger.broken("budget", `${host} was granted a slot of ${id}, which is ${record.state}`);
     }
     const build = slot.build ?? record.build;
-    if (failuresOf(before, build).length > budget) {
+    const failures = countedFailures(before, build);
+    if (failures.length > budget) {
       this.#ledger.broken(
         "budget",
-        `${host} was granted a slot of ${id} after ${failuresOf(before, build).join(", ")} failed on ${build}`,
+        `${host} was granted a slot of ${id} after ${failures.join(", ")} failed on ${build}`,
       );
     }
   }

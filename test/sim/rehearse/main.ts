@@ -5,6 +5,7 @@ import { deathJobs } from "./deaths.ts";
 import type { Job } from "./job.ts";
 import type { Performance } from "./performance.ts";
 import { huntPlanted } from "./planted.ts";
+import { ONCE_BROKEN } from "./once_broken.ts";
 import { play } from "./play.ts";
 import { shrink } from "./shrink.ts";
 import { Totals, totalsText } from "./totals.ts";
@@ -12,7 +13,8 @@ import { Totals, totalsText } from "./totals.ts";
 const usage = `npm run rehearse -- [--seed N] [--seeds FROM..TO] [--minutes M] [--deaths] [--twice] [--planted [NAME]]
 
 Plays whole fleets of the production code in one process, on virtual time, each under a seed, and holds them to what must
-be so. Without a flag: 2,000 deploys or more, and every effect of a scripted deploy as somebody's last.
+be so. Without a flag: the worlds that were once broken and as many others as make 2,000 deploys, and then every effect of
+a scripted deploy as somebody's last.
 
   --seed N           play one world, tell its story, and shrink it where something is broken
   --seeds FROM..TO   these worlds
@@ -77,11 +79,17 @@ async function seeds(totals: Totals, range: { from: number; to: number } | null)
   const minutes = values.minutes === undefined ? null : Number(values.minutes);
   const endsAt = minutes === null ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000;
   let seed = (range?.from ?? 1) - 1;
+  const again = range === null ? ONCE_BROKEN.map(([number]) => number) : [];
+  const played = new Set(again);
   const next = (): Job | null => {
     const isOver =
       minutes !== null ? performance.now() > endsAt : range !== null ? seed >= range.to : totals.deploys >= DEPLOYS;
-    seed += 1;
-    return isOver ? null : { kind: "seed", seed: String(seed), changes: {} };
+    if (isOver) return null;
+    const number = again.shift();
+    if (number === undefined)
+      do seed += 1;
+      while (played.has(seed));
+    return { kind: "seed", seed: String(number ?? seed), changes: {} };
   };
   const failed: Performance[] = [];
   await using company = new Company(availableParallelism());
