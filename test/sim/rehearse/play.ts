@@ -136,8 +136,14 @@ class Play {
     this.#checker.disturbed();
     // What is late only where nothing else goes wrong shows in a deploy that begins in peace.
     if (this.#job.kind === "seed" && this.#fleet.chance.fork("peace").happens(PEACEFUL)) await this.#pause(PEACE_MS);
-    if (this.#job.kind === "seed" || !(await this.#comesToRest())) await this.script.finish();
-    await this.#comesToRest();
+    if (this.#job.kind === "seed") {
+      await this.script.finish();
+      await this.#comesToRest();
+    } else {
+      // The last deaths come while it rests; a service that people have started is down then until they do it again.
+      for (let round = 1; round <= 2; round += 1) if (!(await this.#comesToRest())) await this.script.finish();
+      await this.#comesToRest();
+    }
     this.#history = await this.script.history();
     this.#isOver = true;
   }
