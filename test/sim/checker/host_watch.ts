@@ -17,6 +17,8 @@ interface Outage {
 }
 
 const OTHERS_STEADY_MS = 12_000;
+/** From the last question to the journal that says what was answered, on a slow disk. */
+const LAST_QUESTION_MS = 1_000;
 
 /**
  * One host as it really is: what runs, what has traffic, what its journal says on the disk. Whatever must hold on one host
@@ -127,12 +129,19 @@ export class HostWatch {
     }
     if (read.kind === "understood") {
       if (batchIn(read.journal) !== batchIn(this.journal)) this.#servedAtBatch = this.#available;
+      if (read.journal.activation?.phase.kind === "proven") this.#forgiveWhatCameJustNow();
       this.journal = read.journal;
       if (read.journal.activation === null) this.#tries.begin();
       // Of an agent that will be: somebody has put it there by hand.
     } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
     }
+  }
+
+  /** It is asked a last time before its journal calls it proven, and may fall ill by itself between the two. */
+  #forgiveWhatCameJustNow(): void {
+    if (this.outage === null || this.#nowMs() - this.outage.sinceMs > LAST_QUESTION_MS) return;
+    this.outage = { ...this.outage, deploy: null };
   }
 
   /** Instances that are down are started again under the build that the others serve, and no other is touched. */
