@@ -8,7 +8,7 @@ import { play } from "./rehearse/play.ts";
  * `npm run rehearse -- --seed N` tells the story of one of these.
  */
 
-const SEEDS = 6;
+const SEEDS = 4;
 /** One death in so many of the scripted deploy. */
 const SAMPLED = 40;
 
@@ -31,7 +31,7 @@ describe("a fleet under faults", () => {
   });
 
   test("tells the same story to the letter when its seed is played again", () => {
-    const jobs = [seed(1), seed(2), seed(3)];
+    const jobs = [seed(1), seed(2)];
     const hashes = jobs.map((job) => play(job).hash);
     expect(new Set(hashes).size).toBe(jobs.length);
     expect(jobs.map((job) => play(job).hash)).toEqual(hashes);
