@@ -43,10 +43,10 @@ export class Company implements AsyncDisposable {
 }
 
 /**
- * After so many plays another process goes on. Whoever dies in a rehearsal leaves signals behind that are never aborted, and
- * the runtime keeps those, with the world they belong to.
+ * After so many plays another process goes on: each world leaves a few megabytes behind. Not much sooner, since the runtime
+ * needs some twenty worlds until it plays them at its full speed.
  */
-const MOST_PLAYS = 40;
+const MOST_PLAYS = 200;
 
 class Player {
   readonly #worker: string;

@@ -1,6 +1,7 @@
 import { play } from "./play.ts";
 import type { Job } from "./job.ts";
 import type { Performance } from "./performance.ts";
+import { HeardSignals } from "./signals.ts";
 
 /*
  * Plays what it is told, one after the other, in a process of its own: each line of its input is a job, each line of its
@@ -11,8 +12,11 @@ import type { Performance } from "./performance.ts";
 const unheard: string[] = [];
 process.on("unhandledRejection", (reason) => unheard.push(String(reason)));
 
+const signals = new HeardSignals();
+
 for await (const line of console) {
   const result = withUnheard(play(JSON.parse(line) as Job), await heardOf());
+  signals.letGo();
   // The story of one that went well is long, and nobody reads it.
   const told = result.violations.length === 0 ? { ...result, story: [] } : result;
   process.stdout.write(`${JSON.stringify(told)}\n`);
