@@ -7,11 +7,11 @@ import { Metrics } from "../status/metrics.ts";
 import type { StatusView } from "../status/view.ts";
 import { Files } from "../steps/files.ts";
 import { layoutOf } from "../steps/layout.ts";
+import { requireTrustedWay } from "../steps/trusted_place.ts";
 import { TreeFormat } from "../store/format.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { every } from "../support/clock.ts";
-import type { HostUser } from "../support/command.ts";
 import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
@@ -44,6 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, log, machine, stop, version } = options;
   const { clock, manager } = machine;
   const files = new Files(machine.disk, clock);
+  if (machine.isRoot) await requireTrustedWay(config.root, config.root, files);
   await files.makeDirectory(config.root, 0o755);
   const lockPath = join(config.root, ".agent.lock");
   await using _lock = await machine.lock.acquire(lockPath);
@@ -78,7 +79,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
-      problem: state.journal.problem?.explained ?? state.snapshot.problem,
+      problem: state.journal.problem?.explained ?? state.unopened?.explained ?? state.snapshot.problem,
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),
@@ -191,11 +192,9 @@ async function openService(
     (status) => publisher.publish(status),
   );
   state.onRestarted = (cost) => metrics.restarted(service, cost);
-  const user: HostUser | undefined =
-    machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
   const front = frontOf(service, section, journal, machine);
   const agent = new ServiceAgent({
-    host: new ServiceHost({ machine, files, config, section, root, user, state, front }),
+    host: new ServiceHost({ machine, files, config, section, root, state, front }),
     state,
     gate: new GateKeeper(session, service, config.host, publisher, format, clock),
     heavy: shared.heavy,

@@ -27,6 +27,7 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
     await files.makeDirectory(layout.staging(build), 0o700);
     await files.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
     await files.removeTree(layout.record(build));
+    await files.removeTree(layout.manifest(build));
     await files.removeTree(join(layout.root, "log", build));
   }
   // A service that its start command left behind may write there for as long as it runs.

@@ -5,6 +5,7 @@ import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
 import { runAgent, type AgentLog } from "./agent.ts";
 import { agentConfig, requireRunAs } from "./config.ts";
+import { requireServiceable } from "./start_check.ts";
 
 const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
 
@@ -53,6 +54,7 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
   const config = agentConfig(text, flags.config, host.env, host.hostName);
   requireRunAs(config, machine.isRoot, flags.config);
   if (flags.check) {
+    await requireServiceable(config, flags.config, machine);
     host.stdout.write(
       `${flags.config} is valid: host ${config.host}, services ${Object.keys(config.services).join(", ")}\n`,
     );

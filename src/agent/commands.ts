@@ -105,13 +105,14 @@ export function supervisorPortsFor(context: CommandContext, pidFiles: readonly s
   const isOurs = ({ instance: named, uid }: ProcessFact): boolean =>
     (named === null || instance === null || named === instance.name) &&
     (user === undefined || uid === user.uid || uid === 0);
+  const all = (target: number): Promise<readonly ProcessFact[]> =>
+    processes.of({ root: layout.root, uid: user?.uid ?? null, mains: [target] });
   return {
     run: runnerFor(context),
     clock,
     ownPid: pid,
     processFact: (target) => processes.fact(target),
-    isOfService: async (target) =>
-      (await processes.of(layout.root)).some((process) => process.pid === target && isOurs(process)),
+    isOfService: async (target) => (await all(target)).some((process) => process.pid === target && isOurs(process)),
     kill: (target, signal) => processes.kill(target, signal),
     descendants: (target) => processes.descendants(target),
     listens: (target) => processes.listens(target),

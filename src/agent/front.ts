@@ -51,7 +51,8 @@ export class Front {
       await left?.remove(signal);
       await this.#record([]);
     } else if (known !== null && known.bootId !== bootId) {
-      // The rules went with the boot, and the services came up with it.
+      // The rules went with the boot, and the services came up with it. Steered first: a full disk must not keep clients away.
+      await traffic.steer(instances, signal);
       await this.#record([]);
     }
     const unknown = this.off.filter((name) => !instances.includes(name));

@@ -5,12 +5,9 @@ import type { ProcessFact } from "../machine/processes.ts";
  * one of them.
  *
  * @param instance null for a service that has no other
- * @param uid only those of this user; null for any
  */
-export function leadersOf(all: readonly ProcessFact[], instance: string | null, uid: number | null): number[] {
-  const own = all.filter(
-    (process) => (instance === null || process.instance === instance) && (uid === null || process.uid === uid),
-  );
+export function leadersOf(all: readonly ProcessFact[], instance: string | null): number[] {
+  const own = all.filter((process) => instance === null || process.instance === instance);
   const pids = new Set(own.map(({ pid }) => pid));
   return own.filter(({ parent }) => !pids.has(parent)).map(({ pid }) => pid);
 }

@@ -2,12 +2,11 @@ import type { Actual } from "../core/plan.ts";
 import { servedBuild, servedByAll, type RunningProcess } from "../core/served.ts";
 import type { InstanceServed, Journal, LinkState, ProcessStamp } from "../core/types.ts";
 import type { ProcessFact, Processes } from "../machine/processes.ts";
-import { parseJson } from "../schema/problems.ts";
-import { releaseRecordSchema } from "../schema/release_record.ts";
 import { buildId } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
 import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
+import { readReleaseRecord } from "../steps/release_records.ts";
 
 /** What runs and what lies on the disk for one service. */
 export interface Observation {
@@ -27,7 +26,7 @@ export interface Observed {
   readonly wanted: { build: string; record: BuildRecord | null } | null;
   /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
   readonly instances: readonly string[];
-  /** The service's user, where its commands run as one; null when any user's process may be the service. */
+  /** The service's user; null for the agent's own. */
   readonly uid: number | null;
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
   readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
@@ -36,8 +35,12 @@ export interface Observed {
 
 export async function observe(observed: Observed): Promise<Observation> {
   const { files, layout, processes, current, wanted, startedBy } = observed;
-  const all = await processes.of(layout.root);
-  const instances = await Promise.all(observed.instances.map((name) => observeInstance(name, all, observed)));
+  const named = await Promise.all(
+    observed.instances.map(async (name) => ({ name, pids: await observed.mainPids(name) })),
+  );
+  const mains = named.flatMap(({ pids }) => pids ?? []);
+  const all = await processes.of({ root: layout.root, uid: observed.uid, mains });
+  const instances = await Promise.all(named.map(({ name, pids }) => observeInstance(name, pids, all, observed)));
   const served = servedByAll(instances, current, startedBy);
   const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record, files);
   const spool =
@@ -65,13 +68,12 @@ interface ObservedInstance extends InstanceServed {
 
 async function observeInstance(
   name: string,
+  mainPids: readonly number[] | null,
   all: readonly ProcessFact[],
-  { current, instances, journal, mainPids, uid, processes: table }: Observed,
+  { current, instances, journal, processes: table }: Observed,
 ): Promise<ObservedInstance> {
-  // By commands only the service's user can have started it; anybody could name an instance in an environment.
-  const ours = all.filter((process) => uid === null || process.uid === uid || process.uid === 0);
-  const processes = instances.length === 1 ? ours : ours.filter((process) => process.instance === name);
-  const mains = await runningMains(await mainPids(name), all, table);
+  const processes = instances.length === 1 ? all : all.filter((process) => process.instance === name);
+  const mains = await runningMains(mainPids, all, table);
   const restarted =
     journal.restarted === null || instances.length === 1
       ? journal.restarted
@@ -136,9 +138,11 @@ async function releaseState(
   files: Files,
 ): Promise<Actual["release"]> {
   if ((await files.kindOf(layout.release(build))) !== "directory") return "absent";
-  const known = parseJson(releaseRecordSchema, (await files.readIfThere(layout.record(build))) ?? "");
-  if (!known.ok || (record !== null && known.value.digest !== record.digest)) return "absent";
-  return known.value.installed ? "installed" : "extracted";
+  const known = await readReleaseRecord(layout, build, files);
+  if (known === null || (record !== null && known.digest !== record.digest)) return "absent";
+  // A former deployd made the links into shared/ after the install steps' beginning, this one while it unpacks.
+  if (known.manifest === undefined && !known.installed) return "absent";
+  return known.installed ? "installed" : "extracted";
 }
 
 async function spoolState(layout: Layout, build: string, record: BuildRecord, files: Files): Promise<Actual["spool"]> {

@@ -14,6 +14,8 @@ export interface PrepareContext extends BuildOnHost {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Told which paths of `install.shared` a build brings in vain. */
+  readonly onGaveWay: (paths: readonly string[]) => void;
 }
 
 /** One rung of PREPARE: the running service is not touched by any of them. */
@@ -55,8 +57,12 @@ export async function prepareStep(
       await context.heavy(() =>
         extractStep(
           work,
-          { maxBytes: config.limits.unpacked_bytes, maxEntries: config.limits.entries },
-          command.user,
+          {
+            limits: { maxBytes: config.limits.unpacked_bytes, maxEntries: config.limits.entries },
+            owner: command.user,
+            manifests: context.host.manifests,
+            onGaveWay: context.onGaveWay,
+          },
           ports,
         ),
       );
@@ -66,7 +72,7 @@ export async function prepareStep(
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {
-        await installStep(work, install, command.user, ports);
+        await installStep(work, install, ports);
       } catch (error) {
         // After the last try its own failure says more than that the tries are used up.
         throw begun >= install.attempts && isDeployError(error) ? asFinal(error) : error;

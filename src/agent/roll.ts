@@ -194,7 +194,8 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
     const uid = command.user?.uid ?? null;
-    const told = pids.length > 0 ? pids : leadersOf(await processes.of(host.layout.root), alone ? null : name, uid);
+    const all = async () => processes.of({ root: host.layout.root, uid, mains: [] });
+    const told = pids.length > 0 ? pids : leadersOf(await all(), alone ? null : name);
     await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), probes }, signal);
   };
   return {

@@ -112,12 +112,17 @@ export class ServiceAgent {
    */
   async #open(signal: AbortSignal): Promise<void> {
     if (this.#isOpen) return;
-    const processes = await this.#options.host.open();
+    const { host, state } = this.#options;
+    const processes = await host.open().catch((error: unknown) => {
+      state.unopened = asDeployError(error, `Cannot work on "${state.service}"`);
+      throw state.unopened;
+    });
+    state.unopened = null;
     if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
     this.#isOpen = true;
     await this.#assertTraffic(signal);
     // What cannot be looked at now is looked at again in this round, which says why.
-    await lookAtService(this.#options.host, this.#options.state).catch(() => {});
+    await lookAtService(host, state).catch(() => {});
   }
 
   async #assertTraffic(signal: AbortSignal): Promise<void> {
@@ -196,7 +201,10 @@ export class ServiceAgent {
       case "extract":
       case "install": {
         const signal = AbortSignal.any([stop.soon, this.#interrupt.signal]);
-        await prepareStep(step.step, { host, state, heavy, ...host.build(step.build, step.deploy) }, signal);
+        const onGaveWay = (paths: readonly string[]): void =>
+          this.#say("warn", "what the build brings at these paths gives way to what is shared", { paths });
+        const build = host.build(step.build, step.deploy);
+        await prepareStep(step.step, { host, state, heavy, onGaveWay, ...build }, signal);
         state.downloaded = null;
         return;
       }

@@ -9,6 +9,7 @@ import { mainPids } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
 import { Manifests } from "../steps/manifests.ts";
+import { requireTrusted } from "../steps/trusted_place.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
 import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
@@ -23,7 +24,6 @@ export interface ServiceHostOptions {
   readonly config: AgentConfig & { host: string };
   readonly section: ServiceConfig;
   readonly root: string;
-  readonly user: HostUser | undefined;
   readonly state: ServiceState;
   readonly front: Front;
 }
@@ -43,16 +43,16 @@ export class ServiceHost {
   readonly section: ServiceConfig;
   readonly policy: RestartPolicy;
   readonly front: Front;
+  readonly manifests: Manifests;
   readonly instances: readonly HostInstance[];
   /** How many instances restart at once, and how many have to stay in service meanwhile. */
   readonly batch: number;
   readonly minAvailable: number;
-  readonly #user: HostUser | undefined;
+  #user: HostUser | undefined;
   readonly #state: ServiceState;
-  readonly #manifests: Manifests;
   #commands = 0;
 
-  constructor({ machine, files, config, section, root, user, state, front }: ServiceHostOptions) {
+  constructor({ machine, files, config, section, root, state, front }: ServiceHostOptions) {
     const named = (section.instances ?? []).map(({ name }) => name);
     this.machine = machine;
     this.files = files;
@@ -64,9 +64,8 @@ export class ServiceHost {
     this.instances = hostInstances(section);
     this.batch = batchSize(section.rolling.batch, this.instances.length);
     this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
-    this.#user = user;
     this.#state = state;
-    this.#manifests = new Manifests(state.service, this.layout, section, files);
+    this.manifests = new Manifests(state.service, this.layout, section, files);
   }
 
   /** With fewer instances in service than these the host itself is out of service. */
@@ -76,14 +75,21 @@ export class ServiceHost {
 
   /**
    * Makes the service's directory ready for work: ends what a killed agent left running, and removes what it left half
-   * written. @returns how many processes that were
+   * written.
+   *
+   * @returns how many processes that were
+   * @throws DeployError `config-invalid` for a user that is not there, or a directory that others may write
    */
   async open(): Promise<number> {
     const { root } = this.layout;
+    this.#user = userOf(this.section, this.machine);
+    if (this.machine.isRoot) await requireTrusted(this.layout, this.files);
     await this.files.makeDirectory(root, 0o755);
-    const processes = await this.machine.processes.endMarked(markerOf(this.layout));
+    const processes = await this.machine.processes.endMarked(markerOf(this.layout), this.#user?.uid ?? null);
     // They are in nobody's way, and a disk that is read-only must not keep the service from being looked after.
     await this.files.sweepTemps(root).catch(() => {});
+    await this.files.sweepTemps(this.layout.builds).catch(() => {});
+    await this.manifests.adopt();
     return processes;
   }
 
@@ -92,7 +98,7 @@ export class ServiceHost {
     const { target, build: record } = state.snapshot;
     const current = await readCurrent(this.layout, this.files);
     // A supervisor is asked about the build that it was started for.
-    const manifest = current.kind === "link" ? await this.#manifests.read(current.build).catch(() => null) : null;
+    const manifest = current.kind === "link" ? await this.manifests.read(current.build).catch(() => null) : null;
     const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, manifest, each)]));
     const observation = await observe({
       files: this.files,
@@ -102,7 +108,7 @@ export class ServiceHost {
       journal: state.journal.now,
       wanted: target.kind === "build" ? { build: target.build, record } : null,
       instances: this.instances.map(({ name }) => name),
-      uid: [...specs.values()].every((spec) => spec?.by === "command") ? (this.#user?.uid ?? null) : null,
+      uid: this.#user?.uid ?? null,
       mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
@@ -135,7 +141,7 @@ export class ServiceHost {
       maxLogBytes: this.config.limits.log_bytes,
       nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,
     };
-    const recipe = async () => recipeFrom(await this.#manifests.read(build), this.#variables(command));
+    const recipe = async () => recipeFrom(await this.manifests.read(build), this.#variables(command));
     return { command, recipe };
   }
 
@@ -181,4 +187,9 @@ export class ServiceHost {
     const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
     return mainPids(spec, ports, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
   }
+}
+
+/** Whom a service's commands run as; nobody else than the agent where it cannot become another. */
+export function userOf(section: ServiceConfig, machine: Machine): HostUser | undefined {
+  return machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
 }

@@ -1,3 +1,4 @@
+import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/plan.ts";
 import { hostStatus } from "../core/status.ts";
 import type { RollCounts, StepFailure } from "../core/types.ts";
@@ -22,6 +23,8 @@ export class ServiceState {
   healthy: boolean | null = null;
   /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
   isSeen = false;
+  /** Why the service's directory, or its user, cannot be worked with; null when they can, or before the first try. */
+  unopened: DeployError | null = null;
   trouble: { build: string; failure: StepFailure } | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;

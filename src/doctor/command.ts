@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { agentConfig } from "../agent/config.ts";
+import { placeProblem } from "../agent/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
 import { readIfThere } from "../host/files.ts";
@@ -59,7 +60,10 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
     find: (program) => ports.find(program),
     exists: async (path) => (await hostDisk.look(path)) !== null,
   });
-  const services = config === null ? [] : await servicesIn(config, traffic);
+  const services =
+    config === null
+      ? []
+      : await servicesIn(config, traffic, { disk: hostDisk, clock: host.clock, isRoot: process.geteuid?.() === 0 });
   if (flags.json) {
     const document = { schema: "deployd.doctor/1", restart, traffic, services };
     host.stdout.write(`${JSON.stringify(document)}\n`);
@@ -67,10 +71,16 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
   return services.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
-async function servicesIn(config: AgentConfig, traffic: readonly Finding[]): Promise<ServiceFinding[]> {
+async function servicesIn(
+  config: AgentConfig,
+  traffic: readonly Finding[],
+  machine: Parameters<typeof placeProblem>[2],
+): Promise<ServiceFinding[]> {
   return Promise.all(
     Object.entries(config.services).map(async ([service, section]) => {
       const { by } = section.traffic;
+      const untrusted = await placeProblem(config, service, machine);
+      if (untrusted !== null) return { service, traffic: by, problem: untrusted.explained };
       // The program may be elsewhere; its socket has to be here.
       if (section.traffic.by === "haproxy") {
         const { socket } = section.traffic;

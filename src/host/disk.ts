@@ -1,9 +1,11 @@
-import { chmod, lchown, lstat, mkdir, open, readdir, readlink, rename, rm, statfs, symlink } from "node:fs/promises";
-import type { Disk, DiskEntry, NewFile } from "../machine/disk.ts";
+import { chmod, lchown, mkdir, open, readdir, readlink, rename, rm, statfs, symlink } from "node:fs/promises";
+import type { Disk, NewFile } from "../machine/disk.ts";
 import { syncTree } from "../fetch/sync_tree.ts";
 import { errorCodeOf } from "../support/file_error.ts";
-import { readPlain, removeTree } from "./files.ts";
+import { readPlain } from "./files.ts";
+import { look, openDirectory } from "./held_directory.ts";
 import { trimLog } from "./processes_output.ts";
+import { removeTree } from "./remove_tree.ts";
 
 /** The file systems of this host. */
 export const hostDisk: Disk = {
@@ -17,6 +19,7 @@ export const hostDisk: Disk = {
   makeDirectory: async (path, mode) => {
     await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
   },
+  openDirectory,
   look,
   list: (path) => orNull(readdir(path)),
   readLink: (path) => readlink(path),
@@ -49,18 +52,6 @@ async function createFile(path: string, mode: number): Promise<NewFile> {
 async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path, "r");
   await directory.sync();
-}
-
-async function look(path: string): Promise<DiskEntry | null> {
-  const stat = await orNull(lstat(path));
-  if (stat === null) return null;
-  return {
-    kind: stat.isDirectory() ? "directory" : stat.isSymbolicLink() ? "link" : stat.isFile() ? "file" : "other",
-    size: stat.size,
-    // mtime and not ctime: a recursive chown changes ctime, and would make every service look older than its link.
-    changedAtMs: stat.mtimeMs,
-    touchedAtMs: stat.ctimeMs,
-  };
 }
 
 async function orNull<T>(call: Promise<T>): Promise<T | null> {

@@ -1,6 +1,5 @@
 import { constants } from "node:fs";
-import { chmod, lstat, open, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { open } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
 import { errorCodeOf, fileError } from "../support/file_error.ts";
 
@@ -39,23 +38,4 @@ export async function readIfThere(path: string): Promise<string | null> {
   } catch (error) {
     throw fileError(`Cannot read "${path}"`, error);
   }
-}
-
-/** Removes a file or a tree; symbolic links in it are removed, never followed. Nothing there is fine. */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    if (errorCodeOf(error) !== "EACCES") throw error;
-    // Builds may carry directories without write permission, which stop everybody but root.
-    await makeWritable(path);
-    await rm(path, { recursive: true, force: true });
-  }
-}
-
-async function makeWritable(path: string): Promise<void> {
-  const stat = await lstat(path);
-  if (!stat.isDirectory()) return;
-  await chmod(path, 0o700);
-  for (const name of await readdir(path)) await makeWritable(join(path, name));
 }

@@ -50,7 +50,7 @@ async function openLockFile(path: string): Promise<number> {
   try {
     await mkdir(dirname(path), { recursive: true });
     // The runtime opens all files close-on-exec, so no child holds the lock.
-    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   } catch (error) {
     throw fileError(`Cannot open the lock file "${path}"`, error);
   }

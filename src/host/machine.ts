@@ -60,14 +60,14 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
 
 function hostProcesses(clock: Clock): Processes {
   return {
-    of: (root) => processesOf(root, clock),
+    of: (service) => processesOf(service, clock),
     fact: (pid) => processFact(pid, clock),
     kill: (pid, signal) => void process.kill(pid, signal),
     descendants: descendantsOf,
     listens,
     openConnections: async (pids) =>
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
-    endMarked: (marker) => killOrphans(marker, clock),
+    endMarked: (marker, uid) => killOrphans(marker, uid, clock),
   };
 }
 

@@ -32,7 +32,7 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
   if (request.background !== "leave") {
     signalGroup(child.pid, "SIGKILL");
     // Those that made a session of their own are not in the group any more.
-    if (request.marker !== undefined) await killOrphans(request.marker, clock);
+    if (request.marker !== undefined) await killOrphans(request.marker, request.user?.uid ?? null, clock);
   }
   const tail = await output.finish();
 

@@ -1,4 +1,4 @@
-import { closeSync, fchownSync, fstatSync, ftruncateSync, readSync } from "node:fs";
+import { closeSync, constants, fchownSync, fstatSync, ftruncateSync, readSync } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DeployError } from "../core/errors.ts";
@@ -27,11 +27,15 @@ const DRAIN_MS = 1000;
 /** O_CLOEXEC: no other command that is started meanwhile may hold this pipe open. */
 const PIPE_CLOEXEC = 0o2000000;
 
+/** Never what a link in its place leads to, nor a pipe that nobody reads. */
+const IN_PLACE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Append also after a fresh start: two writers (a service left running, the next attempt) never overwrite each other. */
+const LOG = IN_PLACE | constants.O_CREAT | constants.O_APPEND;
+
 async function openLog(request: CommandRequest): Promise<{ file: FileHandle; startBytes: number }> {
   try {
     await mkdir(dirname(request.logFile), { recursive: true });
-    // Append also after a fresh start: two writers (a service left running, the next attempt) never overwrite each other.
-    const file = await open(request.logFile, "a+", 0o640);
+    const file = await open(request.logFile, LOG, 0o640);
     if (request.log !== "append") await file.truncate(0);
     return { file, startBytes: (await file.stat()).size };
   } catch (error) {
@@ -185,14 +189,14 @@ function giveTo(request: CommandRequest, fd: number): void {
  */
 export async function trimLog(path: string, maxBytes: number): Promise<void> {
   try {
-    await using file = await open(path, "r+");
+    await using file = await open(path, IN_PLACE);
     const { size } = await file.stat();
     if (size <= maxBytes) return;
     const keep = Math.floor(maxBytes / 2);
     const { bytesRead, buffer } = await file.read(new Uint8Array(keep), 0, keep, size - keep);
     const from = buffer.indexOf(NEWLINE) + 1;
     await file.truncate(0);
-    await using appending = await open(path, "a");
+    await using appending = await open(path, LOG);
     await appending.appendFile(buffer.subarray(from, bytesRead));
   } catch (error) {
     if (errorCodeOf(error) !== "ENOENT") throw error;

@@ -1,31 +1,52 @@
 import { realpath } from "node:fs/promises";
-import type { ProcessFact } from "../machine/processes.ts";
+import type { ProcessFact, ServiceProcesses } from "../machine/processes.ts";
 import type { Clock } from "../support/clock.ts";
 import { INSTANCE_VARIABLE, MARKER_PART, STEP_VARIABLE } from "../support/command.ts";
-import { allPids, argvOf, bootedAtMs, linkOf, liveStat, startedAtMs, uidOf, variableOf } from "./scan_proc.ts";
+import {
+  allOwners,
+  argvOf,
+  bootedAtMs,
+  linkOf,
+  liveStat,
+  ownerOf,
+  runsFileIn,
+  startedAtMs,
+  variableOf,
+  type Owner,
+} from "./scan_proc.ts";
+
+/** In the environment of all that a service's commands have started. */
+const ROOT_VARIABLE = "DEPLOYD_ROOT";
 
 /**
- * Every process whose program, working directory or an argument lies in `<root>/releases/<build>/` or was named through
- * `<root>/current`. The agent itself and commands of a step (which have the step variable) do not count.
+ * The service's processes whose program or an argument lies in `<root>/releases/<build>/` or was named through
+ * `<root>/current`. A working directory there tells the same of what deployd has started, of what the supervisor knows, and of
+ * a program that runs a file there: a shell that merely stands there is no service. The agent itself and commands of a step
+ * (which have the step variable) do not count.
  *
- * A process that the agent may not look into is known by its arguments alone: run the agent as root or as the user of
- * the service.
+ * Whose a process is comes first, so that nobody else's is looked into. One that the agent may not look into is known by its
+ * arguments alone: run the agent as root or as the user of the service.
  */
 export async function processesOf(
-  root: string,
+  { root, uid, mains }: ServiceProcesses,
   clock: Clock,
   options: { ignoreMarker?: boolean } = {},
 ): Promise<ProcessFact[]> {
   const places = await placesOf(root);
   const bootMs = await bootedAtMs(clock);
+  const own = uid ?? process.geteuid?.() ?? 0;
+  const owners = await allOwners();
+  const known = withDescendants(mains, owners);
+  const above = new Set(owners.filter(({ pid }) => mains.includes(pid)).map(({ parent }) => parent));
+  const isCandidate = ({ pid, uid }: Owner): boolean => uid === own || known.has(pid) || above.has(pid);
+  const candidates = owners.filter((each) => each.pid !== process.pid && isCandidate(each));
   const found = await Promise.all(
-    (await allPids()).map(async (pid): Promise<ProcessFact | null> => {
-      if (pid === process.pid) return null;
-      const release = await releaseOf(pid, places);
+    candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
+      const release = await releaseOf(pid, places, known.has(pid));
       if (release === "none") return null;
       if (options.ignoreMarker !== true && (await variableOf(pid, STEP_VARIABLE)) !== null) return null;
-      const [stat, uid, instance] = await Promise.all([liveStat(pid), uidOf(pid), variableOf(pid, INSTANCE_VARIABLE)]);
-      if (stat === null || uid === null) return null;
+      const [stat, instance] = await Promise.all([liveStat(pid), variableOf(pid, INSTANCE_VARIABLE)]);
+      if (stat === null) return null;
       const { parent, startTicks } = stat;
       return {
         pid,
@@ -41,15 +62,24 @@ export async function processesOf(
   return found.filter((fact) => fact !== null).sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
 }
 
+function withDescendants(mains: readonly number[], owners: readonly Owner[]): ReadonlySet<number> {
+  const found = new Set(mains);
+  for (let parents = new Set(mains); parents.size > 0;) {
+    parents = new Set(owners.filter(({ pid, parent }) => parents.has(parent) && !found.has(pid)).map(({ pid }) => pid));
+    for (const pid of parents) found.add(pid);
+  }
+  return found;
+}
+
 /** Facts about one process; null when it is gone (a zombie is). `cmd` is its command line, for people. */
 export async function processFact(
   pid: number,
   clock: Clock,
 ): Promise<{ startTicks: number; startedAtMs: number; uid: number; cmd: string } | null> {
-  const [bootMs, stat, uid, argv] = await Promise.all([bootedAtMs(clock), liveStat(pid), uidOf(pid), argvOf(pid)]);
-  if (stat === null || uid === null) return null;
+  const [bootMs, stat, owner, argv] = await Promise.all([bootedAtMs(clock), liveStat(pid), ownerOf(pid), argvOf(pid)]);
+  if (stat === null || owner === null) return null;
   const { startTicks } = stat;
-  return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid, cmd: argv.join(" ") };
+  return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid: owner.uid, cmd: argv.join(" ") };
 }
 
 /** How long it waits for processes to go that got KILL: one stuck in the kernel goes when its device answers. */
@@ -59,13 +89,14 @@ const KILL_WAIT_MS = 2000;
  * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment, or
  * one that goes on after it with a part of its own; also those that moved to a session of their own.
  *
+ * @param uid whose they are, or the agent's own user's; null for the latter alone
  * @returns how many processes were found
  */
-export async function killOrphans(marker: string, clock: Clock): Promise<number> {
+export async function killOrphans(marker: string, uid: number | null, clock: Clock): Promise<number> {
   const seen = new Set<number>();
   const endsAt = clock.monotonicMs() + KILL_WAIT_MS;
   for (;;) {
-    const marked = await markedWith(marker);
+    const marked = await markedWith(marker, uid);
     // They may have forked while they were looked for, so only an empty look ends it.
     if (marked.length === 0) return seen.size;
     for (const { pid, processGroup } of marked) {
@@ -78,11 +109,13 @@ export async function killOrphans(marker: string, clock: Clock): Promise<number>
   }
 }
 
-async function markedWith(marker: string): Promise<{ pid: number; processGroup: number }[]> {
+async function markedWith(marker: string, uid: number | null): Promise<{ pid: number; processGroup: number }[]> {
   const own = await liveStat(process.pid);
+  const users = [uid, process.geteuid?.() ?? 0];
+  const candidates = (await allOwners()).filter((each) => each.pid !== process.pid && users.includes(each.uid));
   const found = await Promise.all(
-    (await allPids()).map(async (pid) => {
-      const value = pid === process.pid ? null : await variableOf(pid, STEP_VARIABLE);
+    candidates.map(async ({ pid }) => {
+      const value = await variableOf(pid, STEP_VARIABLE);
       if (value !== marker && value?.startsWith(`${marker}${MARKER_PART}`) !== true) return null;
       const stat = await liveStat(pid);
       if (stat === null) return null;
@@ -103,6 +136,7 @@ function killQuietly(target: number): void {
 
 /** How paths below a service's directory begin, as written in the configuration and as the kernel resolves them. */
 interface Places {
+  readonly roots: readonly string[];
   readonly releases: readonly string[];
   readonly currents: readonly string[];
 }
@@ -111,17 +145,22 @@ async function placesOf(root: string): Promise<Places> {
   const written = root.replace(/\/+$/, "");
   const resolved = await realpath(written).catch(() => written);
   const roots = [...new Set([written, resolved])];
-  return { releases: roots.map((path) => `${path}/releases/`), currents: roots.map((path) => `${path}/current`) };
+  return {
+    roots,
+    releases: roots.map((path) => `${path}/releases/`),
+    currents: roots.map((path) => `${path}/current`),
+  };
 }
 
 /** What the kernel resolved (program, directory) goes before what was merely written (arguments). */
-async function releaseOf(pid: number, places: Places): Promise<{ build: string | null } | "none"> {
+async function releaseOf(pid: number, places: Places, isKnown: boolean): Promise<{ build: string | null } | "none"> {
   const [exe, cwd] = await Promise.all([linkOf(pid, "exe"), linkOf(pid, "cwd")]);
-  for (const path of [exe, cwd]) {
-    const build = path === null ? null : releaseIn(path, places, 0);
-    if (build !== null) return { build };
-  }
+  const program = exe === null ? null : releaseIn(exe, places, 0);
+  if (program !== null) return { build: program };
   const argv = await argvOf(pid);
+  const stands = cwd === null ? null : releaseIn(cwd, places, 0);
+  if (stands !== null && (isKnown || (await isStartedFor(pid, places)) || (await runsFileIn(pid, argv))))
+    return { build: stands };
   for (const word of argv) {
     for (let at = word.indexOf("/"); at !== -1; at = word.indexOf("/", at + 1)) {
       const build = beginsPath(word, at) ? releaseIn(word, places, at) : null;
@@ -129,6 +168,11 @@ async function releaseOf(pid: number, places: Places): Promise<{ build: string |
     }
   }
   return argv.some((word) => mentionsCurrent(word, places)) ? { build: null } : "none";
+}
+
+async function isStartedFor(pid: number, { roots }: Places): Promise<boolean> {
+  const root = await variableOf(pid, ROOT_VARIABLE);
+  return root !== null && roots.includes(root.replace(/\/+$/, ""));
 }
 
 /** The directory name after `<root>/releases/` in the path that begins at `at`. */

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { open, readdir, readFile, readlink, stat } from "node:fs/promises";
+import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "../support/clock.ts";
 
 /** Kernel ticks a second in /proc: USER_HZ, which is 100 on every architecture that Bun runs on (proc(5)). */
@@ -39,16 +40,56 @@ export async function liveStat(pid: number): Promise<ProcStat | null> {
   return { pid, state, parent: Number(fields[1]), processGroup: Number(fields[2]), startTicks: Number(fields[19]) };
 }
 
-/** Effective uid, or null. From `status`, since the owner of /proc/<pid> is root for a process that may not be dumped. */
-export async function uidOf(pid: number): Promise<number | null> {
-  const text = await ifStillThere(readFile(`/proc/${pid}/status`, "utf8"));
-  const match = /^Uid:\s+\d+\s+(\d+)/m.exec(text ?? "");
-  return match?.[1] === undefined ? null : Number(match[1]);
+export interface Owner {
+  readonly pid: number;
+  readonly parent: number;
+  /** Effective. */
+  readonly uid: number;
 }
 
+/** From `status`, since the owner of /proc/<pid> is root for a process that may not be dumped. Null when it is gone. */
+export async function ownerOf(pid: number): Promise<Owner | null> {
+  const text = (await ifStillThere(readFile(`/proc/${pid}/status`, "utf8"))) ?? "";
+  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
+  const parent = /^PPid:\s+(\d+)/m.exec(text)?.[1];
+  return uid === undefined || parent === undefined ? null : { pid, parent: Number(parent), uid: Number(uid) };
+}
+
+/** Of every process there is. */
+export async function allOwners(): Promise<Owner[]> {
+  return (await Promise.all((await allPids()).map(ownerOf))).filter((owner) => owner !== null);
+}
+
+/** Bytes of arguments that are looked at: a process may have megabytes of them, and say nothing new in them. */
+const ARGUMENT_BYTES = 4096;
+/** The same of an environment, where a variable may stand anywhere. */
+const ENVIRONMENT_BYTES = 128 * 1024;
+
 export async function argvOf(pid: number): Promise<string[]> {
-  const text = await ifStillThere(readFile(`/proc/${pid}/cmdline`, "utf8"));
+  const text = await ifStillThere(beginningOf(`/proc/${pid}/cmdline`, ARGUMENT_BYTES));
   return (text ?? "").split("\0").filter((word) => word !== "");
+}
+
+async function beginningOf(path: string, bytes: number): Promise<string> {
+  await using file = await open(path, "r");
+  const buffer = Buffer.allocUnsafe(bytes);
+  let length = 0;
+  while (length < bytes) {
+    const { bytesRead } = await file.read(buffer, length, bytes - length, null);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return new StringDecoder("utf8").write(buffer.subarray(0, length));
+}
+
+/** Whether an argument names a plain file from where the process stands, as in `node server.js`. */
+export async function runsFileIn(pid: number, argv: readonly string[]): Promise<boolean> {
+  const words = argv.slice(1).filter((word) => /^[^-/]/.test(word));
+  for (const word of words.slice(0, 4)) {
+    const found = await ifStillThere(stat(`/proc/${pid}/cwd/${word}`));
+    if (found?.isFile() === true) return true;
+  }
+  return false;
 }
 
 /** What the kernel says `exe` or `cwd` is; null when it may not be read. The mark of a removed file is taken off. */
@@ -59,7 +100,7 @@ export async function linkOf(pid: number, name: "exe" | "cwd"): Promise<string |
 
 /** Value of a variable in the environment a process was started with; null when not set or not readable. */
 export async function variableOf(pid: number, name: string): Promise<string | null> {
-  const text = await ifStillThere(readFile(`/proc/${pid}/environ`, "latin1"));
+  const text = await ifStillThere(beginningOf(`/proc/${pid}/environ`, ENVIRONMENT_BYTES));
   const entry = (text ?? "").split("\0").find((word) => word.startsWith(`${name}=`));
   return entry?.slice(name.length + 1) ?? null;
 }

@@ -9,12 +9,33 @@ export interface DiskEntry {
   readonly changedAtMs: number;
   /** When anything about it was last changed, its name among it, in milliseconds since the epoch. */
   readonly touchedAtMs: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Permissions, as in chmod(1). */
+  readonly mode: number;
 }
 
 /** A file that is being written for the first time. */
 export interface NewFile extends AsyncDisposable {
   write(data: string | Uint8Array): Promise<void>;
   /** Brings what was written to the disk itself (fsync(2)): until then a power cut may take it away. */
+  sync(): Promise<void>;
+}
+
+/**
+ * A directory that is held open: what is done by it is done in it, wherever the path that led there leads by now. It is for
+ * places where somebody else may write, who could swap any name for a link between two calls (openat(2)).
+ */
+export interface HeldDirectory extends AsyncDisposable {
+  /** A directory in it; ENOENT, and ENOTDIR or ELOOP for what is none, a link among it. */
+  open(name: string): Promise<HeldDirectory>;
+  /** Null where there is nothing; a link is not followed. */
+  look(name: string): Promise<DiskEntry | null>;
+  /** Makes a directory in it; whatever is there is left alone. */
+  makeDirectory(name: string): Promise<void>;
+  /** Moves what stands at a path here, in one step. */
+  take(from: string, name: string): Promise<void>;
+  /** Makes new and renamed entries of it last. */
   sync(): Promise<void>;
 }
 
@@ -38,10 +59,15 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Removes one entry that is no directory; nothing there is fine. */
   removeFile(path: string): Promise<void>;
-  /** Removes a file or a tree; links in it are removed and never followed. Nothing there is fine. */
+  /**
+   * Removes a file or a tree; links in it are removed and never followed, also while somebody swaps its directories for
+   * links. Nothing there is fine.
+   */
   removeTree(path: string): Promise<void>;
   /** Makes the directory and its parents; one that is there is left alone. */
   makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Links on the way are followed: only below it may others write. */
+  openDirectory(path: string): Promise<HeldDirectory>;
   /** Null where there is nothing. */
   look(path: string): Promise<DiskEntry | null>;
   /** Names in a directory, in no particular order; null where there is no directory. */

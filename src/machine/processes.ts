@@ -13,10 +13,19 @@ export interface ProcessFact {
   readonly instance: string | null;
 }
 
+/** Whose processes may be those of a service: anybody could put its path into an argument. */
+export interface ServiceProcesses {
+  readonly root: string;
+  /** The user that its commands run as; null for the agent's own. */
+  readonly uid: number | null;
+  /** What its supervisor or a pid file names: these, what comes from them, and the old one that started its successor. */
+  readonly mains: readonly number[];
+}
+
 /** The process table. */
 export interface Processes {
-  /** Those that run from a service's directory, oldest first; commands of a step do not count. */
-  of(root: string): Promise<readonly ProcessFact[]>;
+  /** Those that run from the service's directory, oldest first; commands of a step do not count. */
+  of(service: ServiceProcesses): Promise<readonly ProcessFact[]>;
   /** Null when there is no such process. */
   fact(pid: number): Promise<{ startTicks: number; startedAtMs: number; uid: number } | null>;
   /** Throws what the kernel says (ESRCH, EPERM). */
@@ -27,6 +36,10 @@ export interface Processes {
   listens(pid: number): Promise<boolean | null>;
   /** Connections of clients that these processes have open. */
   openConnections(pids: readonly number[]): Promise<number>;
-  /** Ends what a killed agent's commands with this marker left running. @returns how many processes there were */
-  endMarked(marker: string): Promise<number>;
+  /**
+   * Ends what a killed agent's commands with this marker left running, those of `uid` and of the agent's own user.
+   *
+   * @returns how many processes there were
+   */
+  endMarked(marker: string, uid: number | null): Promise<number>;
 }

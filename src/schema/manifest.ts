@@ -6,6 +6,49 @@ import { z } from "zod";
  * agent's own file.
  */
 
+/** Bytes of one name on Linux's file systems. */
+const LONGEST_NAME = 255;
+const LONGEST_PATH = 1024;
+
+/** Why a path of a release cannot be one that is shared; null when it can. */
+function sharedProblem(path: string): string | null {
+  const names = namesOf(path);
+  if (/\p{Cc}/u.test(path)) return "it has a control character in it";
+  if (path.startsWith("/")) return "it must be relative, a path in the release";
+  if (names.includes("..")) return "it must not have .. in it";
+  if (names.length === 0) return "it names no path in the release";
+  if (names[0] === "deployd.toml") return "the build's own manifest cannot be shared";
+  if (names.some((name) => Buffer.byteLength(name) > LONGEST_NAME)) return `a name has more than ${LONGEST_NAME} bytes`;
+  return Buffer.byteLength(path) > LONGEST_PATH ? `it has more than ${LONGEST_PATH} bytes` : null;
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+const sharedPath = z
+  .string()
+  .superRefine((path, context) => {
+    const problem = sharedProblem(path);
+    if (problem !== null)
+      context.addIssue({ code: "custom", message: `cannot share ${JSON.stringify(path)}: ${problem}` });
+  })
+  .transform((path) => namesOf(path).join("/"));
+
+const sharedPaths = z
+  .array(sharedPath)
+  .max(64)
+  .superRefine((paths, context) => {
+    const sorted = paths.toSorted();
+    for (const path of sorted) {
+      const above = sorted.find((other) => path.startsWith(`${other}/`));
+      if (above !== undefined)
+        context.addIssue({ code: "custom", message: `"${path}" is shared already, as a part of "${above}"` });
+    }
+    const twice = sorted.find((path, at) => sorted[at + 1] === path);
+    if (twice !== undefined) context.addIssue({ code: "custom", message: `"${twice}" is named twice` });
+  });
+
 const seconds = (maximum: number) => z.number().positive().max(maximum);
 
 const installStep = z.union([
@@ -25,7 +68,7 @@ export const installSection = z.strictObject({
   /** How often a failed step list is tried before the host gives up. */
   attempts: z.int().min(1).max(10).default(3),
   /** Paths inside the release that are links into the service's `shared/` directory and survive every deploy. */
-  shared: z.array(z.string().min(1)).max(64).default([]),
+  shared: sharedPaths.default([]),
 });
 
 const unitName = z

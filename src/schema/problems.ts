@@ -1,13 +1,18 @@
 import type { z } from "zod";
 
-/** What `parse` found: the value, or one sentence per problem, each naming the key it is about. */
+/** Problems that are told; of more, how many there are. Whoever wrote the input may have written a million. */
+const MOST_PROBLEMS = 5;
+/** Characters of one problem, which may name a key as long as the input. */
+const LONGEST_PROBLEM = 400;
+
+/** What `parse` found: the value, or a sentence for each of the first problems, naming the key it is about. */
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] };
 
 /** Checks `input` against `schema`. An unknown key is named together with the nearest known one. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
   const result = schema.safeParse(input);
   if (result.success) return { ok: true, value: result.data };
-  return { ok: false, problems: result.error.issues.flatMap((issue) => describe(issue, schema)) };
+  return { ok: false, problems: told(result.error.issues, schema) };
 }
 
 /** Like `parse`, for JSON text; text that is no JSON is a problem like any other. */
@@ -23,11 +28,28 @@ export function parseJson<S extends z.ZodType>(schema: S, text: string): Parsed<
 
 type Issue = z.core.$ZodIssue;
 
+function told(issues: readonly Issue[], schema: z.ZodType): string[] {
+  const problems: string[] = [];
+  let more = 0;
+  for (const issue of issues) {
+    const room = MOST_PROBLEMS - problems.length;
+    const all = issue.code === "unrecognized_keys" ? issue.keys.length : 1;
+    const some = room > 0 ? describe(issue, schema).slice(0, room) : [];
+    problems.push(...some.map((problem) => shortened(problem)));
+    more += Math.max(0, all - some.length);
+  }
+  return more === 0 ? problems : [...problems, `and ${more} more`];
+}
+
+function shortened(problem: string): string {
+  return problem.length <= LONGEST_PROBLEM ? problem : `${problem.slice(0, LONGEST_PROBLEM)}…`;
+}
+
 function describe(issue: Issue, schema: z.ZodType): string[] {
   const at = issue.path.map(String).join(".");
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => {
+      return issue.keys.slice(0, MOST_PROBLEMS).map((key) => {
         const path = at === "" ? key : `${at}.${key}`;
         const near = nearest(key, knownKeys(schema, issue.path));
         return near === undefined ? `unknown key "${path}"` : `unknown key "${path}"; did you mean "${near}"?`;

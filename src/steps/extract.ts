@@ -1,23 +1,39 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { ReleaseRecord } from "../schema/release_record.ts";
 import type { ExtractLimits } from "../fetch/tree_writer.ts";
+import type { HostUser } from "../support/command.ts";
+import type { Manifests } from "./manifests.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
+import { writeReleaseRecord } from "./release_records.ts";
+import { linkShared } from "./shared.ts";
+
+/** To whom a release and what is shared belong; the agent's own user unless given. */
+export type Owner = Pick<HostUser, "uid" | "gid">;
+
+export interface ExtractOptions {
+  readonly limits: ExtractLimits;
+  readonly owner: Owner | undefined;
+  readonly manifests: Manifests;
+  /** Told which paths of `install.shared` the build brings in vain. */
+  readonly onGaveWay: (paths: readonly string[]) => void;
+}
 
 /**
- * Unpacks the verified archive beside its final place, flushes it, and gives it its name in one rename: a release
- * directory exists whole or not at all.
+ * Unpacks the verified archive beside its final place, takes its manifest from there and links what is shared, flushes it,
+ * gives it away, and gives it its name in one rename: a release directory exists whole or not at all.
+ *
+ * @throws DeployError `manifest-invalid`, `hostile-archive`, `build-exists`, `disk-full`
  */
 export async function extractStep(
   work: BuildWork,
-  limits: ExtractLimits,
-  owner: { uid: number; gid: number } | undefined,
+  { limits, owner, manifests, onGaveWay }: ExtractOptions,
   { files, archive, signal }: StepPorts,
 ): Promise<void> {
   const { layout, build, record } = work;
   const tree = layout.tree(build);
   await files.removeTree(tree);
   await files.makeDirectory(tree, 0o700);
+  let text: string | null;
   try {
     await archive.unpack({
       archive: layout.verified(build, record.digest),
@@ -30,6 +46,14 @@ export async function extractStep(
       signal,
       ...(owner === undefined ? {} : { owner }),
     });
+    const own = await manifests.ofTree(build, tree);
+    text = own.text;
+    const gaveWay: string[] = [];
+    for (const path of own.manifest.install.shared) {
+      const linked = await linkShared({ build, tree, layout, owner }, path, files);
+      if (linked.gaveWay) gaveWay.push(path);
+    }
+    if (gaveWay.length > 0) onGaveWay(gaveWay);
   } catch (error) {
     await files.removeTree(tree);
     throw error;
@@ -39,10 +63,9 @@ export async function extractStep(
   await files.syncTree(tree);
   await files.makeDirectory(layout.releases, 0o755);
   await moveAside(work, files);
-  // Before the rename: a release that exists is always known by its digest.
-  const known: ReleaseRecord = { digest: record.digest, installed: false };
-  await files.makeDirectory(dirname(layout.record(build)), 0o755);
-  await files.writeAtomic(layout.record(build), `${JSON.stringify(known)}\n`);
+  // Before the rename: a release that exists is always known by its digest, and how it is run.
+  const manifest = await manifests.keep(build, text);
+  await writeReleaseRecord(layout, build, { digest: record.digest, installed: false, manifest }, files);
   await files.renameDurably(tree, layout.release(build));
   await files.removeTree(layout.staging(build));
 }

@@ -1,9 +1,9 @@
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { Disk, DiskEntry } from "../machine/disk.ts";
+import type { Disk, DiskEntry, HeldDirectory } from "../machine/disk.ts";
 import type { Clock } from "../support/clock.ts";
 import type { HostUser } from "../support/command.ts";
-import { naming } from "../support/file_error.ts";
+import { errorCodeOf, naming } from "../support/file_error.ts";
 
 /** Temporary names, so that what a crash left behind is known by its name alone. */
 const TEMP_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
@@ -149,6 +149,33 @@ export class Files {
     await naming(`Cannot remove "${path}"`, () => this.#disk.removeTree(path));
   }
 
+  /**
+   * What stands at `path` below a directory in which others may write: no link on the way is followed. "blocked": something
+   * that is no directory is above it.
+   */
+  async kindBelow(root: string, path: string): Promise<"absent" | "blocked" | DiskEntry["kind"]> {
+    return naming(`Cannot look at "${join(root, path)}"`, async () => {
+      try {
+        await using held = await this.#holdParent(root, path, false);
+        return (await held.look(basename(path)))?.kind ?? "absent";
+      } catch (error) {
+        const code = errorCodeOf(error);
+        if (code === "ENOENT") return "absent";
+        if (code === "ENOTDIR" || code === "ELOOP") return "blocked";
+        throw error;
+      }
+    });
+  }
+
+  /** Moves `from`, which only the agent can reach, to a `path` below such a directory, durably, and makes its parents. */
+  async moveBelow(from: string, root: string, path: string): Promise<void> {
+    await naming(`Cannot move "${from}" to "${join(root, path)}"`, async () => {
+      await using held = await this.#holdParent(root, path, true);
+      await held.take(from, basename(path));
+      await held.sync();
+    });
+  }
+
   /** Names in a directory; none where it does not exist. */
   async list(path: string): Promise<readonly string[]> {
     return (await naming(`Cannot list "${path}"`, () => this.#disk.list(path))) ?? [];
@@ -180,6 +207,18 @@ export class Files {
       if (!TEMP_NAME.test(name)) continue;
       await naming(`Cannot clean up "${dir}"`, () => this.#disk.removeFile(join(dir, name)));
     }
+  }
+
+  /** The directory of `path`, held open, each step from the one above it. */
+  async #holdParent(root: string, path: string, make: boolean): Promise<HeldDirectory> {
+    let held = await this.#disk.openDirectory(root);
+    for (const name of dirname(path).split("/")) {
+      if (name === "" || name === ".") continue;
+      await using above = held;
+      if (make) await above.makeDirectory(name);
+      held = await above.open(name);
+    }
+    return held;
   }
 
   /** Also for a link that was right already: the flip before may have been killed between its rename and this. */

@@ -5,6 +5,7 @@ import type { Digest } from "../schema/names.ts";
 export interface Layout {
   readonly root: string;
   readonly releases: string;
+  readonly builds: string;
   readonly current: string;
   readonly shared: string;
   readonly state: string;
@@ -14,6 +15,8 @@ export interface Layout {
    * could put a link in its way.
    */
   record(build: string): string;
+  /** What a build says of itself, as its verified archive had it; in the release its user could write it anew. */
+  manifest(build: string): string;
   /** Relative, so that the whole tree can be moved or looked at from a container. */
   linkTarget(build: string): string;
   staging(build: string): string;
@@ -33,11 +36,13 @@ export function layoutOf(root: string): Layout {
   return {
     root,
     releases: join(root, "releases"),
+    builds: join(root, "builds"),
     current: join(root, "current"),
     shared: join(root, "shared"),
     state: join(root, "state.json"),
     release: (build) => join(root, "releases", build),
     record: (build) => join(root, "builds", `${build}.json`),
+    manifest: (build) => join(root, "builds", `${build}.toml`),
     linkTarget: (build) => `releases/${build}`,
     staging,
     spool: (build) => join(staging(build), "archive"),

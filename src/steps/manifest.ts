@@ -1,9 +1,38 @@
 import { DeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { manifestSchema, type Manifest } from "../schema/manifest.ts";
+import type { Files } from "./files.ts";
+
+/** Parsing takes quadratic time in the number of keys, and stops everything else meanwhile: this much takes 0.1 s. */
+const MOST_BYTES = 64 * 1024;
+
+/**
+ * The text of a build's own manifest from the directory of the build; null where it brings none.
+ *
+ * @param what names the file in messages
+ * @throws DeployError `manifest-invalid` for what is no plain file of at most 64 KiB
+ */
+export async function readManifestText(
+  path: string,
+  what: string,
+  files: Pick<Files, "look" | "readUnlinked">,
+): Promise<string | null> {
+  const found = await files.look(path);
+  if (found === null) return null;
+  if (found.kind !== "file") {
+    throw new DeployError(`Cannot read ${what}: it is a ${found.kind === "other" ? "special file" : found.kind}.`, {
+      code: "manifest-invalid",
+      hint: "Put a plain file there; a build's manifest is the same on every host.",
+    });
+  }
+  if (found.size > MOST_BYTES) throw tooLong(what, found.size);
+  return files.readUnlinked(path);
+}
 
 /** @param what names the file in messages */
 export function parseManifest(text: string, what: string): Manifest {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MOST_BYTES) throw tooLong(what, bytes);
   let input: unknown;
   try {
     input = Bun.TOML.parse(text);
@@ -17,5 +46,12 @@ export function parseManifest(text: string, what: string): Manifest {
   return parseOrThrow(manifestSchema, input, what, {
     code: "manifest-invalid",
     hint: "docs/manifest.md lists every key.",
+  });
+}
+
+function tooLong(what: string, bytes: number): DeployError {
+  return new DeployError(`Cannot read ${what}: it has ${bytes} bytes, and a manifest at most ${MOST_BYTES}.`, {
+    code: "manifest-invalid",
+    hint: "It says how to install, restart and check; put anything else into a file of its own.",
   });
 }

@@ -108,11 +108,22 @@ test("a new agent keeps off what the one before it may have left off", async () 
   expect(said).toEqual(["nft steers to 1,3, on disk off: 2"]);
 });
 
+test("after a boot clients are let in also where the disk is too full to say so", async () => {
+  await (await front()).turnOff(["2"], signal);
+  said = [];
+  const full = (): Promise<never> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
+  const path = join(dir.path, "state.json");
+  const journal = await JournalFile.open(new Files({ ...hostDisk, createFile: full }, systemClock), path, () => {});
+  const asserting = (await front({ bootId: "boot 2", journal })).assert(signal);
+  expect(await rejection(asserting)).toMatchObject({ code: "disk-full" });
+  expect(said).toEqual(["nft steers to 1,2,3, on disk off: 2"]);
+});
+
 test("after a boot all is on, since rules and services came up anew", async () => {
   await (await front()).turnOff(["2"], signal);
   said = [];
   await (await front({ bootId: "boot 2" })).assert(signal);
-  expect(said).toEqual(["nft steers to 1,2,3, on disk off: "]);
+  expect(said).toEqual(["nft steers to 1,2,3, on disk off: 2", "nft steers to 1,2,3, on disk off: "]);
 });
 
 test("a host that uses another back end takes away what the former one left", async () => {

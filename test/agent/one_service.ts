@@ -47,7 +47,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
   };
   const bootId = "boot 1";
   const front = new Front({ by: "nft", traffic, instances: ["1"], journal, bootId, timeoutMs: 1, former: () => null });
-  const host = new ServiceHost({ machine, files, config, section, root, user: undefined, state, front });
+  const host = new ServiceHost({ machine, files, config, section, root, state, front });
   const agent = new ServiceAgent({
     host,
     state,

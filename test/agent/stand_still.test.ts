@@ -45,7 +45,7 @@ test("a host that cannot go by its journal touches nothing and says so, until th
     agent.onSnapshot(wishOf("d3"));
     await eventually(() => said.find(({ error, wish }) => error !== null && wish?.deploy === "d3"));
     expect(await readFile(path, "utf8")).toBe(text);
-    expect((await readdir(dir.path)).toSorted()).toEqual(["current", "releases", "state.json"]);
+    expect((await readdir(dir.path)).toSorted()).toEqual(["builds", "current", "releases", "state.json"]);
     expect(touched).toEqual([]);
 
     await writeFile(path, JSON.stringify(places.reported));

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { copyFile, mkdir, rename, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, copyFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { processFact, processesOf } from "../support/real_time.ts";
@@ -46,7 +46,7 @@ test("a process is found by its directory, by its program and by an argument, ea
   await using web = await service();
   const [b1, b2, b3] = [await web.release("b1"), await web.release("b2"), await web.release("b3")];
   await copyFile("/bin/sleep", join(b2, "server"));
-  await using byCwd = start(["sleep", "300"], { cwd: join(b1, "sub") });
+  await using byCwd = start(["sleep", "300"], { cwd: join(b1, "sub"), env: { DEPLOYD_ROOT: web.root } });
   await using byExe = start([join(b2, "server"), "300"]);
   await using byArgument = start(["sh", "-c", "kill -STOP $$; true", "x", `--config=${b3}/web.toml`]);
   await using unrelated = start(["sleep", "301"]);
@@ -87,7 +87,7 @@ test("a process of a release that was removed is still one of that release", asy
   const b1 = await web.release("b1");
   await copyFile("/bin/sleep", join(b1, "server"));
   await using byExe = start([join(b1, "server"), "300"], { cwd: "/" });
-  await using byCwd = start(["sleep", "300"], { cwd: b1 });
+  await using byCwd = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_ROOT: `${web.root}/` } });
   await running(byExe, "server");
   await running(byCwd, "sleep");
   await rm(b1, { recursive: true });
@@ -116,7 +116,7 @@ test("a service whose directory is reached through a link is found by the path a
   const b1 = await web.release("b1");
   const link = `${web.root}-link`;
   await symlink(web.root, link);
-  await using byCwd = start(["sleep", "300"], { cwd: b1 });
+  await using byCwd = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_ROOT: `${web.root}/` } });
   await using byArgument = start(["sh", "-c", "kill -STOP $$; true", `${link}/releases/b1/x`]);
   await running(byCwd, "300");
   await running(byArgument, "STOP");
@@ -126,10 +126,64 @@ test("a service whose directory is reached through a link is found by the path a
   ]);
 });
 
+test("who merely stands in a release is no service, and who runs a file of it is", async () => {
+  await using web = await service();
+  const b1 = await web.release("b1");
+  await writeFile(join(b1, "server.sh"), "kill -STOP $$");
+  await using stands = start(["sleep", "300"], { cwd: b1 });
+  await using ofAnother = start(["sleep", "301"], { cwd: b1, env: { DEPLOYD_ROOT: "/srv/other" } });
+  await using runs = start(["sh", "-e", "server.sh"], { cwd: b1 });
+  for (const child of [stands, ofAnother]) await running(child, "30");
+  await running(runs, "server.sh");
+  expect(await pids(web.root)).toEqual([[runs.pid, "b1"]]);
+  // What its supervisor names, and what comes from that, needs no other sign.
+  expect((await processesOf(web.root, { mains: [stands.pid] })).map(({ pid }) => pid)).toEqual([stands.pid, runs.pid]);
+});
+
+test.if(process.getuid?.() === 0)(
+  "what other users run is not looked into, unless the supervisor names it",
+  async () => {
+    await using web = await service();
+    const b1 = await web.release("b1");
+    await chmod(dirname(web.root), 0o755);
+    await copyFile("/bin/sleep", join(b1, "server"));
+    const asUser = (uid: number, ...argv: string[]) => ["setpriv", `--reuid=${uid}`, "--clear-groups", ...argv];
+    await using own = start(asUser(2001, join(b1, "server"), "300"));
+    await using byArgument = start(asUser(2002, "sh", "-c", "kill -STOP $$; true", `${b1}/x`));
+    await using main = start(asUser(2003, "sh", "-c", `${b1}/server 301; true`));
+    await running(own, "server 300");
+    await running(byArgument, "STOP");
+    await running(main, "server 301");
+    const found = async (mains: readonly number[]): Promise<number[]> =>
+      (await processesOf(web.root, { uid: 2001, mains })).map(({ pid }) => pid);
+    await eventually(async () => (await found([main.pid])).length === 3);
+    expect(await found([])).toEqual([own.pid]);
+    expect((await found([main.pid])).slice(0, 2)).toEqual([own.pid, main.pid]);
+  },
+);
+
+test("of megabytes of arguments the beginning is read", async () => {
+  await using web = await service();
+  const b1 = await web.release("b1");
+  const slashes = "/".repeat(100_000);
+  await using late = start([
+    "sh",
+    "-c",
+    "kill -STOP $$; true",
+    ...Array.from({ length: 15 }, () => slashes),
+    `${b1}/x`,
+  ]);
+  await using early = start(["sh", "-c", "kill -STOP $$; true", `${b1}/x`, slashes]);
+  await running(late, "STOP");
+  await running(early, "STOP");
+  expect(await pids(web.root)).toEqual([[early.pid, "b1"]]);
+  expect((await processFact(late.pid))?.cmd.length).toBeLessThan(5000);
+});
+
 test("a running step is no process of the service, unless asked for", async () => {
   await using web = await service();
   const b1 = await web.release("b1");
-  await using step = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_STEP: "install:web" } });
+  await using step = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_STEP: "install:web", DEPLOYD_ROOT: web.root } });
   await running(step, "300");
   expect(await pids(web.root)).toEqual([]);
   expect((await processesOf(web.root, { ignoreMarker: true })).map((fact) => fact.pid)).toEqual([step.pid]);
@@ -139,7 +193,7 @@ test("the time a process was started at is right to a few hundredths of a second
   await using web = await service();
   const b1 = await web.release("b1");
   const before = Date.now();
-  await using child = start(["sleep", "300"], { cwd: b1 });
+  await using child = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_ROOT: web.root } });
   const after = Date.now();
   await running(child, "300");
   const [fact] = await processesOf(web.root);
@@ -171,7 +225,7 @@ test("a process that has ended has no facts, also as a zombie", async () => {
 test("processes that come and go while it looks do no harm", async () => {
   await using web = await service();
   const b1 = await web.release("b1");
-  await using stays = start(["sleep", "300"], { cwd: b1 });
+  await using stays = start(["sleep", "300"], { cwd: b1, env: { DEPLOYD_ROOT: web.root } });
   await using churn = start(["sh", "-c", "while :; do /bin/true & /bin/true & /bin/true; done"]);
   await running(stays, "300");
   await running(churn, "while");

@@ -1,74 +1,178 @@
 import { expect, test } from "bun:test";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
-import type { ServiceConfig } from "../../src/schema/agent_config.ts";
+import { hostDisk } from "../../src/host/disk.ts";
+import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { Manifests } from "../../src/steps/manifests.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { rejection } from "../support/rejection.ts";
+import { tempDir } from "../support/tempdir.ts";
 
-/** A service whose builds are these texts, by path; they may change at any time. */
-function service(section = "") {
-  const texts = new Map<string, string>();
+/** A service in a directory of its own. */
+async function service(section = "") {
+  const dir = await tempDir();
+  const layout = layoutOf(dir.path);
   const config = agentConfig(`[zookeeper]\nservers = "zk:1"\n[services.web]\n${section}`, "agent.toml", {}, "box");
-  const own: ServiceConfig | undefined = config.services["web"];
+  const own = config.services["web"];
   if (own === undefined) throw new Error("the service is gone from the file");
-  const asked: string[] = [];
-  const readUnlinked = async (path: string): Promise<string | null> => {
-    asked.push(path);
-    return texts.get(path) ?? null;
+  const manifests = (disk = hostDisk): Manifests => new Manifests("web", layout, own, new Files(disk, systemClock));
+  const write = async (path: string, text: string): Promise<void> => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
   };
-  const manifests = new Manifests("web", layoutOf("/srv/web"), own, { readUnlinked });
-  const put = (build: string, text: string): void => {
-    texts.set(`/srv/web/releases/${build}/deployd.toml`, text);
+  const record = (build: string, fields = {}): Promise<void> =>
+    write(layout.record(build), JSON.stringify({ digest: `sha256:${"0".repeat(64)}`, installed: true, ...fields }));
+  return {
+    layout,
+    manifests,
+    write,
+    record,
+    inRelease: (build: string, text: string) => write(join(layout.release(build), "deployd.toml"), text),
+    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
   };
-  return { manifests, put, texts, asked };
 }
 
 const restartBy = (stop: string): string => `[restart]\nby = "command"\nstop = "${stop}"\nstart = "./start"\n`;
 
-test("a manifest is read each time and parsed when its text is another", async () => {
-  const { manifests, put, asked } = service();
-  put("v1", restartBy("./one"));
+test("what the archive said is obeyed, whatever stands in the release by now", async () => {
+  await using web = await service();
+  const tree = join(web.layout.root, "tree");
+  await web.write(join(tree, "deployd.toml"), restartBy("./stop"));
+  const manifests = web.manifests();
+  const { text, manifest } = await manifests.ofTree("v1", tree);
+  expect(manifest.restart).toMatchObject({ stop: "./stop" });
+  expect(await manifests.keep("v1", text)).toBe("brought");
+  await web.record("v1", { manifest: "brought" });
+  await web.inRelease("v1", restartBy("./evil"));
+  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./stop" });
+  const successor = web.manifests();
+  await successor.adopt();
+  expect((await successor.read("v1")).restart).toMatchObject({ stop: "./stop" });
+});
+
+test("a build that brought no manifest cannot get one afterwards", async () => {
+  await using web = await service('check = { tcp = "127.0.0.1:80" }\n');
+  const tree = join(web.layout.root, "tree");
+  await mkdir(tree);
+  const manifests = web.manifests();
+  const { text } = await manifests.ofTree("v1", tree);
+  expect(text).toBeNull();
+  expect(await manifests.keep("v1", text)).toBe("none");
+  await web.record("v1", { manifest: "none" });
+  await web.inRelease("v1", restartBy("./evil"));
+  await manifests.adopt();
+  expect((await manifests.read("v1")).restart).toBeUndefined();
+});
+
+test("a text is parsed once, however often it is read", async () => {
+  await using web = await service();
+  const manifests = web.manifests();
+  await web.write(web.layout.manifest("v1"), restartBy("./one"));
   const first = await manifests.read("v1");
-  expect(first.restart).toMatchObject({ stop: "./one" });
   expect(await manifests.read("v1")).toBe(first);
-  put("v1", restartBy("./two"));
-  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./two" });
-  expect(asked).toEqual(Array.from({ length: 3 }, () => "/srv/web/releases/v1/deployd.toml"));
 });
 
 test("two builds with the same text are each told by their own name when it is wrong", async () => {
-  const { manifests, put } = service();
-  put("v1", "[restart]\nby = 1\n");
-  put("v2", "[restart]\nby = 1\n");
+  await using web = await service();
+  const manifests = web.manifests();
+  for (const build of ["v1", "v2"]) await web.write(web.layout.manifest(build), "[restart]\nby = 1\n");
   expect((await rejection(manifests.read("v1"))).message).toContain('of build "v1"');
   expect((await rejection(manifests.read("v2"))).message).toContain('of build "v2"');
 });
 
-test("a manifest that is gone or spoilt is not remembered as it was", async () => {
-  const { manifests, put, texts } = service();
-  put("v1", restartBy("./one"));
-  await manifests.read("v1");
-  put("v1", "not toml");
-  expect(await rejection(manifests.read("v1"))).toMatchObject({ code: "manifest-invalid" });
-  texts.clear();
-  expect((await rejection(manifests.read("v1"))).message).toBe(
+test("a build without a manifest is run as the agent's file says, and without that by nobody", async () => {
+  await using web = await service('check = { tcp = "127.0.0.1:80" }\n');
+  const manifests = web.manifests();
+  expect((await manifests.read("v1")).check).toMatchObject({ tcp: "127.0.0.1:80" });
+  expect(await manifests.read("v2")).toBe(await manifests.read("v1"));
+  await using other = await service();
+  expect((await rejection(other.manifests().read("v1"))).message).toBe(
     'Cannot tell how to run "v1": it brings no deployd.toml.',
   );
 });
 
-test("a build without a manifest is run as the agent's file says", async () => {
-  const { manifests, put } = service('check = { tcp = "127.0.0.1:80" }\n');
-  const own = await manifests.read("v1");
-  expect(own.check).toMatchObject({ tcp: "127.0.0.1:80" });
-  expect(await manifests.read("v2")).toBe(own);
-  put("v1", restartBy("./one"));
-  expect((await manifests.read("v1")).check).toBeUndefined();
+test.each([
+  ["a link", (path: string) => symlink("other.toml", path), "it is a link"],
+  ["a directory", (path: string) => mkdir(path), "it is a directory"],
+  ["a pipe", (path: string) => void Bun.spawnSync(["mkfifo", path]), "it is a special file"],
+  ["70,000 bytes", (path: string) => writeFile(path, "#".repeat(70_000)), "70000 bytes"],
+  ["no TOML", (path: string) => writeFile(path, "[install"), "Cannot read deployd.toml"],
+  ["NUL in shared", (path: string) => writeFile(path, '[install]\nshared = ["a\\u0000b"]\n'), "control character"],
+  [
+    "a name too long in shared",
+    (path: string) => writeFile(path, `[install]\nshared = ["${"x".repeat(300)}"]\n`),
+    "255 bytes",
+  ],
+  ["an absolute path in shared", (path: string) => writeFile(path, '[install]\nshared = ["/etc"]\n'), "relative"],
+  ["a way out in shared", (path: string) => writeFile(path, '[install]\nshared = ["a/../../b"]\n'), ".."],
+  ["itself in shared", (path: string) => writeFile(path, '[install]\nshared = ["./deployd.toml"]\n'), "own manifest"],
+  ["nothing in shared", (path: string) => writeFile(path, '[install]\nshared = ["./"]\n'), "no path"],
+  [
+    "one below another in shared",
+    (path: string) => writeFile(path, '[install]\nshared = ["a/b", "a/"]\n'),
+    'a part of "a"',
+  ],
+])("a manifest that is or holds %s is refused as that", async (_, make, words) => {
+  await using web = await service();
+  const tree = join(web.layout.root, "tree");
+  await mkdir(tree);
+  await make(join(tree, "deployd.toml"));
+  const error = await rejection(web.manifests().ofTree("v1", tree));
+  expect(error).toMatchObject({ code: "manifest-invalid" });
+  expect(error.message).toContain(words);
+});
+
+test("ten thousand keys that nobody knows are told in five, and at once", async () => {
+  await using web = await service();
+  const tree = join(web.layout.root, "tree");
+  await web.write(join(tree, "deployd.toml"), Array.from({ length: 6000 }, (_, at) => `k${at}=1`).join("\n"));
+  const { message } = await rejection(web.manifests().ofTree("v1", tree));
+  expect(message.match(/unknown key/g)).toHaveLength(5);
+  expect(message).toContain("and 5995 more");
+});
+
+test("manifests of releases that a former deployd unpacked are kept once, and not those that come after", async () => {
+  await using web = await service();
+  await web.record("v1");
+  await web.record("v2");
+  await web.inRelease("v1", restartBy("./one"));
+  await mkdir(web.layout.release("v2"));
+  const manifests = web.manifests();
+  await manifests.adopt();
+  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
+  expect(JSON.parse(await readFile(web.layout.record("v1"), "utf8"))).toMatchObject({ manifest: "brought" });
+  expect(JSON.parse(await readFile(web.layout.record("v2"), "utf8"))).toMatchObject({ manifest: "none" });
+  for (const build of ["v1", "v2", "v3"]) await web.inRelease(build, restartBy("./evil"));
+  await web.manifests().adopt();
+  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
+  for (const build of ["v2", "v3"])
+    expect(await rejection(web.manifests().read(build))).toMatchObject({ code: "manifest-invalid" });
+});
+
+test("where nothing was ever unpacked, a release that somebody put there by hand is run as it says", async () => {
+  await using web = await service();
+  await web.inRelease("v1", restartBy("./one"));
+  await web.manifests().adopt();
+  expect((await web.manifests().read("v1")).restart).toMatchObject({ stop: "./one" });
+});
+
+test("a former release's manifest is obeyed also where it cannot be kept", async () => {
+  await using web = await service();
+  await web.inRelease("v1", restartBy("./one"));
+  await web.record("v1");
+  const full = (): Promise<never> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
+  const manifests = web.manifests({ ...hostDisk, createFile: full });
+  await manifests.adopt();
+  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
 });
 
 test("only the builds that were asked for last are remembered", async () => {
-  const { manifests, put } = service();
+  await using web = await service();
+  const manifests = web.manifests();
   const builds = ["v1", "v2", "v3", "v4", "v5"];
-  for (const build of builds) put(build, restartBy(`./${build}`));
+  for (const build of builds) await web.write(web.layout.manifest(build), restartBy(`./${build}`));
   const [first, second] = [await manifests.read("v1"), await manifests.read("v2")];
   for (const build of ["v3", "v4", "v1", "v5"]) await manifests.read(build);
   expect(await manifests.read("v1")).toBe(first);

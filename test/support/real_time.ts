@@ -24,10 +24,12 @@ export const extractArchive: WithoutClock<typeof extract> = (request) => extract
 export const fetchToFile = (request: FetchRequest) => fetchInto(request, systemClock);
 export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
 export const runCommand = (request: CommandRequest) => run(request, systemClock);
-export const killOrphans = (marker: string) => endOrphans(marker, systemClock);
+export const killOrphans = (marker: string) => endOrphans(marker, null, systemClock);
 export const processFact = (pid: number) => factOf(pid, systemClock);
-export const processesOf = (root: string, options?: { ignoreMarker?: boolean }) =>
-  processesBelow(root, systemClock, options);
+export const processesOf = (
+  root: string,
+  options: { ignoreMarker?: boolean; uid?: number; mains?: readonly number[] } = {},
+) => processesBelow({ root, uid: options.uid ?? null, mains: options.mains ?? [] }, systemClock, options);
 export const trafficPorts = () => portsOf(systemClock);
 
 export async function verifyFile(

@@ -1,8 +1,9 @@
 import { DeployError } from "../../../src/core/errors.ts";
-import type { Disk, NewFile } from "../../../src/machine/disk.ts";
-import type { FileNode } from "./file_tree.ts";
+import type { Disk, HeldDirectory, NewFile } from "../../../src/machine/disk.ts";
+import type { DirectoryNode, FileNode } from "./file_tree.ts";
 import type { Life } from "./life.ts";
-import type { SimDisk } from "./sim_disk.ts";
+import { entryOf, type SimDisk } from "./sim_disk.ts";
+import { systemError } from "./system_error.ts";
 
 /** A host's disk as one agent has it: each call takes its time and may be the last. */
 export function diskOf(life: Life, disk: SimDisk): Disk {
@@ -44,6 +45,7 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
       if (await life.look(() => disk.isDirectory(path))) return;
       await life.effect("name", `make the directory ${path}`, () => disk.makeDirectory(path));
     },
+    openDirectory: async (path) => held(life, disk, path, await life.look(() => disk.openDirectory(path))),
     look: (path) => life.look(() => disk.look(path)),
     list: (path) => life.look(() => disk.list(path)),
     readLink: (path) => life.look(() => disk.readLink(path)),
@@ -55,6 +57,34 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
       if (((await life.look(() => disk.look(path)))?.size ?? 0) <= maxBytes) return;
       await life.effect("write", `cut ${path}`, () => trimLog(disk, path, maxBytes));
     },
+  };
+}
+
+function held(life: Life, disk: SimDisk, path: string, directory: DirectoryNode): HeldDirectory {
+  return {
+    open: async (name) => {
+      const at = `${path}/${name}`;
+      const below = await life.look(() => disk.lookIn(directory, name));
+      if (below === null) throw systemError("ENOENT", "open", at);
+      if (below.kind !== "directory") throw systemError("ENOTDIR", "open", at);
+      return held(life, disk, at, below);
+    },
+    look: (name) =>
+      life.look(() => {
+        const node = disk.lookIn(directory, name);
+        return node === null ? null : entryOf(node);
+      }),
+    makeDirectory: async (name) => {
+      if ((await life.look(() => disk.lookIn(directory, name))) !== null) return;
+      const at = `${path}/${name}`;
+      await life.effect("name", `make the directory ${at}`, () => disk.makeDirectoryIn(directory, name, at));
+    },
+    take: (from, name) =>
+      life.effect("name", `rename ${from} to ${path}/${name}`, () =>
+        disk.renameInto(from, directory, name, `${path}/${name}`),
+      ),
+    sync: () => life.effect("flush", `flush ${path}`, () => disk.flushNames(directory)),
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { agentConfig } from "../../../src/agent/config.ts";
 import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
 import { observe, readCurrent } from "../../../src/agent/observe.ts";
 import type { Actual } from "../../../src/core/plan.ts";
@@ -10,8 +11,8 @@ import { fetchStep } from "../../../src/steps/fetch.ts";
 import { Files } from "../../../src/steps/files.ts";
 import { flipStep } from "../../../src/steps/flip.ts";
 import { installStep } from "../../../src/steps/install.ts";
-import { layoutOf, MANIFEST_FILE } from "../../../src/steps/layout.ts";
-import { parseManifest } from "../../../src/steps/manifest.ts";
+import { layoutOf } from "../../../src/steps/layout.ts";
+import { Manifests } from "../../../src/steps/manifests.ts";
 import type { BuildWork } from "../../../src/steps/ports.ts";
 import { verifyStep } from "../../../src/steps/verify.ts";
 import { makeBuild, type BuildPlan } from "./builds.ts";
@@ -21,6 +22,7 @@ import { readRelease } from "./release.ts";
 import { stage, type Stage } from "./stage.ts";
 
 const { signal } = new AbortController();
+const AGENT_FILE = '[zookeeper]\nservers = "zk:1"\n[services.web]\n';
 const limits = { maxBytes: 1_000_000, maxEntries: 1_000 };
 
 const v1: BuildPlan = { id: "v1" };
@@ -53,8 +55,12 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     nextMarker: () => `${markerOf(layout)}#${(markers += 1)}`,
   };
   const ports = { files, archive: machine.archive, network: machine.network, run: runnerFor(command), signal };
+  const [section] = Object.values(agentConfig(AGENT_FILE, "agent.toml", {}, host.name).services);
+  if (section === undefined) throw new Error("the service is gone from the file");
+  const manifests = new Manifests(service.name, layout, section, files);
   await files.sweepTemps(service.root);
-  await machine.processes.endMarked(markerOf(layout));
+  await manifests.adopt();
+  await machine.processes.endMarked(markerOf(layout), null);
   for (;;) {
     const { actual } = await observe({
       files,
@@ -76,13 +82,12 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
         await verifyStep(work, ports);
         break;
       case "extract":
-        await extractStep(work, limits, user, ports);
+        await extractStep(work, { limits, owner: user, manifests, onGaveWay: () => {} }, ports);
         break;
       case "install": {
-        const text = await files.readUnlinked(`${layout.release(build.id)}/${MANIFEST_FILE}`);
-        const manifest = parseManifest(text ?? "", "its manifest");
+        const manifest = await manifests.read(build.id);
         const { install } = recipeFrom(manifest, { ...variablesOf(command), PORT: "1", DEPLOYD_INSTANCE: "1" });
-        await installStep(work, install, user, ports);
+        await installStep(work, install, ports);
         break;
       }
       case "flip":

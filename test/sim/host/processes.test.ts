@@ -14,7 +14,7 @@ test("a process is known by its pid and its ticks, and its start by the clock on
   const startedAtMs = time.nowMs;
   pass(1_000);
   const { machine } = host.newLife();
-  const [found] = await play(machine.processes.of(service.root));
+  const [found] = await play(machine.processes.of({ root: service.root, uid: null, mains: [] }));
   const pid = found?.pid ?? 0;
   expect(found).toMatchObject({ parent: 1, startTicks: 500, startedAtMs: BEGINNING_MS + startedAtMs });
   expect(await play(machine.processes.fact(pid))).toMatchObject({ startTicks: 500, uid: 1000 });

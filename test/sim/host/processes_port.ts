@@ -22,14 +22,22 @@ export function processesOf(life: Life, { ground, front, wallMs }: ProcessGround
   const startedAtMs = (process: SimProcess): number =>
     Math.floor((wallMs() - (time.nowMs - process.startedAtMs)) / TICK_MS) * TICK_MS;
   return {
-    of: (root) =>
-      life.look(() =>
-        processes.ofService(root).map((process) => {
-          const { pid, parent, startTicks, release, facts } = process;
-          const { uid, instance } = facts;
-          return { pid, parent, startedAtMs: startedAtMs(process), startTicks, uid, release, instance };
-        }),
-      ),
+    of: ({ root, uid, mains }) =>
+      life.look(() => {
+        const family = new Set([
+          ...mains,
+          ...mains.flatMap((pid) => descendants(processes.all(), pid).map((each) => each.pid)),
+        ]);
+        const isOurs = ({ pid, facts }: SimProcess): boolean => uid === null || facts.uid === uid || family.has(pid);
+        return processes
+          .ofService(root)
+          .filter(isOurs)
+          .map((process) => {
+            const { pid, parent, startTicks, release, facts } = process;
+            const { uid, instance } = facts;
+            return { pid, parent, startedAtMs: startedAtMs(process), startTicks, uid, release, instance };
+          });
+      }),
     fact: (pid) =>
       life.look(() => {
         const process = processes.get(pid);

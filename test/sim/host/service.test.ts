@@ -47,11 +47,13 @@ test("a service that a command has started serves until its stop", async () => {
   expect(stopped).toMatchObject({ kind: "exited", code: 0 });
   expect(served(world)).toBeNull();
   expect(isInService(host, service)).toBe(false);
-  expect(await play(machine.processes.of(service.root))).toEqual([]);
+  expect(await play(machine.processes.of({ root: service.root, uid: null, mains: [] }))).toEqual([]);
   expect(await play(machine.commands.run(command(world, "v1", "./svc start", leave)))).toMatchObject({ code: 0 });
   pass(1_000);
   expect(inService(host, service)).toBe(1);
-  expect(await play(machine.processes.of(service.root))).toMatchObject([{ release: "v1", instance: "1", uid: 1000 }]);
+  expect(await play(machine.processes.of({ root: service.root, uid: null, mains: [] }))).toMatchObject([
+    { release: "v1", instance: "1", uid: 1000 },
+  ]);
 });
 
 test("it lives on when the agent that started it is killed, and not when the power is cut", () => {
@@ -77,7 +79,7 @@ test("one that starts while another has its port ends", async () => {
   const { machine } = host.newLife();
   await play(machine.commands.run(command(world, "v1", "./svc start", leave)));
   pass(1_000);
-  expect(await play(machine.processes.of(service.root))).toHaveLength(1);
+  expect(await play(machine.processes.of({ root: service.root, uid: null, mains: [] }))).toHaveLength(1);
 });
 
 test.each<[string, BuildPlan["character"], number, string]>([
@@ -151,9 +153,9 @@ test("an install step outlives its agent, and is found by its marker", async () 
   host.killAgent();
   pass(60_000);
   const second = host.newLife();
-  expect(await play(second.machine.processes.of(service.root))).toHaveLength(1);
-  expect(await play(second.machine.processes.endMarked("step:web"))).toBe(1);
-  expect(await play(second.machine.processes.endMarked("step:web"))).toBe(0);
+  expect(await play(second.machine.processes.of({ root: service.root, uid: null, mains: [] }))).toHaveLength(1);
+  expect(await play(second.machine.processes.endMarked("step:web", null))).toBe(1);
+  expect(await play(second.machine.processes.endMarked("step:web", null))).toBe(0);
 });
 
 test("what is called off is ended before it is said", async () => {

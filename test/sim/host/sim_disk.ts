@@ -49,9 +49,7 @@ export class SimDisk {
 
   look(path: string): DiskEntry | null {
     const node = this.#nodeOrNull(path, "lstat", false);
-    if (node === null) return null;
-    const { kind, changedAtMs, touchedAtMs } = node;
-    return { kind, size: node.kind === "file" ? node.bytes.length : 0, changedAtMs, touchedAtMs };
+    return node === null ? null : entryOf(node);
   }
 
   /** Null where there is no such file. */
@@ -114,9 +112,37 @@ export class SimDisk {
   }
 
   rename(from: string, to: string): void {
+    this.#move(from, this.#find(to, "rename", false), to);
+  }
+
+  /** By whom it is held open: names in it are found wherever it was moved. */
+  openDirectory(path: string): DirectoryNode {
+    const { node } = this.#find(path, "open", true);
+    if (node === null) throw systemError("ENOENT", "open", path);
+    if (node.kind !== "directory") throw systemError("ENOTDIR", "open", path);
+    return node;
+  }
+
+  lookIn(directory: DirectoryNode, name: string): Node | null {
+    return directory.entries.get(name) ?? null;
+  }
+
+  makeDirectoryIn(parent: DirectoryNode, name: string, path: string): void {
+    this.#room("mkdir", path, 1);
+    this.#add({ parent, name, node: null }, path, this.#newDirectory());
+  }
+
+  renameInto(from: string, parent: DirectoryNode, name: string, path: string): void {
+    this.#move(from, { parent, name, node: this.lookIn(parent, name) }, path);
+  }
+
+  flushNames(directory: DirectoryNode): void {
+    this.#journal.flushDirectory(directory);
+  }
+
+  #move(from: string, target: Place, to: string): void {
     const call = "rename";
     const source = this.#find(from, call, false);
-    const target = this.#find(to, call, false);
     if (source.node === null) throw systemError("ENOENT", call, from);
     this.#writable(call, from);
     if (source.node === target.node) return;
@@ -314,6 +340,13 @@ export class SimDisk {
     const { parent, name, node } = found;
     return node === null ? null : { parent, name, node };
   }
+}
+
+export function entryOf(node: Node): DiskEntry {
+  const { kind, changedAtMs, touchedAtMs } = node;
+  const size = node.kind === "file" ? node.bytes.length : 0;
+  // A simulated host has one user.
+  return { kind, size, changedAtMs, touchedAtMs, uid: 0, gid: 0, mode: kind === "directory" ? 0o755 : 0o644 };
 }
 
 function damaged(bytes: Uint8Array): Uint8Array {
