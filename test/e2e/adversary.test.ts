@@ -66,7 +66,8 @@ test.if(isRoot)(
         });
         try {
           for (let round = 1; round <= ROUNDS; round += 1) {
-            const shared = Array.from({ length: 60 }, (_, at) => `d/r${round}p${at}`);
+            // In turns below what is shared already, and below a directory of the release.
+            const shared = Array.from({ length: 60 }, (_, at) => (round % 2 === 0 ? `a/p${at}` : `d/r${round}p${at}`));
             await addBuild(fleet, `v${round}`, shared);
             // It may be refused, for the link that stood where a directory belongs.
             await fleet.ctl("deploy", "web", `v${round}`);

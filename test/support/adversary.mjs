@@ -15,12 +15,11 @@ by = "command"
 start = "touch $DEPLOYD_SHARED/d/obeyed-start-${builds}; exit 1"
 `;
 
-/** A directory and a link that take turns at one name. */
+/** A directory and a link that take turns at one name; the link is there for an instant, since it must not be seen. */
 function swap(path) {
   try {
     renameSync(path, `${path}.real`);
     symlinkSync(victim, path);
-    for (let turn = 0; turn < 50; turn += 1);
     unlinkSync(path);
     renameSync(`${path}.real`, path);
   } catch {
@@ -65,4 +64,6 @@ for (let turn = 0; ; turn += 1) {
     swap(join(releases, build, "a"));
   }
   swap(join(root, "shared", "d"));
+  const pauseEndsAt = performance.now() + Math.random() * 2;
+  while (performance.now() < pauseEndsAt);
 }
