@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import type { Actual } from "../core/plan.ts";
-import type { CheckSpec, Recipe } from "../core/recipe.ts";
+import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { flipStep } from "../steps/flip.ts";
@@ -20,6 +20,8 @@ export interface ActivateContext {
   readonly command: CommandContext;
   readonly recipe: () => Promise<Recipe>;
 }
+
+const LEFTOVER_POLL_MS = 200;
 
 /** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
 export const TOLERATED_FAILURES = 1;
@@ -54,11 +56,45 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     }),
     signal,
   );
+  if (spec !== null) await untilOthersEnded(context, signal);
   const { actual, processes } = await host.observe();
   assertServed(context, actual, { check, restart: spec });
   await state.journal.record({ kind: "checked", build, processes });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
   state.healthy = true;
+}
+
+/**
+ * Waits for the processes of other builds to go: workers that still answer their last clients, which may take as long as a
+ * drain. One that stays may be what has answered the check.
+ *
+ * @throws DeployError `check-failed`; not on the way back, where nothing is left to be done about it
+ */
+async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<void> {
+  const { state, host, activation, build, recipe } = context;
+  const { clock } = host.machine;
+  const deadlineMs = (await recipe()).drain?.deadlineMs ?? DEFAULT_DRAIN_MS;
+  const endsAt = clock.monotonicMs() + deadlineMs;
+  try {
+    for (;;) {
+      state.leftovers = (await host.observe()).leftovers;
+      if (state.leftovers.length === 0) return;
+      if (clock.monotonicMs() >= endsAt) break;
+      await clock.sleep(LEFTOVER_POLL_MS, signal);
+    }
+    if (activation.phase.kind === "back") return;
+    const named = state.leftovers.slice(0, 5).map((left) => `process ${left.pid} of "${left.build}"`);
+    const more = state.leftovers.length - named.length;
+    throw new DeployError(
+      `Cannot see "${build}" alone after the restart: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""} still run${state.leftovers.length === 1 ? "s" : ""} after ${deadlineMs / 1000} s.`,
+      {
+        code: "check-failed",
+        hint: "They may be what answers. Let stop end the whole service (a pid file may name a wrapper whose child lives on), or give workers that drain longer in drain.deadline_s.",
+      },
+    );
+  } finally {
+    state.leftovers = [];
+  }
 }
 
 /** @throws DeployError `check-failed` where an instance shows another build, or nothing where it has to be seen */

@@ -84,6 +84,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       download: state.downloaded,
       instances: instancesShown(state),
       restart: state.rollPhase,
+      leftovers: state.leftovers,
     })),
   });
   const metrics = new Metrics(view, clock);

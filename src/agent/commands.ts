@@ -88,7 +88,7 @@ export function runnerFor(context: CommandContext): RunCommand {
       // Stop and start are two commands of one restart, and the second must not hide what the first one said.
       log: label === "restart" ? "append" : "replace",
       background,
-      ...(background === "kill" ? { marker: context.nextMarker() } : {}),
+      marker: context.nextMarker(),
       signal,
     });
 }

@@ -1,5 +1,6 @@
 import type { Actual } from "../core/plan.ts";
-import { servedBuild, servedByAll, type RunningProcess } from "../core/served.ts";
+import { leftoversOf, type Leftover } from "../core/leftovers.ts";
+import { servedBuild, servedByAll, servedStatically, type RunningProcess } from "../core/served.ts";
 import type { InstanceServed, Journal, LinkState, ProcessStamp } from "../core/types.ts";
 import type { ProcessFact, Processes } from "../machine/processes.ts";
 import { buildId } from "../schema/names.ts";
@@ -15,6 +16,8 @@ export interface Observation {
   readonly processes: readonly ProcessStamp[];
   /** Releases with a process in them, which no collector may remove. */
   readonly inUse: ReadonlySet<string>;
+  /** Processes of other builds than the one that `current` points at, which a restart should have ended. */
+  readonly leftovers: readonly Leftover[];
 }
 
 export interface Observed {
@@ -31,6 +34,8 @@ export interface Observed {
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
   readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
   readonly startedBy: Actual["startedBy"];
+  /** The current build is files that somebody else serves: with nothing to restart, what is served is `current`. */
+  readonly isStatic: boolean;
 }
 
 export async function observe(observed: Observed): Promise<Observation> {
@@ -40,7 +45,8 @@ export async function observe(observed: Observed): Promise<Observation> {
   );
   const mains = named.flatMap(({ pids }) => pids ?? []);
   const all = await processes.of({ root: layout.root, uid: observed.uid, mains });
-  const instances = await Promise.all(named.map(({ name, pids }) => observeInstance(name, pids, all, observed)));
+  const found = await Promise.all(named.map(({ name, pids }) => observeInstance(name, pids, all, observed)));
+  const instances = observed.isStatic ? found.map((each) => ({ ...each, served: servedStatically(current) })) : found;
   const served = servedByAll(instances, current, startedBy);
   const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record, files);
   const spool =
@@ -59,6 +65,7 @@ export async function observe(observed: Observed): Promise<Observation> {
       .filter((process) => process.release === null || served.kind !== "build" || process.release === served.build)
       .map(({ pid, startTicks, instance }) => ({ pid, startTicks, instance })),
     inUse: new Set(all.flatMap((process) => (process.release === null ? [] : [process.release]))),
+    leftovers: current.kind === "link" ? leftoversOf(all, current.build, mains) : [],
   };
 }
 

@@ -1,4 +1,5 @@
-import { nothingToProtect, type Permission } from "../core/plan.ts";
+import type { Permission } from "../core/plan.ts";
+import { nothingToProtect } from "../core/restart_need.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";

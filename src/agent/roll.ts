@@ -1,5 +1,5 @@
 import { assertRestartAllowed } from "../core/policy.ts";
-import type { DrainSpec, Recipe, RestartSpec } from "../core/recipe.ts";
+import { DEFAULT_DRAIN_MS, type DrainSpec, type Recipe, type RestartSpec } from "../core/recipe.ts";
 import type { BatchEnd } from "../core/journal_roll.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
@@ -14,8 +14,6 @@ import type { ServiceHost } from "./service_host.ts";
 import { leadersOf } from "./leaders.ts";
 import { frontProbe, verifyFront } from "./verify.ts";
 
-/** How long the last client may take where the build does not say; in milliseconds. */
-const DEFAULT_DRAIN_MS = 30_000;
 /** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
 const DEFAULT_AVAILABLE_MS = 60_000;
 

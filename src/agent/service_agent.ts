@@ -17,6 +17,7 @@ import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { Setback } from "./setback.ts";
+import { Settling } from "./settling.ts";
 import { SteadyCheck } from "./steady_check.ts";
 import { failureOf } from "./step_failure.ts";
 
@@ -51,6 +52,7 @@ export class ServiceAgent {
   readonly #bell: Bell;
   readonly #setback: Setback;
   readonly #steady: SteadyCheck;
+  readonly #settling: Settling;
   #interrupt = new AbortController();
   #isOpen = false;
 
@@ -62,6 +64,7 @@ export class ServiceAgent {
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
     this.#steady = new SteadyCheck(state);
+    this.#settling = new Settling(state.journal, this.#clock);
   }
 
   /** A newer wish ends PREPARE at once; ACTIVATE looks at it between two steps. */
@@ -215,6 +218,7 @@ export class ServiceAgent {
         state.enter("ready");
         return this.#waitSteadily(stop.soon);
       case "begin":
+        this.#settling.begun();
         state.proof = null;
         return journal.record({ kind: "begun", activation: step.activation });
       case "abandon":
@@ -271,6 +275,7 @@ export class ServiceAgent {
       const { releases, log_bytes: logBytes } = host.config.limits;
       await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
     }
+    await this.#settling.look(reason === "serving");
     await this.#waitSteadily(signal);
   }
 

@@ -110,6 +110,7 @@ export class ServiceHost {
       instances: this.instances.map(({ name }) => name),
       uid: this.#user?.uid ?? null,
       mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
+      isStatic: manifest !== null && manifest.restart === undefined,
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;

@@ -1,3 +1,4 @@
+import type { Leftover } from "../core/leftovers.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/plan.ts";
 import { hostStatus } from "../core/status.ts";
@@ -23,6 +24,8 @@ export class ServiceState {
   healthy: boolean | null = null;
   /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
   isSeen = false;
+  /** Processes of other builds that are waited for after a restart, for /status. */
+  leftovers: readonly Leftover[] = [];
   /** Why the service's directory, or its user, cannot be worked with; null when they can, or before the first try. */
   unopened: DeployError | null = null;
   trouble: { build: string; failure: StepFailure } | null = null;

@@ -5,6 +5,7 @@ import {
   finished,
   givenUp,
   proven,
+  settled,
   turnedBack,
   type ActivationEvent,
 } from "./journal_activation.ts";
@@ -77,6 +78,8 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return proven(journal, event);
     case "finished":
       return finished(journal, event);
+    case "settled":
+      return settled(journal, event);
     case "turned-back":
       return turnedBack(journal, event);
     case "given-up":

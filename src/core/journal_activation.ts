@@ -17,6 +17,8 @@ export type ActivationEvent =
   | { readonly kind: "proven" }
   /** The slot was given back. */
   | { readonly kind: "finished" }
+  /** What was activated has stayed in service for a while. */
+  | { readonly kind: "settled" }
   /** The build failed: from here on the way leads back, or, when it led back already, nowhere. */
   | { readonly kind: "turned-back"; readonly failure: StepFailure; readonly instances: readonly InstanceServed[] }
   /** The end of the way back: the failure, and how the host is now, is still to be reported. */
@@ -36,7 +38,14 @@ export function begun(journal: Journal, { kind, activation }: Of<"begun">): Jour
   if (phase.kind !== "forward" || phase.restart.begun > 0 || counts.instances > 0) {
     throw illegal(kind, "it is on its way already");
   }
-  return { ...journal, activation };
+  return { ...journal, activation, attempt: { ...attempt, begun: (attempt.begun ?? 0) + 1 } };
+}
+
+export function settled(journal: Journal, { kind }: Of<"settled">): Journal {
+  const { activation, attempt } = journal;
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  if (attempt === null) throw illegal(kind, "no wish was taken up");
+  return { ...journal, attempt: { ...attempt, begun: 0 } };
 }
 
 export function abandoned(journal: Journal, { kind }: Of<"abandoned">): Journal {
@@ -66,8 +75,11 @@ export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
 export function finished(journal: Journal, { kind }: Of<"finished">): Journal {
   const activation = activationIn(journal, kind, ["proven"]);
   const { build } = activation;
+  const { attempt } = journal;
+  const isOwn = attempt !== null && attempt.number === activation.attempt;
   return {
     ...journal,
+    ...(isOwn ? { attempt: { ...attempt, served: true } } : {}),
     activation: null,
     asked: null,
     failed: null,

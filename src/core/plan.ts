@@ -1,5 +1,6 @@
 import { bootToNote } from "./boot.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf, whyExhausted } from "./roll.ts";
+import { isLeftAlone, relapse, toRestart } from "./restart_need.ts";
 import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
 
 /** What is observed on the host, for the wanted build where it depends on one. */
@@ -156,6 +157,8 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   }
 
   const attempt = journal.attempt.number;
+  const failure = relapse(journal.attempt, actual);
+  if (failure !== null) return { step: "refuse", failure };
   if (permission.kind === "void") return { step: "withdraw", deploy, attempt, serving: false };
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
@@ -175,16 +178,6 @@ function wayBack(current: LinkState, { failed, proven }: Journal, build: string)
   return proven.find((other) => other !== build && other !== failed?.build) ?? current.build;
 }
 
-/** The instances that do not run `build` yet, those that are down first: they take nothing from anybody. */
-function toRestart({ instances, ...actual }: Actual, build: string, pointsHere: boolean): string[] {
-  return instances
-    .filter(({ served }) =>
-      pointsHere ? !isLeftAlone(served, actual, build) : served.kind !== "build" || served.build !== build,
-    )
-    .toSorted((a, b) => Number(b.served.kind === "down") - Number(a.served.kind === "down"))
-    .map(({ name }) => name);
-}
-
 function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
   switch (spool) {
     case "absent":
@@ -195,27 +188,6 @@ function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
     case "verified":
       return "extract";
   }
-}
-
-/** Nothing that is seen calls for a restart into `build`, to which `current` points. */
-function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, build: string): boolean {
-  switch (served.kind) {
-    case "build":
-      return served.build === build;
-    case "unknown":
-      return true;
-    case "down":
-      return startedBy === "supervisor";
-  }
-}
-
-/**
- * Nothing is in service here that a restart could take out: all instances are down, or those that are would only be
- * started again under the build that the others serve.
- */
-export function nothingToProtect({ current, served, instances }: Actual, build: string): boolean {
-  if (current.kind === "absent" || instances.every((each) => each.served.kind === "down")) return true;
-  return current.kind === "link" && current.build === build && served.kind === "down";
 }
 
 function activate(situation: Situation, activation: Activation): Step {

@@ -32,6 +32,9 @@ interface DrainWord {
   readonly url: string | null;
 }
 
+/** How long the last client may take where the build does not say; in milliseconds. */
+export const DEFAULT_DRAIN_MS = 30_000;
+
 export interface DrainSpec {
   readonly tell: DrainWord;
   /** When the drain is called off. */

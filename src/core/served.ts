@@ -46,6 +46,11 @@ export function servedBuild(facts: ServedFacts): Served {
   return restarted !== null && restarted.processes.length > 0 ? { kind: "down" } : { kind: "unknown" };
 }
 
+/** Nobody is restarted for a build that is files alone. */
+export function servedStatically(current: LinkState): Served {
+  return current.kind === "link" ? { kind: "build", build: current.build } : { kind: "unknown" };
+}
+
 function sameProcess(a: ProcessStamp, b: ProcessStamp): boolean {
   return a.pid === b.pid && a.startTicks === b.startTicks;
 }

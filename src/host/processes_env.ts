@@ -30,12 +30,20 @@ export function commandEnvironment(request: CommandRequest): Record<string, stri
  * @throws DeployError `config-invalid` when this agent cannot become that user, `internal` when a program is missing
  */
 export function commandArgv(request: CommandRequest, env: Record<string, string>): string[] {
-  const argv = typeof request.run === "string" ? ["/bin/sh", "-c", request.run] : [...request.run];
+  const argv = typeof request.run === "string" ? shellLine(request.run, request) : [...request.run];
   const [name = ""] = argv;
   const program = Bun.which(name, { PATH: env["PATH"] ?? DEFAULT_PATH, cwd: request.cwd });
   if (program === null) throw missing(name, env["PATH"] ?? DEFAULT_PATH);
   argv[0] = program;
   return [...becoming(request.user), ...argv];
+}
+
+/** The name that a shell has for itself, and in what it says of mistakes in its line. */
+const SHELL = "/bin/sh";
+
+function shellLine(run: string, { background, marker }: CommandRequest): string[] {
+  const line = [SHELL, "-c", run];
+  return background === "leave" && marker !== undefined ? [...line, SHELL, marker] : line;
 }
 
 function becoming(user: HostUser | undefined): string[] {

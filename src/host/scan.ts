@@ -13,7 +13,11 @@ import {
   startedAtMs,
   variableOf,
   type Owner,
+  type ProcStat,
 } from "./scan_proc.ts";
+
+/** A line of shell may be long, and its marker stands behind it. */
+const COMMAND_BYTES = 256 * 1024;
 
 /** In the environment of all that a service's commands have started. */
 const ROOT_VARIABLE = "DEPLOYD_ROOT";
@@ -87,7 +91,8 @@ const KILL_WAIT_MS = 2000;
 
 /**
  * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment, or
- * one that goes on after it with a part of its own; also those that moved to a session of their own.
+ * one that goes on after it with a part of its own; also those that moved to a session of their own. Likewise the group of
+ * a start or reload whose shell still runs, by the marker in its arguments: what it has started so far is half of a start.
  *
  * @param uid whose they are, or the agent's own user's; null for the latter alone
  * @returns how many processes were found
@@ -115,15 +120,20 @@ async function markedWith(marker: string, uid: number | null): Promise<{ pid: nu
   const candidates = (await allOwners()).filter((each) => each.pid !== process.pid && users.includes(each.uid));
   const found = await Promise.all(
     candidates.map(async ({ pid }) => {
-      const value = await variableOf(pid, STEP_VARIABLE);
-      if (value !== marker && value?.startsWith(`${marker}${MARKER_PART}`) !== true) return null;
       const stat = await liveStat(pid);
       if (stat === null) return null;
+      const words = [await variableOf(pid, STEP_VARIABLE), ...(await shellMarkers(stat))];
+      if (!words.some((word) => word === marker || word?.startsWith(`${marker}${MARKER_PART}`) === true)) return null;
       // The agent's own group would take the agent along.
       return { pid, processGroup: stat.processGroup === own?.processGroup ? 0 : stat.processGroup };
     }),
   );
   return found.filter((row) => row !== null);
+}
+
+/** What may be the marker of a shell: the last argument of the one that leads its group, and not of its subshells. */
+async function shellMarkers({ pid, processGroup }: ProcStat): Promise<string[]> {
+  return pid === processGroup ? (await argvOf(pid, COMMAND_BYTES)).slice(-1) : [];
 }
 
 function killQuietly(target: number): void {

@@ -65,8 +65,8 @@ const ARGUMENT_BYTES = 4096;
 /** The same of an environment, where a variable may stand anywhere. */
 const ENVIRONMENT_BYTES = 128 * 1024;
 
-export async function argvOf(pid: number): Promise<string[]> {
-  const text = await ifStillThere(beginningOf(`/proc/${pid}/cmdline`, ARGUMENT_BYTES));
+export async function argvOf(pid: number, bytes = ARGUMENT_BYTES): Promise<string[]> {
+  const text = await ifStillThere(beginningOf(`/proc/${pid}/cmdline`, bytes));
   return (text ?? "").split("\0").filter((word) => word !== "");
 }
 

@@ -114,7 +114,17 @@ export const journalSchema = z.looseObject({
   /** Of the agent that wrote the file last; what a newer one had written before is carried along all the same. */
   version: z.literal(JOURNAL_VERSION),
   /** Numbers the wishes this host has taken up; grows with each, so that a grant for an older one is never mistaken. */
-  attempt: z.looseObject({ number: z.int().min(0), deploy: z.string(), build: z.string() }).nullable(),
+  attempt: z
+    .looseObject({
+      number: z.int().min(0),
+      deploy: z.string(),
+      build: z.string(),
+      /** Activations that were begun for it since the service last stayed in service for a while. */
+      begun: z.exactOptional(z.int().min(0)),
+      /** One of them came to its end: what is seen to run from then on is not this host's doing. */
+      served: z.exactOptional(z.boolean()),
+    })
+    .nullable(),
   /** The deploy whose slot this host asked for. */
   asked: z.looseObject({ deploy: z.string(), attempt: z.int().min(0) }).nullable(),
   /** Times that the install steps of `build` were begun for `deploy`. */

@@ -25,6 +25,8 @@ interface ServiceView {
   readonly readAtMs: number;
   readonly download: { readonly bytes: number; readonly of: number } | null;
   readonly instances: readonly InstanceView[];
+  /** Processes of other builds that a restart has not ended yet, such as workers with their last clients. */
+  readonly leftovers: readonly { readonly pid: number; readonly build: string }[];
   /** The restart that is under way; null when none is. */
   readonly restart: {
     readonly phase: string;

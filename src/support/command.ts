@@ -35,8 +35,8 @@ export interface CommandRequest {
    */
   readonly background?: "kill" | "leave";
   /**
-   * Set as DEPLOYD_STEP in the environment of a "kill" command, so that what it started can be found after a crash of
-   * the agent. Not set for "leave": the service would carry it.
+   * By which what a command started can be found after a crash of the agent: DEPLOYD_STEP in the environment of a "kill"
+   * command. For "leave" it stands in the arguments of the shell alone, since the service would carry a variable.
    */
   readonly marker?: string;
   readonly signal: AbortSignal;

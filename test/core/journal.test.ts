@@ -21,6 +21,7 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   checked: ["rolled", "checked"],
   proven: ["checked", "proven"],
   finished: ["proven"],
+  settled: ["taken up", "asked", "installing", "failed", "reported"],
   "turned-back": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "given-up": ["back", "batch begun back", "rolled back", "stuck"],
   traffic: ["batch begun", "batch begun back"],
@@ -88,7 +89,8 @@ describe("before the activation", () => {
 
 describe("the activation", () => {
   test("begins as it was decided", () => {
-    expect(changes("asked", samples.begun)).toEqual({ activation: forward });
+    const attempt = { number: 4, deploy: "d2", build: "v2", begun: 1 };
+    expect(changes("asked", samples.begun)).toEqual({ activation: forward, attempt });
   });
 
   test.each<[string, Place, Partial<typeof forward>, string]>([
@@ -108,6 +110,13 @@ describe("the activation", () => {
     expect(() => journalAfter(places[place], { kind: "begun", activation: { ...forward, ...change } })).toThrow(
       problem,
     );
+  });
+
+  test("is counted against its wish until the service has stayed in service for a while", () => {
+    const once = journalAfter(places.asked, { kind: "begun", activation: forward });
+    const ended = { ...once, activation: null };
+    expect(journalAfter(ended, { kind: "begun", activation: forward }).attempt?.begun).toBe(2);
+    expect(journalAfter(ended, { kind: "settled" }).attempt?.begun).toBe(0);
   });
 
   test("that is abandoned leaves a slot to give back", () => {
@@ -142,6 +151,7 @@ describe("the activation", () => {
     const old = { ...places.reported.failed, deploy: "d1", build: "v1" };
     const installs = { deploy: "d2", build: "v2", begun: 1 };
     expect(changes({ ...places.proven, failed: old, installs }, { kind: "finished" })).toEqual({
+      attempt: { number: 4, deploy: "d2", build: "v2", served: true },
       activation: null,
       asked: null,
       failed: null,

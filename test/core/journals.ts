@@ -80,6 +80,7 @@ export const samples = {
   checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
   proven: { kind: "proven" },
   finished: { kind: "finished" },
+  settled: { kind: "settled" },
   "turned-back": { kind: "turned-back", failure: second, instances: [] },
   "given-up": { kind: "given-up", healthy: false },
   traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { decide, nothingToProtect, type Actual, type Situation } from "../../src/core/plan.ts";
+import { decide, type Actual, type Situation } from "../../src/core/plan.ts";
+import { nothingToProtect } from "../../src/core/restart_need.ts";
 import { MAX_RESTARTS, noCounts } from "../../src/core/roll.ts";
 import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
 
@@ -59,8 +60,42 @@ const back = (begun = 0, done = false, previous: string | null = "v1"): Activati
 const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
 const proof = { build: "v2", attempt: 4, atMs: 950, soaked: false };
 const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true };
+const attempt = { number: 4, deploy: "d2", build: "v2" };
 const granted = { permission: { kind: "granted" } } as const;
 const newer = { target: { kind: "build", build: "v3", deploy: "d3" } } as const;
+
+test.each<[string, Situation, object]>([
+  [
+    "does not begin again by itself where somebody else brought another build back after it was proven",
+    situation({ current: on("v2"), served: runs("v1") }, { attempt: { ...attempt, served: true } }, granted),
+    { step: "refuse", failure: { code: "check-failed" } },
+  ],
+  [
+    "begins under a new wish for the same build whatever runs",
+    situation({ current: on("v2"), served: runs("v1") }, { attempt: { ...attempt, begun: 0 } }, granted),
+    { step: "begin" },
+  ],
+  [
+    "starts a service that died after it was proven",
+    situation(
+      { current: on("v2"), served: { kind: "down" } },
+      { attempt: { ...attempt, served: true, begun: 4 } },
+      granted,
+    ),
+    { step: "begin" },
+  ],
+  [
+    "does not start one for ever that never stays",
+    situation(
+      { current: on("v2"), served: { kind: "down" } },
+      { attempt: { ...attempt, served: true, begun: 5 } },
+      granted,
+    ),
+    { step: "refuse", failure: { code: "attempts-exhausted" } },
+  ],
+])("a host %s", (_, given, step) => {
+  expect(decide(given)).toMatchObject(step);
+});
 
 test.each<[string, Situation, object]>([
   [

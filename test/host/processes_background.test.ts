@@ -173,6 +173,34 @@ test("what a killed agent's step left running is found by its marker and killed,
   expect(await killOrphans(marker)).toBe(0);
 });
 
+test("a start that a killed agent left half done is ended with all it has started, and a service that runs is not", async () => {
+  await using dir = await tempDir();
+  const marker = `start:${dir.path}`;
+  const killed = agent(
+    dir.path,
+    `const { runCommand } = await import(${source("test/support/real_time.ts")});
+     const request = { cwd: ".", env: {}, timeoutMs: 60000, maxLogBytes: 1000, background: "leave",
+       marker: ${JSON.stringify(`${marker}#1`)}, signal: new AbortController().signal };
+     await runCommand({ ...request, run: "sh -c 'echo $$ > running; sleep 300' & :", logFile: "done.log" });
+     await runCommand({ ...request, run: "sh -c 'echo $$ > half; sleep 300' & echo $$ > shell; sleep 300; echo late > late",
+       logFile: "half.log" });`,
+  );
+  const [service, half, shell] = await Promise.all(
+    ["running", "half", "shell"].map((name) => pidIn(join(dir.path, name))),
+  );
+  killed.kill("SIGKILL");
+  await killed.exited;
+  try {
+    expect([service, half, shell].map((pid) => alive(pid ?? 0))).toEqual([true, true, true]);
+    expect(await killOrphans(marker)).toBe(1);
+    await eventually(() => !alive(half ?? 0) && !alive(shell ?? 0));
+    expect(alive(service ?? 0)).toBe(true);
+    expect(await killOrphans(marker)).toBe(0);
+  } finally {
+    if (service !== undefined) process.kill(service, "SIGKILL");
+  }
+});
+
 test("what one command leaves is ended without touching a command that runs at the same time", async () => {
   await using dir = await tempDir();
   const marker = `step:${dir.path}`;

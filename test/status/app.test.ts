@@ -21,6 +21,7 @@ function viewOf(changes: Partial<StatusView> = {}): StatusView {
         download: null,
         instances: [{ name: "1", build: "v2", inTraffic: true }],
         restart: null,
+        leftovers: [],
       },
     ],
     ...changes,

@@ -73,6 +73,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       uid: null,
       mainPids: () => Promise.resolve(null),
       startedBy: "deployd",
+      isStatic: false,
     });
     switch (rungOf(actual)) {
       case "fetch":

@@ -1,0 +1,64 @@
+import type { Actual } from "./plan.ts";
+import type { Journal, Served, StepFailure } from "./types.ts";
+
+/** The instances that do not run `build` yet, those that are down first: they take nothing from anybody. */
+export function toRestart({ instances, ...actual }: Actual, build: string, pointsHere: boolean): string[] {
+  return instances
+    .filter(({ served }) =>
+      pointsHere ? !isLeftAlone(served, actual, build) : served.kind !== "build" || served.build !== build,
+    )
+    .toSorted((a, b) => Number(b.served.kind === "down") - Number(a.served.kind === "down"))
+    .map(({ name }) => name);
+}
+
+/** Nothing that is seen calls for a restart into `build`, to which `current` points. */
+export function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, build: string): boolean {
+  switch (served.kind) {
+    case "build":
+      return served.build === build;
+    case "unknown":
+      return true;
+    case "down":
+      return startedBy === "supervisor";
+  }
+}
+
+/**
+ * Nothing is in service here that a restart could take out: all instances are down, or those that are would only be
+ * started again under the build that the others serve.
+ */
+export function nothingToProtect({ current, served, instances }: Actual, build: string): boolean {
+  if (current.kind === "absent" || instances.every((each) => each.served.kind === "down")) return true;
+  return current.kind === "link" && current.build === build && served.kind === "down";
+}
+
+/** Activations for one wish between which the service never stayed in service: more would only be the same again. */
+const MOST_ACTIVATIONS = 5;
+
+/**
+ * Why a wish that was served here is not activated once more; null where it may be. One that ended well is not begun again
+ * for a service that runs another build since: somebody else starts that one, and would win again. One that dies is
+ * started again, but not for ever.
+ */
+export function relapse(
+  { build, begun, served: wasServed }: NonNullable<Journal["attempt"]>,
+  { served }: Pick<Actual, "served">,
+): Omit<StepFailure, "atMs"> | null {
+  if (wasServed === true && served.kind === "build" && served.build !== build) {
+    return {
+      code: "check-failed",
+      message: `Cannot keep "${build}" in service: it was proven, and the service's processes run "${served.build}" since.`,
+      hint: "Look who else starts or keeps that build (an old process that holds the port, another supervisor), end it, and deploy again.",
+      step: "restart",
+      log: "",
+    };
+  }
+  if ((begun ?? 0) < MOST_ACTIVATIONS) return null;
+  return {
+    code: "attempts-exhausted",
+    message: `Cannot keep "${build}" in service: it was started ${begun} times for this wish, and never stayed.`,
+    hint: "Look at the service's own log, and deploy again when that is mended.",
+    step: "restart",
+    log: "",
+  };
+}

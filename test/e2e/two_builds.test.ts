@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { withFleet, type Fleet } from "../support/fleet.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
+import { processesOf } from "../support/fleet_leftovers.ts";
+import { STOP_SITE, type Site } from "../support/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+
+/*
+ * What is told as served is what runs, and nothing beside it: services whose old processes survive a restart, that are
+ * started twice, and that have nothing to restart.
+ */
+
+const ROUNDS = Number(process.env["ROLLS"] ?? 2);
+
+let zookeeper: RealZooKeeper;
+beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+afterAll(() => zookeeper.stop(), HOOK_MS);
+
+const manifest = (stop: string, start: string, more = ""): string => `[install]
+shared = ["run"]
+[restart]
+by = "command"
+stop = '''${stop}'''
+start = '''${start}'''
+timeout_s = 20
+[drain]
+deadline_s = 1
+[check]
+http = "http://127.0.0.1:\${PORT}/health"
+interval_s = 0.05
+deadline_s = 10
+successes = 2
+${more}`;
+
+/** A wrapper whose pid is the one in the file, and whose child has the port, as of `npm start &`. */
+const WRAPPED = `cd "$DEPLOYD_CURRENT"
+sh -c '"$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 & wait' &
+echo $! > "$DEPLOYD_SHARED/run/wrapper"`;
+/** The same with a server that tries its bind again, until it gives up. */
+const STUBBORN = `cd "$DEPLOYD_CURRENT"
+sh -c 'for try in 1 2 3 4 5 6; do "$NODE" server.mjs; sleep 0.5; done' >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &
+echo $! > "$DEPLOYD_SHARED/run/wrapper"`;
+const STOP_WRAPPER = `kill "$(cat "$DEPLOYD_SHARED/run/wrapper" 2>/dev/null)" 2>/dev/null; true`;
+
+/** The releases that the service's processes stand in. */
+async function running(fleet: Fleet): Promise<string[]> {
+  const root = fleet.host(1).root;
+  const directories = await Promise.all(processesOf(root).map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  return directories.filter((path) => path.startsWith(`${root}/releases/`)).map((path) => path.split("/").at(-1) ?? "");
+}
+
+test(
+  "a stop that ends a wrapper, and not the child that keeps the port, is a failure and never a success",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      await fleet.addSite({ id: "v0", manifest: manifest(STOP_WRAPPER, WRAPPED) });
+      await fleet.ok("deploy", "web", "v0");
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        const id = `v${round}`;
+        await fleet.addSite({ id, manifest: manifest(STOP_WRAPPER, STUBBORN) });
+        const { stdout, stderr } = await fleet.exits(3, "deploy", "web", id);
+        expect(`${stdout}${stderr}`).toMatch(/process \d+ of "v0" still runs/);
+        expect(await fleet.answers()).toEqual(["200 page of v0"]);
+        expect((await fleet.newest()).state).toBe("halted");
+        await fleet.ok("rollback", "web", "--yes").catch(() => fleet.ok("rollback", "web"));
+      }
+      // One activation forward and one back for each wish, and none after them.
+      const said = (await fleet.host(1).output()).match(/"msg":"flip"/g) ?? [];
+      expect(said.length).toBeLessThanOrEqual(1 + 4 * ROUNDS);
+    });
+  },
+  TEST_MS * 2,
+);
+
+test(
+  "an agent that is killed in a start leaves one copy of the service and not two",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      const host = fleet.host(1);
+      await fleet.addSite({ id: "v0" });
+      await fleet.ok("deploy", "web", "v0");
+      // Each copy takes any port, so that a second one would not be noticed by its failure.
+      const start = `cd "$DEPLOYD_CURRENT"; echo > "$DEPLOYD_SHARED/run/begun"; sleep 1
+"$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 & sleep 300 & true`;
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        const id = `v${round}`;
+        const before = await begunAtMs(fleet);
+        await fleet.addSite({ id, manifest: manifest(`${STOP_SITE}\npkill -f "^sleep 300" || true`, start) });
+        const deploying = fleet.ctl("deploy", "web", id);
+        await eventually(async () => (await begunAtMs(fleet)) > before);
+        await host.kill();
+        await host.start();
+        expect((await deploying).code).toBe(0);
+        expect(await fleet.answers()).toEqual([`200 page of ${id}`]);
+        expect(await running(fleet)).toEqual([id, id]);
+      }
+    });
+  },
+  TEST_MS * 2,
+);
+
+async function begunAtMs(fleet: Fleet): Promise<number> {
+  const path = join(fleet.host(1).root, "shared", "run", "begun");
+  const { mtimeMs } = await Bun.file(path)
+    .stat()
+    .catch(() => ({ mtimeMs: 0 }));
+  return mtimeMs;
+}
+
+test(
+  "a build without anything to restart is served as soon as current points at it, and once",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      const host = fleet.host(1);
+      const v1: Site = { id: "v1" };
+      await fleet.addSite(v1);
+      await fleet.ok("deploy", "web", "v1");
+      await fleet.addSite({ id: "files", manifest: "[install]\nsteps = []\n" });
+      await fleet.ok("deploy", "web", "files");
+      expect(await readlink(join(host.root, "current"))).toBe("releases/files");
+      const { hosts } = await fleet.json<{ hosts: { build: string; step: string }[] }>("status", "web");
+      expect(hosts).toMatchObject([{ build: "files", step: "serving" }]);
+      const journal = await readFile(join(host.root, "state.json"), "utf8");
+      const flips = (await host.output()).match(/"msg":"flip"/g)?.length;
+      // Another look at the wish, by another agent, begins nothing either.
+      await host.stop();
+      await host.start();
+      const url = await host.statusUrl();
+      await eventually(async () => (await (await fetch(`${url}/status`)).text()).includes('"step":"serving"'));
+      expect((await host.output()).match(/"msg":"flip"/g)?.length).toBe(flips);
+      expect(JSON.parse(await readFile(join(host.root, "state.json"), "utf8"))).toMatchObject({
+        attempt: JSON.parse(journal).attempt,
+      });
+      expect(await readdir(join(host.root, "releases"))).toContain("v1");
+      // And the way to a build that is restarted is open.
+      await fleet.addSite({ id: "v2" });
+      await fleet.ok("deploy", "web", "v2");
+      expect(await fleet.answers()).toEqual(["200 page of v2"]);
+    });
+  },
+  TEST_MS,
+);
