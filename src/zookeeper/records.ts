@@ -1,4 +1,4 @@
-import type { JuteReader, JuteWriter } from "./jute.ts";
+import { MalformedRecord, type JuteReader, type JuteWriter } from "./jute.ts";
 
 /** What the server keeps about a node. Transaction ids and the session id need all 64 bits. */
 export interface Stat {
@@ -132,13 +132,18 @@ export function writeConnectResponse(writer: JuteWriter, response: ConnectRespon
   writer.int(0).int(response.timeoutMs).long(response.sessionId).buffer(response.password).bool(response.readOnly);
 }
 
+/** @throws MalformedRecord when it is not exactly the record of a handshake */
 export function readConnectResponse(reader: JuteReader): ConnectResponse {
-  reader.int();
-  return {
+  const protocol = reader.int();
+  const response = {
     timeoutMs: reader.int(),
     sessionId: reader.long(),
     password: reader.buffer() ?? noPassword,
     // Servers before 3.4 end the record here.
     readOnly: reader.remaining > 0 && reader.bool(),
   };
+  if (protocol !== 0 || reader.remaining > 0) {
+    throw new MalformedRecord(`a handshake of protocol ${protocol} has ${reader.remaining} bytes too many`);
+  }
+  return response;
 }
