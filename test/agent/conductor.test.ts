@@ -271,8 +271,11 @@ test("only an ephemeral node is a living agent: a host with another is not asked
   await site.zk.create(statusPath("web", "ghost"), encode(ready));
   const hosts = await startHosts(2);
   await site.deploy("d1", "v1");
-  await eventually(() => hosts.every(({ build }) => build === "v1"));
-  expect((await site.gate("d1")).gate).toEqual({ slots: {}, failed: {} });
+  await eventually(async () => {
+    const { slots, failed } = (await site.gate("d1")).gate;
+    expect([slots["ghost"], failed["ghost"]]).toEqual([undefined, undefined]);
+    return hosts.every(({ build }) => build === "v1") && Object.keys(slots).length === 0;
+  });
   // And one that was not there when the conductor began.
   await registerHost(site.zk, "web", "late");
   await site.zk.create(statusPath("web", "late"), encode(ready));
