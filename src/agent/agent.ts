@@ -12,7 +12,6 @@ import { TreeFormat } from "../store/format.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { every } from "../support/clock.ts";
-import type { SessionState } from "../zookeeper/client.ts";
 import { Session } from "../zookeeper/session.ts";
 import { Candidacy } from "./candidacy.ts";
 import { Conductor } from "./conductor.ts";
@@ -24,6 +23,7 @@ import { announce } from "./presence.ts";
 import { ServiceAgent, type StopSignals } from "./service_agent.ts";
 import { ServiceHost } from "./service_host.ts";
 import { ServiceState } from "./service_state.ts";
+import { zookeeperDetail, zookeeperProblem } from "./zookeeper_problem.ts";
 
 export type AgentLog = (
   level: "debug" | "info" | "warn" | "error",
@@ -63,19 +63,23 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const startedAt = new Date(clock.now()).toISOString();
   const told = { sessionLosses: 0, problem: "" };
-  session.onEpoch(() => {
+  session.onEpoch((_epoch, reason) => {
     told.sessionLosses += 1;
-    log("warn", "the ZooKeeper session expired; a new one begins", {});
+    log("warn", "the ZooKeeper session expired; a new one begins", { reason });
   });
-  session.onState((state) => log("info", `zookeeper: ${state.kind}`, { detail: detailOf(state) }));
+  session.onState((state) => log("info", `zookeeper: ${state.kind}`, { detail: zookeeperDetail(state) }));
 
   const running: RunningService[] = [];
   const view = (): StatusView => ({
     host: config.host,
     version,
     startedAt,
-    zookeeper: { state: session.state.kind, detail: detailOf(session.state), sessionLosses: told.sessionLosses },
-    problem: format.problem?.explained ?? told.problem,
+    zookeeper: {
+      state: session.state.kind,
+      detail: zookeeperDetail(session.state),
+      sessionLosses: told.sessionLosses,
+    },
+    problem: zookeeperProblem(session, config.zookeeper.servers) || (format.problem?.explained ?? told.problem),
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
@@ -274,19 +278,4 @@ function keepAlive({ clock, manager }: Machine): Disposable {
   if (manager.watchdogMs === null) return { [Symbol.dispose]: () => {} };
   const stop = every(clock, manager.watchdogMs / 3, () => manager.watchdog());
   return { [Symbol.dispose]: stop };
-}
-
-function detailOf(state: SessionState): string {
-  switch (state.kind) {
-    case "connected":
-      return state.server;
-    case "suspended":
-      return state.reason;
-    case "connecting":
-      return "no server has answered yet";
-    case "expired":
-    case "auth-failed":
-    case "closed":
-      return state.kind;
-  }
 }

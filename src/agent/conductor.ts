@@ -5,6 +5,7 @@ import { adoptWish } from "../store/adopt.ts";
 import { moveDeploy } from "../store/change_deploy.ts";
 import { healHost, loseHolder, reclaimSlot, type GateRead } from "../store/gate.ts";
 import { grantSlot } from "../store/grants.ts";
+import { LivingAgents } from "../store/living_agents.ts";
 import { ServiceMirror } from "../store/mirror.ts";
 import { agentsPath, servicesPath } from "../store/paths.ts";
 import { prunable, removeDeploy } from "../store/prune.ts";
@@ -40,9 +41,8 @@ export class Conductor {
   readonly #said = new Map<string, string>();
   readonly #missingSince = new Map<string, number>();
   readonly #bell: Bell;
-  #alive = new Set<string>();
+  readonly #agents = new LivingAgents();
   #servicesStale = true;
-  #agentsStale = true;
 
   constructor(options: ConductorOptions) {
     this.#options = options;
@@ -79,7 +79,7 @@ export class Conductor {
     try {
       return [
         await client.addWatch(servicesPath, "persistent-recursive", (event) => this.#onService(event), { signal }),
-        await client.addWatch(agentsPath, "persistent-recursive", () => this.#onAgent(), { signal }),
+        await client.addWatch(agentsPath, "persistent-recursive", (event) => this.#onAgent(event), { signal }),
       ];
     } catch (error) {
       // Servers before 3.6 know no such watch; then every tick reads everything.
@@ -97,14 +97,15 @@ export class Conductor {
     this.#bell.ring();
   }
 
-  #onAgent(): void {
-    this.#agentsStale = true;
+  #onAgent(event: WatchEvent): void {
+    if (event.type === "reconnected" || event.type === "lost") this.#agents.markAll();
+    else this.#agents.mark(event.path);
     this.#bell.ring();
   }
 
   #markAll(): void {
     this.#servicesStale = true;
-    this.#agentsStale = true;
+    this.#agents.markAll();
     for (const mirror of this.#mirrors.values()) mirror.markAll();
     this.#bell.ring();
   }
@@ -118,10 +119,7 @@ export class Conductor {
         if (!this.#mirrors.has(service)) this.#mirrors.set(service, new ServiceMirror(service));
       for (const service of this.#mirrors.keys()) if (!services.has(service)) this.#mirrors.delete(service);
     }
-    if (this.#agentsStale) {
-      this.#agentsStale = false;
-      this.#alive = new Set(await childrenOf(client, agentsPath));
-    }
+    await this.#agents.refresh(client);
     for (const mirror of this.#mirrors.values()) await this.#conductService(mirror);
   }
 
@@ -140,7 +138,7 @@ export class Conductor {
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
-      alive: this.#alive,
+      alive: this.#agents.hosts,
       missingSince: this.#missingSince,
       nowMs,
       lostAfterMs: 2 * sessionTimeoutMs,
@@ -177,7 +175,7 @@ export class Conductor {
   #noteMissing(mirror: ServiceMirror, nowMs: number): void {
     const holders = [...mirror.deploys.values()].flatMap(({ gate }) => Object.keys(gate.slots));
     for (const host of [...mirror.hosts.keys(), ...holders]) {
-      if (this.#alive.has(host)) this.#missingSince.delete(host);
+      if (this.#agents.hosts.has(host)) this.#missingSince.delete(host);
       else if (!this.#missingSince.has(host)) this.#missingSince.set(host, nowMs);
     }
   }

@@ -5,6 +5,7 @@ import { agentPath, agentsPath } from "../store/paths.ts";
 import { encode, ensurePath, readRecord } from "../store/records.ts";
 import { pause } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 
@@ -29,34 +30,96 @@ export interface Announcement {
 const LOOK_AGAIN_MS = 1_000;
 
 /**
- * Makes `agents/<host>` and keeps it. While another machine holds the name this waits: two agents for one host would undo
- * each other's work. The node of a former agent that was killed stands until its session times out; it is removed at once
- * when it comes from this boot of this machine and names the lock that this agent now holds, since then its maker cannot
- * be alive.
+ * Makes `agents/<host>` and keeps it until the signal is aborted; returns when it is made. While another machine holds the
+ * name this waits: two agents for one host would undo each other's work. The node of a former agent that was killed stands
+ * until its session times out; it is removed at once when it comes from this boot of this machine and names the lock that
+ * this agent now holds, since then its maker cannot be alive. So is one that is not ephemeral, which no agent makes. When
+ * either, or a tree that was emptied, is in the way later on, it is put right in the same way.
  */
 export async function announce(options: Announcement): Promise<void> {
-  const { session, format, host, record, onWaiting, onOusted, clock, signal } = options;
-  const path = agentPath(host);
+  const { session, host, record, onWaiting, onOusted, signal } = options;
+  /** Why the session cannot make the node, though nothing that we know of is in its way. */
+  let trouble = "";
+  let clearing = false;
+  const clearTheWay = async (): Promise<void> => {
+    if (clearing) return;
+    clearing = true;
+    // The session makes the node as soon as nothing is in its way.
+    await untilClear(options, async () => trouble);
+    clearing = false;
+  };
+  await untilClear(options, async () => {
+    await session.ephemeral(
+      agentPath(host),
+      encode(record),
+      ({ ephemeralOwner }) => {
+        if (ephemeralOwner === 0n) void clearTheWay();
+        else onOusted(nameTaken(host, null));
+      },
+      (error) => {
+        if (signal.aborted) return;
+        trouble = error === null ? "" : cannotAnnounce(error);
+        onWaiting(trouble);
+        if (error !== null) void clearTheWay();
+      },
+    );
+    return "";
+  });
+}
+
+/** Tries until nothing is in the way of the node and `then` has gone well; says what is meanwhile, and then what that returns. */
+async function untilClear(options: Announcement, then: () => Promise<string>): Promise<void> {
+  const { session, format, onWaiting, clock, signal } = options;
   while (!signal.aborted) {
     try {
-      const zk = session.client;
-      await zk.connected({ signal });
+      const { client } = session;
+      await client.connected({ signal });
       await format.known(signal);
-      await ensurePath(zk, agentsPath);
-      const there = await readRecord(zk, path, agentRecordSchema);
-      if (there === null || (there.value.bootId === record.bootId && there.value["lock"] === record.lock)) {
-        if (there !== null) await zk.delete(path, there.version);
-        await session.ephemeral(path, encode(record), () => onOusted(nameTaken(host, null)));
-        onWaiting("");
-        return;
-      }
-      onWaiting(nameTaken(host, there.value).explained);
+      const problem = await problemInTheWay(client, options);
+      onWaiting(problem === "" ? await then() : problem);
+      if (problem === "") return;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onWaiting(`cannot announce this agent: ${String(error)}`);
+      // What was there a moment ago has changed: look again.
+      if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onWaiting(cannotAnnounce(error));
     }
     await pause(clock, LOOK_AGAIN_MS, signal);
   }
+}
+
+/** Takes away what may be taken away; "" when nothing is left in the way. */
+async function problemInTheWay(zk: ZooKeeper, { host, record, onWaiting }: Announcement): Promise<string> {
+  const path = agentPath(host);
+  try {
+    await ensurePath(zk, agentsPath);
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return noTree(host).explained;
+    throw error;
+  }
+  const stat = await zk.exists(path);
+  if (stat === null || stat.ephemeralOwner === zk.sessionId) return "";
+  if (stat.ephemeralOwner === 0n) {
+    onWaiting(`Removing ${path} from ZooKeeper: it is not ephemeral, so it is no agent's.`);
+    await zk.delete(path, stat.version);
+    return "";
+  }
+  const there = await readRecord(zk, path, agentRecordSchema);
+  if (there === null || there.value.bootId !== record.bootId || there.value["lock"] !== record.lock) {
+    return nameTaken(host, there?.value ?? null).explained;
+  }
+  await zk.delete(path, there.version);
+  return "";
+}
+
+function cannotAnnounce(error: unknown): string {
+  return `cannot announce this agent: ${String(error)}`;
+}
+
+function noTree(host: string): DeployError {
+  return new DeployError(`Cannot announce host "${host}": there is no tree at this agent's chroot in ZooKeeper.`, {
+    code: "zookeeper-data-invalid",
+    hint: "Make it with deployd ctl services set, restore it, or correct zookeeper.chroot in agent.toml.",
+  });
 }
 
 function nameTaken(host: string, other: AgentRecord | null): DeployError {

@@ -53,7 +53,7 @@ export class Link implements AsyncDisposable {
   get reason(): string {
     const state = this.#zk?.state;
     if (state?.kind === "suspended") return state.reason;
-    if (state?.kind === "expired") return "the session expired";
+    if (state?.kind === "expired") return `the session is over: ${state.reason}`;
     return this.#failure?.message ?? "connecting";
   }
 

@@ -11,7 +11,7 @@ export interface StatusView {
     readonly detail: string;
     readonly sessionLosses: number;
   };
-  /** What keeps this agent from working at all: another agent has its name. Empty when nothing does. */
+  /** What keeps this agent from working at all: no session, a tree it does not know, its name taken. Empty when nothing does. */
   readonly problem: string;
   readonly services: readonly ServiceView[];
 }

@@ -1,13 +1,12 @@
 import { DeployError } from "../core/errors.ts";
-import { agentRecordSchema } from "../schema/znodes.ts";
 import type { Clock } from "../support/clock.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { healHost, loseHolder, readGate } from "./gate.ts";
-import { agentPath, deploysPath, hostPath, statusPath } from "./paths.ts";
-import { childrenOf, readRecord } from "./records.ts";
-import { requireHost } from "./registry.ts";
+import { deploysPath, hostPath, statusPath } from "./paths.ts";
+import { childrenOf } from "./records.ts";
+import { readAgent, requireHost } from "./registry.ts";
 
 /**
  * A person's word that a host may be counted on again, or need not be: in every deploy of the service its failure stays
@@ -30,15 +29,12 @@ export async function unlockHost(zk: ZooKeeper, service: string, host: string, c
 export async function forgetHost(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<void> {
   await attempting(`Cannot forget "${host}" of "${service}"`, async () => {
     await requireHost(zk, service, host);
-    const agent = await readRecord(zk, agentPath(host), agentRecordSchema);
+    const agent = await readAgent(zk, host);
     if (agent !== null) {
-      throw new DeployError(
-        `Cannot forget "${host}" of "${service}": its agent is connected, since ${agent.value.since}.`,
-        {
-          code: "conflict",
-          hint: `Take ${service} out of its agent.toml, or stop the agent, and wait until its session is over.`,
-        },
-      );
+      throw new DeployError(`Cannot forget "${host}" of "${service}": its agent is connected, since ${agent.since}.`, {
+        code: "conflict",
+        hint: `Take ${service} out of its agent.toml, or stop the agent, and wait until its session is over.`,
+      });
     }
     await freeEverywhere(zk, service, host, clock);
     for (const path of [statusPath(service, host), hostPath(service, host)]) {

@@ -12,6 +12,7 @@ import {
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
+import { isConnected } from "./living_agents.ts";
 import { agentPath, agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
 import { childrenOf, encode, readRecord, readSlot, type Versioned } from "./records.ts";
 
@@ -80,16 +81,22 @@ export async function readStatuses(
   );
 }
 
-/** The agents that are connected now. */
+/** What the agents say of themselves that are connected now: a node that is not ephemeral says nothing of that. */
 export async function readAgents(zk: ZooKeeper): Promise<Map<string, AgentRecord>> {
   return attempting("Cannot list the agents", () =>
     readAll(
       zk,
       agentsPath,
-      async (host) => (await readRecord(zk, agentPath(host), agentRecordSchema))?.value ?? null,
+      (host) => readAgent(zk, host),
       () => {},
     ),
   );
+}
+
+/** Null where the host's agent is not connected, or says nothing. */
+export async function readAgent(zk: ZooKeeper, host: string): Promise<AgentRecord | null> {
+  if (!(await isConnected(zk, host))) return null;
+  return (await readRecord(zk, agentPath(host), agentRecordSchema))?.value ?? null;
 }
 
 /**

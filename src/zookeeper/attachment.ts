@@ -38,6 +38,8 @@ export async function attach(
   const over = Promise.withResolvers<LinkFailure>();
   const gone = new AbortController();
   let ready = false;
+  /** The server has said nothing, and it was not us who ended it. */
+  let speechless = true;
   let receive: (record: JuteReader) => void = () => undefined;
   let connection: Connection;
   try {
@@ -57,10 +59,16 @@ export async function attach(
       events.ready(connection, gone.signal);
     },
   });
-  receive = (record) => (ready ? events.received(record, connection) : opening.received(record));
+  receive = (record) => {
+    speechless = false;
+    if (ready) events.received(record, connection);
+    else opening.received(record);
+  };
   // Apart from the deadline of the connection: a server may accept and then never answer.
   const cancelDeadline = clock.after(timeoutMs, () => {
-    if (!ready) connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);
+    if (ready) return;
+    speechless = false;
+    connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);
   });
   const onAbort = (): void => connection.end("closed");
   signal.addEventListener("abort", onAbort, { once: true });
@@ -70,7 +78,17 @@ export async function attach(
   cancelDeadline();
   signal.removeEventListener("abort", onAbort);
   gone.abort();
-  return { failure, servedMs: ready ? clock.monotonicMs() - openedAt : undefined };
+  return {
+    failure: speechless ? unanswered(failure, request.lastZxidSeen) : failure,
+    servedMs: ready ? clock.monotonicMs() - openedAt : undefined,
+  };
+}
+
+/** Only the server's own log says why it turns a client away that has seen more than it has: it just closes. */
+function unanswered(failure: LinkFailure, seen: bigint): LinkFailure {
+  if (failure.kind !== "lost" || seen === 0n) return failure;
+  const why = `so does one that has lost data, or lags, to a client that has seen zxid 0x${seen.toString(16)}`;
+  return { ...failure, reason: `${failure.reason}, without an answer to the handshake (${why})` };
 }
 
 /** A client's share of randomness in an exchange of SASL. */

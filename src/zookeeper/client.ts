@@ -153,7 +153,7 @@ export class ZooKeeper implements AsyncDisposable {
     await removeWatches(this.#core, path, options);
   }
 
-  /** Asks the server whether it holds such a watch of this session. */
+  /** Whether the server holds such a watch of this session, and somebody here waits for it. */
   async hasWatch(path: string, kind: WatchSelection = "any", options: Call = {}): Promise<boolean> {
     return await hasWatch(this.#core, path, kind, options);
   }

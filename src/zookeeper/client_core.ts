@@ -22,7 +22,11 @@ export class ClientCore {
   /** @throws TypeError when the options make no sense */
   constructor(options: ZooKeeperOptions) {
     const { servers, chroot } = parseConnectString(options.servers);
-    const sessionTimeoutMs = options.sessionTimeoutMs ?? 10_000;
+    for (const option of ["sessionTimeoutMs", "connectTimeoutMs", "operationTimeoutMs"] as const) {
+      const ms = options[option] ?? 1;
+      if (!(ms > 0 && ms < 2 ** 31)) throw new TypeError(`The option ${option} cannot be ${ms} milliseconds.`);
+    }
+    const sessionTimeoutMs = Math.ceil(options.sessionTimeoutMs ?? 10_000);
     if (options.tls !== undefined) checkTlsOptions(options.tls);
     this.#options = options;
     this.chroot = new Chroot(chroot);

@@ -1,48 +1,74 @@
 import type { Stat, ZooKeeper } from "./client.ts";
 import type { Clock } from "./clock.ts";
 import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
+import { removeEphemeral, type Ownership } from "./remove_ephemeral.ts";
+import { isTerminal, sessionName, sessionOver } from "./state.ts";
 
 /** An ephemeral node that is kept over sessions. */
 export interface EphemeralHandle {
   readonly path: string;
   /** True while the node is known to be ours. */
   readonly held: boolean;
-  /** Changes the data, now and for later sessions; resolves when it is written, rejects with CLOSED when removed first. */
+  /**
+   * Changes the data, now and for later sessions. Resolves when it is written; rejects with why it was not, and then the
+   * node keeps the data that it had: NODE_EXISTS while another node has the path, NO_AUTH, TOO_LARGE, NO_NODE for the
+   * parent, CLOSED when removed first.
+   */
   set(data: string | Uint8Array): Promise<void>;
-  /** Deletes the node and stops keeping it; resolves when it is deleted or its session is over. */
+  /**
+   * Stops keeping the node and deletes it; resolves when none of ours is there any more. Rejects with why it could not be
+   * deleted (NO_AUTH …), and may then be called again.
+   */
   remove(): Promise<void>;
 }
 
-export interface EphemeralOptions {
+export interface EphemeralOptions extends Ownership {
   readonly clock: Clock;
   readonly path: string;
   readonly data: string | Uint8Array;
   readonly onConflict: (stat: Stat) => void;
-  /** A later try failed in a way that only a person can mend; it is tried again now and then. */
-  readonly onFailure: (error: unknown) => void;
+  /** Why the node cannot be made again, told when it changes; it is tried again now and then. Null when that is over. */
+  readonly onTrouble: (error: ZooKeeperError | null) => void;
   readonly onRemoved: () => void;
 }
 
-// Between tries that a person must help (parent missing, not allowed), and after a try whose answer was lost.
+interface Write {
+  readonly data: string | Uint8Array;
+  readonly done: PromiseWithResolvers<void>;
+}
+
 const retryMs = 1_000;
-const hopeless: readonly ZooKeeperErrorCode[] = ["NO_NODE", "NO_AUTH", "INVALID_ACL", "BAD_ARGUMENTS", "TOO_LARGE"];
-const sessionOver: readonly ZooKeeperErrorCode[] = ["SESSION_EXPIRED", "CLOSED", "AUTH_FAILED"];
+/** What the next moment may change by itself. All else is an outcome. */
+const passing: readonly ZooKeeperErrorCode[] = [
+  "CONNECTION_LOSS",
+  "OPERATION_TIMEOUT",
+  "REQUEST_TIMEOUT",
+  "SESSION_MOVED",
+  "THROTTLED",
+];
 
 /** Makes one ephemeral node and sees to it that it stays. `use` starts it, and starts it anew for each new session. */
 export class EphemeralKeeper implements EphemeralHandle {
   readonly path: string;
   readonly #options: EphemeralOptions;
   readonly #settled = Promise.withResolvers<void>();
+  /** What the node has, or is to be made with: the last that was not refused. */
   #data: string | Uint8Array;
+  #writes: Write[] = [];
   #client: ZooKeeper | null = null;
-  #stopped = false;
+  #stage: "kept" | "removed" | "over" = "kept";
   #held = false;
-  /** What is known to be in the node; undefined when it must be written. */
-  #written: string | Uint8Array | undefined;
+  /** Whether `#data` is known to be what is in the node. */
+  #written = false;
+  /** Something has happened at the path since we looked. */
+  #stale = true;
+  /** Another's node that has the path; it was reported. */
+  #obstacle: Stat | undefined;
+  /** Whether `settled` has told that the node is ours, or another's: from then on it is kept whatever happens. */
+  #answered = false;
+  #trouble = "";
   #wake: () => void = () => undefined;
   #rung = false;
-  #reportedOwner = 0n;
-  #writes: PromiseWithResolvers<void>[] = [];
 
   constructor(options: EphemeralOptions) {
     this.path = options.path;
@@ -61,117 +87,174 @@ export class EphemeralKeeper implements EphemeralHandle {
     return this.#settled.promise;
   }
 
-  /** @param formerSessionId of our own last session: its node is on its way out and no conflict */
-  use(client: ZooKeeper, formerSessionId: bigint): void {
+  use(client: ZooKeeper): void {
     this.#client = client;
     this.#held = false;
-    this.#written = undefined;
+    this.#written = false;
+    this.#stale = true;
+    this.#obstacle = undefined;
     this.#ring();
-    void this.#keep(client, formerSessionId);
+    void this.#keep(client);
   }
 
   async set(data: string | Uint8Array): Promise<void> {
-    if (this.#stopped) throw closed(this.path);
-    this.#data = data;
-    const written = Promise.withResolvers<void>();
-    this.#writes.push(written);
+    if (this.#stage !== "kept") throw this.#closed();
+    const { state } = this.#options.client();
+    if (isTerminal(state)) throw sessionOver(state, "ephemeral", this.path);
+    const done = Promise.withResolvers<void>();
+    this.#writes.push({ data, done });
     this.#ring();
-    await written.promise;
+    await done.promise;
   }
 
   async remove(): Promise<void> {
-    if (this.#stopped) return;
-    this.stop();
+    if (this.#stage === "over") return;
+    if (this.#stage === "kept") this.#end("removed", this.#closed());
     this.#options.onRemoved();
-    const client = this.#client;
-    if (client === null) return;
-    for (;;) {
-      try {
-        const stat = await client.exists(this.path);
-        if (stat !== null && stat.ephemeralOwner === client.sessionId) await client.delete(this.path);
-        return;
-      } catch (error) {
-        // A delete whose answer was lost is looked at again; everything else leaves nothing to delete.
-        if (!isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT")) return;
-      }
-    }
+    await removeEphemeral(this.path, this.#options);
   }
 
-  /** Stops keeping it without touching the node. */
+  /** Stops keeping it without touching the node: its session ends. */
   stop(): void {
-    this.#stopped = true;
+    if (this.#stage === "kept") this.#end("over", this.#closed());
+    this.#stage = "over";
+  }
+
+  #end(stage: "removed" | "over", error: unknown): void {
+    this.#stage = stage;
     this.#held = false;
-    const error = closed(this.path);
     this.#settled.reject(error);
-    for (const write of this.#writes) write.reject(error);
-    this.#writes = [];
+    this.#refuseWrites(error);
     this.#ring();
   }
 
-  async #keep(client: ZooKeeper, formerSessionId: bigint): Promise<void> {
-    while (!this.#stopped && this.#client === client) {
+  #refuseWrites(error: unknown): void {
+    for (const { done } of this.#writes) done.reject(error);
+    this.#writes = [];
+  }
+
+  #current(client: ZooKeeper): boolean {
+    return this.#stage === "kept" && this.#client === client;
+  }
+
+  async #keep(client: ZooKeeper): Promise<void> {
+    while (this.#current(client)) {
       try {
-        if (await this.#round(client, formerSessionId)) await this.#event();
+        if (await this.#round(client)) await this.#event();
       } catch (error) {
-        if (isZooKeeperError(error, ...sessionOver)) {
-          if (isZooKeeperError(error, "AUTH_FAILED", "CLOSED")) this.#settled.reject(error);
-          return;
-        }
-        this.#held = false;
-        if (isZooKeeperError(error, ...hopeless)) {
-          this.#settled.reject(error);
-          this.#options.onFailure(error);
-        }
+        if (!this.#current(client)) return;
+        const final = !isZooKeeperError(error) || isTerminal(client.state);
+        // An expired session is followed by another; from every other end nothing comes back.
+        if (final && client.state.kind === "expired") return;
+        const passes = !final && isZooKeeperError(error, ...passing);
+        if (!passes) this.#refuse(error);
+        if (final || !(passes || this.#answered)) return;
+        this.#stale = true;
         this.#options.clock.afterIdly(retryMs, () => this.#ring());
         await this.#event();
       }
     }
   }
 
-  /** One look at the node and one step towards having it; true when there is nothing to do until something happens. */
-  async #round(client: ZooKeeper, formerSessionId: bigint): Promise<boolean> {
-    const data = this.#data;
-    if (!this.#held && this.#reportedOwner === 0n) {
+  /** It cannot be made, or not be written. */
+  #refuse(error: unknown): void {
+    this.#held = false;
+    this.#settled.reject(error);
+    this.#refuseWrites(error);
+    if (this.#answered && isZooKeeperError(error)) this.#tell(error);
+  }
+
+  #tell(error: ZooKeeperError | null): void {
+    const trouble = error?.message ?? "";
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#options.onTrouble(error);
+  }
+
+  #answer(): void {
+    this.#answered = true;
+    this.#settled.resolve();
+  }
+
+  /** One step towards having the node as it is to be; true when there is nothing to do until something happens. */
+  async #round(client: ZooKeeper): Promise<boolean> {
+    if (this.#stale) await this.#look(client);
+    if (!this.#current(client) || this.#stale) return false;
+    if (!this.#held) {
+      if (this.#obstacle !== undefined) this.#refuseWrites(this.#taken(this.#obstacle));
+      return true;
+    }
+    if (!this.#written) await this.#write(client, this.#data);
+    const [write] = this.#writes;
+    if (this.#written && write !== undefined) await this.#carryOut(client, write);
+    if (!this.#written || this.#stale || !this.#current(client)) return false;
+    this.#tell(null);
+    this.#answer();
+    return this.#writes.length === 0;
+  }
+
+  /** Makes the node where there is none, and finds out whose it is. */
+  async #look(client: ZooKeeper): Promise<void> {
+    this.#stale = false;
+    if (!this.#held && this.#obstacle === undefined) {
+      this.#written = false;
       try {
-        await client.create(this.path, data, { mode: "ephemeral" });
-        this.#written = data;
+        await client.create(this.path, this.#data, { mode: "ephemeral" });
+        this.#written = true;
       } catch (error) {
         if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
       }
     }
-    const stat = await client.exists(this.path, { watch: this.#ring });
-    if (this.#stopped || this.#client !== client) return false;
-    if (stat === null) {
-      this.#held = false;
-      this.#reportedOwner = 0n;
-      return false;
-    }
-    if (stat.ephemeralOwner !== client.sessionId) {
-      this.#held = false;
-      this.#conflict(stat, formerSessionId);
-      return true;
-    }
-    if (this.#written !== data) {
-      await client.set(this.path, data);
-      this.#written = data;
-    }
-    this.#reportedOwner = 0n;
-    if (this.#client !== client) return false;
-    this.#held = true;
-    this.#settled.resolve();
-    if (this.#data !== data) return false;
-    for (const write of this.#writes) write.resolve();
-    this.#writes = [];
-    return true;
+    const stat = await client.exists(this.path, { watch: this.#changed });
+    if (!this.#current(client)) return;
+    this.#held = stat !== null && stat.ephemeralOwner === client.sessionId;
+    if (stat === null) this.#stale = true;
+    // A node of a session of ours that is over for us will soon be over for the servers as well.
+    const foreign = stat !== null && !this.#options.isOurs(stat.ephemeralOwner) ? stat : undefined;
+    const told = this.#obstacle?.czxid === foreign?.czxid;
+    this.#obstacle = foreign;
+    if (foreign === undefined || told) return;
+    this.#options.onConflict(foreign);
+    this.#answer();
   }
 
-  #conflict(stat: Stat, formerSessionId: bigint): void {
-    if (stat.ephemeralOwner === this.#reportedOwner) return;
-    this.#reportedOwner = stat.ephemeralOwner;
-    if (stat.ephemeralOwner === formerSessionId && formerSessionId !== 0n) return;
-    this.#options.onConflict(stat);
-    this.#settled.resolve();
+  async #carryOut(client: ZooKeeper, write: Write): Promise<void> {
+    try {
+      if (!(await this.#write(client, write.data))) return;
+      this.#data = write.data;
+      write.done.resolve();
+    } catch (error) {
+      // What passes, and the end of the session, leave it to be written; a deadline that the client's owner has set does not.
+      const waits = isZooKeeperError(error, ...passing) && !isZooKeeperError(error, "OPERATION_TIMEOUT");
+      if (waits || isTerminal(client.state)) throw error;
+      write.done.reject(error);
+    }
+    this.#writes = this.#writes.filter((each) => each !== write);
   }
+
+  /** False when the node was not there any more, or not ours. */
+  async #write(client: ZooKeeper, data: string | Uint8Array): Promise<boolean> {
+    const before = this.#written;
+    this.#written = false;
+    try {
+      const { ephemeralOwner } = await client.set(this.path, data);
+      this.#written = ephemeralOwner === client.sessionId;
+    } catch (error) {
+      if (!isZooKeeperError(error, "NO_NODE")) {
+        if (isZooKeeperError(error) && error.outcome !== "unknown") this.#written = before;
+        throw error;
+      }
+    }
+    if (this.#written) return true;
+    this.#held = false;
+    this.#stale = true;
+    return false;
+  }
+
+  readonly #changed = (): void => {
+    this.#stale = true;
+    this.#ring();
+  };
 
   readonly #ring = (): void => {
     this.#rung = true;
@@ -185,8 +268,22 @@ export class EphemeralKeeper implements EphemeralHandle {
     await woken.promise;
     this.#rung = false;
   }
-}
 
-function closed(path: string): ZooKeeperError {
-  return new ZooKeeperError({ code: "CLOSED", operation: "ephemeral", path, outcome: "not-sent" });
+  #closed(): ZooKeeperError {
+    return new ZooKeeperError({ code: "CLOSED", operation: "ephemeral", path: this.path, outcome: "not-sent" });
+  }
+
+  #taken({ ephemeralOwner }: Stat): ZooKeeperError {
+    const detail =
+      ephemeralOwner === 0n
+        ? "a node that is not ephemeral has the path"
+        : `session ${sessionName(ephemeralOwner)} has it`;
+    return new ZooKeeperError({
+      code: "NODE_EXISTS",
+      operation: "ephemeral",
+      path: this.path,
+      outcome: "refused",
+      detail,
+    });
+  }
 }

@@ -9,6 +9,9 @@ export class RecordTooLarge extends Error {
   }
 }
 
+/** Thrown while a record is written, for a number that its field cannot hold: it would arrive as another. */
+export class UnfitNumber extends Error {}
+
 /** Thrown when the bytes of a record end early or a length in it makes no sense. */
 export class MalformedRecord extends Error {}
 
@@ -57,13 +60,17 @@ export class JuteWriter {
     return bytes.subarray(0, this.#length);
   }
 
+  /** @throws UnfitNumber */
   int(value: number): this {
+    if ((value | 0) !== value) throw new UnfitNumber(`${value} is no whole number of 32 bits`);
     const at = this.#advance(4);
     putInt(this.#bytes, at, value);
     return this;
   }
 
+  /** @throws UnfitNumber */
   long(value: bigint): this {
+    if (BigInt.asIntN(64, value) !== value) throw new UnfitNumber(`${value} is no whole number of 64 bits`);
     scratch.setBigInt64(0, value);
     return this.int(scratch.getInt32(0)).int(scratch.getInt32(4));
   }

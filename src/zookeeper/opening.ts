@@ -3,7 +3,7 @@ import { errorCode } from "./errors.ts";
 import { MalformedRecord, type JuteReader, type JuteWriter } from "./jute.ts";
 import { connectFrame, readReplyHeader, saslFrame } from "./packets.ts";
 import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "./records.ts";
-import type { TerminalState } from "./state.ts";
+import { sessionName, type TerminalState } from "./state.ts";
 
 const replyHeaderBytes = 16;
 
@@ -54,8 +54,19 @@ export class Opening {
       throw new MalformedRecord(`the server gave no session: ${errorCode(readReplyHeader(reader).error)}`);
     }
     const response = readConnectResponse(reader);
-    if (response.timeoutMs <= 0) {
-      this.#events.refused({ kind: "expired" });
+    const { sessionId: asked } = this.#request;
+    if (asked !== 0n && response.timeoutMs <= 0) {
+      this.#events.refused({ kind: "expired", reason: "the server does not know it any more" });
+      return;
+    }
+    if (response.timeoutMs <= 0 || response.sessionId === 0n) {
+      throw new MalformedRecord(
+        `the server gave no session: id ${sessionName(response.sessionId)}, timeout ${response.timeoutMs} ms`,
+      );
+    }
+    if (asked !== 0n && response.sessionId !== asked) {
+      const given = `${sessionName(response.sessionId)} instead of ${sessionName(asked)}`;
+      this.#events.refused({ kind: "expired", reason: `the server gave session ${given}` });
       return;
     }
     this.#granted = true;

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "./errors.ts";
-import { putInt, RecordTooLarge, type JuteReader, type JuteWriter } from "./jute.ts";
+import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "./jute.ts";
 import type { Request } from "./requests.ts";
 
 /** How long one call may take and what calls it off. */
@@ -22,6 +22,8 @@ export interface Desk {
 }
 
 const xidOffset = 4;
+// What lies farther ahead no timer waits for: it would fire at once.
+const maxTimerMs = 2 ** 31 - 1;
 
 /** An operation between its call and its answer. */
 export class Pending<T = unknown> {
@@ -36,7 +38,7 @@ export class Pending<T = unknown> {
   #cancelDeadline: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
 
-  /** @throws ZooKeeperError TOO_LARGE */
+  /** @throws ZooKeeperError TOO_LARGE, or BAD_ARGUMENTS for a number that cannot be sent or is no deadline */
   constructor(request: Request<T>, call: Call, desk: Desk, onAnswer?: OnAnswer) {
     this.request = request;
     this.#onAnswer = onAnswer;
@@ -46,7 +48,10 @@ export class Pending<T = unknown> {
     this.#resolve = resolve;
     this.#reject = reject;
     const { signal, timeoutMs } = call;
-    if (timeoutMs !== undefined) {
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw this.#error("BAD_ARGUMENTS", "not-sent", `a deadline of ${timeoutMs} ms`);
+    }
+    if (timeoutMs !== undefined && timeoutMs <= maxTimerMs) {
       this.#cancelDeadline = desk.clock.after(timeoutMs, () => {
         this.fail("OPERATION_TIMEOUT", `no answer within ${timeoutMs} ms`);
         desk.givenUp(this);
@@ -126,8 +131,12 @@ function encode<T>(writer: JuteWriter, request: Request<T>): Uint8Array {
     request.encode(writer);
     return writer.frame();
   } catch (error) {
-    if (!(error instanceof RecordTooLarge)) throw error;
     const { operation, path } = request;
+    if (error instanceof UnfitNumber) {
+      const facts = { code: "BAD_ARGUMENTS", operation, path, outcome: "not-sent", detail: error.message } as const;
+      throw new ZooKeeperError(facts);
+    }
+    if (!(error instanceof RecordTooLarge)) throw error;
     const detail = `the request is over ${error.limit} bytes, the most a server takes`;
     throw new ZooKeeperError({ code: "TOO_LARGE", operation, path, outcome: "not-sent", detail });
   }

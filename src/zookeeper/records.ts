@@ -1,4 +1,4 @@
-import type { JuteReader, JuteWriter } from "./jute.ts";
+import { MalformedRecord, type JuteReader, type JuteWriter } from "./jute.ts";
 
 /** What the server keeps about a node. Transaction ids and the session id need all 64 bits. */
 export interface Stat {
@@ -117,28 +117,36 @@ export function writeConnectRequest(writer: JuteWriter, request: ConnectRequest)
     .bool(request.readOnly);
 }
 
-export function readConnectRequest(reader: JuteReader): ConnectRequest {
+/** Clients before 3.4 end the record before `readOnly`, and expect the same of the answer. */
+export function readConnectRequest(reader: JuteReader): ConnectRequest & { readonly knowsReadOnly: boolean } {
   reader.int();
   return {
     lastZxidSeen: reader.long(),
     timeoutMs: reader.int(),
     sessionId: reader.long(),
     password: reader.buffer() ?? noPassword,
+    knowsReadOnly: reader.remaining > 0,
     readOnly: reader.remaining > 0 && reader.bool(),
   };
 }
 
-export function writeConnectResponse(writer: JuteWriter, response: ConnectResponse): void {
-  writer.int(0).int(response.timeoutMs).long(response.sessionId).buffer(response.password).bool(response.readOnly);
+export function writeConnectResponse(writer: JuteWriter, response: ConnectResponse, withReadOnly = true): void {
+  writer.int(0).int(response.timeoutMs).long(response.sessionId).buffer(response.password);
+  if (withReadOnly) writer.bool(response.readOnly);
 }
 
+/** @throws MalformedRecord when it is not exactly the record of a handshake */
 export function readConnectResponse(reader: JuteReader): ConnectResponse {
-  reader.int();
-  return {
+  const protocol = reader.int();
+  const response = {
     timeoutMs: reader.int(),
     sessionId: reader.long(),
     password: reader.buffer() ?? noPassword,
     // Servers before 3.4 end the record here.
     readOnly: reader.remaining > 0 && reader.bool(),
   };
+  if (protocol !== 0 || reader.remaining > 0) {
+    throw new MalformedRecord(`a handshake of protocol ${protocol} has ${reader.remaining} bytes too many`);
+  }
+  return response;
 }

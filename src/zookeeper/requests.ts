@@ -1,4 +1,4 @@
-import type { JuteReader, JuteWriter } from "./jute.ts";
+import { UnfitNumber, type JuteReader, type JuteWriter } from "./jute.ts";
 import { AddWatchMode, createFlag, OpCode, type CreateMode } from "./opcodes.ts";
 import { readAcls, readStat, writeAcls, type Acl, type Identity, type Stat } from "./records.ts";
 
@@ -50,7 +50,13 @@ export function encodeCreate(writer: JuteWriter, onServer: string, fields: Creat
   writer.string(onServer).buffer(fields.data);
   writeAcls(writer, fields.acl);
   writer.int(createFlag(fields.mode));
-  if (createOpcode(fields.mode) === OpCode.createTtl) writer.long(BigInt(fields.ttlMs ?? -1));
+  if (createOpcode(fields.mode) === OpCode.createTtl) writer.long(wholeMs(fields.ttlMs ?? -1));
+}
+
+/** @throws UnfitNumber */
+function wholeMs(ms: number): bigint {
+  if (!Number.isSafeInteger(ms)) throw new UnfitNumber(`${ms} is no whole number of milliseconds`);
+  return BigInt(ms);
 }
 
 export function createRequest(at: At, fields: CreateFields): Request<{ path: string; stat: Stat }> {

@@ -1,20 +1,28 @@
 import { ZooKeeper, type Stat, type ZooKeeperOptions } from "./client.ts";
 import { EphemeralKeeper, type EphemeralHandle } from "./ephemeral.ts";
+import type { ZooKeeperError } from "./errors.ts";
 import { isolate } from "./isolate.ts";
 import type { SessionState } from "./state.ts";
 
+/** `reason`: why the session before is over. */
+export type EpochListener = (epoch: number, reason: string) => void;
+
 /**
- * A ZooKeeper client that outlives its sessions. When one expires, the next is made at once, the registered ephemeral
- * nodes are made again, and a new epoch is announced: whatever was read or watched in the old one must be read again. A
- * refused identity is final: the state stays `auth-failed` and nothing is tried again.
+ * A ZooKeeper client that outlives its sessions. When one expires, or was out of reach for as long as it lasts, the next
+ * is made at once, the registered ephemeral nodes are made again, and a new epoch is announced: whatever was read or
+ * watched in the old one must be read again. A refused identity is final: the state stays `auth-failed` and nothing is
+ * tried again.
  */
 export class Session implements AsyncDisposable {
   readonly #options: ZooKeeperOptions;
   #client: ZooKeeper;
   #epoch = 1;
-  #formerSessionId = 0n;
+  /** Of our sessions that are over for us. A server that was out of reach may keep them, and their nodes, for a while. */
+  readonly #former = new Set<bigint>();
+  /** Why the last one is over. */
+  #lost: string | undefined;
   #closed = false;
-  readonly #epochListeners = new Set<(epoch: number) => void>();
+  readonly #epochListeners = new Set<EpochListener>();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
   readonly #ephemerals = new Set<EphemeralKeeper>();
 
@@ -34,12 +42,15 @@ export class Session implements AsyncDisposable {
     return this.#epoch;
   }
 
+  /** Where there is no session yet and nothing was tried for it, the reason is why the one before is over. */
   get state(): SessionState {
-    return this.#client.state;
+    const { state } = this.#client;
+    if (state.kind !== "connecting" || state.reason !== undefined || this.#lost === undefined) return state;
+    return { kind: "connecting", reason: this.#lost };
   }
 
   /** Calls `listener` on each epoch after the current one; returns what stops that. */
-  onEpoch(listener: (epoch: number) => void): () => void {
+  onEpoch(listener: EpochListener): () => void {
     this.#epochListeners.add(listener);
     return () => this.#epochListeners.delete(listener);
   }
@@ -52,27 +63,37 @@ export class Session implements AsyncDisposable {
 
   /**
    * Keeps an ephemeral node at `path` for as long as the handle is not removed: made again in every new session, and
-   * when somebody deletes it. Its parent must exist. Where another live session holds the path, `onConflict` gets that
-   * node's stat, once for each owner, and the node is made when the other is gone.
+   * when somebody deletes it. Its parent must exist. Where the path is taken, by another live session or by a node that
+   * is not ephemeral at all (its owner is 0), `onConflict` gets that node's stat, once for each node, and ours is made
+   * when the other is gone. `onTrouble` gets what keeps a node from being made again, once for as long as it is the same,
+   * and null when that is over; `onError` of the client's options gets it otherwise.
    *
    * Resolves when the node is made, or when the first conflict has been reported. Rejects with the `ZooKeeperError` of
-   * the first try when that can never succeed (NO_NODE for the parent, NO_AUTH, AUTH_FAILED, CLOSED).
+   * the first try otherwise (NO_NODE for the parent, NO_AUTH, TOO_LARGE, AUTH_FAILED, CLOSED …); only for a connection
+   * does it wait.
    */
   async ephemeral(
     path: string,
     data: string | Uint8Array,
     onConflict: (owner: Stat) => void = () => undefined,
+    onTrouble?: (error: ZooKeeperError | null) => void,
   ): Promise<EphemeralHandle> {
+    const { clock, onError } = this.#options;
     const keeper = new EphemeralKeeper({
-      clock: this.#options.clock,
+      clock,
       path,
       data,
-      onConflict: (stat) => isolate(() => onConflict(stat), this.#options.onError),
-      onFailure: (error) => isolate(() => this.#options.onError?.(error)),
+      client: () => this.#client,
+      isOurs: (id) => id !== 0n && (id === this.#client.sessionId || this.#former.has(id)),
+      onConflict: (stat) => isolate(() => onConflict(stat), onError),
+      onTrouble: (error) => {
+        if (onTrouble !== undefined) isolate(() => onTrouble(error), onError);
+        else if (error !== null) isolate(() => onError?.(error));
+      },
       onRemoved: () => this.#ephemerals.delete(keeper),
     });
     this.#ephemerals.add(keeper);
-    keeper.use(this.#client, this.#formerSessionId);
+    keeper.use(this.#client);
     try {
       await keeper.settled;
     } catch (error) {
@@ -101,20 +122,21 @@ export class Session implements AsyncDisposable {
       if (client !== this.#client) return;
       // An expiry that is heard of after `close` has no successor.
       if (state.kind === "expired" && this.#closed) return;
-      if (state.kind === "expired") this.#renew();
+      if (state.kind === "expired") this.#renew(state.reason);
       else this.#tell(state);
     });
     return client;
   }
 
-  #renew(): void {
-    this.#formerSessionId = this.#client.sessionId;
+  #renew(reason: string): void {
+    this.#former.add(this.#client.sessionId);
+    this.#lost = `the session before is over: ${reason}`;
     this.#client = this.#newClient();
     this.#epoch += 1;
     const epoch = this.#epoch;
-    for (const keeper of this.#ephemerals) keeper.use(this.#client, this.#formerSessionId);
-    for (const listener of this.#epochListeners) isolate(() => listener(epoch), this.#options.onError);
-    this.#tell(this.#client.state);
+    for (const keeper of this.#ephemerals) keeper.use(this.#client);
+    for (const listener of this.#epochListeners) isolate(() => listener(epoch, reason), this.#options.onError);
+    this.#tell(this.state);
   }
 
   #tell(state: SessionState): void {

@@ -15,7 +15,8 @@ export type SessionState =
     }
   /** The connection is lost, the session may live on: operations wait. `since` is in milliseconds since 1970. */
   | { readonly kind: "suspended"; readonly since: number; readonly reason: string }
-  | { readonly kind: "expired" }
+  /** `reason`: a server said so, gave another session instead, or none could be reached for as long as a session lasts. */
+  | { readonly kind: "expired"; readonly reason: string }
   /** An identity was refused. `code` says whose: ours by the server (auth, SASL, certificate), or the server's by us. */
   | { readonly kind: "auth-failed"; readonly code: RefusalCode; readonly reason: string }
   | { readonly kind: "closed" };
@@ -46,7 +47,7 @@ export function terminalCode(state: TerminalState): ZooKeeperErrorCode {
 
 /** What there is to say beyond the code. */
 export function terminalDetail(state: TerminalState): string | undefined {
-  return state.kind === "auth-failed" ? state.reason : undefined;
+  return state.kind === "closed" ? undefined : state.reason;
 }
 
 /** The failure of an operation that was called when the session was over. */

@@ -16,10 +16,10 @@ import { pingFrame, readReplyHeader } from "./packets.ts";
 import { pause } from "./pause.ts";
 import { Pending, type Call, type Desk, type OnAnswer } from "./pending.ts";
 import { findReadWriteServer } from "./read_write_search.ts";
-import { noPassword, type ConnectResponse } from "./records.ts";
 import { Refusals } from "./refusals.ts";
 import { watchReplay } from "./replay.ts";
 import { closeRequest, type Request } from "./requests.ts";
+import { SessionTicket } from "./session_ticket.ts";
 import { isTerminal, sessionName, sessionOver, terminalCode, terminalDetail } from "./state.ts";
 import type { SessionState, TerminalState } from "./state.ts";
 import type { ReplayPaths } from "./watches.ts";
@@ -53,7 +53,8 @@ const closeMs = 2_000;
 
 /**
  * One session over as many connections as it takes: handshake, heartbeat, reconnecting, and the operations in flight.
- * It ends when a server says so (expired, refused) or on `close`; it never decides by itself that it is expired.
+ * It ends when a server says so (expired, refused), when no server could be reached for as long as it lasts, or on
+ * `close`.
  */
 export class Transport {
   #state: SessionState = { kind: "connecting" };
@@ -65,13 +66,9 @@ export class Transport {
   readonly #operations = new Operations();
   readonly #refusals = new Refusals();
   readonly #ending = new AbortController();
-  #sessionId = 0n;
-  #password: Uint8Array = noPassword;
-  #negotiatedTimeoutMs = 0;
-  #lastZxid = 0n;
-  #readOnly = false;
-  /** What a server without its ensemble gives is no session that another server knows. */
-  #resumable = false;
+  readonly #ticket = new SessionTicket();
+  /** Calls off the end of a session that is out of reach. */
+  #reached: (() => void) | undefined;
   /** A server that is known to take writes, to be tried next. */
   #preferred: Address | undefined;
   /** The connection that operations may be written to: its handshake is done. */
@@ -97,7 +94,7 @@ export class Transport {
   }
 
   get sessionId(): bigint {
-    return this.#sessionId;
+    return this.#ticket.sessionId;
   }
 
   /**
@@ -130,7 +127,7 @@ export class Transport {
   async #close(): Promise<void> {
     if (isTerminal(this.#state)) return;
     if (this.#open !== null) {
-      const deadline = { timeoutMs: Math.min(closeMs, this.#negotiatedTimeoutMs / 3) };
+      const deadline = { timeoutMs: Math.min(closeMs, this.#ticket.timeoutMs / 3) };
       const pending = new Pending(closeRequest(), deadline, this.#desk);
       this.#operations.accept(pending as Pending, this.#open);
       await pending.promise.catch(() => undefined);
@@ -159,16 +156,14 @@ export class Transport {
   /** Uses one server until the connection to it is over; returns why. */
   async #attach(address: Address): Promise<LinkFailure> {
     const { connectTimeoutMs, sessionTimeoutMs, tls, sasl, readOnly } = this.#options;
-    const request = {
-      lastZxidSeen: this.#lastZxid,
-      timeoutMs: sessionTimeoutMs,
-      sessionId: this.#resumable ? this.#sessionId : 0n,
-      password: this.#resumable ? this.#password : noPassword,
-      readOnly,
-    };
+    const request = this.#ticket.request(sessionTimeoutMs, readOnly);
     const options = { tls, sasl, request, timeoutMs: connectTimeoutMs, signal: this.#ending.signal };
     const { failure, servedMs } = await attach(address, this.#desk, options, {
-      granted: (response) => this.#granted(response),
+      granted: (response) => {
+        this.#reached?.();
+        this.#reached = undefined;
+        this.#ticket.granted(response);
+      },
       ready: (connection, over) => this.#ready(connection, over),
       refused: (state) => this.#end(state),
       received: (record, connection) => this.#received(record, connection),
@@ -187,18 +182,26 @@ export class Transport {
     this.#operations.connectionLost(reason);
     const { unanimous, news } = this.#refusals.note(failure, last);
     // Before the first session there is nothing to suspend, and nothing to wait for either when all servers refuse.
-    if (this.#sessionId === 0n && unanimous !== undefined) {
+    if (!this.#ticket.issued && unanimous !== undefined) {
       this.#end(unanimous);
       return;
     }
     if (news !== undefined) this.#options.onTrouble(news);
-    if (this.#sessionId === 0n) {
+    if (!this.#ticket.issued) {
       this.#state = { kind: "connecting", reason };
-    } else if (this.#state.kind !== "suspended") {
-      this.#become({ kind: "suspended", since: this.#options.clock.now(), reason });
-    } else if (news !== undefined) {
-      this.#become({ ...this.#state, reason });
+      return;
     }
+    const { clock } = this.#options;
+    this.#reached ??= clock.after(this.#ticket.timeoutMs, () => this.#outOfReach());
+    if (this.#state.kind !== "suspended") this.#become({ kind: "suspended", since: clock.now(), reason });
+    else if (news !== undefined) this.#become({ ...this.#state, reason });
+    else this.#state = { ...this.#state, reason };
+  }
+
+  #outOfReach(): void {
+    const last = this.#state.kind === "suspended" ? ` (${this.#state.reason})` : "";
+    const reason = `it was out of reach for longer than its timeout of ${this.#ticket.timeoutMs} ms${last}`;
+    this.#end({ kind: "expired", reason });
   }
 
   #received(reader: JuteReader, connection: Connection): void {
@@ -222,22 +225,14 @@ export class Transport {
         if (this.#auth.settled) this.#announce(connection);
         return;
       default:
-        if (header.zxid > 0n) this.#lastZxid = header.zxid;
         if (!this.#operations.answer(header, reader)) {
           throw new MalformedRecord(`the server answered operation ${header.xid}, which was not asked`);
         }
+        this.#ticket.saw(header.zxid);
         if (header.error === errorNumber("SESSION_CLOSED_REQUIRE_SASL_AUTH")) {
           this.#refused("the server serves only sessions that have proved who they are");
         }
     }
-  }
-
-  #granted(response: ConnectResponse): void {
-    this.#sessionId = response.sessionId;
-    this.#password = response.password;
-    this.#negotiatedTimeoutMs = response.timeoutMs;
-    this.#readOnly = response.readOnly;
-    this.#resumable ||= !response.readOnly;
   }
 
   #ready(connection: Connection, over: AbortSignal): void {
@@ -245,13 +240,13 @@ export class Transport {
     const dead = (silentMs: number): void =>
       connection.end(`nothing was heard from the server for ${Math.round(silentMs)} ms`);
     const subject = { link: connection, ping: () => connection.send(pingFrame), dead };
-    this.#heartbeat = new Heartbeat(this.#desk.clock, subject, this.#negotiatedTimeoutMs);
+    this.#heartbeat = new Heartbeat(this.#desk.clock, subject, this.#ticket.timeoutMs);
     this.#auth.sendAll(connection);
-    const packets = watchReplay(this.#desk.writer, this.#options.replay(), this.#lastZxid);
+    const packets = watchReplay(this.#desk.writer, this.#options.replay(), this.#ticket.lastZxid);
     for (const packet of packets) connection.send(packet);
     if (packets.length > 0) this.#options.onReplayed();
     this.#operations.flush(connection);
-    if (this.#readOnly) void this.#leaveReadOnly(connection, over);
+    if (this.#ticket.readOnly) void this.#leaveReadOnly(connection, over);
     // With identities to prove, "connected" waits for their answers: it may turn out to be "auth-failed".
     if (this.#auth.settled) this.#announce(connection);
   }
@@ -271,9 +266,9 @@ export class Transport {
     this.#become({
       kind: "connected",
       server: serverName(connection.address.server),
-      sessionId: sessionName(this.#sessionId),
-      negotiatedTimeoutMs: this.#negotiatedTimeoutMs,
-      readOnly: this.#readOnly,
+      sessionId: sessionName(this.#ticket.sessionId),
+      negotiatedTimeoutMs: this.#ticket.timeoutMs,
+      readOnly: this.#ticket.readOnly,
     });
   }
 
@@ -285,6 +280,7 @@ export class Transport {
     if (isTerminal(this.#state)) return;
     const [code, detail] = [terminalCode(state), terminalDetail(state)];
     this.#heartbeat?.stop();
+    this.#reached?.();
     this.#open = null;
     this.#become(state);
     this.#operations.failAll(code, detail);

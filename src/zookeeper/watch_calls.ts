@@ -51,12 +51,17 @@ export async function removeWatches(
   await forgetOnServer(core, at, kind, before, options);
 }
 
-/** Whether the server holds such a watch of this session. */
+/**
+ * Whether the server holds such a watch of this session. Servers before 3.9 say yes for any session's, so it must be one
+ * that somebody here waits for as well.
+ */
 export async function hasWatch(core: ClientCore, path: string, kind: WatchSelection, call: Call): Promise<boolean> {
   const at = core.at("hasWatch", path);
+  const ours = (sort: "data" | "children"): boolean =>
+    (kind === sort || kind === "any") && core.watches.wants(sort, at.onServer);
   try {
     await core.submit(checkWatchesRequest(at, WatcherType[kind]), call);
-    return true;
+    return ours("data") || ours("children");
   } catch (error) {
     if (isZooKeeperError(error, "NO_WATCHER")) return false;
     throw error;

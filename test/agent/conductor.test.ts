@@ -262,3 +262,30 @@ test("while a gate cannot be read nobody is granted a slot, which is said once, 
   expect(hosts.every(({ build }) => build === "v2")).toBe(true);
   expect(said).toHaveLength(1);
 });
+
+test("only an ephemeral node is a living agent: a host with another is not asked, and is when its agent comes", async () => {
+  conduct();
+  await registerHost(site.zk, "web", "ghost");
+  await site.zk.create(agentPath("ghost"), "{}");
+  const ready = statusOf({ step: "ready", wish: { build: "v1", deploy: "d1" }, attempt: 1 });
+  await site.zk.create(statusPath("web", "ghost"), encode(ready));
+  const hosts = await startHosts(2);
+  await site.deploy("d1", "v1");
+  await eventually(async () => {
+    const { slots, failed } = (await site.gate("d1")).gate;
+    expect([slots["ghost"], failed["ghost"]]).toEqual([undefined, undefined]);
+    return hosts.every(({ build }) => build === "v1") && Object.keys(slots).length === 0;
+  });
+  // And one that was not there when the conductor began.
+  await registerHost(site.zk, "web", "late");
+  await site.zk.create(statusPath("web", "late"), encode(ready));
+  await site.zk.create(agentPath("late"), "{}");
+  for (let round = 0; round < 20; round++) {
+    await site.zk.set(statusPath("web", "late"), encode(ready));
+    await Bun.sleep(20);
+    expect(Object.keys((await site.gate("d1")).gate.slots)).toEqual([]);
+  }
+  await site.zk.delete(agentPath("ghost"));
+  await site.zk.create(agentPath("ghost"), "{}", { mode: "ephemeral" });
+  await eventually(async () => (await site.gate("d1")).gate.slots["ghost"] !== undefined);
+});

@@ -5,7 +5,7 @@ import { TreeFormat, type FormatGate } from "../../src/store/format.ts";
 import { agentPath, agentsPath, conductorPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { op, ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../support/eventually.ts";
@@ -217,4 +217,53 @@ test("an agent whose name was taken while its session had expired is told", asyn
     return (await owner()) === observer.sessionId;
   });
   await eventually(() => agent.ousted.length > 0);
+});
+
+test("a node of its name that is no agent's is taken away and told, before the agent comes and while it is there", async () => {
+  await ensurePath(observer, agentsPath);
+  await observer.create(agentPath("h"), encode(presence({ bootId: "an older one" })));
+  const agent = arrive(presence());
+  await eventually(() => agent.done);
+  expect(await owner()).toBe(agent.session.client.sessionId);
+  expect(agent.waiting[0]).toContain("is not ephemeral");
+  expect(agent.waiting.at(-1)).toBe("");
+  for (let round = 1; round <= 3; round++) {
+    const { length } = agent.waiting;
+    await observer.multi([op.delete(agentPath("h")), op.create(agentPath("h"), "by hand")]);
+    await eventually(async () => (await owner()) === agent.session.client.sessionId);
+    await eventually(() => agent.waiting.at(-1) === "");
+    expect(agent.waiting.slice(length)[0]).toContain("is not ephemeral");
+  }
+  expect(agent.ousted).toEqual([]);
+});
+
+test("a node of its name that cannot be taken away is named for as long as it stands", async () => {
+  await ensurePath(observer, agentsPath);
+  await observer.create(agentPath("h"), "by hand");
+  await observer.create(`${agentPath("h")}/child`);
+  const agent = arrive(presence());
+  await eventually(() => agent.waiting.some((problem) => problem.includes("NOT_EMPTY")));
+  expect(agent.done).toBe(false);
+  await observer.delete(`${agentPath("h")}/child`);
+  await eventually(() => agent.done);
+  expect([await owner(), agent.waiting.at(-1)]).toEqual([agent.session.client.sessionId, ""]);
+});
+
+test("an agent comes back into a tree that was emptied under it, and says what is missing until then", async () => {
+  await ensurePath(observer, "/tree/agents");
+  const servers = `${server.connectString}/tree`;
+  const session = stack.use(new Session({ clock: systemClock, servers, onError: () => {} }));
+  const agent = arrive(presence(), { session, format: knownFormat });
+  await eventually(() => agent.done);
+  const { sessionId } = session.client;
+  server.expire(sessionId);
+  await observer.multi([op.delete("/tree/agents"), op.delete("/tree")]).catch(async () => {
+    await observer.delete("/tree/agents/h").catch(() => {});
+    await observer.multi([op.delete("/tree/agents"), op.delete("/tree")]);
+  });
+  await eventually(() => agent.waiting.at(-1)?.includes("there is no tree") ?? false);
+  await ensurePath(observer, "/tree");
+  await eventually(async () => (await observer.exists("/tree/agents/h"))?.ephemeralOwner === session.client.sessionId);
+  await eventually(() => agent.waiting.at(-1) === "");
+  expect([session.epoch, agent.ousted]).toEqual([2, []]);
 });

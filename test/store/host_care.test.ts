@@ -3,7 +3,7 @@ import { reportFailure } from "../../src/store/gate.ts";
 import { grantSlot } from "../../src/store/grants.ts";
 import { forgetHost, unlockHost } from "../../src/store/host_care.ts";
 import { agentPath, statusPath } from "../../src/store/paths.ts";
-import { readHosts } from "../../src/store/registry.ts";
+import { readAgents, readHosts } from "../../src/store/registry.ts";
 import { rejection } from "../support/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
@@ -50,6 +50,15 @@ describe.each(servers)("with %s", (_name, start) => {
     const { gate } = await site.gate("d1");
     expect(gate.slots).toEqual({});
     expect(gate.failed["a"]?.healthy).toBe(true);
+  });
+
+  test("a node of a host's agent that is not ephemeral is no agent that is connected", async () => {
+    await site.zk.delete(agentPath("a"));
+    const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since };
+    await site.zk.create(agentPath("a"), JSON.stringify(record));
+    expect([...(await readAgents(site.zk)).keys()]).toEqual(["b"]);
+    await forgetHost(site.zk, "web", "a", clock);
+    expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
   });
 
   test("a host that never registered is named as unknown, with the nearest one", async () => {

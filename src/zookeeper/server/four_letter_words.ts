@@ -1,5 +1,8 @@
 export interface ServerFigures {
   readonly connections: number;
+  /** Packets. */
+  readonly received: number;
+  readonly sent: number;
   readonly nodes: number;
   readonly sessions: number;
   readonly watches: number;
@@ -7,7 +10,8 @@ export interface ServerFigures {
   readonly uptimeMs: number;
 }
 
-const version = "3.8.0-memory";
+// The version whose protocol this is, and its date in the older form: other clients look for either by a pattern.
+const version = "3.8.0-memory, built on 02/25/2022 08:49 UTC";
 
 /** The answer to an administrator's word, or undefined when it is not one of those this server knows. */
 export function fourLetterWord(word: string, figures: ServerFigures): string | undefined {
@@ -20,16 +24,24 @@ export function fourLetterWord(word: string, figures: ServerFigures): string | u
     case "stat":
       return lines([
         `Zookeeper version: ${version}`,
+        // A client that waits for an answer is not what this server measures.
+        "Latency min/avg/max: 0/0.0/0",
+        `Received: ${figures.received}`,
+        `Sent: ${figures.sent}`,
         `Connections: ${figures.connections}`,
         "Outstanding: 0",
         `Zxid: 0x${figures.zxid.toString(16)}`,
         "Mode: standalone",
         `Node count: ${figures.nodes}`,
       ]);
+    case "envi":
+      return lines(["Environment:", `zookeeper.version=${version}`, "host.name=localhost"]);
     case "mntr":
       return lines([
         `zk_version\t${version}`,
         "zk_server_state\tstandalone",
+        `zk_packets_received\t${figures.received}`,
+        `zk_packets_sent\t${figures.sent}`,
         `zk_num_alive_connections\t${figures.connections}`,
         "zk_outstanding_requests\t0",
         `zk_znode_count\t${figures.nodes}`,

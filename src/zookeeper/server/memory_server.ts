@@ -5,8 +5,9 @@ import { noFaults } from "./faults.ts";
 import { fourLetterWord } from "./four_letter_words.ts";
 import type { ServerWire } from "./outgoing_packets.ts";
 import { ServerConnection, type Host } from "./server_connection.ts";
-import type { ServerSession } from "./session_table.ts";
+import { SessionTable, type ServerSession } from "./session_table.ts";
 import type { Command, Outcome } from "./transaction.ts";
+import { Tree } from "./tree.ts";
 
 export interface MemoryServerOptions {
   readonly clock: Clock;
@@ -21,7 +22,7 @@ const maxSessionTimeoutMs = 60_000;
 /** A server by itself, in memory, which takes connections from anything that is a wire. */
 export class MemoryServer implements Host {
   readonly clock: Clock;
-  readonly database = new Database();
+  readonly database: Database;
   readonly faults = noFaults();
   /** Answers may be larger than requests: a directory of 100,000 children is. */
   readonly writer = new JuteWriter(64 * 1024 * 1024);
@@ -30,11 +31,16 @@ export class MemoryServer implements Host {
   readonly #startedAt: number;
   readonly #stopTimers: (() => void)[] = [];
   #lastSessionId: bigint;
+  /** Of the connections that are over. */
+  #packets = { received: 0, sent: 0 };
 
   constructor({ clock, tickMs = 200, reapMs = 60_000 }: MemoryServerOptions) {
     this.clock = clock;
     this.#tickMs = tickMs;
     this.#startedAt = clock.monotonicMs();
+    // A server that starts again has forgotten its past, and turns away whoever has seen more transactions than it has. By
+    // starting from the clock, with room for 65,536 in each millisecond, it has come farther than the one before had.
+    this.database = new Database(new Tree(), new SessionTable(), BigInt(clock.now()) << 16n);
     // As Apache does, ids grow from the clock, so that two runs of a server do not give out the same.
     this.#lastSessionId = (BigInt(clock.now()) << 16n) & 0x00ff_ffff_ffff_ffffn;
     this.#every(tickMs, () => {
@@ -107,11 +113,13 @@ export class MemoryServer implements Host {
   }
 
   detached(connection: ServerConnection): void {
-    this.#connections.delete(connection);
+    if (!this.#connections.delete(connection)) return;
+    this.#packets = addUp([this.#packets, connection.packets]);
   }
 
   fourLetterWord(word: string): string | undefined {
     return fourLetterWord(word, {
+      ...addUp([this.#packets, ...[...this.#connections].map(({ packets }) => packets)]),
       connections: this.#connections.size,
       nodes: this.database.tree.size,
       sessions: this.database.sessions.ids.length,
@@ -135,4 +143,16 @@ export class MemoryServer implements Host {
     };
     arm();
   }
+}
+
+function addUp(all: readonly { readonly received: number; readonly sent: number }[]): {
+  received: number;
+  sent: number;
+} {
+  const total = { received: 0, sent: 0 };
+  for (const { received, sent } of all) {
+    total.received += received;
+    total.sent += sent;
+  }
+  return total;
 }

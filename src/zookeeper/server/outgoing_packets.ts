@@ -18,6 +18,7 @@ export class OutgoingPackets {
   #flushScheduled = false;
   #ending = false;
   #over = false;
+  #sent = 0;
   #lastDueAt = 0;
 
   constructor(clock: Clock, wire: ServerWire, faults: Faults) {
@@ -26,10 +27,16 @@ export class OutgoingPackets {
     this.#faults = faults;
   }
 
+  /** How many packets were given to the wire, or wait for it. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   send(packet: Uint8Array): void {
     if (this.#over || this.#ending || this.#faults.dropReplies) return;
     this.#later(() => {
       this.#waiting.push(packet);
+      this.#sent += 1;
       this.#schedule();
     });
   }

@@ -57,6 +57,7 @@ export class ServerConnection {
   #stage: "new" | "opening" | "open" | "ending" | "over" = "new";
   #session: ServerSession | undefined;
   #beginning: Buffer | undefined = Buffer.alloc(0);
+  #received = 0;
 
   constructor(host: Host, wire: ServerWire, remoteAddress: string) {
     this.#host = host;
@@ -70,6 +71,11 @@ export class ServerConnection {
 
   get sessionId(): bigint | undefined {
     return this.#session?.id;
+  }
+
+  /** How many packets came, and left. */
+  get packets(): { readonly received: number; readonly sent: number } {
+    return { received: this.#received, sent: this.#out.sent };
   }
 
   received(chunk: Buffer): void {
@@ -128,6 +134,7 @@ export class ServerConnection {
 
   #onRecord(bytes: Buffer, start: number, end: number): void {
     const reader = new JuteReader(bytes, start, end);
+    this.#received += 1;
     switch (this.#stage) {
       case "new":
         this.#handshake(reader);
@@ -154,23 +161,20 @@ export class ServerConnection {
       return;
     }
     this.#stage = "opening";
-    const done = (session: ServerSession | undefined): void => this.#opened(session);
+    const done = (session: ServerSession | undefined): void => this.#opened(session, asked.knowsReadOnly);
     if (asked.sessionId === 0n) this.#host.openSession(asked.timeoutMs, done);
     else this.#host.resumeSession(asked.sessionId, asked.password, done);
   }
 
-  #opened(session: ServerSession | undefined): void {
+  #opened(session: ServerSession | undefined, withReadOnly: boolean): void {
     if (this.#stage === "over") return;
     this.#stage = session === undefined ? "ending" : "open";
     this.#session = session;
     if (session !== undefined) this.#host.attached(this);
     const writer = this.#host.writer.reset();
-    writeConnectResponse(writer, {
-      timeoutMs: session?.timeoutMs ?? 0,
-      sessionId: session?.id ?? 0n,
-      password: session?.password ?? noPassword,
-      readOnly: false,
-    });
+    const given = session ?? { timeoutMs: 0, id: 0n, password: noPassword };
+    const { timeoutMs, id: sessionId, password } = given;
+    writeConnectResponse(writer, { timeoutMs, sessionId, password, readOnly: false }, withReadOnly);
     this.#out.send(writer.frame());
     if (session === undefined) this.#out.end();
   }
@@ -182,7 +186,7 @@ export class ServerConnection {
         return;
       case OpCode.auth:
         // Out of order, as Apache does it: a change that follows is on its way before what waits is answered.
-        this.#authenticate(reader);
+        this.#authenticate(xid, reader);
         return;
       case OpCode.closeSession:
         this.#close(xid);
@@ -239,7 +243,8 @@ export class ServerConnection {
     }
   }
 
-  #authenticate(reader: JuteReader): void {
+  /** Answered under the request's number: most clients give it -4, and some one like any other. */
+  #authenticate(xid: number, reader: JuteReader): void {
     reader.int();
     const scheme = reader.string();
     const credentials = reader.buffer()?.toString() ?? "";
@@ -248,11 +253,11 @@ export class ServerConnection {
       if (!this.#ids.some((each) => each.scheme === scheme && each.id === id))
         this.#ids = [...this.#ids, { scheme, id }];
     } else if (scheme !== "ip") {
-      this.#answer(Xid.auth, new Refusal("AUTH_FAILED"));
+      this.#answer(xid, new Refusal("AUTH_FAILED"));
       this.#out.end();
       return;
     }
-    this.#answer(Xid.auth, noRecord);
+    this.#answer(xid, noRecord);
   }
 
   #answer(xid: number, outcome: Outcome): void {

@@ -1,0 +1,93 @@
+import { expect, test } from "bun:test";
+import { readdir, readlink, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { eventually, TEST_MS } from "../support/fleet_patience.ts";
+import { withFleet } from "../support/fleet.ts";
+import type { FleetHost } from "../support/fleet_host.ts";
+import { servicePort } from "../support/http.ts";
+import { answerOf, type Site } from "../support/site.ts";
+import { startZooKeeper } from "../support/zookeeper.ts";
+
+const v1: Site = { id: "v1" };
+const v2: Site = { id: "v2" };
+const sessionTimeoutS = 3;
+
+interface Shown {
+  readonly problem: string;
+  readonly zookeeper: { readonly state: string; readonly detail: string; readonly sessionLosses: number };
+}
+
+async function shown(host: FleetHost): Promise<Shown> {
+  return (await (await fetch(`${await host.statusUrl()}/status`)).json()) as Shown;
+}
+
+async function readyz(host: FleetHost): Promise<string> {
+  const answer = await fetch(`${await host.statusUrl()}/readyz`);
+  return `${answer.status} ${await answer.text()}`;
+}
+
+/** What must not change on a host: what is current, and everything that lies beside it. */
+async function onDisk(root: string): Promise<unknown> {
+  const link = join(root, "current");
+  const releases = (await readdir(join(root, "releases"))).toSorted();
+  return [await readlink(link), (await stat(link)).ctimeMs, releases];
+}
+
+test(
+  "after ZooKeeper has lost its data every agent is back within twice its session's timeout, and says what was wrong",
+  async () => {
+    const port = await servicePort();
+    let server = await startZooKeeper({ port });
+    try {
+      await withFleet(
+        { hosts: 3, zookeeper: server.connectString, host: () => ({ sessionTimeoutS }) },
+        async (fleet) => {
+          for (const site of [v1, v2]) await fleet.addSite(site);
+          await fleet.ok("deploy", "web", "v1", "--max", "3");
+          const roots = fleet.hosts.map((host) => host.root);
+          const before = await Promise.all(roots.map(onDisk));
+
+          await server.stop();
+          for (const host of fleet.hosts) {
+            await eventually(async () => (await shown(host)).zookeeper.sessionLosses === 1);
+            const { problem, zookeeper } = await shown(host);
+            expect(problem).toContain(`Cannot reach ZooKeeper at 127.0.0.1:${port}: `);
+            expect(problem).toContain(zookeeper.detail);
+            expect(await readyz(host)).toBe(`503 not ready: ${problem}\n`);
+          }
+
+          // Nothing is in it, not even the tree; then the tree, while its hosts are as they were.
+          server = await startZooKeeper({ port });
+          for (const host of fleet.hosts)
+            await eventually(async () => (await readyz(host)).includes("there is no tree at this agent's chroot"));
+          await fleet.ok("services", "set", "web", "--soak-s", "0.2");
+          await eventually(async () => {
+            const { hosts } = await fleet.json<{ hosts: { connected: boolean }[] }>("hosts", "list", "web");
+            return hosts.filter(({ connected }) => connected).length === 3;
+          });
+          for (const host of fleet.hosts) await eventually(async () => (await readyz(host)) === "200 ready\n");
+          expect(await fleet.answers()).toEqual(Array(3).fill(answerOf(v1)));
+          expect(await Promise.all(roots.map(onDisk))).toEqual(before);
+
+          // Emptied while the agents did not look away for long: the server is back before any session is over.
+          await server.stop();
+          server = await startZooKeeper({ port });
+          const backAt = performance.now();
+          await fleet.ok("services", "set", "web", "--soak-s", "0.2");
+          await eventually(async () => {
+            const { hosts } = await fleet.json<{ hosts: { connected: boolean }[] }>("hosts", "list", "web");
+            return hosts.filter(({ connected }) => connected).length === 3;
+          });
+          expect(performance.now() - backAt).toBeLessThan(2_000 * sessionTimeoutS);
+          expect(await Promise.all(roots.map(onDisk))).toEqual(before);
+          for (const site of [v1, v2]) await fleet.addSite({ ...site });
+          await fleet.ok("deploy", "web", "v2", "--max", "3", "--timeout-s", "60");
+          expect(await fleet.answers()).toEqual(Array(3).fill(answerOf(v2)));
+        },
+      );
+    } finally {
+      await server.stop();
+    }
+  },
+  TEST_MS,
+);
