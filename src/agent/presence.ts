@@ -38,17 +38,22 @@ const LOOK_AGAIN_MS = 1_000;
  */
 export async function announce(options: Announcement): Promise<void> {
   const { session, host, record, onWaiting, onOusted, signal } = options;
-  /** Why the session cannot make the node, though nothing that we know of is in its way. */
-  let trouble = "";
+  /** What is known to be in the way, and why the session cannot make the node though nothing is known to be. */
+  const what = { inTheWay: "", trouble: "" };
+  const tell = (): void => onWaiting(what.inTheWay || what.trouble);
+  const onProblem = (problem: string): void => {
+    what.inTheWay = problem;
+    tell();
+  };
   let clearing = false;
   const clearTheWay = async (): Promise<void> => {
     if (clearing) return;
     clearing = true;
     // The session makes the node as soon as nothing is in its way.
-    await untilClear(options, async () => trouble);
+    await untilClear(options, onProblem, async () => {});
     clearing = false;
   };
-  await untilClear(options, async () => {
+  await untilClear(options, onProblem, async () => {
     await session.ephemeral(
       agentPath(host),
       encode(record),
@@ -58,37 +63,45 @@ export async function announce(options: Announcement): Promise<void> {
       },
       (error) => {
         if (signal.aborted) return;
-        trouble = error === null ? "" : cannotAnnounce(error);
-        onWaiting(trouble);
+        what.trouble = error === null ? "" : cannotAnnounce(error);
+        tell();
         if (error !== null) void clearTheWay();
       },
     );
-    return "";
   });
 }
 
-/** Tries until nothing is in the way of the node and `then` has gone well; says what is meanwhile, and then what that returns. */
-async function untilClear(options: Announcement, then: () => Promise<string>): Promise<void> {
-  const { session, format, onWaiting, clock, signal } = options;
+/** Tries until nothing is in the way of the node and `then` has gone well; says what is meanwhile, and "" in the end. */
+async function untilClear(
+  options: Announcement,
+  onProblem: (problem: string) => void,
+  then: () => Promise<void>,
+): Promise<void> {
+  const { session, format, clock, signal } = options;
   while (!signal.aborted) {
     try {
       const { client } = session;
       await client.connected({ signal });
       await format.known(signal);
-      const problem = await problemInTheWay(client, options);
-      onWaiting(problem === "" ? await then() : problem);
+      const problem = await problemInTheWay(client, options, onProblem);
+      if (problem === "") await then();
+      onProblem(problem);
       if (problem === "") return;
     } catch (error) {
       if (signal.aborted) return;
       // What was there a moment ago has changed: look again.
-      if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onWaiting(cannotAnnounce(error));
+      if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onProblem(cannotAnnounce(error));
     }
     await pause(clock, LOOK_AGAIN_MS, signal);
   }
 }
 
 /** Takes away what may be taken away; "" when nothing is left in the way. */
-async function problemInTheWay(zk: ZooKeeper, { host, record, onWaiting }: Announcement): Promise<string> {
+async function problemInTheWay(
+  zk: ZooKeeper,
+  { host, record }: Announcement,
+  onProblem: (problem: string) => void,
+): Promise<string> {
   const path = agentPath(host);
   try {
     await ensurePath(zk, agentsPath);
@@ -99,7 +112,7 @@ async function problemInTheWay(zk: ZooKeeper, { host, record, onWaiting }: Annou
   const stat = await zk.exists(path);
   if (stat === null || stat.ephemeralOwner === zk.sessionId) return "";
   if (stat.ephemeralOwner === 0n) {
-    onWaiting(`Removing ${path} from ZooKeeper: it is not ephemeral, so it is no agent's.`);
+    onProblem(`Removing ${path} from ZooKeeper: it is not ephemeral, so it is no agent's.`);
     await zk.delete(path, stat.version);
     return "";
   }

@@ -65,7 +65,12 @@ test(
             const { hosts } = await fleet.json<{ hosts: { connected: boolean }[] }>("hosts", "list", "web");
             return hosts.filter(({ connected }) => connected).length === 3;
           });
-          for (const host of fleet.hosts) await eventually(async () => (await readyz(host)) === "200 ready\n");
+          for (const host of fleet.hosts)
+            await eventually(async () => {
+              const r = await readyz(host);
+              if (r === "200 ready\n") return true;
+              throw new Error(`${host.name}: ${r}`);
+            });
           expect(await fleet.answers()).toEqual(Array(3).fill(answerOf(v1)));
           expect(await Promise.all(roots.map(onDisk))).toEqual(before);
 
