@@ -37,8 +37,13 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
       if (name.startsWith("restart")) await files.trimLog(join(logs, name), keep.logBytes);
     }
   }
+  await removeStaging(files, layout);
+  return removed;
+}
+
+/** Removes downloads and half unpacked builds that nobody goes on with. */
+export async function removeStaging(files: Files, layout: Layout): Promise<void> {
   for (const name of await files.list(layout.root)) {
     if (name.startsWith(STAGING_PREFIX)) await files.removeTree(join(layout.root, name));
   }
-  return removed;
 }

@@ -6,7 +6,7 @@ import type { WishSnapshot } from "../store/follow.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
-import { collectGarbage } from "./collect.ts";
+import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
@@ -275,6 +275,7 @@ export class ServiceAgent {
       const { releases, log_bytes: logBytes } = host.config.limits;
       await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
     }
+    if (reason === "failed") await removeStaging(host.files, host.layout);
     await this.#settling.look(reason === "serving");
     await this.#waitSteadily(signal);
   }

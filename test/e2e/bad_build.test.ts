@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { archive, file } from "../evil/tar_builder.ts";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
 import { withFleet, type Fleet } from "../support/fleet.ts";
 import { servicePort } from "../support/http.ts";
 import { answerOf, writeSite, type Site } from "../support/site.ts";
@@ -64,6 +64,41 @@ const cases: readonly Case[] = [
     add: (fleet, id) => addUnchecked(fleet, { id, manifest: null }),
     code: "manifest-invalid",
     says: ["it brings no deployd.toml"],
+  },
+  {
+    what: "a link in the place of deployd.toml",
+    add: async (fleet, id) => {
+      const tree = join(fleet.dir, "trees", id);
+      await writeSite({ id, manifest: null }, tree);
+      await writeFile(join(tree, "other.toml"), "");
+      await symlink("other.toml", join(tree, "deployd.toml"));
+      await addArchive(fleet, id, Bun.spawnSync(["tar", "-c", "-C", tree, "."]).stdout);
+    },
+    code: "manifest-invalid",
+    says: ["it is a link"],
+  },
+  {
+    what: "a directory in the place of deployd.toml",
+    add: (fleet, id) => addUnchecked(fleet, { id, manifest: null, files: { "deployd.toml/x": "x" } }),
+    code: "manifest-invalid",
+    says: ["it is a directory"],
+  },
+  {
+    what: "a deployd.toml of 1.5 MB with 200,000 keys",
+    add: (fleet, id) =>
+      addUnchecked(fleet, { id, manifest: Array.from({ length: 200_000 }, (_, at) => `k${at}=1`).join("\n") }),
+    code: "manifest-invalid",
+    says: [/it has \d+ bytes, and a manifest at most 65536/],
+  },
+  {
+    what: "shared paths that cannot be",
+    add: (fleet, id) =>
+      addUnchecked(fleet, {
+        id,
+        manifest: `[install]\nshared = ["a\\u0000b", "${"x".repeat(300)}", "/etc", "deployd.toml"]\n`,
+      }),
+    code: "manifest-invalid",
+    says: ["control character", "255 bytes", "relative", "own manifest"],
   },
   {
     what: "another digest than ZooKeeper says",
@@ -149,6 +184,8 @@ test(
         // Who deployed it sees it at once, without asking.
         expect(told.stdout).toContain(error?.message.replaceAll(/\s+/g, " ") ?? "a message");
         expect({ what, answers: await fleet.answers() }).toEqual({ what, answers: [answerOf(good)] });
+        // What was downloaded and unpacked for it is gone, without waiting for a build that is better.
+        await eventually(async () => !(await readdir(fleet.host(1).root)).some((name) => name.startsWith(".staging")));
       }
     });
   },
