@@ -109,6 +109,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     since: startedAt,
     speaks: SPEAKS,
     lock: lockPath,
+    services: Object.keys(config.services),
   };
   // What a former self left half done is brought to an end, and its traffic put right, whether or not ZooKeeper is there.
   const serving = running.map(({ agent }) => agent.run(stop));

@@ -39,7 +39,7 @@ export class Conductor {
   readonly #mirrors = new Map<string, ServiceMirror>();
   /** What could not be read, by service: said when it changes, not in every round. */
   readonly #said = new Map<string, string>();
-  readonly #missingSince = new Map<string, number>();
+  readonly #missingSince = new Map<string, Map<string, number>>();
   readonly #bell: Bell;
   readonly #agents = new LivingAgents();
   #servicesStale = true;
@@ -138,8 +138,8 @@ export class Conductor {
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
-      alive: this.#agents.hosts,
-      missingSince: this.#missingSince,
+      alive: this.#agents.running(mirror.service),
+      missingSince: this.#missingOf(mirror.service),
       nowMs,
       lostAfterMs: 2 * sessionTimeoutMs,
     });
@@ -174,10 +174,21 @@ export class Conductor {
 
   #noteMissing(mirror: ServiceMirror, nowMs: number): void {
     const holders = [...mirror.deploys.values()].flatMap(({ gate }) => Object.keys(gate.slots));
+    const running = this.#agents.running(mirror.service);
+    const missing = this.#missingOf(mirror.service);
     for (const host of [...mirror.hosts.keys(), ...holders]) {
-      if (this.#agents.hosts.has(host)) this.#missingSince.delete(host);
-      else if (!this.#missingSince.has(host)) this.#missingSince.set(host, nowMs);
+      if (running.has(host)) missing.delete(host);
+      else if (!missing.has(host)) missing.set(host, nowMs);
     }
+  }
+
+  /** A host whose agent does not run one service any more is missed there alone. */
+  #missingOf(service: string): Map<string, number> {
+    const known = this.#missingSince.get(service);
+    if (known !== undefined) return known;
+    const missing = new Map<string, number>();
+    this.#missingSince.set(service, missing);
+    return missing;
   }
 
   async #adopt(mirror: ServiceMirror): Promise<void> {

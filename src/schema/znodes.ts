@@ -178,6 +178,8 @@ export const agentRecordSchema = z.looseObject({
   since: timestamp,
   /** The newest format of the tree that it understands; one that does not say understands the first. */
   speaks: z.int().min(1).default(1),
+  /** What its agent.toml names; one that does not say runs whatever its host is registered for. */
+  services: z.exactOptional(z.array(z.string())),
 });
 export type AgentRecord = z.output<typeof agentRecordSchema>;
 

@@ -6,7 +6,7 @@ import { attempting } from "./errors.ts";
 import { healHost, loseHolder, readGate } from "./gate.ts";
 import { deploysPath, hostPath, statusPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
-import { readAgent, requireHost } from "./registry.ts";
+import { readAgentOf, requireHost } from "./registry.ts";
 
 /**
  * A person's word that a host may be counted on again, or need not be: in every deploy of the service its failure stays
@@ -29,11 +29,11 @@ export async function unlockHost(zk: ZooKeeper, service: string, host: string, c
 export async function forgetHost(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<void> {
   await attempting(`Cannot forget "${host}" of "${service}"`, async () => {
     await requireHost(zk, service, host);
-    const agent = await readAgent(zk, host);
+    const agent = await readAgentOf(zk, service, host);
     if (agent !== null) {
       throw new DeployError(`Cannot forget "${host}" of "${service}": its agent is connected, since ${agent.since}.`, {
         code: "conflict",
-        hint: `Take ${service} out of its agent.toml, or stop the agent, and wait until its session is over.`,
+        hint: `Take ${service} out of its agent.toml and start the agent again, or stop the agent and wait until its session is over.`,
       });
     }
     await freeEverywhere(zk, service, host, clock);

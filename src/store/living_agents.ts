@@ -1,14 +1,23 @@
+import { isDeployError } from "../core/errors.ts";
+import { agentRecordSchema, type AgentRecord } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { agentPath, agentsPath } from "./paths.ts";
-import { childrenOf } from "./records.ts";
+import { childrenOf, readRecord } from "./records.ts";
 
 /**
  * The hosts whose agents are connected, for the one that looks at all of them. Only an ephemeral node says so: any other
  * was made by hand or by a restore, and outlives everybody. What a watch reports is only marked; `refresh` then looks at it.
  */
 export class LivingAgents {
-  readonly hosts = new Set<string>();
+  /** By host: the services that its agent runs, null where it does not say. */
+  readonly #services = new Map<string, readonly string[] | null>();
   #stale: "all" | Set<string> = "all";
+
+  /** The hosts whose agents are connected and run this service. */
+  running(service: string): ReadonlySet<string> {
+    const found = [...this.#services].filter(([, services]) => services === null || services.includes(service));
+    return new Set(found.map(([host]) => host));
+  }
 
   /** After a reconnect events may be missing, so everything counts as changed. */
   markAll(): void {
@@ -26,11 +35,12 @@ export class LivingAgents {
     this.#stale = new Set();
     try {
       const names = stale === "all" ? await childrenOf(zk, agentsPath) : [...stale];
-      const found = await Promise.all(names.map((host) => isConnected(zk, host)));
-      if (stale === "all") this.hosts.clear();
+      const found = await Promise.all(names.map((host) => readLivingAgent(zk, host)));
+      if (stale === "all") this.#services.clear();
       for (const [index, host] of names.entries()) {
-        if (found[index] === true) this.hosts.add(host);
-        else this.hosts.delete(host);
+        const agent = found[index] ?? null;
+        if (agent === null) this.#services.delete(host);
+        else this.#services.set(host, agent.record?.services ?? null);
       }
     } catch (error) {
       this.#stale = "all";
@@ -39,8 +49,23 @@ export class LivingAgents {
   }
 }
 
-/** Whether a host's agent is connected now. */
-export async function isConnected(zk: ZooKeeper, host: string): Promise<boolean> {
-  const stat = await zk.exists(agentPath(host));
-  return stat !== null && stat.ephemeralOwner !== 0n;
+/** Null where the host's agent is not connected; `record` is null where it says nothing that can be understood. */
+export async function readLivingAgent(
+  zk: ZooKeeper,
+  host: string,
+): Promise<{ readonly record: AgentRecord | null } | null> {
+  const path = agentPath(host);
+  const stat = await zk.exists(path);
+  if (stat === null || stat.ephemeralOwner === 0n) return null;
+  try {
+    return { record: (await readRecord(zk, path, agentRecordSchema))?.value ?? null };
+  } catch (error) {
+    if (isDeployError(error) && error.code === "zookeeper-data-invalid") return { record: null };
+    throw error;
+  }
+}
+
+/** Whether a connected agent runs a service: its agent.toml may not name it any more. */
+export function runsService({ services }: Pick<AgentRecord, "services">, service: string): boolean {
+  return services?.includes(service) !== false;
 }

@@ -37,7 +37,7 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     readFront(zk, service),
     readHosts(zk, service, onProblem),
     readStatuses(zk, service, onProblem),
-    readAgents(zk),
+    readAgents(zk, service),
   ]);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
   const read = front.latest === null ? null : await readGate(zk, service, front.latest.id);

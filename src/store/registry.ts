@@ -1,7 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
 import {
-  agentRecordSchema,
   hostRecordSchema,
   hostStatusSchema,
   type AgentRecord,
@@ -12,8 +11,8 @@ import {
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
-import { isConnected } from "./living_agents.ts";
-import { agentPath, agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
+import { readLivingAgent, runsService } from "./living_agents.ts";
+import { agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
 import { childrenOf, encode, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** Registers the host once, as fleet; what an operator has set since is left alone. */
@@ -81,22 +80,22 @@ export async function readStatuses(
   );
 }
 
-/** What the agents say of themselves that are connected now: a node that is not ephemeral says nothing of that. */
-export async function readAgents(zk: ZooKeeper): Promise<Map<string, AgentRecord>> {
+/** What the agents say of themselves that are connected now and run the service. */
+export async function readAgents(zk: ZooKeeper, service: string): Promise<Map<string, AgentRecord>> {
   return attempting("Cannot list the agents", () =>
     readAll(
       zk,
       agentsPath,
-      (host) => readAgent(zk, host),
+      (host) => readAgentOf(zk, service, host),
       () => {},
     ),
   );
 }
 
-/** Null where the host's agent is not connected, or says nothing. */
-export async function readAgent(zk: ZooKeeper, host: string): Promise<AgentRecord | null> {
-  if (!(await isConnected(zk, host))) return null;
-  return (await readRecord(zk, agentPath(host), agentRecordSchema))?.value ?? null;
+/** Null where the host's agent is not connected, does not run the service, or says nothing. */
+export async function readAgentOf(zk: ZooKeeper, service: string, host: string): Promise<AgentRecord | null> {
+  const record = (await readLivingAgent(zk, host))?.record ?? null;
+  return record !== null && runsService(record, service) ? record : null;
 }
 
 /**

@@ -289,3 +289,22 @@ test("only an ephemeral node is a living agent: a host with another is not asked
   await site.zk.create(agentPath("ghost"), "{}", { mode: "ephemeral" });
   await eventually(async () => (await site.gate("d1")).gate.slots["ghost"] !== undefined);
 });
+
+test("a service that was taken out of a host's agent.toml holds no deploy up", async () => {
+  conduct();
+  await registerHost(site.zk, "web", "former");
+  const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since: NOW.toISOString() };
+  await site.zk.create(agentPath("former"), encode({ ...record, services: ["api"] }), { mode: "ephemeral" });
+  await site.zk.create(
+    statusPath("web", "former"),
+    encode(statusOf({ step: "ready", wish: { build: "v1", deploy: "d1" }, attempt: 1 })),
+  );
+  const hosts = await startHosts(2);
+  await site.deploy("d1", "v1");
+  await eventually(async () => (await stateOf("d1")) === "done");
+  expect(hosts.every(({ build }) => build === "v1")).toBe(true);
+  expect((await site.gate("d1")).gate.slots).toEqual({});
+  // And when the file names it again.
+  await site.zk.set(agentPath("former"), encode({ ...record, services: ["api", "web"] }));
+  await eventually(async () => (await site.gate("d1")).gate.slots["former"] !== undefined);
+});

@@ -56,7 +56,17 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.delete(agentPath("a"));
     const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since };
     await site.zk.create(agentPath("a"), JSON.stringify(record));
-    expect([...(await readAgents(site.zk)).keys()]).toEqual(["b"]);
+    expect([...(await readAgents(site.zk, "web")).keys()]).toEqual(["b"]);
+    await forgetHost(site.zk, "web", "a", clock);
+    expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
+  });
+
+  test("a host whose agent runs other services can be forgotten of this one", async () => {
+    await site.zk.delete(agentPath("a"));
+    const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since, services: ["api"] };
+    await site.zk.create(agentPath("a"), JSON.stringify(record), { mode: "ephemeral" });
+    expect([...(await readAgents(site.zk, "web")).keys()]).toEqual(["b"]);
+    expect([...(await readAgents(site.zk, "api")).keys()]).toEqual(["a", "b"]);
     await forgetHost(site.zk, "web", "a", clock);
     expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
   });

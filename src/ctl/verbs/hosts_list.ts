@@ -24,7 +24,7 @@ export const hostsList = buildCommand({
     const [hosts, statuses, agents] = await Promise.all([
       readHosts(zk, service),
       readStatuses(zk, service),
-      readAgents(zk),
+      readAgents(zk, service),
     ]);
     const rows = hostRows({ hosts, statuses, agents }).toSorted((a, b) =>
       a.host.localeCompare(b.host, "en", { numeric: true }),
