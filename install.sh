@@ -611,8 +611,8 @@ servers = ""
 [services.web]
 # The user that the build's install, start and check commands run as. Required when the agent runs as root.
 run_as = "www-data"
-# Builds are fetched from below these URLs only.
-# sources = ["https://builds.example.com/web/"]
+# FILL IN: builds are fetched from below these URLs only. Required when the agent runs as root.
+sources = ["https://builds.example.com/web/"]
 # systemd units that a build may restart; web.service and web@*.service unless given.
 # units = ["web.service"]
 SAMPLE

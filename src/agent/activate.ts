@@ -7,7 +7,7 @@ import { probeOnce } from "../probe/probe.ts";
 import { flipStep } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { probePortsFor, type CommandContext } from "./commands.ts";
-import { untilHealthy } from "./health.ts";
+import { lastWords, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -158,7 +158,7 @@ async function soakInstance(
       throw new DeployError(`Cannot keep "${command.build}": it became unhealthy while it soaked (${result.reason}).`, {
         code: "check-failed",
         hint: "It passed its check at first; look at the service's own log.",
-        cause: { tail: result.detail },
+        cause: { tail: await lastWords(result.detail ?? "", command) },
       });
     }
   }

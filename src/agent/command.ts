@@ -4,7 +4,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
 import { runAgent, type AgentLog } from "./agent.ts";
-import { agentConfig, requireRunAs } from "./config.ts";
+import { agentConfig, requireForRoot } from "./config.ts";
 import { requireServiceable } from "./start_check.ts";
 
 const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
@@ -52,7 +52,7 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
     });
   }
   const config = agentConfig(text, flags.config, host.env, host.hostName);
-  requireRunAs(config, machine.isRoot, flags.config);
+  requireForRoot(config, machine.isRoot, flags.config);
   if (flags.check) {
     await requireServiceable(config, flags.config, machine);
     host.stdout.write(

@@ -4,6 +4,7 @@ import type { Instance } from "../core/traffic.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ProcessFact } from "../machine/processes.ts";
 import type { ProbePorts } from "../probe/probe.ts";
+import type { Asking } from "../probe/reach.ts";
 import type { SupervisorPorts } from "../restart/ports.ts";
 import type { Layout } from "../steps/layout.ts";
 import type { Files } from "../steps/files.ts";
@@ -34,6 +35,8 @@ export interface CommandContext extends CommandFacts {
   readonly machine: Machine;
   readonly files: Files;
   readonly user: HostUser | undefined;
+  /** Whom the build's checks and drain URLs may ask. */
+  readonly asking: Asking;
   readonly supervisordConfig: string | null;
   readonly maxLogBytes: number;
   /** One for each command: when it ends what it left is ended, but not what another one runs at the same time. */
@@ -93,10 +96,17 @@ export function runnerFor(context: CommandContext): RunCommand {
     });
 }
 
-/** What asking one of its instances needs. */
-export function probePortsFor(context: CommandContext): ProbePorts {
+/** What asking one of its instances needs. @param asking whom; what the host lets a build ask, unless given */
+export function probePortsFor(context: CommandContext, asking: Asking = context.asking): ProbePorts {
   const { clock, probes } = context.machine;
-  return { run: runnerFor(context), probes, clock };
+  return {
+    run: runnerFor(context),
+    probes: {
+      http: (spec, signal) => probes.http(spec, signal, asking),
+      tcp: (spec, signal) => probes.tcp(spec, signal, asking),
+    },
+    clock,
+  };
 }
 
 export function supervisorPortsFor(context: CommandContext, pidFiles: readonly string[]): SupervisorPorts {

@@ -64,16 +64,32 @@ function put(into: Record<string, unknown>, [head, ...rest]: readonly string[], 
 }
 
 /**
- * Who runs a service's commands. An agent that is root must be told: it would otherwise run a build's code as root by
- * default.
+ * What an agent that is root must be told for each service: who runs a build's commands, which would otherwise be root, and
+ * where builds come from, or whoever can write to ZooKeeper would have root read any file and ask any URL.
+ *
+ * @throws DeployError `config-invalid` listing every problem
  */
-export function requireRunAs(config: AgentConfig, isRoot: boolean, path: string): void {
+export function requireForRoot(config: AgentConfig, isRoot: boolean, path: string): void {
   if (!isRoot) return;
-  for (const [service, section] of Object.entries(config.services)) {
-    if (section.run_as !== undefined) continue;
-    throw new DeployError(`Cannot use ${path}: the agent runs as root and services.${service}.run_as is not set.`, {
-      code: "config-invalid",
-      hint: 'Name the user that the build\'s commands run as, best one of its own; run_as = "root" if it must be.',
-    });
-  }
+  const services = Object.entries(config.services);
+  const lacks = (key: "run_as" | "sources") =>
+    services.flatMap(([service, section]) => (section[key] === undefined ? [`services.${service}.${key}`] : []));
+  const [users, sources] = [lacks("run_as"), lacks("sources")];
+  const missing = [...users, ...sources];
+  if (missing.length === 0) return;
+  const hints = [
+    ...(users.length === 0
+      ? []
+      : ['Name the user that the build\'s commands run as, best one of its own; run_as = "root" if it must be.']),
+    ...(sources.length === 0
+      ? []
+      : [
+          'Name the URLs that builds are fetched from or below, as in sources = ["https://builds.example.com/web/"], ' +
+            'or sources = ["file:///mnt/builds/"] for files of this host.',
+        ]),
+  ];
+  throw new DeployError(
+    `Cannot use ${path}: the agent runs as root and ${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set.`,
+    { code: "config-invalid", hint: hints.join(" ") },
+  );
 }

@@ -1,13 +1,19 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { CheckSpec } from "../core/recipe.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
+import { redact } from "../support/redact.ts";
 import { logLabel, probePortsFor, type CommandContext } from "./commands.ts";
 import type { HostInstance } from "./commands.ts";
+import { notAskable } from "./asked_hosts.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
 /** A check that has not answered by then is a failed one. */
 export const LONGEST_CHECK_MS = 60_000;
+
+/** Of the end of a log, in characters: it travels in a status of under 4 kB. */
+const LAST_WORDS_CHARS = 1_500;
+const LOOKED_AT_CHARS = 64 * 1024;
 
 /** Asks how the service is now, for whoever reads its status. One whose build has no check says it by its processes. */
 export async function lookAtService(host: ServiceHost, state: ServiceState): Promise<void> {
@@ -81,14 +87,32 @@ export async function untilHealthy(check: CheckSpec, command: CommandContext, si
     probePortsFor(command),
   );
   if (health.kind === "healthy") return;
-  const last = health.last.ok ? "the last one passed, but not often enough in a row" : health.last.reason;
+  const { last } = health;
   const who = command.instance === null || command.instance.alone ? "" : ` on instance ${command.instance.name}`;
+  const log = command.layout.log(command.build, logLabel(command.instance, "restart"));
+  if (!last.ok && last.refused === true) throw notAskable(last, command);
+  const found = last.ok ? "the last one passed, but not often enough in a row" : last.reason;
   throw new DeployError(
-    `Cannot call "${command.build}"${who} healthy: ${health.attempts} checks in ${check.deadlineMs / 1000} s, ${last}.`,
+    `Cannot call "${command.build}"${who} healthy: ${health.attempts} checks in ${check.deadlineMs / 1000} s, ${found}.`,
     {
       code: "check-failed",
-      hint: `Look at the service's own log, and at ${command.layout.log(command.build, logLabel(command.instance, "restart"))}.`,
-      cause: { tail: health.last.ok ? "" : health.last.detail },
+      hint: `Look at the service's own log, and at ${log}.`,
+      cause: { tail: await lastWords(last.ok ? "" : (last.detail ?? ""), command) },
     },
   );
+}
+
+/** What the check has found, and the end of what the service has printed since, where it prints to the restart's log. */
+export async function lastWords(found: string, { files, layout, build, instance }: CommandContext): Promise<string> {
+  const log = layout.log(build, logLabel(instance, "restart"));
+  // They are told beside a failure, and must not hide that one.
+  const text = (await files.readUnlinked(log).catch(() => null)) ?? "";
+  return [found, endOf(text)].filter((part) => part !== "").join("\n");
+}
+
+/** Whole lines, unless there is but one; redacted before the cut, which could leave half a secret that nobody knows. */
+function endOf(text: string): string {
+  const whole = redact(text.slice(-LOOKED_AT_CHARS)).trim();
+  const end = whole.slice(-LAST_WORDS_CHARS);
+  return end.length < whole.length ? end.slice(end.indexOf("\n") + 1) : end;
 }

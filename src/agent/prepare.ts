@@ -6,6 +6,7 @@ import { fetchStep } from "../steps/fetch.ts";
 import { installStep } from "../steps/install.ts";
 import type { BuildWork } from "../steps/ports.ts";
 import { verifyStep } from "../steps/verify.ts";
+import { requireAskable } from "./asked_hosts.ts";
 import { runnerFor } from "./commands.ts";
 import type { BuildOnHost, ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -69,6 +70,10 @@ export async function prepareStep(
       return;
     case "install": {
       const { install } = await context.recipe();
+      for (const instance of context.host.instances) {
+        const on = context.host.build(build, deploy, instance);
+        await requireAskable(await on.recipe(), on.command);
+      }
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {

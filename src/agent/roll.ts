@@ -151,6 +151,8 @@ function rollPorts(
   const { traffic } = section;
   const [first] = members.values();
   const probe = frontProbe(traffic, first?.recipe.check ?? null, first?.command.instance?.port ?? null);
+  // What the agent's file itself names may be anywhere.
+  const asking = traffic.verify === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
   // Made once: a handover remembers who the old one is.
   const instances = new Map([...members].map(([name, member]) => [name, instancePorts(host, name, member)]));
   return {
@@ -174,7 +176,7 @@ function rollPorts(
     verify:
       probe === null || first === undefined
         ? null
-        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probePortsFor(first.command), signal),
+        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probePortsFor(first.command, asking), signal),
     clock,
     onPhase: (phase) => {
       state.rollPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
@@ -194,7 +196,8 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
     const uid = command.user?.uid ?? null;
     const all = async () => processes.of({ root: host.layout.root, uid, mains: [] });
     const told = pids.length > 0 ? pids : leadersOf(await all(), alone ? null : name);
-    await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), probes }, signal);
+    const post = (url: string, signal: AbortSignal) => probes.post(url, signal, command.asking);
+    await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), post }, signal);
   };
   return {
     supervisor: supervisorFor(restart, ports),

@@ -138,6 +138,7 @@ export class ServiceHost {
       layout: this.layout,
       user: this.#user,
       env: this.section.env,
+      asking: { hosts: this.section.check_hosts, quotesAnswers: this.section.quote_answers },
       supervisordConfig: this.section.supervisord_config ?? null,
       maxLogBytes: this.config.limits.log_bytes,
       nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,

@@ -8,13 +8,13 @@ import { redact } from "../support/redact.ts";
 /** An error as the journal and the status keep it: without secrets, with the end of the step's output. */
 export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep, atMs: number): StepFailure {
   const { cause } = error;
-  const tail = typeof cause === "object" && cause !== null && "tail" in cause ? String(cause.tail) : "";
+  const tail = typeof cause === "object" && cause !== null && "tail" in cause ? cause.tail : "";
   return {
     code: error.code,
     message: redact(error.message),
     hint: redact(error.hint),
     step: (step === null ? null : rungOf(step)) ?? standsOn,
-    log: redact(tail),
+    log: typeof tail === "string" ? redact(tail) : "",
     atMs,
   };
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readlink } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { systemCode } from "./disk_error.ts";
@@ -78,6 +78,10 @@ async function copyFile(
     // Not blocking, so that a fifo in the file's place cannot hold the agent.
     const path = await requireAllowedFile(url, request.sources);
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    // Whoever may write there could have put a link in the place of a directory since.
+    if ((await readlink(`/proc/self/fd/${file.fd}`)) !== path) {
+      throw refusedSource(url, `it is another file than ${printable(path)}, at which it was looked`);
+    }
     const found = await file.stat();
     if (!found.isFile()) throw fetchFailed(url, "it is not a regular file", { retry: false, hint: "Fix the URL." });
     if (found.size > request.size) throw oversized(url, request.size, found.size);

@@ -7,6 +7,7 @@ import type { Processes } from "../machine/processes.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
 import { probeHttp } from "../probe/http.ts";
 import { post } from "../probe/post.ts";
+import { reach } from "../probe/reach.ts";
 import { probeTcp } from "../probe/tcp.ts";
 import type { Clock } from "../support/clock.ts";
 import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
@@ -15,6 +16,7 @@ import { tcpDial } from "../zookeeper/dial.ts";
 import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
+import { hostNames } from "./names.ts";
 import { runCommand, userByName } from "./processes.ts";
 import { killOrphans, processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
@@ -25,6 +27,7 @@ import { trafficPorts } from "./traffic_ports.ts";
 /** This host, as an agent acts on it. */
 export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
   const traffic = trafficPorts(clock);
+  const asked = { clock, names: hostNames };
   return {
     clock,
     manager,
@@ -38,9 +41,13 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
       },
     },
     probes: {
-      http: (spec, signal) => probeHttp(spec, signal, clock),
-      tcp: (spec, signal) => probeTcp(spec, signal, clock),
-      post: (url, signal) => post(url, signal, clock),
+      mayAsk: async (host, asking) => {
+        const reached = await reach(host, asking, hostNames);
+        return "failure" in reached && reached.failure.refused === true ? reached.failure : null;
+      },
+      http: (spec, signal, asking) => probeHttp(spec, signal, asking, asked),
+      tcp: (spec, signal, asking) => probeTcp(spec, signal, asking, asked),
+      post: (url, signal, asking) => post(url, signal, asking, asked),
     },
     traffic: {
       backend: (spec, service, instances, timeoutMs) => trafficFor(spec, service, instances, traffic, timeoutMs),

@@ -1,14 +1,17 @@
 import type { ProbeSpec } from "../core/recipe.ts";
-import type { Probes } from "../machine/probes.ts";
 import type { Clock } from "../support/clock.ts";
 import type { RunCommand } from "../support/command.ts";
 import { throwIfAborted } from "../support/wait.ts";
 import { probeCommand } from "./command.ts";
-import type { ProbeResult } from "./result.ts";
+import type { ProbeFailure, ProbeResult } from "./result.ts";
 
 export interface ProbePorts {
   readonly run: RunCommand;
-  readonly probes: Pick<Probes, "http" | "tcp">;
+  /** Questions as the host lets this build ask them. */
+  readonly probes: {
+    http(spec: Extract<ProbeSpec, { kind: "http" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
+    tcp(spec: Extract<ProbeSpec, { kind: "tcp" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
+  };
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
 }
 

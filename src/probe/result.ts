@@ -14,6 +14,8 @@ export interface ProbeFailure {
   readonly reason: string;
   /** What a person looks at next: the beginning of a body, the end of an output. */
   readonly detail?: string;
+  /** Nobody was asked, as the host does not let it. */
+  readonly refused?: true;
 }
 
 /** The longest detail, in characters: it travels in a status of under 4 kB. */
@@ -22,6 +24,10 @@ const DETAIL_CHARS = 500;
 export function failed(reason: string, detail = ""): ProbeFailure {
   const trimmed = redact(detail).trim();
   return trimmed === "" ? { ok: false, reason } : { ok: false, reason, detail: trimmed.slice(0, DETAIL_CHARS) };
+}
+
+export function refused(reason: string, detail: string): ProbeFailure {
+  return { ...failed(reason, detail), refused: true };
 }
 
 const NETWORK_REASONS: Readonly<Record<string, string>> = {

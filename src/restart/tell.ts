@@ -1,6 +1,5 @@
 import { DeployError } from "../core/errors.ts";
 import type { DrainSpec } from "../core/recipe.ts";
-import type { Probes } from "../machine/probes.ts";
 import { abortedError } from "../support/wait.ts";
 
 /**
@@ -13,7 +12,11 @@ import { abortedError } from "../support/wait.ts";
 export async function tellApp(
   word: DrainSpec["tell"],
   pids: readonly number[],
-  ports: { kill(pid: number, signal: NodeJS.Signals): void; readonly probes: Pick<Probes, "post"> },
+  ports: {
+    kill(pid: number, signal: NodeJS.Signals): void;
+    /** @returns "" when it was heard, else why not */
+    post(url: string, signal: AbortSignal): Promise<string>;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   if (word.signal !== null) {
@@ -27,7 +30,7 @@ export async function tellApp(
     }
   }
   if (word.url === null) return;
-  const problem = await ports.probes.post(word.url, signal);
+  const problem = await ports.post(word.url, signal);
   if (signal.aborted) throw abortedError(`tell the app by ${word.url}`, signal);
   if (problem !== "") throw failure(`tell the app by POST ${word.url}: ${problem}`);
 }

@@ -8,6 +8,7 @@ import {
   trafficProblems,
   trafficSection,
 } from "./traffic_sections.ts";
+import { parseIpNetwork } from "./ip_network.ts";
 import { hostName, serviceName, zoneName } from "./names.ts";
 
 /*
@@ -15,11 +16,40 @@ import { hostName, serviceName, zoneName } from "./names.ts";
  * this file says what the host allows; nothing here can be changed from ZooKeeper.
  */
 
+/** Where builds are, or a directory above them. */
+const sourceUrl = z.string().superRefine((text, context) => {
+  const problem = sourceProblem(text);
+  if (problem !== null) context.addIssue({ code: "custom", message: problem });
+});
+
+/** Never says the text itself: it may have a password in it. */
+function sourceProblem(text: string): string | null {
+  const url = URL.parse(text);
+  if (url === null || !["https:", "http:", "file:"].includes(url.protocol)) {
+    return "a URL is wanted, as in https://builds.example.com/web/ or file:///mnt/builds/";
+  }
+  if (url.username !== "" || url.password !== "") {
+    return 'a source has no password in it; name a file that has it under [sources."https://builds.example.com"]';
+  }
+  return url.search === "" && url.hash === "" ? null : "a source ends with its path: it has no ? and no #";
+}
+
+const askedHost = z
+  .string()
+  .refine(
+    (text) => (/[:/]/.test(text) ? parseIpNetwork(text) !== null : /^[A-Za-z0-9._-]{1,253}$/.test(text)),
+    "a name, an address or a network is wanted, as in db.example.com, 10.0.0.7 or 10.0.0.0/24",
+  );
+
 const serviceSection = z.strictObject({
   /** The service's directory; `<root>/<service>` unless given. */
   root: absolutePath.optional(),
-  /** URL prefixes that builds may be fetched from. */
-  sources: z.array(z.string().min(1)).min(1).optional(),
+  /** URL prefixes that builds may be fetched from. Required when the agent runs as root. */
+  sources: z.array(sourceUrl).min(1).optional(),
+  /** Whom a build's check and drain URLs may ask besides this host: names, addresses, networks. */
+  check_hosts: z.array(askedHost).default([]),
+  /** Whether the answer to a failed http check may stand in the status. */
+  quote_answers: z.boolean().default(false),
   /** User that install, restart and check commands run as. Required when the agent runs as root. */
   run_as: z.string().min(1).optional(),
   /** Variables for the commands, and for ${NAME} in the manifest's URLs, addresses and paths. */

@@ -1,10 +1,22 @@
 const HIDDEN = "[redacted]";
 
-/** Names whose values are secrets, wherever they stand: environment, query, header, JSON. */
-const SECRET_NAME =
-  "[A-Za-z0-9_.-]{0,64}(?:password|passwd|passphrase|secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key|credential|signature)[A-Za-z0-9_.-]{0,64}";
+/** Words that end or begin a name whose value is a secret, wherever it stands: environment, query, header, JSON, YAML. */
+const SECRET_WORD = [
+  "password|passwd|passphrase|secret|token|credential|signature|jwt",
+  "api[ _-]?key|(?:access|account|auth|encryption|private|signing)[_-]?key",
+  // Too short to be told from other words but at the end of a name: DB_PASS, _auth.
+  "[_-](?:pass|pwd|auth)(?![A-Za-z0-9_])",
+].join("|");
+const SECRET_NAME = `[A-Za-z0-9_.-]{0,64}(?:${SECRET_WORD})[A-Za-z0-9_.-]{0,64}`;
+/** Also within JSON that is itself a text of JSON: \"token\": \"…\". */
+const ASSIGNS = `\\\\{0,4}["']?\\s{0,8}(?:(?::=|=>?|%3d)\\s{0,8}|:(?!//)[ \\t]{0,8})`;
+const QUOTED = `"(?:[^"\\\\\\r\\n]|\\\\.)*"|'(?:[^'\\\\\\r\\n]|\\\\.)*'|\\\\{1,4}["'][^"'\\r\\n]*`;
+/** An object or a list is no secret, what is in it has names of its own. */
+const BARE = `(?![{[](?:["'\\s\\\\]|$))[^\\s&"'<]+`;
 
-const RULES: readonly (readonly [RegExp, string])[] = [
+type Replacement = string | ((found: string, ...groups: string[]) => string);
+
+const RULES: readonly (readonly [RegExp, Replacement])[] = [
   // scheme://user:password@host, also without a user or a password
   [/\b([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/?#@]{1,512}@/gi, `$1${HIDDEN}@`],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, HIDDEN],
@@ -13,14 +25,23 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     `$1${HIDDEN}`,
   ],
   [/\b((?:set-)?cookie["']?\s{0,8}:\s{0,8}["']?)[^"'\r\n]+/gi, `$1${HIDDEN}`],
-  [/\bbearer\s+[A-Za-z0-9._~+/=-]{8,}/gi, `Bearer ${HIDDEN}`],
-  // ?token=…&X-Amz-Signature=…, PASSWORD=…, aws_secret_access_key = …, "password": "…"
-  [new RegExp(`(${SECRET_NAME}["']?\\s{0,8}=\\s{0,8})(?:"[^"\\r\\n]*"|'[^'\\r\\n]*'|[^\\s&"']+)`, "gi"), `$1${HIDDEN}`],
+  [/\bbearer\s+(?=\S{0,512}\d|\S{8})[A-Za-z0-9._~+/=-]+/gi, `Bearer ${HIDDEN}`],
   [
-    new RegExp(`(["']${SECRET_NAME}["']\\s{0,8}:\\s{0,8})(?:"(?:[^"\\\\\\r\\n]|\\\\.)*"|'[^'\\r\\n]*')`, "gi"),
-    `$1"${HIDDEN}"`,
+    /\bbasic\s+([A-Za-z0-9+/]{4,1024}={0,2})/gi,
+    (found, encoded = "") => (isLogin(encoded) ? `Basic ${HIDDEN}` : found),
   ],
+  // A passphrase has blanks in it.
+  [/(passphrase\s{0,8}[:=]\s{0,8})[^"'\s][^\r\n]*/gi, `$1${HIDDEN}`],
+  // ?token=…&X-Amz-Signature=…, PASSWORD=…, aws_secret_access_key = …, "password": "…", token: …
+  [
+    new RegExp(`(?<!unexpected )(${SECRET_NAME}${ASSIGNS})(${QUOTED}|${BARE})`, "gi"),
+    (found, name = "", value = "") => (isCount(name, value) ? found : `${name}${hiddenAs(value)}`),
+  ],
+  [new RegExp(`(<${SECRET_NAME}>)[^<\\r\\n]+`, "gi"), `$1${HIDDEN}`],
   [new RegExp(`(?<![\\w-])(--?(?!no-)(?=[A-Za-z])${SECRET_NAME}\\s+)[^\\s-]\\S*`, "gi"), `$1${HIDDEN}`],
+  // curl -u me:…, and a line of .netrc; two numbers are a user and a group
+  [/(\s(?:-u|--user|--proxy-user)[\s=]+["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)[^\s"']+/g, `$1${HIDDEN}`],
+  [/\b(login\s+\S{1,128}\s+password\s+)\S+/gi, `$1${HIDDEN}`],
   [/([?&](?:sig|key|auth|pwd|pass)=)[^\s&"'#]+/gi, `$1${HIDDEN}`],
   // Keys that say by their form what they are: AWS, GitHub, GitLab, Slack, and JSON web tokens
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, HIDDEN],
@@ -33,5 +54,25 @@ const RULES: readonly (readonly [RegExp, string])[] = [
  * credentials usually look like, so it is a second line of defence: do not print secrets in the first place.
  */
 export function redact(text: string): string {
-  return RULES.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), text);
+  return RULES.reduce(
+    (clean, [pattern, replacement]) =>
+      typeof replacement === "string" ? clean.replace(pattern, replacement) : clean.replace(pattern, replacement),
+    text,
+  );
+}
+
+/** Whether it is `user:password` in base64, and not a word after "basic". */
+function isLogin(encoded: string): boolean {
+  return /^[\x20-\x7e]*:[\x20-\x7e]*$/.test(Buffer.from(encoded, "base64").toString("latin1"));
+}
+
+/** What a language model has used up. */
+function isCount(name: string, value: string): boolean {
+  return /tokens["']?\s*[:=]\s*$/i.test(name) && /^\d+[,;.]?$/.test(value);
+}
+
+/** JSON stays JSON. */
+function hiddenAs(value: string): string {
+  const quotes = /^(\\*["']).*?(\\*["'])?$/s.exec(value);
+  return quotes === null ? HIDDEN : `${quotes[1] ?? ""}${HIDDEN}${quotes[2] ?? ""}`;
 }

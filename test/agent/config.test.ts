@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { agentConfig, requireRunAs } from "../../src/agent/config.ts";
+import type { DeployError } from "../../src/core/errors.ts";
+import { agentConfig, requireForRoot } from "../../src/agent/config.ts";
 
 const minimal = `
 [zookeeper]
@@ -98,9 +99,48 @@ test("a secret never stands in the message of a mistake", () => {
   }
 });
 
-test("an agent that is root must be told who runs the commands", () => {
-  const config = load(minimal);
-  expect(() => requireRunAs(config, true, "agent.toml")).toThrow("services.web.run_as is not set");
-  requireRunAs(config, false, "agent.toml");
-  requireRunAs(load(`${minimal}run_as = "web"`), true, "agent.toml");
+test.each([
+  ["", "services.web.run_as, services.web.sources are not set"],
+  ["run_as = 'web'", "services.web.sources is not set"],
+  ["sources = ['file:///mnt/builds']", "services.web.run_as is not set"],
+])("an agent that is root must be told who runs the commands and where builds come from: %s", (section, problem) => {
+  const config = load(`${minimal}${section}`);
+  expect(() => requireForRoot(config, true, "agent.toml")).toThrow(problem);
+  requireForRoot(config, false, "agent.toml");
+  requireForRoot(load(`${minimal}run_as = "web"\nsources = ["https://builds.example.com/"]`), true, "agent.toml");
+});
+
+test("each service that is root's needs them, and the hint shows the line to write", () => {
+  const text = `${minimal}run_as = "web"\nsources = ["file:///b/"]\n[services.api]\nrun_as = "api"\n`;
+  try {
+    requireForRoot(load(text), true, "agent.toml");
+    throw new Error("it was taken");
+  } catch (error) {
+    expect(String(error)).toContain("services.api.sources is not set");
+    expect((error as DeployError).hint).toContain('sources = ["https://builds.example.com/web/"]');
+  }
+});
+
+test.each([
+  ["sources = ['builds.example.com/web/']", "a URL is wanted"],
+  ["sources = ['ftp://builds.example.com/']", "a URL is wanted"],
+  ["sources = ['https://me:hunter2@builds.example.com/']", "a source has no password in it"],
+  ["sources = ['https://builds.example.com/?token=hunter2']", "it has no ? and no #"],
+  ["check_hosts = ['10.0.0.0/33']", "a name, an address or a network is wanted"],
+  ["check_hosts = ['http://10.0.0.1/']", "a name, an address or a network is wanted"],
+  ["check_hosts = ['10.0.0.1:80']", "a name, an address or a network is wanted"],
+])("what a build may come from and ask is checked at the start: %s", (section, problem) => {
+  let said = "";
+  try {
+    load(`${minimal}${section}`);
+  } catch (error) {
+    said = String(error);
+  }
+  expect(said).toContain(problem);
+  expect(said).not.toContain("hunter2");
+});
+
+test("names, addresses and networks may be asked", () => {
+  const hosts = ["vip.example.com", "10.0.0.7", "10.0.0.0/8", "fd00::/8", "::1"];
+  expect(load(`${minimal}check_hosts = ${JSON.stringify(hosts)}`).services["web"]?.check_hosts).toEqual(hosts);
 });

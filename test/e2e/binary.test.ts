@@ -11,6 +11,7 @@ const AGENT_TOML = `[zookeeper]
 servers = "127.0.0.1:1"
 [services.web]
 run_as = "root"
+sources = ["file:///srv/builds/"]
 `;
 
 /**

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
+import { DeployError } from "../../src/core/errors.ts";
 import { type FetchRequest } from "../../src/fetch/source.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { fetchToFile } from "../support/real_time.ts";
@@ -421,6 +422,44 @@ describe("fetching a file", () => {
     for (const name of ["secret", "builds/link", "builds/%2e%2e/secret", "builds/..%2fsecret"]) {
       const url = `file://${scratch.path}/${name}`;
       expect((await deployErrorOf(fetchToFile(ask(scratch, url, { sources })))).code).toBe("policy-refused");
+    }
+  });
+
+  test("is not led out of the policy by who swaps a directory for a link, over and over", async () => {
+    using scratch = new Scratch();
+    for (const name of ["secret", "builds/a"]) mkdirSync(scratch.at(name), { recursive: true });
+    writeFileSync(scratch.at("secret", "b"), "secret");
+    writeFileSync(scratch.at("builds", "a", "b"), "public");
+    symlinkSync("../secret", scratch.at("builds", "link"));
+    // renameat2(2) with RENAME_EXCHANGE: there is always one of the two.
+    const program = `
+import ctypes, os, sys
+libc, d = ctypes.CDLL(None), os.fsencode(sys.argv[1])
+print("ready", flush=True)
+while True: libc.renameat2(-100, d + b"/link", -100, d + b"/a", 2)
+`;
+    const adversary = Bun.spawn(["python3", "-c", program, scratch.at("builds")], { stdout: "pipe" });
+    try {
+      await adversary.stdout.getReader().read();
+      const found = { public: 0, refused: 0 };
+      for (let tries = 0; tries < 1_000; tries += 1) {
+        rmSync(scratch.at("spool"), { force: true });
+        const sources = [source(scratch, "builds")];
+        const fetched = fetchToFile(ask(scratch, source(scratch, "builds/a/b"), { sources, size: 6 }));
+        const code = await fetched.then(
+          () => "",
+          (error: unknown) => (error instanceof DeployError ? error.code : "another error"),
+        );
+        if (code === "") expect(spooled(scratch).toString()).toBe("public");
+        else expect(["policy-refused", "fetch-failed"]).toContain(code);
+        found[code === "" ? "public" : "refused"] += 1;
+      }
+      // It was really swapped, and what is allowed was fetched now and then.
+      expect(found.public).toBeGreaterThan(0);
+      expect(found.refused).toBeGreaterThan(0);
+    } finally {
+      adversary.kill("SIGKILL");
+      await adversary.exited;
     }
   });
 

@@ -55,9 +55,11 @@ session_timeout_s = 4
 
 [services.web]
 run_as = "www-data"
+sources = ["file:///opt/"]
 
 [services.worker]
 run_as = "www-data"
+sources = ["file:///opt/"]
 `;
 
 describe("deployd under systemd", () => {

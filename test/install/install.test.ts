@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { requireRunAs, agentConfig } from "../../src/agent/config.ts";
+import { agentConfig, requireForRoot } from "../../src/agent/config.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { binaryName, fakeBinary, runInstall, script, sha256, writeMirror, type RunOptions } from "./mirror.ts";
@@ -131,7 +131,7 @@ describe("install.sh", () => {
     const sample = await text(config);
     expect(() => agentConfig(sample, "agent.toml", {}, "box")).toThrow("zookeeper.servers");
     const parsed = agentConfig(sample.replace('servers = ""', 'servers = "zk1:2181"'), "agent.toml", {}, "box");
-    expect(() => requireRunAs(parsed, true, "agent.toml")).not.toThrow();
+    expect(() => requireForRoot(parsed, true, "agent.toml")).not.toThrow();
   });
 
   test("writes a sample whose commented keys are valid too", async () => {

@@ -6,22 +6,27 @@ import { probeHttp } from "../../src/probe/http.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
 import type { ProbeResult } from "../../src/probe/result.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import type { Asking } from "../../src/probe/reach.ts";
+import { ASKING, asked } from "../support/asking.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { runCommand } from "../support/real_time.ts";
 
 const { signal } = new AbortController();
 
-const probes = {
-  http: (spec: Extract<ProbeSpec, { kind: "http" }>, signal: AbortSignal) => probeHttp(spec, signal, systemClock),
-  tcp: (spec: Extract<ProbeSpec, { kind: "tcp" }>, signal: AbortSignal) => probeTcp(spec, signal, systemClock),
-};
+const probesAs = (asking: Asking): ProbePorts["probes"] => ({
+  http: (spec, signal) => probeHttp(spec, signal, asking, asked),
+  tcp: (spec, signal) => probeTcp(spec, signal, asking, asked),
+});
 
 const noCommands: ProbePorts = {
   run: () => Promise.reject(new Error("no command was expected")),
-  probes,
+  probes: probesAs(ASKING),
   clock: systemClock,
 };
+
+/** On a host that says that answers may be told. */
+const quoting: ProbePorts = { ...noCommands, probes: probesAs({ hosts: [], quotesAnswers: true }) };
 
 /** A server that is told what to answer, and remembers what it was asked. */
 function server(answer: (request: Request) => Response | Promise<Response>) {
@@ -73,9 +78,14 @@ test("an expected status is health; the question is on a connection of its own a
   expect(web.asked[0]?.get("user-agent")).toBe("deployd-check");
 });
 
-test("one of several expected statuses will do, any other is told with the beginning of the body", async () => {
+test("one of several expected statuses will do, any other is told with the length of the body", async () => {
   await using web = server(() => new Response("upstream is down\n", { status: 502 }));
   expect(await probeOnce(http(web.url), noCommands, signal)).toEqual({
+    ok: false,
+    reason: "http 502",
+    detail: "The answer: status 502, 17 bytes.",
+  });
+  expect(await probeOnce(http(web.url), quoting, signal)).toEqual({
     ok: false,
     reason: "http 502",
     detail: "upstream is down",
@@ -95,6 +105,9 @@ test("a body without the expected text is not health", async () => {
   expect(await probeOnce(http(web.url, { expectBody: "v2" }), noCommands, signal)).toEqual({
     ok: false,
     reason: 'body lacks "v2"',
+    detail: "The answer: status 200, 16 bytes.",
+  });
+  expect(await probeOnce(http(web.url, { expectBody: "v2" }), quoting, signal)).toMatchObject({
     detail: '{"version":"v1"}',
   });
 });
@@ -143,10 +156,12 @@ test("a check is never sent through a proxy", async () => {
   await using proxy = server(() => new Response("proxied", { status: 418 }));
   const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../../src", name));
   const code = `const { probeHttp } = await import(${source("probe/http.ts")});
-    const { systemClock } = await import(${source("support/clock.ts")});
+    const { systemClock: clock } = await import(${source("support/clock.ts")});
+    const { hostNames: names } = await import(${source("host/names.ts")});
+    const asking = { hosts: [], quotesAnswers: false };
     const fetched = (await fetch(${JSON.stringify(web.url)})).status;
     const spec = { kind: "http", url: ${JSON.stringify(web.url)}, expectStatus: [200], timeoutMs: 5000 };
-    console.log(JSON.stringify({ fetched, ok: (await probeHttp(spec, new AbortController().signal, systemClock)) === null }));`;
+    console.log(JSON.stringify({ fetched, ok: (await probeHttp(spec, new AbortController().signal, asking, { clock, names })) === null }));`;
   const child = Bun.spawn([process.execPath, "-e", code], {
     env: { HTTP_PROXY: proxy.url, http_proxy: proxy.url },
     stdout: "pipe",
@@ -192,7 +207,9 @@ test("a command that exits with 0 is health; otherwise how it ended and its outp
 
 test("a secret in an answer is not in the result", async () => {
   await using web = server(() => new Response("cannot reach postgres://app:hunter2@db/", { status: 500 }));
-  expect(JSON.stringify(await probeOnce(http(web.url), noCommands, signal))).not.toContain("hunter2");
+  const told = await probeOnce(http(web.url), quoting, signal);
+  expect(JSON.stringify(told)).toContain("cannot reach postgres");
+  expect(JSON.stringify(told)).not.toContain("hunter2");
 });
 
 test("a check that is called off ends at once with aborted, whatever it was doing", async () => {

@@ -67,6 +67,7 @@ listen = "${STATUS}"
 
 [services.web]
 run_as = "nobody"
+sources = ["file:///opt/builds/"]
 units = ["web.socket", "web.service", "web@*.service"]
 `;
 

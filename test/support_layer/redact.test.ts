@@ -24,6 +24,40 @@ test.each([
   `{"db_password":"a\\"${SECRET}"}`,
   `mysql --password ${SECRET} -u root`,
   `mysql --password=${SECRET} -u root`,
+  `token: ${SECRET}`,
+  `Token : ${SECRET}`,
+  `token:${SECRET}`,
+  `using token: '${SECRET}'`,
+  `password: ${SECRET}, user: bob`,
+  `passphrase: correct ${SECRET} staple`,
+  `X-Auth-Token: ${SECRET}`,
+  `x-api-key: ${SECRET}`,
+  `api key: ${SECRET}`,
+  `client_secret: ${SECRET}`,
+  `secretAccessKey: '${SECRET}',`,
+  `'token' => '${SECRET}'`,
+  `:token=>"${SECRET}"`,
+  `password := ${SECRET}`,
+  `{\\"token\\":\\"${SECRET}\\"}`,
+  `{\\\\"access_token\\\\": \\\\"${SECRET}\\\\"}`,
+  `{ token: "${SECRET}" }`,
+  `token%3D${SECRET}`,
+  `<password>${SECRET}</password>`,
+  `DB_PASS=${SECRET}`,
+  `DB_PWD: ${SECRET}`,
+  `AccountKey=${SECRET}==;EndpointSuffix=x`,
+  `Authorization: Bearer x${SECRET}`,
+  `Authorization:Bearer ${SECRET}`,
+  `Authorization = Bearer ${SECRET}`,
+  `Authorization header was Bearer a1b ${SECRET}`.replace("a1b ", ""),
+  `["authorization", "Bearer ${SECRET}"]`,
+  `> authorization: Basic ${btoa(`me:${SECRET}`)}`,
+  `curl -u me:${SECRET} https://b.example/`,
+  `curl --user me:${SECRET} https://b.example/`,
+  `wget --http-password=${SECRET}`,
+  `_authToken=${SECRET}`,
+  `//registry.example/:_auth=${SECRET}`,
+  `machine b.example login me password ${SECRET}`,
   `-----BEGIN RSA PRIVATE KEY-----\n${SECRET}\n-----END RSA PRIVATE KEY-----`,
 ])("no secret is left in %s", (text) => {
   expect(redact(text)).not.toContain("hunter2");
@@ -37,8 +71,26 @@ test.each(["AKIAIOSFODNN7EXAMPLE", `ghp_${"a1".repeat(18)}`, "eyJhbGciOiJIUzI1Ni
   },
 );
 
+test.each(["Authorization: Bearer x", "authorization: bearer a b", "token: a", "Basic bWU6aHVudGVyMg==", "Bearer a1"])(
+  "however short, the secret is hidden in %s",
+  (text) => {
+    expect(redact(text)).toContain("[redacted]");
+    expect(redact(text)).not.toMatch(/Bearer [xa]|bearer a|: a$|bWU6/);
+  },
+);
+
 test("what is no secret stays readable", () => {
   for (const text of [
+    "SyntaxError: Unexpected token: punc (})",
+    "JSON.parse: unexpected token }",
+    "prompt tokens: 512, completion tokens: 12",
+    "Basic authentication is wanted",
+    "the bearer of bad news",
+    "docker run -u 1000:1000 web",
+    "pass: 12, fail: 0",
+    "no password was given",
+    "the token is too old",
+    "PWD=/srv/deployd/web",
     "Cannot fetch https://builds.example/web/9b1e0d4.tar.zst?part=2: http 503.",
     "npm ERR! code ELIFECYCLE\nexit status 1",
     "web@1 user=alice host=a-1 took 12 ms",

@@ -4,6 +4,7 @@ import { currentAfterPowerCut, currentFact, inService, instanceFacts, isInServic
 import { agentFile } from "./host_file.ts";
 import { agentConfig } from "../../../src/agent/config.ts";
 import { stage, type Stage } from "./stage.ts";
+import { ASKING } from "../../support/asking.ts";
 
 const { signal } = new AbortController();
 
@@ -94,13 +95,16 @@ test("the front answers with what an instance behind it says", async () => {
       machine.probes.http(
         { kind: "http", url: "http://127.0.0.1:8000/health", expectStatus: [200], expectBody: "v1", timeoutMs: 500 },
         signal,
+        ASKING,
       ),
     );
   expect((await ask())?.reason).toBe("connection refused");
   await world.play(traffic.steer(["2"], signal));
   expect(await ask()).toBeNull();
   expect(
-    await world.play(machine.probes.tcp({ kind: "tcp", host: "127.0.0.1", port: 8000, timeoutMs: 500 }, signal)),
+    await world.play(
+      machine.probes.tcp({ kind: "tcp", host: "127.0.0.1", port: 8000, timeoutMs: 500 }, signal, ASKING),
+    ),
   ).toBeNull();
 });
 
@@ -149,10 +153,10 @@ test("an instance that is told to lets its clients go, and takes that back", asy
   const open = async (): Promise<number> => world.play(machine.traffic.openAt(8001));
   const before = await open();
   expect(before).toBeGreaterThan(0);
-  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/drain", signal))).toBe("");
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/drain", signal, ASKING))).toBe("");
   world.pass(5_000);
   expect(await open()).toBe(0);
-  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/resume", signal))).toBe("");
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8001/resume", signal, ASKING))).toBe("");
   expect(await open()).toBe(before);
-  expect(await world.play(machine.probes.post("http://127.0.0.1:8009/drain", signal))).toBe("");
+  expect(await world.play(machine.probes.post("http://127.0.0.1:8009/drain", signal, ASKING))).toBe("");
 });

@@ -20,6 +20,7 @@ import { currentAfterPowerCut, currentFact, provision } from "./facts.ts";
 import type { Death } from "./life.ts";
 import { readRelease } from "./release.ts";
 import { stage, type Stage } from "./stage.ts";
+import { ASKING } from "../../support/asking.ts";
 
 const { signal } = new AbortController();
 const AGENT_FILE = '[zookeeper]\nservers = "zk:1"\n[services.web]\n';
@@ -48,6 +49,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     layout,
     user,
     env: {},
+    asking: ASKING,
     supervisordConfig: null,
     maxLogBytes: 10_000,
     machine,

@@ -28,6 +28,7 @@ export function probesOf(life: Life, ground: Ground, front: SimFront): Probes {
     return judge(answer);
   };
   return {
+    mayAsk: async () => null,
     http: ({ url, expectStatus, expectBody, timeoutMs }, signal) =>
       asked<ProbeFailure | null>(
         portOf(url),

@@ -10,6 +10,7 @@ import { rejection } from "../../support/rejection.ts";
 import { makeBuild, pidFileOf } from "./builds.ts";
 import { instanceFacts, provision } from "./facts.ts";
 import { stage, type Stage } from "./stage.ts";
+import { ASKING } from "../../support/asking.ts";
 
 const { signal } = new AbortController();
 
@@ -34,6 +35,7 @@ function supervised({ host, service }: Stage, machine: Machine) {
     layout,
     user: service.user,
     env: {},
+    asking: ASKING,
     supervisordConfig: null,
     maxLogBytes: 10_000,
     machine,

@@ -4,6 +4,7 @@ import { rejection } from "../../support/rejection.ts";
 import { makeBuild, pidFileOf, type BuildPlan } from "./builds.ts";
 import { inService, instanceFacts, isInService, provision } from "./facts.ts";
 import { stage, type Stage } from "./stage.ts";
+import { ASKING } from "../../support/asking.ts";
 
 const { signal } = new AbortController();
 
@@ -97,7 +98,7 @@ test.each<[string, BuildPlan["character"], number, string]>([
   pass(afterMs);
   const { probes } = host.newLife().machine;
   const probe = { kind: "http", url: "http://127.0.0.1:8001/health", expectStatus: [200], timeoutMs: 1_000 } as const;
-  const failure = await play(probes.http(probe, signal));
+  const failure = await play(probes.http(probe, signal, ASKING));
   const reasons = { nobody: "connection refused", well: null, ill: "http 503", silent: "timeout after 1000 ms" };
   expect(failure?.reason ?? null).toBe(reasons[expected as keyof typeof reasons]);
 });

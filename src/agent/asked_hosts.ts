@@ -1,0 +1,28 @@
+import { DeployError } from "../core/errors.ts";
+import type { Recipe } from "../core/recipe.ts";
+import type { ProbeFailure } from "../probe/result.ts";
+import type { CommandContext } from "./commands.ts";
+
+/**
+ * Whether this host lets a build ask whom its check and drain URLs name. It is found before the running service is touched;
+ * whoever asks later looks again, as a name may have become another's.
+ *
+ * @throws DeployError `policy-refused`
+ */
+export async function requireAskable({ check, drain }: Recipe, command: CommandContext): Promise<void> {
+  const hosts = new Set<string>();
+  if (check?.probe.kind === "tcp") hosts.add(check.probe.host);
+  const urls = [check?.probe.kind === "http" ? check.probe.url : null, drain?.tell.url, drain?.resume.url];
+  for (const url of urls) if (typeof url === "string") hosts.add(new URL(url).hostname);
+  for (const host of hosts) {
+    const failure = await command.machine.probes.mayAsk(host, command.asking);
+    if (failure !== null) throw notAskable(failure, command);
+  }
+}
+
+export function notAskable({ reason, detail }: ProbeFailure, { build, service }: CommandContext): DeployError {
+  return new DeployError(`Cannot let "${build}" ask whom its check or drain names: ${detail ?? reason}`, {
+    code: "policy-refused",
+    hint: `Have the build ask 127.0.0.1, or name whom it asks in services.${service}.check_hosts of the agent's file.`,
+  });
+}

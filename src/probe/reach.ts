@@ -1,0 +1,77 @@
+import { isWithin, parseIpAddress, parseIpNetwork, type IpAddress, type IpNetwork } from "../schema/ip_network.ts";
+import { networkFailure, type ProbeFailure, refused } from "./result.ts";
+
+/** What a host lets the questions of a build ask and tell. The agent that asks them may be root, and its answers travel. */
+export interface Asking {
+  /** Names, addresses and networks that may be asked besides this host itself. */
+  readonly hosts: readonly string[] | "any";
+  /** Whether a failed check may repeat what it was answered. */
+  readonly quotesAnswers: boolean;
+}
+
+/** How names become addresses, and which of these are this host's. */
+export interface HostNames {
+  /** All addresses of a name. Rejects as getaddrinfo(3) fails. */
+  lookup(name: string): Promise<readonly string[]>;
+  /** The addresses of this host's interfaces. */
+  own(): readonly string[];
+}
+
+const THIS_HOST = networks("127.0.0.0/8", "::1", "0.0.0.0", "::");
+/**
+ * Here clouds answer with a machine's credentials, some from an address on the machine's own interface; so an interface
+ * alone makes none of these the host's own.
+ */
+const LINK_LOCAL = networks("169.254.0.0/16", "fe80::/10");
+
+/**
+ * The addresses to connect to for a host of a build's URL. Whoever asks connects to these and resolves nothing again: the
+ * next answer to the name might be another.
+ */
+export async function reach(
+  host: string,
+  asking: Asking,
+  names: HostNames,
+): Promise<{ readonly addresses: readonly string[] } | { readonly failure: ProbeFailure }> {
+  const name = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  let addresses: readonly string[];
+  try {
+    addresses = parseIpAddress(name) === null ? await names.lookup(name) : [name];
+  } catch (error) {
+    return { failure: networkFailure(error) };
+  }
+  if (addresses.length === 0) return { failure: networkFailure(new Error(`"${name}" has no address`)) };
+  const stranger = addresses.find((address) => !mayAsk(name, address, asking, names));
+  if (stranger === undefined) return { addresses };
+  const named = stranger === name ? `${name} is` : `"${name}" is ${stranger},`;
+  return { failure: refused("asks another host than this one", `${named} no address of this host.`) };
+}
+
+function mayAsk(name: string, text: string, { hosts }: Asking, names: HostNames): boolean {
+  if (hosts === "any" || hosts.some((allowed) => sameName(allowed, name))) return true;
+  const address = parseIpAddress(text);
+  if (address === null) return false;
+  return (
+    hosts.some((allowed) => isIn(address, parseIpNetwork(allowed))) ||
+    THIS_HOST.some((network) => isWithin(address, network)) ||
+    (!LINK_LOCAL.some((network) => isWithin(address, network)) && names.own().some((own) => isSame(address, own)))
+  );
+}
+
+/** A name may end in a dot, which says that it is whole. */
+function sameName(one: string, other: string): boolean {
+  return one.toLowerCase().replace(/\.$/, "") === other.replace(/\.$/, "");
+}
+
+function isIn(address: IpAddress, network: IpNetwork | null): boolean {
+  return network !== null && isWithin(address, network);
+}
+
+function isSame(address: IpAddress, own: string): boolean {
+  const parsed = parseIpAddress(own);
+  return parsed !== null && parsed.bits === address.bits && parsed.value === address.value;
+}
+
+function networks(...texts: readonly string[]): IpNetwork[] {
+  return texts.flatMap((text) => parseIpNetwork(text) ?? []);
+}

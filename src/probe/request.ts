@@ -1,0 +1,62 @@
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
+
+/**
+ * One request to one address of the URL's host, on a connection of its own. node:http and not fetch, because fetch would
+ * send a question for this host through the proxy that HTTP_PROXY names. Redirects are answers, not followed.
+ *
+ * @returns its head; rejects as the socket fails, also when `signal` aborts
+ */
+export function requestAt(
+  address: string,
+  url: URL,
+  { method, headers }: { method: "GET" | "POST"; headers: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const isSecure = url.protocol === "https:";
+  const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const request = (isSecure ? httpsRequest : httpRequest)({
+    method,
+    host: address,
+    port: url.port === "" ? (isSecure ? 443 : 80) : Number(url.port),
+    path: `${url.pathname}${url.search}`,
+    ...(url.username === "" && url.password === ""
+      ? {}
+      : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }),
+    // The server and its certificate are still asked for by name.
+    ...(isSecure && isIP(name) === 0 ? { servername: name } : {}),
+    // Without an agent no connection is kept, and an old process cannot answer on one that was.
+    agent: false,
+    headers: { host: url.host, connection: "close", ...headers },
+  });
+  const onAbort = (): void => {
+    request.destroy();
+    reject(new Error("called off"));
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  request.on("error", reject);
+  request.once("response", resolve);
+  request.end();
+  return promise;
+}
+
+/** Asks one address after the other, until one takes the connection. @throws as the last one failed */
+export async function askEach<T>(addresses: readonly string[], ask: (address: string) => Promise<T>): Promise<T> {
+  let failure: unknown = new Error("there is no address to ask");
+  for (const address of addresses) {
+    try {
+      return await ask(address);
+    } catch (error) {
+      failure = error;
+      if (!isRefused(error)) break;
+    }
+  }
+  throw failure;
+}
+
+/** Whether nobody listens there. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+}
