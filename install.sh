@@ -613,6 +613,7 @@ servers = ""
 run_as = "www-data"
 # FILL IN: builds are fetched from below these URLs only. Required when the agent runs as root.
 sources = ["https://builds.example.com/web/"]
+# A source that wants a login has it in a file: a section [sources."https://builds.example.com"] with basic_auth_file.
 # systemd units that a build may restart; web.service and web@*.service unless given.
 # units = ["web.service"]
 SAMPLE

@@ -46,6 +46,8 @@ export async function prepareStep(
           work,
           {
             sources: section.sources ?? [],
+            logins: config.sources,
+            isRoot: machine.isRoot,
             onProgress: (bytes) => (state.downloaded = { bytes, of: record.size }),
           },
           ports,

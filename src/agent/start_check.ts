@@ -4,6 +4,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
 import { layoutOf } from "../steps/layout.ts";
+import { requireLogins } from "../steps/source_login.ts";
 import { requireTrusted, requireTrustedWay } from "../steps/trusted_place.ts";
 import { userOf } from "./service_host.ts";
 
@@ -15,8 +16,13 @@ import { userOf } from "./service_host.ts";
  */
 export async function requireServiceable(config: AgentConfig, path: string, machine: Machine): Promise<void> {
   const problems: DeployError[] = [];
+  const files = new Files(machine.disk, machine.clock);
+  const login = await problemOf(
+    () => requireLogins(config.sources, files, machine.isRoot),
+    "Cannot log in at the sources",
+  );
+  if (login !== null) problems.push(login);
   if (machine.isRoot) {
-    const files = new Files(machine.disk, machine.clock);
     const problem = await problemOf(() => requireTrustedWay(config.root, config.root, files), "Cannot work");
     // What is above all services is told once.
     if (problem !== null) throw problem;

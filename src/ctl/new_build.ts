@@ -4,9 +4,11 @@ import { z } from "zod";
 import { DeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
+import { shownUrl } from "../fetch/source_policy.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
 import type { Clock } from "../support/clock.ts";
+import { secretInUrl } from "../support/secret_url.ts";
 
 /** `FILE.manifest.json`, as `deployd pack` writes it. */
 const packManifestSchema = z.looseObject({
@@ -43,7 +45,23 @@ export async function newBuild(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<{ id: string; artifact: Artifact }> {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from) ? fromUrl(request) : fromFile(request, clock, signal);
+  const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from);
+  // Before anything else is said about them: messages have them in their words.
+  for (const url of [isUrl ? request.from : undefined, request.url]) if (url !== undefined) requirePublic(url);
+  return isUrl ? fromUrl(request) : fromFile(request, clock, signal);
+}
+
+/** Everybody who can read ZooKeeper reads a build's URL; who may fetch from it is a matter between a host and its source. */
+function requirePublic(text: string): void {
+  const url = URL.parse(text);
+  const problem = url === null ? "its URL cannot be read" : secretInUrl(url);
+  if (url === null) throw usage(`Cannot add a build: ${problem}.`, "A URL begins with its scheme, https://…");
+  if (problem === null) return;
+  throw usage(
+    `Cannot add a build from ${shownUrl(url)}: ${problem}, and everybody who can read ZooKeeper would read it.`,
+    `Give the URL without it, and have each host log in by itself: under [sources."${url.origin}"] of its agent.toml, by ` +
+      "basic_auth_file or headers_file. Where a URL must be signed, have the source redirect to it.",
+  );
 }
 
 function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: string; artifact: Artifact } {

@@ -6,6 +6,7 @@ import { IdleGuard } from "./idle_guard.ts";
 import { abortedError } from "./pace.ts";
 import { printable } from "./printable.ts";
 import { refusedSource, requireAllowedSource, shownUrl } from "./source_policy.ts";
+import type { FetchRequest } from "./source.ts";
 import { oversized, type Spool } from "./spool.ts";
 
 const MAX_REDIRECTS = 5;
@@ -19,6 +20,7 @@ export interface HttpDownload {
   readonly spool: Spool;
   readonly size: number;
   readonly sources: readonly string[];
+  readonly loginAt: NonNullable<FetchRequest["loginAt"]>;
   readonly idleTimeoutMs: number;
   readonly onProgress: (bytesSoFar: number) => void;
   readonly signal: AbortSignal;
@@ -103,6 +105,8 @@ async function request(download: HttpDownload, url: URL, guard: IdleGuard): Prom
     const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
     headers.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
   }
+  // The host's own, for this very URL: one that it redirects to is asked about anew.
+  for (const [name, value] of await download.loginAt(url)) headers.set(name, value);
   if (download.spool.length > 0) headers.set("range", `bytes=${download.spool.length}-`);
   return guard.during(() =>
     fetch(bare, { headers, redirect: "manual", decompress: false, keepalive: false, signal: guard.signal }),
@@ -149,7 +153,7 @@ function refusal(url: URL, status: number): DeployError {
   const hint = retry
     ? PATIENCE
     : status === 401 || status === 403
-      ? "The server wants other credentials: check them, or whether a presigned URL has expired."
+      ? "The server wants other credentials. Look at those under [sources] of the agent's file, or whether a presigned URL has expired."
       : status === 404 || status === 410
         ? "The build is not there: upload it again, or fix its URL."
         : "Look at the build's URL and the server.";

@@ -25,6 +25,8 @@ export interface FetchRequest {
   size: number;
   /** Prefixes of allowed URLs, from the host's own configuration; none at all allows every source. Each redirect too. */
   sources: readonly string[];
+  /** Headers by which this host logs in at a URL: asked for the URL itself and for each that it redirects to. */
+  loginAt?: (url: URL) => Promise<readonly (readonly [name: string, value: string])[]>;
   /** The download fails when no byte came for so long. Default 30,000. There is no limit on the whole. */
   idleTimeoutMs?: number;
   /** Is called after each part with the bytes so far, those of an earlier attempt included. */
@@ -62,7 +64,8 @@ export async function fetchToFile(request: FetchRequest, clock: Clock): Promise<
     else {
       const idleTimeoutMs = request.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
       const { size, sources, signal } = request;
-      await downloadHttp({ url, spool, size, sources, idleTimeoutMs, onProgress, signal, clock });
+      const loginAt = request.loginAt ?? (() => Promise.resolve([]));
+      await downloadHttp({ url, spool, size, sources, loginAt, idleTimeoutMs, onProgress, signal, clock });
     }
   }
   await spool.finish();

@@ -34,6 +34,18 @@ function sourceProblem(text: string): string | null {
   return url.search === "" && url.hash === "" ? null : "a source ends with its path: it has no ? and no #";
 }
 
+/** How this host logs in at a source, and what of it says so to others: nothing but the names of files. */
+const sourceLogin = z
+  .strictObject({
+    /** A file with `user:password`. */
+    basic_auth_file: absolutePath.optional(),
+    /** A file with lines of `Name: value`. */
+    headers_file: absolutePath.optional(),
+  })
+  .refine((login) => login.basic_auth_file !== undefined || login.headers_file !== undefined, {
+    message: "basic_auth_file or headers_file is wanted",
+  });
+
 const askedHost = z
   .string()
   .refine(
@@ -120,6 +132,16 @@ export const agentConfigSchema = z.strictObject({
       fetch_attempts: z.int().min(1).max(100).default(8),
     })
     .prefault({}),
+  /** Credentials by the URL that they are sent to, and to what is below it. */
+  sources: z
+    .record(
+      sourceUrl.refine(
+        (text) => !text.startsWith("file:"),
+        "nobody logs in at a file; a source of http or https is wanted",
+      ),
+      sourceLogin,
+    )
+    .default({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
   services: z.record(serviceName, serviceSection).superRefine((services, context) => {
     if (Object.keys(services).length === 0) {
@@ -134,4 +156,5 @@ export const agentConfigSchema = z.strictObject({
 });
 
 export type AgentConfig = z.output<typeof agentConfigSchema>;
+export type SourceLogins = AgentConfig["sources"];
 export type ServiceConfig = z.output<typeof serviceSection>;

@@ -1,5 +1,7 @@
 import { DeployError } from "../core/errors.ts";
+import type { SourceLogins } from "../schema/agent_config.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
+import { loginAt } from "./source_login.ts";
 
 /** Room that must stay free on the disk besides the archive and what it unpacks to. */
 const SPARE_BYTES = 64 * 1024 * 1024;
@@ -7,6 +9,10 @@ const SPARE_BYTES = 64 * 1024 * 1024;
 export interface FetchPolicy {
   /** URL prefixes the host accepts; none means any. */
   readonly sources: readonly string[];
+  /** Credentials of the host, by source. */
+  readonly logins: SourceLogins;
+  /** Whether the agent is root. */
+  readonly isRoot: boolean;
   readonly onProgress?: (bytesSoFar: number) => void;
 }
 
@@ -33,6 +39,7 @@ export async function fetchStep(
     into: spool,
     size: record.size,
     sources: policy.sources,
+    loginAt: (url) => loginAt(url, policy.logins, files, policy.isRoot),
     signal,
     ...(policy.onProgress === undefined ? {} : { onProgress: policy.onProgress }),
   });

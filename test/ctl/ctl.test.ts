@@ -166,6 +166,33 @@ describe("builds", () => {
     expect((await add(`sha256:${"cd".repeat(32)}`)).code).toBe(1);
   });
 
+  test.each([
+    "https://me:hunter2@builds.example.com/b",
+    "https://builds.example.com/b?X-Amz-Signature=hunter2",
+    "https://builds.example.com/b?sig=hunter2",
+    "https://me:hunter2@builds.example.com:port/b",
+  ])("whose URL has a secret in it are refused, and nothing repeats it: %s", async (url) => {
+    const at = tree();
+    await at.ctl("services", "set", "web");
+    await using dir = await tempDir();
+    const file = join(dir.path, "b.tar");
+    await Bun.write(file, "hello");
+    const id = ["--build", "b1"];
+    for (const argv of [
+      [url, ...id, "--digest", digest, "--size", "1"],
+      [url, ...id],
+      [url, "--url", "https://x/b", ...id],
+      [file, "--url", url, ...id],
+      [file, "--url", url, ...id, "--json"],
+    ]) {
+      const run = await at.ctl("builds", "add", "web", ...argv);
+      expect(run.code).toBe(64);
+      expect(run.stdout + run.stderr).toContain(url.includes(":port") ? "its URL cannot be read" : "[sources.");
+      expect(run.stdout + run.stderr).not.toContain("hunter2");
+    }
+    expect(JSON.parse((await at.ctl("builds", "list", "web", "--json")).stdout).builds).toEqual([]);
+  });
+
   test("that are barred cannot be deployed until they are unbarred", async () => {
     const at = await withHosts();
     await using fleet = at.fleet;

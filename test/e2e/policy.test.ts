@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withFleet, type Fleet } from "../support/fleet.ts";
 import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../support/site.ts";
+import { tempDir } from "../support/tempdir.ts";
 import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
 
 /*
@@ -95,6 +96,94 @@ test(
       const mute = await failureOf(fleet);
       expect(mute.error?.code).toBe("check-failed");
       expect(mute.log).not.toContain("undefined");
+    });
+  },
+  TEST_MS,
+);
+
+test(
+  "a host logs in at its sources by files of its own, and nowhere else",
+  async () => {
+    const asked: { where: string; authorization: string | null; token: string | null }[] = [];
+    const tell = (where: string, { headers }: Request): void =>
+      void asked.push({ where, authorization: headers.get("authorization"), token: headers.get("x-token") });
+    let archives = "";
+    using store = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        tell("store", request);
+        return new Response(Bun.file(join(archives, new URL(request.url).pathname)));
+      },
+    });
+    const basic = `Basic ${btoa("web:hunter2")}`;
+    using login = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        tell("login", request);
+        if (request.headers.get("authorization") !== basic) return new Response("who are you?", { status: 401 });
+        return Response.redirect(`http://127.0.0.1:${store.port}${new URL(request.url).pathname}`, 302);
+      },
+    });
+    const origin = `http://127.0.0.1:${login.port}`;
+    await using secrets = await tempDir();
+    const files = { basic: join(secrets.path, "basic"), headers: join(secrets.path, "headers") };
+    await writeFile(files.basic, "web:hunter2\n", { mode: 0o600 });
+    await writeFile(files.headers, "X-Token: hunter3\n", { mode: 0o600 });
+    const host = () => ({
+      sources: [`${origin}/`, `http://127.0.0.1:${store.port}/`],
+      bottom: `[limits]\nfetch_attempts = 1\n[sources."${origin}"]\nbasic_auth_file = "${files.basic}"\nheaders_file = "${files.headers}"`,
+    });
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString, host }, async (fleet) => {
+      const v1: Site = { id: "v1" };
+      await writeSite(v1, join(fleet.dir, "trees", "v1"));
+      const path = await fleet.pack(join(fleet.dir, "trees", "v1"), "v1");
+      archives = join(path, "..");
+      const url = `${origin}/v1.tar.zst`;
+      for (const secret of [url.replace("//", "//web:hunter2@"), `${url}?Signature=hunter2`]) {
+        const { stderr } = await fleet.exits(64, "builds", "add", "web", path, "--url", secret);
+        expect(stderr).toContain(`[sources."${origin}"]`);
+        expect(stderr).not.toContain("hunter2");
+      }
+      await fleet.ok("builds", "add", "web", path, "--url", url);
+
+      // A file that others may read is not used, and does not even pass the check.
+      await chmod(files.basic, 0o644);
+      const { code, stderr } = await fleet.deployd(["agent", "--config", fleet.host(1).config, "--check"]);
+      expect(code).toBe(64);
+      expect(stderr).toContain("others than its owner may read or write it");
+      await fleet.exits(3, "deploy", "web", "v1");
+      expect((await failureOf(fleet)).error?.code).toBe("config-invalid");
+      expect(asked).toEqual([]);
+      await chmod(files.basic, 0o600);
+      expect((await fleet.deployd(["agent", "--config", fleet.host(1).config, "--check"])).code).toBe(0);
+
+      await fleet.ok("deploy", "web", "v1");
+      expect(await fleet.answers()).toEqual([answerOf(v1)]);
+      expect(asked).toEqual([
+        { where: "login", authorization: basic, token: "hunter3" },
+        { where: "store", authorization: null, token: null },
+      ]);
+      // Neither what is in ZooKeeper nor what the agent has printed has any of it.
+      for (const argv of [
+        ["builds", "list", "web", "--json"],
+        ["status", "web", "--json"],
+      ] as const) {
+        expect((await fleet.ok(...argv)).stdout).not.toMatch(/hunter\d|d2ViOmh1bnRlcjI/);
+      }
+      expect(await fleet.host(1).output()).not.toMatch(/hunter\d|d2ViOmh1bnRlcjI/);
+
+      // What an older ctl has stored is masked where it is shown.
+      const digest = `sha256:${"ab".repeat(32)}`;
+      await fleet.writeBuild("old", {
+        url: `${url.replace("//", "//web:hunter2@")}?token=hunter2&a=1`,
+        digest,
+        size: 1,
+      });
+      const { stdout } = await fleet.ok("builds", "list", "web", "--json");
+      expect(stdout).not.toContain("hunter2");
+      expect(stdout).toContain(`//[redacted]@127.0.0.1:${login.port}/v1.tar.zst?token=[redacted]&a=1`);
     });
   },
   TEST_MS,

@@ -375,6 +375,46 @@ describe("redirects", () => {
   });
 });
 
+describe("the host's own credentials", () => {
+  const to = (url: string): string => `${ORIGIN}/builds/to?url=${encodeURIComponent(url)}`;
+  const loginAt: FetchRequest["loginAt"] = async (url) =>
+    url.origin === ORIGIN
+      ? [["authorization", "Bearer ours"]]
+      : url.pathname === "/known"
+        ? [["authorization", "x"]]
+        : [];
+
+  test("are sent to the source, with each request, and to no other that it redirects to", async () => {
+    using scratch = new Scratch();
+    seen.length = 0;
+    await fetchToFile(ask(scratch, to(to(`${OTHER}/x`)), { loginAt }));
+    expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours", "Bearer ours", null]);
+  });
+
+  test("of another source are sent to that one, and to it alone", async () => {
+    using scratch = new Scratch();
+    seen.length = 0;
+    await fetchToFile(ask(scratch, to(`${OTHER}/known`), { loginAt }));
+    expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours", "x"]);
+  });
+
+  test("go before those of an older build's URL", async () => {
+    using scratch = new Scratch();
+    seen.length = 0;
+    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`.replace("//", "//me:word@"), { loginAt }));
+    expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours"]);
+  });
+
+  test("that cannot be read end the download before anybody is asked", async () => {
+    using scratch = new Scratch();
+    seen.length = 0;
+    const unreadable = () => Promise.reject(new DeployError("Cannot log in.", { code: "config-invalid" }));
+    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`, { loginAt: unreadable })));
+    expect(error.code).toBe("config-invalid");
+    expect(seen).toEqual([]);
+  });
+});
+
 describe("what is never fetched", () => {
   test("a source outside the policy, without asking for it", async () => {
     using scratch = new Scratch();

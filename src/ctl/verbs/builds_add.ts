@@ -27,7 +27,8 @@ export const buildsAdd = buildCommand({
     fullDescription: description(
       `Adds a build to a service: where its archive is fetched from, its digest and its size. A
 file is read here; hosts fetch it from --url, or from the same path on their own disk when
-that is left out. What deployd pack has written beside the file (FILE.manifest.json) gives
+that is left out. The URL is for all to read: one with a password, a signature or a token in
+it is refused, as hosts log in by their own agent.toml. What deployd pack has written beside the file (FILE.manifest.json) gives
 the id and must agree with the file. A build never changes: adding the same again does
 nothing, adding another file under the same id is refused.`,
       "deployd ctl builds add web web.tar.zst --build 9b1e0d4 --url https://builds.example/web.tar.zst",

@@ -3,6 +3,7 @@ import type { BuildRecord } from "../../schema/znodes.ts";
 import { listBuilds } from "../../store/builds.ts";
 import { readFront } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
+import { maskedUrl } from "../../support/secret_url.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
@@ -45,7 +46,13 @@ export const buildsList = buildCommand({
       {
         schema: "deployd.ctl.builds/1",
         service,
-        builds: newestFirst.map(({ id, record }) => ({ build: id, ...record, enabled: enabled(id) })),
+        builds: newestFirst.map(({ id, record }) => ({
+          build: id,
+          ...record,
+          // An older ctl took any URL.
+          url: maskedUrl(record.url),
+          enabled: enabled(id),
+        })),
       },
       rows.length === 0
         ? [`No builds of "${service}" yet. Add one with: deployd ctl builds add ${service} FILE --build ID`]

@@ -79,7 +79,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     });
     switch (rungOf(actual)) {
       case "fetch":
-        await fetchStep(work, { sources: [] }, ports);
+        await fetchStep(work, { sources: [], logins: {}, isRoot: true }, ports);
         break;
       case "verify":
         await verifyStep(work, ports);

@@ -1,0 +1,92 @@
+import { dirname } from "node:path";
+import { DeployError } from "../core/errors.ts";
+import { isAllowedSource } from "../fetch/source_policy.ts";
+import type { SourceLogins } from "../schema/agent_config.ts";
+import type { Files } from "./files.ts";
+import { requireTrustedWay } from "./trusted_place.ts";
+
+type Header = readonly [name: string, value: string];
+
+/** What belongs to the transfer itself: with another of these it would be another one. */
+const NOT_TO_SAY = /^(?:host|range|if-range|accept-encoding|connection|content-length|transfer-encoding|te|upgrade)$/i;
+const OPEN_TO_OTHERS = 0o077;
+
+/**
+ * The headers by which this host logs in at a URL: those of the longest source at or above it, read anew each time, so that
+ * they can be changed while the agent runs, and nowhere kept. None for a URL that no source is above: credentials go to
+ * the server that they are for, wherever that one redirects to.
+ *
+ * @throws DeployError `config-invalid`, without a word of what is in the file
+ */
+export async function loginAt(
+  url: URL,
+  logins: SourceLogins,
+  files: Files,
+  isRoot: boolean,
+): Promise<readonly Header[]> {
+  const [nearest] = Object.keys(logins)
+    .filter((source) => isAllowedSource(url, [source]))
+    .toSorted((one, other) => other.length - one.length);
+  return nearest === undefined ? [] : loginOf(nearest, logins, files, isRoot);
+}
+
+/** @throws DeployError `config-invalid` for the first file of credentials that cannot be used */
+export async function requireLogins(logins: SourceLogins, files: Files, isRoot: boolean): Promise<void> {
+  for (const source of Object.keys(logins)) await loginOf(source, logins, files, isRoot);
+}
+
+async function loginOf(source: string, logins: SourceLogins, files: Files, isRoot: boolean): Promise<Header[]> {
+  const { basic_auth_file, headers_file } = logins[source] ?? {};
+  const read = (path: string): Promise<string> => readSecret(source, path, files, isRoot);
+  const headers = headers_file === undefined ? [] : headersIn(source, headers_file, await read(headers_file));
+  if (basic_auth_file === undefined) return headers;
+  if (headers.some(([name]) => name.toLowerCase() === "authorization")) {
+    throw unusable(source, headers_file ?? "", "it has an authorization header, and basic_auth_file gives another");
+  }
+  return [...headers, basicAuth(source, basic_auth_file, await read(basic_auth_file))];
+}
+
+async function readSecret(source: string, path: string, files: Files, isRoot: boolean): Promise<string> {
+  const entry = await files.look(path);
+  if (entry === null) throw unusable(source, path, "there is no such file");
+  if (entry.kind !== "file") throw unusable(source, path, "it is not a plain file");
+  // Whoever may put another file there could have root send that one away.
+  if (isRoot) await requireTrustedWay(dirname(path), dirname(path), files);
+  if (isRoot && entry.uid !== 0) throw unusable(source, path, `it belongs to user ${entry.uid}`);
+  if ((entry.mode & OPEN_TO_OTHERS) !== 0) throw unusable(source, path, "others than its owner may read or write it");
+  const text = await files.readUnlinked(path);
+  if (text === null) throw unusable(source, path, "there is no such file");
+  return text;
+}
+
+function basicAuth(source: string, path: string, text: string): Header {
+  const login = text.replace(/\r?\n$/, "");
+  if (!/^[^:\r\n]+:[^\r\n]+$/.test(login)) throw unusable(source, path, "it is not one line of user:password");
+  return ["authorization", `Basic ${Buffer.from(login).toString("base64")}`];
+}
+
+function headersIn(source: string, path: string, text: string): Header[] {
+  const lines = text.split(/\r?\n/).map((line, at) => ({ line: line.trim(), number: at + 1 }));
+  const headers = lines
+    .filter(({ line }) => line !== "" && !line.startsWith("#"))
+    .map(({ line, number }): Header => {
+      const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]+)$/.exec(line) ?? [];
+      if (name === undefined || value === undefined) {
+        throw unusable(source, path, `line ${number} is not a header, as in "Name: value"`);
+      }
+      if (NOT_TO_SAY.test(name))
+        throw unusable(source, path, `line ${number} sets ${name}, which belongs to the download`);
+      return [name, value];
+    });
+  if (headers.length === 0) throw unusable(source, path, "it has no header in it");
+  return headers;
+}
+
+function unusable(source: string, path: string, why: string): DeployError {
+  return new DeployError(`Cannot log in at ${source} by ${path}: ${why}.`, {
+    code: "config-invalid",
+    hint: `The file is the agent's alone: chown root: ${path} && chmod 600 ${path}. basic_auth_file has user:password in it, headers_file a header a line.`,
+    // It is read again with each try, and somebody may put it right meanwhile.
+    retry: true,
+  });
+}
