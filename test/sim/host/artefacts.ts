@@ -1,6 +1,9 @@
 import type { Chance } from "../chance.ts";
 import type { SimBuild } from "./builds.ts";
 
+/** What the addresses of all builds begin with. */
+export const ARTEFACTS = "http://artefacts.example/";
+
 /** What the server of artefacts does to a download. */
 export interface ArtefactFaults {
   /** Nobody answers there. */
@@ -32,7 +35,7 @@ export class ArtefactServer {
   /** @returns where it can be fetched */
   publish(build: SimBuild): string {
     this.builds.set(build.id, build);
-    return `http://artefacts.example/${build.id}`;
+    return `${ARTEFACTS}${build.id}`;
   }
 
   /** What a host is given of a build from some byte on, and whether the connection breaks at the end of that. */

@@ -1,3 +1,4 @@
+import { ARTEFACTS } from "./artefacts.ts";
 import { manifestText } from "./builds.ts";
 import type { HostService } from "./ground.ts";
 
@@ -53,6 +54,7 @@ function serviceLines({ name, instances, restart, traffic, frontPort, minAvailab
   return [
     `[services.${name}]`,
     `run_as = "${user.name}"`,
+    `sources = ["${ARTEFACTS}"]`,
     `instances = [${rows.join(", ")}]`,
     `rolling = { batch = 1, min_available = ${minAvailable} }`,
     `traffic = { by = "${traffic}"${frontPort === null ? "" : `, port = ${frontPort}`}${extra(traffic)} }`,
