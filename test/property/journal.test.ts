@@ -105,7 +105,23 @@ test("attempts only grow", () => {
   always(({ before, event, after }) => {
     const [was, is] = [before.attempt?.number ?? -1, after.attempt?.number ?? -1];
     if (event.kind === "taken-up") expect(is).toBeGreaterThan(was);
-    else expect(after.attempt).toBe(before.attempt);
+    else expect(wishOf(after)).toEqual(wishOf(before));
+  });
+});
+
+/** What was taken up, without how far it has come. */
+function wishOf({ attempt }: Journal): object | null {
+  return attempt === null ? null : { ...attempt, begun: undefined, served: undefined };
+}
+
+test("a wish counts each activation that was begun for it, until the service settles, and was served for ever", () => {
+  always(({ before, event, after }) => {
+    if (before.attempt === null || after.attempt === null || event.kind === "taken-up") return;
+    const was = before.attempt.begun ?? 0;
+    const is = event.kind === "begun" ? was + 1 : event.kind === "settled" ? 0 : was;
+    expect(after.attempt.begun ?? 0).toBe(is);
+    if (before.attempt.served === true) expect(after.attempt.served).toBe(true);
+    else if (after.attempt.served === true) expect(event.kind).toBe("finished");
   });
 });
 
