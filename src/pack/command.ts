@@ -8,6 +8,7 @@ import { packDirectory } from "../fetch/pack.ts";
 import { hostDisk } from "../host/disk.ts";
 import { parseManifest } from "../steps/manifest.ts";
 import { Files } from "../steps/files.ts";
+import { sharedContent } from "./shared_content.ts";
 import { MANIFEST_FILE } from "../steps/layout.ts";
 
 const packHelp = `deployd pack DIR [--build ID] [--out FILE]
@@ -51,12 +52,19 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
   const files = new Files(hostDisk, host.clock);
   const manifestText = await files.readIfThere(resolve(dir, MANIFEST_FILE));
   // A mistake in it would otherwise be found by every host at once.
-  if (manifestText !== null) parseManifest(manifestText, resolve(dir, MANIFEST_FILE));
+  const notes =
+    manifestText === null
+      ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`]
+      : await sharedContent(
+          resolve(dir),
+          parseManifest(manifestText, resolve(dir, MANIFEST_FILE)).install.shared,
+          files,
+        );
   const manifest = await pack(resolve(dir), flags, files, host);
-  if (flags.json) host.stdout.write(`${JSON.stringify({ schema: "deployd.pack/1", ...manifest })}\n`);
+  if (flags.json) host.stdout.write(`${JSON.stringify({ schema: "deployd.pack/1", ...manifest, notes })}\n`);
   else {
     host.stdout.write(
-      `${manifest.path}\n  build   ${manifest.build}\n  digest  ${manifest.digest}\n  size    ${manifest.size} bytes, ${manifest.entries} entries, ${manifest.unpackedBytes} bytes unpacked\n${manifestText === null ? `  note    there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs\n` : ""}`,
+      `${manifest.path}\n  build   ${manifest.build}\n  digest  ${manifest.digest}\n  size    ${manifest.size} bytes, ${manifest.entries} entries, ${manifest.unpackedBytes} bytes unpacked\n${notes.map((note) => `  note    ${note}\n`).join("")}`,
     );
   }
   return 0;
