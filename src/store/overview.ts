@@ -30,8 +30,8 @@ export interface Overview {
 }
 
 export async function readOverview(zk: ZooKeeper, service: string): Promise<Overview> {
-  const settings = await readService(zk, service);
   const problems: string[] = [];
+  const settings = await readService(zk, service, (problem) => problems.push(problem));
   const onProblem = (problem: string) => problems.push(problem);
   const [front, hosts, statuses, agents] = await Promise.all([
     readFront(zk, service),
@@ -39,6 +39,8 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     readStatuses(zk, service, onProblem),
     readAgents(zk),
   ]);
+  const withheld = grantsWithheld({ wishes: front.problems.length > 0, deploys: new Set() });
+  if (withheld !== null) problems.push(withheld, ...front.problems);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
   const read = front.latest === null ? null : await readGate(zk, service, front.latest.id);
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
@@ -55,18 +55,48 @@ export async function readSlot<S extends z.ZodType>(
   }
 }
 
-function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.output<S> {
-  let json: unknown;
+/** Like `readSlot`, but what cannot be read is empty, with the `problem` in words: for those that replace it. */
+export async function readDamaged<S extends z.ZodType>(
+  zk: ZooKeeper,
+  path: string,
+  schema: S,
+): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
   try {
-    json = JSON.parse(text);
-  } catch {
-    // Not JSON: the schema says whether bare text means something (a wish set by hand does) and what is wrong if not.
-    json = text.trim();
+    const { data, stat } = await zk.get(path);
+    const { version } = stat;
+    const text = new TextDecoder().decode(data);
+    if (text.trim() === "") return { value: null, version };
+    try {
+      return { value: decode(text, path, schema), version };
+    } catch (error) {
+      if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+      return { value: null, version, problem: error.message };
+    }
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return null;
+    throw error;
   }
-  return parseOrThrow(schema, json, `the record at ${path} in ZooKeeper`, {
+}
+
+function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.output<S> {
+  return parseOrThrow(schema, meant(text), `the record at ${path} in ZooKeeper`, {
     code: "zookeeper-data-invalid",
     hint: WRITTEN_BY_HAND,
   });
+}
+
+/**
+ * Every record is an object, so whatever else JSON would make of the text (4711, true, 12e4567) is the bare text that
+ * somebody typed: the schema says whether that means something, as it does for a wish, and what is wrong if not.
+ */
+function meant(text: string): unknown {
+  try {
+    const json: unknown = JSON.parse(text);
+    if ((typeof json === "object" && json !== null) || typeof json === "string") return json;
+  } catch {
+    // Bare text as well.
+  }
+  return text.trim();
 }
 
 const WRITTEN_BY_HAND = "It was written by hand or by another program; set it again with deployd ctl, or remove it.";
