@@ -34,7 +34,7 @@ export async function readFront(zk: ZooKeeper, service: string): Promise<DeployF
     const value = pointer.value ?? { latest: null };
     const latest = value.latest === null ? null : await readDeploy(zk, service, value.latest);
     const problems = [enabled.problem, canary?.problem].filter((problem) => problem !== undefined);
-    return { pointer: { value, version: pointer.version }, latest, enabled, canary, problems };
+    return { pointer: { ...pointer, value }, latest, enabled, canary, problems };
   });
 }
 
@@ -63,8 +63,8 @@ export async function listDeploys(zk: ZooKeeper, service: string): Promise<{ id:
       ids.map(async (id) => ({ id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) })),
     );
     return found
-      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value }]))
-      .toSorted((a, b) => (a.record.times.created < b.record.times.created ? -1 : 1));
+      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value, czxid: found.czxid }]))
+      .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });
 }
 

@@ -8,6 +8,8 @@ import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
 export interface Versioned<T> {
   readonly value: T;
   readonly version: number;
+  /** The transaction that made the node: what came first came with the smaller one, whatever anybody's clock said. */
+  readonly czxid: bigint;
 }
 
 export interface ReadOptions extends Call {
@@ -30,7 +32,9 @@ export async function readRecord<S extends z.ZodType>(
     try {
       const { data, stat } = await zk.get(path, options);
       const text = new TextDecoder().decode(data);
-      return text.trim() === "" ? null : { value: decode(text, path, schema), version: stat.version };
+      return text.trim() === ""
+        ? null
+        : { value: decode(text, path, schema), version: stat.version, czxid: stat.czxid };
     } catch (error) {
       if (!isZooKeeperError(error, "NO_NODE")) throw error;
       // get leaves no watch on a node that is not there; exists does.
@@ -48,7 +52,7 @@ export async function readSlot<S extends z.ZodType>(
   try {
     const { data, stat } = await zk.get(path);
     const text = new TextDecoder().decode(data);
-    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version };
+    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version, czxid: stat.czxid };
   } catch (error) {
     if (isZooKeeperError(error, "NO_NODE")) return null;
     throw error;
@@ -63,14 +67,14 @@ export async function readDamaged<S extends z.ZodType>(
 ): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
   try {
     const { data, stat } = await zk.get(path);
-    const { version } = stat;
+    const { version, czxid } = stat;
     const text = new TextDecoder().decode(data);
-    if (text.trim() === "") return { value: null, version };
+    if (text.trim() === "") return { value: null, version, czxid };
     try {
-      return { value: decode(text, path, schema), version };
+      return { value: decode(text, path, schema), version, czxid };
     } catch (error) {
       if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-      return { value: null, version, problem: error.message };
+      return { value: null, version, czxid, problem: error.message };
     }
   } catch (error) {
     if (isZooKeeperError(error, "NO_NODE")) return null;

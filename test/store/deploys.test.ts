@@ -1,3 +1,5 @@
+import { plainPaint } from "../../src/ctl/paint.ts";
+import { statusLines } from "../../src/ctl/status_text.ts";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
@@ -277,6 +279,19 @@ describe.each(servers)("with %s", (_name, start) => {
       expect((await readOverview(site.zk, "web")).problems).toEqual([]);
     },
   );
+
+  test("a wish for a build that nobody added is never done", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.zk.set(enabledPath("web"), "v9");
+    const overview = await readOverview(site.zk, "web");
+    expect(overview.wishTrouble?.word).toBe("not followed");
+    const lines = statusLines(overview, { paint: plainPaint, now: NOW });
+    expect(lines[0]).toBe("✗ web: the wish is not followed");
+    expect(lines.join("\n")).toContain('There is no build "v9"');
+    await site.zk.set(enabledPath("web"), "v2");
+    expect((await readOverview(site.zk, "web")).wishTrouble?.word).toBe("not taken up");
+  });
 
   test("settings that cannot be read are told, refuse a deploy, and are replaced when they are set", async () => {
     await site.zk.set(servicePath("web"), '{"max":"many"}');
