@@ -25,7 +25,7 @@ export function allServicesLines(services: readonly ServiceLine[], look: StatusL
 }
 
 function urgencyOf(line: ServiceLine, now: Date): number {
-  if ("problem" in line) return 0;
+  if ("problem" in line || line.overview.wishTrouble !== undefined) return 0;
   const view = newestDeploy(line.overview);
   if (view === null) return 6;
   const { record } = view;
@@ -38,6 +38,9 @@ function urgencyOf(line: ServiceLine, now: Date): number {
 function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {
   if ("problem" in line)
     return [paint.bad("✗"), line.service, paint.bad("unreadable"), "-", "-", oneLine(line.problem)];
+  const { wishTrouble } = line.overview;
+  if (wishTrouble !== undefined)
+    return [paint.bad("✗"), line.service, paint.bad(wishTrouble.word), "-", "-", oneLine(wishTrouble.problem)];
   const view = newestDeploy(line.overview);
   if (view === null) return ["·", line.service, "nothing deployed", "-", "-", count(line.overview.hosts.size, "host")];
   const { record } = view;

@@ -21,7 +21,7 @@ export interface StatusLook {
 export function statusLines(overview: Overview, look: StatusLook): string[] {
   const view = newestDeploy(overview);
   const head = [
-    ...headline(overview.service, view, look),
+    ...headline(overview.service, view, look, overview.wishTrouble),
     ...failures(view, look),
     ...overview.problems.map((problem) => look.paint.warn(`! ${oneLine(problem)}`)),
     "",
@@ -34,8 +34,14 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
   return [...head.map(fit), ...hostTable(hostRows(overview), room, look)];
 }
 
-function headline(service: string, view: DeployView | null, look: StatusLook): string[] {
+function headline(
+  service: string,
+  view: DeployView | null,
+  look: StatusLook,
+  trouble: Overview["wishTrouble"],
+): string[] {
   const { paint, now } = look;
+  if (trouble !== undefined) return [`${paint.bad("✗")} ${paint.bold(service)}: the wish is ${trouble.word}`];
   if (view === null) return [`· ${paint.bold(service)}: nothing was ever deployed`];
   const { record } = view;
   const { glyph, word } = stateText(record, paint);

@@ -5,7 +5,7 @@ import { DeployError } from "../core/errors.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readFront, servedBefore, type DeployFront } from "./deploys.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
 import { encode } from "./records.ts";
 import { readService } from "./services.ts";
@@ -42,7 +42,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   const { latest } = front;
   const record = started({
     build: wish.build,
-    previous: stage === "canary" ? (front.enabled.value?.build ?? null) : previousOf(latest?.record ?? null),
+    previous: stage === "canary" ? (front.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null),
     who: "unknown",
     why: "the wish was written into ZooKeeper by hand",
     stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
@@ -81,10 +81,4 @@ function overtakenOps(
   const followed = canary !== null && canary.value?.deploy !== undefined;
   if (stage === "fleet" && followed) ops.push(op.delete(canaryPath(service), canary.version));
   return ops;
-}
-
-/** What the fleet served before somebody overwrote the wish that said so. */
-function previousOf(latest: DeployRecord | null): string | null {
-  if (latest === null) return null;
-  return latest.state === "done" ? latest.build : latest.previous;
 }

@@ -6,7 +6,7 @@ import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
-import { childrenOf, readRecord, readSlot, type Versioned } from "./records.ts";
+import { childrenOf, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
 export interface DeployFront {
@@ -14,14 +14,16 @@ export interface DeployFront {
   readonly latest: { readonly id: string; readonly record: DeployRecord; readonly version: number } | null;
   readonly enabled: Versioned<Wish | null>;
   readonly canary: Versioned<Wish | null> | null;
+  /** What is wrong with wishes that cannot be read; the next deploy replaces them. */
+  readonly problems: readonly string[];
 }
 
 export async function readFront(zk: ZooKeeper, service: string): Promise<DeployFront> {
   return attempting(`Cannot read the deploys of "${service}"`, async () => {
     const [pointer, enabled, canary] = await Promise.all([
       readSlot(zk, deploysPath(service), deploysPointerSchema),
-      readSlot(zk, enabledPath(service), wishSchema),
-      readSlot(zk, canaryPath(service), wishSchema),
+      readDamaged(zk, enabledPath(service), wishSchema),
+      readDamaged(zk, canaryPath(service), wishSchema),
     ]);
     if (pointer === null || enabled === null) {
       throw new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
@@ -31,7 +33,8 @@ export async function readFront(zk: ZooKeeper, service: string): Promise<DeployF
     }
     const value = pointer.value ?? { latest: null };
     const latest = value.latest === null ? null : await readDeploy(zk, service, value.latest);
-    return { pointer: { value, version: pointer.version }, latest, enabled, canary };
+    const problems = [enabled.problem, canary?.problem].filter((problem) => problem !== undefined);
+    return { pointer: { ...pointer, value }, latest, enabled, canary, problems };
   });
 }
 
@@ -60,8 +63,8 @@ export async function listDeploys(zk: ZooKeeper, service: string): Promise<{ id:
       ids.map(async (id) => ({ id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) })),
     );
     return found
-      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value }]))
-      .toSorted((a, b) => (a.record.times.created < b.record.times.created ? -1 : 1));
+      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value, czxid: found.czxid }]))
+      .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });
 }
 
@@ -71,7 +74,7 @@ export async function listDeploys(zk: ZooKeeper, service: string): Promise<{ id:
  */
 export async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
   const wish = front.enabled.value;
-  if (wish === null) return null;
+  if (wish === null) return front.problems.length === 0 ? null : servedBefore(front.latest?.record ?? null);
   if (wish.deploy === undefined) return wish.build;
   const found = await readRecord(zk, deployPath(service, wish.deploy), deployRecordSchema);
   if (found === null) return wish.build;
@@ -82,6 +85,12 @@ export async function lastGoodBuild(zk: ZooKeeper, service: string, front: Deplo
     default:
       return wish.build;
   }
+}
+
+/** What the fleet served before somebody overwrote the wish that said so. */
+export function servedBefore(latest: DeployRecord | null): string | null {
+  if (latest === null) return null;
+  return latest.state === "done" ? latest.build : latest.previous;
 }
 
 /** @throws DeployError `deploy-running` when one deploy is still under way */

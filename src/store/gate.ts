@@ -200,6 +200,8 @@ function haltOps(
 /** What the conductor has read of a deploy, with the versions that a grant is checked against. */
 export interface GateRead {
   readonly id: string;
+  /** Of the transaction that began the deploy. */
+  readonly czxid: bigint;
   readonly record: DeployRecord;
   readonly recordVersion: number;
   readonly gate: Gate;
@@ -224,6 +226,7 @@ export async function readGate(zk: ZooKeeper, service: string, deploy: string): 
   if (gate === null || gate.value === null) throw emptyRecord(gatePath(service, deploy));
   return {
     id: deploy,
+    czxid: record.czxid,
     record: record.value,
     recordVersion: record.version,
     gate: gate.value,

@@ -13,7 +13,7 @@ const KEPT_DEPLOYS = 50;
  */
 export function prunable(deploys: readonly GateRead[], wished: ReadonlySet<string>, keep = KEPT_DEPLOYS): string[] {
   return deploys
-    .toSorted((a, b) => (a.record.times.created < b.record.times.created ? 1 : -1))
+    .toSorted((a, b) => (a.czxid < b.czxid ? 1 : -1))
     .slice(keep)
     .filter(
       ({ id, record, gate }) =>

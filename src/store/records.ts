@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
@@ -8,6 +8,8 @@ import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
 export interface Versioned<T> {
   readonly value: T;
   readonly version: number;
+  /** The transaction that made the node: what came first came with the smaller one, whatever anybody's clock said. */
+  readonly czxid: bigint;
 }
 
 export interface ReadOptions extends Call {
@@ -30,7 +32,9 @@ export async function readRecord<S extends z.ZodType>(
     try {
       const { data, stat } = await zk.get(path, options);
       const text = new TextDecoder().decode(data);
-      return text.trim() === "" ? null : { value: decode(text, path, schema), version: stat.version };
+      return text.trim() === ""
+        ? null
+        : { value: decode(text, path, schema), version: stat.version, czxid: stat.czxid };
     } catch (error) {
       if (!isZooKeeperError(error, "NO_NODE")) throw error;
       // get leaves no watch on a node that is not there; exists does.
@@ -48,7 +52,30 @@ export async function readSlot<S extends z.ZodType>(
   try {
     const { data, stat } = await zk.get(path);
     const text = new TextDecoder().decode(data);
-    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version };
+    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version, czxid: stat.czxid };
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return null;
+    throw error;
+  }
+}
+
+/** Like `readSlot`, but what cannot be read is empty, with the `problem` in words: for those that replace it. */
+export async function readDamaged<S extends z.ZodType>(
+  zk: ZooKeeper,
+  path: string,
+  schema: S,
+): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
+  try {
+    const { data, stat } = await zk.get(path);
+    const { version, czxid } = stat;
+    const text = new TextDecoder().decode(data);
+    if (text.trim() === "") return { value: null, version, czxid };
+    try {
+      return { value: decode(text, path, schema), version, czxid };
+    } catch (error) {
+      if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+      return { value: null, version, czxid, problem: error.message };
+    }
   } catch (error) {
     if (isZooKeeperError(error, "NO_NODE")) return null;
     throw error;
@@ -56,17 +83,24 @@ export async function readSlot<S extends z.ZodType>(
 }
 
 function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.output<S> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // Not JSON: the schema says whether bare text means something (a wish set by hand does) and what is wrong if not.
-    json = text.trim();
-  }
-  return parseOrThrow(schema, json, `the record at ${path} in ZooKeeper`, {
+  return parseOrThrow(schema, meant(text), `the record at ${path} in ZooKeeper`, {
     code: "zookeeper-data-invalid",
     hint: WRITTEN_BY_HAND,
   });
+}
+
+/**
+ * Every record is an object, so whatever else JSON would make of the text (4711, true, 12e4567) is the bare text that
+ * somebody typed: the schema says whether that means something, as it does for a wish, and what is wrong if not.
+ */
+function meant(text: string): unknown {
+  try {
+    const json: unknown = JSON.parse(text);
+    if ((typeof json === "object" && json !== null) || typeof json === "string") return json;
+  } catch {
+    // Bare text as well.
+  }
+  return text.trim();
 }
 
 const WRITTEN_BY_HAND = "It was written by hand or by another program; set it again with deployd ctl, or remove it.";

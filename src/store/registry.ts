@@ -13,7 +13,7 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgent, runsService } from "./living_agents.ts";
 import { agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, readRecord, readSlot, type Versioned } from "./records.ts";
+import { childrenOf, encode, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** Registers the host once, as fleet; what an operator has set since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
@@ -58,8 +58,11 @@ export async function requireHost(zk: ZooKeeper, service: string, host: string):
 /** @throws DeployError `host-unknown` */
 export async function setRole(zk: ZooKeeper, service: string, host: string, role: Role): Promise<HostRecord> {
   return attempting(`Cannot make "${host}" a ${role} host of "${service}"`, async () => {
-    const found = await requireHost(zk, service, host);
-    const record = { ...found.value, role };
+    const path = hostPath(service, host);
+    // One that cannot be read is replaced whole: which part of it is damaged is not known.
+    const damaged = await readDamaged(zk, path, hostRecordSchema);
+    const found = damaged ?? (await requireHost(zk, service, host));
+    const record: HostRecord = { ...found.value, role };
     await zk.set(hostPath(service, host), encode(record), found.version);
     return record;
   });

@@ -6,16 +6,29 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
 import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, ensurePath, readSlot } from "./records.ts";
+import { childrenOf, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
 
 export async function listServices(zk: ZooKeeper): Promise<string[]> {
   return attempting("Cannot list the services", () => childrenOf(zk, servicesPath));
 }
 
-/** @throws DeployError `service-unknown`, with the nearest known name */
-export async function readService(zk: ZooKeeper, service: string): Promise<ServiceSettings> {
+/**
+ * @param onProblem is told of settings that cannot be read, which are then the careful defaults; without it they are refused
+ * @throws DeployError `service-unknown`, with the nearest known name
+ */
+export async function readService(
+  zk: ZooKeeper,
+  service: string,
+  onProblem?: (problem: string) => void,
+): Promise<ServiceSettings> {
   return attempting(`Cannot read the settings of "${service}"`, async () => {
-    const found = await readSlot(zk, servicePath(service), serviceSettingsSchema);
+    const read = onProblem === undefined ? readSlot : readDamaged;
+    const found: Awaited<ReturnType<typeof readDamaged<typeof serviceSettingsSchema>>> = await read(
+      zk,
+      servicePath(service),
+      serviceSettingsSchema,
+    );
+    if (found?.problem !== undefined) onProblem?.(found.problem);
     if (found !== null) return found.value ?? serviceSettingsSchema.parse({});
     const near = nearest(service, await childrenOf(zk, servicesPath));
     throw new DeployError(`There is no service "${service}".`, {
@@ -36,7 +49,7 @@ export async function setService(
     await ensurePath(zk, servicesPath);
     await stampFormat(zk);
     const path = servicePath(service);
-    const found = await readSlot(zk, path, serviceSettingsSchema);
+    const found = await readDamaged(zk, path, serviceSettingsSchema);
     const settings = serviceSettingsSchema.parse({ ...found?.value, ...changes });
     if (found === null) await create(zk, path, encode(settings));
     else await zk.set(path, encode(settings), found.version);

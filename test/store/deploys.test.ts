@@ -1,10 +1,14 @@
+import { plainPaint } from "../../src/ctl/paint.ts";
+import { statusLines } from "../../src/ctl/status_text.ts";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { readBuild, setBarred } from "../../src/store/builds.ts";
 import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";
 import { readDeploy, readFront } from "../../src/store/deploys.ts";
-import { canaryPath, enabledPath } from "../../src/store/paths.ts";
+import { readOverview } from "../../src/store/overview.ts";
+import { canaryPath, deploysPath, enabledPath, hostPath, servicePath } from "../../src/store/paths.ts";
+import { setRole } from "../../src/store/registry.ts";
 import { reportFailure } from "../../src/store/gate.ts";
 import { readService, setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
@@ -254,10 +258,61 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await readService(site.zk, "web")).toEqual({ max: 3, budget: 4, soakMs: 5, future: { x: 1 } });
   });
 
+  test.each(["4711", "true", "12e4567", "null"])(
+    "bare text is a build, also when it reads as JSON: %s",
+    async (text) => {
+      await site.zk.set(enabledPath("web"), text);
+      expect(await wishes()).toEqual({ enabled: { build: text }, canary: null });
+    },
+  );
+
+  test.each([enabledPath("web"), canaryPath("web")])(
+    "a wish that cannot be read is told, and replaced: %s",
+    async (path) => {
+      await site.deploy("d1", "v1");
+      await site.state("d1", "done");
+      if (path === canaryPath("web")) await site.zk.create(path, "[1]");
+      else await site.zk.set(path, "[1]");
+      expect((await readOverview(site.zk, "web")).problems.join(" ")).toContain(path);
+      expect((await site.deploy("d2", "v2")).previous).toBe("v1");
+      expect(await wishes()).toEqual({ enabled: { build: "v2", deploy: "d2" }, canary: null });
+      expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+    },
+  );
+
+  test("a wish for a build that nobody added is never done", async () => {
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.zk.set(enabledPath("web"), "v9");
+    const overview = await readOverview(site.zk, "web");
+    expect(overview.wishTrouble?.word).toBe("not followed");
+    const lines = statusLines(overview, { paint: plainPaint, now: NOW });
+    expect(lines[0]).toBe("✗ web: the wish is not followed");
+    expect(lines.join("\n")).toContain('There is no build "v9"');
+    await site.zk.set(enabledPath("web"), "v2");
+    expect((await readOverview(site.zk, "web")).wishTrouble?.word).toBe("not taken up");
+  });
+
+  test("settings that cannot be read are told, refuse a deploy, and are replaced when they are set", async () => {
+    await site.zk.set(servicePath("web"), '{"max":"many"}');
+    expect((await readOverview(site.zk, "web")).problems.join(" ")).toContain(servicePath("web"));
+    expect(await codeOf(site.deploy("d1", "v1"))).toBe("zookeeper-data-invalid");
+    expect(await setService(site.zk, "web", { max: 3 })).toMatchObject({ max: 3, budget: 0 });
+    expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+  });
+
+  test("a host that cannot be read is told, and replaced when its role is set", async () => {
+    await site.host("w1");
+    await site.zk.set(hostPath("web", "w1"), '{"role":"captain"}');
+    expect((await readOverview(site.zk, "web")).problems.join(" ")).toContain(hostPath("web", "w1"));
+    expect(await setRole(site.zk, "web", "w1", "canary")).toEqual({ role: "canary" });
+    expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+  });
+
   test("a record that somebody wrote by hand and got wrong is named with its path", async () => {
-    await site.zk.set(enabledPath("web"), '{"build": 7}');
+    await site.zk.set(deploysPath("web"), '{"latest": 7}');
     const error = await rejection(readFront(site.zk, "web"));
     expect(error).toMatchObject({ code: "zookeeper-data-invalid" });
-    expect(error.message).toContain("/services/web/enabled");
+    expect(error.message).toContain("/services/web/deploys");
   });
 });

@@ -1,3 +1,5 @@
+import { startDeploy } from "../../src/store/start_deploy.ts";
+import { listDeploys } from "../../src/store/deploys.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
 import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
@@ -246,6 +248,31 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(problems).toHaveLength(2);
     expect(problems[0]).toContain("no slot is granted while deploy d1 cannot be read");
     expect(problems[1]).toContain(gatePath("web", "d1"));
+  });
+
+  test("deploys are ordered as they came, whatever the clock of whoever asked for them said", async () => {
+    const days = (n: number) => new Date(NOW.getTime() + n * 86_400_000);
+    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
+    await startDeploy(site.zk, { ...request, id: "z1", build: "v1", now: days(2) });
+    await site.zk.set(
+      deployPath("web", "z1"),
+      JSON.stringify({
+        ...(await site.gate("z1")).record,
+        state: "aborted",
+        times: { created: days(2), changed: days(2), ended: days(2) },
+      }),
+    );
+    await startDeploy(site.zk, { ...request, id: "a2", build: "v2", now: days(0) });
+    await site.zk.set(
+      deployPath("web", "a2"),
+      JSON.stringify({
+        ...(await site.gate("a2")).record,
+        state: "aborted",
+        times: { created: days(0), changed: days(0), ended: days(0) },
+      }),
+    );
+    expect((await listDeploys(site.zk, "web")).map(({ id }) => id)).toEqual(["z1", "a2"]);
+    expect(prunable([await site.gate("a2"), await site.gate("z1")], new Set(), 1)).toEqual(["z1"]);
   });
 
   test("old deploys go with all that hangs on them, wished and unsettled ones stay", async () => {

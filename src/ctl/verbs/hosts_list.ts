@@ -20,10 +20,12 @@ export const hostsList = buildCommand({
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
   func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
-    await readService(zk, service);
+    const problems: string[] = [];
+    const onProblem = (problem: string) => problems.push(problem);
+    await readService(zk, service, onProblem);
     const [hosts, statuses, agents] = await Promise.all([
-      readHosts(zk, service),
-      readStatuses(zk, service),
+      readHosts(zk, service, onProblem),
+      readStatuses(zk, service, onProblem),
       readAgents(zk, service),
     ]);
     const rows = hostRows({ hosts, statuses, agents }).toSorted((a, b) =>
@@ -52,12 +54,16 @@ export const hostsList = buildCommand({
           step: status?.step ?? null,
           agent_version: agents.get(host)?.version ?? null,
         })),
+        ...(problems.length === 0 ? {} : { problems }),
       },
-      rows.length === 0
-        ? [
-            `No host has registered for "${service}" yet. A host does when its agent starts with the service in its agent.toml.`,
-          ]
-        : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...cells]),
+      [
+        ...(rows.length === 0 && problems.length === 0
+          ? [
+              `No host has registered for "${service}" yet. A host does when its agent starts with the service in its agent.toml.`,
+            ]
+          : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...cells])),
+        ...problems.map((problem) => `! ${oneLine(problem)}`),
+      ],
     );
     return exit.asked;
   }),

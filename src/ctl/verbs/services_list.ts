@@ -4,6 +4,7 @@ import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { settingsFields } from "../service_text.ts";
+import { oneLine } from "../text.ts";
 import { table } from "../table.ts";
 
 export const servicesList = buildCommand({
@@ -15,7 +16,10 @@ export const servicesList = buildCommand({
   func: command<CommonFlags, []>(async ({ connect, output }) => {
     await using zk = await connect();
     const names = await listServices(zk);
-    const services = await Promise.all(names.map(async (name) => ({ name, settings: await readService(zk, name) })));
+    const problems: string[] = [];
+    const services = await Promise.all(
+      names.map(async (name) => ({ name, settings: await readService(zk, name, (problem) => problems.push(problem)) })),
+    );
     const rows = services.map(({ name, settings: { max, budget, soakMs } }) => [
       name,
       String(max),
@@ -26,10 +30,14 @@ export const servicesList = buildCommand({
       {
         schema: "deployd.ctl.services/1",
         services: services.map(({ name, settings }) => ({ service: name, settings: settingsFields(settings) })),
+        ...(problems.length === 0 ? {} : { problems }),
       },
-      rows.length === 0
-        ? ["No services yet. Make one with: deployd ctl services set NAME"]
-        : table([["SERVICE", "MAX", "BUDGET", "SOAK"].map(output.paint.dim), ...rows]),
+      [
+        ...(rows.length === 0
+          ? ["No services yet. Make one with: deployd ctl services set NAME"]
+          : table([["SERVICE", "MAX", "BUDGET", "SOAK"].map(output.paint.dim), ...rows])),
+        ...problems.map((problem) => `! ${oneLine(problem)}`),
+      ],
     );
     return exit.asked;
   }),
