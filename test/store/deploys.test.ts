@@ -1,7 +1,7 @@
-import { plainPaint } from "../../src/ctl/paint.ts";
-import { statusLines } from "../../src/ctl/status_text.ts";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
+import { plainPaint } from "../../src/ctl/paint.ts";
+import { statusLines } from "../../src/ctl/status_text.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { readBuild, setBarred } from "../../src/store/builds.ts";
 import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";

@@ -1,7 +1,6 @@
-import { startDeploy } from "../../src/store/start_deploy.ts";
-import { listDeploys } from "../../src/store/deploys.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
+import { listDeploys } from "../../src/store/deploys.ts";
 import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
 import {
@@ -19,6 +18,7 @@ import { StatusPublisher } from "../../src/store/publish.ts";
 import { encode } from "../../src/store/records.ts";
 import { readHosts, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
+import { startDeploy } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
@@ -253,24 +253,14 @@ describe.each(servers)("with %s", (_name, start) => {
   test("deploys are ordered as they came, whatever the clock of whoever asked for them said", async () => {
     const days = (n: number) => new Date(NOW.getTime() + n * 86_400_000);
     const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
-    await startDeploy(site.zk, { ...request, id: "z1", build: "v1", now: days(2) });
-    await site.zk.set(
-      deployPath("web", "z1"),
-      JSON.stringify({
-        ...(await site.gate("z1")).record,
-        state: "aborted",
-        times: { created: days(2), changed: days(2), ended: days(2) },
-      }),
-    );
-    await startDeploy(site.zk, { ...request, id: "a2", build: "v2", now: days(0) });
-    await site.zk.set(
-      deployPath("web", "a2"),
-      JSON.stringify({
-        ...(await site.gate("a2")).record,
-        state: "aborted",
-        times: { created: days(0), changed: days(0), ended: days(0) },
-      }),
-    );
+    const asked = async (id: string, build: string, now: Date) => {
+      await startDeploy(site.zk, { ...request, id, build, now });
+      const { record } = await site.gate(id);
+      const ended = { ...record, state: "aborted", times: { created: now, changed: now, ended: now } };
+      await site.zk.set(deployPath("web", id), JSON.stringify(ended));
+    };
+    await asked("z1", "v1", days(2));
+    await asked("a2", "v2", days(0));
     expect((await listDeploys(site.zk, "web")).map(({ id }) => id)).toEqual(["z1", "a2"]);
     expect(prunable([await site.gate("a2"), await site.gate("z1")], new Set(), 1)).toEqual(["z1"]);
   });
