@@ -132,7 +132,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   const publishing = new AbortController();
   const published = running.map(({ publisher }) => publisher.run(AbortSignal.any([publishing.signal, stop.now])));
-  const following = running.map(({ agent, service }) =>
+  const following = running.map(({ agent, state, service }) =>
     followWish(
       {
         session,
@@ -141,6 +141,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         host: config.host,
         zone: config.zone,
         clock,
+        remembered: () => state.journal.now,
         onSnapshot: (snapshot) => agent.onSnapshot(snapshot),
         onProblem: (error) => log("warn", "cannot read the wish", { service, error: String(error) }),
       },

@@ -1,4 +1,4 @@
-import type { Permission } from "../core/plan.ts";
+import type { Actual, Permission } from "../core/plan.ts";
 import { nothingToProtect } from "../core/restart_need.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
@@ -18,9 +18,11 @@ export async function permissionToBegin(
   { actual }: Observation,
   onChange: () => void,
 ): Promise<Permission> {
-  const { target, deploy } = state.snapshot;
+  const { target, deploy, held } = state.snapshot;
   if (state.journal.now.activation !== null) return { kind: "granted" };
   if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
+  // Whose deploy ZooKeeper does not know cannot ask it for a slot; to start again what is down anyhow takes nothing from anybody.
+  if (held !== null) return startsAgain(actual, target.build) ? { kind: "free" } : { kind: "none" };
   const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
   if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
   const grant = await gate.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
@@ -29,4 +31,8 @@ export async function permissionToBegin(
   // It was counted as nobody's loss: that must still be so.
   await lookAtService(host, state);
   return state.status().health === "healthy" ? { kind: "void" } : { kind: "granted" };
+}
+
+function startsAgain(actual: Actual, build: string): boolean {
+  return actual.current.kind === "link" && actual.current.build === build && nothingToProtect(actual, build);
 }

@@ -2,7 +2,7 @@ import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide, type Step } from "../core/plan.ts";
 import { rungOf } from "../core/rung.ts";
 import type { HostStep } from "../schema/znodes.ts";
-import type { WishSnapshot } from "../store/follow.ts";
+import type { WishSnapshot } from "../store/read_wish.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
@@ -149,6 +149,7 @@ export class ServiceAgent {
     await this.#open(signal);
     const observation = await host.observe();
     await this.#assertJournal(signal);
+    await state.remember();
     const journal = state.journal.now;
     const step = decide({
       target: state.snapshot.target,

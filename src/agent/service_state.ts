@@ -5,7 +5,7 @@ import { hostStatus } from "../core/status.ts";
 import type { RollCounts, StepFailure } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
-import { unreadSnapshot, type WishSnapshot } from "../store/follow.ts";
+import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
 import type { JournalFile } from "./journal_file.ts";
 
 /** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
@@ -70,6 +70,13 @@ export class ServiceState {
     return this.status();
   }
 
+  /** Before anything is done for a wish the journal has its number, by which older ones are known. */
+  async remember(): Promise<void> {
+    const { order } = this.snapshot;
+    if (order === null || order.number <= (this.journal.now.followed?.[order.node] ?? 0)) return;
+    await this.journal.record({ kind: "followed", ...order });
+  }
+
   changed(): void {
     const { target } = this.snapshot;
     // Until this agent knows its own number, its former self's word, which holds it, must stand.
@@ -81,6 +88,7 @@ export class ServiceState {
   status(): HostStatus {
     return hostStatus({
       target: this.snapshot.target,
+      held: this.snapshot.held,
       journal: this.journal.now,
       actual: this.actual,
       step: this.#step,

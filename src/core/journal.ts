@@ -13,9 +13,12 @@ import { illegal } from "./journal_origin.ts";
 import { batchBegun, batchEnded, nothingToRestart, rebooted, type RollEvent } from "./journal_roll.ts";
 import type { TrafficSpec } from "./traffic.ts";
 import type { Journal, StepFailure } from "./types.ts";
+import { nothingFollowed, type WishNode } from "./wish_order.ts";
 
 /** What happens to a wish before its activation, and what is left to say after a failed one. */
 type WishEvent =
+  /** A wish of this number is followed from now on: what has a lower one is older. */
+  | { readonly kind: "followed"; readonly node: WishNode; readonly number: number }
   /** A wish that was not seen before has its number. */
   | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
   /** Written before the host says that it is ready: a slot is asked for. */
@@ -48,6 +51,8 @@ export type JournalEvent = WishEvent | ActivationEvent | RollEvent | TrafficEven
  */
 export function journalAfter(journal: Journal, event: JournalEvent): Journal {
   switch (event.kind) {
+    case "followed":
+      return followed(journal, event);
     case "taken-up":
       return takenUp(journal, event);
     case "asked":
@@ -90,6 +95,12 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
 }
 
 type Of<Kind extends JournalEvent["kind"]> = Extract<JournalEvent, { kind: Kind }>;
+
+function followed(journal: Journal, { kind, node, number }: Of<"followed">): Journal {
+  const before = journal.followed ?? nothingFollowed;
+  if (number < before[node]) throw illegal(kind, `the number ${number} is lower than ${before[node]}`);
+  return { ...journal, followed: { ...before, [node]: number } };
+}
 
 function takenUp(journal: Journal, { kind, number, deploy, build }: Of<"taken-up">): Journal {
   assertAtRest(journal, kind);

@@ -1,9 +1,12 @@
 import { hostStepSchema, type HostStatus, type HostStep } from "../schema/znodes.ts";
 import type { Actual } from "./plan.ts";
+import { highestOf } from "./wish_order.ts";
 import type { ActivationPhase, Journal, StepFailure, Target } from "./types.ts";
 
 export interface StatusFacts {
   readonly target: Target;
+  /** A wish that is not followed, being older than one that was. */
+  readonly held: NonNullable<HostStatus["held"]> | null;
   readonly journal: Journal;
   readonly actual: Actual | null;
   readonly step: HostStep;
@@ -24,6 +27,8 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     build: servedBuildOf(actual),
     health: healthOf(facts),
     wish,
+    ...(journal.followed === undefined ? {} : { followed: highestOf(journal.followed) }),
+    ...(facts.held === null ? {} : { held: facts.held }),
     step: facts.step,
     rollingBack: activation !== null && goesBack(activation.phase),
     attempt: journal.attempt?.number ?? 0,

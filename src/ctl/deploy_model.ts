@@ -74,6 +74,7 @@ export function waitingFor(view: DeployView, now: Date): Waiting[] {
     .map((host): Waiting => {
       const status = view.statuses.get(host);
       if (!view.connected.has(host)) return { host, doing: "not connected", forMs: null };
+      if (status?.held?.deploy === view.id) return { host, doing: "holds it until it is accepted", forMs: null };
       if (status?.wish?.deploy !== view.id) return { host, doing: "has not taken it up", forMs: null };
       const forMs = ageMs(status.since, now);
       if (status.step === "ready" && gate.slots[host] === undefined) return { host, doing: "waits for a slot", forMs };

@@ -24,6 +24,8 @@ export type FollowEvent =
 export type Outcome =
   | { readonly kind: "done" | "rolled-back" | "aborted" | "awaiting-promotion" }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
+  /** It was done in a ZooKeeper that was put back from a backup: these hosts have left it behind them. */
+  | { readonly kind: "held"; readonly hosts: readonly string[] }
   /** A newer deploy came before this one was over. */
   | { readonly kind: "overtaken" };
 
@@ -35,8 +37,10 @@ export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
   const { record } = view;
   if (purpose === "rollback" && !goesBack(record)) return null;
   switch (record.state) {
-    case "done":
-      return { kind: "done" };
+    case "done": {
+      const hosts = [...view.statuses].filter(([, { held }]) => held?.deploy === view.id).map(([host]) => host);
+      return hosts.length === 0 ? { kind: "done" } : { kind: "held", hosts };
+    }
     case "halted":
       return { kind: "halted", failures: failuresIn(view) };
     case "aborted":
@@ -64,6 +68,7 @@ export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {
     case "rolled-back":
       return purpose === "rollback" ? exit.asked : exit.rolledBack;
     case "halted":
+    case "held":
       return exit.halted;
     case "aborted":
     case "overtaken":

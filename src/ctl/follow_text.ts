@@ -96,6 +96,13 @@ function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint
       return [paint.warn(`↺ rolled back to ${buildWanted(record)}: ${reason}`)];
     case "aborted":
       return [paint.bad(`✗ aborted after ${took}: ${reason}`)];
+    case "held":
+      return [
+        paint.bad(
+          `✗ ${record.build} was done once, and ${count(outcome.hosts.length, "host")} hold its wish: it is older than what they have followed`,
+        ),
+        `          follow it:  deployd ctl services accept ${view.service}`,
+      ];
     case "overtaken":
       return [paint.bad("✗ a newer deploy has taken its hosts over before it was done")];
   }

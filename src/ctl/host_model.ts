@@ -102,6 +102,7 @@ export function hostRows(overview: Pick<Overview, "hosts" | "statuses" | "agents
 /** The step in words: with its direction, and "unreachable" for a host whose last word is only its last word. */
 export function stepText(row: HostRow): string {
   const step = row.status === null ? "nothing said yet" : row.status.step;
-  const said = row.status?.rollingBack === true ? `${step}, going back` : step;
+  const held = row.status?.held === undefined ? "" : `, holds ${row.status.held.build}`;
+  const said = `${step}${row.status?.rollingBack === true ? ", going back" : ""}${held}`;
   return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;
 }

@@ -15,6 +15,7 @@ import { hostsRole } from "./verbs/hosts_role.ts";
 import { hostsUnlock } from "./verbs/hosts_unlock.ts";
 import { promoteVerb } from "./verbs/promote.ts";
 import { rollbackVerb } from "./verbs/rollback.ts";
+import { servicesAccept } from "./verbs/services_accept.ts";
 import { servicesList } from "./verbs/services_list.ts";
 import { servicesSet } from "./verbs/services_set.ts";
 import { servicesShow } from "./verbs/services_show.ts";
@@ -38,8 +39,8 @@ const root = buildRouteMap<string, CtlContext>({
       docs: { brief: "List hosts, make them canaries, unlock or forget them" },
     }),
     services: buildRouteMap<string, CtlContext>({
-      routes: { set: servicesSet, list: servicesList, show: servicesShow },
-      docs: { brief: "Make, list and show services" },
+      routes: { set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept },
+      docs: { brief: "Make, list and show services, accept what hosts hold" },
     }),
   },
   docs: {

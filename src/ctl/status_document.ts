@@ -19,6 +19,7 @@ export function statusDocument(overview: Overview, now: Date) {
     canary_wish: wishFields(overview.wishes.canary),
     deploy: view === null ? null : liveFields(view, now),
     hosts: hostRows(overview).map((row) => hostFields(row, now)),
+    wish_trouble: overview.wishTrouble ?? null,
     problems: overview.problems,
   };
 }
@@ -54,6 +55,7 @@ function hostFields({ host, role, zone, connected, phase, status }: HostRow, now
     connected,
     phase,
     build: status?.build ?? null,
+    held: status?.held === undefined ? null : wishFields(status.held),
     step: status?.step ?? null,
     rolling_back: status?.rollingBack ?? false,
     health: status?.health ?? null,

@@ -125,6 +125,8 @@ export const journalSchema = z.looseObject({
       served: z.exactOptional(z.boolean()),
     })
     .nullable(),
+  /** The highest numbers of wishes that this host has followed, by the node that they were in. */
+  followed: z.exactOptional(z.looseObject({ enabled: z.int().min(0), canary: z.int().min(0) })),
   /** The deploy whose slot this host asked for. */
   asked: z.looseObject({ deploy: z.string(), attempt: z.int().min(0) }).nullable(),
   /** Times that the install steps of `build` were begun for `deploy`. */

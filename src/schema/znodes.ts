@@ -20,10 +20,13 @@ export const serviceSettingsSchema = z.looseObject({
 });
 export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
 
-/** `services/<service>/enabled` and `enabled/canary`. A wish written by hand may lack the deploy, or be just a build id. */
+/**
+ * `services/<service>/enabled` and `enabled/canary`. A wish written by hand may lack the deploy, or be just a build id.
+ * `number` is one more than that of the wish before it, in either node (core/wish_order.ts).
+ */
 export const wishSchema = z.preprocess(
   (value) => (typeof value === "string" ? { build: value } : value),
-  z.looseObject({ build: buildId, deploy: deployId.optional() }),
+  z.looseObject({ build: buildId, deploy: deployId.optional(), number: z.int().min(0).optional() }),
 );
 export type Wish = z.output<typeof wishSchema>;
 
@@ -145,6 +148,14 @@ export const hostStatusSchema = z.looseObject({
   build: buildId.nullable(),
   health: z.enum(["healthy", "unhealthy", "nothing"]),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
+  /** The highest number of a wish that it has followed; missing where none had one. Far from where numbers get rough. */
+  followed: z
+    .int()
+    .min(0)
+    .max(2 ** 40)
+    .optional(),
+  /** A wish that it does not follow, being older than those that it has followed. */
+  held: z.looseObject({ build: buildId, deploy: deployId, number: z.int().min(0) }).optional(),
   step: hostStepSchema,
   /** True while the host works its way back to the build it served before. */
   rollingBack: z.boolean().default(false),
@@ -183,6 +194,12 @@ export const agentRecordSchema = z.looseObject({
 });
 export type AgentRecord = z.output<typeof agentRecordSchema>;
 
-/** `services/<service>/deploys`: the newest deploy. Every deploy begins with a compare-and-set here: one at a time. */
-export const deploysPointerSchema = z.looseObject({ latest: deployId.nullable().default(null) });
+/**
+ * `services/<service>/deploys`: the newest deploy, and the number of the newest wish. Whoever wishes anything does it by a
+ * compare-and-set here: one at a time.
+ */
+export const deploysPointerSchema = z.looseObject({
+  latest: deployId.nullable().default(null),
+  number: z.int().min(0).default(0),
+});
 export type DeploysPointer = z.output<typeof deploysPointerSchema>;

@@ -2,6 +2,7 @@ import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { emptyGate } from "../core/gate.ts";
 import { DeployError } from "../core/errors.ts";
+import { nextNumber } from "../core/wish_order.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
@@ -49,15 +50,17 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     limits: { max: settings.max, budget: settings.budget, soakMs: settings.soakMs },
     now,
   });
+  // Not higher than what hosts have followed: it may have come out of a backup, so a person is to be asked.
+  const number = nextNumber(front.pointer.value.number);
   await zk.multi([
-    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id }), front.pointer.version),
+    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id, number }), front.pointer.version),
     ...overtakenOps(service, front, stage, id, now),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
     op.create(grantsPath(service, id), ""),
     op.set(
       stage === "canary" ? canaryPath(service) : enabledPath(service),
-      encode({ build: wish.build, deploy: id }),
+      encode({ build: wish.build, deploy: id, number }),
       version,
     ),
   ]);

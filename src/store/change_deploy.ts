@@ -10,7 +10,7 @@ import { readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
-import { wishOps } from "./start_deploy.ts";
+import { wishOps } from "./wishes.ts";
 
 export interface Change {
   readonly service: string;
@@ -40,10 +40,10 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: stri
     throw notToPromote(service, latest, attempted);
   }
   const next = promoted(record, change);
-  await attempting(attempted, () =>
+  await attempting(attempted, async () =>
     zk.multi([
       op.set(deployPath(service, id), encode(next), latest.version),
-      ...wishOps(service, front, "fleet", { build: record.build, deploy: id }),
+      ...(await wishOps(zk, service, front, "fleet", { build: record.build, deploy: id })),
     ]),
   );
   return { id, record: next };
@@ -82,12 +82,12 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<{ id: str
   const why = change.why === "" ? `rolled back in deploy ${id}` : change.why;
   const barred = build.value.barred ?? { who: change.who, why, time: change.now.toISOString() };
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
-  await attempting(attempted, () =>
+  await attempting(attempted, async () =>
     zk.multi([
       ...forgiveness,
       op.set(deployPath(service, id), encode(next), latest.version),
       op.set(buildPath(service, record.build), encode({ ...build.value, barred }), build.version),
-      ...wishOps(service, front, record.stage, { build: next.rollback.to, deploy: id }),
+      ...(await wishOps(zk, service, front, record.stage, { build: next.rollback.to, deploy: id })),
     ]),
   );
   return { id, record: next };

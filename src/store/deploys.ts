@@ -31,7 +31,7 @@ export async function readFront(zk: ZooKeeper, service: string): Promise<DeployF
         hint: `Make what is missing with: deployd ctl services set ${service}`,
       });
     }
-    const value = pointer.value ?? { latest: null };
+    const value = pointer.value ?? { latest: null, number: 0 };
     const latest = value.latest === null ? null : await readDeploy(zk, service, value.latest);
     const problems = [enabled.problem, canary?.problem].filter((problem) => problem !== undefined);
     return { pointer: { ...pointer, value }, latest, enabled, canary, problems };

@@ -4,18 +4,13 @@ import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { readBuild } from "./builds.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readFront } from "./deploys.ts";
 import { readGate } from "./gate.ts";
 import { deploysPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
 import { readAgents, readHosts, readStatuses } from "./registry.ts";
 import { readService } from "./services.ts";
-
-interface WishTrouble {
-  readonly word: "unreadable" | "not followed" | "not taken up";
-  readonly problem: string;
-}
+import { heldProblem, wishTroubleOf, type WishTrouble } from "./wish_trouble.ts";
 
 /** One service as it stands: what is wished, what every host says, and how far the newest deploy has come. */
 export interface Overview {
@@ -47,8 +42,10 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     readStatuses(zk, service, onProblem),
     readAgents(zk, service),
   ]);
-  const trouble = await wishTroubleOf(zk, service, front);
-  if (trouble !== null && trouble.word !== "unreadable") problems.push(trouble.problem);
+  const trouble = await wishTroubleOf(zk, service, front, statuses);
+  const held = heldProblem(service, statuses);
+  if (held !== null) problems.push(held);
+  if (trouble !== null && trouble.problem !== held && trouble.word !== "unreadable") problems.push(trouble.problem);
   const withheld = grantsWithheld({ wishes: front.problems.length > 0, deploys: new Set() });
   if (withheld !== null) problems.push(withheld, ...front.problems);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
@@ -68,22 +65,6 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     deploy,
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
-}
-
-async function wishTroubleOf(zk: ZooKeeper, service: string, front: DeployFront): Promise<WishTrouble | null> {
-  const [unreadable] = front.problems;
-  if (unreadable !== undefined) return { word: "unreadable", problem: unreadable };
-  const byHand = [front.enabled.value, front.canary?.value].find((wish) => wish && wish.deploy === undefined);
-  if (!byHand) return null;
-  const what = `The wish for "${byHand.build}" was written by hand`;
-  try {
-    const { barred } = (await readBuild(zk, service, byHand.build)).value;
-    if (barred !== undefined) return { word: "not followed", problem: `${what}, and that build is barred.` };
-    return { word: "not taken up", problem: `${what}, and no conductor has taken it up yet.` };
-  } catch (error) {
-    if (!isDeployError(error)) throw error;
-    return { word: "not followed", problem: `${what}, and nobody follows it: ${error.message} ${error.hint}` };
-  }
 }
 
 /** What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant. */

@@ -5,12 +5,13 @@ import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.t
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readBuild } from "./builds.ts";
-import { assertNoneRunning, lastGoodBuild, readDeploy, readFront, type DeployFront } from "./deploys.ts";
+import { assertNoneRunning, lastGoodBuild, readDeploy, readFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
+import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { readHosts } from "./registry.ts";
 import { readService } from "./services.ts";
+import { wishOps } from "./wishes.ts";
 
 export interface DeployRequest {
   readonly id: string;
@@ -68,11 +69,10 @@ export async function startDeploy(
 
   const ops: Op[] = [
     op.check(buildPath(service, build), target.version),
-    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id }), front.pointer.version),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
     op.create(grantsPath(service, id), ""),
-    ...wishOps(service, front, first, { build, deploy: id }),
+    ...(await wishOps(zk, service, front, first, { build, deploy: id })),
   ];
   await attempting(attempted, async () => {
     try {
@@ -84,23 +84,6 @@ export async function startDeploy(
     }
   });
   return { id, record: (await readDeploy(zk, service, id)).record };
-}
-
-/** Sets the wish of a stage. A deploy to the fleet takes the canary hosts along: they follow `enabled` again. */
-export function wishOps(
-  service: string,
-  front: Pick<DeployFront, "enabled" | "canary">,
-  stage: DeployRecord["stage"],
-  wish: { build: string; deploy: string },
-): Op[] {
-  const data = encode(wish);
-  if (stage === "fleet") {
-    const set = op.set(enabledPath(service), data, front.enabled.version);
-    return front.canary === null ? [set] : [set, op.delete(canaryPath(service), front.canary.version)];
-  }
-  return front.canary === null
-    ? [op.create(canaryPath(service), data)]
-    : [op.set(canaryPath(service), data, front.canary.version)];
 }
 
 async function assertHosts(

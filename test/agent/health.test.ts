@@ -5,7 +5,7 @@ import { permissionToBegin } from "../../src/agent/permission.ts";
 import { rollOf } from "../../src/core/roll.ts";
 import { emptyJournal, type Journal } from "../../src/core/types.ts";
 import type { HostStatus } from "../../src/schema/znodes.ts";
-import { unreadSnapshot, type WishSnapshot } from "../../src/store/follow.ts";
+import { unreadSnapshot, type WishSnapshot } from "../../src/store/read_wish.ts";
 import { rolledTo } from "../sim/host/activations.ts";
 import type { Character } from "../sim/host/character.ts";
 import { provision } from "../sim/host/facts.ts";

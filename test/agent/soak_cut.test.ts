@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { rollOf } from "../../src/core/roll.ts";
-import { unreadSnapshot } from "../../src/store/follow.ts";
+import { unreadSnapshot } from "../../src/store/read_wish.ts";
 import { rolledTo } from "../sim/host/activations.ts";
 import type { Character } from "../sim/host/character.ts";
 import { agentFile } from "../sim/host/host_file.ts";

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hostMachine } from "../../src/host/machine.ts";
 import { JOURNAL_VERSION } from "../../src/schema/journal.ts";
-import { unreadSnapshot, type WishSnapshot } from "../../src/store/follow.ts";
+import { unreadSnapshot, type WishSnapshot } from "../../src/store/read_wish.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { forward, places } from "../core/journals.ts";
 import { eventually } from "../support/eventually.ts";

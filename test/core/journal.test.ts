@@ -4,8 +4,11 @@ import { noCounts, rollOf } from "../../src/core/roll.ts";
 import type { Journal, StepFailure } from "../../src/core/types.ts";
 import { failure, forward, places, samples, second, type Place } from "./journals.ts";
 
+const placeNames = Object.keys(places) as Place[];
+
 /** The places at which each event may come; at all others it is refused. */
 const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
+  followed: placeNames,
   "taken-up": ["empty", "taken up", "asked", "installing", "reported"],
   asked: ["taken up", "asked", "installing", "reported"],
   withdrawn: ["asked"],
@@ -26,7 +29,6 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   "given-up": ["back", "batch begun back", "rolled back", "stuck"],
   traffic: ["batch begun", "batch begun back"],
 };
-const placeNames = Object.keys(places) as Place[];
 
 describe.each(Object.values(samples))("$kind", (event) => {
   test.each(placeNames.map((place) => [place, origins[event.kind].includes(place)] as const))(
@@ -49,6 +51,16 @@ function changes(place: Place | Journal, event: JournalEvent): Partial<Journal> 
 }
 
 describe("before the activation", () => {
+  test("the highest number that was followed is kept by node, and never a lower one", () => {
+    expect(changes("empty", samples.followed)).toEqual({ followed: { enabled: 3, canary: 0 } });
+    expect(changes("taken up", { ...samples.followed, node: "canary" })).toEqual({
+      followed: { enabled: 2, canary: 3 },
+    });
+    expect(() => journalAfter(places["taken up"], { ...samples.followed, number: 1 })).toThrow(
+      "the number 1 is lower than 2",
+    );
+  });
+
   test("a wish gets a number that no wish had before", () => {
     expect(changes("asked", samples["taken-up"])).toEqual({ attempt: { number: 5, deploy: "d3", build: "v3" } });
     expect(changes("empty", { ...samples["taken-up"], number: 0 })).toMatchObject({ attempt: { number: 0 } });

@@ -19,6 +19,7 @@ const taken: Journal = {
   attempt: { number: 4, deploy: "d2", build: "v2" },
   restarted: { build: "v1", processes: [{ pid: 7, startTicks: 70 }] },
   proven: ["v1", "v0"],
+  followed: { enabled: 2, canary: 1 },
 };
 const asked: Journal = { ...taken, asked: { deploy: "d2", attempt: 4 } };
 
@@ -65,6 +66,7 @@ export type Place = keyof typeof places;
 
 /** One of each kind, as it would come at the places where it may. */
 export const samples = {
+  followed: { kind: "followed", node: "enabled", number: 3 },
   "taken-up": { kind: "taken-up", number: 5, deploy: "d3", build: "v3" },
   asked: { kind: "asked" },
   withdrawn: { kind: "withdrawn" },

@@ -37,6 +37,7 @@ const activation: Activation = {
 function status(changes: Partial<StatusFacts> = {}) {
   return hostStatus({
     target: { kind: "build", build: "v2", deploy: "d2" },
+    held: null,
     journal: emptyJournal,
     actual,
     step: "ready",

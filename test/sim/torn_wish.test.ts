@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Target } from "../../src/core/types.ts";
+import { emptyJournal, type Target } from "../../src/core/types.ts";
 import type { Wish } from "../../src/schema/znodes.ts";
 import { addBuild } from "../../src/store/builds.ts";
 import { followWish } from "../../src/store/follow.ts";
@@ -55,6 +55,7 @@ test("a canary host whose wish moves from one node to the other between two read
         service: "web",
         host: "host-1",
         clock,
+        remembered: () => emptyJournal,
         onSnapshot: ({ target }) => void followed.push(target),
         onProblem: (error) => void stage.errors.push(error),
       },

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { emptyJournal } from "../../src/core/types.ts";
 import type { DeployError } from "../../src/core/errors.ts";
-import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
+import { followWish } from "../../src/store/follow.ts";
+import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { assertFormat, TreeFormat } from "../../src/store/format.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
 import { statusPath } from "../../src/store/paths.ts";
@@ -132,6 +134,7 @@ describe("an agent", () => {
         service: "web",
         host: "a",
         clock: systemClock,
+        remembered: () => emptyJournal,
         onSnapshot: (snapshot) => snapshots.push(snapshot),
         onProblem: () => {},
       },

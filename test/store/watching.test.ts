@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
+import { emptyJournal } from "../../src/core/types.ts";
 import { listDeploys } from "../../src/store/deploys.ts";
-import { followWish, type WishSnapshot } from "../../src/store/follow.ts";
+import { followWish } from "../../src/store/follow.ts";
+import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
 import {
   canaryPath,
@@ -40,6 +42,7 @@ function follow(session: Session, service: string, host: string) {
       service,
       host,
       clock: { ...systemClock, now: () => NOW.getTime() },
+      remembered: () => emptyJournal,
       onSnapshot: (snapshot) => snapshots.push(snapshot),
       onProblem: (error) => problems.push(error),
     },
@@ -147,7 +150,7 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(mirror.isStale).toBe(true);
     await mirror.refresh(site.zk);
     expect(mirror.isStale).toBe(false);
-    expect(mirror.wishes.enabled).toEqual({ build: "v1", deploy: "d1" });
+    expect(mirror.wishes.enabled).toEqual({ build: "v1", deploy: "d1", number: 1 });
     expect([...mirror.hosts.keys()]).toEqual(["a"]);
     expect(mirror.deploys.get("d1")).toEqual(await site.gate("d1"));
     expect(mirror.statuses.get("a")?.step).toBe("ready");

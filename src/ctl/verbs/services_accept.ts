@@ -1,0 +1,37 @@
+import { buildCommand } from "@stricli/core";
+import { readService } from "../../store/services.ts";
+import { acceptWishes } from "../../store/wishes.ts";
+import { serviceArgument } from "../arguments.ts";
+import { command, description } from "../command.ts";
+import { exit } from "../exit.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
+import { count } from "../text.ts";
+
+export const servicesAccept = buildCommand({
+  docs: {
+    brief: "Have hosts follow a wish that is older than what they serve",
+    fullDescription: description(
+      `A ZooKeeper that was put back from a backup wishes builds that its hosts have left behind
+them. They hold such a wish, serve what they serve, and say so in \`status\`. This has them
+follow what is wished now. A deploy, a promotion or a rollback needs no such word.`,
+      "deployd ctl services accept web",
+    ),
+  },
+  parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
+  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+    await using zk = await connect();
+    await readService(zk, service, () => {});
+    const { hosts, builds } = await acceptWishes(zk, service);
+    output.answer({ schema: "deployd.ctl.service-accepted/1", service, hosts, builds }, [
+      acceptedText(service, hosts.length, builds),
+    ]);
+    return exit.asked;
+  }),
+});
+
+function acceptedText(service: string, hosts: number, builds: readonly string[]): string {
+  if (hosts === 0) return `No host of ${service} holds a wish; nothing was changed.`;
+  const held = `${count(hosts, "host")} of ${service} held a wish`;
+  if (builds.length === 0) return `${held}, and there is none any more; nothing is followed.`;
+  return `${held}; now ${builds.join(" and ")} is followed. Watch with: deployd ctl status ${service} --watch`;
+}

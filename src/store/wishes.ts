@@ -1,0 +1,76 @@
+import { nextNumber } from "../core/wish_order.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { HostStatus, Wish } from "../schema/znodes.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { readFront, type DeployFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { canaryPath, deploysPath, enabledPath } from "./paths.ts";
+import { encode } from "./records.ts";
+import { readStatuses } from "./registry.ts";
+
+/**
+ * Wishes at a person's word: with a number that is higher than what any host has followed, also in a tree that was put back
+ * from a backup. A deploy to the fleet takes the canary hosts along: they follow `enabled` again.
+ */
+export async function wishOps(
+  zk: ZooKeeper,
+  service: string,
+  { pointer, enabled, canary }: DeployFront,
+  stage: DeployRecord["stage"],
+  wish: { build: string; deploy: string },
+): Promise<Op[]> {
+  const number = nextNumber(pointer.value.number, followedOf(await readStatuses(zk, service)));
+  const data = encode({ ...wish, number } satisfies Wish);
+  const ops = [
+    op.set(deploysPath(service), encode({ ...pointer.value, latest: wish.deploy, number }), pointer.version),
+  ];
+  if (stage === "fleet") {
+    ops.push(op.set(enabledPath(service), data, enabled.version));
+    if (canary !== null) ops.push(op.delete(canaryPath(service), canary.version));
+  } else {
+    ops.push(
+      canary === null ? op.create(canaryPath(service), data) : op.set(canaryPath(service), data, canary.version),
+    );
+  }
+  return ops;
+}
+
+/** What `acceptWishes` has done. */
+export interface Accepted {
+  /** Hosts that held a wish. */
+  readonly hosts: readonly string[];
+  /** The builds that are wished, as they were; those written by hand have no number yet, and get one from the conductor. */
+  readonly builds: readonly string[];
+}
+
+/**
+ * Has hosts follow what they hold: the wishes as they stand get a number that is higher than what any host has followed.
+ * Where nobody holds anything, nothing is changed.
+ *
+ * @throws DeployError `conflict` when somebody wished something else meanwhile
+ */
+export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Accepted> {
+  const attempted = `Cannot accept what is wished of "${service}"`;
+  const [front, statuses] = await Promise.all([readFront(zk, service), readStatuses(zk, service)]);
+  const hosts = [...statuses].filter(([, { held }]) => held !== undefined).map(([host]) => host);
+  if (hosts.length === 0) return { hosts, builds: [] };
+  const { pointer, enabled, canary } = front;
+  const number = nextNumber(pointer.value.number, followedOf(statuses));
+  const ops = [op.set(deploysPath(service), encode({ ...pointer.value, number }), pointer.version)];
+  const builds = new Set<string>();
+  for (const [path, node] of [
+    [enabledPath(service), enabled],
+    [canaryPath(service), canary],
+  ] as const) {
+    const wish = node?.value ?? null;
+    if (node === null || wish?.deploy === undefined) continue;
+    builds.add(wish.build);
+    ops.push(op.set(path, encode({ ...wish, number }), node.version));
+  }
+  await attempting(attempted, () => zk.multi(ops));
+  return { hosts: hosts.toSorted(), builds: [...builds] };
+}
+
+function* followedOf(statuses: ReadonlyMap<string, HostStatus>): Iterable<number> {
+  for (const { followed } of statuses.values()) yield followed ?? 0;
+}
