@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
-import { readdir, readlink, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { eventually, TEST_MS } from "../support/fleet_patience.ts";
 import { withFleet } from "../support/fleet.ts";
 import type { FleetHost } from "../support/fleet_host.ts";
+import { onDisk } from "../support/on_disk.ts";
 import { servicePort } from "../support/http.ts";
 import { answerOf, type Site } from "../support/site.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
@@ -24,13 +23,6 @@ async function shown(host: FleetHost): Promise<Shown> {
 async function readyz(host: FleetHost): Promise<string> {
   const answer = await fetch(`${await host.statusUrl()}/readyz`);
   return `${answer.status} ${await answer.text()}`;
-}
-
-/** What must not change on a host: what is current, and everything that lies beside it. */
-async function onDisk(root: string): Promise<unknown> {
-  const link = join(root, "current");
-  const releases = (await readdir(join(root, "releases"))).toSorted();
-  return [await readlink(link), (await stat(link)).ctimeMs, releases];
 }
 
 test(

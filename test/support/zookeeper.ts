@@ -30,6 +30,8 @@ export interface RealZooKeeper extends AsyncDisposable {
   readonly port: number;
   readonly connectString: string;
   readonly pid: number;
+  /** Where its data is, below `version-2`. */
+  readonly directory: string;
   /** Asks it to end, waits for that, removes its data. */
   stop(): Promise<void>;
   /** SIGKILL, and waits until it is gone. Its data stays until `stop`. */
@@ -97,7 +99,7 @@ export async function startEnsemble(count: number, options: RealZooKeeperOptions
 
 class RealServer implements RealZooKeeper {
   readonly port: number;
-  readonly #directory: string;
+  readonly directory: string;
   readonly #keepsData: boolean;
   readonly #options: RealZooKeeperOptions;
   #process: Subprocess<"ignore", "pipe", "pipe"> | null = null;
@@ -105,7 +107,7 @@ class RealServer implements RealZooKeeper {
 
   private constructor(port: number, directory: string, options: RealZooKeeperOptions) {
     this.port = port;
-    this.#directory = directory;
+    this.directory = directory;
     this.#keepsData = options.dataDir !== undefined;
     this.#options = options;
   }
@@ -168,9 +170,9 @@ class RealServer implements RealZooKeeper {
         "-cp",
         classPath,
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-        join(this.#directory, "zoo.cfg"),
+        join(this.directory, "zoo.cfg"),
       ],
-      { cwd: this.#directory, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+      { cwd: this.directory, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
     );
     const { stdout, stderr } = this.#process;
     this.#log = Promise.all([new Response(stdout).text(), new Response(stderr).text()]).then((texts) => texts.join(""));
@@ -214,7 +216,7 @@ class RealServer implements RealZooKeeper {
     this.thaw();
     // It keeps nothing that matters: a clean shutdown would only cost time.
     await this.kill();
-    if (!this.#keepsData) await rm(this.#directory, { recursive: true, force: true });
+    if (!this.#keepsData) await rm(this.directory, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
