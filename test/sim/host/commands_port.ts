@@ -77,6 +77,7 @@ function start(request: CommandRequest, host: CommandGround): Running {
     root: request.env["DEPLOYD_ROOT"] ?? null,
     instance: request.env["DEPLOYD_INSTANCE"] ?? null,
     marker: request.background === "leave" ? null : (request.marker ?? null),
+    ...(request.background === "leave" ? { shellMarker: request.marker } : {}),
   });
   process.release = request.cwd.split("/").at(-1) ?? null;
   const running: Running = { process, tail: "" };

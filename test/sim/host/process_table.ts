@@ -9,6 +9,10 @@ export interface ProcessFacts {
   readonly instance: string | null;
   /** DEPLOYD_STEP in its environment. */
   readonly marker: string | null;
+  /** The shell of a start or a reload leads its group, and has a marker as its last argument. */
+  readonly shellMarker?: string | undefined;
+  /** The process that leads its group; itself unless given. */
+  readonly group?: number | undefined;
 }
 
 export type Ending =
@@ -52,6 +56,10 @@ export class SimProcess {
 
   get isRunning(): boolean {
     return this.#state === "running";
+  }
+
+  get group(): number {
+    return this.facts.group ?? this.pid;
   }
 
   /** Calls `work` later, if it still runs then. */

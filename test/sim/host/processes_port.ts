@@ -55,9 +55,15 @@ export function processesOf(life: Life, { ground, front, wallMs }: ProcessGround
 
 /** @returns how many there were */
 export function endMarked(life: Life, { processes }: Ground, marker: string): number {
-  const marked = processes
-    .all()
-    .filter(({ facts }) => facts.marker === marker || facts.marker?.startsWith(`${marker}${MARKER_PART}`) === true);
+  const isMarked = (word: string | null | undefined): boolean =>
+    word === marker || word?.startsWith(`${marker}${MARKER_PART}`) === true;
+  const groups = new Set(
+    processes
+      .all()
+      .filter(({ facts }) => isMarked(facts.marker) || isMarked(facts.shellMarker))
+      .map(({ group }) => group),
+  );
+  const marked = processes.all().filter(({ group }) => groups.has(group));
   if (marked.length === 0) return 0;
   const end = (): number => {
     for (const process of marked) process.end({ kind: "signalled", signal: "SIGKILL" });

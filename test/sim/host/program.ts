@@ -102,7 +102,7 @@ async function start(run: ProgramRun, release: Release): Promise<number> {
     case "start-hangs":
       return new Promise(() => {});
     default:
-      services.start({ service, instance, release, byInit: false });
+      services.start({ service, instance, release, byInit: false, shell: process });
       await process.sleep(ground.chance.random() * 60);
       return 0;
   }

@@ -123,19 +123,21 @@ test("a build that takes no notice of TERM is ended by its stop command in the e
   expect(served(world)).toBeNull();
 });
 
+/** Unpacked beside the build that runs. */
+function place({ host, service }: ReturnType<typeof stage>, plan: BuildPlan): void {
+  for (const [path, text] of makeBuild(plan).files) {
+    const at = `${service.root}/releases/${plan.id}/${path}`;
+    host.disk.makeDirectory(at.slice(0, at.lastIndexOf("/")));
+    host.disk.append(host.disk.create(at), Buffer.from(text));
+  }
+}
+
 test("start commands fail, hang until their time is over, or do not exist", async () => {
   const world = stage("starts");
   const { host, service, play } = world;
   provision(host, service, world.build({ id: "v1" }));
-  const place = (plan: BuildPlan): void => {
-    for (const [path, text] of makeBuild(plan).files) {
-      const at = `${service.root}/releases/${plan.id}/${path}`;
-      host.disk.makeDirectory(at.slice(0, at.lastIndexOf("/")));
-      host.disk.append(host.disk.create(at), Buffer.from(text));
-    }
-  };
-  place({ id: "v2", character: { kind: "start-fails" } });
-  place({ id: "v3", character: { kind: "start-hangs" } });
+  place(world, { id: "v2", character: { kind: "start-fails" } });
+  place(world, { id: "v3", character: { kind: "start-hangs" } });
   const { machine } = host.newLife();
   const run = (build: string, line: string) => play(machine.commands.run(command(world, build, line, leave)));
   expect(await run("v2", "./svc start")).toEqual({ kind: "exited", code: 1, tail: "cannot start\n" });
@@ -157,6 +159,23 @@ test("an install step outlives its agent, and is found by its marker", async () 
   expect(await play(second.machine.processes.of({ root: service.root, uid: null, mains: [] }))).toHaveLength(1);
   expect(await play(second.machine.processes.endMarked("step:web", null))).toBe(1);
   expect(await play(second.machine.processes.endMarked("step:web", null))).toBe(0);
+});
+
+test("the shell of a start outlives its agent as well, and is found by its marker", async () => {
+  const world = stage("orphans");
+  const { host, service, play, pass } = world;
+  provision(host, service, world.build({ id: "v1" }));
+  place(world, { id: "v2", character: { kind: "start-hangs" } });
+  const start = command(world, "v2", "./svc start", { ...leave, marker: "step:web#1" });
+  void host.newLife().machine.commands.run(start);
+  pass(1_000);
+  host.killAgent();
+  const { machine } = host.newLife();
+  const releases = async () =>
+    (await play(machine.processes.of({ root: service.root, uid: null, mains: [] }))).map(({ release }) => release);
+  expect(await releases()).toEqual(["v1", "v2"]);
+  expect(await play(machine.processes.endMarked("step:web", null))).toBe(1);
+  expect(await releases()).toEqual(["v1"]);
 });
 
 test("what is called off is ended before it is said", async () => {

@@ -14,6 +14,8 @@ export interface Launch {
   readonly release: Release;
   /** A program of the init is started through `current`, and writes its pid to a file. */
   readonly byInit: boolean;
+  /** The process whose group it stays in; otherwise it leads its own. */
+  readonly shell?: SimProcess;
 }
 
 type State = "starting" | "well" | "ill" | "silent" | "leaving";
@@ -28,7 +30,7 @@ export class RunningService {
   #release: Release;
   #state: State = "starting";
 
-  constructor(ground: Ground, { service, instance, release, byInit }: Launch) {
+  constructor(ground: Ground, { service, instance, release, byInit, shell }: Launch) {
     this.#ground = ground;
     this.#release = release;
     this.#byInit = byInit;
@@ -40,6 +42,7 @@ export class RunningService {
       root: service.root,
       instance: instance.name,
       marker: null,
+      group: shell?.group,
     });
     // A server that reads its files anew goes through current, and shows no release.
     this.process.release = service.restart === "hup" ? null : (release.directory.split("/").at(-1) ?? null);
