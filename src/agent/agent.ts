@@ -12,9 +12,9 @@ import { TreeFormat } from "../store/format.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { every } from "../support/clock.ts";
+import { Troubles } from "./troubles.ts";
 import { Session } from "../zookeeper/session.ts";
-import { Candidacy } from "./candidacy.ts";
-import { Conductor } from "./conductor.ts";
+import { conductWhenElected } from "./conducting.ts";
 import { Front } from "./front.ts";
 import { GateKeeper } from "./gate_keeper.ts";
 import { formerSpec, trafficSpec } from "./instances.ts";
@@ -57,10 +57,17 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],
     onError: (error) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
   });
-  await using format = new TreeFormat(session, version, clock, (problem) => {
-    if (problem === null) log("info", "the format of the tree in ZooKeeper is known again", {});
-    else log("error", problem.explained, { code: problem.code });
-  });
+  const troubles = new Troubles(log);
+  await using format = new TreeFormat(
+    session,
+    version,
+    clock,
+    (problem) => {
+      if (problem === null) log("info", "the format of the tree in ZooKeeper is known again", {});
+      else log("error", problem.explained, { code: problem.code });
+    },
+    (error) => troubles.note("read the format of the tree in ZooKeeper", error),
+  );
   const startedAt = new Date(clock.now()).toISOString();
   const told = { sessionLosses: 0, problem: "" };
   session.onEpoch((_epoch, reason) => {
@@ -79,11 +86,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       detail: zookeeperDetail(session.state),
       sessionLosses: told.sessionLosses,
     },
-    problem: zookeeperProblem(session, config.zookeeper.servers) || (format.problem?.explained ?? told.problem),
+    problem:
+      zookeeperProblem(session, config.zookeeper.servers) ||
+      problemOf(format, told.problem, [troubles, ...running.map(({ state }) => state.troubles)]),
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
-      problem: state.journal.problem?.explained ?? state.unopened?.explained ?? state.snapshot.problem,
+      problem:
+        state.journal.problem?.explained ??
+        state.unopened?.explained ??
+        (state.troubles.text || state.snapshot.problem),
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),
@@ -142,15 +154,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         zone: config.zone,
         clock,
         remembered: () => state.journal.now,
-        onSnapshot: (snapshot) => agent.onSnapshot(snapshot),
-        onProblem: (error) => log("warn", "cannot read the wish", { service, error: String(error) }),
+        onSnapshot: (snapshot) => {
+          state.troubles.note(readWish(service), null);
+          agent.onSnapshot(snapshot);
+        },
+        onProblem: (error) => state.troubles.note(readWish(service), error),
       },
       stop.soon,
     ),
   );
   try {
     await Promise.race([
-      Promise.all([...serving, ...following, conductWhenElected(session, format, options)]),
+      Promise.all([...serving, ...following, conductWhenElected({ session, format, troubles, ...options })]),
       ousted.promise,
     ]);
   } finally {
@@ -191,13 +206,17 @@ async function openService(
       problems,
     }),
   );
-  const publisher = new StatusPublisher(session, service, config.host, format, clock);
-  const state = new ServiceState(
+  const troubles = new Troubles((level, message, facts) => log(level, message, { service, ...facts }));
+  const publisher = new StatusPublisher(session, service, config.host, format, clock, (error) =>
+    troubles.note(`write the status of "${service}" to ZooKeeper`, error),
+  );
+  const state = new ServiceState({
     service,
     journal,
-    () => clock.now(),
-    (status) => publisher.publish(status),
-  );
+    troubles,
+    nowMs: () => clock.now(),
+    onChange: (status) => publisher.publish(status),
+  });
   state.onRestarted = (cost) => metrics.restarted(service, cost);
   const front = frontOf(service, section, journal, machine);
   const agent = new ServiceAgent({
@@ -239,32 +258,11 @@ function frontOf(service: string, section: ServiceConfig, journal: JournalFile, 
   });
 }
 
-async function conductWhenElected(
-  session: Session,
-  format: TreeFormat,
-  { config, log, machine, stop }: AgentOptions,
-): Promise<void> {
-  let term: AbortController | null = null;
-  let conducting: Promise<void> = Promise.resolve();
-  const conductor = () =>
-    new Conductor({ session, clock: machine.clock, sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000, log });
-  await new Candidacy(session, config.host, format, machine.clock).run(
-    (elected) => {
-      log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
-      term?.abort();
-      term = elected ? new AbortController() : null;
-      if (term === null) return;
-      const signal = AbortSignal.any([term.signal, stop.soon]);
-      conducting = conducting
-        .then(() => conductor().run(signal))
-        .catch((error: unknown) => {
-          log("warn", "the conductor stopped", { error: String(error) });
-        });
-    },
-    (error) => log("warn", "cannot stand for conductor", { error: String(error) }),
-    stop.soon,
-  );
-  await conducting;
+const readWish = (service: string): string => `read what is wished of "${service}"`;
+
+function problemOf(format: TreeFormat, presence: string, troubles: readonly Troubles[]): string {
+  const failing = troubles.map(({ text }) => text).filter((text) => text !== "");
+  return format.problem?.explained ?? (presence || failing.join(" "));
 }
 
 function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {

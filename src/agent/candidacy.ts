@@ -30,7 +30,11 @@ export class Candidacy {
     this.#format = format;
   }
 
-  /** Calls `onElected` with true and false as it changes, until the signal is aborted. */
+  /**
+   * Calls `onElected` with true and false as it changes, until the signal is aborted.
+   *
+   * @param onProblem told why it cannot stand, and with null once it can
+   */
   async run(
     onElected: (elected: boolean) => void,
     onProblem: (error: unknown) => void,
@@ -45,7 +49,9 @@ export class Candidacy {
     try {
       while (!signal.aborted) {
         try {
-          say(this.#session.state.kind === "connected" && (await this.#look()));
+          const isConnected = this.#session.state.kind === "connected";
+          say(isConnected && (await this.#look()));
+          if (isConnected) onProblem(null);
         } catch (error) {
           say(false);
           if (!signal.aborted) onProblem(error);

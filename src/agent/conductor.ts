@@ -12,9 +12,12 @@ import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell, pause } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
+import { Troubles } from "./troubles.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
+
+export const CONDUCT = "conduct deploys";
 
 /** How long a burst of changes is let grow before it is read. */
 const COALESCE_MS = 50;
@@ -28,6 +31,8 @@ export interface ConductorOptions {
   readonly clock: Clock;
   readonly sessionTimeoutMs: number;
   readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
+  /** Of the agent, as what keeps its conductor from conducting. */
+  readonly troubles: Troubles;
 }
 
 /**
@@ -39,6 +44,8 @@ export class Conductor {
   readonly #mirrors = new Map<string, ServiceMirror>();
   /** What could not be read, by service: said when it changes, not in every round. */
   readonly #said = new Map<string, string>();
+  /** Wishes that cannot be followed: the operator's mistake, told by `ctl status`, and none of this agent's. */
+  readonly #unfollowed: Troubles;
   readonly #missingSince = new Map<string, Map<string, number>>();
   readonly #bell: Bell;
   readonly #agents = new LivingAgents();
@@ -46,12 +53,13 @@ export class Conductor {
 
   constructor(options: ConductorOptions) {
     this.#options = options;
+    this.#unfollowed = new Troubles(options.log);
     this.#bell = new Bell(options.clock);
   }
 
   /** Conducts until the signal is aborted: elected no more, or the agent ends. */
   async run(signal: AbortSignal): Promise<void> {
-    const { session, clock, log } = this.#options;
+    const { session, clock, troubles } = this.#options;
     const { client } = session;
     let removals: { remove(): Promise<void> }[] = [];
     try {
@@ -61,8 +69,9 @@ export class Conductor {
       while (!signal.aborted && session.client === client) {
         try {
           await this.#round();
+          troubles.note(CONDUCT, null);
         } catch (error) {
-          if (!signal.aborted) log("warn", "the conductor could not finish a round", { error: String(error) });
+          if (!signal.aborted) troubles.note(CONDUCT, error);
           this.#markAll();
         }
         await this.#bell.wait(TICK_MS, signal);
@@ -193,14 +202,18 @@ export class Conductor {
 
   async #adopt(mirror: ServiceMirror): Promise<void> {
     const { enabled, canary } = mirror.wishes;
-    if ((enabled === null || enabled.deploy !== undefined) && (canary === null || canary.deploy !== undefined)) return;
+    const what = `follow the wish that was written by hand for "${mirror.service}"`;
+    if ((enabled === null || enabled.deploy !== undefined) && (canary === null || canary.deploy !== undefined)) {
+      this.#unfollowed.note(what, null);
+      return;
+    }
     const { session, clock, log } = this.#options;
     try {
       const now = new Date(clock.now());
       const id = await adoptWish(session.client, mirror.service, newDeployId(now, clock.random), now);
       if (id !== null) log("info", "a wish written by hand became a deploy", { service: mirror.service, deploy: id });
     } catch (error) {
-      log("warn", "a wish written by hand cannot be followed", { service: mirror.service, error: String(error) });
+      this.#unfollowed.note(what, error);
       return;
     }
     mirror.markAll();

@@ -6,12 +6,23 @@ import type { RollCounts, StepFailure } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
+import type { Troubles } from "./troubles.ts";
 import type { JournalFile } from "./journal_file.ts";
+
+interface ServiceStateOptions {
+  readonly service: string;
+  readonly journal: JournalFile;
+  readonly troubles: Troubles;
+  readonly nowMs: () => number;
+  readonly onChange: (status: HostStatus) => void;
+}
 
 /** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
 export class ServiceState {
   readonly service: string;
   readonly journal: JournalFile;
+  /** Of its dealings with ZooKeeper. */
+  readonly troubles: Troubles;
   readonly #nowMs: () => number;
   readonly #onChange: (status: HostStatus) => void;
   #step: HostStep = "idle";
@@ -37,9 +48,10 @@ export class ServiceState {
   /** The phase of the restart that is under way, for /status. */
   rollPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
 
-  constructor(service: string, journal: JournalFile, nowMs: () => number, onChange: (status: HostStatus) => void) {
+  constructor({ service, journal, troubles, nowMs, onChange }: ServiceStateOptions) {
     this.service = service;
     this.journal = journal;
+    this.troubles = troubles;
     this.#nowMs = nowMs;
     this.#onChange = onChange;
     this.#sinceMs = nowMs();

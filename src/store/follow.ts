@@ -12,6 +12,7 @@ export interface FollowOptions extends WishReader {
   readonly session: Session;
   readonly format: FormatGate;
   readonly onSnapshot: (snapshot: WishSnapshot) => void;
+  /** Told why the wish cannot be read; what was read before stands. A snapshot is the end of it. */
   readonly onProblem: (error: unknown) => void;
 }
 

@@ -67,13 +67,24 @@ export class TreeFormat implements FormatGate, AsyncDisposable {
   readonly #version: string;
   readonly #clock: Clock;
   readonly #onProblem: (problem: DeployError | null) => void;
+  readonly #onUnread: (error: unknown) => void;
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #following: Promise<void>;
   #state: FormatState = { kind: "unread" };
 
-  /** @param onProblem told why the tree is left alone, and with null when that is over */
-  constructor(session: Session, version: string, clock: Clock, onProblem: (problem: DeployError | null) => void) {
+  /**
+   * @param onProblem told why the tree is left alone, and with null when that is over
+   * @param onUnread told why the format cannot be read, and with null once it is
+   */
+  constructor(
+    session: Session,
+    version: string,
+    clock: Clock,
+    onProblem: (problem: DeployError | null) => void,
+    onUnread: (error: unknown) => void = () => {},
+  ) {
+    this.#onUnread = onUnread;
     this.#session = session;
     this.#version = version;
     this.#clock = clock;
@@ -142,9 +153,12 @@ export class TreeFormat implements FormatGate, AsyncDisposable {
       // Another server may answer the new session and lag behind: it must not show the tree as it was before.
       await zk.sync(rootPath, { signal });
       const problem = formatProblem(await readFormat(zk, { watch, signal }), this.#version);
+      this.#onUnread(null);
       return problem === null ? { kind: "known", epoch } : { kind: "refused", problem };
     } catch (error) {
-      return isDeployError(error) ? { kind: "refused", problem: error } : null;
+      if (isDeployError(error)) return { kind: "refused", problem: error };
+      if (!signal.aborted) this.#onUnread(error);
+      return null;
     }
   }
 

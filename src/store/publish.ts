@@ -1,6 +1,7 @@
 import type { HostStatus } from "../schema/znodes.ts";
 import { Bell, pause } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 import type { FormatGate } from "./format.ts";
 import { statusPath } from "./paths.ts";
@@ -24,11 +25,21 @@ export class StatusPublisher {
   readonly #format: FormatGate;
   readonly #clock: Clock;
   readonly #bell: Bell;
+  readonly #onProblem: (error: unknown) => void;
   #wanted: string | null = null;
   #written: string | null = null;
   #holds = 0;
 
-  constructor(session: Session, service: string, host: string, format: FormatGate, clock: Clock) {
+  /** @param onProblem told why a status cannot be written, and with null once one is */
+  constructor(
+    session: Session,
+    service: string,
+    host: string,
+    format: FormatGate,
+    clock: Clock,
+    onProblem: (error: unknown) => void = () => {},
+  ) {
+    this.#onProblem = onProblem;
     this.#clock = clock;
     this.#bell = new Bell(clock);
     this.#session = session;
@@ -87,9 +98,11 @@ export class StatusPublisher {
     try {
       await this.#session.client.set(path, wanted, -1, { signal });
       this.#written = wanted;
+      this.#onProblem(null);
       return true;
-    } catch {
-      // Out of reach, or not there: who follows the wish makes the node once an operator has made the service.
+    } catch (error) {
+      // Who follows the wish makes the node once an operator has made the service, and says what is in the way of that.
+      if (!signal.aborted && !isZooKeeperError(error, "NO_NODE")) this.#onProblem(error);
       return false;
     }
   }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Conductor, type ConductorOptions } from "../../src/agent/conductor.ts";
+import { Troubles } from "../../src/agent/troubles.ts";
 import { rollBack } from "../../src/store/change_deploy.ts";
 import { releaseSlot, reportFailure } from "../../src/store/gate.ts";
 import { readGrant } from "../../src/store/grants.ts";
@@ -38,7 +39,8 @@ afterEach(async () => {
 function conduct(log: ConductorOptions["log"] = () => {}): Session {
   const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   const stop = new AbortController();
-  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log }).run(stop.signal);
+  const troubles = new Troubles(log);
+  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log, troubles }).run(stop.signal);
   stack.defer(async () => {
     stop.abort();
     await running;
@@ -307,4 +309,24 @@ test("a service that was taken out of a host's agent.toml holds no deploy up", a
   // And when the file names it again.
   await site.zk.set(agentPath("former"), encode({ ...record, services: ["api", "web"] }));
   await eventually(async () => (await site.gate("d1")).gate.slots["former"] !== undefined);
+});
+
+test("a wish by hand that nobody can follow is told once for each reason, and not with each try", async () => {
+  const told: string[] = [];
+  await startHosts(1);
+  conduct((level, message, facts) => {
+    if (message.includes("written by hand")) told.push(`${level}: ${message}: ${JSON.stringify(facts)}`);
+  });
+  await site.zk.set(enabledPath("web"), "v8");
+  await eventually(() => told.length === 1);
+  // A change in the service has the conductor try again at once.
+  for (let round = 0; round < 20; round += 1) {
+    await site.zk.set(statusPath("web", "h0"), encode(statusOf({ attempt: round })));
+    await Bun.sleep(60);
+  }
+  await site.zk.set(enabledPath("web"), "v9");
+  await eventually(() => told.length > 1);
+  expect(told).toEqual([expect.stringMatching(/no build .*v8/), expect.stringMatching(/no build .*v9/)]);
+  await site.zk.set(enabledPath("web"), "v1");
+  await eventually(() => told.some((each) => each.startsWith("info: can follow the wish")));
 });

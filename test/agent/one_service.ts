@@ -5,6 +5,7 @@ import { GateKeeper } from "../../src/agent/gate_keeper.ts";
 import { JournalFile } from "../../src/agent/journal_file.ts";
 import { ServiceAgent } from "../../src/agent/service_agent.ts";
 import { ServiceHost } from "../../src/agent/service_host.ts";
+import { Troubles } from "../../src/agent/troubles.ts";
 import { ServiceState } from "../../src/agent/service_state.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import type { HostStatus } from "../../src/schema/znodes.ts";
@@ -31,12 +32,13 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
   const publisher = new StatusPublisher(session, "web", "box", knownFormat, clock);
   const journal = await JournalFile.open(files, join(root, "state.json"), () => {});
   const said: HostStatus[] = [];
-  const state = new ServiceState(
-    "web",
+  const state = new ServiceState({
+    service: "web",
     journal,
-    () => clock.now(),
-    (status) => said.push(status),
-  );
+    troubles: new Troubles(() => {}),
+    nowMs: () => clock.now(),
+    onChange: (status) => said.push(status),
+  });
   const touched: string[] = [];
   const traffic = {
     steer: async () => void touched.push("steer"),

@@ -1,0 +1,47 @@
+import type { TreeFormat } from "../store/format.ts";
+import { pause } from "../support/bell.ts";
+import type { Troubles } from "./troubles.ts";
+import type { Session } from "../zookeeper/session.ts";
+import type { AgentOptions } from "./agent.ts";
+import { Candidacy } from "./candidacy.ts";
+import { CONDUCT, Conductor } from "./conductor.ts";
+
+const AGAIN_MS = 1_000;
+
+interface Conducting extends Pick<AgentOptions, "config" | "log" | "machine" | "stop"> {
+  readonly session: Session;
+  readonly format: TreeFormat;
+  readonly troubles: Troubles;
+}
+
+/** Stands for conductor, and conducts while it is elected, until the agent ends. */
+export async function conductWhenElected(options: Conducting): Promise<void> {
+  const { session, format, config, log, machine, stop, troubles } = options;
+  const { clock } = machine;
+  const sessionTimeoutMs = config.zookeeper.session_timeout_s * 1000;
+  const conduct = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        return await new Conductor({ session, clock, sessionTimeoutMs, log, troubles }).run(signal);
+      } catch (error) {
+        if (!signal.aborted) troubles.note(CONDUCT, error);
+        await pause(clock, AGAIN_MS, signal);
+      }
+    }
+  };
+  let term: AbortController | null = null;
+  let conducting: Promise<void> = Promise.resolve();
+  await new Candidacy(session, config.host, format, clock).run(
+    (elected) => {
+      log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
+      term?.abort();
+      term = elected ? new AbortController() : null;
+      if (term === null) return;
+      const signal = AbortSignal.any([term.signal, stop.soon]);
+      conducting = conducting.then(() => conduct(signal)).finally(() => troubles.note(CONDUCT, null));
+    },
+    (error) => troubles.note("stand for conductor", error),
+    stop.soon,
+  );
+  await conducting;
+}
