@@ -123,6 +123,7 @@ export class ServiceAgent {
     state.unopened = null;
     if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
     this.#isOpen = true;
+    if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
     await this.#assertTraffic(signal);
     // What cannot be looked at now is looked at again in this round, which says why.
     await lookAtService(host, state).catch(() => {});

@@ -22,6 +22,12 @@ export interface NewFile extends AsyncDisposable {
   sync(): Promise<void>;
 }
 
+/** A file whose bytes are written anew in place, from its first one on: what is not longer than it needs no new space. */
+export interface OldFile extends NewFile {
+  /** Its bytes. */
+  readonly size: number;
+}
+
 /**
  * A directory that is held open: what is done by it is done in it, wherever the path that led there leads by now. It is for
  * places where somebody else may write, who could swap any name for a link between two calls (openat(2)).
@@ -51,12 +57,20 @@ export interface Disk {
   readText(path: string, options: { follow: boolean }): Promise<{ text: string; changedAtMs: number } | null>;
   /** Makes a file that is not there yet (EEXIST), with exactly these permissions. */
   createFile(path: string, mode: number): Promise<NewFile>;
+  /** Null for what is no plain file with this one name: others may read it under another one. */
+  openInPlace(path: string): Promise<OldFile | null>;
   /** Makes new, removed and renamed entries of this directory last (fsync(2), Notes). */
   syncDirectory(path: string): Promise<void>;
   /** Makes everything below last, however many files that are (syncfs(2)). */
   syncTree(path: string): Promise<void>;
   /** Replaces what stands at `to`, in one step. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Swaps what stands at two names, in one step (renameat2(2), RENAME_EXCHANGE).
+   *
+   * @throws the system's EINVAL or ENOSYS where the file system or the kernel cannot
+   */
+  exchange(path: string, other: string): Promise<void>;
   /** Removes one entry that is no directory; nothing there is fine. */
   removeFile(path: string): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { rolledTo } from "./activations.ts";
+import type { Character } from "./character.ts";
 import { instanceFacts, provision } from "./facts.ts";
 import { hostService } from "./host_file.ts";
 import { journalOf, runAlone } from "./lone_agent.ts";
@@ -23,32 +24,80 @@ function rolled(seed: string, character: "ill" | "good"): Stage {
   return world;
 }
 
-test.each(ailments)(
-  "a check that fails on a disk that is %s is told once, and decided when the disk is well",
-  (ailment) => {
-    const world = rolled(`check ${ailment}`, "ill");
-    const { host, service } = world;
-    const { said, ended } = runAlone(host, [service]);
-    world.pass(1_000);
-    host.disk[ailment] = true;
-    const effects = host.effects;
-    world.pass(600_000);
-    expect(ended()).toBeNull();
-    expect(journalOf(world).activation?.phase.kind).toBe("forward");
-    const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
-    expect(told.map(({ level }) => level)).toEqual(["warn"]);
-    expect(told[0]?.message).toContain("state.json");
-    // Each try makes a temporary file, and removes it.
-    expect(host.effects - effects).toBeLessThan(200);
-    host.disk[ailment] = false;
-    world.pass(60_000);
-    expect(ended()).toBeNull();
-    expect(journalOf(world).failed).toMatchObject({
-      build: "v2",
-      healthy: true,
-      failure: { code: "check-failed" },
-    });
-    expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
+test("a check that fails on a disk that is read-only is told once, and decided when the disk is well", () => {
+  const ailment = "readOnly";
+  const world = rolled(`check ${ailment}`, "ill");
+  const { host, service } = world;
+  const { said, ended } = runAlone(host, [service]);
+  world.pass(1_000);
+  host.disk[ailment] = true;
+  const effects = host.effects;
+  world.pass(600_000);
+  expect(ended()).toBeNull();
+  expect(journalOf(world).activation?.phase.kind).toBe("forward");
+  const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
+  expect(told.map(({ level }) => level)).toEqual(["warn"]);
+  expect(told[0]?.message).toContain("state.json");
+  // Not even a look at what is there, and a try now and then.
+  expect(host.effects - effects).toBeLessThan(200);
+  host.disk[ailment] = false;
+  world.pass(60_000);
+  expect(ended()).toBeNull();
+  expect(journalOf(world).failed).toMatchObject({
+    build: "v2",
+    healthy: true,
+    failure: { code: "check-failed" },
+  });
+  expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
+});
+
+/** An agent that was granted v2 and has done nothing yet, on a disk that is full from its nth effect on. */
+function fullFrom(nth: number, character: Character): { world: Stage; effects: number } {
+  const world = stage(`full from ${nth}`);
+  const { host, service, time } = world;
+  provision(host, service, world.build({ id: "v1" }));
+  const v2 = { id: "v2", character, check: { deadlineS: 5 } };
+  rolledTo(world, v2, { begun: 0, batch: [], left: ["1"] }, {}, 3_000, false);
+  world.pass(2_000);
+  const before = host.effects;
+  host.onEffect = () => {
+    if (host.effects - before === nth) time.after(0, () => (host.disk.full = true));
+  };
+  const { ended } = runAlone(host, [service]);
+  world.pass(120_000);
+  expect(ended()).toBeNull();
+  return { world, effects: host.effects - before };
+}
+
+test.each<[string, Character, string]>([
+  ["good", { kind: "good" }, "v2"],
+  ["ill", { kind: "ill" }, "v1"],
+  ["not to be started", { kind: "start-fails" }, "v1"],
+])(
+  "from whichever effect on the disk is full, a service whose new build is %s answers, and the deploy ends",
+  (_, character, build) => {
+    const { effects } = fullFrom(0, character);
+    expect(effects).toBeGreaterThan(20);
+    const left: string[] = [];
+    for (let nth = 1; nth <= effects; nth += 1) {
+      const { world } = fullFrom(nth, character);
+      const { host, service } = world;
+      const serves = instanceFacts(host, service)[0]?.serves;
+      const { activation, failed } = journalOf(world);
+      // Before anything is set aside the old build goes on, and the deploy waits for room, or has failed.
+      const isUntouched =
+        serves?.build === "v1" && serves.isWell && (activation?.phase.kind === "forward" || failed !== null);
+      const isOver = activation?.phase.kind === "proven" || failed !== null;
+      if (!isUntouched && !(serves?.build === build && serves.isWell && isOver)) {
+        left.push(`effect ${nth}: ${JSON.stringify({ serves, phase: activation?.phase.kind, failed })}`);
+      }
+      host.onEffect = () => {};
+      host.disk.full = false;
+      world.pass(120_000);
+      const after = instanceFacts(host, service)[0]?.serves;
+      if (after?.isWell !== true) left.push(`effect ${nth}, with room again: ${JSON.stringify(after)}`);
+    }
+    expect(left).toEqual([]);
   },
 );
 
@@ -76,7 +125,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
   rolledTo(world, { id: "v2", character: { kind: "start-fails" } }, { begun: 0, batch: [], left: ["1"] });
   world.pass(2_000);
   host.onEffect = ({ what }) => {
-    if (what.includes("./svc start")) host.disk.full = true;
+    if (what.includes("./svc start")) host.disk.readOnly = true;
   };
   const { said, ended } = runAlone(host, [service]);
   world.pass(120_000);
@@ -85,7 +134,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
     true,
   );
   host.onEffect = () => {};
-  host.disk.full = false;
+  host.disk.readOnly = false;
   world.pass(60_000);
   expect(journalOf(world).failed).toMatchObject({ build: "v2", failure: { code: "restart-failed" } });
 });
