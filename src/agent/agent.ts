@@ -83,7 +83,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     services: running.map(({ state }) => ({
       service: state.service,
       status: state.status(),
-      problem: state.journal.problem?.explained ?? state.unopened?.explained ?? state.snapshot.problem,
+      problem:
+        state.journal.problem?.explained ?? state.unopened?.explained ?? (state.snapshot.problem || state.disowned),
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),

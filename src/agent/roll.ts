@@ -190,6 +190,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
   const { alone, port } = host.instance(name);
   const { processes, probes, traffic } = host.machine;
   const { check } = recipe;
+  const { by } = restart;
   const ports = supervisorPortsFor(command, host.policy.pidFiles);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
@@ -200,7 +201,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
     await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), post }, signal);
   };
   return {
-    supervisor: supervisorFor(restart, ports),
+    supervisor: host.ownership.before(supervisorFor(restart, ports), by === "command" || by === "signal"),
     untilHealthy: async (signal) => {
       if (check !== null) await untilHealthy(check, command, signal);
     },

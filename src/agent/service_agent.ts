@@ -121,6 +121,7 @@ export class ServiceAgent {
       throw state.unopened;
     });
     state.unopened = null;
+    if (state.disowned !== "") this.#say("warn", state.disowned, {});
     if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
     this.#isOpen = true;
     if (state.journal.problem === null) await state.journal.setAside().catch(() => {});

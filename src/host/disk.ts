@@ -5,6 +5,7 @@ import { syncTree } from "../fetch/sync_tree.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { exchange } from "./exchange.ts";
 import { readPlain } from "./files.ts";
+import { giveTree } from "./give_tree.ts";
 import { look, openDirectory } from "./held_directory.ts";
 import { trimLog } from "./processes_output.ts";
 import { removeTree } from "./remove_tree.ts";
@@ -29,6 +30,7 @@ export const hostDisk: Disk = {
   readLink: (path) => readlink(path),
   makeLink: (path, target) => symlink(target, path),
   giveTo: (path, { uid, gid }) => lchown(path, uid, gid),
+  giveTree,
   setMode: (path, mode) => chmod(path, mode),
   freeBytes: async (path) => {
     const { bavail, bsize } = await statfs(path);

@@ -1,5 +1,16 @@
 import type { HostUser } from "../support/command.ts";
 
+/** To whom something belongs. */
+export type Owner = Pick<HostUser, "uid" | "gid">;
+
+/** What came of giving a tree away. */
+export interface GivenTree {
+  readonly given: number;
+  /** How many entries stay the former owner's, and the paths of some of them. */
+  readonly kept: number;
+  readonly named: readonly string[];
+}
+
 /** What stands at a path; a link is not followed. */
 export interface DiskEntry {
   readonly kind: "directory" | "link" | "file" | "other";
@@ -89,7 +100,12 @@ export interface Disk {
   readLink(path: string): Promise<string>;
   makeLink(path: string, target: string): Promise<void>;
   /** Gives the entry itself, not what a link points at, and nothing below it. */
-  giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void>;
+  giveTo(path: string, owner: Owner): Promise<void>;
+  /**
+   * Gives what belongs to `from` in a tree to `to`, also while `from` swaps names in it: nothing outside, nothing that has
+   * another name as well, and what links lead to never. No such directory is fine.
+   */
+  giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree>;
   setMode(path: string, mode: number): Promise<void>;
   /** Bytes that an ordinary user could still write on the file system of `path`. */
   freeBytes(path: string): Promise<number>;

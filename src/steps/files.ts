@@ -1,8 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { Disk, DiskEntry, HeldDirectory } from "../machine/disk.ts";
+import type { Disk, DiskEntry, GivenTree, HeldDirectory, Owner } from "../machine/disk.ts";
 import type { Clock } from "../support/clock.ts";
-import type { HostUser } from "../support/command.ts";
 import { errorCodeOf, naming } from "../support/file_error.ts";
 
 /** Temporary names, so that what a crash left behind is known by its name alone. */
@@ -220,7 +219,11 @@ export class Files {
     return (await naming(`Cannot list "${path}"`, () => this.#disk.list(path))) ?? [];
   }
 
-  async giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void> {
+  async giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree> {
+    return naming(`Cannot give "${path}" to user ${to.uid}`, () => this.#disk.giveTree(path, from, to));
+  }
+
+  async giveTo(path: string, owner: Owner): Promise<void> {
     await naming(`Cannot give "${path}" to user ${owner.uid}`, () => this.#disk.giveTo(path, owner));
   }
 

@@ -275,6 +275,21 @@ export const diskCases: readonly DiskCase[] = [
     outcome: ["internal", "ENOTDIR", "ENOTDIR", "ENOTDIR"],
   },
   {
+    name: "no tree is nothing to give away",
+    script: async (disk, root) => {
+      await disk.makeDirectory(`${root}/d/deep`);
+      const [former, next] = [
+        { uid: 1234, gid: 1234 },
+        { uid: 1235, gid: 1235 },
+      ];
+      return [
+        (await disk.giveTree(`${root}/none`, former, next)).given,
+        await disk.giveTree(`${root}/d`, former, next),
+      ];
+    },
+    outcome: [0, { given: 0, kept: 0, named: [] }],
+  },
+  {
     name: "a name and a mode change nothing about when the content was changed",
     script: async (disk, root) => {
       await write(disk, `${root}/a`, "text");

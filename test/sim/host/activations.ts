@@ -25,6 +25,7 @@ export function rolledTo(
     host.disk.append(host.disk.create(path), Buffer.from(text));
   };
   for (const [path, text] of build.files) write(`${layout.release(build.id)}/${path}`, text);
+  host.disk.give(layout.release(build.id), service.user);
   write(layout.record(build.id), JSON.stringify({ digest: build.digest, installed: true }));
   if (isFlipped) {
     host.disk.removeFile(layout.current);

@@ -55,7 +55,13 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
     list: (path) => life.look(() => disk.list(path)),
     readLink: (path) => life.look(() => disk.readLink(path)),
     makeLink: (path, target) => life.effect("name", `link ${path} to ${target}`, () => disk.makeLink(path, target)),
-    giveTo: (path) => life.effect("name", `give ${path} away`, () => disk.touch(path, "lchown", false)),
+    giveTo: (path, owner) => life.effect("name", `give ${path} away`, () => disk.give(path, owner)),
+    // A host's services have one user each, from the beginning to the end.
+    giveTree: (path) =>
+      life.look(() => {
+        disk.look(path);
+        return { given: 0, kept: 0, named: [] };
+      }),
     setMode: (path) => life.effect("name", `change the mode of ${path}`, () => disk.touch(path, "chmod", true)),
     freeBytes: (path) => life.look(() => disk.freeBytes(path)),
     trimLog: async (path, maxBytes) => {

@@ -1,4 +1,4 @@
-import type { DiskEntry } from "../../../src/machine/disk.ts";
+import type { DiskEntry, Owner } from "../../../src/machine/disk.ts";
 import type { Chance } from "../chance.ts";
 import {
   bytesBelow,
@@ -237,6 +237,12 @@ export class SimDisk {
     node.touchedAtMs = this.#options.wallMs();
   }
 
+  give(path: string, owner: Owner): void {
+    this.touch(path, "lchown", false);
+    const { node } = this.#find(path, "lchown", false);
+    if (node !== null) node.owner = owner;
+  }
+
   freeBytes(path: string): number {
     if (this.#find(path, "statfs", true).node === null) throw systemError("ENOENT", "statfs", path);
     return this.full ? 0 : CAPACITY_BYTES - this.#usedBytes;
@@ -378,8 +384,8 @@ export class SimDisk {
 export function entryOf(node: Node): DiskEntry {
   const { kind, changedAtMs, touchedAtMs } = node;
   const size = node.kind === "file" ? node.bytes.length : 0;
-  // A simulated host has one user.
-  return { kind, size, changedAtMs, touchedAtMs, uid: 0, gid: 0, mode: kind === "directory" ? 0o755 : 0o644 };
+  const { uid, gid } = node.owner ?? { uid: 0, gid: 0 };
+  return { kind, size, changedAtMs, touchedAtMs, uid, gid, mode: kind === "directory" ? 0o755 : 0o644 };
 }
 
 function damaged(bytes: Uint8Array): Uint8Array {
