@@ -19,9 +19,14 @@ export function failureOf(step: Step | null, error: DeployError, standsOn: HostS
     message: within(redact(error.message), MESSAGE_BYTES, (text, chars) => `${text.slice(0, chars)}…`),
     hint: within(redact(error.hint), HINT_BYTES, (text, chars) => `${text.slice(0, chars)}…`),
     step: (step === null ? null : rungOf(step)) ?? standsOn,
-    log: typeof tail === "string" ? within(redact(tail), LOG_BYTES, (text, chars) => text.slice(-chars)) : "",
+    log: typeof tail === "string" ? endOfLog(redact(tail)) : "",
     atMs,
   };
+}
+
+/** As much of the end of an output as a failure has room for. */
+export function endOfLog(text: string): string {
+  return within(text, LOG_BYTES, (text, chars) => text.slice(-chars));
 }
 
 function within(text: string, bytes: number, cut: (text: string, chars: number) => string): string {
