@@ -185,7 +185,7 @@ test.if(process.getuid?.() === 0)(
       await expectAnswers(cases, ({ at }) => (at === "never" ? "broken" : "second"));
 
       // An agent that is started again on a full disk goes on.
-      const [again] = cases.filter(({ logsThere }) => logsThere);
+      const [again] = cases.filter(({ at }) => at === "started");
       await again?.host.kill();
       await again?.host.start();
       await eventually(async () => again !== undefined && (await fetch(`${await again.host.statusUrl()}/livez`)).ok);

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { rolledTo } from "./activations.ts";
-import type { Character } from "./character.ts";
 import { instanceFacts, provision } from "./facts.ts";
 import { hostService } from "./host_file.ts";
 import { journalOf, runAlone } from "./lone_agent.ts";
@@ -38,7 +37,7 @@ test("a check that fails on a disk that is read-only is told once, and decided w
   const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
   expect(told.map(({ level }) => level)).toEqual(["warn"]);
   expect(told[0]?.message).toContain("state.json");
-  // Not even a look at what is there, and a try now and then.
+  // A try now and then.
   expect(host.effects - effects).toBeLessThan(200);
   host.disk[ailment] = false;
   world.pass(60_000);
@@ -50,56 +49,6 @@ test("a check that fails on a disk that is read-only is told once, and decided w
   });
   expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
 });
-
-/** An agent that was granted v2 and has done nothing yet, on a disk that is full from its nth effect on. */
-function fullFrom(nth: number, character: Character): { world: Stage; effects: number } {
-  const world = stage(`full from ${nth}`);
-  const { host, service, time } = world;
-  provision(host, service, world.build({ id: "v1" }));
-  const v2 = { id: "v2", character, check: { deadlineS: 5 } };
-  rolledTo(world, v2, { begun: 0, batch: [], left: ["1"] }, {}, 3_000, false);
-  world.pass(2_000);
-  const before = host.effects;
-  host.onEffect = () => {
-    if (host.effects - before === nth) time.after(0, () => (host.disk.full = true));
-  };
-  const { ended } = runAlone(host, [service]);
-  world.pass(120_000);
-  expect(ended()).toBeNull();
-  return { world, effects: host.effects - before };
-}
-
-test.each<[string, Character, string]>([
-  ["good", { kind: "good" }, "v2"],
-  ["ill", { kind: "ill" }, "v1"],
-  ["not to be started", { kind: "start-fails" }, "v1"],
-])(
-  "from whichever effect on the disk is full, a service whose new build is %s answers, and the deploy ends",
-  (_, character, build) => {
-    const { effects } = fullFrom(0, character);
-    expect(effects).toBeGreaterThan(20);
-    const left: string[] = [];
-    for (let nth = 1; nth <= effects; nth += 1) {
-      const { world } = fullFrom(nth, character);
-      const { host, service } = world;
-      const serves = instanceFacts(host, service)[0]?.serves;
-      const { activation, failed } = journalOf(world);
-      // Before anything is set aside the old build goes on, and the deploy waits for room, or has failed.
-      const isUntouched =
-        serves?.build === "v1" && serves.isWell && (activation?.phase.kind === "forward" || failed !== null);
-      const isOver = activation?.phase.kind === "proven" || failed !== null;
-      if (!isUntouched && !(serves?.build === build && serves.isWell && isOver)) {
-        left.push(`effect ${nth}: ${JSON.stringify({ serves, phase: activation?.phase.kind, failed })}`);
-      }
-      host.onEffect = () => {};
-      host.disk.full = false;
-      world.pass(120_000);
-      const after = instanceFacts(host, service)[0]?.serves;
-      if (after?.isWell !== true) left.push(`effect ${nth}, with room again: ${JSON.stringify(after)}`);
-    }
-    expect(left).toEqual([]);
-  },
-);
 
 test.each(ailments)("a restart that cannot be written down on a disk that is %s does not begin", (ailment) => {
   const world = stage(`restart ${ailment}`);
