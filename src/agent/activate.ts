@@ -4,6 +4,7 @@ import type { Actual } from "../core/plan.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
+import { keepBallast } from "../steps/ballast.ts";
 import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { probePortsFor, type CommandContext } from "./commands.ts";
@@ -40,6 +41,8 @@ export async function flip({ activation, command, recipe, host, state }: Activat
   if (activation.phase.kind === "forward" && activation.previous !== null) {
     await state.journal.setAside();
     await prepareWayBack(command.layout, activation.previous, host.files);
+    // For the service's own needs, which nobody can promise anything about.
+    await keepBallast(command.layout, host.files).catch(() => {});
   }
   await flipStep(command.layout, command.build, host.files);
 }

@@ -70,6 +70,14 @@ export class Files {
     });
   }
 
+  /** Makes a file of so many bytes, which nobody reads and a power cut may take. */
+  async fill(path: string, bytes: number): Promise<void> {
+    await naming(`Cannot write "${path}"`, async () => {
+      await using file = await this.#disk.createFile(path, 0o600);
+      await file.write(new Uint8Array(bytes));
+    });
+  }
+
   /**
    * Gives `path` what stands at `from`, in one step and durably. What stood at `path` is at `from` then, or, where the file
    * system cannot exchange two names, gone.

@@ -9,6 +9,8 @@ export interface Layout {
   readonly current: string;
   /** The link that becomes `current` on the way back: made before it is needed, when there is room for it. */
   readonly wayBack: string;
+  /** Room for a service that is started on a full disk. */
+  readonly ballast: string;
   readonly shared: string;
   readonly state: string;
   release(build: string): string;
@@ -41,6 +43,7 @@ export function layoutOf(root: string): Layout {
     builds: join(root, "builds"),
     current: join(root, "current"),
     wayBack: join(root, ".current.back"),
+    ballast: join(root, ".ballast"),
     shared: join(root, "shared"),
     state: join(root, "state.json"),
     release: (build) => join(root, "releases", build),

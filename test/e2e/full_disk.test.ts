@@ -27,6 +27,8 @@ interface Stage {
   readonly comes: boolean;
   /** What the agent tells goes to that disk as well. */
   readonly logsThere?: true;
+  /** The service writes its pid file there, and dies when it cannot. */
+  readonly pidThere?: true;
 }
 
 const STAGES: readonly Stage[] = [
@@ -36,12 +38,12 @@ const STAGES: readonly Stage[] = [
   { at: "install", comes: false },
   { at: "installed", comes: false },
   { at: "ready", comes: false },
-  { at: "stop", comes: true },
-  { at: "start", comes: true },
   { at: "started", comes: true },
   { at: "soak", comes: true },
   { at: "back", comes: true },
   { at: "start", comes: true, logsThere: true },
+  { at: "start", comes: false, pidThere: true },
+  { at: "stop", comes: false, pidThere: true },
 ];
 
 interface Case extends Stage {
@@ -130,8 +132,8 @@ async function deployInStages(fleet: Fleet, cases: readonly Case[], build: strin
 async function expectAnswers(cases: readonly Case[], wanted: (stage: Stage) => string): Promise<void> {
   const seen = async (): Promise<string[]> =>
     Promise.all(cases.map(async (each) => lineOf(each, await each.host.answer())));
-  const lineOf = ({ at, host, logsThere }: Case, answer: string): string =>
-    `full at ${at}${logsThere ? ", its log too" : ""}: ${answer}, agent ${host.isUp ? host.pid : "down"}`;
+  const lineOf = ({ at, host, logsThere, pidThere }: Case, answer: string): string =>
+    `full at ${at}${logsThere ? ", its log too" : ""}${pidThere ? ", its pid file there" : ""}: ${answer}, agent ${host.isUp ? host.pid : "down"}`;
   const expected = cases.map((each) => lineOf(each, `200 page of ${wanted(each)}`));
   await eventually(async () => Bun.deepEquals(await seen(), expected)).catch(() => {});
   expect(await seen()).toEqual(expected);
@@ -157,7 +159,8 @@ test.if(process.getuid?.() === 0)(
       for (const [at, stage] of STAGES.entries()) {
         const name = `web-${at + 1}`;
         const ill = stage.at === "never" ? "none" : "broken";
-        const env = { FILL_AT: stage.at, ILL: ill, PID_FILE: join(pids, name) };
+        const pidFile = join(stage.pidThere ? join(fleet.dir, name, "srv/web/shared/run") : pids, name);
+        const env = { FILL_AT: stage.at, ILL: ill, PID_FILE: pidFile };
         const host = await fleet.addHost(name, { env, bottom: "[limits]\nfetch_attempts = 1\nreleases = 1" });
         mounts.use(await mountTmpfs(stage.logsThere ? host.dir : join(host.root, ".."), DISK));
         await host.writeConfig();

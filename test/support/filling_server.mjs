@@ -1,7 +1,6 @@
-// A service that is ill where the host's ILL names its build, and fills the disk in its soak where FILL_AT says so. It keeps
-// nothing on that disk itself.
+// A service that is ill where the host's ILL names its build, and fills the disk in its soak where FILL_AT says so.
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
 const { PORT, PID_FILE, DEPLOYD_BUILD, FILL_AT, FILLS, ILL } = process.env;
@@ -17,5 +16,8 @@ const server = createServer((request, response) => {
   if (ILL === DEPLOYD_BUILD && (soaks || !fillsInSoak)) response.statusCode = 500;
   response.end(`page of ${DEPLOYD_BUILD}`);
 });
-server.listen(Number(PORT), "127.0.0.1", () => writeFileSync(PID_FILE, `${process.pid}\n`));
+server.listen(Number(PORT), "127.0.0.1", () => {
+  writeFileSync(`${PID_FILE}.new`, `${process.pid}\n`);
+  renameSync(`${PID_FILE}.new`, PID_FILE);
+});
 process.on("SIGTERM", () => process.exit(0));
