@@ -4,7 +4,8 @@ import type { Actual } from "../core/plan.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
-import { flipStep } from "../steps/flip.ts";
+import { keepBallast } from "../steps/ballast.ts";
+import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { probePortsFor, type CommandContext } from "./commands.ts";
 import { lastWords, untilHealthy } from "./health.ts";
@@ -26,7 +27,8 @@ const LEFTOVER_POLL_MS = 200;
 /** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
 export const TOLERATED_FAILURES = 1;
 
-export async function flip({ command, recipe, host }: ActivateContext): Promise<void> {
+/** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
+export async function flip({ activation, command, recipe, host, state }: ActivateContext): Promise<void> {
   // What cannot be restarted must not be pointed at either.
   const spec = (await recipe()).restart;
   if (spec !== null) assertRestartAllowed(spec, host.policy);
@@ -35,6 +37,12 @@ export async function flip({ command, recipe, host }: ActivateContext): Promise<
       `Cannot restart ${host.instances.length} instances by systemd-socket: all of them would be ${spec.unit}.`,
       { code: "manifest-invalid", hint: "Blue and green are its two copies; leave instances out of the agent's file." },
     );
+  }
+  if (activation.phase.kind === "forward" && activation.previous !== null) {
+    await state.journal.setAside();
+    await prepareWayBack(command.layout, activation.previous, host.files);
+    // For the service's own needs, which nobody can promise anything about.
+    await keepBallast(command.layout, host.files).catch(() => {});
   }
   await flipStep(command.layout, command.build, host.files);
 }

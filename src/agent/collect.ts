@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { isDeployError } from "../core/errors.ts";
 import { removable } from "../core/retention.ts";
 import type { Files } from "../steps/files.ts";
 import { STAGING_PREFIX, type Layout } from "../steps/layout.ts";
@@ -23,9 +24,7 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
   );
   const removed = removable(releases, keep.releases, keepAlways);
   for (const build of removed) {
-    // Renamed first: a release is whole or it is not there, also for an agent that is killed half-way through.
-    await files.makeDirectory(layout.staging(build), 0o700);
-    await files.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
+    await setApart(files, layout, build);
     await files.removeTree(layout.record(build));
     await files.removeTree(layout.manifest(build));
     await files.removeTree(join(layout.root, "log", build));
@@ -39,6 +38,20 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
   }
   await removeStaging(files, layout);
   return removed;
+}
+
+/** A release is whole or it is not there, also for an agent that is killed half-way through. */
+async function setApart(files: Files, layout: Layout, build: string): Promise<void> {
+  try {
+    await files.makeDirectory(layout.staging(build), 0o700);
+    await files.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
+  } catch (error) {
+    if (!isDeployError(error) || error.code !== "disk-full") throw error;
+    // A full disk has no room even for another name: of what is known no more, half may be there.
+    await files.removeTree(layout.record(build));
+    await files.syncDirectory(layout.builds);
+    await files.removeTree(layout.release(build));
+  }
 }
 
 /** Removes downloads and half unpacked builds that nobody goes on with. */

@@ -56,10 +56,15 @@ export class Front {
       await this.#record([]);
     }
     const unknown = this.off.filter((name) => !instances.includes(name));
-    if (unknown.length > 0 || (by !== "none" && journal.now.traffic === null)) {
-      await this.#record(this.off.filter((name) => instances.includes(name)));
+    const isNew = by !== "none" && journal.now.traffic === null;
+    const recording =
+      unknown.length > 0 || isNew ? this.#record(this.off.filter((name) => instances.includes(name))) : null;
+    try {
+      await recording;
+    } finally {
+      // Turns nothing off that was not off before: a full disk must not keep clients away here either.
+      await traffic.steer(this.#others(this.off), signal);
     }
-    await traffic.steer(this.#others(this.off), signal);
   }
 
   async turnOff(batch: readonly string[], signal: AbortSignal): Promise<void> {

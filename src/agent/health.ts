@@ -1,5 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { CheckSpec } from "../core/recipe.ts";
+import type { StepFailure } from "../core/types.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { redact } from "../support/redact.ts";
 import { logLabel, probePortsFor, type CommandContext } from "./commands.ts";
@@ -7,6 +8,7 @@ import type { HostInstance } from "./commands.ts";
 import { notAskable } from "./asked_hosts.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
+import { endOfLog } from "./step_failure.ts";
 
 /** A check that has not answered by then is a failed one. */
 export const LONGEST_CHECK_MS = 60_000;
@@ -108,6 +110,22 @@ export async function lastWords(found: string, { files, layout, build, instance 
   // They are told beside a failure, and must not hide that one.
   const text = (await files.readUnlinked(log).catch(() => null)) ?? "";
   return [found, endOf(text)].filter((part) => part !== "").join("\n");
+}
+
+/** Steps by whose failure the build was started, or meant to be. */
+const STARTED: ReadonlySet<string> = new Set(["restart", "check", "soak"]);
+
+/** The failure with the last words of all instances, where what failed has printed nothing itself. */
+export async function withLastWords(
+  failure: StepFailure,
+  { build, deploy }: { readonly build: string; readonly deploy: string },
+  host: ServiceHost,
+): Promise<StepFailure> {
+  if (failure.log !== "" || !STARTED.has(failure.step)) return failure;
+  const words = await Promise.all(
+    host.instances.map((instance) => lastWords("", host.build(build, deploy, instance).command)),
+  );
+  return { ...failure, log: endOfLog(words.filter((each) => each !== "").join("\n")) };
 }
 
 /** Whole lines, unless there is but one; redacted before the cut, which could leave half a secret that nobody knows. */

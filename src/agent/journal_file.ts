@@ -3,12 +3,14 @@ import { journalAfter, type JournalEvent } from "../core/journal.ts";
 import { emptyJournal, type Journal } from "../core/types.ts";
 import { readJournal, type JournalReading } from "../schema/journal_versions.ts";
 import type { Files } from "../steps/files.ts";
+import { ReservedFile, type ReservingFiles } from "../steps/reserved_file.ts";
 
-type JournalFiles = Pick<Files, "readIfThere" | "writeAtomic" | "renameDurably">;
+export type JournalFiles = ReservingFiles & Pick<Files, "renameDurably">;
 type OnDamaged = (aside: string, problems: readonly string[]) => void;
 
 /**
- * The write-ahead record of one service on this host. What it says is on the disk before what it announces is done.
+ * The write-ahead record of one service on this host. What it says is on the disk before what it announces is done, also
+ * on a disk that is full.
  *
  * A file that cannot be opened, or that holds what this agent cannot go by, is left as it is: to forget an activation is
  * worse than to stand still. Only of what is no journal at all nothing can be lost any more, and a host that waited for
@@ -16,6 +18,7 @@ type OnDamaged = (aside: string, problems: readonly string[]) => void;
  */
 export class JournalFile {
   readonly #files: JournalFiles;
+  readonly #file: ReservedFile;
   readonly #path: string;
   readonly #onDamaged: OnDamaged;
   #journal: Journal = emptyJournal;
@@ -24,6 +27,7 @@ export class JournalFile {
 
   private constructor(files: JournalFiles, path: string, onDamaged: OnDamaged) {
     this.#files = files;
+    this.#file = new ReservedFile(files, path, 0o600);
     this.#path = path;
     this.#onDamaged = onDamaged;
   }
@@ -58,8 +62,17 @@ export class JournalFile {
    * @throws DeployError `journal-unreadable`, `internal` where it cannot happen now, or why it cannot be written
    */
   async record(event: JournalEvent): Promise<void> {
-    // One after the other: each follows on what the one before has left.
-    const mine = this.#written.then(() => this.#write(event));
+    return this.#inTurn(() => this.#write(event));
+  }
+
+  /** Sees to it that the next record needs no space on the disk. @throws DeployError `disk-full` */
+  async setAside(): Promise<void> {
+    return this.#inTurn(() => this.#file.setAside());
+  }
+
+  /** One after the other: each follows on what the one before has left. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#written.then(work);
     this.#written = mine.catch(() => {});
     return mine;
   }
@@ -67,13 +80,13 @@ export class JournalFile {
   async #write(event: JournalEvent): Promise<void> {
     if (this.#problem !== null) throw this.#problem;
     const next = journalAfter(this.#journal, event);
-    await this.#files.writeAtomic(this.#path, `${JSON.stringify(next, null, 1)}\n`, 0o600);
+    await this.#file.write(JSON.stringify(next, null, 1));
     this.#journal = next;
   }
 
   async #read(): Promise<void> {
     try {
-      const text = await this.#files.readIfThere(this.#path);
+      const text = await this.#file.read();
       await this.#use(text === null ? { kind: "understood", journal: emptyJournal } : readJournal(text));
     } catch (error) {
       this.#problem = this.#unreadable(asDeployError(error, "Cannot read it").message, "Correct that");

@@ -1,6 +1,6 @@
 import type { StepFailure } from "../core/types.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
-import { lookAtService } from "./health.ts";
+import { lookAtService, withLastWords } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -31,7 +31,10 @@ export async function turnBack({ state, host, say }: OutcomePorts, failure: Step
   if (activation === null || activation.phase.kind === "proven") return;
   state.proof = null;
   const { actual } = await host.observe();
-  await state.journal.record({ kind: "turned-back", failure, instances: actual.instances });
+  const { deploy, build, previous, phase } = activation;
+  const failed = { deploy, build: phase.kind === "back" ? (previous ?? build) : build };
+  const told = await withLastWords(failure, failed, host);
+  await state.journal.record({ kind: "turned-back", failure: told, instances: actual.instances });
   say("error", failure.message, { build: activation.build, back: activation.previous });
   state.changed();
 }
@@ -46,9 +49,10 @@ export async function giveUp({ state, host, onEnd }: OutcomePorts, wentBack: boo
 }
 
 /** PREPARE came to nothing: the build is not tried again here, and the running service was never touched. */
-export async function condemn({ state, say, onEnd }: OutcomePorts, failure: StepFailure): Promise<void> {
+export async function condemn({ state, host, say, onEnd }: OutcomePorts, failure: StepFailure): Promise<void> {
   const { attempt } = state.journal.now;
-  await state.journal.record({ kind: "condemned", failure, healthy: state.status().health !== "unhealthy" });
+  const told = attempt === null ? failure : await withLastWords(failure, attempt, host);
+  await state.journal.record({ kind: "condemned", failure: told, healthy: state.status().health !== "unhealthy" });
   onEnd("failed");
   say("error", failure.message, { build: attempt?.build, deploy: attempt?.deploy });
 }

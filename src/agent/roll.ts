@@ -6,6 +6,7 @@ import type { RestartPhase } from "../core/traffic.ts";
 import type { RollCounts } from "../core/types.ts";
 import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
+import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./activate.ts";
 import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
@@ -62,6 +63,8 @@ export async function restartBatch(
   }
   await state.journal.record({ kind: "batch-begun", batch, instances: names });
   state.proof = null;
+  // There is nothing else to go to: what room there is, is for this start.
+  if (step.back || activation.previous === null) await dropBallast(host.layout, host.files).catch(() => {});
   for (const { command } of members.values()) {
     await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
   }
@@ -190,6 +193,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
   const { alone, port } = host.instance(name);
   const { processes, probes, traffic } = host.machine;
   const { check } = recipe;
+  const { by } = restart;
   const ports = supervisorPortsFor(command, host.policy.pidFiles);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
@@ -200,7 +204,7 @@ function instancePorts(host: ServiceHost, name: string, { command, recipe, resta
     await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), post }, signal);
   };
   return {
-    supervisor: supervisorFor(restart, ports),
+    supervisor: host.ownership.before(supervisorFor(restart, ports), by === "command" || by === "signal"),
     untilHealthy: async (signal) => {
       if (check !== null) await untilHealthy(check, command, signal);
     },

@@ -1,6 +1,6 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide, type Step } from "../core/plan.ts";
-import { rungOf } from "../core/rung.ts";
+import { isInterruptible, rungOf } from "../core/rung.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { Bell } from "../support/bell.ts";
@@ -121,8 +121,10 @@ export class ServiceAgent {
       throw state.unopened;
     });
     state.unopened = null;
+    if (state.disowned !== "") this.#say("warn", state.disowned, {});
     if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
     this.#isOpen = true;
+    if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
     await this.#assertTraffic(signal);
     // What cannot be looked at now is looked at again in this round, which says why.
     await lookAtService(host, state).catch(() => {});
@@ -291,9 +293,4 @@ export class ServiceAgent {
   #say(level: "info" | "warn" | "error", message: string, facts: object): void {
     this.#options.log(level, message, { service: this.#options.state.service, ...facts });
   }
-}
-
-/** A newer wish ends these in the middle. */
-function isInterruptible({ step }: Step): boolean {
-  return step === "fetch" || step === "verify" || step === "extract" || step === "install" || step === "soak";
 }

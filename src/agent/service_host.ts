@@ -16,6 +16,7 @@ import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type Ho
 import type { Front } from "./front.ts";
 import { hostInstances } from "./instances.ts";
 import { observe, readCurrent, type Observation } from "./observe.ts";
+import { Ownership } from "./ownership.ts";
 import type { ServiceState } from "./service_state.ts";
 
 export interface ServiceHostOptions {
@@ -44,6 +45,7 @@ export class ServiceHost {
   readonly policy: RestartPolicy;
   readonly front: Front;
   readonly manifests: Manifests;
+  readonly ownership: Ownership;
   readonly instances: readonly HostInstance[];
   /** How many instances restart at once, and how many have to stay in service meanwhile. */
   readonly batch: number;
@@ -66,6 +68,8 @@ export class ServiceHost {
     this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
     this.#state = state;
     this.manifests = new Manifests(state.service, this.layout, section, files);
+    const onProblem = (problem: string) => void (state.disowned = problem);
+    this.ownership = new Ownership({ machine, files, layout: this.layout, onProblem });
   }
 
   /** With fewer instances in service than these the host itself is out of service. */
@@ -90,6 +94,7 @@ export class ServiceHost {
     await this.files.sweepTemps(root).catch(() => {});
     await this.files.sweepTemps(this.layout.builds).catch(() => {});
     await this.manifests.adopt();
+    await this.ownership.look(this.#user);
     return processes;
   }
 
@@ -102,7 +107,7 @@ export class ServiceHost {
     const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, manifest, each)]));
     const observation = await observe({
       files: this.files,
-      processes: this.machine.processes,
+      processes: this.ownership.processes,
       layout: this.layout,
       current,
       journal: state.journal.now,

@@ -39,6 +39,8 @@ export class ServiceState {
   leftovers: readonly Leftover[] = [];
   /** Why the service's directory, or its user, cannot be worked with; null when they can, or before the first try. */
   unopened: DeployError | null = null;
+  /** What of the service belongs to another user than the one it runs as, and what to do about it; "" when nothing does. */
+  disowned = "";
   trouble: { build: string; failure: StepFailure } | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;

@@ -5,16 +5,34 @@ import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { redact } from "../support/redact.ts";
 
+/** Of each, in bytes of JSON: so that the journal never outgrows what is set aside for it on the disk. */
+const MESSAGE_BYTES = 4_000;
+const HINT_BYTES = 1_000;
+const LOG_BYTES = 5_000;
+
 /** An error as the journal and the status keep it: without secrets, with the end of the step's output. */
 export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep, atMs: number): StepFailure {
   const { cause } = error;
   const tail = typeof cause === "object" && cause !== null && "tail" in cause ? cause.tail : "";
   return {
     code: error.code,
-    message: redact(error.message),
-    hint: redact(error.hint),
+    message: within(redact(error.message), MESSAGE_BYTES, (text, chars) => `${text.slice(0, chars)}…`),
+    hint: within(redact(error.hint), HINT_BYTES, (text, chars) => `${text.slice(0, chars)}…`),
     step: (step === null ? null : rungOf(step)) ?? standsOn,
-    log: typeof tail === "string" ? redact(tail) : "",
+    log: typeof tail === "string" ? endOfLog(redact(tail)) : "",
     atMs,
   };
+}
+
+/** As much of the end of an output as a failure has room for. */
+export function endOfLog(text: string): string {
+  return within(text, LOG_BYTES, (text, chars) => text.slice(-chars));
+}
+
+function within(text: string, bytes: number, cut: (text: string, chars: number) => string): string {
+  let short = text;
+  for (let chars = bytes; Buffer.byteLength(JSON.stringify(short)) > bytes; chars = Math.floor((chars * 3) / 4)) {
+    short = cut(text, chars);
+  }
+  return short;
 }

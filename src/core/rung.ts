@@ -17,3 +17,8 @@ export function rungOf(step: Step): Extract<HostStep, Step["step"]> | null {
       return null;
   }
 }
+
+/** A newer wish ends these in the middle. */
+export function isInterruptible({ step }: Step): boolean {
+  return step === "fetch" || step === "verify" || step === "extract" || step === "install" || step === "soak";
+}

@@ -10,6 +10,11 @@ const CALLS = {
     args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i64,
   },
+  // Variadic: each argument as wide as a register. For calls that not every C library has a function for.
+  syscall: {
+    args: [FFIType.i64, FFIType.i64, FFIType.ptr, FFIType.i64, FFIType.ptr, FFIType.i64],
+    returns: FFIType.i64,
+  },
   __errno_location: { args: [], returns: FFIType.ptr },
 } as const;
 

@@ -22,8 +22,7 @@ export async function acquireLock(path: string): Promise<HeldLock> {
     if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) throw heldByOther(path, fd);
     // Somebody may have removed the file between open and flock: then this lock is one that nobody else will meet.
     if (isStillAt(path, fd)) {
-      ftruncateSync(fd, 0);
-      writeSync(fd, `${process.pid}\n`, 0);
+      nameHolder(fd);
       return heldLock(fd);
     }
   } catch (error) {
@@ -32,6 +31,15 @@ export async function acquireLock(path: string): Promise<HeldLock> {
   }
   closeSync(fd);
   return await acquireLock(path);
+}
+
+/** Over what is there, which needs no space of a full disk. Where there is none the lock is held without a name. */
+function nameHolder(fd: number): void {
+  try {
+    ftruncateSync(fd, writeSync(fd, `${process.pid}\n`, 0));
+  } catch {
+    ftruncateSync(fd, 0);
+  }
 }
 
 function heldLock(fd: number): HeldLock {

@@ -14,7 +14,7 @@ const GROUP_POLL_MS = 20;
  * Runs a command in a session and process group of its own and waits for its end.
  *
  * @throws DeployError `aborted` when the signal was aborted (its group is killed by then), `config-invalid` for a user
- *   the agent cannot become, `disk-full` or `internal` when the log or the program cannot be opened
+ *   the agent cannot become, `internal` when the log or the program cannot be opened
  */
 export async function runCommand(request: CommandRequest, clock: Clock): Promise<CommandResult> {
   const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
@@ -34,7 +34,10 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
     // Those that made a session of their own are not in the group any more.
     if (request.marker !== undefined) await killOrphans(request.marker, request.user?.uid ?? null, clock);
   }
-  const tail = await output.finish();
+  const { tail: said, lost } = await output.finish();
+  // Only where it failed: what it printed may be an answer that is read.
+  const hasFailed = ending !== "exited" || child.exitCode !== 0;
+  const tail = hasFailed && lost !== null ? `${said}\n${lost.message}\n` : said;
 
   switch (ending) {
     case "aborted":

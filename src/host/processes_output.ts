@@ -14,8 +14,8 @@ export interface CommandOutput extends AsyncDisposable {
   readonly fd: number;
   /** The child has its copy of `fd`. */
   started(): void;
-  /** The command has ended: take what is still coming, and say how it ended. */
-  finish(): Promise<string>;
+  /** The command has ended: take what is still coming, and say how it ended, and why the log does not have it all. */
+  finish(): Promise<{ readonly tail: string; readonly lost: DeployError | null }>;
 }
 
 const TAIL_BYTES = 2048;
@@ -32,14 +32,27 @@ const IN_PLACE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Append also after a fresh start: two writers (a service left running, the next attempt) never overwrite each other. */
 const LOG = IN_PLACE | constants.O_CREAT | constants.O_APPEND;
 
-async function openLog(request: CommandRequest): Promise<{ file: FileHandle; startBytes: number }> {
+/** What a disk says that takes no new file now, and may take one later. */
+const SICK_DISK: ReadonlySet<string | null> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
+
+interface OpenLog {
+  readonly file: FileHandle;
+  readonly startBytes: number;
+  /** Why the output is thrown away instead; null where it is kept. */
+  readonly lost: DeployError | null;
+}
+
+/** A disk that has no room for a log keeps no command from running: it may be what makes room, or brings a service back. */
+async function openLog(request: CommandRequest): Promise<OpenLog> {
   try {
     await mkdir(dirname(request.logFile), { recursive: true });
     const file = await open(request.logFile, LOG, 0o640);
     if (request.log !== "append") await file.truncate(0);
-    return { file, startBytes: (await file.stat()).size };
+    return { file, startBytes: (await file.stat()).size, lost: null };
   } catch (error) {
-    throw fileError(`Cannot open the log "${request.logFile}"`, error);
+    const failure = fileError(`Cannot open the log "${request.logFile}"`, error);
+    if (!SICK_DISK.has(errorCodeOf(error))) throw failure;
+    return { file: await open("/dev/null", "r+"), startBytes: 0, lost: failure };
   }
 }
 
@@ -53,7 +66,9 @@ function cutLine(maxBytes: number): string {
  * streams would lose their order.
  */
 export async function pipedOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
-  const { file } = await openLog(request);
+  const opened = await openLog(request);
+  const { file } = opened;
+  let { lost } = opened;
   const ends = new Int32Array(2);
   if (libc().pipe2(ends, PIPE_CLOEXEC) !== 0) {
     await file.close();
@@ -72,12 +87,11 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
 
   const drain = async (): Promise<void> => {
     let total = 0;
-    const failures: DeployError[] = [];
     const log = async (bytes: Uint8Array | string): Promise<void> => {
       // A full disk must not stop the reading: the command would hang in its next write.
-      if (failures.length > 0) return;
+      if (lost !== null) return;
       await file.appendFile(bytes).catch((error: unknown) => {
-        failures.push(fileError(`Cannot write the log "${request.logFile}"`, error));
+        lost = fileError(`Cannot write the log "${request.logFile}"`, error);
       });
     };
     for (;;) {
@@ -90,7 +104,6 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
       if (room >= 0 && total > request.maxLogBytes) await log(cutLine(request.maxLogBytes));
     }
     if (total > request.maxLogBytes) await log(`… ${total} bytes were written in all\n`);
-    for (const failure of failures) tail.push(new TextEncoder().encode(`\n${failure.message}\n`));
   };
 
   return {
@@ -106,7 +119,7 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
       } finally {
         cancel();
       }
-      return tail.text();
+      return { tail: tail.text(), lost };
     },
     [Symbol.asyncDispose]: async () => {
       closeWriteEnd();
@@ -126,7 +139,8 @@ const TRIM_MS = 100;
  * the service is its only writer, and `trimLog` keeps it in bounds.
  */
 export async function directOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
-  const { file, startBytes } = await openLog(request);
+  const { file, startBytes, lost } = await openLog(request);
+  if (lost !== null) return thrownAway(file, lost);
   giveTo(request, file.fd);
   const limit = startBytes + request.maxLogBytes;
   let tail = outputTail(TAIL_BYTES);
@@ -164,12 +178,22 @@ export async function directOutput(request: CommandRequest, clock: Clock): Promi
       stopLooking();
       look();
       if (cut) await file.appendFile(cutLine(request.maxLogBytes)).catch(() => {});
-      return tail.text();
+      return { tail: tail.text(), lost: null };
     },
     [Symbol.asyncDispose]: async () => {
       stopLooking();
       await file.close();
     },
+  };
+}
+
+/** What the command left behind has nowhere else to write to for as long as it lives. */
+function thrownAway(file: FileHandle, lost: DeployError): CommandOutput {
+  return {
+    fd: file.fd,
+    started: () => {},
+    finish: async () => ({ tail: "", lost }),
+    [Symbol.asyncDispose]: () => file.close(),
   };
 }
 

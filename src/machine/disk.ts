@@ -1,5 +1,16 @@
 import type { HostUser } from "../support/command.ts";
 
+/** To whom something belongs. */
+export type Owner = Pick<HostUser, "uid" | "gid">;
+
+/** What came of giving a tree away. */
+export interface GivenTree {
+  readonly given: number;
+  /** How many entries stay the former owner's, and the paths of some of them. */
+  readonly kept: number;
+  readonly named: readonly string[];
+}
+
 /** What stands at a path; a link is not followed. */
 export interface DiskEntry {
   readonly kind: "directory" | "link" | "file" | "other";
@@ -20,6 +31,12 @@ export interface NewFile extends AsyncDisposable {
   write(data: string | Uint8Array): Promise<void>;
   /** Brings what was written to the disk itself (fsync(2)): until then a power cut may take it away. */
   sync(): Promise<void>;
+}
+
+/** A file whose bytes are written anew in place, from its first one on: what is not longer than it needs no new space. */
+export interface OldFile extends NewFile {
+  /** Its bytes. */
+  readonly size: number;
 }
 
 /**
@@ -51,12 +68,20 @@ export interface Disk {
   readText(path: string, options: { follow: boolean }): Promise<{ text: string; changedAtMs: number } | null>;
   /** Makes a file that is not there yet (EEXIST), with exactly these permissions. */
   createFile(path: string, mode: number): Promise<NewFile>;
+  /** Null for what is no plain file with this one name: others may read it under another one. */
+  openInPlace(path: string): Promise<OldFile | null>;
   /** Makes new, removed and renamed entries of this directory last (fsync(2), Notes). */
   syncDirectory(path: string): Promise<void>;
   /** Makes everything below last, however many files that are (syncfs(2)). */
   syncTree(path: string): Promise<void>;
   /** Replaces what stands at `to`, in one step. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Swaps what stands at two names, in one step (renameat2(2), RENAME_EXCHANGE).
+   *
+   * @throws the system's EINVAL or ENOSYS where the file system or the kernel cannot
+   */
+  exchange(path: string, other: string): Promise<void>;
   /** Removes one entry that is no directory; nothing there is fine. */
   removeFile(path: string): Promise<void>;
   /**
@@ -75,7 +100,12 @@ export interface Disk {
   readLink(path: string): Promise<string>;
   makeLink(path: string, target: string): Promise<void>;
   /** Gives the entry itself, not what a link points at, and nothing below it. */
-  giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void>;
+  giveTo(path: string, owner: Owner): Promise<void>;
+  /**
+   * Gives what belongs to `from` in a tree to `to`, also while `from` swaps names in it: nothing outside, nothing that has
+   * another name as well, and what links lead to never. No such directory is fine.
+   */
+  giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree>;
   setMode(path: string, mode: number): Promise<void>;
   /** Bytes that an ordinary user could still write on the file system of `path`. */
   freeBytes(path: string): Promise<number>;

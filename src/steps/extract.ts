@@ -1,17 +1,15 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { ExtractLimits } from "../fetch/tree_writer.ts";
-import type { HostUser } from "../support/command.ts";
+import type { Owner } from "../machine/disk.ts";
 import type { Manifests } from "./manifests.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 import { writeReleaseRecord } from "./release_records.ts";
 import { linkShared } from "./shared.ts";
 
-/** To whom a release and what is shared belong; the agent's own user unless given. */
-export type Owner = Pick<HostUser, "uid" | "gid">;
-
 export interface ExtractOptions {
   readonly limits: ExtractLimits;
+  /** To whom a release and what is shared belong; the agent's own user unless given. */
   readonly owner: Owner | undefined;
   readonly manifests: Manifests;
   /** Told which paths of `install.shared` the build brings in vain. */

@@ -1,8 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { Disk, DiskEntry, HeldDirectory } from "../machine/disk.ts";
+import type { Disk, DiskEntry, GivenTree, HeldDirectory, Owner } from "../machine/disk.ts";
 import type { Clock } from "../support/clock.ts";
-import type { HostUser } from "../support/command.ts";
 import { errorCodeOf, naming } from "../support/file_error.ts";
 
 /** Temporary names, so that what a crash left behind is known by its name alone. */
@@ -50,6 +49,48 @@ export class Files {
         await this.#disk.removeFile(temp).catch(() => {});
         throw error;
       }
+    });
+  }
+
+  /**
+   * Writes over a file in place, and flushes it: for one that nobody reads, since a kill in the middle leaves half of it.
+   *
+   * @returns false where there is none that has this name alone, and at least the length of `text`
+   */
+  async writeOver(path: string, text: string): Promise<boolean> {
+    return naming(`Cannot write "${path}"`, async () => {
+      const opened = await this.#disk.openInPlace(path);
+      if (opened === null) return false;
+      await using file = opened;
+      const bytes = Buffer.from(text);
+      if (file.size < bytes.length) return false;
+      await file.write(bytes);
+      await file.sync();
+      return true;
+    });
+  }
+
+  /** Makes a file of so many bytes, which nobody reads and a power cut may take. */
+  async fill(path: string, bytes: number): Promise<void> {
+    await naming(`Cannot write "${path}"`, async () => {
+      await using file = await this.#disk.createFile(path, 0o600);
+      await file.write(new Uint8Array(bytes));
+    });
+  }
+
+  /**
+   * Gives `path` what stands at `from`, in one step and durably. What stood at `path` is at `from` then, or, where the file
+   * system cannot exchange two names, gone.
+   */
+  async exchangeDurably(from: string, path: string): Promise<void> {
+    await naming(`Cannot exchange "${from}" and "${path}"`, async () => {
+      try {
+        await this.#disk.exchange(from, path);
+      } catch {
+        // It may be that nothing is at `path`, too. What is wrong otherwise is wrong with a rename as well, which says so.
+        await this.#disk.rename(from, path);
+      }
+      await this.#disk.syncDirectory(dirname(path));
     });
   }
 
@@ -103,9 +144,10 @@ export class Files {
    * Points `link` at `target` in one step: whoever opens it sees the old release or the new one, never neither. A link
    * that points there already keeps its time.
    *
+   * @param prepared a link beside it; where that points at `target` it is what becomes `link`, which takes no space
    * @throws DeployError `current-not-a-link` when something else stands there, which is left as it is
    */
-  async flip(link: string, target: string): Promise<void> {
+  async flip(link: string, target: string, prepared: string | null = null): Promise<void> {
     const found = await this.readLink(link);
     switch (found.kind) {
       case "foreign":
@@ -119,8 +161,12 @@ export class Files {
       case "absent":
         break;
     }
-    const temp = this.#tempBeside(link);
+    const ready = prepared === null ? null : await this.readLink(prepared);
     await naming(`Cannot point "${link}" at "${target}"`, async () => {
+      if (prepared !== null && ready?.kind === "link" && ready.target === target) {
+        return this.#disk.rename(prepared, link);
+      }
+      const temp = this.#tempBeside(link);
       try {
         await this.#disk.makeLink(temp, target);
         await this.#disk.rename(temp, link);
@@ -181,7 +227,11 @@ export class Files {
     return (await naming(`Cannot list "${path}"`, () => this.#disk.list(path))) ?? [];
   }
 
-  async giveTo(path: string, owner: Pick<HostUser, "uid" | "gid">): Promise<void> {
+  async giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree> {
+    return naming(`Cannot give "${path}" to user ${to.uid}`, () => this.#disk.giveTree(path, from, to));
+  }
+
+  async giveTo(path: string, owner: Owner): Promise<void> {
     await naming(`Cannot give "${path}" to user ${owner.uid}`, () => this.#disk.giveTo(path, owner));
   }
 
@@ -191,6 +241,11 @@ export class Files {
 
   async freeBytes(path: string): Promise<number> {
     return naming(`Cannot ask for the free space of "${path}"`, () => this.#disk.freeBytes(path));
+  }
+
+  /** Makes the names in a directory last. */
+  async syncDirectory(path: string): Promise<void> {
+    await naming(`Cannot flush "${path}" to the disk`, () => this.#disk.syncDirectory(path));
   }
 
   async syncTree(path: string): Promise<void> {

@@ -7,6 +7,10 @@ export interface Layout {
   readonly releases: string;
   readonly builds: string;
   readonly current: string;
+  /** The link that becomes `current` on the way back: made before it is needed, when there is room for it. */
+  readonly wayBack: string;
+  /** Room for a service that is started on a full disk. */
+  readonly ballast: string;
   readonly shared: string;
   readonly state: string;
   release(build: string): string;
@@ -38,6 +42,8 @@ export function layoutOf(root: string): Layout {
     releases: join(root, "releases"),
     builds: join(root, "builds"),
     current: join(root, "current"),
+    wayBack: join(root, ".current.back"),
+    ballast: join(root, ".ballast"),
     shared: join(root, "shared"),
     state: join(root, "state.json"),
     release: (build) => join(root, "releases", build),

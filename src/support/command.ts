@@ -23,7 +23,10 @@ export interface CommandRequest {
   readonly timeoutMs: number;
   /** How long after TERM the group gets KILL, in milliseconds; 5,000 unless given. */
   readonly killAfterMs?: number;
-  /** Both output streams, in the order written. Its directory is made when missing. */
+  /**
+   * Both output streams, in the order written. Its directory is made when missing. Where the disk has no room for it the
+   * command runs all the same, and the tail of one that fails says so.
+   */
   readonly logFile: string;
   /** How much output this command may leave in the log, in bytes; the rest is counted and dropped. */
   readonly maxLogBytes: number;

@@ -113,7 +113,11 @@ test("after a boot clients are let in also where the disk is too full to say so"
   said = [];
   const full = (): Promise<never> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
   const path = join(dir.path, "state.json");
-  const journal = await JournalFile.open(new Files({ ...hostDisk, createFile: full }, systemClock), path, () => {});
+  const journal = await JournalFile.open(
+    new Files({ ...hostDisk, createFile: full, openInPlace: full }, systemClock),
+    path,
+    () => {},
+  );
   const asserting = (await front({ bootId: "boot 2", journal })).assert(signal);
   expect(await rejection(asserting)).toMatchObject({ code: "disk-full" });
   expect(said).toEqual(["nft steers to 1,2,3, on disk off: 2"]);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { JournalFile } from "../../src/agent/journal_file.ts";
+import { failureOf } from "../../src/agent/step_failure.ts";
+import { DeployError } from "../../src/core/errors.ts";
 import { noCounts } from "../../src/core/roll.ts";
 import { hostDisk } from "../../src/host/disk.ts";
 import { emptyJournal, JOURNAL_VERSION } from "../../src/schema/journal.ts";
@@ -13,7 +15,8 @@ import { tempDir } from "../support/tempdir.ts";
 
 const files = new Files(hostDisk, systemClock);
 const wish = { kind: "taken-up", number: 5, deploy: "d3", build: "v3" } as const;
-const attempt = { number: 5, deploy: "d3", build: "v3" };
+const taken = { deploy: "d3", build: "v3" };
+const attempt = { number: 5, ...taken };
 
 let dir: Awaited<ReturnType<typeof tempDir>>;
 let path: string;
@@ -25,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => dir[Symbol.asyncDispose]());
 
-const open = (on: Pick<Files, "readIfThere" | "writeAtomic" | "renameDurably"> = files): Promise<JournalFile> =>
+const open = (on: Files = files): Promise<JournalFile> =>
   JournalFile.open(on, path, (aside, problems) => told.push({ aside, problems }));
 const onDisk = async (): Promise<unknown> => JSON.parse(await readFile(path, "utf8"));
 /** The file as an agent left it; `version` may be any. */
@@ -59,18 +62,91 @@ test("an event that cannot happen now changes nothing, and the next one is recor
   expect(await onDisk()).toMatchObject({ attempt });
 });
 
+/** A disk on which what grows fails while `full()` says so. */
+const filling = (full: () => boolean): Files => {
+  const noSpace = (): Promise<never> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
+  return new Files(
+    {
+      ...hostDisk,
+      createFile: (at, mode) => (full() ? noSpace() : hostDisk.createFile(at, mode)),
+      makeLink: (at, target) => (full() ? noSpace() : hostDisk.makeLink(at, target)),
+      makeDirectory: (at, mode) => (full() ? noSpace() : hostDisk.makeDirectory(at, mode)),
+    },
+    systemClock,
+  );
+};
+
 test("what cannot be written has not happened, and can be recorded again", async () => {
   let full = true;
-  const journal = await open({
-    readIfThere: (from) => files.readIfThere(from),
-    renameDurably: (from, to) => files.renameDurably(from, to),
-    writeAtomic: (to, data, mode) => (full ? Promise.reject(new Error("no space")) : files.writeAtomic(to, data, mode)),
-  });
-  expect(String(await rejection(journal.record(wish)))).toContain("no space");
+  const journal = await open(filling(() => full));
+  expect(await rejection(journal.record(wish))).toMatchObject({ code: "disk-full" });
   expect(journal.now.attempt).toBeNull();
   full = false;
   await journal.record(wish);
   expect(await onDisk()).toMatchObject({ attempt });
+});
+
+test("on a full disk a deploy is journalled to its end, by this agent and by the next one", async () => {
+  let full = false;
+  const on = filling(() => full);
+  const journal = await open(on);
+  await journal.record(wish);
+  full = true;
+  await journal.record({ kind: "begun", activation: { ...forward, ...taken, attempt: 5 } });
+  await journal.record({ kind: "batch-begun", batch: ["1"], instances: ["1"] });
+  const long = "\u0001".repeat(100_000);
+  const failure = failureOf(
+    null,
+    new DeployError(long, { code: "check-failed", hint: long, cause: { tail: long } }),
+    "check",
+    1,
+  );
+  const next = await open(on);
+  await next.record({ kind: "turned-back", failure, instances: [{ name: "1", served: { kind: "down" } }] });
+  await next.record({ kind: "given-up", healthy: true });
+  expect(await onDisk()).toMatchObject({ failed: { failure: { code: "check-failed" } } });
+  full = false;
+  await next.setAside();
+});
+
+test("what is set aside is refused where there is no room for it, and whoever keeps a file by another name keeps it", async () => {
+  let full = false;
+  const journal = await open(filling(() => full));
+  await journal.record(wish);
+  const spare = join(dir.path, ".state.json.spare");
+  const kept = join(dir.path, "kept");
+  await link(spare, kept);
+  const before = await readFile(kept, "utf8");
+  await journal.record({ kind: "asked" });
+  await journal.record({ kind: "install-begun" });
+  expect(await readFile(kept, "utf8")).toBe(before);
+  expect(await onDisk()).toMatchObject({ installs: { begun: 1 } });
+  await rm(spare);
+  full = true;
+  expect(await rejection(journal.setAside())).toMatchObject({ code: "disk-full" });
+});
+
+test("a journal that somebody moves away or shortens by hand is written anew", async () => {
+  const journal = await open();
+  await journal.record(wish);
+  await rm(path);
+  await journal.record({ kind: "asked" });
+  expect(await onDisk()).toMatchObject({ asked: { attempt: 5 } });
+  await left({ ...emptyJournal, attempt, asked: { deploy: "d3", attempt: 5 } });
+  const next = await open();
+  await next.record({ kind: "install-begun" });
+  await next.record({ kind: "install-begun" });
+  expect(await onDisk()).toMatchObject({ installs: { begun: 2 } });
+});
+
+test("where names cannot be exchanged the journal is written all the same", async () => {
+  const exchange = (): Promise<never> => Promise.reject(Object.assign(new Error("invalid"), { code: "EINVAL" }));
+  const journal = await open(new Files({ ...hostDisk, exchange }, systemClock));
+  await journal.record(wish);
+  await journal.record({ kind: "asked" });
+  await journal.record({ kind: "install-begun" });
+  expect(await onDisk()).toMatchObject({ asked: { attempt: 5 }, installs: { begun: 1 } });
+  await journal.setAside();
 });
 
 test("an older journal is brought to this version with the first change", async () => {
@@ -190,11 +266,9 @@ test.each([
 
 test("a torn file that cannot be put aside is not written over", async () => {
   await writeFile(path, "half");
-  const journal = await open({
-    readIfThere: (from) => files.readIfThere(from),
-    renameDurably: () => Promise.reject(new Error("read-only file system")),
-    writeAtomic: () => Promise.reject(new Error("it was written over")),
-  });
+  const rename = () => Promise.reject(new Error("read-only file system"));
+  const createFile = () => Promise.reject(new Error("it was written over"));
+  const journal = await open(new Files({ ...hostDisk, rename, createFile }, systemClock));
   expect(journal.problem?.message).toContain("read-only file system");
   expect(await rejection(journal.record(wish))).toMatchObject({ code: "journal-unreadable" });
   expect(told).toEqual([]);

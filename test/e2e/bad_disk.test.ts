@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
 import { withFleet } from "../support/fleet.ts";
 import { answerOf, writeSite, type Site } from "../support/site.ts";
+import { mountTmpfs } from "../support/tmpfs.ts";
 import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
@@ -50,7 +51,7 @@ test.if(process.getuid?.() === 0)(
       { hosts: 1, zookeeper: zookeeper.connectString, host: impatient, started: false },
       async (fleet) => {
         const root = join(fleet.host(1).root, "..");
-        await using _mount = await mountTmpfs(root, "110m");
+        await using _mount = await mountTmpfs(root, "size=110m");
         await fleet.begin(true);
         await fleet.addSite(v1);
         await fleet.addSite(v2);
@@ -85,13 +86,3 @@ test.if(process.getuid?.() === 0)(
   },
   TEST_MS,
 );
-
-async function mountTmpfs(path: string, size: string): Promise<AsyncDisposable> {
-  await mkdir(path, { recursive: true });
-  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${size},mode=755`, "tmpfs", path]);
-  if (mounted.exitCode !== 0) throw new Error(`cannot mount a tmpfs: ${mounted.stderr.toString()}`);
-  return {
-    // Lazily: the service still runs from there.
-    [Symbol.asyncDispose]: async () => void Bun.spawnSync(["umount", "-l", path]),
-  };
-}

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { acquireLock } from "../../src/host/lock.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { mountTmpfs } from "../support/tmpfs.ts";
 import { rejection } from "../support/rejection.ts";
 
 const LOCK_MODULE = JSON.stringify(join(import.meta.dir, "../../src/host/lock.ts"));
@@ -96,3 +97,23 @@ test("of many that want the lock at once exactly one gets it", async () => {
   expect(won.length).toBe(1);
   for (const outcome of won) await outcome.value.release();
 });
+
+// Only root may mount.
+test.if(process.getuid?.() === 0)(
+  "a full disk keeps no agent from its lock, and no name of another in it",
+  async () => {
+    await using dir = await tempDir();
+    await using _mount = await mountTmpfs(dir.path, "size=64k");
+    const path = join(dir.path, "agent.lock");
+    await writeFile(path, "4000000\n");
+    await writeFile(join(dir.path, "filler"), Buffer.alloc(64 * 1024)).catch(() => {});
+    const lock = await acquireLock(path);
+    expect(await readFile(path, "utf8")).toBe(`${process.pid}\n`);
+    await lock.release();
+    await writeFile(path, "");
+    await writeFile(join(dir.path, "more"), Buffer.alloc(64 * 1024)).catch(() => {});
+    const nameless = await acquireLock(path);
+    expect(await readFile(path, "utf8")).toBe("");
+    await nameless.release();
+  },
+);

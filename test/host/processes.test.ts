@@ -6,6 +6,7 @@ import { userByName } from "../../src/host/processes.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
+import { mountTmpfs } from "../support/tmpfs.ts";
 import { rejection } from "../support/rejection.ts";
 import { runCommand } from "../support/real_time.ts";
 
@@ -203,14 +204,40 @@ test("a log that cannot be opened is an error that names it", async () => {
   expect((await rejection(runCommand(request(dir.path, "true")))).message).toContain("step.log");
 });
 
-test("a log on a full disk is told in the tail, and the command runs to its end", async () => {
+test("a log on a full disk is told in the tail of what failed, and the command runs to its end", async () => {
   await using dir = await tempDir();
   // /dev/full answers every write with ENOSPC.
   const full = { logFile: "/dev/full", log: "append" } as const;
-  const result = await runCommand(request(dir.path, "yes | head -c 1M; echo; echo done", full));
-  expect(result).toMatchObject({ kind: "exited", code: 0 });
+  const result = await runCommand(request(dir.path, "yes | head -c 1M; echo; echo done; exit 3", full));
+  expect(result).toMatchObject({ kind: "exited", code: 3 });
   expect(result.tail).toContain("done\n");
   expect(result.tail).toContain('Cannot write the log "/dev/full": no space is left (ENOSPC).');
+  // What a supervisor's tool answers is read.
+  expect(await runCommand(request(dir.path, "echo ActiveState=active", full))).toEqual({
+    kind: "exited",
+    code: 0,
+    tail: "ActiveState=active\n",
+  });
+});
+
+// Only root may mount.
+test.if(process.getuid?.() === 0)("a log that finds no room on a full disk keeps no command from running", async () => {
+  await using dir = await tempDir();
+  // No name fits beside its root.
+  await using _mount = await mountTmpfs(join(dir.path, "log"), "size=4k,nr_inodes=1");
+  const before = await stat("/dev/null");
+  const logFile = join(dir.path, "log", "v1", "step.log");
+  const user = userByName("nobody");
+  for (const background of ["kill", "leave"] as const) {
+    const more = { logFile, background, user, marker: "step:full" };
+    const said = "echo said; echo again > /dev/stderr; exit";
+    expect(await runCommand(request("/", `${said} 0`, more))).toMatchObject({ kind: "exited", code: 0 });
+    const failed = await runCommand(request("/", `${said} 3`, more));
+    expect(failed).toMatchObject({ kind: "exited", code: 3 });
+    expect(failed.tail).toContain(`Cannot open the log "${logFile}": no space is left (ENOSPC).`);
+  }
+  const after = await stat("/dev/null");
+  expect([after.uid, after.mode]).toEqual([before.uid, before.mode]);
 });
 
 test("a thousand commands leave no file open", async () => {

@@ -75,6 +75,45 @@ export const diskCases: readonly DiskCase[] = [
     outcome: ["text", ""],
   },
   {
+    name: "a file is written over in place, from its beginning, and what is beyond stays",
+    script: async (disk, root) => {
+      await write(disk, `${root}/a`, "one two three");
+      await disk.makeLink(`${root}/l`, "a");
+      await disk.makeDirectory(`${root}/d`);
+      const sizes: unknown[] = [];
+      for (const name of ["a", "l", "d", "none"]) {
+        const file = await disk.openInPlace(`${root}/${name}`);
+        sizes.push(file?.size ?? null);
+        await file?.write("ONE");
+        await file?.write(Buffer.from(" TWO"));
+        await file?.sync();
+        await file?.[Symbol.asyncDispose]();
+      }
+      return [sizes, await textAt(disk, `${root}/a`)];
+    },
+    outcome: [[13, null, null, null], "ONE TWO three"],
+  },
+  {
+    name: "two names change places, whatever stands there, and nothing where one of them is free",
+    script: async (disk, root) => {
+      await write(disk, `${root}/a`, "a");
+      await disk.makeDirectory(`${root}/d`);
+      await write(disk, `${root}/d/b`, "b");
+      await disk.exchange(`${root}/a`, `${root}/d/b`);
+      const files = [await textAt(disk, `${root}/a`), await textAt(disk, `${root}/d/b`)];
+      await disk.exchange(`${root}/a`, `${root}/d`);
+      return [
+        ...files,
+        await textAt(disk, `${root}/a/b`),
+        await kindAt(disk, `${root}/d`),
+        await failure(disk.exchange(`${root}/a`, `${root}/none`)),
+        await failure(disk.exchange(`${root}/none`, `${root}/a`)),
+        await names(disk, root),
+      ];
+    },
+    outcome: ["b", "a", "a", "file", "ENOENT", "ENOENT", "a d"],
+  },
+  {
     name: "what is not there is nothing to read, look at, list and remove",
     script: async (disk, root) => {
       await disk.removeFile(`${root}/none`);
@@ -234,6 +273,21 @@ export const diskCases: readonly DiskCase[] = [
       ];
     },
     outcome: ["internal", "ENOTDIR", "ENOTDIR", "ENOTDIR"],
+  },
+  {
+    name: "no tree is nothing to give away",
+    script: async (disk, root) => {
+      await disk.makeDirectory(`${root}/d/deep`);
+      const [former, next] = [
+        { uid: 1234, gid: 1234 },
+        { uid: 1235, gid: 1235 },
+      ];
+      return [
+        (await disk.giveTree(`${root}/none`, former, next)).given,
+        await disk.giveTree(`${root}/d`, former, next),
+      ];
+    },
+    outcome: [0, { given: 0, kept: 0, named: [] }],
   },
   {
     name: "a name and a mode change nothing about when the content was changed",

@@ -15,6 +15,7 @@ export function rolledTo(
   restart: Roll = rollOf([]),
   more: Partial<Journal> = {},
   soakMs = 0,
+  isFlipped = true,
 ): void {
   const { host, service } = world;
   const build = world.build({ ...plan, restart: service.restart });
@@ -24,9 +25,12 @@ export function rolledTo(
     host.disk.append(host.disk.create(path), Buffer.from(text));
   };
   for (const [path, text] of build.files) write(`${layout.release(build.id)}/${path}`, text);
+  host.disk.give(layout.release(build.id), service.user);
   write(layout.record(build.id), JSON.stringify({ digest: build.digest, installed: true }));
-  host.disk.removeFile(layout.current);
-  host.disk.makeLink(layout.current, layout.linkTarget(build.id));
+  if (isFlipped) {
+    host.disk.removeFile(layout.current);
+    host.disk.makeLink(layout.current, layout.linkTarget(build.id));
+  }
   const journal: Journal = {
     ...emptyJournal,
     attempt: { number: 4, deploy: "d2", build: build.id },

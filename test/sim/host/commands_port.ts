@@ -93,25 +93,26 @@ function start(request: CommandRequest, host: CommandGround): Running {
 }
 
 /** A full disk does not end a program that writes to it. */
-function appendQuietly({ disk }: Ground, log: FileNode, line: string): void {
+function appendQuietly({ disk }: Ground, log: FileNode | null, line: string): void {
   try {
-    disk.append(log, Buffer.from(`${line}\n`));
+    if (log !== null) disk.append(log, Buffer.from(`${line}\n`));
   } catch {
     // The line is lost.
   }
 }
 
-function openLog({ logFile, log }: CommandRequest, { disk }: Ground): FileNode {
+/** Null where the disk takes no log: the command runs without one. */
+function openLog({ logFile, log }: CommandRequest, { disk }: Ground): FileNode | null {
   try {
     disk.makeDirectory(logFile.slice(0, logFile.lastIndexOf("/")));
     const file = disk.open(logFile);
     if (log !== "append") disk.truncate(file);
     return file;
   } catch (error) {
-    const isFull = error instanceof Error && "code" in error && error.code === "ENOSPC";
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENOSPC" || code === "EROFS") return null;
     throw new DeployError(`Cannot open the log "${logFile}": ${error instanceof Error ? error.message : ""}.`, {
-      code: isFull ? "disk-full" : "internal",
-      retry: isFull,
+      code: "internal",
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 import { DeployError } from "../../../src/core/errors.ts";
-import type { Disk, HeldDirectory, NewFile } from "../../../src/machine/disk.ts";
+import type { Disk, HeldDirectory, NewFile, OldFile } from "../../../src/machine/disk.ts";
 import type { DirectoryNode, FileNode } from "./file_tree.ts";
 import type { Life } from "./life.ts";
 import { entryOf, type SimDisk } from "./sim_disk.ts";
@@ -18,6 +18,10 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
       }),
     createFile: async (path) =>
       newFile(life, disk, path, await life.effect("write", `make ${path}`, () => disk.create(path))),
+    openInPlace: async (path) => {
+      const file = await life.look(() => disk.openInPlace(path));
+      return file === null ? null : oldFile(life, disk, path, file);
+    },
     syncDirectory: (path) => life.effect("flush", `flush ${path}`, () => disk.flushDirectory(path)),
     syncTree: (path) =>
       life.effect(
@@ -27,6 +31,7 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
         () => disk.flushAll(0.5),
       ),
     rename: (from, to) => life.effect("name", `rename ${from} to ${to}`, () => disk.rename(from, to)),
+    exchange: (path, other) => life.effect("name", `exchange ${path} and ${other}`, () => disk.exchange(path, other)),
     removeFile: async (path) => {
       // Nothing there is nothing to die at.
       if ((await life.look(() => disk.look(path))) === null) return;
@@ -50,7 +55,13 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
     list: (path) => life.look(() => disk.list(path)),
     readLink: (path) => life.look(() => disk.readLink(path)),
     makeLink: (path, target) => life.effect("name", `link ${path} to ${target}`, () => disk.makeLink(path, target)),
-    giveTo: (path) => life.effect("name", `give ${path} away`, () => disk.touch(path, "lchown", false)),
+    giveTo: (path, owner) => life.effect("name", `give ${path} away`, () => disk.give(path, owner)),
+    // A host's services have one user each, from the beginning to the end.
+    giveTree: (path) =>
+      life.look(() => {
+        disk.look(path);
+        return { given: 0, kept: 0, named: [] };
+      }),
     setMode: (path) => life.effect("name", `change the mode of ${path}`, () => disk.touch(path, "chmod", true)),
     freeBytes: (path) => life.look(() => disk.freeBytes(path)),
     trimLog: async (path, maxBytes) => {
@@ -97,6 +108,26 @@ function newFile(life: Life, disk: SimDisk, path: string, file: FileNode): NewFi
         `write ${bytes.length} bytes to ${path}`,
         () => disk.append(file, bytes),
         () => disk.append(file, bytes.subarray(0, bytes.length >> 1)),
+      );
+    },
+    sync: () => life.effect("flush", `flush ${path}`, () => disk.flushFile(file)),
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function oldFile(life: Life, disk: SimDisk, path: string, file: FileNode): OldFile {
+  let at = 0;
+  return {
+    size: file.bytes.length,
+    write: async (data) => {
+      const bytes = typeof data === "string" ? Buffer.from(data) : data;
+      const from = at;
+      at += bytes.length;
+      await life.effect(
+        "write",
+        `write ${bytes.length} bytes over ${path}`,
+        () => disk.writeOver(file, from, bytes),
+        () => disk.writeOver(file, from, bytes.subarray(0, bytes.length >> 1)),
       );
     },
     sync: () => life.effect("flush", `flush ${path}`, () => disk.flushFile(file)),

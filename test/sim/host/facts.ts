@@ -82,6 +82,7 @@ export function provision(host: SimHost, service: HostService, build: SimBuild):
     write(`${directory}/${name}`, text);
   }
   write(layout.record(build.id), `${JSON.stringify({ digest: build.digest, installed: true })}\n`);
+  disk.give(directory, service.user);
   disk.makeLink(layout.current, layout.linkTarget(build.id));
   disk.flushAll();
   if (service.restart !== "command") return;

@@ -1,8 +1,11 @@
+import type { Owner } from "../../../src/machine/disk.ts";
 import { systemError, type SystemCode } from "./system_error.ts";
 
 interface Times {
   changedAtMs: number;
   touchedAtMs: number;
+  /** Root's unless it was given away. */
+  owner?: Owner;
 }
 
 export interface FileNode extends Times {

@@ -23,34 +23,32 @@ function rolled(seed: string, character: "ill" | "good"): Stage {
   return world;
 }
 
-test.each(ailments)(
-  "a check that fails on a disk that is %s is told once, and decided when the disk is well",
-  (ailment) => {
-    const world = rolled(`check ${ailment}`, "ill");
-    const { host, service } = world;
-    const { said, ended } = runAlone(host, [service]);
-    world.pass(1_000);
-    host.disk[ailment] = true;
-    const effects = host.effects;
-    world.pass(600_000);
-    expect(ended()).toBeNull();
-    expect(journalOf(world).activation?.phase.kind).toBe("forward");
-    const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
-    expect(told.map(({ level }) => level)).toEqual(["warn"]);
-    expect(told[0]?.message).toContain("state.json");
-    // Each try makes a temporary file, and removes it.
-    expect(host.effects - effects).toBeLessThan(200);
-    host.disk[ailment] = false;
-    world.pass(60_000);
-    expect(ended()).toBeNull();
-    expect(journalOf(world).failed).toMatchObject({
-      build: "v2",
-      healthy: true,
-      failure: { code: "check-failed" },
-    });
-    expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
-  },
-);
+test("a check that fails on a disk that is read-only is told once, and decided when the disk is well", () => {
+  const ailment = "readOnly";
+  const world = rolled(`check ${ailment}`, "ill");
+  const { host, service } = world;
+  const { said, ended } = runAlone(host, [service]);
+  world.pass(1_000);
+  host.disk[ailment] = true;
+  const effects = host.effects;
+  world.pass(600_000);
+  expect(ended()).toBeNull();
+  expect(journalOf(world).activation?.phase.kind).toBe("forward");
+  const told = said.filter(({ message }) => message.includes("What follows from it cannot be done yet"));
+  expect(told.map(({ level }) => level)).toEqual(["warn"]);
+  expect(told[0]?.message).toContain("state.json");
+  // A try now and then.
+  expect(host.effects - effects).toBeLessThan(200);
+  host.disk[ailment] = false;
+  world.pass(60_000);
+  expect(ended()).toBeNull();
+  expect(journalOf(world).failed).toMatchObject({
+    build: "v2",
+    healthy: true,
+    failure: { code: "check-failed" },
+  });
+  expect(instanceFacts(host, service)[0]?.serves).toMatchObject({ build: "v1", isWell: true });
+});
 
 test.each(ailments)("a restart that cannot be written down on a disk that is %s does not begin", (ailment) => {
   const world = stage(`restart ${ailment}`);
@@ -76,7 +74,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
   rolledTo(world, { id: "v2", character: { kind: "start-fails" } }, { begun: 0, batch: [], left: ["1"] });
   world.pass(2_000);
   host.onEffect = ({ what }) => {
-    if (what.includes("./svc start")) host.disk.full = true;
+    if (what.includes("./svc start")) host.disk.readOnly = true;
   };
   const { said, ended } = runAlone(host, [service]);
   world.pass(120_000);
@@ -85,7 +83,7 @@ test("what a restart cost may go unwritten, and its failure is told all the same
     true,
   );
   host.onEffect = () => {};
-  host.disk.full = false;
+  host.disk.readOnly = false;
   world.pass(60_000);
   expect(journalOf(world).failed).toMatchObject({ build: "v2", failure: { code: "restart-failed" } });
 });

@@ -138,6 +138,46 @@ test("a full disk takes no more bytes and says that it has no room", () => {
   expect(textAt(disk, "/a")).toBe("after");
 });
 
+test("a full disk takes what is written over in place, a rename over a name, and an exchange of two", () => {
+  const { disk } = diskOf("in place");
+  write(disk, "/a", "aaaa", true);
+  write(disk, "/b", "bbbb", true);
+  disk.full = true;
+  const file = disk.openInPlace("/b");
+  if (file === null) throw new Error("it is gone");
+  disk.writeOver(file, 0, Buffer.from("BB"));
+  disk.writeOver(file, 2, Buffer.from("BB"));
+  expect(() => disk.writeOver(file, 2, Buffer.from("BBB"))).toThrow("ENOSPC");
+  disk.exchange("/a", "/b");
+  expect([textAt(disk, "/a"), textAt(disk, "/b")]).toEqual(["BBBB", "aaaa"]);
+  disk.rename("/b", "/a");
+  expect([textAt(disk, "/a"), disk.look("/b")]).toEqual(["aaaa", null]);
+});
+
+test("what was written over in place and not flushed may be half the old and half the new", () => {
+  const seen = outcomes(
+    (disk) => {
+      write(disk, "/a", "old", true);
+      disk.flushAll();
+      const file = disk.openInPlace("/a");
+      if (file !== null) disk.writeOver(file, 0, Buffer.from("new"));
+    },
+    (disk) => textAt(disk, "/a"),
+  );
+  for (const text of ["old", "new", "nld", "ned"]) expect([text, seen.has(text)]).toEqual([text, true]);
+});
+
+test("an exchange that was not flushed happened or not, and never half", () => {
+  const prepare = (disk: SimDisk): void => {
+    write(disk, "/a", "a", true);
+    write(disk, "/b", "b", true);
+    disk.flushAll();
+    disk.exchange("/a", "/b");
+  };
+  const look = (disk: SimDisk): string => `${textAt(disk, "/a")}, ${textAt(disk, "/b")}`;
+  expect(outcomes(prepare, look)).toEqual(new Set(["a, b", "b, a"]));
+});
+
 test("a disk that is read-only can be read", () => {
   const { disk } = diskOf("read-only");
   write(disk, "/a", "text", true);

@@ -1,4 +1,4 @@
-import type { DiskEntry } from "../../../src/machine/disk.ts";
+import type { DiskEntry, Owner } from "../../../src/machine/disk.ts";
 import type { Chance } from "../chance.ts";
 import {
   bytesBelow,
@@ -107,12 +107,41 @@ export class SimDisk {
     if (data.length > 0) this.#store(file, Buffer.concat([file.bytes, data]));
   }
 
+  /** Null for what is no file; no file here has two names. */
+  openInPlace(path: string): FileNode | null {
+    const node = this.#nodeOrNull(path, "open", false);
+    if (node?.kind !== "file") return null;
+    this.#writable("open", path);
+    return node;
+  }
+
+  /** From `at` on; what is beyond stays. */
+  writeOver(file: FileNode, at: number, data: Uint8Array): void {
+    const rest = file.bytes.subarray(Math.min(at + data.length, file.bytes.length));
+    this.#store(file, Buffer.concat([file.bytes.subarray(0, at), data, rest]));
+  }
+
   truncate(file: FileNode, length = 0): void {
     if (length < file.bytes.length) this.#store(file, length === 0 ? NOTHING : file.bytes.subarray(0, length));
   }
 
   rename(from: string, to: string): void {
     this.#move(from, this.#find(to, "rename", false), to);
+  }
+
+  /** In one step, which takes no room: both names are there already. */
+  exchange(path: string, other: string): void {
+    const call = "renameat2";
+    const [one, two] = [this.#find(path, call, false), this.#find(other, call, false)];
+    if (one.node === null) throw systemError("ENOENT", call, path);
+    if (two.node === null) throw systemError("ENOENT", call, other);
+    this.#writable(call, path);
+    one.node.touchedAtMs = two.node.touchedAtMs = this.#options.wallMs();
+    this.#names(other, [
+      { directory: one.parent, name: one.name, before: one.node, after: two.node },
+      { directory: two.parent, name: two.name, before: two.node, after: one.node },
+    ]);
+    this.onName(path);
   }
 
   /** By whom it is held open: names in it are found wherever it was moved. */
@@ -208,6 +237,12 @@ export class SimDisk {
     node.touchedAtMs = this.#options.wallMs();
   }
 
+  give(path: string, owner: Owner): void {
+    this.touch(path, "lchown", false);
+    const { node } = this.#find(path, "lchown", false);
+    if (node !== null) node.owner = owner;
+  }
+
   freeBytes(path: string): number {
     if (this.#find(path, "statfs", true).node === null) throw systemError("ENOENT", "statfs", path);
     return this.full ? 0 : CAPACITY_BYTES - this.#usedBytes;
@@ -264,8 +299,12 @@ export class SimDisk {
 
   #leftOf({ bytes, durable }: FileNode): Uint8Array {
     const { chance } = this.#options;
-    const left = [durable, NOTHING, bytes, bytes.subarray(0, chance.between(0, bytes.length))] as const;
-    return chance.pick(left);
+    const begun = chance.between(0, bytes.length);
+    const beginning = bytes.subarray(0, begun);
+    // Written over in place, it may be the new text as far as it came, and the old one from there on.
+    const isInPlace = durable.length === bytes.length;
+    const half = isInPlace ? Buffer.concat([beginning, durable.subarray(begun)]) : beginning;
+    return chance.pick([durable, NOTHING, bytes, half]);
   }
 
   #newDirectory(): DirectoryNode {
@@ -345,8 +384,8 @@ export class SimDisk {
 export function entryOf(node: Node): DiskEntry {
   const { kind, changedAtMs, touchedAtMs } = node;
   const size = node.kind === "file" ? node.bytes.length : 0;
-  // A simulated host has one user.
-  return { kind, size, changedAtMs, touchedAtMs, uid: 0, gid: 0, mode: kind === "directory" ? 0o755 : 0o644 };
+  const { uid, gid } = node.owner ?? { uid: 0, gid: 0 };
+  return { kind, size, changedAtMs, touchedAtMs, uid, gid, mode: kind === "directory" ? 0o755 : 0o644 };
 }
 
 function damaged(bytes: Uint8Array): Uint8Array {

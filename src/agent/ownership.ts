@@ -1,0 +1,182 @@
+import { asDeployError } from "../core/errors.ts";
+import type { Owner } from "../machine/disk.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { ProcessFact, Processes } from "../machine/processes.ts";
+import type { Supervisor } from "../restart/ports.ts";
+import type { Files } from "../steps/files.ts";
+import type { Layout } from "../steps/layout.ts";
+import { readReleaseRecord } from "../steps/release_records.ts";
+import type { HostUser } from "../support/command.ts";
+
+export interface OwnershipPorts {
+  readonly machine: Pick<Machine, "clock" | "isRoot" | "processes">;
+  readonly files: Files;
+  readonly layout: Layout;
+  /** Told what a person has to know of it; "" when there is nothing any more. */
+  readonly onProblem: (problem: string) => void;
+}
+
+const POLL_MS = 50;
+/** How long a process may take to end when it is told to, in milliseconds. */
+const END_MS = 10_000;
+const ROOT = 0;
+
+/**
+ * Sees to it that what a service has on its disk belongs to the user that it runs as, also after `run_as` was changed. Who it
+ * ran as before is known by its releases: each was given to the user of its time, in a directory where only root may do so.
+ */
+export class Ownership {
+  readonly #ports: OwnershipPorts;
+  #user: HostUser | null = null;
+  /** Former users of whom something is left. */
+  #former: readonly Owner[] = [];
+  #taking: Promise<void> | null = null;
+  #ofRoot = "";
+
+  constructor(ports: OwnershipPorts) {
+    this.#ports = ports;
+  }
+
+  /** The process table in which what still runs as a former user is the service's, too. */
+  get processes(): Processes {
+    const { processes } = this.#ports.machine;
+    return {
+      ...processes,
+      of: async (service) => [...(await processes.of(service)), ...(await this.#running())],
+    };
+  }
+
+  /** Looks whose it all is. What nobody uses changes hands at once, what a running service uses with its next restart. */
+  async look(user: HostUser | undefined): Promise<void> {
+    const { machine, onProblem } = this.#ports;
+    onProblem("");
+    if (!machine.isRoot || user === undefined || user.uid === ROOT) return;
+    this.#user = user;
+    const former = await this.#formerOwners(user);
+    this.#former = former.filter(({ uid }) => uid !== ROOT);
+    this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#ports.layout) : "";
+    const running = await this.#running();
+    if (running.length === 0) return this.#give(user);
+    const pids = running.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
+    onProblem(
+      `run_as is "${user.name}" now, and the service still runs as its former user (process ${pids}): with its next restart that ends, and what it has in shared/ is given to "${user.name}".`,
+    );
+  }
+
+  /**
+   * The supervisor with the change of owner where the service is stopped.
+   *
+   * @param ends whether the former user's processes are ended: those that a supervisor runs are that one's to stop
+   */
+  before(supervisor: Supervisor, ends: boolean): Supervisor {
+    if (this.#former.length === 0) return supervisor;
+    const { parts, handover } = supervisor;
+    const first = async (signal: AbortSignal, then: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+      await this.#take(ends, signal);
+      await then(signal);
+    };
+    return {
+      restart: (signal) => first(signal, (signal) => supervisor.restart(signal)),
+      parts:
+        parts === null
+          ? null
+          : {
+              stop: (signal) => first(signal, (signal) => parts.stop(signal)),
+              start: (signal) => parts.start(signal),
+            },
+      handover:
+        handover === null
+          ? null
+          : {
+              begin: (signal) => first(signal, (signal) => handover.begin(signal)),
+              abandon: (signal) => handover.abandon(signal),
+              oldPids: (signal) => handover.oldPids(signal),
+              finish: (signal) => handover.finish(signal),
+            },
+      mainPids: (signal) => supervisor.mainPids(signal),
+    };
+  }
+
+  /** Once, however many instances are stopped side by side. */
+  async #take(ends: boolean, signal: AbortSignal): Promise<void> {
+    const user = this.#user;
+    if (user === null || this.#former.length === 0) return;
+    this.#taking ??= (async () => {
+      try {
+        if (ends) await this.#end(signal);
+        await this.#give(user);
+      } finally {
+        this.#taking = null;
+      }
+    })();
+    await this.#taking;
+  }
+
+  async #formerOwners(user: HostUser): Promise<Owner[]> {
+    const { files, layout } = this.#ports;
+    const found = new Map<number, Owner>();
+    for (const build of await files.list(layout.releases)) {
+      const entry = await files.look(layout.release(build));
+      if (entry?.kind !== "directory" || entry.uid === user.uid) continue;
+      // What somebody put there by hand was never anybody's that a service ran as.
+      if ((await readReleaseRecord(layout, build, files)) === null) continue;
+      found.set(entry.uid, { uid: entry.uid, gid: entry.gid });
+    }
+    return [...found.values()];
+  }
+
+  async #running(): Promise<readonly ProcessFact[]> {
+    const { machine, layout } = this.#ports;
+    const all = this.#former.map(({ uid }) => machine.processes.of({ root: layout.root, uid, mains: [] }));
+    return (await Promise.all(all)).flat().filter(({ uid }) => this.#former.some((former) => former.uid === uid));
+  }
+
+  /** Nobody else than root could stop them: the service's own stop runs as its new user. */
+  async #end(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports.machine;
+    for (const name of ["SIGTERM", "SIGKILL"] as const) {
+      const endsAt = clock.monotonicMs() + END_MS;
+      for (const { pid } of await this.#running()) this.#tell(pid, name);
+      while ((await this.#running()).length > 0 && clock.monotonicMs() < endsAt) await clock.sleep(POLL_MS, signal);
+    }
+  }
+
+  #tell(pid: number, name: "SIGTERM" | "SIGKILL"): void {
+    try {
+      this.#ports.machine.processes.kill(pid, name);
+    } catch {
+      // It has ended since.
+    }
+  }
+
+  async #give(user: HostUser): Promise<void> {
+    const { files, layout, onProblem } = this.#ports;
+    const problems = [this.#ofRoot];
+    try {
+      for (const from of this.#former) {
+        const { kept, named } = await files.giveTree(layout.shared, from, user);
+        // Last, since they tell who the former user was.
+        for (const build of await files.list(layout.releases)) {
+          if ((await files.look(layout.release(build)))?.uid === from.uid) {
+            await files.giveTree(layout.release(build), from, user);
+          }
+        }
+        if (kept > 0) problems.push(this.#ofKept(user, from, kept, named));
+      }
+      this.#former = [];
+    } catch (error) {
+      // A disk that is full or read-only must not keep the service from being looked after; a restart tries again.
+      problems.push(asDeployError(error, `Cannot give shared/ to "${user.name}"`).explained);
+    }
+    onProblem(problems.filter((problem) => problem !== "").join(" "));
+  }
+
+  #ofKept(user: HostUser, from: Owner, kept: number, named: readonly string[]): string {
+    const more = kept > named.length ? ` and ${kept - named.length} more` : "";
+    return `Cannot give all of ${this.#ports.layout.shared} to "${user.name}": ${named.join(", ")}${more} stay user ${from.uid}'s, having other names as well, or lying too deep or on another file system. Where they are the service's: chown -h ${user.name}: PATH`;
+  }
+}
+
+function whatRootHas(user: HostUser, { shared }: Layout): string {
+  return `run_as is "${user.name}" now and was root, whose files are given to nobody. Those of the service: chown -hR --from=root ${user.name}: ${shared}/PATH`;
+}

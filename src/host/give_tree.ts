@@ -1,0 +1,113 @@
+import { constants } from "node:fs";
+import { chown, open, readdir, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import type { GivenTree, Owner } from "../machine/disk.ts";
+import { errorCodeOf } from "../support/file_error.ts";
+import { nameIn, openInPlace } from "./held_directory.ts";
+
+/** From <fcntl.h>: an entry itself, a link among it, without reading or writing it. */
+const O_PATH = 0o10000000;
+/** Directories held open at once, each from the one above it. */
+const MOST_HELD = 64;
+/** Entries of a directory that are given side by side. */
+const AT_ONCE = 32;
+/** Paths that are named of what is kept. */
+const MOST_NAMED = 5;
+
+/**
+ * Gives what is `from`'s in a tree to `to`: the directories on the way are anybody's, and its owner may swap any name for
+ * another meanwhile. So each directory is held open, each entry is opened before it is looked at, and what was looked at
+ * is what is given.
+ *
+ * What has another name as well may be named outside, where it is somebody else's, and stays. So does what is on another
+ * file system. A program that runs as its owner for whoever starts it does so no longer (chown(2)).
+ */
+export async function giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree> {
+  let top: FileHandle;
+  try {
+    top = await openInPlace(path);
+  } catch (error) {
+    if (errorCodeOf(error) === "ENOENT") return { given: 0, kept: 0, named: [] };
+    throw error;
+  }
+  await using held = top;
+  const giving = new Giving(from, to, (await held.stat()).dev);
+  await giving.directory(held, path, 1);
+  return { given: giving.given, kept: giving.kept, named: giving.named };
+}
+
+interface Found {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+class Giving {
+  given = 0;
+  kept = 0;
+  readonly named: string[] = [];
+  readonly #from: Owner;
+  readonly #to: Owner;
+  readonly #device: number;
+
+  constructor(from: Owner, to: Owner, device: number) {
+    this.#from = from;
+    this.#to = to;
+    this.#device = device;
+  }
+
+  /** What is in it first: whoever looks at the top sees whether it is done. */
+  async directory(held: FileHandle, path: string, depth: number): Promise<void> {
+    const names = await readdir(nameIn(held, ""));
+    for (let at = 0; at < names.length; at += AT_ONCE) {
+      const some = names.slice(at, at + AT_ONCE);
+      const entered = await Promise.all(some.map((name) => this.#entry(held, name, join(path, name))));
+      for (const [index, name] of some.entries()) {
+        if (entered[index] === "directory") await this.#below(held, name, join(path, name), depth);
+      }
+    }
+    const stat = await held.stat();
+    if (stat.uid === this.#from.uid) await this.#give(stat, (uid, gid) => held.chown(uid, gid));
+  }
+
+  async #entry(directory: FileHandle, name: string, path: string): Promise<"directory" | "done"> {
+    const opened = await orGone(open(nameIn(directory, name), O_PATH | constants.O_NOFOLLOW));
+    if (opened === null) return "done";
+    await using entry = opened;
+    const stat = await entry.stat();
+    if (stat.isDirectory()) return "directory";
+    if (stat.uid !== this.#from.uid) return "done";
+    if (stat.nlink === 1) await this.#give(stat, (uid, gid) => chown(`/proc/self/fd/${entry.fd}`, uid, gid));
+    else this.#keep(path);
+    return "done";
+  }
+
+  async #below(directory: FileHandle, name: string, path: string, depth: number): Promise<void> {
+    if (depth >= MOST_HELD) return this.#keep(path);
+    const opened = await orGone(openInPlace(nameIn(directory, name)));
+    if (opened === null) return;
+    await using held = opened;
+    if ((await held.stat()).dev === this.#device) await this.directory(held, path, depth + 1);
+    else this.#keep(path);
+  }
+
+  async #give({ gid }: Found, chown: (uid: number, gid: number) => Promise<void>): Promise<void> {
+    await chown(this.#to.uid, gid === this.#from.gid ? this.#to.gid : gid);
+    this.given += 1;
+  }
+
+  #keep(path: string): void {
+    this.kept += 1;
+    if (this.named.length < MOST_NAMED) this.named.push(path);
+  }
+}
+
+/** Null where somebody has taken it away, or put something else there, since it was seen. */
+async function orGone(opening: Promise<FileHandle>): Promise<FileHandle | null> {
+  try {
+    return await opening;
+  } catch (error) {
+    const code = errorCodeOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { withFleet, type Fleet } from "../support/fleet.ts";
+import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
+import { answerOf, STOP_SITE, type Site } from "../support/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+
+let zookeeper: RealZooKeeper;
+beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+afterAll(() => zookeeper.stop(), HOOK_MS);
+
+const HTTP = 'http = "http://127.0.0.1:${PORT}/health"';
+const TCP = 'tcp = "127.0.0.1:${PORT}"';
+
+interface Case {
+  readonly what: string;
+  /** Lines of JavaScript: what the service does. */
+  readonly program: string;
+  /** Instead of the start of that. */
+  readonly start?: string;
+  /** Of [check]; null for a build without one. */
+  readonly check: string | null;
+  /** What the service has printed last. */
+  readonly words: string;
+}
+
+const START = 'cd "$DEPLOYD_CURRENT" && "$NODE" "$DEPLOYD_CURRENT/server.cjs" & echo $! > "$DEPLOYD_SHARED/run/pid"';
+
+const listen = (answer: string): string =>
+  `require("node:http").createServer((request, response) => { ${answer} }).listen(Number(process.env.PORT), "127.0.0.1");`;
+
+const cases: readonly Case[] = [
+  {
+    what: "a service that dies at once, asked by http",
+    program: 'console.error("fatal: no database"); process.exit(1);',
+    check: HTTP,
+    words: "fatal: no database",
+  },
+  {
+    what: "a service that dies at once, asked by tcp",
+    program: 'console.error("fatal: no queue"); process.exit(1);',
+    check: TCP,
+    words: "fatal: no queue",
+  },
+  {
+    what: "a service that dies at once, asked by a command that says nothing",
+    program: 'console.error("fatal: no cache"); process.exit(1);',
+    check: 'command = "exit 1"',
+    words: "fatal: no cache",
+  },
+  {
+    what: "a service that dies at once, asked by nobody",
+    program: 'console.error("fatal: no config"); process.exit(1);',
+    check: null,
+    words: "fatal: no config",
+  },
+  {
+    what: "a service that answers 500 with nothing",
+    program: `console.log("cannot migrate"); ${listen("response.statusCode = 500; response.end();")}`,
+    check: HTTP,
+    words: "cannot migrate",
+  },
+  {
+    what: "a service that never answers",
+    program: `console.log("waiting for a lock"); ${listen("")}`,
+    check: `${HTTP}\ntimeout_s = 0.2`,
+    words: "waiting for a lock",
+  },
+  {
+    what: "a service that closes its connections",
+    program: `console.log("out of memory"); ${listen("request.socket.destroy();")}`,
+    check: HTTP,
+    words: "out of memory",
+  },
+  {
+    what: "a service that falls ill while it soaks",
+    program: `let asked = 0; ${listen('asked += 1; if (asked > 2) { console.log("lost the database"); response.statusCode = 503; } response.end();')}`,
+    check: HTTP,
+    words: "lost the database",
+  },
+  {
+    what: "a service that dies while it soaks",
+    program: `let asked = 0; ${listen('asked += 1; if (asked > 2) { console.log("a bug"); process.exit(1); } response.end();')}`,
+    check: HTTP,
+    words: "a bug",
+  },
+  {
+    what: "a service that dies while it soaks, asked by nobody",
+    program:
+      'setTimeout(() => { console.error("fatal: told to"); process.exit(1); }, 300); setInterval(() => {}, 1000);',
+    check: null,
+    words: "fatal: told to",
+  },
+  {
+    what: "a start command that fails",
+    program: "",
+    start: 'echo "no such library" >&2; exit 7',
+    check: HTTP,
+    words: "no such library",
+  },
+];
+
+async function addCase(fleet: Fleet, id: string, { program, check, start = START }: Case): Promise<void> {
+  const tree = join(fleet.dir, "trees", id);
+  await mkdir(tree, { recursive: true });
+  await writeFile(join(tree, "server.cjs"), program);
+  const manifest = `[install]
+shared = ["run"]
+[restart]
+by = "command"
+stop = '''${STOP_SITE}'''
+start = '${start}'
+timeout_s = 20
+${check === null ? "" : `[check]\n${check}\ninterval_s = 0.05\ndeadline_s = 1\nsuccesses = 2\n`}`;
+  await writeFile(join(tree, "deployd.toml"), manifest);
+  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+}
+
+interface Shown {
+  readonly hosts: readonly { readonly error: { readonly message: string } | null; readonly log: string }[];
+}
+
+const good: Site = { id: "good" };
+
+test(
+  "whatever a build fails its check by, its log has the service's last words",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      await fleet.addSite(good);
+      await fleet.ok("deploy", "web", "good");
+      const found: unknown[] = [];
+      for (const [at, each] of cases.entries()) {
+        await addCase(fleet, `bad${at}`, each);
+        const told = await fleet.exits(3, "deploy", "web", `bad${at}`, "--soak-s", "0.6");
+        const text = `${told.stdout}${told.stderr}${(await fleet.ctl("status", "web")).stdout}`;
+        const { hosts } = await fleet.json<Shown>("status", "web");
+        const log = hosts[0]?.log ?? "";
+        found.push({ what: each.what, words: log.includes(each.words), undefined: /undefined/.test(text + log) });
+      }
+      expect(found).toEqual(cases.map(({ what }) => ({ what, words: true, undefined: false })));
+      await fleet.serves(good);
+      expect(await fleet.answers()).toEqual([answerOf(good)]);
+    });
+  },
+  TEST_MS,
+);
