@@ -7,7 +7,7 @@ import { probeOnce } from "../probe/probe.ts";
 import { keepBallast } from "../steps/ballast.ts";
 import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
-import { probePortsFor, type CommandContext } from "./commands.ts";
+import { isStartedBy, probePortsFor, type CommandContext } from "./commands.ts";
 import { lastWords, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -76,7 +76,7 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
  * Waits for the processes of other builds to go: workers that still answer their last clients, which may take as long as a
  * drain. One that stays may be what has answered the check.
  *
- * @throws DeployError `check-failed`; not on the way back, where nothing is left to be done about it
+ * @throws DeployError `check-failed`; on the way back those of the failed build are ended instead
  */
 async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<void> {
   const { state, host, activation, build, recipe } = context;
@@ -90,7 +90,7 @@ async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): 
       if (clock.monotonicMs() >= endsAt) break;
       await clock.sleep(LEFTOVER_POLL_MS, signal);
     }
-    if (activation.phase.kind === "back") return;
+    if (activation.phase.kind === "back") return await endFailed(context);
     const named = state.leftovers.slice(0, 5).map((left) => `process ${left.pid} of "${left.build}"`);
     const more = state.leftovers.length - named.length;
     throw new DeployError(
@@ -102,6 +102,21 @@ async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): 
     );
   } finally {
     state.leftovers = [];
+  }
+}
+
+/** Of the build that failed nothing may go on serving beside the one before it: what this deploy has started of it is ended. */
+async function endFailed({ host, activation, command }: ActivateContext): Promise<void> {
+  const { processes } = host.machine;
+  const { build, deploy } = activation;
+  const all = await processes.of({ root: host.layout.root, uid: command.user?.uid ?? null, mains: [] });
+  for (const process of all) {
+    if (!isStartedBy(process, { build, deploy })) continue;
+    try {
+      processes.kill(process.pid, "SIGKILL");
+    } catch {
+      // Gone by now.
+    }
   }
 }
 

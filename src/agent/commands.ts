@@ -109,7 +109,11 @@ export function probePortsFor(context: CommandContext, asking: Asking = context.
   };
 }
 
-export function supervisorPortsFor(context: CommandContext, pidFiles: readonly string[]): SupervisorPorts {
+export function supervisorPortsFor(
+  context: CommandContext,
+  pidFiles: readonly string[],
+  isBegunAgain = false,
+): SupervisorPorts {
   const { clock, pid, processes } = context.machine;
   const { instance, layout, user } = context;
   const isOurs = ({ instance: named, uid }: ProcessFact): boolean =>
@@ -126,9 +130,21 @@ export function supervisorPortsFor(context: CommandContext, pidFiles: readonly s
     kill: (target, signal) => processes.kill(target, signal),
     descendants: (target) => processes.descendants(target),
     listens: (target) => processes.listens(target),
+    isBegunAgain,
+    startedHere: async () => {
+      const shown = await processes.of({ root: layout.root, uid: user?.uid ?? null, mains: [] });
+      return shown.filter((process) => isOurs(process) && isStartedBy(process, context));
+    },
     supervisordConfig: context.supervisordConfig,
     ...guardedPidFiles(context, pidFiles),
   };
+}
+
+export function isStartedBy(
+  { startedFor }: Pick<ProcessFact, "startedFor">,
+  { build, deploy }: Pick<CommandFacts, "build" | "deploy">,
+): boolean {
+  return startedFor?.build === build && startedFor.deploy === deploy;
 }
 
 /**

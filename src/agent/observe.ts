@@ -36,6 +36,8 @@ export interface Observed {
   readonly startedBy: Actual["startedBy"];
   /** The current build is files that somebody else serves: with nothing to restart, what is served is `current`. */
   readonly isStatic: boolean;
+  /** A restart of the current build ends every process and starts others, in an environment that says for which build. */
+  readonly startsAnew: boolean;
 }
 
 export async function observe(observed: Observed): Promise<Observation> {
@@ -44,7 +46,11 @@ export async function observe(observed: Observed): Promise<Observation> {
     observed.instances.map(async (name) => ({ name, pids: await observed.mainPids(name) })),
   );
   const mains = named.flatMap(({ pids }) => pids ?? []);
-  const all = await processes.of({ root: layout.root, uid: observed.uid, mains });
+  const shown = await processes.of({ root: layout.root, uid: observed.uid, mains });
+  // One that went elsewhere and is named through `current` shows nothing; it was started for its build all the same.
+  const all = observed.startsAnew
+    ? shown.map((process) => ({ ...process, release: process.release ?? process.startedFor?.build ?? null }))
+    : shown;
   const found = await Promise.all(named.map(({ name, pids }) => observeInstance(name, pids, all, observed)));
   const instances = observed.isStatic ? found.map((each) => ({ ...each, served: servedStatically(current) })) : found;
   const served = servedByAll(instances, current, startedBy);
@@ -65,7 +71,10 @@ export async function observe(observed: Observed): Promise<Observation> {
       .filter((process) => process.release === null || served.kind !== "build" || process.release === served.build)
       .map(({ pid, startTicks, instance }) => ({ pid, startTicks, instance })),
     inUse: new Set(all.flatMap((process) => (process.release === null ? [] : [process.release]))),
-    leftovers: current.kind === "link" ? leftoversOf(all, current.build, mains) : [],
+    leftovers:
+      current.kind === "link"
+        ? leftoversOf(all, current.build, mains, observed.startsAnew ? observed.journal.restarted : null)
+        : [],
   };
 }
 

@@ -157,7 +157,11 @@ function rollPorts(
   // What the agent's file itself names may be anywhere.
   const asking = traffic.verify === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
   // Made once: a handover remembers who the old one is.
-  const instances = new Map([...members].map(([name, member]) => [name, instancePorts(host, name, member)]));
+  const phase = state.journal.now.activation?.phase;
+  const isBegunAgain = phase !== undefined && "restart" in phase && phase.restart.begun > 1;
+  const instances = new Map(
+    [...members].map(([name, member]) => [name, instancePorts(host, name, member, isBegunAgain)]),
+  );
   return {
     instance: (name) => {
       const found = instances.get(name);
@@ -189,12 +193,17 @@ function rollPorts(
   };
 }
 
-function instancePorts(host: ServiceHost, name: string, { command, recipe, restart, drain }: Member): InstancePorts {
+function instancePorts(
+  host: ServiceHost,
+  name: string,
+  { command, recipe, restart, drain }: Member,
+  isBegunAgain: boolean,
+): InstancePorts {
   const { alone, port } = host.instance(name);
   const { processes, probes, traffic } = host.machine;
   const { check } = recipe;
   const { by } = restart;
-  const ports = supervisorPortsFor(command, host.policy.pidFiles);
+  const ports = supervisorPortsFor(command, host.policy.pidFiles, isBegunAgain);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
     const uid = command.user?.uid ?? null;

@@ -116,6 +116,9 @@ export class ServiceHost {
       uid: this.#user?.uid ?? null,
       mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
       isStatic: manifest !== null && manifest.restart === undefined,
+      startsAnew: [...specs.values()].every(
+        (spec) => spec?.by === "command" && spec.start !== undefined && spec.reload === undefined,
+      ),
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;

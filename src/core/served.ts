@@ -42,6 +42,10 @@ export function servedBuild(facts: ServedFacts): Served {
     );
     return serves ? { kind: "build", build: current.build } : { kind: "unknown" };
   }
+  // Those that the last restart left show nothing either, and are known again.
+  const known = restarted?.processes.some((stamp) => facts.processes.some((each) => sameProcess(stamp, each))) === true;
+  if (known && current.kind === "link" && restarted?.build === current.build)
+    return { kind: "build", build: current.build };
   // A supervisor that cannot be asked: absence of processes means "down" only where they were seen before.
   return restarted !== null && restarted.processes.length > 0 ? { kind: "down" } : { kind: "unknown" };
 }
@@ -51,7 +55,9 @@ export function servedStatically(current: LinkState): Served {
   return current.kind === "link" ? { kind: "build", build: current.build } : { kind: "unknown" };
 }
 
-function sameProcess(a: ProcessStamp, b: ProcessStamp): boolean {
+type Identity = Pick<ProcessStamp, "pid" | "startTicks">;
+
+export function sameProcess(a: Identity, b: Identity): boolean {
   return a.pid === b.pid && a.startTicks === b.startTicks;
 }
 

@@ -1,11 +1,12 @@
 import { realpath } from "node:fs/promises";
-import type { ProcessFact, ServiceProcesses } from "../machine/processes.ts";
+import type { ProcessFact, ServiceProcesses, StartedFor } from "../machine/processes.ts";
 import type { Clock } from "../support/clock.ts";
 import { INSTANCE_VARIABLE, MARKER_PART, STEP_VARIABLE } from "../support/command.ts";
 import {
   allOwners,
   argvOf,
   bootedAtMs,
+  environmentOf,
   linkOf,
   liveStat,
   ownerOf,
@@ -21,6 +22,8 @@ const COMMAND_BYTES = 256 * 1024;
 
 /** In the environment of all that a service's commands have started. */
 const ROOT_VARIABLE = "DEPLOYD_ROOT";
+const BUILD_VARIABLE = "DEPLOYD_BUILD";
+const DEPLOY_VARIABLE = "DEPLOYD_DEPLOY";
 
 /**
  * The service's processes whose program or an argument lies in `<root>/releases/<build>/` or was named through
@@ -48,9 +51,8 @@ export async function processesOf(
     candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
       const release = await releaseOf(pid, places, known.has(pid));
       if (release === "none") return null;
-      if (options.ignoreMarker !== true && (await variableOf(pid, STEP_VARIABLE)) !== null) return null;
-      const [stat, instance] = await Promise.all([liveStat(pid), variableOf(pid, INSTANCE_VARIABLE)]);
-      if (stat === null) return null;
+      const [stat, variable] = await Promise.all([liveStat(pid), environmentOf(pid)]);
+      if (stat === null || (options.ignoreMarker !== true && variable(STEP_VARIABLE) !== null)) return null;
       const { parent, startTicks } = stat;
       return {
         pid,
@@ -59,7 +61,8 @@ export async function processesOf(
         startTicks,
         uid,
         release: release.build,
-        instance,
+        instance: variable(INSTANCE_VARIABLE),
+        startedFor: startedFor(variable, places),
       };
     }),
   );
@@ -180,9 +183,18 @@ async function releaseOf(pid: number, places: Places, isKnown: boolean): Promise
   return argv.some((word) => mentionsCurrent(word, places)) ? { build: null } : "none";
 }
 
-async function isStartedFor(pid: number, { roots }: Places): Promise<boolean> {
-  const root = await variableOf(pid, ROOT_VARIABLE);
+async function isStartedFor(pid: number, places: Places): Promise<boolean> {
+  return isOfRoot(await environmentOf(pid), places);
+}
+
+function isOfRoot(variable: (name: string) => string | null, { roots }: Places): boolean {
+  const root = variable(ROOT_VARIABLE);
   return root !== null && roots.includes(root.replace(/\/+$/, ""));
+}
+
+function startedFor(variable: (name: string) => string | null, places: Places): StartedFor | null {
+  const build = variable(BUILD_VARIABLE);
+  return build === null || !isOfRoot(variable, places) ? null : { build, deploy: variable(DEPLOY_VARIABLE) ?? "" };
 }
 
 /** The directory name after `<root>/releases/` in the path that begins at `at`. */

@@ -100,9 +100,14 @@ export async function linkOf(pid: number, name: "exe" | "cwd"): Promise<string |
 
 /** Value of a variable in the environment a process was started with; null when not set or not readable. */
 export async function variableOf(pid: number, name: string): Promise<string | null> {
+  return (await environmentOf(pid))(name);
+}
+
+/** Gives the value of each variable in the environment a process was started with, as `variableOf` does. */
+export async function environmentOf(pid: number): Promise<(name: string) => string | null> {
   const text = await ifStillThere(beginningOf(`/proc/${pid}/environ`, ENVIRONMENT_BYTES));
-  const entry = (text ?? "").split("\0").find((word) => word.startsWith(`${name}=`));
-  return entry?.slice(name.length + 1) ?? null;
+  const entries = (text ?? "").split("\0");
+  return (name) => entries.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
 }
 
 /**

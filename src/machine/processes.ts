@@ -1,3 +1,8 @@
+export interface StartedFor {
+  readonly build: string;
+  readonly deploy: string;
+}
+
 /** A process that runs from a service's directory. */
 export interface ProcessFact {
   readonly pid: number;
@@ -11,6 +16,8 @@ export interface ProcessFact {
   readonly release: string | null;
   /** The instance that its environment names; null when none, or when it may not be read. */
   readonly instance: string | null;
+  /** The build and the deploy that a command of deployd has started it for, as its environment has them. */
+  readonly startedFor: StartedFor | null;
 }
 
 /** Whose processes may be those of a service: anybody could put its path into an argument. */

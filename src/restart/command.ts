@@ -36,7 +36,17 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
     stop: async (signal: AbortSignal) => {
       if (stop !== undefined) await operate("stop", stop, "kill", signal);
     },
-    start: (signal: AbortSignal) => operate("start", start, "leave", signal),
+    start: async (signal: AbortSignal) => {
+      if (ports.isBegunAgain) await endStarted([], ports);
+      const before = await ports.startedHere();
+      try {
+        await operate("start", start, "leave", signal);
+      } catch (error) {
+        // Half a start would serve beside whatever is started next. That it cannot be ended hides no reason.
+        await endStarted(before, ports).catch(() => {});
+        throw error;
+      }
+    },
   };
   return {
     restart: async (signal) => {
@@ -47,4 +57,30 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
     handover: null,
     mainPids: async () => [],
   };
+}
+
+/** How long it waits for processes to go that got KILL, in milliseconds; one stuck in the kernel goes when its device answers. */
+const KILL_WAIT_MS = 2_000;
+const POLL_MS = 20;
+
+/** Ends what a start has begun, but for those who were there before it. */
+async function endStarted(
+  before: readonly { pid: number; startTicks: number }[],
+  ports: SupervisorPorts,
+): Promise<void> {
+  const known = new Set(before.map(({ pid, startTicks }) => `${pid}/${startTicks}`));
+  const endsAt = ports.clock.monotonicMs() + KILL_WAIT_MS;
+  for (;;) {
+    // They may have forked while they were looked for, so only an empty look ends it.
+    const found = (await ports.startedHere()).filter(({ pid, startTicks }) => !known.has(`${pid}/${startTicks}`));
+    if (found.length === 0 || ports.clock.monotonicMs() > endsAt) return;
+    for (const { pid } of found) {
+      try {
+        ports.kill(pid, "SIGKILL");
+      } catch {
+        // Gone already, which is what was wanted.
+      }
+    }
+    await ports.clock.sleep(POLL_MS);
+  }
 }

@@ -19,6 +19,10 @@ export interface SupervisorPorts {
   descendants(pid: number): Promise<{ pid: number; parent: number; startTicks: number }[]>;
   /** Whether the process itself accepts connections; false when it is gone, null when it may not be looked into. */
   listens(pid: number): Promise<boolean | null>;
+  /** This restart was begun before and never ended: what it has started may be there, and nobody knows it. */
+  readonly isBegunAgain: boolean;
+  /** The service's processes that commands of this build have started in this deploy, for this instance. */
+  startedHere(): Promise<readonly { pid: number; startTicks: number }[]>;
   /** supervisord's own file; null when the host does not say where that is. */
   readonly supervisordConfig: string | null;
 }

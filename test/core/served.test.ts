@@ -79,6 +79,16 @@ test.each<[string, Partial<ServedFacts>, object]>([
     { kind: "unknown" },
   ],
   ["cannot be told without a link", { current: { kind: "absent" }, mains: [running()] }, { kind: "unknown" }],
+  [
+    "serves current's build when nobody knows its main process, and one that a restart for it left shows nothing and runs",
+    { processes: [running()], restarted: { build: "v2", processes: [{ pid: 10, startTicks: 1_000 }] } },
+    { kind: "build", build: "v2" },
+  ],
+  [
+    "is down when all that a restart left are gone, whoever else names current",
+    { processes: [running({ pid: 11 })], restarted: { build: "v2", processes: [{ pid: 10, startTicks: 1_000 }] } },
+    { kind: "down" },
+  ],
   ["cannot be told when nothing was ever seen", {}, { kind: "unknown" }],
   [
     "is down when processes were seen once and are gone",

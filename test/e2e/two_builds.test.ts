@@ -74,16 +74,79 @@ test(
   TEST_MS * 2,
 );
 
+/** Goes away from its release, as a daemon does, and is named through `current` alone. */
+const AWAY = `cd /
+setsid "$NODE" "$DEPLOYD_CURRENT/server.mjs" >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &
+echo $! > "$DEPLOYD_SHARED/run/wrapper"`;
+
 test(
-  "an agent that is killed in a start leaves one copy of the service and not two",
+  "a daemon that shows no release is served where it is alone, and a failure where the one before it stays",
   async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      const away = (stop: string) => manifest(stop, AWAY);
+      await fleet.addSite({ id: "v0", manifest: away(STOP_WRAPPER) });
+      await fleet.ok("deploy", "web", "v0");
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        const id = `v${round}`;
+        await fleet.addSite({ id, manifest: away(STOP_WRAPPER) });
+        await fleet.ok("deploy", "web", id);
+        expect(await fleet.answers()).toEqual([`200 page of ${id}`]);
+      }
+      const last = `v${ROUNDS}`;
+      const { hosts } = await fleet.json<{ hosts: object[] }>("status", "web");
+      expect(hosts).toMatchObject([{ build: last, step: "serving", health: "healthy" }]);
+      // The new one gives up its bind, and the old one answers in its place.
+      await fleet.addSite({ id: "bad", manifest: away("true") });
+      const { stdout, stderr } = await fleet.exits(3, "deploy", "web", "bad");
+      expect(`${stdout}${stderr}`).toContain(`of "${last}" still runs`);
+      expect(await fleet.answers()).toEqual([`200 page of ${last}`]);
+      // Neither it nor the way back was tried more than once.
+      expect((await fleet.host(1).output()).match(/"msg":"flip"/g)?.length).toBe(1 + ROUNDS + 2);
+    });
+  },
+  TEST_MS * 2,
+);
+
+test(
+  "what a start that failed has begun does not serve beside the build that the host goes back to",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      await fleet.addSite({ id: "v0" });
+      await fleet.ok("deploy", "web", "v0");
+      const begins = {
+        "in its group": `"$NODE" server.mjs & sleep 300 & sleep 0.5; false`,
+        "in a session of its own": `setsid "$NODE" server.mjs & setsid sleep 300 & sleep 0.5; false`,
+      };
+      for (const [round, start] of Object.values(begins).entries()) {
+        const id = `bad${round}`;
+        await fleet.addSite({ id, manifest: manifest(STOP_SITE, `cd "$DEPLOYD_CURRENT"\n${start}`) });
+        await fleet.exits(3, "deploy", "web", id);
+        await fleet.ok("rollback", "web");
+        expect(await fleet.answers()).toEqual(["200 page of v0"]);
+        expect(await running(fleet)).toEqual(["v0"]);
+      }
+    });
+  },
+  TEST_MS * 2,
+);
+
+/** What of a start is there when its agent is killed; each copy takes any port, so that no second one fails for that. */
+const SERVER = `"$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &`;
+const BEGUN = `echo > "$DEPLOYD_SHARED/run/begun"; sleep 1`;
+const starts: Readonly<Record<string, string>> = {
+  "before it has started anything": `${BEGUN}; ${SERVER} sleep 300 & true`,
+  "in place of the shell": `exec sh -c '${BEGUN}; ${SERVER} sleep 300 & true'`,
+  "when it has started all, in a session of its own": `setsid ${SERVER} setsid sleep 300 & ${BEGUN}`,
+};
+
+test.each(Object.entries(starts))(
+  "an agent that is killed in a start leaves one copy of the service and not two: %s",
+  async (_when, line) => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
       const host = fleet.host(1);
       await fleet.addSite({ id: "v0" });
       await fleet.ok("deploy", "web", "v0");
-      // Each copy takes any port, so that a second one would not be noticed by its failure.
-      const start = `cd "$DEPLOYD_CURRENT"; echo > "$DEPLOYD_SHARED/run/begun"; sleep 1
-"$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 & sleep 300 & true`;
+      const start = `cd "$DEPLOYD_CURRENT"; ${line}`;
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;
         const before = await begunAtMs(fleet);

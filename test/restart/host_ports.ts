@@ -13,6 +13,8 @@ export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts 
     readWithTime: (path) => readPlain(path, { follow: true }),
     ownPid: process.pid,
     isOfService: async () => false,
+    isBegunAgain: false,
+    startedHere: async () => [],
     descendants: descendantsOf,
     listens,
     supervisordConfig: null,

@@ -4,7 +4,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
 const { PORT, DEPLOYD_SHARED } = process.env;
-const page = readFileSync("page.txt", "utf8");
+const page = readFileSync(new URL("page.txt", import.meta.url), "utf8");
 const sick = page.startsWith("sick");
 
 const server = createServer((request, response) => {

@@ -76,6 +76,7 @@ function start(request: CommandRequest, host: CommandGround): Running {
     uid: request.user?.uid ?? 0,
     root: request.env["DEPLOYD_ROOT"] ?? null,
     instance: request.env["DEPLOYD_INSTANCE"] ?? null,
+    startedFor: { build: request.env["DEPLOYD_BUILD"] ?? "", deploy: request.env["DEPLOYD_DEPLOY"] ?? "" },
     marker: request.background === "leave" ? null : (request.marker ?? null),
     ...(request.background === "leave" ? { shellMarker: request.marker } : {}),
   });

@@ -75,6 +75,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       uid: null,
       mainPids: () => Promise.resolve(null),
       startedBy: "deployd",
+      startsAnew: true,
       isStatic: false,
     });
     switch (rungOf(actual)) {

@@ -1,3 +1,4 @@
+import type { StartedFor } from "../../../src/machine/processes.ts";
 import type { VirtualTime } from "../time.ts";
 import { systemError } from "./system_error.ts";
 
@@ -11,6 +12,8 @@ export interface ProcessFacts {
   readonly marker: string | null;
   /** The shell of a start or a reload leads its group, and has a marker as its last argument. */
   readonly shellMarker?: string | undefined;
+  /** DEPLOYD_BUILD and DEPLOYD_DEPLOY in its environment. */
+  readonly startedFor?: StartedFor | null;
   /** The process that leads its group; itself unless given. */
   readonly group?: number | undefined;
 }

@@ -34,8 +34,8 @@ export function processesOf(life: Life, { ground, front, wallMs }: ProcessGround
           .filter(isOurs)
           .map((process) => {
             const { pid, parent, startTicks, release, facts } = process;
-            const { uid, instance } = facts;
-            return { pid, parent, startedAtMs: startedAtMs(process), startTicks, uid, release, instance };
+            const { uid, instance, startedFor = null } = facts;
+            return { pid, parent, startedAtMs: startedAtMs(process), startTicks, uid, release, instance, startedFor };
           });
       }),
     fact: (pid) =>

@@ -43,6 +43,7 @@ export class RunningService {
       instance: instance.name,
       marker: null,
       group: shell?.group,
+      startedFor: shell?.facts.startedFor ?? null,
     });
     // A server that reads its files anew goes through current, and shows no release.
     this.process.release = service.restart === "hup" ? null : (release.directory.split("/").at(-1) ?? null);
