@@ -134,7 +134,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     host: config.host,
     record,
     onWaiting: (problem) => {
-      if (problem !== told.problem) log("error", problem, {});
+      if (problem !== told.problem)
+        log(problem === "" ? "info" : "error", problem || "the agent has its name in ZooKeeper", {});
       told.problem = problem;
     },
     onOusted: (error) => ousted.reject(error),
@@ -144,7 +145,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   const publishing = new AbortController();
   const published = running.map(({ publisher }) => publisher.run(AbortSignal.any([publishing.signal, stop.now])));
-  const following = running.map(({ agent, state, service }) =>
+  const following = running.map(({ agent, state, service, publisher }) =>
     followWish(
       {
         session,
@@ -154,6 +155,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         zone: config.zone,
         clock,
         remembered: () => state.journal.now,
+        onStatus: (text) => publisher.found(text),
         onSnapshot: (snapshot) => {
           state.troubles.note(readWish(service), null);
           agent.onSnapshot(snapshot);

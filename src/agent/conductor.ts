@@ -1,9 +1,9 @@
 import { newDeployId } from "../core/deploy_id.ts";
-import { buildWanted, isRunning } from "../core/deploy_state.ts";
+import { buildWanted } from "../core/deploy_state.ts";
 import { conduct, grantsWithheld, type RolloutAction } from "../core/rollout.ts";
 import { adoptWish } from "../store/adopt.ts";
 import { moveDeploy } from "../store/change_deploy.ts";
-import { healHost, loseHolder, reclaimSlot, type GateRead } from "../store/gate.ts";
+import { healHost, loseHolder, reclaimSlot } from "../store/gate.ts";
 import { grantSlot } from "../store/grants.ts";
 import { LivingAgents } from "../store/living_agents.ts";
 import { ServiceMirror } from "../store/mirror.ts";
@@ -13,6 +13,7 @@ import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell, pause } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
 import { Troubles } from "./troubles.ts";
+import type { Wish } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -23,6 +24,8 @@ export const CONDUCT = "conduct deploys";
 const COALESCE_MS = 50;
 /** Time itself is an event: a holder that stays away counts as lost some time. */
 const TICK_MS = 2_000;
+/** What was read may have been out of date; not this often in a row. */
+const MOST_IN_VAIN = 3;
 /** A large fleet in motion changes faster than it can be read; what is decided then is checked when it is written. */
 const MAX_REFRESHES = 3;
 
@@ -47,6 +50,8 @@ export class Conductor {
   /** Wishes that cannot be followed: the operator's mistake, told by `ctl status`, and none of this agent's. */
   readonly #unfollowed: Troubles;
   readonly #missingSince = new Map<string, Map<string, number>>();
+  /** How often an action was tried in vain since it went well last. */
+  readonly #vain = new Map<string, number>();
   readonly #bell: Bell;
   readonly #agents = new LivingAgents();
   #servicesStale = true;
@@ -140,7 +145,7 @@ export class Conductor {
     await this.#adopt(mirror);
     const nowMs = clock.monotonicMs();
     this.#noteMissing(mirror, nowMs);
-    const counted = deploysThatCount(mirror);
+    const counted = mirror.deploysThatCount;
     const actions = conduct({
       wishes: mirror.wishes,
       deploys: counted,
@@ -152,14 +157,22 @@ export class Conductor {
       nowMs,
       lostAfterMs: 2 * sessionTimeoutMs,
     });
+    let isWorthAnother = false;
     for (const action of actions) {
-      log("info", `conductor: ${action.kind}`, { service: mirror.service, ...action });
+      const name = `${mirror.service} ${action.deploy} ${action.kind} ${"host" in action ? action.host : action.to}`;
+      const tries = this.#vain.get(name) ?? 0;
+      if (tries === 0) log("info", `conductor: ${action.kind}`, { service: mirror.service, ...action });
       const done = await this.#carryOut(mirror, action);
+      if (done) this.#vain.delete(name);
+      else this.#vain.set(name, tries + 1);
+      isWorthAnother ||= done || tries < MOST_IN_VAIN;
       // Whatever was read together with it is read again before the next decision.
       mirror.mark(`${servicesPath}/${mirror.service}/deploys/${action.deploy}`);
       if (!done) mirror.markAll();
     }
-    if (actions.length > 0) this.#bell.ring();
+    if (actions.length === 0) this.#vain.clear();
+    // What is in the way of one that fails again and again goes away by itself, or not at all: it can wait for the next tick.
+    if (isWorthAnother) this.#bell.ring();
     // A deploy that is wished must stay, and which one that is is not known.
     if (mirror.unreadable.wishes) return;
     const wished = new Set(
@@ -202,8 +215,11 @@ export class Conductor {
 
   async #adopt(mirror: ServiceMirror): Promise<void> {
     const { enabled, canary } = mirror.wishes;
+    const isRecorded = (wish: Wish | null): boolean =>
+      wish === null ||
+      (wish.deploy !== undefined && (mirror.deploys.has(wish.deploy) || mirror.unreadable.deploys.has(wish.deploy)));
     const what = `follow the wish that was written by hand for "${mirror.service}"`;
-    if ((enabled === null || enabled.deploy !== undefined) && (canary === null || canary.deploy !== undefined)) {
+    if (isRecorded(enabled) && isRecorded(canary)) {
       this.#unfollowed.note(what, null);
       return;
     }
@@ -253,7 +269,12 @@ export class Conductor {
           await loseHolder(zk, move(action.host), deploy.gate.slots[action.host]?.attempt ?? -1, now);
           return true;
         case "reclaim":
-          await reclaimSlot(zk, move(action.host), deploy.gate.slots[action.host]?.attempt ?? -1);
+          await reclaimSlot(
+            zk,
+            move(action.host),
+            deploy.gate.slots[action.host]?.attempt ?? -1,
+            mirror.statusVersions.get(action.host) ?? -1,
+          );
           return true;
         case "heal":
           await healHost(zk, move(action.host));
@@ -269,16 +290,4 @@ export class Conductor {
       throw error;
     }
   }
-}
-
-/** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
-function deploysThatCount(mirror: ServiceMirror): GateRead[] {
-  const wished = new Set([mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy]);
-  return [...mirror.deploys.values()].filter(
-    ({ id, record, gate }) =>
-      wished.has(id) ||
-      isRunning(record) ||
-      Object.keys(gate.slots).length > 0 ||
-      Object.values(gate.failed).some((failure) => !failure.healthy),
-  );
 }

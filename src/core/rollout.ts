@@ -50,7 +50,7 @@ export type RolloutAction =
     }
   /** A slot holder is gone: its slot becomes a failure, never a free slot. */
   | { readonly kind: "lose"; readonly deploy: string; readonly host: string }
-  /** The host has taken up a newer wish without using this slot. */
+  /** The host has taken up a newer wish without using this slot, or never asked for it. */
   | { readonly kind: "reclaim"; readonly deploy: string; readonly host: string }
   /** A host that failed serves again and is healthy: it gives its capacity back. */
   | { readonly kind: "heal"; readonly deploy: string; readonly host: string }
@@ -85,7 +85,9 @@ function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
     if (!view.alive.has(host)) {
       if (missingSince === undefined || view.nowMs - missingSince < view.lostAfterMs) continue;
       actions.push({ kind: "lose", deploy: deploy.id, host });
-    } else if (status !== undefined && status.attempt > slot.attempt) {
+    } else if (status !== undefined && status.attempt !== slot.attempt) {
+      // A status asks with the number of its slot. A higher one is of a newer wish, a lower one shows that the slot was asked
+      // for by somebody else: a status of a host only ever grows.
       actions.push({ kind: "reclaim", deploy: deploy.id, host });
     }
   }

@@ -4,17 +4,18 @@ import { emptyGate } from "../core/gate.ts";
 import { DeployError } from "../core/errors.ts";
 import { nextNumber } from "../core/wish_order.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, servedBefore, type DeployFront } from "./deploys.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
-import { encode } from "./records.ts";
+import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
 
 /**
  * A wish written by hand (zkCli, another program) is a deploy like any other: it gets a record with the service's own
  * limits and nobody's name, in the `multi` that writes the deploy's id into the wish. Does nothing when every wish names
- * its deploy.
+ * its deploy. One whose deploy somebody deleted is made a deploy again.
  *
  * @returns the new deploy's id, or null
  * @throws DeployError `build-unknown` when the wish names a build that was never added, `build-barred`
@@ -22,11 +23,7 @@ import { readService } from "./services.ts";
 export async function adoptWish(zk: ZooKeeper, service: string, id: string, now: Date): Promise<string | null> {
   const front = await readFront(zk, service);
   const byHand =
-    front.enabled.value !== null && front.enabled.value.deploy === undefined
-      ? { stage: "fleet" as const, wish: front.enabled.value, version: front.enabled.version }
-      : front.canary !== null && front.canary.value !== null && front.canary.value.deploy === undefined
-        ? { stage: "canary" as const, wish: front.canary.value, version: front.canary.version }
-        : null;
+    (await unrecorded(zk, service, "fleet", front.enabled)) ?? (await unrecorded(zk, service, "canary", front.canary));
   if (byHand === null) return null;
   const { stage, wish, version } = byHand;
   const settings = await readService(zk, service);
@@ -65,6 +62,19 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     ),
   ]);
   return id;
+}
+
+/** A wish that names no deploy, or one whose record is gone. */
+async function unrecorded<Stage extends "fleet" | "canary">(
+  zk: ZooKeeper,
+  service: string,
+  stage: Stage,
+  node: Versioned<Wish | null> | null,
+): Promise<{ stage: Stage; wish: Wish; version: number } | null> {
+  if (node === null || node.value === null) return null;
+  const { value: wish, version } = node;
+  if (wish.deploy !== undefined && (await zk.exists(deployPath(service, wish.deploy))) !== null) return null;
+  return { stage, wish, version };
 }
 
 /** What the new wish ends: the deploy that is under way, and, as with any deploy to the fleet, the canaries' own wish. */

@@ -140,7 +140,8 @@ function notToPromote(service: string, { id, record }: Latest, attempted: string
       });
 }
 
-function latestOf({ latest }: DeployFront, attempted: string, { service, deploy }: Change): Latest {
+function latestOf({ latest, damaged }: DeployFront, attempted: string, { service, deploy }: Change): Latest {
+  if (damaged !== null) throw damaged;
   if (latest === null) {
     throw new DeployError(`${attempted}: nothing was ever deployed.`, {
       code: "nothing-to-do",

@@ -1,4 +1,4 @@
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
@@ -6,7 +6,7 @@ import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
-import { childrenOf, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
+import { childrenOf, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
 export interface DeployFront {
@@ -16,12 +16,16 @@ export interface DeployFront {
   readonly canary: Versioned<Wish | null> | null;
   /** What is wrong with wishes that cannot be read; the next deploy replaces them. */
   readonly problems: readonly string[];
+  /** What is wrong with the record of which deploy is the newest; the newest that is there is taken for it. */
+  readonly pointerProblem: string | null;
+  /** The newest deploy is there and cannot be read: whether it is under way is not known, and `latest` is null. */
+  readonly damaged: DeployError | null;
 }
 
 export async function readFront(zk: ZooKeeper, service: string): Promise<DeployFront> {
   return attempting(`Cannot read the deploys of "${service}"`, async () => {
     const [pointer, enabled, canary] = await Promise.all([
-      readSlot(zk, deploysPath(service), deploysPointerSchema),
+      readDamaged(zk, deploysPath(service), deploysPointerSchema),
       readDamaged(zk, enabledPath(service), wishSchema),
       readDamaged(zk, canaryPath(service), wishSchema),
     ]);
@@ -32,9 +36,38 @@ export async function readFront(zk: ZooKeeper, service: string): Promise<DeployF
       });
     }
     const value = pointer.value ?? { latest: null, number: 0 };
-    const latest = value.latest === null ? null : await readDeploy(zk, service, value.latest);
     const problems = [enabled.problem, canary?.problem].filter((problem) => problem !== undefined);
-    return { pointer: { ...pointer, value }, latest, enabled, canary, problems };
+    const rest = { pointer: { ...pointer, value }, enabled, canary, problems };
+    return { ...rest, ...(await readLatest(zk, service, value.latest, pointer.problem ?? null)) };
+  });
+}
+
+async function readLatest(
+  zk: ZooKeeper,
+  service: string,
+  id: string | null,
+  pointerProblem: string | null,
+): Promise<Pick<DeployFront, "latest" | "pointerProblem" | "damaged">> {
+  if (id === null && pointerProblem === null) return { latest: null, pointerProblem, damaged: null };
+  try {
+    const found = id === null ? null : await readRecord(zk, deployPath(service, id), deployRecordSchema);
+    if (id !== null && found !== null)
+      return { latest: { id, record: found.value, version: found.version }, pointerProblem, damaged: null };
+  } catch (error) {
+    if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+    return { latest: null, pointerProblem, damaged: damagedDeploy(service, id ?? "", error) };
+  }
+  const newest = (await listDeploys(zk, service)).at(-1) ?? null;
+  const why = pointerProblem ?? `The record of deploy ${id ?? ""}, the newest, is gone from ZooKeeper.`;
+  return { latest: newest, pointerProblem: why, damaged: null };
+}
+
+function damagedDeploy(service: string, id: string, { message }: DeployError): DeployError {
+  return new DeployError(message, {
+    code: "zookeeper-data-invalid",
+    hint:
+      `Whether deploy ${id} is under way is not known, so nothing else is begun. Correct that node, or remove it with all ` +
+      `below it: zkCli.sh -server HOST:PORT deleteall CHROOT${deployPath(service, id)}`,
   });
 }
 
@@ -55,15 +88,29 @@ export async function readDeploy(
   });
 }
 
-/** All deploys on record, oldest first. */
-export async function listDeploys(zk: ZooKeeper, service: string): Promise<{ id: string; record: DeployRecord }[]> {
+/** All deploys on record that can be read, oldest first. */
+export async function listDeploys(
+  zk: ZooKeeper,
+  service: string,
+  onProblem: (problem: string) => void = () => {},
+): Promise<{ id: string; record: DeployRecord; version: number }[]> {
   return attempting(`Cannot list the deploys of "${service}"`, async () => {
     const ids = await childrenOf(zk, deploysPath(service));
     const found = await Promise.all(
-      ids.map(async (id) => ({ id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) })),
+      ids.map(async (id) => {
+        try {
+          return { id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) };
+        } catch (error) {
+          if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+          onProblem(error.message);
+          return { id, found: null };
+        }
+      }),
     );
     return found
-      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value, czxid: found.czxid }]))
+      .flatMap(({ id, found }) =>
+        found === null ? [] : [{ id, record: found.value, version: found.version, czxid: found.czxid }],
+      )
       .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });
 }

@@ -156,13 +156,29 @@ export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number,
   );
 }
 
-/** Takes back a slot whose host has since taken up a newer wish. */
-export async function reclaimSlot(zk: ZooKeeper, move: HostMove, attempt: number): Promise<void> {
+/**
+ * Takes back a slot that its host does not ask for any more: it has taken up a newer wish, or the number is none of its own.
+ *
+ * @param statusVersion of the status that says so
+ */
+export async function reclaimSlot(
+  zk: ZooKeeper,
+  move: HostMove,
+  attempt: number,
+  statusVersion: number,
+): Promise<void> {
+  let isTried = false;
   await changeGate(
     zk,
     move.service,
     move.deploy,
-    (gate) => (gate.slots[move.host]?.attempt === attempt ? { gate: withoutSlot(gate, move.host) } : null),
+    (gate) => {
+      // A second look is the conductor's: the status may say something else by then.
+      if (isTried || gate.slots[move.host]?.attempt !== attempt) return null;
+      isTried = true;
+      const said = op.check(statusPath(move.service, move.host), statusVersion);
+      return { gate: withoutSlot(gate, move.host), with: [said] };
+    },
     move,
   );
 }

@@ -3,7 +3,7 @@ import { gateSchema, grantSchema, type Grant, type Slot } from "../schema/znodes
 import { op, type WatchHandler, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { GateRead } from "./gate.ts";
-import { agentPath, deployPath, deploysPath, gatePath, grantPath, statusPath } from "./paths.ts";
+import { agentPath, deployPath, deploysPath, gatePath, grantPath, grantsPath, statusPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 
 /** What else a grant rests on. Where any of it has changed since, there is no grant. */
@@ -32,8 +32,6 @@ export async function grantSlot(
   slot: Slot,
 ): Promise<GateRead | null> {
   const gate = withSlot(deploy.gate, host, slot);
-  const { attempt, since, wasOut } = slot;
-  const grant: Grant = { attempt, since, ...(wasOut === undefined ? {} : { wasOut }) };
   const ops = [
     op.check(deployPath(service, deploy.id), deploy.recordVersion),
     op.check(agentPath(host), -1),
@@ -41,16 +39,35 @@ export async function grantSlot(
     op.check(statusPath(service, host), basis.statusVersion),
     ...basis.others.map((other) => op.check(gatePath(service, other.id), other.gateVersion)),
     op.set(gatePath(service, deploy.id), encode(gate), deploy.gateVersion),
-    op.create(grantPath(service, deploy.id, host), encode(grant)),
+    op.create(grantPath(service, deploy.id, host), encode(grantOf(slot))),
   ];
   try {
     await zk.multi(ops);
     return { ...deploy, gate, gateVersion: deploy.gateVersion + 1 };
   } catch (error) {
     if (isZooKeeperError(error, "NODE_EXISTS")) await dropStaleGrant(zk, service, deploy.id, host);
-    else if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE")) throw error;
+    else if (isZooKeeperError(error, "NO_NODE")) await restoreGrants(zk, service, deploy);
+    else if (!isZooKeeperError(error, "BAD_VERSION")) throw error;
     return null;
   }
+}
+
+/** Where somebody has deleted the node that grants are in, it is made again, with those that the gate knows of. */
+async function restoreGrants(zk: ZooKeeper, service: string, { id, gate, gateVersion }: GateRead): Promise<void> {
+  const path = grantsPath(service, id);
+  if ((await zk.exists(path)) !== null) return;
+  const grants = Object.entries(gate.slots).map(([host, slot]) =>
+    op.create(grantPath(service, id, host), encode(grantOf(slot))),
+  );
+  try {
+    await zk.multi([op.check(gatePath(service, id), gateVersion), op.create(path, ""), ...grants]);
+  } catch (error) {
+    if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION", "NODE_EXISTS")) throw error;
+  }
+}
+
+function grantOf({ attempt, since, wasOut }: Slot): Grant {
+  return { attempt, since, ...(wasOut === undefined ? {} : { wasOut }) };
 }
 
 /** A grant without a slot is left over from an attempt whose release was cut short. */

@@ -1,4 +1,5 @@
 import { isDeployError } from "../core/errors.ts";
+import { isRunning } from "../core/deploy_state.ts";
 import type { Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import { hostStatusSchema, wishSchema, type HostRecord, type HostStatus, type Wish } from "../schema/znodes.ts";
@@ -56,6 +57,18 @@ export class ServiceMirror {
     const stale = this.#stale;
     if (stale === "all") return true;
     return stale.wishes || stale.hosts.size > 0 || stale.statuses.size > 0 || stale.deploys.size > 0;
+  }
+
+  /** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
+  get deploysThatCount(): GateRead[] {
+    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy]);
+    return [...this.deploys.values()].filter(
+      ({ id, record, gate }) =>
+        wished.has(id) ||
+        isRunning(record) ||
+        Object.keys(gate.slots).length > 0 ||
+        Object.values(gate.failed).some((failure) => !failure.healthy),
+    );
   }
 
   /** After a reconnect events may be missing, so everything counts as changed. */

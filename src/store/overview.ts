@@ -5,7 +5,7 @@ import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { readFront } from "./deploys.ts";
-import { readGate } from "./gate.ts";
+import { readGate, type GateRead } from "./gate.ts";
 import { deploysPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
 import { readAgents, readHosts, readStatuses } from "./registry.ts";
@@ -49,7 +49,9 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   const withheld = grantsWithheld({ wishes: front.problems.length > 0, deploys: new Set() });
   if (withheld !== null) problems.push(withheld, ...front.problems);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
-  const read = front.latest === null ? null : await readGate(zk, service, front.latest.id);
+  const read = front.latest === null ? null : await readGateOr(zk, service, front.latest.id);
+  if (front.pointerProblem !== null) problems.push(front.pointerProblem);
+  if (front.damaged !== null) problems.push(front.damaged.hint);
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
   const deploy =
@@ -65,6 +67,16 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     deploy,
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
+}
+
+/** Null where it cannot be read either; then it is among the problems. */
+async function readGateOr(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
+  try {
+    return await readGate(zk, service, deploy);
+  } catch (error) {
+    if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+    return null;
+  }
 }
 
 /** What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant. */

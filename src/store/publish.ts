@@ -53,6 +53,13 @@ export class StatusPublisher {
     if (this.#wanted !== this.#written) this.#bell.ring();
   }
 
+  /** What stands in ZooKeeper now: where that is not what was written, somebody else wrote it, and it is written again. */
+  found(text: string): void {
+    if (this.#holds > 0 || this.#written === null || text === this.#written || text === this.#wanted) return;
+    this.#written = null;
+    this.#bell.ring();
+  }
+
   /** Says that `status` has just been written together with something else. */
   wasWritten(status: HostStatus): void {
     this.#wanted = encode(fit(status));

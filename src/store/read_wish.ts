@@ -13,6 +13,7 @@ import {
 } from "../schema/znodes.ts";
 import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import {
   buildPath,
   canaryPath,
@@ -62,6 +63,8 @@ export interface WishReader {
   readonly clock: Clock;
   /** What the host has followed so far, and takes for its wish. */
   readonly remembered: () => Pick<Journal, "followed" | "attempt">;
+  /** Told what stands in the host's status. */
+  readonly onStatus?: (text: string) => void;
 }
 
 interface Reading {
@@ -107,15 +110,31 @@ export async function readWish(
   return { ...seen, build, deploy: deploy?.value ?? null, problem: olderWish || noBuild };
 }
 
-async function readRole(zk: ZooKeeper, { service, host, zone }: WishReader, options: Reading): Promise<Role> {
+async function readRole(zk: ZooKeeper, reader: WishReader, options: Reading): Promise<Role> {
+  const { service, host, zone } = reader;
   let record = await readRecord(zk, hostPath(service, host), hostRecordSchema, options);
   if (record === null) {
     await registerHost(zk, service, host, zone);
     record = await readRecord(zk, hostPath(service, host), hostRecordSchema, options);
   }
-  if ((await zk.exists(statusPath(service, host), { signal: options.signal })) === null)
-    await ensurePath(zk, statusPath(service, host));
+  await lookAtStatus(zk, reader, options);
   return record?.value.role ?? "fleet";
+}
+
+/** What a host says in its status is its own to say: whoever else has written there is told, and written over. */
+async function lookAtStatus(
+  zk: ZooKeeper,
+  { service, host, onStatus }: WishReader,
+  { signal }: Reading,
+): Promise<void> {
+  try {
+    const { data } = await zk.get(statusPath(service, host), { signal });
+    onStatus?.(new TextDecoder().decode(data));
+  } catch (error) {
+    if (!isZooKeeperError(error, "NO_NODE")) throw error;
+    await ensurePath(zk, statusPath(service, host));
+    onStatus?.("");
+  }
 }
 
 /** What a host of this role follows: what is wished, or, where that is older than what it has followed, that. */

@@ -41,6 +41,7 @@ export async function startDeploy(
   const said = await attempting(attempted, () => readRecord(zk, deployPath(service, id), deployRecordSchema));
   if (said !== null) return { id, record: said.value };
   const front = await readFront(zk, service);
+  if (front.damaged !== null) throw front.damaged;
   const target = await readBuild(zk, service, build);
   if (target.value.barred !== undefined) {
     const { who, why, time } = target.value.barred;

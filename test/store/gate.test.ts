@@ -228,9 +228,15 @@ describe.each(servers)("with %s", (_name, start) => {
 
   test("a slot is reclaimed only while it is the one that was seen", async () => {
     await grant("a", 5);
-    await reclaimSlot(site.zk, move("a"), 4);
+    const version = async () => (await site.zk.exists(statusPath("web", "a")))?.version ?? -1;
+    await reclaimSlot(site.zk, move("a"), 4, await version());
     expect((await site.gate("d1")).gate.slots).toEqual({ a: slot(5) });
-    await reclaimSlot(site.zk, move("a"), 5);
+    // And while the status says what it said.
+    const before = await version();
+    await site.zk.set(statusPath("web", "a"), encode(statusOf({ attempt: 6 })));
+    await reclaimSlot(site.zk, move("a"), 5, before);
+    expect((await site.gate("d1")).gate.slots).toEqual({ a: slot(5) });
+    await reclaimSlot(site.zk, move("a"), 5, await version());
     expect((await site.gate("d1")).gate.slots).toEqual({});
     expect(await isGranted("a")).toBe(false);
   });

@@ -40,7 +40,10 @@ export const history = buildCommand({
   func: command<Flags, [string]>(async ({ connect, output, process }, { limit }, service) => {
     await using zk = await connect();
     await readService(zk, service);
-    const deploys = (await listDeploys(zk, service)).toReversed().slice(0, limit ?? 20);
+    const problems: string[] = [];
+    const deploys = (await listDeploys(zk, service, (problem) => problems.push(problem)))
+      .toReversed()
+      .slice(0, limit ?? 20);
     const now = process.now();
     const { paint } = output;
     const rows = deploys.map(({ id, record }) => {
@@ -62,10 +65,14 @@ export const history = buildCommand({
         schema: "deployd.ctl.history/1",
         service,
         deploys: deploys.map(({ id, record }) => deployFields(id, record, now)),
+        ...(problems.length === 0 ? {} : { problems }),
       },
-      rows.length === 0
-        ? [`Nothing was ever deployed to "${service}".`]
-        : table([["DEPLOY", "BUILD", "STATE", "BY", "STARTED", "TOOK", "WHY"].map(paint.dim), ...rows]),
+      [
+        ...(rows.length === 0 && problems.length === 0
+          ? [`Nothing was ever deployed to "${service}".`]
+          : table([["DEPLOY", "BUILD", "STATE", "BY", "STARTED", "TOOK", "WHY"].map(paint.dim), ...rows])),
+        ...problems.map((problem) => `! ${oneLine(problem)}`),
+      ],
     );
     return exit.asked;
   }),

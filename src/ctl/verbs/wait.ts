@@ -44,7 +44,8 @@ export const wait = buildCommand({
     return await follow(ctl, link, { service, id, purpose: "wait", timeoutS });
 
     async function newest(): Promise<{ id: string }> {
-      const { latest } = await readFront(zk, service);
+      const { latest, damaged } = await readFront(zk, service);
+      if (damaged !== null) throw damaged;
       if (latest !== null) return latest;
       throw new DeployError(`Cannot wait for a deploy of "${service}": nothing was ever deployed.`, {
         code: "nothing-to-do",
