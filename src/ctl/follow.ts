@@ -16,7 +16,6 @@ import {
 import { followDocument, followLines } from "./follow_text.ts";
 import type { Link } from "./link.ts";
 import { readings } from "./readings.ts";
-import { ageMs } from "./times.ts";
 
 export interface FollowRequest {
   readonly service: string;
@@ -85,13 +84,14 @@ async function readView(zk: ZooKeeper, service: string, id: string): Promise<Dep
 
 /** Says when nothing moves: at once where nobody is there to move, later and less and less often where somebody is. */
 class Patience {
-  readonly #startedAt: Date;
+  /** Since when the reader itself has seen nothing move, in milliseconds; no other clock is asked. */
+  #stillSinceMs: number;
   #nextMs = STUCK_AFTER_MS;
   #moved = "";
   #saidNobody = false;
 
   constructor(now: Date) {
-    this.#startedAt = now;
+    this.#stillSinceMs = now.getTime();
   }
 
   over(view: DeployView, now: Date): FollowEvent | null {
@@ -100,11 +100,11 @@ class Patience {
     const agents = hosts.filter((host) => view.connected.has(host)).length;
     const moved = lastMovement(view);
     if (moved !== this.#moved) {
+      if (this.#moved !== "") this.#stillSinceMs = now.getTime();
       this.#moved = moved;
       this.#nextMs = STUCK_AFTER_MS;
     }
-    const startedMs = now.getTime() - this.#startedAt.getTime();
-    const forMs = Math.min(ageMs(moved, now), startedMs);
+    const forMs = now.getTime() - this.#stillSinceMs;
     const nobody = agents === 0 && !this.#saidNobody;
     if (!nobody && forMs < this.#nextMs) return null;
     if (nobody) this.#saidNobody = true;

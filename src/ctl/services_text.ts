@@ -1,3 +1,4 @@
+import { serverNow } from "./server_clock.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import type { Overview } from "../store/overview.ts";
 import { newestDeploy, stuckForMs } from "./deploy_model.ts";
@@ -13,11 +14,14 @@ export type ServiceLine =
 
 /** One line per service, those that need a person first. */
 export function allServicesLines(services: readonly ServiceLine[], look: StatusLook): string[] {
-  const { paint, now } = look;
+  const { paint } = look;
   const rows = services
-    .map((line) => ({ line, urgency: urgencyOf(line, now) }))
+    .map((line) => {
+      const now = "problem" in line ? look.now : serverNow(line.overview, look.now);
+      return { line, now, urgency: urgencyOf(line, now) };
+    })
     .toSorted((a, b) => a.urgency - b.urgency || (a.line.service < b.line.service ? -1 : 1))
-    .map(({ line }) => serviceCells(line, look));
+    .map(({ line, now }) => serviceCells(line, { ...look, now }));
   return table(
     [["", "SERVICE", "STATE", "BUILD", "FOR", "PROGRESS"].map((title) => paint.dim(title)), ...rows],
     look.columns === undefined ? {} : { columns: look.columns },

@@ -8,6 +8,7 @@ import { followLines } from "./follow_text.ts";
 import { Link } from "./link.ts";
 import { readings } from "./readings.ts";
 import { Screen } from "./screen.ts";
+import { ServerClock } from "./server_clock.ts";
 import { statusDocument } from "./status_document.ts";
 import { statusLines } from "./status_text.ts";
 import { oneLine } from "./text.ts";
@@ -18,18 +19,22 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
   const { output, process } = ctl;
   const read = (zk: ZooKeeper): Promise<Overview> => readOverview(zk, service);
   if (process.stdoutIsTerminal && !output.json) {
+    const clock = new ServerClock();
     await draw(ctl, servicePath(service), read, (overview) => {
+      clock.see(overview, process.now());
       const rows = process.rows?.();
       // A line for the state of the connection, and one for the cursor.
       const height = rows === undefined ? {} : { rows: rows - 2 };
-      const look = { paint: output.paint, now: process.now(), columns: process.columns(), ...height };
+      const look = { paint: output.paint, now: clock.at(process.now()), columns: process.columns(), ...height };
       return statusLines(overview, look);
     });
     return;
   }
   let before: DeployView | null = null;
+  const clock = new ServerClock();
   await printChanges(ctl, servicePath(service), read, (overview) => {
-    if (output.json) return output.document(statusDocument(overview, process.now()));
+    clock.see(overview, process.now());
+    if (output.json) return output.document(statusDocument(overview, clock.at(process.now())));
     const after = newestDeploy(overview);
     if (after === null) return;
     const known = before?.id === after.id ? before : null;

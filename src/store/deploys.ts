@@ -88,12 +88,26 @@ export async function readDeploy(
   });
 }
 
+/**
+ * A record for people: its times by ZooKeeper's clock, not by those of whoever asked for it and of the conductors, which may
+ * be days apart.
+ */
+export function byServersClock(
+  record: DeployRecord,
+  { madeAtMs, writtenAtMs }: { readonly madeAtMs: number; readonly writtenAtMs: number },
+): DeployRecord {
+  const [created, changed] = [new Date(madeAtMs).toISOString(), new Date(writtenAtMs).toISOString()];
+  return isRunning(record)
+    ? { ...record, times: { ...record.times, created, changed } }
+    : { ...record, times: { ...record.times, created, changed, ended: changed } };
+}
+
 /** All deploys on record that can be read, oldest first. */
 export async function listDeploys(
   zk: ZooKeeper,
   service: string,
   onProblem: (problem: string) => void = () => {},
-): Promise<{ id: string; record: DeployRecord; version: number }[]> {
+): Promise<(Omit<Versioned<never>, "value"> & { readonly id: string; readonly record: DeployRecord })[]> {
   return attempting(`Cannot list the deploys of "${service}"`, async () => {
     const ids = await childrenOf(zk, deploysPath(service));
     const found = await Promise.all(
@@ -108,9 +122,7 @@ export async function listDeploys(
       }),
     );
     return found
-      .flatMap(({ id, found }) =>
-        found === null ? [] : [{ id, record: found.value, version: found.version, czxid: found.czxid }],
-      )
+      .flatMap(({ id, found }) => (found === null ? [] : [{ ...found, id, record: found.value }]))
       .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });
 }

@@ -218,6 +218,9 @@ export interface GateRead {
   readonly id: string;
   /** Of the transaction that began the deploy. */
   readonly czxid: bigint;
+  /** When the deploy was begun and when its record was written last, by ZooKeeper's clock, in epoch milliseconds. */
+  readonly madeAtMs: number;
+  readonly writtenAtMs: number;
   readonly record: DeployRecord;
   readonly recordVersion: number;
   readonly gate: Gate;
@@ -243,6 +246,8 @@ export async function readGate(zk: ZooKeeper, service: string, deploy: string): 
   return {
     id: deploy,
     czxid: record.czxid,
+    madeAtMs: record.madeAtMs,
+    writtenAtMs: record.writtenAtMs,
     record: record.value,
     recordVersion: record.version,
     gate: gate.value,

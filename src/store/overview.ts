@@ -4,7 +4,7 @@ import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { readFront } from "./deploys.ts";
+import { byServersClock, readFront } from "./deploys.ts";
 import { readGate, type GateRead } from "./gate.ts";
 import { deploysPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
@@ -55,7 +55,14 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
   const deploy =
-    read === null ? null : { id: read.id, record: read.record, gate: read.gate, progress: progressOf(view, read) };
+    read === null
+      ? null
+      : {
+          id: read.id,
+          record: byServersClock(read.record, read),
+          gate: read.gate,
+          progress: progressOf(view, read),
+        };
   return {
     service,
     settings,

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import type { Call, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
+import type { Call, Stat, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
 
 /** A record and the version under which it was read, for compare-and-set. */
 export interface Versioned<T> {
@@ -10,6 +10,9 @@ export interface Versioned<T> {
   readonly version: number;
   /** The transaction that made the node: what came first came with the smaller one, whatever anybody's clock said. */
   readonly czxid: bigint;
+  /** When the node was made and when it was written last, by ZooKeeper's clock, in epoch milliseconds. */
+  readonly madeAtMs: number;
+  readonly writtenAtMs: number;
 }
 
 export interface ReadOptions extends Call {
@@ -32,9 +35,7 @@ export async function readRecord<S extends z.ZodType>(
     try {
       const { data, stat } = await zk.get(path, options);
       const text = new TextDecoder().decode(data);
-      return text.trim() === ""
-        ? null
-        : { value: decode(text, path, schema), version: stat.version, czxid: stat.czxid };
+      return text.trim() === "" ? null : { value: decode(text, path, schema), ...statOf(stat) };
     } catch (error) {
       if (!isZooKeeperError(error, "NO_NODE")) throw error;
       // get leaves no watch on a node that is not there; exists does.
@@ -52,7 +53,7 @@ export async function readSlot<S extends z.ZodType>(
   try {
     const { data, stat } = await zk.get(path);
     const text = new TextDecoder().decode(data);
-    return { value: text.trim() === "" ? null : decode(text, path, schema), version: stat.version, czxid: stat.czxid };
+    return { value: text.trim() === "" ? null : decode(text, path, schema), ...statOf(stat) };
   } catch (error) {
     if (isZooKeeperError(error, "NO_NODE")) return null;
     throw error;
@@ -67,19 +68,23 @@ export async function readDamaged<S extends z.ZodType>(
 ): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
   try {
     const { data, stat } = await zk.get(path);
-    const { version, czxid } = stat;
+    const version = statOf(stat);
     const text = new TextDecoder().decode(data);
-    if (text.trim() === "") return { value: null, version, czxid };
+    if (text.trim() === "") return { value: null, ...version };
     try {
-      return { value: decode(text, path, schema), version, czxid };
+      return { value: decode(text, path, schema), ...version };
     } catch (error) {
       if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-      return { value: null, version, czxid, problem: error.message };
+      return { value: null, ...version, problem: error.message };
     }
   } catch (error) {
     if (isZooKeeperError(error, "NO_NODE")) return null;
     throw error;
   }
+}
+
+function statOf({ version, czxid, ctime, mtime }: Stat): Omit<Versioned<never>, "value"> {
+  return { version, czxid, madeAtMs: ctime, writtenAtMs: mtime };
 }
 
 function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.output<S> {

@@ -68,6 +68,10 @@ export async function setRole(zk: ZooKeeper, service: string, host: string, role
   });
 }
 
+/**
+ * What the hosts say of themselves. `since` is when they said it, by ZooKeeper's clock: of theirs nobody knows how they go
+ * (docs/adr/0022).
+ */
 export async function readStatuses(
   zk: ZooKeeper,
   service: string,
@@ -77,7 +81,10 @@ export async function readStatuses(
     readAll(
       zk,
       statusesPath(service),
-      async (host) => (await readRecord(zk, statusPath(service, host), hostStatusSchema))?.value ?? null,
+      async (host) => {
+        const found = await readRecord(zk, statusPath(service, host), hostStatusSchema);
+        return found === null ? null : { ...found.value, since: new Date(found.writtenAtMs).toISOString() };
+      },
       onProblem,
     ),
   );

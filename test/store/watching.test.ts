@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
 import { emptyJournal } from "../../src/core/types.ts";
-import { listDeploys } from "../../src/store/deploys.ts";
+import { listDeploys, readFront } from "../../src/store/deploys.ts";
 import { followWish } from "../../src/store/follow.ts";
 import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
@@ -251,6 +251,24 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(problems).toHaveLength(2);
     expect(problems[0]).toContain("no slot is granted while deploy d1 cannot be read");
     expect(problems[1]).toContain(gatePath("web", "d1"));
+  });
+
+  test("what is shown to people is told by ZooKeeper's clock, whatever the hosts' and the laptops' say", async () => {
+    const hours = (n: number) => new Date(Date.now() + n * 3_600_000);
+    const isNow = (time: string) => Math.abs(Date.parse(time) - Date.now()) < 60_000;
+    await site.host("ahead", "fleet", { since: hours(1).toISOString() });
+    await site.host("behind", "fleet", { since: hours(-1).toISOString() });
+    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
+    await startDeploy(site.zk, { ...request, id: "d1", build: "v1", now: hours(-48) });
+    const { statuses, deploy } = await readOverview(site.zk, "web");
+    expect([...statuses.values()].map(({ since }) => isNow(since))).toEqual([true, true]);
+    expect([deploy?.record.times.created, deploy?.record.times.changed].map((time) => isNow(time ?? ""))).toEqual([
+      true,
+      true,
+    ]);
+    // Who writes the record again goes by what it says.
+    const written = (await readFront(site.zk, "web")).latest?.record.times.created ?? "";
+    expect(Date.parse(written)).toBeLessThan(hours(-47).getTime());
   });
 
   test("deploys are ordered as they came, whatever the clock of whoever asked for them said", async () => {

@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { endedAt, reasonOf } from "../../core/deploy_state.ts";
-import { listDeploys } from "../../store/deploys.ts";
+import { byServersClock, listDeploys } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -42,6 +42,8 @@ export const history = buildCommand({
     await readService(zk, service);
     const problems: string[] = [];
     const deploys = (await listDeploys(zk, service, (problem) => problems.push(problem)))
+      .map((deploy) => ({ id: deploy.id, record: byServersClock(deploy.record, deploy) }))
+
       .toReversed()
       .slice(0, limit ?? 20);
     const now = process.now();

@@ -8,6 +8,7 @@ import { command, description, type Ctl } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { allServicesLines, type ServiceLine } from "../services_text.ts";
+import { serverNow } from "../server_clock.ts";
 import { statusDocument } from "../status_document.ts";
 import { statusLines, type StatusLook } from "../status_text.ts";
 import { watchAll, watchService } from "../watch.ts";
@@ -50,7 +51,8 @@ per change instead, and with --json a document per change.`,
       ctl.output.answer(document, lines);
     } else {
       const overview = await readOverview(zk, service);
-      ctl.output.answer(statusDocument(overview, ctl.process.now()), statusLines(overview, look(ctl)));
+      const now = serverNow(overview, ctl.process.now());
+      ctl.output.answer(statusDocument(overview, now), statusLines(overview, { ...look(ctl), now }));
     }
     return exit.asked;
   }),
@@ -88,7 +90,7 @@ function allServices(services: readonly ServiceLine[], ctl: Ctl) {
       services: services.map((line) =>
         "problem" in line
           ? { service: line.service, problem: line.problem }
-          : { ...statusDocument(line.overview, now), schema: undefined },
+          : { ...statusDocument(line.overview, serverNow(line.overview, now)), schema: undefined },
       ),
     },
     lines:
