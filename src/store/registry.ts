@@ -34,7 +34,7 @@ export async function readHost(zk: ZooKeeper, service: string, host: string): Pr
 export async function readHosts(
   zk: ZooKeeper,
   service: string,
-  onProblem: (problem: string) => void = () => {},
+  onProblem: (problem: string, host: string) => void = () => {},
 ): Promise<Map<string, HostRecord>> {
   return attempting(`Cannot list the hosts of "${service}"`, () =>
     readAll(zk, hostsPath(service), (host) => readHost(zk, service, host), onProblem),
@@ -115,7 +115,7 @@ async function readAll<T>(
   zk: ZooKeeper,
   path: string,
   read: (child: string) => Promise<T | null>,
-  onProblem: (problem: string) => void,
+  onProblem: (problem: string, child: string) => void,
 ): Promise<Map<string, T>> {
   const names = await childrenOf(zk, path);
   const records = await Promise.all(
@@ -124,7 +124,7 @@ async function readAll<T>(
         return { name, found: await read(name) };
       } catch (error) {
         if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-        onProblem(error.message);
+        onProblem(error.message, name);
         return { name, found: null };
       }
     }),

@@ -62,7 +62,8 @@ export class JuteWriter {
 
   /** @throws UnfitNumber */
   int(value: number): this {
-    if ((value | 0) !== value) throw new UnfitNumber(`${value} is no whole number of 32 bits`);
+    if (typeof value !== "number" || (value | 0) !== value)
+      throw new UnfitNumber(`${value} is no whole number of 32 bits`);
     const at = this.#advance(4);
     putInt(this.#bytes, at, value);
     return this;

@@ -19,7 +19,9 @@ afterAll(async () => {
   await server.close();
 });
 
-const bad = [Number.NaN, 1.5, 2 ** 32, 2 ** 31, -(2 ** 31) - 1, Infinity, -Infinity, 2 ** 53];
+/** Callers without types give others as well. */
+const untyped = [0n, "1", null] as unknown as number[];
+const bad = [Number.NaN, 1.5, 2 ** 32, 2 ** 31, -(2 ** 31) - 1, Infinity, -Infinity, 2 ** 53, ...untyped];
 const world = (perms: number) => [{ perms, scheme: "world", id: "anyone" }];
 
 describe.each(bad)("the number %p", (number) => {

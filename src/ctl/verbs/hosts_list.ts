@@ -22,9 +22,13 @@ export const hostsList = buildCommand({
     await using zk = await connect();
     const problems: string[] = [];
     const onProblem = (problem: string) => problems.push(problem);
+    const unreadable: string[] = [];
     await readService(zk, service, onProblem);
     const [hosts, statuses, agents] = await Promise.all([
-      readHosts(zk, service, onProblem),
+      readHosts(zk, service, (problem, host) => {
+        problems.push(problem);
+        unreadable.push(host);
+      }),
       readStatuses(zk, service, onProblem),
       readAgents(zk, service),
     ]);
@@ -32,6 +36,9 @@ export const hostsList = buildCommand({
       a.host.localeCompare(b.host, "en", { numeric: true }),
     );
     const { paint } = output;
+    const damaged = unreadable
+      .toSorted()
+      .map((host) => [paint.bad("✗"), oneLine(host), paint.bad("unreadable"), "-", "-", "-", "-"]);
     const cells = rows.map((row) => [
       paintHost(row.phase, hostGlyph(row.phase), paint),
       oneLine(row.host),
@@ -54,6 +61,7 @@ export const hostsList = buildCommand({
           step: status?.step ?? null,
           agent_version: agents.get(host)?.version ?? null,
         })),
+        ...(unreadable.length === 0 ? {} : { unreadable }),
         ...(problems.length === 0 ? {} : { problems }),
       },
       [
@@ -61,7 +69,7 @@ export const hostsList = buildCommand({
           ? [
               `No host has registered for "${service}" yet. A host does when its agent starts with the service in its agent.toml.`,
             ]
-          : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...cells])),
+          : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...damaged, ...cells])),
         ...problems.map((problem) => `! ${oneLine(problem)}`),
       ],
     );
