@@ -24,7 +24,7 @@ export type FollowEvent =
 export type Outcome =
   | { readonly kind: "done" | "rolled-back" | "aborted" | "awaiting-promotion" }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
-  /** It was done in a ZooKeeper that was put back from a backup: these hosts have left it behind them. */
+  /** These hosts have left it behind them, in a ZooKeeper that was put back from a backup: nobody goes on with it. */
   | { readonly kind: "held"; readonly hosts: readonly string[] }
   /** A newer deploy came before this one was over. */
   | { readonly kind: "overtaken" };
@@ -38,7 +38,7 @@ export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
   if (purpose === "rollback" && !goesBack(record)) return null;
   switch (record.state) {
     case "done": {
-      const hosts = [...view.statuses].filter(([, { held }]) => held?.deploy === view.id).map(([host]) => host);
+      const hosts = holding(view);
       return hosts.length === 0 ? { kind: "done" } : { kind: "held", hosts };
     }
     case "halted":
@@ -53,10 +53,20 @@ export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
     case "preparing":
     case "canary":
     case "rolling":
-    case "rolling back":
+    case "rolling back": {
+      // Where anybody still follows, it goes on with those.
+      const hosts = holding(view);
+      const reached = view.live?.progress.hosts.filter((host) => view.connected.has(host)) ?? [];
+      if (hosts.length > 0 && reached.every((host) => hosts.includes(host))) return { kind: "held", hosts };
       break;
+    }
   }
   return view.live === null && isRunning(record) ? { kind: "overtaken" } : null;
+}
+
+/** Hosts that have left this deploy behind them, in a ZooKeeper that was put back from a backup. */
+function holding({ id, statuses }: DeployView): string[] {
+  return [...statuses].filter(([, { held }]) => held?.deploy === id).map(([host]) => host);
 }
 
 export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {

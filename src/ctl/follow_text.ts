@@ -99,7 +99,7 @@ function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint
     case "held":
       return [
         paint.bad(
-          `✗ ${record.build} was done once, and ${count(outcome.hosts.length, "host")} hold its wish: it is older than what they have followed`,
+          `✗ ${count(outcome.hosts.length, "host")} hold the wish for ${record.build}: it is older than what they have followed`,
         ),
         `          follow it:  deployd ctl services accept ${view.service}`,
       ];

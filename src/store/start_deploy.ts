@@ -1,15 +1,16 @@
-import { started } from "../core/deploy.ts";
+import { aborted, started } from "../core/deploy.ts";
+import { isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { emptyGate } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readBuild } from "./builds.ts";
-import { assertNoneRunning, lastGoodBuild, readDeploy, readFront } from "./deploys.ts";
+import { assertNoneRunning, lastGoodBuild, readDeploy, readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
-import { readHosts } from "./registry.ts";
+import { readHosts, readStatuses } from "./registry.ts";
 import { readService } from "./services.ts";
 import { wishOps } from "./wishes.ts";
 
@@ -50,7 +51,8 @@ export async function startDeploy(
       hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
     });
   }
-  assertNoneRunning(service, front, build);
+  const overtaken = await heldByAll(zk, service, front);
+  if (overtaken === null) assertNoneRunning(service, front, build);
 
   const first = request.stages[0] ?? "fleet";
   await assertHosts(zk, service, first, attempted);
@@ -69,6 +71,7 @@ export async function startDeploy(
   });
 
   const ops: Op[] = [
+    ...(overtaken === null ? [] : [endedOp(service, overtaken, id, request.now)]),
     op.check(buildPath(service, build), target.version),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
@@ -85,6 +88,26 @@ export async function startDeploy(
     }
   });
   return { id, record: (await readDeploy(zk, service, id)).record };
+}
+
+/**
+ * The deploy under way that every host holds, having left it behind in a ZooKeeper that was put back from a backup: nobody
+ * goes on with it, so it is in nobody's way.
+ */
+async function heldByAll(zk: ZooKeeper, service: string, { latest }: DeployFront): Promise<DeployFront["latest"]> {
+  if (latest === null || !isRunning(latest.record)) return null;
+  const statuses = [...(await readStatuses(zk, service)).values()];
+  return statuses.length > 0 && statuses.every(({ held }) => held?.deploy === latest.id) ? latest : null;
+}
+
+function endedOp(
+  service: string,
+  { id, record, version }: NonNullable<DeployFront["latest"]>,
+  by: string,
+  now: Date,
+): Op {
+  const why = `no host went on with it, in a ZooKeeper that was put back from a backup; overtaken by deploy ${by}`;
+  return op.set(deployPath(service, id), encode(aborted(record, why, now)), version);
 }
 
 async function assertHosts(

@@ -70,6 +70,22 @@ describe("following a deploy", () => {
     await expectGolden("follow-over", told("wait", scenes.done()));
   });
 
+  test.each(["rolling", "done"] as const)(
+    "that every host holds, as in a ZooKeeper put back from a backup, ends there and says what to do: %s",
+    (state) => {
+      const held = { held: { build: "9b1e0d4", deploy: "20260701-115000-ab12", number: 3 }, wish: null };
+      const both = at({ "web-01": { status: held }, "web-02": { status: held } }, state);
+      expect(told("wait", both)).toContain("deployd ctl services accept web");
+      expect(code(both, "wait")).toBe(3);
+      // One that is out of reach says nothing of those that are not, and one that follows has the deploy go on.
+      expect(code(at({ "web-01": { status: held }, "web-02": { status: {}, connected: false } }, state), "wait")).toBe(
+        3,
+      );
+      const some = code(at({ "web-01": { status: held }, "web-02": { status: {} } }, state), "wait");
+      expect(some).toBe(state === "done" ? 3 : null);
+    },
+  );
+
   test("says nothing between two readings that are the same", () => {
     for (const overview of [scenes.rolling, scenes.stuck, scenes.halted]) {
       expect(changesBetween(view(overview()), view(overview()))).toEqual([]);

@@ -9,6 +9,7 @@ import { startEnsemble, type RealEnsemble } from "../support/zookeeper.ts";
 
 /*
  * Three Apache servers that come back with an older state of theirs, or with none, under a fleet that has gone on.
+ * AGENTS=12 bun test test/e2e/put_back.test.ts plays it with more of them.
  */
 
 const AGENTS = Number(process.env["AGENTS"] ?? 3);

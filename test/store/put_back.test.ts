@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { asDeployError } from "../../src/core/errors.ts";
 import { journalAfter } from "../../src/core/journal.ts";
 import { emptyJournal, type Journal } from "../../src/core/types.ts";
 import type { Role } from "../../src/schema/znodes.ts";
@@ -12,6 +13,7 @@ import { setRole } from "../../src/store/registry.ts";
 import { acceptWishes } from "../../src/store/wishes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
+import { rejection } from "../support/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site, statusOf } from "./site.ts";
 
@@ -81,6 +83,7 @@ describe.each(servers)("a tree that was put back from a backup, with %s", (_name
   afterEach(() => site[Symbol.asyncDispose]());
 
   const change = { service: "web", who: "me", why: "", now: NOW };
+  const codeOf = async (work: Promise<unknown>): Promise<string> => asDeployError(await rejection(work), "").code;
   const looks = async (): Promise<string[]> => [await fleet.look(), await canary.look()];
 
   async function done(id: string, build: string, stage: "canary" | "fleet" = "fleet"): Promise<void> {
@@ -190,6 +193,27 @@ describe.each(servers)("a tree that was put back from a backup, with %s", (_name
     await done("d4", "v3", "canary");
     expect(await looks()).toEqual(["v2, held", "v3"]);
     await promote(site.zk, change);
+    expect(await looks()).toEqual(["v3", "v3"]);
+  });
+
+  test("in the middle of a deploy that nobody goes on with: another overtakes it, and not while one host follows", async () => {
+    await site.deploy("d1", "v1");
+    const putBack = await backup();
+    await looks();
+    await site.state("d1", "done");
+    await done("d2", "v2");
+    await fleet.look();
+    await site.state("d1", "rolling");
+    await putBack();
+    // One host has never heard of the second.
+    expect(await looks()).toEqual(["v2, held", "v1"]);
+    expect(await codeOf(site.deploy("d3", "v3"))).toBe("deploy-running");
+    await site.zk.set(statusPath("web", "w2"), encode(statusOf({ held: { build: "v1", deploy: "d1", number: 1 } })));
+    expect((await site.deploy("d3", "v3")).build).toBe("v3");
+    expect((await readDeploy(site.zk, "web", "d1")).record).toMatchObject({
+      state: "aborted",
+      reason: expect.stringContaining("d3"),
+    });
     expect(await looks()).toEqual(["v3", "v3"]);
   });
 
