@@ -5,17 +5,18 @@ import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, buildsPath } from "./paths.ts";
-import { childrenOf, encode, readRecord, type Versioned } from "./records.ts";
+import { childrenOf, encode, readChildren, readRecord, type Versioned } from "./records.ts";
 
-export async function listBuilds(zk: ZooKeeper, service: string): Promise<{ id: string; record: BuildRecord }[]> {
+export async function listBuilds(
+  zk: ZooKeeper,
+  service: string,
+  onProblem: (problem: string) => void = () => {},
+): Promise<{ id: string; record: BuildRecord }[]> {
   return attempting(`Cannot list the builds of "${service}"`, async () => {
-    const ids = await childrenOf(zk, buildsPath(service));
-    const found = await Promise.all(
-      ids.map(async (id) => ({ id, found: await readRecord(zk, buildPath(service, id), buildRecordSchema) })),
-    );
-    return found
-      .flatMap(({ id, found }) => (found === null ? [] : [{ id, record: found.value }]))
-      .toSorted((a, b) => (a.record.time < b.record.time ? -1 : 1));
+    const read = (id: string) => readRecord(zk, buildPath(service, id), buildRecordSchema);
+    return [...(await readChildren(zk, buildsPath(service), read, onProblem))]
+      .toSorted(([, a], [, b]) => (a.czxid < b.czxid ? -1 : 1))
+      .map(([id, { value: record }]) => ({ id, record }));
   });
 }
 

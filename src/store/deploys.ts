@@ -6,7 +6,7 @@ import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
-import { childrenOf, readDamaged, readRecord, type Versioned } from "./records.ts";
+import { childrenOf, readChildren, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
 export interface DeployFront {
@@ -109,20 +109,9 @@ export async function listDeploys(
   onProblem: (problem: string) => void = () => {},
 ): Promise<(Omit<Versioned<never>, "value"> & { readonly id: string; readonly record: DeployRecord })[]> {
   return attempting(`Cannot list the deploys of "${service}"`, async () => {
-    const ids = await childrenOf(zk, deploysPath(service));
-    const found = await Promise.all(
-      ids.map(async (id) => {
-        try {
-          return { id, found: await readRecord(zk, deployPath(service, id), deployRecordSchema) };
-        } catch (error) {
-          if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-          onProblem(error.message);
-          return { id, found: null };
-        }
-      }),
-    );
-    return found
-      .flatMap(({ id, found }) => (found === null ? [] : [{ ...found, id, record: found.value }]))
+    const read = (id: string) => readRecord(zk, deployPath(service, id), deployRecordSchema);
+    return [...(await readChildren(zk, deploysPath(service), read, onProblem))]
+      .map(([id, found]) => ({ ...found, id, record: found.value }))
       .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });
 }

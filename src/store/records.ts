@@ -143,3 +143,27 @@ export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
     }
   }
 }
+
+/**
+ * Reads every child. One record that cannot be read must not hide all the others: it is left out, and `onProblem` is told.
+ */
+export async function readChildren<T>(
+  zk: ZooKeeper,
+  path: string,
+  read: (child: string) => Promise<T | null>,
+  onProblem: (problem: string, child: string) => void,
+): Promise<Map<string, T>> {
+  const names = await childrenOf(zk, path);
+  const records = await Promise.all(
+    names.map(async (name) => {
+      try {
+        return { name, found: await read(name) };
+      } catch (error) {
+        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
+        onProblem(error.message, name);
+        return { name, found: null };
+      }
+    }),
+  );
+  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found] as const])));
+}

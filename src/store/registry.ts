@@ -1,4 +1,4 @@
-import { DeployError, isDeployError } from "../core/errors.ts";
+import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
 import {
   hostRecordSchema,
@@ -13,7 +13,7 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgent, runsService } from "./living_agents.ts";
 import { agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
+import { childrenOf, encode, readChildren, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
 
 /** Registers the host once, as fleet; what an operator has set since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
@@ -37,7 +37,7 @@ export async function readHosts(
   onProblem: (problem: string, host: string) => void = () => {},
 ): Promise<Map<string, HostRecord>> {
   return attempting(`Cannot list the hosts of "${service}"`, () =>
-    readAll(zk, hostsPath(service), (host) => readHost(zk, service, host), onProblem),
+    readChildren(zk, hostsPath(service), (host) => readHost(zk, service, host), onProblem),
   );
 }
 
@@ -78,7 +78,7 @@ export async function readStatuses(
   onProblem: (problem: string) => void = () => {},
 ): Promise<Map<string, HostStatus>> {
   return attempting(`Cannot read the status of "${service}"`, () =>
-    readAll(
+    readChildren(
       zk,
       statusesPath(service),
       async (host) => {
@@ -93,7 +93,7 @@ export async function readStatuses(
 /** What the agents say of themselves that are connected now and run the service. */
 export async function readAgents(zk: ZooKeeper, service: string): Promise<Map<string, AgentRecord>> {
   return attempting("Cannot list the agents", () =>
-    readAll(
+    readChildren(
       zk,
       agentsPath,
       (host) => readAgentOf(zk, service, host),
@@ -106,28 +106,4 @@ export async function readAgents(zk: ZooKeeper, service: string): Promise<Map<st
 export async function readAgentOf(zk: ZooKeeper, service: string, host: string): Promise<AgentRecord | null> {
   const record = (await readLivingAgent(zk, host))?.record ?? null;
   return record !== null && runsService(record, service) ? record : null;
-}
-
-/**
- * Reads every child. One record that cannot be read must not hide all the others: it is left out, and `onProblem` is told.
- */
-async function readAll<T>(
-  zk: ZooKeeper,
-  path: string,
-  read: (child: string) => Promise<T | null>,
-  onProblem: (problem: string, child: string) => void,
-): Promise<Map<string, T>> {
-  const names = await childrenOf(zk, path);
-  const records = await Promise.all(
-    names.map(async (name) => {
-      try {
-        return { name, found: await read(name) };
-      } catch (error) {
-        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-        onProblem(error.message, name);
-        return { name, found: null };
-      }
-    }),
-  );
-  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found] as const])));
 }

@@ -3,11 +3,12 @@ import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
-import { readBuild, setBarred } from "../../src/store/builds.ts";
+import { listBuilds, readBuild, setBarred } from "../../src/store/builds.ts";
 import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";
 import { listDeploys, readDeploy, readFront } from "../../src/store/deploys.ts";
 import { readOverview } from "../../src/store/overview.ts";
 import {
+  buildPath,
   canaryPath,
   deployPath,
   deploysPath,
@@ -315,6 +316,16 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await codeOf(site.deploy("d1", "v1"))).toBe("zookeeper-data-invalid");
     expect(await setService(site.zk, "web", { max: 3 })).toMatchObject({ max: 3, budget: 0 });
     expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+  });
+
+  test("a build that cannot be read is told, and hides no other", async () => {
+    await site.zk.set(buildPath("web", "v2"), "{}");
+    const problems: string[] = [];
+    const listed = await listBuilds(site.zk, "web", (problem) => problems.push(problem));
+    expect(listed.map(({ id }) => id)).toEqual(["v1", "v3"]);
+    expect(problems).toEqual([expect.stringContaining(buildPath("web", "v2"))]);
+    expect(await codeOf(site.deploy("d1", "v2"))).toBe("zookeeper-data-invalid");
+    expect((await site.deploy("d1", "v1")).build).toBe("v1");
   });
 
   test("a host that cannot be read is told, and replaced when its role is set", async () => {

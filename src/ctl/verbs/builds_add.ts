@@ -64,7 +64,7 @@ nothing, adding another file under the same id is refused.`,
       time: ctl.process.now().toISOString(),
     };
     await using zk = await ctl.connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const result = await addBuild(zk, service, id, record);
     const { url, digest, size } = record;
     const added = result === "added";

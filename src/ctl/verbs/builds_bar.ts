@@ -24,7 +24,7 @@ export const buildsBar = buildCommand({
   },
   func: command<BarFlags, [string, string]>(async ({ connect, output, process }, flags, service, build) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const barred = { who: process.user, why: flags.why ?? "", time: process.now().toISOString() };
     await setBarred(zk, service, build, barred);
     const document = { schema: "deployd.ctl.build/1", service, build, barred };
@@ -47,7 +47,7 @@ export const buildsUnbar = buildCommand({
   },
   func: command<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     await setBarred(zk, service, build, null);
     const document = { schema: "deployd.ctl.build/1", service, build, barred: null };
     output.answer(document, [`${build} of ${service} may be deployed again.`]);

@@ -23,8 +23,12 @@ export const buildsList = buildCommand({
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
   func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
-    await readService(zk, service);
-    const [builds, front] = await Promise.all([listBuilds(zk, service), readFront(zk, service)]);
+    await readService(zk, service, () => {});
+    const problems: string[] = [];
+    const [builds, front] = await Promise.all([
+      listBuilds(zk, service, (problem) => problems.push(problem)),
+      readFront(zk, service),
+    ]);
     const newestFirst = builds.toReversed();
     const enabled = (id: string): string[] => [
       ...(front.enabled.value?.build === id ? ["fleet"] : []),
@@ -53,10 +57,14 @@ export const buildsList = buildCommand({
           url: maskedUrl(record.url),
           enabled: enabled(id),
         })),
+        ...(problems.length === 0 ? {} : { problems }),
       },
-      rows.length === 0
-        ? [`No builds of "${service}" yet. Add one with: deployd ctl builds add ${service} FILE --build ID`]
-        : table([titles.map(paint.dim), ...rows]),
+      [
+        ...(rows.length === 0 && problems.length === 0
+          ? [`No builds of "${service}" yet. Add one with: deployd ctl builds add ${service} FILE --build ID`]
+          : table([titles.map(paint.dim), ...rows])),
+        ...problems.map((problem) => `! ${oneLine(problem)}`),
+      ],
     );
     return exit.asked;
   }),

@@ -39,7 +39,7 @@ export const history = buildCommand({
   },
   func: command<Flags, [string]>(async ({ connect, output, process }, { limit }, service) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const problems: string[] = [];
     const deploys = (await listDeploys(zk, service, (problem) => problems.push(problem)))
       .map((deploy) => ({ id: deploy.id, record: byServersClock(deploy.record, deploy) }))

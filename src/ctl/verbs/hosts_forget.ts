@@ -21,7 +21,7 @@ host whose agent is connected is refused: it would register itself again.`,
   },
   func: command<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     await forgetHost(zk, service, host, process.clock);
     output.answer({ schema: "deployd.ctl.host-forgotten/1", service, host }, [`${host} is forgotten in ${service}.`]);
     return exit.asked;

@@ -29,7 +29,7 @@ export const hostsRole = buildCommand({
   },
   func: command<CommonFlags, [string, string, Role]>(async ({ connect, output }, _flags, service, host, role) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const record = await setRole(zk, service, host, role);
     const document = { schema: "deployd.ctl.host/1", service, host, role: record.role, zone: record.zone ?? null };
     output.answer(document, [`${host} is a ${role} host of ${service}.`]);

@@ -22,7 +22,7 @@ back at your word. The failure stays in the deploy's budget.`,
   },
   func: command<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
     await using zk = await connect();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const deploys = await unlockHost(zk, service, host, process.clock);
     output.answer({ schema: "deployd.ctl.host-unlocked/1", service, host, deploys }, [
       deploys.length === 0

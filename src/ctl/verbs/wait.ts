@@ -39,7 +39,7 @@ export const wait = buildCommand({
   func: command<Flags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
     await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
     const zk = await link.client();
-    await readService(zk, service);
+    await readService(zk, service, () => {});
     const { id } = deploy === undefined ? await newest() : await readDeploy(zk, service, deploy);
     return await follow(ctl, link, { service, id, purpose: "wait", timeoutS });
 
