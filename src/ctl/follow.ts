@@ -78,6 +78,8 @@ async function readView(zk: ZooKeeper, service: string, id: string): Promise<Dep
   const overview = await readOverview(zk, service);
   const newest = newestDeploy(overview);
   if (newest?.id === id) return newest;
+  // It may be this one: nobody knows then how it goes on.
+  if (overview.damaged !== null) throw overview.damaged;
   const { record } = await readDeploy(zk, service, id);
   return { service, id, record, live: null, statuses: overview.statuses, connected: new Set(overview.agents.keys()) };
 }

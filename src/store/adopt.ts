@@ -22,6 +22,8 @@ import { readService } from "./services.ts";
  */
 export async function adoptWish(zk: ZooKeeper, service: string, id: string, now: Date): Promise<string | null> {
   const front = await readFront(zk, service);
+  // It may be under way, and then it is what the wish puts an end to.
+  if (front.damaged !== null) throw front.damaged;
   const byHand =
     (await unrecorded(zk, service, "fleet", front.enabled)) ?? (await unrecorded(zk, service, "canary", front.canary));
   if (byHand === null) return null;

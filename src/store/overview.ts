@@ -1,4 +1,4 @@
-import { isDeployError } from "../core/errors.ts";
+import { isDeployError, type DeployError } from "../core/errors.ts";
 import { grantsWithheld, progressOf, type Progress } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
@@ -24,6 +24,8 @@ export interface Overview {
   readonly wishTrouble?: WishTrouble;
   /** Records that could not be read, in words. */
   readonly problems: readonly string[];
+  /** Why it is not known how the newest deploy stands; null where it is. */
+  readonly damaged: DeployError | null;
   readonly deploy: {
     readonly id: string;
     readonly record: DeployRecord;
@@ -49,7 +51,8 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   const withheld = grantsWithheld({ wishes: front.problems.length > 0, deploys: new Set() });
   if (withheld !== null) problems.push(withheld, ...front.problems);
   const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
-  const read = front.latest === null ? null : await readGateOr(zk, service, front.latest.id);
+  const newest = front.latest === null ? null : await readNewest(zk, service, front.latest.id);
+  const read = newest !== null && "record" in newest ? newest : null;
   if (front.pointerProblem !== null) problems.push(front.pointerProblem);
   if (front.damaged !== null) problems.push(front.damaged.hint);
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));
@@ -72,17 +75,18 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     agents,
     problems,
     deploy,
+    damaged: front.damaged ?? (isDeployError(newest) ? newest : null),
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
 }
 
-/** Null where it cannot be read either; then it is among the problems. */
-async function readGateOr(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
+/** What is wrong with it where it cannot be read. */
+async function readNewest(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | DeployError | null> {
   try {
     return await readGate(zk, service, deploy);
   } catch (error) {
     if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-    return null;
+    return error;
   }
 }
 

@@ -76,6 +76,7 @@ export function scene(
     hosts: registered,
     statuses,
     agents,
+    damaged: null,
     problems: [],
     deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }) },
   };
