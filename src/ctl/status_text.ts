@@ -5,7 +5,7 @@ import { costText, failureLines, nextSteps, progressText, stateText, waitingText
 import { hostGlyph, hostRows, paintHost, stepText, type HostRow } from "./host_model.ts";
 import type { Paint } from "./paint.ts";
 import { table } from "./table.ts";
-import { clip, count, oneLine } from "./text.ts";
+import { clip, count, oneLine, wrap } from "./text.ts";
 import { ageMs, duration } from "./times.ts";
 
 export interface StatusLook {
@@ -23,7 +23,10 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
   const head = [
     ...headline(overview.service, view, look, overview.wishTrouble),
     ...failures(view, look),
-    ...overview.problems.map((problem) => look.paint.warn(`! ${oneLine(problem)}`)),
+    // What to do stands at their end, so they are never cut.
+    ...overview.problems.flatMap((problem) =>
+      wrap(`! ${oneLine(problem)}`, look.columns ?? Infinity, "  ").map((line) => look.paint.warn(line)),
+    ),
     "",
     ...wishes(overview, look),
     ...(view === null ? [] : deployFacts(view, look)),

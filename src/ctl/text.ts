@@ -31,6 +31,14 @@ export function clip(text: string, columns: number): string {
   return Bun.stringWidth(text) <= columns ? text : Bun.sliceAnsi(text, 0, Math.max(0, columns - 1)) + "…";
 }
 
+/** Words on as many lines as they take; those after the first begin with `indent`. A longer word is broken. */
+export function wrap(text: string, columns: number, indent: string): string[] {
+  if (Bun.stringWidth(text) <= columns) return [text];
+  const room = Math.max(1, columns - indent.length);
+  const [first = "", ...rest] = Bun.wrapAnsi(text, room, { hard: true }).split("\n");
+  return [first, ...rest.map((line) => `${indent}${line}`)];
+}
+
 /** "a, b and 3 more" */
 export function someOf(names: readonly string[], max: number): string {
   if (names.length <= max) return names.join(", ");

@@ -1,10 +1,32 @@
 import { describe, expect, test } from "bun:test";
 import { colourPaint, paintFor } from "../../src/ctl/paint.ts";
 import { table } from "../../src/ctl/table.ts";
-import { byteSize, clip, lastLines, oneLine, someOf } from "../../src/ctl/text.ts";
+import { byteSize, clip, lastLines, oneLine, someOf, wrap } from "../../src/ctl/text.ts";
 import { duration, secondsBetween } from "../../src/ctl/times.ts";
 import { noon } from "./terminal.ts";
 import { systemClock } from "../../src/support/clock.ts";
+
+test("what must not be cut is wrapped, a long word broken, wide characters counted, and nothing lost", () => {
+  expect(wrap("! short", 80, "  ")).toEqual(["! short"]);
+  expect(wrap("! to have it followed: deployd ctl services accept web", 20, "  ")).toEqual([
+    "! to have it",
+    "  followed: deployd",
+    "  ctl services",
+    "  accept web",
+  ]);
+  for (const text of [
+    `! ${"x".repeat(50)} end`,
+    "! 何度やっても、うまくいかない。 何度やっても、うまくいかない。",
+    "! /services/web/deploys/20260701-115000-ab12/gate is gone",
+  ]) {
+    for (const columns of [12, 20, 40]) {
+      const lines = wrap(text, columns, "  ");
+      expect(lines.every((line) => Bun.stringWidth(line) <= columns)).toBe(true);
+      expect(lines.join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
+    }
+  }
+  expect(wrap("as long as it is", Infinity, "  ")).toEqual(["as long as it is"]);
+});
 
 describe("foreign text", () => {
   test("is one line without colours, titles, controls and marks that reorder", () => {
