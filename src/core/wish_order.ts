@@ -1,4 +1,4 @@
-import type { Role, Wish } from "../schema/znodes.ts";
+import { HIGHEST_WISH_NUMBER, type Role, type Wish } from "../schema/znodes.ts";
 import { wishFor, type Wishes } from "./targets.ts";
 
 /*
@@ -45,9 +45,12 @@ export function highestOf({ enabled, canary }: Followed): number {
   return Math.max(enabled, canary);
 }
 
-/** The number of the next wish, higher than any in the tree and any that the hosts have followed. */
+/**
+ * The number of the next wish, higher than any in the tree and any that the hosts have followed. After the highest, to which
+ * only a hand comes, it is that again: a wish of the same number is followed, one that nobody can read would not be.
+ */
 export function nextNumber(newest: number, followed: Iterable<number> = []): number {
   let highest = newest;
   for (const number of followed) highest = Math.max(highest, number);
-  return highest + 1;
+  return Math.min(highest + 1, HIGHEST_WISH_NUMBER);
 }

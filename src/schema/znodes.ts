@@ -20,13 +20,18 @@ export const serviceSettingsSchema = z.looseObject({
 });
 export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
 
+/** Far from where numbers get rough, and from what a service comes to; whoever counts on stays there. */
+export const HIGHEST_WISH_NUMBER = 2 ** 40;
+
+const wishNumber = z.int().min(0).max(HIGHEST_WISH_NUMBER);
+
 /**
  * `services/<service>/enabled` and `enabled/canary`. A wish written by hand may lack the deploy, or be just a build id.
  * `number` is one more than that of the wish before it, in either node (core/wish_order.ts).
  */
 export const wishSchema = z.preprocess(
   (value) => (typeof value === "string" ? { build: value } : value),
-  z.looseObject({ build: buildId, deploy: deployId.optional(), number: z.int().min(0).optional() }),
+  z.looseObject({ build: buildId, deploy: deployId.optional(), number: wishNumber.optional() }),
 );
 export type Wish = z.output<typeof wishSchema>;
 
@@ -148,14 +153,10 @@ export const hostStatusSchema = z.looseObject({
   build: buildId.nullable(),
   health: z.enum(["healthy", "unhealthy", "nothing"]),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
-  /** The highest number of a wish that it has followed; missing where none had one. Far from where numbers get rough. */
-  followed: z
-    .int()
-    .min(0)
-    .max(2 ** 40)
-    .optional(),
+  /** The highest number of a wish that it has followed; missing where none had one. */
+  followed: wishNumber.optional(),
   /** A wish that it does not follow, being older than those that it has followed. */
-  held: z.looseObject({ build: buildId, deploy: deployId, number: z.int().min(0) }).optional(),
+  held: z.looseObject({ build: buildId, deploy: deployId, number: wishNumber }).optional(),
   step: hostStepSchema,
   /** True while the host works its way back to the build it served before. */
   rollingBack: z.boolean().default(false),
@@ -200,6 +201,6 @@ export type AgentRecord = z.output<typeof agentRecordSchema>;
  */
 export const deploysPointerSchema = z.looseObject({
   latest: deployId.nullable().default(null),
-  number: z.int().min(0).default(0),
+  number: wishNumber.default(0),
 });
 export type DeploysPointer = z.output<typeof deploysPointerSchema>;

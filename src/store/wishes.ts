@@ -56,7 +56,9 @@ export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Acce
   if (hosts.length === 0) return { hosts, builds: [] };
   const { pointer, enabled, canary } = front;
   const number = nextNumber(pointer.value.number, followedOf(statuses));
-  const ops = [op.set(deploysPath(service), encode({ ...pointer.value, number }), pointer.version)];
+  // Where the pointer cannot be read this replaces it, and a deploy under way must not be forgotten by that.
+  const latest = front.latest?.id ?? pointer.value.latest;
+  const ops = [op.set(deploysPath(service), encode({ ...pointer.value, latest, number }), pointer.version)];
   const builds = new Set<string>();
   for (const [path, node] of [
     [enabledPath(service), enabled],

@@ -8,6 +8,7 @@ import {
   type Followed,
   type WishNode,
 } from "../../src/core/wish_order.ts";
+import { HIGHEST_WISH_NUMBER } from "../../src/schema/znodes.ts";
 
 const wish = (number?: number) => ({
   build: "v1",
@@ -51,6 +52,8 @@ test("the next number is higher than any in the tree and any that was followed",
   expect(nextNumber(0)).toBe(1);
   expect(nextNumber(4, [2, 9, 3])).toBe(10);
   expect(nextNumber(4, [2])).toBe(5);
+  expect(nextNumber(HIGHEST_WISH_NUMBER - 1, [2])).toBe(HIGHEST_WISH_NUMBER);
+  expect(nextNumber(4, [HIGHEST_WISH_NUMBER])).toBe(HIGHEST_WISH_NUMBER);
 });
 
 test("hosts take the wish from the node of their role, and from the fleet's where theirs has none", () => {

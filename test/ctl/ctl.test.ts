@@ -98,6 +98,7 @@ describe("services", () => {
       ["builds", "list", "wbe"],
       ["hosts", "list", "wbe"],
       ["services", "show", "wbe"],
+      ["services", "accept", "wbe"],
     ];
     for (const argv of verbs) {
       const run = await at.ctl(...argv);
@@ -107,6 +108,37 @@ describe("services", () => {
         stderr: 'deployd: There is no service "wbe".\n  Did you mean "web"?\n',
       });
     }
+  });
+});
+
+describe("services accept", () => {
+  const schema = "deployd.ctl.service-accepted/1";
+
+  test("changes nothing, and says so, where no host holds anything", async () => {
+    const at = await serving();
+    await using _fleet = at.fleet;
+    expect(await at.ctl("services", "accept", "web")).toMatchObject({
+      code: 0,
+      stdout: "No host of web holds a wish; nothing was changed.\n",
+    });
+    const { code, stdout } = await at.ctl("services", "accept", "web", "--json");
+    expect(JSON.parse(stdout)).toEqual({ schema, service: "web", hosts: [], builds: [] });
+    expect(code).toBe(0);
+  });
+
+  test("says on how many hosts what is followed now", async () => {
+    const at = await serving();
+    await using _fleet = at.fleet;
+    const held = { build: "b1", deploy: "20260101-000000-0001", number: 1 };
+    await at.fleet.say("web-01", "serving", { held, followed: 9 });
+    await at.fleet.say("web-03", "serving", { held, followed: 9 });
+    const { stdout } = await at.ctl("services", "accept", "web", "--json");
+    expect(JSON.parse(stdout)).toEqual({ schema, service: "web", hosts: ["web-01", "web-03"], builds: ["b1"] });
+    // They still say so: nobody plays them here.
+    expect(await at.ctl("services", "accept", "web")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("2 hosts of web held a wish; now b1 is followed."),
+    });
   });
 });
 

@@ -24,6 +24,7 @@ const routes = [
   "services set",
   "services list",
   "services show",
+  "services accept",
 ];
 
 const verbs = routes.filter((route) => !["", "builds", "hosts", "services"].includes(route));

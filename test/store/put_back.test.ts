@@ -9,7 +9,7 @@ import { readDeploy } from "../../src/store/deploys.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath, statusPath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { readWish, type WishSnapshot } from "../../src/store/read_wish.ts";
-import { setRole } from "../../src/store/registry.ts";
+import { readStatuses, setRole } from "../../src/store/registry.ts";
 import { acceptWishes } from "../../src/store/wishes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
@@ -242,6 +242,50 @@ describe.each(servers)("a tree that was put back from a backup, with %s", (_name
     expect(await looks()).toEqual(["v2, held", "v2, held"]);
     await acceptWishes(site.zk, "web");
     expect(await looks()).toEqual(["v1", "v1"]);
+  });
+
+  test("accepted, forgets no deploy that is under way, though nobody can read which one is the newest", async () => {
+    await site.deploy("d1", "v1");
+    await looks();
+    const putBack = await backup();
+    await site.state("d1", "done");
+    await done("d2", "v2");
+    await looks();
+    await site.state("d1", "rolling");
+    await site.zk.delete(deployPath("web", "d2") + "/gate");
+    await site.zk.delete(deployPath("web", "d2") + "/grants");
+    await site.zk.delete(deployPath("web", "d2"));
+    await putBack();
+    await site.zk.set(deploysPath("web"), "4711 {");
+    expect(await looks()).toEqual(["v2, held", "v2, held"]);
+    await acceptWishes(site.zk, "web");
+    expect(await looks()).toEqual(["v1", "v1"]);
+    expect(await codeOf(site.deploy("d3", "v3"))).toBe("deploy-running");
+  });
+
+  test.each([
+    ["just beyond what numbers may be", 2 ** 40 + 1],
+    ["the last that is exact", Number.MAX_SAFE_INTEGER],
+    ["the highest that numbers may be", 2 ** 40],
+  ])("a number that somebody wrote, %s, wedges nothing: deploys after it are followed", async (_what, number) => {
+    await done("d1", "v1");
+    await looks();
+    await site.zk.set(deploysPath("web"), encode({ latest: "d1", number }));
+    for (const [id, build] of [
+      ["d2", "v2"],
+      ["d3", "v3"],
+      ["d4", "v1"],
+    ] as const) {
+      await done(id, build);
+      expect(await looks()).toEqual([build, build]);
+      expect([...(await readStatuses(site.zk, "web")).keys()]).toEqual(["w1", "w2"]);
+    }
+    await site.zk.set(enabledPath("web"), encode({ build: "v2", deploy: "d2", number }));
+    // Where that is no wish at all it is said; what counts is that the next one is followed.
+    await looks().catch(() => {});
+    await done("d5", "v3");
+    expect(await looks()).toEqual(["v3", "v3"]);
+    expect([...(await readStatuses(site.zk, "web")).keys()]).toEqual(["w1", "w2"]);
   });
 
   test("a number that no wish can have is no status, and the next wish counts on from what can be read", async () => {
