@@ -3,6 +3,18 @@ import { digestId } from "../../../src/zookeeper/server/access.ts";
 import { creatorAcl, openAcl, Perms, readAcl } from "../../../src/zookeeper/records.ts";
 import { codeOf, counters, culprit, notes, type ContractCase } from "./contract.ts";
 
+const MOST_TRIES = 100;
+
+/**
+ * A server that has told a new list may be a follower, and its leader, which checks a write, still be about to carry the change
+ * out: what it has on the way then is the node with the list before (PrepRequestProcessor puts no list into its change records).
+ */
+async function untilRefused(write: () => Promise<unknown>): Promise<string> {
+  let code = await codeOf(write());
+  for (let tries = 1; code === "ok" && tries < MOST_TRIES; tries += 1) code = await codeOf(write());
+  return code;
+}
+
 export const permissionsCases: readonly ContractCase[] = [
   {
     name: "a node's own list decides who reads, sets and lists it",
@@ -199,7 +211,7 @@ export const permissionsCases: readonly ContractCase[] = [
       const stat = await zk.setAcl("/a", readAcl, 0);
       return [
         counters(stat),
-        await codeOf(zk.set("/a", "1")),
+        await untilRefused(() => zk.set("/a", "1")),
         await codeOf(zk.setAcl("/a", openAcl)),
         (await zk.getAcl("/a")).acl,
       ];
