@@ -17,8 +17,8 @@ import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
 import { hostNames } from "./names.ts";
-import { runCommand, userByName } from "./processes.ts";
-import { killOrphans, processesOf, processFact } from "./scan.ts";
+import { endLeftRunning, runCommand, userByName } from "./processes.ts";
+import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
 import { socketInodesOf } from "./sockets.ts";
@@ -74,7 +74,7 @@ function hostProcesses(clock: Clock): Processes {
     listens,
     openConnections: async (pids) =>
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
-    endMarked: (marker, uid) => killOrphans(marker, uid, clock),
+    endMarked: (marker, uid) => endLeftRunning(marker, uid, clock),
   };
 }
 
