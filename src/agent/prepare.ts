@@ -76,6 +76,7 @@ export async function prepareStep(
         const on = context.host.build(build, deploy, instance);
         await requireAskable(await on.recipe(), on.command);
       }
+      await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {

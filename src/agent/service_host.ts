@@ -7,6 +7,7 @@ import type { Manifest } from "../schema/manifest.ts";
 import type { Machine } from "../machine/machine.ts";
 import { mainPids } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
+import { makeHome } from "../steps/home.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
 import { Manifests } from "../steps/manifests.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
@@ -51,6 +52,7 @@ export class ServiceHost {
   readonly batch: number;
   readonly minAvailable: number;
   #user: HostUser | undefined;
+  #home: string | null = null;
   readonly #state: ServiceState;
   #commands = 0;
 
@@ -95,7 +97,17 @@ export class ServiceHost {
     await this.files.sweepTemps(this.layout.builds).catch(() => {});
     await this.manifests.adopt();
     await this.ownership.look(this.#user);
+    // A disk that takes no directory now may take one when a build is installed.
+    await this.lookForHome().catch(() => {});
     return processes;
+  }
+
+  /** What the service's commands have for HOME; it is made where their user has none that it may write in. */
+  async lookForHome(): Promise<void> {
+    if (this.section.env["HOME"] !== undefined) return;
+    const own = await this.machine.commands.usableHome(this.#user);
+    this.#home = own ?? this.layout.home;
+    if (own === null) await makeHome(this.layout, this.#user, this.files);
   }
 
   async observe(): Promise<Observation> {
@@ -145,6 +157,7 @@ export class ServiceHost {
       instance,
       layout: this.layout,
       user: this.#user,
+      home: this.#home,
       env: this.section.env,
       asking: { hosts: this.section.check_hosts, quotesAnswers: this.section.quote_answers },
       supervisordConfig: this.section.supervisord_config ?? null,

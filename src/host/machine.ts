@@ -17,10 +17,11 @@ import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
 import { hostNames } from "./names.ts";
-import { endLeftRunning, runCommand, userByName } from "./processes.ts";
+import { endLeftRunning, runCommand } from "./processes.ts";
 import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
+import { usableHome, userByName } from "./users.ts";
 import { socketInodesOf } from "./sockets.ts";
 import { trafficPorts } from "./traffic_ports.ts";
 
@@ -33,7 +34,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     manager,
     disk: hostDisk,
     processes: hostProcesses(clock),
-    commands: { run: (request) => runCommand(request, clock), user: userByName },
+    commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
       unpack: async (request) => {

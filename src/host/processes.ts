@@ -1,9 +1,9 @@
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
-import type { CommandRequest, CommandResult, HostUser } from "../support/command.ts";
+import type { CommandRequest, CommandResult } from "../support/command.ts";
 import { abortedError, throwIfAborted } from "../support/wait.ts";
 import { endGroup, groupOf, groupsOf, makeGroup, removeEmptyGroups, removeIfEmpty } from "./control_group.ts";
-import { commandArgv, commandEnvironment, DEFAULT_PATH } from "./processes_env.ts";
+import { commandArgv, commandEnvironment } from "./processes_env.ts";
 import { directOutput, pipedOutput } from "./processes_output.ts";
 import { killOrphans, markedWith } from "./scan.ts";
 
@@ -151,21 +151,4 @@ function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false;
   }
-}
-
-/** @throws DeployError `config-invalid` when the host does not know the user */
-export function userByName(name: string): HostUser {
-  const found = Bun.spawnSync(["getent", "passwd", "--", name], {
-    env: { PATH: DEFAULT_PATH },
-    stdin: "ignore",
-    stderr: "ignore",
-  });
-  const [login, , uid, gid, , home] = found.stdout.toString().trim().split(":");
-  if (found.exitCode !== 0 || login === undefined || uid === undefined || gid === undefined) {
-    throw new DeployError(`Cannot run commands as "${name}": this host has no such user.`, {
-      code: "config-invalid",
-      hint: `Create it (useradd --system ${name}), or name another user in the agent's file.`,
-    });
-  }
-  return { name: login, uid: Number(uid), gid: Number(gid), ...(home === undefined || home === "" ? {} : { home }) };
 }

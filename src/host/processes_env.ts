@@ -60,7 +60,8 @@ function shellLine(run: string, { background, marker }: CommandRequest): string[
   return background === "leave" && marker !== undefined ? [...line, SHELL, marker] : line;
 }
 
-function becoming(user: HostUser | undefined): string[] {
+/** @throws DeployError `config-invalid` when this agent cannot become that user, `internal` without setpriv */
+export function becoming(user: HostUser | undefined): string[] {
   if (user === undefined) return [];
   const ownUid = process.getuid?.();
   if (ownUid === user.uid) return [];

@@ -48,6 +48,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     instance: null,
     layout,
     user,
+    home: null,
     env: {},
     asking: ASKING,
     supervisordConfig: null,
