@@ -93,6 +93,7 @@ export class Ownership {
               oldPids: (signal) => handover.oldPids(signal),
               finish: (signal) => handover.finish(signal),
             },
+      revival: supervisor.revival,
       mainPids: (signal) => supervisor.mainPids(signal),
     };
   }

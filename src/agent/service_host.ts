@@ -1,3 +1,4 @@
+import { looksAfterBoot } from "../core/boot.ts";
 import { batchSize, minAvailable } from "../core/roll.ts";
 import { recipeFrom, type Recipe, type RestartSpec } from "../core/recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
@@ -5,7 +6,7 @@ import type { Activation, LinkState } from "../core/types.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import type { Manifest } from "../schema/manifest.ts";
 import type { Machine } from "../machine/machine.ts";
-import { mainPids } from "../restart/supervisor.ts";
+import { mainPids, supervisorFor } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
 import { makeHome } from "../steps/home.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
@@ -131,9 +132,13 @@ export class ServiceHost {
       startsAnew: [...specs.values()].every(
         (spec) => spec?.by === "command" && spec.start !== undefined && spec.reload === undefined,
       ),
+      isStopped: looksAfterBoot(state.journal.now, this.machine.bootId)
+        ? (name) => this.#isStopped(current, specs.get(name) ?? null, this.instance(name))
+        : async () => false,
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;
+    if (observation.actual.instances.every(({ served }) => served.kind !== "down")) state.unstarted = "";
     return observation;
   }
 
@@ -198,6 +203,15 @@ export class ServiceHost {
     } catch {
       return null;
     }
+  }
+
+  /** Whether a start is all that is missing; false where that cannot be known. */
+  async #isStopped(current: LinkState, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
+    if (current.kind !== "link" || spec === null) return false;
+    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    const { revival } = supervisorFor(spec, ports);
+    if (revival === null) return false;
+    return revival.isNeeded(this.machine.clock.deadline(spec.timeoutMs)).catch(() => false);
   }
 
   /** Null where the supervisor does not know, or cannot be asked. */

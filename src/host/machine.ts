@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { digestOfFile } from "../fetch/digest.ts";
 import { fetchToFile } from "../fetch/source.ts";
 import { extractArchive } from "../fetch/untar.ts";
@@ -13,6 +12,7 @@ import type { Clock } from "../support/clock.ts";
 import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
 import { trafficFor } from "../traffic/traffic.ts";
 import { tcpDial } from "../zookeeper/dial.ts";
+import { bootId } from "./boot_id.ts";
 import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
@@ -77,12 +77,4 @@ function hostProcesses(clock: Clock): Processes {
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
     endMarked: (marker, uid) => endLeftRunning(marker, uid, clock),
   };
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
 }

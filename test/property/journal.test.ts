@@ -221,7 +221,11 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "abandoned":
       return ["journal.asked", "journal.lastRoll"];
     case "checked":
+    case "revived":
       return ["journal.restarted"];
+    case "revival-begun":
+    case "boot-over":
+      return before.boot?.id === after.boot?.id ? [] : ["journal.boot"];
     case "proven":
     case "turned-back":
       return ["journal.activation.phase"];

@@ -19,6 +19,8 @@ export interface BootedMachine extends AsyncDisposable {
   runBeside(argv: readonly string[], env?: Record<string, string>): Promise<Ran>;
   /** Starts such a program; it is killed with the machine. */
   startBeside(argv: readonly string[], cwd: string): void;
+  /** Starts it anew, with another boot id, and waits until it is up: what was written stays, but for /tmp, /run and /dev. */
+  reboot(): Promise<void>;
   /** Where a path of the machine is seen from outside. Not for /tmp, /run and /dev: the machine mounts its own there. */
   outside(path: string): string;
   write(path: string, text: string, mode?: number): Promise<void>;
@@ -33,6 +35,8 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
 ];
 const BOOT_MS = 30_000;
 const STOP_MS = 15_000;
+/** What systemd-nspawn exits with where its machine is to boot again. */
+const REBOOTED = 133;
 
 /**
  * Boots systemd in a container with a network of its own (loopback only). Its files are an overlay of `/`, whose changes
@@ -88,33 +92,35 @@ async function boot(
   tearDown: () => Promise<void>,
 ): Promise<BootedMachine> {
   const consoleLog = join(directory, "console.log");
-  const container = Bun.spawn(
-    [
-      "/bin/sh",
-      "-c",
-      'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs" || exit; done; exec systemd-nspawn "$@"',
-      "sh",
-      "--quiet",
-      `--machine=${name}`,
-      `--directory=${tree}`,
-      `--network-namespace-path=/run/netns/${name}`,
-      "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
-      "--register=no",
-      "--keep-unit",
-      // Through a pipe nothing of what systemd says would arrive.
-      "--console=read-only",
-      "--boot",
-      "systemd.unit=basic.target",
-      "systemd.show_status=1",
-      "systemd.log_color=0",
-    ],
-    {
-      env: { ...process.env, CONTROL_GROUPS: groups.join(" ") },
-      stdin: "ignore",
-      stdout: Bun.file(consoleLog),
-      stderr: Bun.file(join(directory, "nspawn.log")),
-    },
-  );
+  const start = () =>
+    Bun.spawn(
+      [
+        "/bin/sh",
+        "-c",
+        'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs" || exit; done; exec systemd-nspawn "$@"',
+        "sh",
+        "--quiet",
+        `--machine=${name}`,
+        `--directory=${tree}`,
+        `--network-namespace-path=/run/netns/${name}`,
+        "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+        "--register=no",
+        "--keep-unit",
+        // Through a pipe nothing of what systemd says would arrive.
+        "--console=read-only",
+        "--boot",
+        "systemd.unit=basic.target",
+        "systemd.show_status=1",
+        "systemd.log_color=0",
+      ],
+      {
+        env: { ...process.env, CONTROL_GROUPS: groups.join(" ") },
+        stdin: "ignore",
+        stdout: Bun.file(consoleLog),
+        stderr: Bun.file(join(directory, "nspawn.log")),
+      },
+    );
+  let container = start();
   // Its init, once it is there.
   let leader = "";
   cleanUps.push(async () => {
@@ -125,19 +131,22 @@ async function boot(
     await container.exited;
   });
   const run = (...argv: string[]) => collect(["nsenter", "--target", leader, "--all", "--root", "--wd=/", ...argv]);
-  let waitsFor = "its init to be started";
-  try {
-    await eventually(async () => {
-      if (container.exitCode !== null) return true;
-      leader = (await initBelow(container.pid)) ?? "";
-      return leader !== "" && (await run("systemctl", "is-active", "basic.target")).code === 0;
-    }, BOOT_MS);
-    if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
-  } catch (error) {
-    if (leader !== "") waitsFor = (await run("systemctl", "list-jobs")).output;
-    const said = [await readFile(join(directory, "nspawn.log"), "utf8"), await readFile(consoleLog, "utf8")].join("");
-    throw new Error(`systemd did not boot.\n--- it waits for\n${waitsFor}\n--- it said\n${said}`, { cause: error });
-  }
+  const booted = async (): Promise<void> => {
+    let waitsFor = "its init to be started";
+    try {
+      await eventually(async () => {
+        if (container.exitCode !== null) return true;
+        leader = (await initBelow(container.pid)) ?? "";
+        return leader !== "" && (await run("systemctl", "is-active", "basic.target")).code === 0;
+      }, BOOT_MS);
+      if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
+    } catch (error) {
+      if (leader !== "") waitsFor = (await run("systemctl", "list-jobs")).output;
+      const said = [await readFile(join(directory, "nspawn.log"), "utf8"), await readFile(consoleLog, "utf8")].join("");
+      throw new Error(`systemd did not boot.\n--- it waits for\n${waitsFor}\n--- it said\n${said}`, { cause: error });
+    }
+  };
+  await booted();
 
   const outside = (path: string): string => join(tree, path);
   return {
@@ -154,6 +163,14 @@ async function boot(
         child.kill("SIGKILL");
         await child.exited;
       });
+    },
+    reboot: async () => {
+      await run("systemctl", "reboot");
+      // It leaves the restart to whoever runs it.
+      const code = await container.exited;
+      if (code !== REBOOTED) throw new Error(`systemd-nspawn ended with ${code}, not ${REBOOTED}, to be started again`);
+      container = start();
+      await booted();
     },
     outside,
     write: async (path, text, mode = 0o644) => {

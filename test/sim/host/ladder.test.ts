@@ -76,6 +76,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       uid: null,
       mainPids: () => Promise.resolve(null),
       startedBy: "deployd",
+      isStopped: async () => false,
       startsAnew: true,
       isStatic: false,
     });
