@@ -60,17 +60,3 @@ export async function addBuild(
     );
   });
 }
-
-/** Forbids a build, or allows it again when `barred` is null. */
-export async function setBarred(
-  zk: ZooKeeper,
-  service: string,
-  build: string,
-  barred: NonNullable<BuildRecord["barred"]> | null,
-): Promise<void> {
-  const { value, version } = await readBuild(zk, service, build);
-  const { barred: _, ...rest } = value;
-  await attempting(`Cannot change build "${build}" of "${service}"`, () =>
-    zk.set(buildPath(service, build), encode(barred === null ? rest : { ...rest, barred }), version),
-  );
-}

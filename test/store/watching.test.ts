@@ -220,7 +220,8 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.create(deployPath("web", "d1"), "{");
     const mirror = new ServiceMirror("web");
     await mirror.refresh(site.zk);
-    const all = { wishes: true, deploys: new Set(["d1"]), hosts: new Set(["a"]), statuses: new Set(["a"]) };
+    const [a, none] = [new Set(["a"]), new Set<string>()];
+    const all = { wishes: true, deploys: new Set(["d1"]), hosts: a, statuses: a, builds: none };
     expect(mirror.unreadable).toEqual(all);
     expect(mirror.problems).toHaveLength(4);
     for (const path of [hostPath("web", "a"), statusPath("web", "a"), deployPath("web", "d1")])
@@ -228,7 +229,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.set(enabledPath("web"), "");
     mirror.markAll();
     await mirror.refresh(site.zk);
-    expect(mirror.unreadable).toEqual({ wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() });
+    expect(mirror.unreadable).toEqual({ wishes: false, deploys: none, hosts: none, statuses: none, builds: none });
     expect(mirror.problems).toEqual([]);
   });
 
