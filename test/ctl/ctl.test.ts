@@ -169,6 +169,18 @@ describe("builds", () => {
         enabled: [],
       },
     ]);
+    // Where it lies is no part of what it is: seen in the list, and put right by saying it again.
+    const wrong = "https://builds.example/web.tar.zst";
+    const moved = await at.ctl("builds", "add", "web", file, "--url", wrong);
+    expect(moved).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`fetch it from ${wrong} now, and no more`),
+    });
+    expect((await at.ctl("builds", "list", "web")).stdout).toContain(`  ${wrong}\n`);
+    const again = await at.ctl("builds", "add", "web", file, "--url", wrong);
+    expect(again.stdout).toContain("web has b7 already, the same file, from https://builds.example/web.tar.zst");
+    const after = JSON.parse((await at.ctl("builds", "list", "web", "--json")).stdout).builds;
+    expect(after).toEqual([{ ...builds[0], url: wrong }]);
   });
 
   test("whose manifest disagrees with the file are refused", async () => {
