@@ -7,6 +7,7 @@ import type { WishSnapshot } from "../store/read_wish.ts";
 import { supervisorPortsFor } from "./commands.ts";
 import type { Observation } from "./observe.ts";
 import type { OutcomePorts } from "./outcomes.ts";
+import type { StopSignals } from "./service_agent.ts";
 import type { ServiceHost } from "./service_host.ts";
 
 /** How long a service that a boot has left down waits for what ZooKeeper wishes by now, in milliseconds. */
@@ -15,18 +16,19 @@ const ALONE_AFTER_MS = 30_000;
 const SEEN_MS = 1_000;
 const SEEN_POLL_MS = 50;
 
-type Revive = Extract<Step, { step: "revive" }>;
-
 /**
  * Starts what this host served and a boot has left down. That is no activation: the build was proven here, there is none to
  * go back to, and what comes of it is no deploy's failure.
  */
 export class Revival {
   readonly #ports: Pick<OutcomePorts, "host" | "state" | "say">;
+  readonly #pause: (signal: AbortSignal) => Promise<void>;
   readonly #aloneAtMs: number;
 
-  constructor(ports: Pick<OutcomePorts, "host" | "state" | "say">) {
+  /** @param pause until it is tried again */
+  constructor(ports: Pick<OutcomePorts, "host" | "state" | "say">, pause: (signal: AbortSignal) => Promise<void>) {
     this.#ports = ports;
+    this.#pause = pause;
     this.#aloneAtMs = ports.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;
   }
 
@@ -39,11 +41,15 @@ export class Revival {
     };
   }
 
-  /**
-   * @returns false where something could not be started, which is told
-   * @throws DeployError where the journal cannot be written
-   */
-  async begin({ build, instances }: Revive, signal: AbortSignal): Promise<boolean> {
+  /** @throws DeployError where the journal cannot be written */
+  async take(step: Extract<Step, { step: "revive" | "boot-over" }>, { soon, now }: StopSignals): Promise<void> {
+    const { host, state } = this.#ports;
+    if (step.step === "boot-over") return state.journal.record({ kind: "boot-over", bootId: host.machine.bootId });
+    if (!(await this.#begin(step, now))) await this.#pause(soon);
+  }
+
+  /** @returns false where something could not be started, which is told */
+  async #begin({ build, instances }: Extract<Step, { step: "revive" }>, signal: AbortSignal): Promise<boolean> {
     const { host, state, say } = this.#ports;
     say("info", "starts what the boot of this host has left down", { build, instances });
     await state.journal.record({ kind: "revival-begun", bootId: host.machine.bootId });

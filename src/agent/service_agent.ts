@@ -65,7 +65,7 @@ export class ServiceAgent {
     this.#bell = new Bell(this.#clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
-    this.#revival = new Revival(this.#outcome);
+    this.#revival = new Revival(this.#outcome, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
   }
@@ -193,6 +193,8 @@ export class ServiceAgent {
         const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
         return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
+      case "note-served":
+        return journal.record({ kind: "seen-served" });
       case "withdraw":
         // The status that asked goes with the request, or it could still be granted.
         await lookAtService(host, state);
@@ -228,10 +230,8 @@ export class ServiceAgent {
       case "note-boot":
         return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
       case "revive":
-        if (!(await this.#revival.begin(step, stop.now))) await this.#bell.wait(LOOK_AGAIN_MS, stop.soon);
-        return;
       case "boot-over":
-        return journal.record({ kind: "boot-over", bootId: host.machine.bootId });
+        return this.#revival.take(step, stop);
       case "flip":
       case "restart":
       case "check":

@@ -11,6 +11,7 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
   "taken-up": ["empty", "taken up", "booted", "reviving", "asked", "installing", "reported"],
   asked: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
+  "seen-served": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
   withdrawn: ["asked"],
   "install-begun": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
   condemned: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
