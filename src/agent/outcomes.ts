@@ -18,6 +18,8 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
   if (activation === null) return;
   // It may have fallen ill since it was asked, or its instances were well in turns.
   await lookAtService(host, state);
+  state.warning = (await host.machine.manager.whyLeftDown().catch(() => null)) ?? "";
+  if (state.warning !== "") say("warn", state.warning, {});
   await state.journal.record({ kind: "proven" });
   await gate.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
   await state.journal.record({ kind: "finished" });
