@@ -53,7 +53,7 @@ export const history = buildCommand({
       const tookMs = secondsBetween(record.times.created, endedAt(record) ?? now) * 1000;
       const said = [record.why, reasonOf(record)].filter((text) => text !== "").map(oneLine);
       return [
-        id,
+        oneLine(id),
         paint.bold(record.build),
         `${glyph} ${word}`,
         oneLine(record.who),
