@@ -588,7 +588,7 @@ UNIT
 
 sample_config() {
   cat <<'SAMPLE'
-# agent.toml: what this host is, and what it accepts. docs/configuration.md explains every key.
+# agent.toml: what this host is, and what it accepts. Every key: deployd help configuration
 # Check it with: deployd agent --check
 
 # Name of this host in ZooKeeper; the machine's host name unless given.

@@ -6,6 +6,7 @@ import { runCtl } from "./ctl/run_ctl.ts";
 import { exit, exitForError, exitForSignal, type CalledOff } from "./ctl/exit.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { devCommand } from "./dev/command.ts";
+import { helpPage, topics } from "./help/pages.ts";
 import { openLog } from "./host/log.ts";
 import { hostMachine } from "./host/machine.ts";
 import { serviceManager } from "./host/sd_notify.ts";
@@ -29,6 +30,7 @@ const usage = `deployd: canary and fleet deploys straight onto machines, with Zo
   deployd doctor     what this host can do, and what is missing  (deployd doctor --help)
   deployd dev        the whole thing on this machine, to try it  (deployd dev --help)
   deployd version    print the version
+  deployd help PAGE  a page of the manual: ${topics.join(", ")}
 
 Try it: deployd dev
 `;
@@ -126,6 +128,7 @@ async function run(argv: readonly string[]): Promise<number> {
         stdout.write(`deployd ${version}\n`);
         return 0;
       case "help":
+        return help(rest[0]);
       case "--help":
       case "-h":
         stdout.write(usage);
@@ -147,6 +150,16 @@ async function run(argv: readonly string[]): Promise<number> {
     if (told.code === "internal") stderr.write(`${stackOf(told)}\n`);
     return exitForError(told.code);
   }
+}
+
+function help(topic: string | undefined): number {
+  const found = topic === undefined ? { page: usage } : helpPage(topic);
+  if ("page" in found) {
+    stdout.write(found.page);
+    return exit.asked;
+  }
+  stderr.write(`deployd: ${escaped(found.problem)}\n`);
+  return exit.usage;
 }
 
 /** Of an error nobody foresaw; who reports it should not have to reproduce it first. */

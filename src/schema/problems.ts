@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { wordingOf } from "./wording.ts";
 
 /** Problems that are told; of more, how many there are. Whoever wrote the input may have written a million. */
 const MOST_PROBLEMS = 5;
@@ -10,7 +11,7 @@ export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[]
 
 /** Checks `input` against `schema`. An unknown key is named together with the nearest known one. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
-  const result = schema.safeParse(input);
+  const result = schema.safeParse(input, { error: wordingOf });
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, problems: told(result.error.issues, schema) };
 }

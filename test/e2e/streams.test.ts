@@ -55,6 +55,7 @@ function piped(line: string, timeoutMs = 30_000) {
 const commands = [
   ["version"],
   ["--help"],
+  ["help", "configuration"],
   ["ctl", "--help"],
   ["ctl", "status", "--help"],
   ["ctl", "status"],

@@ -129,7 +129,9 @@ describe("install.sh", () => {
   test("writes a sample that is refused as it stands and valid once the servers are filled in", async () => {
     await install();
     const sample = await text(config);
-    expect(() => agentConfig(sample, "agent.toml", {}, "box")).toThrow("zookeeper.servers");
+    expect(() => agentConfig(sample, "agent.toml", {}, "box")).toThrow(
+      '"zookeeper.servers": fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER',
+    );
     const parsed = agentConfig(sample.replace('servers = ""', 'servers = "zk1:2181"'), "agent.toml", {}, "box");
     expect(() => requireForRoot(parsed, true, "agent.toml")).not.toThrow();
   });

@@ -5,11 +5,13 @@ import { agentConfig } from "../../src/agent/config.ts";
 import { variablesOf } from "../../src/agent/commands.ts";
 import { recipeFrom } from "../../src/core/recipe.ts";
 import { exit, exitForError } from "../../src/ctl/exit.ts";
+import { helpPage, topics } from "../../src/help/pages.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";
 import { manifestSchema } from "../../src/schema/manifest.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { parseManifest } from "../../src/steps/manifest.ts";
+import { codeOf, readSources } from "./sources.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -193,6 +195,17 @@ describe("docs/errors.md", () => {
     );
     expect(listed).toEqual(Object.values(exit));
   });
+});
+
+test("no message names a page of this repository, which is on no host; the binary has them", async () => {
+  const told = (await readSources()).flatMap(({ path, text }) =>
+    [...codeOf(text).matchAll(/(?<!from )["'`][^"'`\n]*\bdocs\//g)].map((match) => `${path}: ${match[0]}`),
+  );
+  expect(told).toEqual([]);
+  for (const topic of topics) {
+    expect(helpPage(topic)).toEqual({ page: read(`docs/${topic}.md`) });
+    expect(helpPage(topic.slice(1))).toEqual({ problem: expect.stringContaining(`Did you mean "${topic}"?`) });
+  }
 });
 
 test("the links between the pages lead somewhere", () => {
