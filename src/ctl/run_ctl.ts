@@ -1,7 +1,9 @@
 import { buildApplication, buildRouteMap, run } from "@stricli/core";
 import { DeployError } from "../core/errors.ts";
 import type { CtlContext } from "./command.ts";
+import { routeOf, verbFirst } from "./command_line.ts";
 import { exit, exitCodesHelp, exitForSignal } from "./exit.ts";
+import { withValueNames } from "./help.ts";
 import { Output } from "./output.ts";
 import type { CtlProcess } from "./process.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";
@@ -23,7 +25,7 @@ import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
 
 const root = buildRouteMap<string, CtlContext>({
-  routes: {
+  routes: withValueNames({
     deploy,
     promote: promoteVerb,
     rollback: rollbackVerb,
@@ -31,18 +33,18 @@ const root = buildRouteMap<string, CtlContext>({
     status,
     history,
     builds: buildRouteMap<string, CtlContext>({
-      routes: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar },
+      routes: withValueNames({ add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar }),
       docs: { brief: "Add, list, bar and unbar builds" },
     }),
     hosts: buildRouteMap<string, CtlContext>({
-      routes: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
+      routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
       docs: { brief: "List hosts, make them canaries, unlock or forget them" },
     }),
     services: buildRouteMap<string, CtlContext>({
-      routes: { set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept },
+      routes: withValueNames({ set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept }),
       docs: { brief: "Make, list and show services, accept what hosts hold" },
     }),
-  },
+  }),
   docs: {
     brief: "Deploy builds and watch them",
     fullDescription: `Deploy builds and watch them. Every verb has its own --help.
@@ -83,7 +85,7 @@ export async function runCtl(argv: readonly string[], process: CtlProcess): Prom
     ctlProcess: process,
     exitCode: null,
   };
-  await run(app, argv, context);
+  await run(app, verbFirst(root, argv), context);
   if (process.signal.aborted) return exitForSignal(process.signal.reason);
   if (context.exitCode !== null) return context.exitCode;
   const parserCode = stricliProcess.exitCode ?? 0;
@@ -100,22 +102,8 @@ function usageError(said: string, argv: readonly string[]): DeployError {
     .join(" ");
   return new DeployError(message, {
     code: "usage",
-    hint: `See: ${["deployd ctl", ...routeOf(argv), "--help"].join(" ")}`,
+    hint: `See: ${["deployd ctl", ...routeOf(root, argv), "--help"].join(" ")}`,
   });
-}
-
-/** The words of `argv` that name a verb or a group of verbs. */
-function routeOf(argv: readonly string[]): string[] {
-  const words: string[] = [];
-  let target: Pick<typeof root, "getRoutingTargetForInput"> = root;
-  for (const word of argv) {
-    const next = target.getRoutingTargetForInput(word);
-    if (next === undefined) break;
-    words.push(word);
-    if (!("getRoutingTargetForInput" in next)) break;
-    target = next;
-  }
-  return words;
 }
 
 /** `--json` is looked for by hand because it must count even where the rest of the line could not be read. */

@@ -54,7 +54,7 @@ is running or the build is barred.`,
       id: {
         kind: "parsed",
         parse: parseDeployId,
-        brief: "Id of the deploy; the same id again starts nothing twice",
+        brief: "Id of the deploy, by which the same again starts nothing twice (default: a new one)",
         placeholder: "id",
         optional: true,
       },

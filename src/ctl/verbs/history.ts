@@ -29,7 +29,7 @@ export const history = buildCommand({
       limit: {
         kind: "parsed",
         parse: wholeNumber(1),
-        brief: "How many; 20 unless given",
+        brief: "How many (default: 20)",
         placeholder: "n",
         optional: true,
       },

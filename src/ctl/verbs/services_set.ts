@@ -1,4 +1,5 @@
 import { buildCommand } from "@stricli/core";
+import { serviceSettingsSchema } from "../../schema/znodes.ts";
 import { ensurePath } from "../../store/records.ts";
 import { setService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
@@ -14,6 +15,12 @@ interface Flags extends CommonFlags {
   readonly soakS: number | undefined;
 }
 
+const defaults = serviceSettingsSchema.parse({});
+
+function asItWas(first: number): string {
+  return `(default: as it was, at first ${first})`;
+}
+
 export const servicesSet = buildCommand({
   docs: {
     brief: "Make a service, or change its limits",
@@ -24,7 +31,18 @@ export const servicesSet = buildCommand({
     ),
   },
   parameters: {
-    flags: { max: sharedFlags.max, budget: sharedFlags.budget, soakS: sharedFlags.soakS, ...commonFlags },
+    flags: {
+      max: { ...sharedFlags.max, brief: `Hosts that may be out of service at once ${asItWas(defaults.max)}` },
+      budget: {
+        ...sharedFlags.budget,
+        brief: `Hosts that may fail before a deploy halts ${asItWas(defaults.budget)}`,
+      },
+      soakS: {
+        ...sharedFlags.soakS,
+        brief: `Seconds a host must stay healthy before the next one goes ${asItWas(defaults.soakMs / 1000)}`,
+      },
+      ...commonFlags,
+    },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
   func: command<Flags, [string]>(async (ctl, { max, budget, soakS }, service) => {
