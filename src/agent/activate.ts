@@ -3,11 +3,13 @@ import type { Actual } from "../core/plan.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
+import { SETTLE_MS } from "../restart/steady.ts";
 import { keepBallast } from "../steps/ballast.ts";
 import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { isStartedBy, probePortsFor, type CommandContext } from "./commands.ts";
 import { lastWords, untilHealthy } from "./health.ts";
+import type { Observation } from "./observe.ts";
 import { requireRestartable } from "./restartable.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -23,6 +25,7 @@ export interface ActivateContext {
 }
 
 const LEFTOVER_POLL_MS = 200;
+const SEEN_POLL_MS = 50;
 
 /** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
 export const TOLERATED_FAILURES = 1;
@@ -58,11 +61,30 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     signal,
   );
   if (spec !== null) await untilOthersEnded(context, signal);
-  const { actual, processes } = await host.observe();
+  const { actual, processes } = await untilSeen(context, check, signal);
   assertServed(context, actual, { check, restart: spec });
   await state.journal.record({ kind: "checked", build, processes });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
   state.healthy = true;
+}
+
+/**
+ * What runs. A start that returns before its process is what it will be (it forks, and has another program loaded) has that
+ * process show nothing for a moment: where no check has waited for it, it has that moment.
+ */
+async function untilSeen(
+  { host }: ActivateContext,
+  check: CheckSpec | null,
+  signal: AbortSignal,
+): Promise<Observation> {
+  const { clock } = host.machine;
+  const endsAt = clock.monotonicMs() + SETTLE_MS;
+  for (;;) {
+    const seen = await host.observe();
+    const isMissing = seen.actual.instances.some(({ served }) => served.kind === "down");
+    if (!isMissing || check !== null || clock.monotonicMs() >= endsAt) return seen;
+    await clock.sleep(SEEN_POLL_MS, signal);
+  }
 }
 
 /**

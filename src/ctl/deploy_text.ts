@@ -80,13 +80,21 @@ export function waitingText(waiting: readonly Waiting[], max = 4): string {
 
 /** What a person can do now; empty while there is nothing to decide. */
 export function nextSteps({ service, record }: Pick<DeployView, "service" | "record">): string[] {
+  const { state, build, previous } = record;
+  const rollback = `deployd ctl rollback ${service} ${build}`;
   const back =
-    record.previous === null
-      ? `Nothing was served before; deploy another build with: deployd ctl deploy ${service} BUILD`
-      : `Back to ${record.previous}: deployd ctl rollback ${service}`;
-  if (record.state === "halted") return [back];
-  if (record.state === "awaiting promotion") return [`On to the fleet: deployd ctl promote ${service}`, back];
-  return [];
+    previous === null ? `To end it, with nothing before it: ${rollback}` : `Back to ${previous}: ${rollback}`;
+  switch (state) {
+    case "halted":
+    case "aborted":
+      return previous === null
+        ? [`Nothing was served before; deploy another build with: deployd ctl deploy ${service} BUILD`]
+        : [back];
+    case "awaiting promotion":
+      return [`On to the fleet: deployd ctl promote ${service} ${build}`, back];
+    default:
+      return [];
+  }
 }
 
 /** "done within the budget: 1 host failed" is worth saying even when all went well. */

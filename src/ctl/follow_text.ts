@@ -95,7 +95,7 @@ function outcomeLines(outcome: Outcome, view: DeployView, at: Date, paint: Paint
     case "rolled-back":
       return [paint.warn(`↺ rolled back to ${buildWanted(record)}: ${reason}`)];
     case "aborted":
-      return [paint.bad(`✗ aborted after ${took}: ${reason}`)];
+      return [paint.bad(`✗ aborted after ${took}: ${reason}`), ...steps];
     case "held":
       return [
         paint.bad(

@@ -169,6 +169,18 @@ describe("builds", () => {
         enabled: [],
       },
     ]);
+    // Where it lies is no part of what it is: seen in the list, and put right by saying it again.
+    const wrong = "https://builds.example/web.tar.zst";
+    const moved = await at.ctl("builds", "add", "web", file, "--url", wrong);
+    expect(moved).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`fetch it from ${wrong} now, and no more`),
+    });
+    expect((await at.ctl("builds", "list", "web")).stdout).toContain(`  ${wrong}\n`);
+    const again = await at.ctl("builds", "add", "web", file, "--url", wrong);
+    expect(again.stdout).toContain("web has b7 already, the same file, from https://builds.example/web.tar.zst");
+    const after = JSON.parse((await at.ctl("builds", "list", "web", "--json")).stdout).builds;
+    expect(after).toEqual([{ ...builds[0], url: wrong }]);
   });
 
   test("whose manifest disagrees with the file are refused", async () => {
@@ -402,12 +414,26 @@ describe("rollback", () => {
     expect((await at.ctl("history", "web")).stdout).toMatch(/ b2 +↺ rolled back/);
   });
 
-  test("of a first deploy has nothing to go back to", async () => {
+  test("of a first deploy ends it, with nothing to go back to", async () => {
     const at = await withHosts();
     await using fleet = at.fleet;
     expect((await at.ctl("rollback", "web")).code).toBe(1);
     await at.ctl("deploy", "web", "b1", "--detach");
-    expect(await at.ctl("rollback", "web")).toMatchObject({ code: 1, stderr: expect.stringMatching(/was its first/) });
+    const other = await at.ctl("rollback", "web", "b2");
+    expect(other).toMatchObject({
+      code: 75,
+      stderr: expect.stringMatching(/"b2" is meant, and the newest .* of "b1"/),
+    });
+    const ended = await at.ctl("rollback", "web", "b1");
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/✗ aborted .* nothing was served before it/),
+    });
+    expect((await at.ctl("wait", "web")).code).toBe(1);
+    expect((await at.ctl("deploy", "web", "b1", "--detach")).code).toBe(75);
+    expect((await at.ctl("deploy", "web", "b2", "--detach")).code).toBe(0);
+    expect(await at.ctl("abort", "web", "b2")).toMatchObject({ code: 0, stdout: expect.stringMatching(/is aborted/) });
+    expect((await at.ctl("abort", "web", "b2")).code).toBe(0);
     expect(await fleet.newest()).not.toBeNull();
   });
 });
