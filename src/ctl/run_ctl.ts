@@ -10,6 +10,7 @@ import { abortVerb } from "./verbs/abort.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";
 import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
 import { buildsList } from "./verbs/builds_list.ts";
+import { buildsRemove } from "./verbs/builds_remove.ts";
 import { deploy } from "./verbs/deploy.ts";
 import { history } from "./verbs/history.ts";
 import { hostsForget } from "./verbs/hosts_forget.ts";
@@ -20,6 +21,7 @@ import { promoteVerb } from "./verbs/promote.ts";
 import { rollbackVerb } from "./verbs/rollback.ts";
 import { servicesAccept } from "./verbs/services_accept.ts";
 import { servicesList } from "./verbs/services_list.ts";
+import { servicesRemove } from "./verbs/services_remove.ts";
 import { servicesSet } from "./verbs/services_set.ts";
 import { servicesShow } from "./verbs/services_show.ts";
 import { status } from "./verbs/status.ts";
@@ -35,16 +37,28 @@ const root = buildRouteMap<string, CtlContext>({
     status,
     history,
     builds: buildRouteMap<string, CtlContext>({
-      routes: withValueNames({ add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar }),
-      docs: { brief: "Add, list, bar and unbar builds" },
+      routes: withValueNames({
+        add: buildsAdd,
+        list: buildsList,
+        bar: buildsBar,
+        unbar: buildsUnbar,
+        remove: buildsRemove,
+      }),
+      docs: { brief: "Add, list, bar, unbar and remove builds" },
     }),
     hosts: buildRouteMap<string, CtlContext>({
       routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
       docs: { brief: "List hosts, make them canaries, unlock or forget them" },
     }),
     services: buildRouteMap<string, CtlContext>({
-      routes: withValueNames({ set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept }),
-      docs: { brief: "Make, list and show services, accept what hosts hold" },
+      routes: withValueNames({
+        set: servicesSet,
+        list: servicesList,
+        show: servicesShow,
+        accept: servicesAccept,
+        remove: servicesRemove,
+      }),
+      docs: { brief: "Make, list, show and remove services, accept what hosts hold" },
     }),
   }),
   docs: {

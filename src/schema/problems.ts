@@ -92,14 +92,22 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return [...found];
 }
 
-/** The candidate nearest to `word` by edit distance, when it is near enough to be a slip of the finger. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+/**
+ * The candidate nearest to `word` by edit distance, when it is near enough to be a slip of the finger.
+ *
+ * @param most edits that may lie between the two
+ */
+export function nearest(
+  word: string,
+  candidates: readonly string[],
+  most = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (best === undefined || distance < best.distance) best = { candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= most ? best.candidate : undefined;
 }
 
 /** Levenshtein's distance with adjacent transpositions counted as one edit (optimal string alignment). */

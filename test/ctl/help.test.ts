@@ -15,6 +15,7 @@ const routes = [
   "builds list",
   "builds bar",
   "builds unbar",
+  "builds remove",
   "hosts",
   "hosts list",
   "hosts role",
@@ -25,6 +26,7 @@ const routes = [
   "services list",
   "services show",
   "services accept",
+  "services remove",
 ];
 
 const verbs = routes.filter((route) => !["", "builds", "hosts", "services"].includes(route));

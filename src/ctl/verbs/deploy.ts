@@ -8,6 +8,7 @@ import { exit } from "../exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { follow } from "../follow.ts";
 import { insist, Link } from "../link.ts";
+import { warnOfMax } from "../max_warning.ts";
 
 interface Flags extends CommonFlags {
   readonly canary: boolean | undefined;
@@ -81,6 +82,8 @@ is running or the build is barred.`,
     };
     await using link = new Link(ctl.connect, signal, process.clock);
     const { id, record } = await started(ctl, link, request, address.connectTimeoutMs);
+    const zk = link.connected();
+    if (zk !== null) await warnOfMax(zk, service, record.limits.max, output);
     if (flags.detach === true) {
       const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };
       output.answer(document, [
