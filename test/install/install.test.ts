@@ -273,6 +273,15 @@ describe("install.sh", () => {
     expect(stdout).toContain(expected);
   });
 
+  test("several times at once is as good as once", async () => {
+    const runs = await Promise.all(Array.from({ length: 6 }, () => install()));
+    expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(runs.map(() => ({ code: 0, stderr: "" })));
+    expect(runs.some(({ stdout }) => stdout.includes("another install.sh is at work"))).toBe(true);
+    expect(runs.filter(({ stdout }) => stdout.includes(`installed ${binary}`))).toHaveLength(1);
+    expect(runs.filter(({ stdout }) => stdout.includes("nothing to do"))).toHaveLength(5);
+    expect(Object.keys(await placed()).sort()).toEqual(["bin/deployd", "etc/agent.toml"]);
+  });
+
   test("removes the binary and keeps the configuration", async () => {
     await install();
     const { code, stdout } = await install(["--uninstall"]);
