@@ -83,6 +83,8 @@ const serviceSection = z.strictObject({
   check: checkSection.optional(),
 });
 
+const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
+
 export const agentConfigSchema = z.strictObject({
   /** Name of this host in ZooKeeper; the machine's host name unless given. */
   host: hostName.optional(),
@@ -91,7 +93,7 @@ export const agentConfigSchema = z.strictObject({
   root: absolutePath.default("/srv/deployd"),
   zookeeper: z.strictObject({
     /** `host:port,host:port`, tried in random order. */
-    servers: z.string().min(1),
+    servers: z.string(NO_SERVERS).min(1, NO_SERVERS),
     chroot: z
       .string()
       .regex(/^\/[^\0]*[^/\0]$|^\/$/, "a chroot starts with / and does not end with it")

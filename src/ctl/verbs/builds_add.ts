@@ -38,17 +38,37 @@ same id is refused. Adding the same file with another --url says where it lies n
   },
   parameters: {
     flags: {
-      build: { ...optional, parse: parseBuildId, brief: "Id of the build", placeholder: "id" },
-      url: { ...optional, parse: anyText, brief: "Where hosts fetch the file from", placeholder: "url" },
+      build: {
+        ...optional,
+        parse: parseBuildId,
+        brief: "Id of the build (default: that of the manifest beside the file)",
+        placeholder: "id",
+      },
+      url: {
+        ...optional,
+        parse: anyText,
+        brief: "Where hosts fetch the file from (default: the same path on their own disk)",
+        placeholder: "url",
+      },
       digest: {
         ...optional,
         parse: matching(digestSchema),
-        brief: "sha256: and 64 hexadecimal digits; needed with a URL alone",
+        brief: "sha256: and 64 hexadecimal digits, needed with a URL alone (default: that of the file)",
         placeholder: "digest",
       },
-      size: { ...optional, parse: wholeNumber(0), brief: "Bytes; needed with a URL alone", placeholder: "bytes" },
-      commit: { ...optional, parse: anyText, brief: "The commit it was built from", placeholder: "commit" },
-      author: { ...optional, parse: anyText, brief: "Who made it", placeholder: "name" },
+      size: {
+        ...optional,
+        parse: wholeNumber(0),
+        brief: "Bytes, needed with a URL alone (default: those of the file)",
+        placeholder: "bytes",
+      },
+      commit: {
+        ...optional,
+        parse: anyText,
+        brief: "The commit it was built from (default: none)",
+        placeholder: "commit",
+      },
+      author: { ...optional, parse: anyText, brief: "Who made it (default: nobody)", placeholder: "name" },
       ...commonFlags,
     },
     positional: {
