@@ -1,3 +1,4 @@
+import { buildWanted } from "../core/deploy_state.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
 import type { Paint } from "./paint.ts";
@@ -16,6 +17,17 @@ export function progressText({ live, record }: DeployView): string {
     `failed ${progress.failed.length} (budget ${record.limits.budget})`,
   ];
   if (progress.unreachable.length > 0) parts.push(`${progress.unreachable.length} unreachable`);
+  return parts.join(", ");
+}
+
+/** "3 of 4 hosts serve 9b1e0d4, 1 failed, 1 unreachable" */
+export function servingText({ live, record }: DeployView): string {
+  if (live === null) return "a newer deploy has taken its hosts over";
+  const { hosts, serving, failed, unreachable } = live.progress;
+  const verb = serving.length === 1 ? "serves" : "serve";
+  const parts = [`${serving.length} of ${count(hosts.length, "host")} ${verb} ${buildWanted(record)}`];
+  if (failed.length > 0) parts.push(`${failed.length} failed`);
+  if (unreachable.length > 0) parts.push(`${unreachable.length} unreachable`);
   return parts.join(", ");
 }
 
@@ -95,9 +107,4 @@ export function nextSteps({ service, record }: Pick<DeployView, "service" | "rec
     default:
       return [];
   }
-}
-
-/** "done within the budget: 1 host failed" is worth saying even when all went well. */
-export function failedText(failures: readonly HostFailure[]): string {
-  return failures.length === 0 ? "" : `; ${count(failures.length, "host")} failed`;
 }
