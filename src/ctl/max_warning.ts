@@ -3,7 +3,7 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Output } from "./output.ts";
 import { count } from "./text.ts";
 
-/** Says where a limit is none. One host has to go out of service, so of one nothing is said. */
+/** Says where a limit is none. Of one host nothing is said: it has to go out of service. */
 export async function warnOfMax(zk: ZooKeeper, service: string, max: number, output: Output): Promise<void> {
   if (max === 1) return;
   // What is said beside the work must not end it.
@@ -11,7 +11,7 @@ export async function warnOfMax(zk: ZooKeeper, service: string, max: number, out
     (known) => known.size,
     () => 0,
   );
-  if (hosts === 0 || max < hosts) return;
+  if (hosts < 2 || max < hosts) return;
   output.note(
     `! max ${max} is no limit for ${service}, which has ${count(hosts, "host")}: all of them may be out of service at once.`,
   );
