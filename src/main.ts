@@ -86,6 +86,8 @@ async function run(argv: readonly string[]): Promise<number> {
   try {
     switch (command) {
       case "agent":
+        // What the agent makes is read by services of other users, and its commands inherit this.
+        process.umask(0o022);
         return await agentCommand(rest, {
           env: process.env,
           version,

@@ -79,6 +79,7 @@ export async function prepareStep(
         requireRestartable(recipe.restart, context.host);
         await requireAskable(recipe, on.command);
       }
+      await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {

@@ -5,6 +5,7 @@ import type { HostStep } from "../schema/znodes.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
+import { redact } from "../support/redact.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
@@ -13,13 +14,13 @@ import type { Observation } from "./observe.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { permissionToBegin } from "./permission.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
+import { Revival } from "./revive.ts";
 import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { Setback } from "./setback.ts";
 import { Settling } from "./settling.ts";
 import { SteadyCheck } from "./steady_check.ts";
-import { failureOf } from "./step_failure.ts";
 
 /** How often a host that has nothing to do looks whether that is still true. */
 const LOOK_AGAIN_MS = 5_000;
@@ -55,6 +56,7 @@ export class ServiceAgent {
   readonly #settling: Settling;
   #interrupt = new AbortController();
   #isOpen = false;
+  readonly #revival: Revival;
 
   constructor(options: ServiceAgentOptions) {
     const { state, host, gate, onEnd, onStep } = options;
@@ -63,6 +65,7 @@ export class ServiceAgent {
     this.#bell = new Bell(this.#clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
+    this.#revival = new Revival(this.#outcome, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
   }
@@ -136,13 +139,7 @@ export class ServiceAgent {
       if (state.journal.problem === null) await host.front.assert(signal);
     } catch (error) {
       if (signal.aborted) return;
-      const failure = failureOf(
-        null,
-        asDeployError(error, "Cannot put traffic in order"),
-        state.step,
-        this.#clock.now(),
-      );
-      this.#say("error", `${failure.message} ${failure.hint}`, {});
+      this.#say("error", redact(asDeployError(error, "Cannot put traffic in order").explained), {});
     }
   }
 
@@ -164,6 +161,7 @@ export class ServiceAgent {
       batch: host.batch,
       bootId: host.machine.bootId,
       nowMs: this.#clock.monotonicMs(),
+      ...this.#revival.facts(observation.actual),
     });
     return { step, observation };
   }
@@ -231,6 +229,9 @@ export class ServiceAgent {
         return journal.record({ kind: "abandoned" });
       case "note-boot":
         return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
+      case "revive":
+      case "boot-over":
+        return this.#revival.take(step, stop);
       case "flip":
       case "restart":
       case "check":

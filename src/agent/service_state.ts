@@ -46,6 +46,8 @@ export class ServiceState {
   unopened: DeployError | null = null;
   /** What of the service belongs to another user than the one it runs as, and what to do about it; "" when nothing does. */
   disowned = "";
+  /** Why what a boot left down could not be started; "" when it could, or nothing was. */
+  unstarted = "";
   trouble: { build: string; failure: StepFailure } | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;

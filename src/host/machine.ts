@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { digestOfFile } from "../fetch/digest.ts";
 import { fetchToFile } from "../fetch/source.ts";
 import { extractArchive } from "../fetch/untar.ts";
@@ -13,14 +12,16 @@ import type { Clock } from "../support/clock.ts";
 import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
 import { trafficFor } from "../traffic/traffic.ts";
 import { tcpDial } from "../zookeeper/dial.ts";
+import { bootId } from "./boot_id.ts";
 import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
 import { hostNames } from "./names.ts";
-import { runCommand, userByName } from "./processes.ts";
-import { killOrphans, processesOf, processFact } from "./scan.ts";
+import { endLeftRunning, runCommand } from "./processes.ts";
+import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
+import { usableHome, userByName } from "./users.ts";
 import { socketInodesOf } from "./sockets.ts";
 import { trafficPorts } from "./traffic_ports.ts";
 
@@ -33,7 +34,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     manager,
     disk: hostDisk,
     processes: hostProcesses(clock),
-    commands: { run: (request) => runCommand(request, clock), user: userByName },
+    commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
       unpack: async (request) => {
@@ -74,14 +75,6 @@ function hostProcesses(clock: Clock): Processes {
     listens,
     openConnections: async (pids) =>
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
-    endMarked: (marker, uid) => killOrphans(marker, uid, clock),
+    endMarked: (marker, uid) => endLeftRunning(marker, uid, clock),
   };
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
 }

@@ -26,6 +26,8 @@ export interface FleetHostOptions {
   readonly top?: string;
   /** Further sections at its end. */
   readonly bottom?: string;
+  /** A line of shell before the agent in its process: what it has from whoever starts it. */
+  readonly startedWith?: string;
   /** Instead of a directory below `dir`. */
   readonly root?: string;
   readonly sources?: readonly string[];
@@ -93,7 +95,8 @@ ${bottom ?? ""}
     if (this.isUp) throw new Error(`the agent of ${this.name} runs already`);
     this.#outputBefore = (await this.output()).length;
     const log = openSync(this.#log, "a");
-    this.#agent = Bun.spawn([await deploydBinary(), "agent", "--config", this.config], {
+    const line = `${this.#options.startedWith ?? ":"}; exec "$@"`;
+    this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", await deploydBinary(), "agent", "--config", this.config], {
       cwd: this.dir,
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",
