@@ -79,7 +79,11 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
  * What runs. A start that returns before its process is what it will be (it forks, and has another program loaded) has that
  * process show nothing for a moment: where no check has waited for it, it has that moment.
  */
-async function untilSeen({ host }: ActivateContext, check: CheckSpec | null, signal: AbortSignal): Promise<Observation> {
+async function untilSeen(
+  { host }: ActivateContext,
+  check: CheckSpec | null,
+  signal: AbortSignal,
+): Promise<Observation> {
   const { clock } = host.machine;
   const endsAt = clock.monotonicMs() + SETTLE_MS;
   for (;;) {

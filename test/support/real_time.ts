@@ -9,6 +9,7 @@ import {
   processesOf as processesBelow,
   processFact as factOf,
 } from "../../src/host/scan.ts";
+import { systemTrust } from "../../src/host/trust.ts";
 import { trafficPorts as portsOf } from "../../src/host/traffic_ports.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
@@ -21,7 +22,8 @@ type WithoutClock<F> = F extends (request: infer R) => infer Result ? (request: 
 
 export const packDirectory: WithoutClock<typeof pack> = (request) => pack({ ...request, clock: systemClock });
 export const extractArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
-export const fetchToFile = (request: FetchRequest) => fetchInto(request, systemClock);
+export const fetchToFile = (request: FetchRequest) =>
+  fetchInto(request, { clock: systemClock, trust: systemTrust(process.env) });
 export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
 export const runCommand = (request: CommandRequest) => run(request, systemClock);
 export const killOrphans = (marker: string) => endOrphans(marker, null, systemClock);
