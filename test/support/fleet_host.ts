@@ -29,6 +29,8 @@ export interface FleetHostOptions {
   /** Instead of a directory below `dir`. */
   readonly root?: string;
   readonly sources?: readonly string[];
+  /** A command that becomes the agent, which follows as its arguments. */
+  readonly under?: readonly string[];
   /** 10 unless given: a busy machine alone loses no session then. */
   readonly sessionTimeoutS?: number;
 }
@@ -93,7 +95,7 @@ ${bottom ?? ""}
     if (this.isUp) throw new Error(`the agent of ${this.name} runs already`);
     this.#outputBefore = (await this.output()).length;
     const log = openSync(this.#log, "a");
-    this.#agent = Bun.spawn([await deploydBinary(), "agent", "--config", this.config], {
+    this.#agent = Bun.spawn([...(this.#options.under ?? []), await deploydBinary(), "agent", "--config", this.config], {
       cwd: this.dir,
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",
