@@ -1,5 +1,6 @@
 import type { DeployError } from "../core/errors.ts";
 import { fetchFailed } from "./fetch_error.ts";
+import { printable } from "./printable.ts";
 import type { HttpDownload } from "./http_source.ts";
 import { otherLength, type Spool } from "./spool.ts";
 
@@ -24,7 +25,7 @@ export async function positionSpool(
   const announced = response.headers.get("content-length");
   // What the spool has stays: it may be the build's, where this is from somebody else.
   if (announced !== null && Number(announced) !== size) {
-    throw otherLength(url, size, `the server announces ${Number(announced)}`);
+    throw otherLength(url, size, `the server announces ${Number(announced)}${encodedAs(response)}`);
   }
   await spool.begin("the start", validatorOf(response));
 }
@@ -46,6 +47,12 @@ async function goOn(spool: Spool, size: number, url: URL, response: Response): P
     throw fetchFailed(url, "what is stored there has changed since its beginning was fetched", again);
   }
   await spool.begin("the end", validator);
+}
+
+/** A proxy that compresses on its way, though nobody has asked it to, is seldom thought of. */
+export function encodedAs({ headers }: Response): string {
+  const coding = headers.get("content-encoding") ?? "identity";
+  return coding === "identity" ? "" : `, encoded as ${printable(coding)}`;
 }
 
 /** What If-Range may say; null where the server gives nothing that tells one content from another for sure. */

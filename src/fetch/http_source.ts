@@ -6,7 +6,7 @@ import { fetchFailed } from "./fetch_error.ts";
 import { IdleGuard } from "./idle_guard.ts";
 import { abortedError } from "./pace.ts";
 import { printable } from "./printable.ts";
-import { PATIENCE, positionSpool, refusal } from "./http_answer.ts";
+import { encodedAs, PATIENCE, positionSpool, refusal } from "./http_answer.ts";
 import { refusedSource, requireAllowedSource, shownUrl } from "./source_policy.ts";
 import type { FetchRequest } from "./source.ts";
 import { otherLength, type Spool } from "./spool.ts";
@@ -135,7 +135,7 @@ async function requireWhole({ spool, size }: HttpDownload, url: URL, response: R
   if (spool.isComplete || response.status === 206 || response.headers.has("content-length")) return;
   const got = spool.length;
   await spool.restart();
-  throw otherLength(url, size, `the answer ended after ${got}`);
+  throw otherLength(url, size, `the answer ended after ${got}${encodedAs(response)}`);
 }
 
 async function explain(download: HttpDownload, error: unknown, guard: IdleGuard): Promise<DeployError> {

@@ -119,6 +119,15 @@ test.each([
   expect(asked[1]).not.toMatch(/range/i);
 });
 
+test("bytes that somebody has compressed on the way are told as that", async () => {
+  for (const length of [PAGE.length, null]) {
+    using scratch = new Scratch();
+    const { url } = await serverOf({ headers: ["Content-Encoding: gzip"], body: PAGE, length });
+    const error = await deployErrorOf(download(scratch, url));
+    expect(error.message).toContain(`${PAGE.length}, encoded as gzip`);
+  }
+});
+
 test("a page in the middle costs nothing of what is there already", async () => {
   using scratch = new Scratch();
   const { url, asked } = await serverOf(half, { status: "200 OK", body: PAGE }, rest(BUILD));
