@@ -152,6 +152,7 @@ export class Conductor {
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
+      barred: mirror.barred,
       alive: this.#agents.running(mirror.service),
       missingSince: this.#missingOf(mirror.service),
       nowMs,
@@ -248,7 +249,11 @@ export class Conductor {
     try {
       switch (action.kind) {
         case "grant": {
+          const build = buildWanted(deploy.record);
+          const hasIt = mirror.statuses.get(action.host)?.build === build;
+          const record = hasIt ? null : (mirror.builds.get(build) ?? null);
           const basis = {
+            build: record === null ? null : { id: build, version: record.version },
             others: [...mirror.deploys.values()].filter((other) => other.id !== deploy.id),
             deploysVersion: mirror.deploysVersion,
             statusVersion: mirror.statusVersions.get(action.host) ?? -1,
@@ -257,7 +262,7 @@ export class Conductor {
           const slot = {
             attempt: action.attempt,
             since: now.toISOString(),
-            build: buildWanted(deploy.record),
+            build,
             ...(zone === undefined ? {} : { zone }),
             ...(action.wasOut ? { wasOut: true } : {}),
           };

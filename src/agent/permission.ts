@@ -18,13 +18,16 @@ export async function permissionToBegin(
   { actual }: Observation,
   onChange: () => void,
 ): Promise<Permission> {
-  const { target, deploy, held } = state.snapshot;
+  const { target, deploy, held, build } = state.snapshot;
   if (state.journal.now.activation !== null) return { kind: "granted" };
   if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
   // Whose deploy ZooKeeper does not know cannot ask it for a slot; to start again what is down anyhow takes nothing from anybody.
   if (held !== null) return startsAgain(actual, target.build) ? { kind: "free" } : { kind: "none" };
   const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
-  if (settled && nothingToProtect(actual, target.build)) return { kind: "free" };
+  // A barred build is begun by nobody who does not have it: whoever has it is kept in service.
+  const isNew = actual.current.kind !== "link" || actual.current.build !== target.build;
+  const isBarred = isNew && build?.barred !== undefined;
+  if (settled && !isBarred && nothingToProtect(actual, target.build)) return { kind: "free" };
   const grant = await gate.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
   if (grant === null) return { kind: "none" };
   if (grant.wasOut !== true) return { kind: "granted" };

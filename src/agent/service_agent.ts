@@ -195,6 +195,8 @@ export class ServiceAgent {
         const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
         return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
+      case "note-served":
+        return journal.record({ kind: "seen-served" });
       case "withdraw":
         // The status that asked goes with the request, or it could still be granted.
         await lookAtService(host, state);

@@ -27,7 +27,7 @@ const origins = {
   "turned round": ["preparing", "canary", "awaiting promotion", "rolling", "done", "halted", "aborted"],
   "rolled back": ["rolling back"],
   halted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
-  aborted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
+  aborted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back", "halted"],
 } as const satisfies Readonly<Record<string, readonly DeployState[]>>;
 
 type Transition = keyof typeof origins;

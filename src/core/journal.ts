@@ -21,6 +21,8 @@ type WishEvent =
   | { readonly kind: "followed"; readonly node: WishNode; readonly number: number }
   /** A wish that was not seen before has its number. */
   | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
+  /** It is served as it was found: nothing was to be done for it. */
+  | { readonly kind: "seen-served" }
   /** Written before the host says that it is ready: a slot is asked for. */
   | { readonly kind: "asked" }
   /** The request was taken back. */
@@ -55,6 +57,8 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return followed(journal, event);
     case "taken-up":
       return takenUp(journal, event);
+    case "seen-served":
+      return seenServed(journal, event);
     case "asked":
       return asked(journal, event);
     case "withdrawn":
@@ -108,6 +112,11 @@ function takenUp(journal: Journal, { kind, number, deploy, build }: Of<"taken-up
   // A grant for an older wish would be taken for one for this.
   if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
   return { ...journal, attempt: { number, deploy, build } };
+}
+
+function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
+  assertAtRest(journal, kind);
+  return { ...journal, attempt: { ...attemptOf(journal, kind), served: true } };
 }
 
 function asked(journal: Journal, { kind }: Of<"asked">): Journal {

@@ -1,6 +1,6 @@
 import { bootToNote } from "./boot.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf, whyExhausted } from "./roll.ts";
-import { isLeftAlone, relapse, toRestart } from "./restart_need.ts";
+import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
 import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
 
 /** What is observed on the host, for the wanted build where it depends on one. */
@@ -62,6 +62,8 @@ export type Step =
   | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
   /** A request for a slot that must not stand: an older wish's, or one of a service that came back without it. */
   | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
+  /** Remember that what is wished is served, without anything to be done for it: from here on its supervisor looks after it. */
+  | { readonly step: "note-served" }
   /** A failure that ZooKeeper has not heard of. */
   | { readonly step: "report"; readonly deploy: string }
   | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
@@ -127,10 +129,13 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   }
 
   const pointsHere = actual.current.kind === "link" && actual.current.build === build;
-  if (actual.release === "installed" && pointsHere && isLeftAlone(actual.served, actual, build)) {
+  const startedBy = whoStarts(journal.attempt, actual);
+  if (actual.release === "installed" && pointsHere && isLeftAlone(actual.served, { startedBy }, build)) {
     const { asked } = journal;
     // Left open, it would be granted one day, and nobody would give that slot back.
     if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
+    const isSeen = actual.served.kind === "build" && actual.served.build === build;
+    if (isSeen && journal.attempt.served !== true) return { step: "note-served" };
     return { step: "idle", reason: "serving" };
   }
 
@@ -162,7 +167,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   if (permission.kind === "void") return { step: "withdraw", deploy, attempt, serving: false };
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
-  const phase = { kind: "forward", restart: rollOf(toRestart(actual, build, pointsHere)) } as const;
+  const phase = { kind: "forward", restart: rollOf(toRestart({ ...actual, startedBy }, build, pointsHere)) } as const;
   return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, bootId, phase, counts: noCounts } };
 }
 

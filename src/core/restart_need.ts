@@ -11,6 +11,17 @@ export function toRestart({ instances, ...actual }: Actual, build: string, point
     .map(({ name }) => name);
 }
 
+/**
+ * A supervisor's service that is down may have been stopped on purpose, but not before the wish: whoever deploys what is
+ * down wants it up.
+ */
+export function whoStarts(
+  { served }: NonNullable<Journal["attempt"]>,
+  { startedBy }: Pick<Actual, "startedBy">,
+): Actual["startedBy"] {
+  return served === true ? startedBy : "deployd";
+}
+
 /** Nothing that is seen calls for a restart into `build`, to which `current` points. */
 export function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, build: string): boolean {
   switch (served.kind) {

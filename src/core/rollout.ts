@@ -21,6 +21,8 @@ export interface Unreadable {
   readonly hosts: ReadonlySet<string>;
   /** Hosts whose status it is: they may be out of service. */
   readonly statuses: ReadonlySet<string>;
+  /** Builds whose record it is: they may be barred. */
+  readonly builds: ReadonlySet<string>;
 }
 
 /** What the conductor has read of one service. */
@@ -30,6 +32,8 @@ export interface ServiceView {
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly status: ReadonlyMap<string, HostStatus>;
   readonly unreadable: Unreadable;
+  /** Builds that are barred, and by whom and why. */
+  readonly barred: ReadonlyMap<string, string>;
   /** Hosts whose agent is connected. */
   readonly alive: ReadonlySet<string>;
   /** For hosts that are not alive: since when the conductor has missed them, in epoch milliseconds. */
@@ -111,6 +115,9 @@ function candidates(view: ServiceView, deploy: DeployView): { host: string; atte
     if (target.kind !== "build" || target.deploy !== deploy.id) return [];
     if (status.wish?.deploy !== deploy.id || status.wish.build !== target.build) return [];
     if (deploy.gate.slots[host] !== undefined) return [];
+    // A barred build gets to nobody who does not have it; whoever has it may be kept in service.
+    const mayBeBarred = view.barred.has(target.build) || view.unreadable.builds.has(target.build);
+    if (mayBeBarred && status.build !== target.build) return [];
     return [{ host, attempt: status.attempt, canary: record.role === "canary", since: status.since }];
   });
   // Going back: the host that changed last is the freshest wound.
@@ -173,6 +180,8 @@ function moves(view: ServiceView): RolloutAction[] {
     if (progress.hopeless) {
       return [{ kind: "move", deploy: deploy.id, to: "halted", reason: "every host that could be reached failed" }];
     }
+    const barred = view.barred.get(buildWanted(record));
+    if (barred !== undefined) return [{ kind: "move", deploy: deploy.id, to: "halted", reason: barred }];
     switch (record.state) {
       case "preparing":
         return progress.moving || progress.complete ? move("under way") : [];
@@ -183,11 +192,18 @@ function moves(view: ServiceView): RolloutAction[] {
       case "rolling":
         return progress.complete ? move("done") : [];
       case "rolling back":
-        // Hosts of which nobody knows where they belong are not hosts that are back.
+        // Hosts of which nobody knows where they belong, or what they serve, are not hosts that are back.
         if (progress.hosts.length === 0 && view.unreadable.hosts.size > 0) return [];
-        return progress.complete ? move("rolled back") : [];
+        if (progress.hosts.some((host) => view.unreadable.statuses.has(host) && view.alive.has(host))) return [];
+        return progress.complete && mayNobodyComeBack(view, progress) ? move("rolled back") : [];
     }
   });
+}
+
+/** Where nobody is there to be back, agents may only be away for a moment, all at once, as when ZooKeeper was. */
+function mayNobodyComeBack({ missingSince, nowMs, lostAfterMs }: ServiceView, progress: Progress): boolean {
+  if (progress.serving.length > 0) return true;
+  return progress.unreachable.every((host) => nowMs - (missingSince.get(host) ?? nowMs) >= lostAfterMs);
 }
 
 export interface Progress {
@@ -198,7 +214,10 @@ export interface Progress {
   readonly unreachable: readonly string[];
   /** Some host has left PREPARE. */
   readonly moving: boolean;
-  /** Every reachable host serves it or has failed within the budget, and at least one serves it. */
+  /**
+   * Every reachable host serves it or has failed within the budget, and at least one serves it. A way back is complete when
+   * no reachable host is left that the deploy has touched: whoever never had its build has nothing to come back from.
+   */
   readonly complete: boolean;
   /** Nothing moves any more and no host came to serve it. */
   readonly hopeless: boolean;
@@ -225,8 +244,20 @@ export function progressOf(
     else if (status?.step === "serving" && status.build === wanted && status.wish?.deploy === id) serving.push(host);
   }
   const moving = Object.keys(gate.slots).length > 0;
-  const settled = serving.length + failed.length + unreachable.length === hosts.length;
-  const complete = settled && !moving && (serving.length > 0 || (hosts.length === 0 && goesBack(record)));
+  const isBack = goesBack(record);
+  const left = hosts.filter((host) => ![serving, failed, unreachable].some((group) => group.includes(host)));
+  const settled = (isBack ? left.filter((host) => isTouched(host, view, { record, gate })) : left).length === 0;
+  const complete = settled && !moving && (serving.length > 0 || isBack);
   const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
   return { hosts, serving, failed, unreachable, moving, complete, hopeless };
+}
+
+/** The host serves the deploy's build, or was left by it without being well: nothing that it had before runs there. */
+function isTouched(
+  host: string,
+  { status }: Pick<ServiceView, "status">,
+  { record, gate }: Pick<DeployView, "record" | "gate">,
+): boolean {
+  const failure = gate.failed[host];
+  return status.get(host)?.build === record.build || (failure?.build === record.build && !failure.healthy);
 }

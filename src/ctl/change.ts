@@ -1,50 +1,93 @@
-import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { Change } from "../store/change_deploy.ts";
+import type { Change, Changed } from "../store/change_deploy.ts";
 import { readFront } from "../store/deploys.ts";
 import { readService } from "../store/services.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
 import type { Ctl } from "./command.ts";
 import { exit, type ExitCode } from "./exit.ts";
-import { sharedFlags, type CommonFlags } from "./flags.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
 import { follow } from "./follow.ts";
 import { insist, Link } from "./link.ts";
 
-export interface ChangeFlags extends CommonFlags {
+/** What a verb that changes the newest deploy takes to say which one is meant, and why. */
+export interface MeantFlags extends CommonFlags {
   readonly why: string | undefined;
+  readonly deploy: string | undefined;
+}
+
+export interface ChangeFlags extends MeantFlags {
   readonly detach: boolean | undefined;
   readonly timeoutS: number | undefined;
 }
 
-export const changeFlags = {
+const meantFlags = {
   why: sharedFlags.why,
-  detach: sharedFlags.detach,
-  timeoutS: sharedFlags.timeoutS,
+  deploy: {
+    kind: "parsed",
+    parse: parseDeployId,
+    brief: "Id of the deploy that is meant: where another has come since, nothing is changed",
+    placeholder: "id",
+    optional: true,
+  },
 } as const;
 
-type Changed = { id: string; record: DeployRecord };
+const meantBuild = {
+  ...buildArgument,
+  brief: "The build whose deploy is meant: where another is deployed since, nothing is changed",
+  optional: true,
+} as const;
+
+/** Of a verb that changes the newest deploy. */
+export const changeParameters = {
+  flags: { ...meantFlags, detach: sharedFlags.detach, timeoutS: sharedFlags.timeoutS, ...commonFlags },
+  positional: { kind: "tuple", parameters: [serviceArgument, meantBuild] },
+} as const;
+
+/** Of one after which there is nothing to follow. */
+export const endParameters = {
+  flags: { ...meantFlags, ...commonFlags },
+  positional: changeParameters.positional,
+} as const;
+
+/** How stricli shows an optional argument, which it leaves out by itself. */
+export const changeUsage = ["<service> [<build>]"];
+
+type Changing = (zk: ZooKeeper, change: Change) => Promise<Changed>;
 
 /**
- * Changes the newest deploy and follows it. A change whose answer was lost is repeated, but only while the newest deploy
- * is still the one that was meant.
+ * Changes the newest deploy. A change whose answer was lost is repeated, but only while the newest deploy is still the one
+ * that was meant.
  */
+export async function changeNewest(
+  { process, signal, address }: Ctl,
+  link: Link,
+  service: string,
+  build: string | undefined,
+  flags: MeantFlags,
+  change: Changing,
+): Promise<Changed> {
+  let meant = flags.deploy;
+  return insist(link, signal, address.connectTimeoutMs, async (zk) => {
+    await readService(zk, service);
+    meant ??= (await readFront(zk, service)).latest?.id;
+    return change(zk, { service, build, deploy: meant, who: process.user, why: flags.why ?? "", now: process.now() });
+  });
+}
+
+/** Changes the newest deploy and follows it. */
 export async function changeAndFollow(
   ctl: Ctl,
   service: string,
+  build: string | undefined,
   purpose: "promote" | "rollback",
   flags: ChangeFlags,
-  change: (zk: ZooKeeper, change: Change) => Promise<Changed>,
+  change: Changing,
 ): Promise<ExitCode> {
-  const { output, process, signal, address } = ctl;
-  await using link = new Link(ctl.connect, signal, process.clock);
-  let meant: string | undefined;
-  const { id, record } = await insist(link, signal, address.connectTimeoutMs, async (zk) => {
-    await readService(zk, service);
-    meant ??= (await readFront(zk, service)).latest?.id;
-    return change(zk, { service, deploy: meant, who: process.user, why: flags.why ?? "", now: process.now() });
-  });
+  await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
+  const { id, record } = await changeNewest(ctl, link, service, build, flags, change);
   if (flags.detach !== true) return await follow(ctl, link, { service, id, purpose, timeoutS: flags.timeoutS });
   const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
-  output.answer(document, [
+  ctl.output.answer(document, [
     `Deploy ${id} of ${record.build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,
   ]);
   return exit.asked;

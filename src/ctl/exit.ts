@@ -13,7 +13,7 @@ export const exit = {
   timedOut: 4,
   usage: 64,
   unreachable: 69,
-  /** Not now: a barred build, another deploy under way, or a tree that only a newer deployd understands. */
+  /** Not now: a barred build, another deploy under way or than the one that is meant, or a tree that only a newer deployd understands. */
   refused: 75,
   interrupted: 130,
   terminated: 143,
@@ -35,6 +35,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
 
   "build-barred": exit.refused,
   "deploy-running": exit.refused,
+  "deploy-mismatch": exit.refused,
   "format-unknown": exit.refused,
 
   // Whether it happened is not known; the error's hint says how to find out.

@@ -22,7 +22,8 @@ export type FollowEvent =
 
 /** How a deploy ended, or where it stopped to wait for a person. */
 export type Outcome =
-  | { readonly kind: "done" | "rolled-back" | "aborted" | "awaiting-promotion" }
+  | { readonly kind: "done" | "rolled-back" | "awaiting-promotion" }
+  | { readonly kind: "aborted"; readonly nothingBefore: boolean }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
   /** These hosts have left it behind them, in a ZooKeeper that was put back from a backup: nobody goes on with it. */
   | { readonly kind: "held"; readonly hosts: readonly string[] }
@@ -35,7 +36,10 @@ export type Outcome =
  */
 export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
   const { record } = view;
-  if (purpose === "rollback" && !goesBack(record)) return null;
+  const aborted = { kind: "aborted", nothingBefore: record.previous === null } as const;
+  // A deploy before which nothing was served ends at once, with no way back.
+  const isFirst = record.state === "aborted" && aborted.nothingBefore;
+  if (purpose === "rollback" && !goesBack(record)) return isFirst ? aborted : null;
   switch (record.state) {
     case "done": {
       const hosts = holding(view);
@@ -44,7 +48,7 @@ export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
     case "halted":
       return { kind: "halted", failures: failuresIn(view) };
     case "aborted":
-      return { kind: "aborted" };
+      return aborted;
     case "rolled back":
       return { kind: "rolled-back" };
     case "awaiting promotion":
@@ -81,6 +85,7 @@ export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {
     case "held":
       return exit.halted;
     case "aborted":
+      return purpose === "rollback" && outcome.nothingBefore ? exit.asked : exit.failed;
     case "overtaken":
       return exit.failed;
   }
@@ -127,31 +132,4 @@ function progressKey({ live, record }: DeployView): string {
   const { hosts, serving, failed, unreachable } = live.progress;
   const counts = [hosts, serving, failed, unreachable].map((names) => names.length);
   return [record.state, ...counts, Object.keys(live.gate.slots).length].join("\n");
-}
-
-/** Steps that every host takes at once: told one by one they would drown the ones that matter. */
-const QUIET_STEPS: ReadonlySet<string> = new Set(["idle", "fetch", "verify", "extract", "install", "ready"]);
-const MANY_HOSTS = 20;
-
-/**
- * Whether people want to read this; programs get everything. Once a deploy has come to its outcome, that says it all.
- *
- * @param hosts how many hosts the deploy has
- * @param when whether this is the reading in which following begins, or ends, or both
- */
-export function worthALine(
-  event: FollowEvent,
-  hosts: number,
-  when: { readonly first: boolean; readonly last: boolean },
-): boolean {
-  switch (event.event) {
-    case "state":
-    case "progress":
-      return !when.last;
-    case "host":
-      if (when.first && when.last) return false;
-      return event.status.error !== null || hosts <= MANY_HOSTS || !QUIET_STEPS.has(event.status.step);
-    default:
-      return true;
-  }
 }

@@ -4,6 +4,7 @@ import type { CtlContext } from "./command.ts";
 import { exit, exitCodesHelp, exitForSignal } from "./exit.ts";
 import { Output } from "./output.ts";
 import type { CtlProcess } from "./process.ts";
+import { abortVerb } from "./verbs/abort.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";
 import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
 import { buildsList } from "./verbs/builds_list.ts";
@@ -27,6 +28,7 @@ const root = buildRouteMap<string, CtlContext>({
     deploy,
     promote: promoteVerb,
     rollback: rollbackVerb,
+    abort: abortVerb,
     wait,
     status,
     history,
@@ -55,7 +57,7 @@ EXAMPLES
   deployd ctl services set web --max 2 --budget 1
   deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4
   deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"
-  deployd ctl promote web
+  deployd ctl promote web 9b1e0d4
   deployd ctl status web --watch
 
 ${exitCodesHelp}`,

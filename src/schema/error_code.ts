@@ -24,6 +24,7 @@ export const errorCodeSchema = z.enum([
   "host-unknown",
   "deploy-unknown",
   "deploy-running",
+  "deploy-mismatch",
   "nothing-to-do",
   // Prepare
   "fetch-failed",

@@ -1,14 +1,14 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { emptyGate } from "../core/gate.ts";
-import { DeployError } from "../core/errors.ts";
 import { nextNumber } from "../core/wish_order.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { readFront, servedBefore, type DeployFront } from "./deploys.ts";
-import { canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
+import { inheritedFrom, readFront, servedBefore, type DeployFront } from "./deploys.ts";
+import { buildPath, canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
 
@@ -29,20 +29,16 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   if (byHand === null) return null;
   const { stage, wish, version } = byHand;
   const settings = await readService(zk, service);
-  const { barred } = (await readBuild(zk, service, wish.build)).value;
-  if (barred !== undefined) {
-    throw new DeployError(
-      `Cannot follow the wish for "${wish.build}" of "${service}": the build was barred by ${barred.who} at ${barred.time} (${barred.why}).`,
-      {
-        code: "build-barred",
-        hint: `Wish for another build, or allow this one again with: deployd ctl builds unbar ${service} ${wish.build}`,
-      },
-    );
-  }
+  const target = await readBuild(zk, service, wish.build);
+  assertNotBarred(target.value, `Cannot follow the wish for "${wish.build}" of "${service}"`, {
+    what: "the build",
+    hint: `Wish for another build, or allow this one again with: deployd ctl builds unbar ${service} ${wish.build}`,
+  });
   const { latest } = front;
+  const good = stage === "canary" ? (front.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null);
   const record = started({
     build: wish.build,
-    previous: stage === "canary" ? (front.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null),
+    previous: await inheritedFrom(zk, service, wish.build, good),
     who: "unknown",
     why: "the wish was written into ZooKeeper by hand",
     stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
@@ -53,6 +49,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   const number = nextNumber(front.pointer.value.number);
   await zk.multi([
     op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id, number }), front.pointer.version),
+    op.check(buildPath(service, wish.build), target.version),
     ...overtakenOps(service, front, stage, id, now),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),

@@ -33,44 +33,33 @@ export async function readBuild(zk: ZooKeeper, service: string, build: string): 
   });
 }
 
+/** What `addBuild` has done: with a build that was there, nothing, or it has said where its archive lies now. */
+export type Added = { readonly kind: "added" | "was there" } | { readonly kind: "moved"; readonly from: string };
+
 /**
- * Adds a build. Builds never change: the same id with the same digest is taken as said already, with another digest it
- * is refused.
+ * Adds a build. Builds never change: the same id with another digest is refused. Where the archive lies is no part of what it
+ * is, so with the same digest and another URL that is put right; hosts that are fetching it go on from there.
  *
  * @throws DeployError `build-exists`
  */
-export async function addBuild(
-  zk: ZooKeeper,
-  service: string,
-  build: string,
-  record: BuildRecord,
-): Promise<"added" | "was there"> {
+export async function addBuild(zk: ZooKeeper, service: string, build: string, record: BuildRecord): Promise<Added> {
   return attempting(`Cannot add build "${build}" to "${service}"`, async () => {
     try {
       await zk.create(buildPath(service, build), encode(record));
-      return "added";
+      return { kind: "added" };
     } catch (error) {
       if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
     }
     const there = await readBuild(zk, service, build);
-    if (there.value.digest === record.digest) return "was there";
+    const { url, digest } = there.value;
+    if (digest === record.digest) {
+      if (url === record.url) return { kind: "was there" };
+      await zk.set(buildPath(service, build), encode({ ...there.value, url: record.url }), there.version);
+      return { kind: "moved", from: url };
+    }
     throw new DeployError(
-      `Cannot add build "${build}" to "${service}": it exists with ${there.value.digest}, this file has ${record.digest}.`,
+      `Cannot add build "${build}" to "${service}": it exists with ${digest}, this file has ${record.digest}.`,
       { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
     );
   });
-}
-
-/** Forbids a build, or allows it again when `barred` is null. */
-export async function setBarred(
-  zk: ZooKeeper,
-  service: string,
-  build: string,
-  barred: NonNullable<BuildRecord["barred"]> | null,
-): Promise<void> {
-  const { value, version } = await readBuild(zk, service, build);
-  const { barred: _, ...rest } = value;
-  await attempting(`Cannot change build "${build}" of "${service}"`, () =>
-    zk.set(buildPath(service, build), encode(barred === null ? rest : { ...rest, barred }), version),
-  );
 }

@@ -1,19 +1,20 @@
-import { moved, promoted, turnedRound, type DeployMove } from "../core/deploy.ts";
-import { goesBack } from "../core/deploy_state.ts";
+import { aborted, moved, promoted, type DeployMove } from "../core/deploy.ts";
+import { goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
-import { withForgiven } from "../core/gate.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import { gateSchema } from "../schema/znodes.ts";
-import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { op, type ZooKeeper } from "../zookeeper/client.ts";
+import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
-import { encode, readRecord } from "./records.ts";
+import { buildPath, canaryPath, deployPath } from "./paths.ts";
+import { encode } from "./records.ts";
 import { wishOps } from "./wishes.ts";
 
 export interface Change {
   readonly service: string;
+  /** The build whose deploy is meant; the newest deploy's, whichever that is, unless given. */
+  readonly build?: string | undefined;
   /** The deploy that is meant; when a newer one has come since, nothing is changed. The newest, whichever, unless given. */
   readonly deploy?: string | undefined;
   readonly who: string;
@@ -21,14 +22,20 @@ export interface Change {
   readonly now: Date;
 }
 
-type Latest = NonNullable<DeployFront["latest"]>;
+export interface Changed {
+  readonly id: string;
+  readonly record: DeployRecord;
+}
+
+export type Latest = NonNullable<DeployFront["latest"]>;
 
 /**
  * Takes a deploy that is proven on the canary hosts to the whole fleet.
  *
- * @throws DeployError `nothing-to-do` when no deploy waits for it, `deploy-running` while the canaries are not done
+ * @throws DeployError `nothing-to-do` when no deploy waits for it, `deploy-running` while the canaries are not done,
+ * `build-barred`, `deploy-mismatch` when the newest deploy is not the one that is meant
  */
-export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: string; record: DeployRecord }> {
+export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
   const attempted = `Cannot promote "${service}"`;
   const front = await readFront(zk, service);
@@ -39,9 +46,17 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: stri
     if (record.stage === "fleet" && record.stages[0] === "canary" && record.state !== "halted") return { id, record };
     throw notToPromote(service, latest, attempted);
   }
+  const build = await readBuild(zk, service, record.build);
+  assertNotBarred(build.value, attempted, {
+    what: `"${record.build}"`,
+    hint:
+      `Take it back with: deployd ctl rollback ${service} ${record.build}, or allow it again first: ` +
+      `deployd ctl builds unbar ${service} ${record.build}`,
+  });
   const next = promoted(record, change);
   await attempting(attempted, async () =>
     zk.multi([
+      op.check(buildPath(service, record.build), build.version),
       op.set(deployPath(service, id), encode(next), latest.version),
       ...(await wishOps(zk, service, front, "fleet", { build: record.build, deploy: id })),
     ]),
@@ -50,62 +65,26 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<{ id: stri
 }
 
 /**
- * Takes the hosts of the newest deploy back to the build before it, whatever state it is in, and bars its build. A way
- * back that was halted goes on: its failures so far count against the budget no longer.
+ * Ends a deploy where it stands: nobody is granted a slot any more, and whoever serves its build keeps it.
  *
- * @throws DeployError `nothing-to-do` when there is no build to go back to
+ * @throws DeployError `nothing-to-do` when it has ended
  */
-export async function rollBack(zk: ZooKeeper, change: Change): Promise<{ id: string; record: DeployRecord }> {
-  const { service } = change;
-  const attempted = `Cannot roll "${service}" back`;
+export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
+  const { service, who, why, now } = change;
+  const attempted = `Cannot abort the deploy to "${service}"`;
   const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change);
-  const { id, record } = latest;
-  if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
-  if (record.previous === null) {
-    throw new DeployError(
-      `${attempted}: deploy ${id} of "${record.build}" was its first, so there is nothing before it.`,
-      {
-        code: "nothing-to-do",
-        hint: `Deploy another build with: deployd ctl deploy ${service} BUILD`,
-      },
-    );
-  }
-  if (record.previous === record.build) {
-    throw new DeployError(`${attempted}: deploy ${id} found "${record.build}" wished already, and changed nothing.`, {
+  const { id, record, version } = latestOf(front, attempted, change);
+  // Asked twice, it is as it was asked for.
+  if (record.state === "aborted") return { id, record };
+  if (!isRunning(record)) {
+    throw new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}, so it has ended.`, {
       code: "nothing-to-do",
-      hint: `Deploy another build with: deployd ctl deploy ${service} BUILD`,
+      hint: `See: deployd ctl status ${service}`,
     });
   }
-  const next = turnedRound(record, change);
-  const build = await readBuild(zk, service, record.build);
-  const why = change.why === "" ? `rolled back in deploy ${id}` : change.why;
-  const barred = build.value.barred ?? { who: change.who, why, time: change.now.toISOString() };
-  const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
-  await attempting(attempted, async () =>
-    zk.multi([
-      ...forgiveness,
-      op.set(deployPath(service, id), encode(next), latest.version),
-      op.set(buildPath(service, record.build), encode({ ...build.value, barred }), build.version),
-      ...(await wishOps(zk, service, front, record.stage, { build: next.rollback.to, deploy: id })),
-    ]),
-  );
+  const next = aborted(record, `aborted by ${who}${why === "" ? "" : `: ${why}`}`, now);
+  await attempting(attempted, () => zk.multi([op.set(deployPath(service, id), encode(next), version)]));
   return { id, record: next };
-}
-
-/** A way back that was halted goes on, though hosts have failed on it: whoever asks for it again has seen that. */
-async function forgiveOps(
-  zk: ZooKeeper,
-  service: string,
-  deploy: string,
-  build: string,
-  attempted: string,
-): Promise<Op[]> {
-  const path = gatePath(service, deploy);
-  const found = await attempting(attempted, () => readRecord(zk, path, gateSchema));
-  if (found === null) return [];
-  const gate = withForgiven(found.value, build);
-  return gate === found.value ? [] : [op.set(path, encode(gate), found.version)];
 }
 
 /** Moves a deploy to another state; only the conductor does this, against the version it has read. */
@@ -129,18 +108,22 @@ export async function moveDeploy(
 
 function notToPromote(service: string, { id, record }: Latest, attempted: string): DeployError {
   const onItsWay = record.state === "canary" || (record.state === "preparing" && record.stage === "canary");
-  return onItsWay
-    ? new DeployError(`${attempted}: the canary hosts do not all serve "${record.build}" yet.`, {
-        code: "deploy-running",
-        hint: `Wait for them with: deployd ctl wait ${service}`,
-      })
-    : new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}.`, {
-        code: "nothing-to-do",
-        hint: `Only a deploy that was started with --canary and is healthy there can be promoted.`,
-      });
+  if (onItsWay) {
+    return new DeployError(`${attempted}: the canary hosts do not all serve "${record.build}" yet.`, {
+      code: "deploy-running",
+      hint: `Wait for them with: deployd ctl wait ${service}`,
+    });
+  }
+  const why = record.stage === "fleet" && !goesBack(record) ? ", to the fleet already" : "";
+  return new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}${why}.`, {
+    code: "nothing-to-do",
+    hint: `Only a deploy that was started with --canary and is healthy there can be promoted. See: deployd ctl status ${service}`,
+  });
 }
 
-function latestOf({ latest, damaged }: DeployFront, attempted: string, { service, deploy }: Change): Latest {
+/** The newest deploy, which has to be the one that is meant. */
+export function latestOf({ latest, damaged }: DeployFront, attempted: string, change: Change): Latest {
+  const { service, deploy, build } = change;
   if (damaged !== null) throw damaged;
   if (latest === null) {
     throw new DeployError(`${attempted}: nothing was ever deployed.`, {
@@ -148,9 +131,22 @@ function latestOf({ latest, damaged }: DeployFront, attempted: string, { service
       hint: `Start with: deployd ctl deploy ${service} BUILD`,
     });
   }
-  if (deploy === undefined || deploy === latest.id) return latest;
-  throw new DeployError(`${attempted}: deploy ${latest.id} has come after ${deploy}, which was meant.`, {
-    code: "conflict",
-    hint: "Look with `deployd ctl status` and repeat the command if it still makes sense.",
-  });
+  const { id, record } = latest;
+  const isMeant = (deploy === undefined || deploy === id) && (build === undefined || build === record.build);
+  if (isMeant) return latest;
+  const meant = deploy !== undefined && deploy !== id ? `deploy ${deploy}` : `"${build ?? record.build}"`;
+  throw new DeployError(
+    `${attempted}: ${meant} is meant, and the newest deploy is ${id} of "${record.build}" by ${record.who}, which is ${record.state}.`,
+    { code: "deploy-mismatch", hint: hintForOther(service, record, build) },
+  );
+}
+
+function hintForOther(service: string, record: DeployRecord, build: string | undefined): string {
+  if (build !== undefined && build === record.previous) {
+    return (
+      `The build that is named is the one that is taken back or on, not the one that it leads to: for "${record.build}" ` +
+      `back to "${build}" it is deployd ctl rollback ${service} ${record.build}`
+    );
+  }
+  return `Look first: deployd ctl status ${service}`;
 }

@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
+import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from "../schema/znodes.ts";
@@ -117,10 +117,36 @@ export async function listDeploys(
 }
 
 /**
- * The build that a new deploy would go back to: the one the fleet is meant to serve, unless that one's own deploy came
+ * The build that a new deploy of `build` goes back to; null where there is none. A build that is deployed once more, as when
+ * a job in CI is repeated, has the way back that it had: to itself there is none.
+ */
+export async function buildBefore(
+  zk: ZooKeeper,
+  service: string,
+  front: DeployFront,
+  build: string,
+): Promise<string | null> {
+  return inheritedFrom(zk, service, build, await lastGoodBuild(zk, service, front));
+}
+
+/** @param good the build that was good before */
+export async function inheritedFrom(
+  zk: ZooKeeper,
+  service: string,
+  build: string,
+  good: string | null,
+): Promise<string | null> {
+  if (good !== build) return good;
+  const earlier = (await listDeploys(zk, service)).toReversed().map(({ record }) => record);
+  const last = earlier.find(({ build: other, previous }) => other === build && previous !== null && previous !== build);
+  return last?.previous ?? null;
+}
+
+/**
+ * The build that was good before a new deploy: the one the fleet is meant to serve, unless that one's own deploy came
  * to nothing, in which case what was good before it is still good.
  */
-export async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
+async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
   const wish = front.enabled.value;
   if (wish === null) return front.problems.length === 0 ? null : servedBefore(front.latest?.record ?? null);
   if (wish.deploy === undefined) return wish.build;
@@ -129,44 +155,28 @@ export async function lastGoodBuild(zk: ZooKeeper, service: string, front: Deplo
   switch (found.value.state) {
     case "halted":
     case "aborted":
-      return found.value.stage === "fleet" ? found.value.previous : wish.build;
+      if (found.value.stage !== "fleet") return wish.build;
+      return (await settledBefore(zk, service, wish.deploy)) ?? found.value.previous;
     default:
       return wish.build;
   }
+}
+
+/** What the newest deploy before this one that came to its end on the fleet has left there; null where none is on record. */
+async function settledBefore(zk: ZooKeeper, service: string, deploy: string): Promise<string | null> {
+  const all = await listDeploys(zk, service);
+  const earlier = all.slice(
+    0,
+    all.findIndex(({ id }) => id === deploy),
+  );
+  const settled = earlier.findLast(
+    ({ record: { state, stage } }) => stage === "fleet" && (state === "done" || state === "rolled back"),
+  );
+  return settled === undefined ? null : buildWanted(settled.record);
 }
 
 /** What the fleet served before somebody overwrote the wish that said so. */
 export function servedBefore(latest: DeployRecord | null): string | null {
   if (latest === null) return null;
   return latest.state === "done" ? latest.build : latest.previous;
-}
-
-/** @throws DeployError `deploy-running` when one deploy is still under way */
-export function assertNoneRunning(service: string, front: DeployFront, build: string): void {
-  const { latest } = front;
-  if (latest === null || !isRunning(latest.record)) return;
-  const { id, record } = latest;
-  throw new DeployError(
-    `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`,
-    { code: "deploy-running", hint: howToEnd(service, record, build) },
-  );
-}
-
-function howToEnd(service: string, record: RunningDeploy, build: string): string {
-  switch (record.state) {
-    case "awaiting promotion":
-      if (record.build === build)
-        return `It is on the canary hosts already; take it to the fleet with: deployd ctl promote ${service}`;
-      return `One deploy at a time: wait for it, or end it with: deployd ctl promote|rollback ${service}`;
-    case "rolling back":
-      // There is nothing to take back; where the build that it goes back to is ill as well it would never end.
-      return (
-        `One deploy at a time: wait for it (deployd ctl wait ${service}). Where "${record.rollback.to}" is bad as well ` +
-        `it may never end: then write ${build} into services/${service}/enabled of deployd's tree in ZooKeeper.`
-      );
-    case "preparing":
-    case "canary":
-    case "rolling":
-      return `One deploy at a time: wait for it, or end it with: deployd ctl rollback ${service}`;
-  }
 }

@@ -3,7 +3,7 @@ import { gateSchema, grantSchema, type Grant, type Slot } from "../schema/znodes
 import { op, type WatchHandler, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { GateRead } from "./gate.ts";
-import { agentPath, deployPath, deploysPath, gatePath, grantPath, grantsPath, statusPath } from "./paths.ts";
+import { agentPath, buildPath, deployPath, deploysPath, gatePath, grantPath, grantsPath, statusPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 
 /** What else a grant rests on. Where any of it has changed since, there is no grant. */
@@ -12,6 +12,8 @@ export interface GrantBasis {
   readonly others: readonly GateRead[];
   /** Of the node above the deploys, which every new deploy changes. */
   readonly deploysVersion: number;
+  /** Of the build's record, which was not barred; null where there is none, or where the host has the build already. */
+  readonly build: { readonly id: string; readonly version: number } | null;
   /** Of the host's status, which said that it waits: it may have come back to service by itself. */
   readonly statusVersion: number;
 }
@@ -37,6 +39,7 @@ export async function grantSlot(
     op.check(agentPath(host), -1),
     op.check(deploysPath(service), basis.deploysVersion),
     op.check(statusPath(service, host), basis.statusVersion),
+    ...(basis.build === null ? [] : [op.check(buildPath(service, basis.build.id), basis.build.version)]),
     ...basis.others.map((other) => op.check(gatePath(service, other.id), other.gateVersion)),
     op.set(gatePath(service, deploy.id), encode(gate), deploy.gateVersion),
     op.create(grantPath(service, deploy.id, host), encode(grantOf(slot))),

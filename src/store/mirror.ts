@@ -1,15 +1,50 @@
 import { isDeployError } from "../core/errors.ts";
-import { isRunning } from "../core/deploy_state.ts";
+import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import type { Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
-import { hostStatusSchema, wishSchema, type HostRecord, type HostStatus, type Wish } from "../schema/znodes.ts";
+import {
+  buildRecordSchema,
+  hostStatusSchema,
+  wishSchema,
+  type BuildRecord,
+  type HostRecord,
+  type HostStatus,
+  type Wish,
+} from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { whyBarred } from "./bar.ts";
 import { readGate, type GateRead } from "./gate.ts";
-import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath, statusesPath, statusPath } from "./paths.ts";
-import { childrenOf, readRecord } from "./records.ts";
+import {
+  buildPath,
+  canaryPath,
+  deploysPath,
+  enabledPath,
+  hostsPath,
+  servicePath,
+  statusesPath,
+  statusPath,
+} from "./paths.ts";
+import { childrenOf, readRecord, type Versioned } from "./records.ts";
 import { readHost } from "./registry.ts";
 
-type Section = "wishes" | "hosts" | "statuses" | "deploys";
+type Section = "wishes" | "hosts" | "statuses" | "deploys" | "builds";
+
+/** What has changed since it was read. */
+interface Stale {
+  readonly hosts: Set<string>;
+  readonly statuses: Set<string>;
+  readonly deploys: Set<string>;
+  readonly builds: Set<string>;
+  wishes: boolean;
+}
+
+const nothing = (): Stale => ({
+  hosts: new Set(),
+  statuses: new Set(),
+  deploys: new Set(),
+  builds: new Set(),
+  wishes: false,
+});
 
 /**
  * One service's part of the tree in memory, for the few that look at all hosts: the conductor and a monitor. What a
@@ -23,6 +58,8 @@ export class ServiceMirror {
   /** Of the status nodes, for a grant that must not go by an old word of its host. */
   readonly statusVersions = new Map<string, number>();
   readonly deploys = new Map<string, GateRead>();
+  /** Those that deploys that count bring to hosts; null for one that is not there. */
+  readonly builds = new Map<string, Versioned<BuildRecord> | null>();
   /** Of the node above the deploys: as long as it stands, there is no deploy that is not in `deploys`. */
   deploysVersion = -1;
   /** What is wrong with the records that are there and cannot be read, by their section and name. */
@@ -31,21 +68,33 @@ export class ServiceMirror {
     hosts: new Map(),
     statuses: new Map(),
     deploys: new Map(),
+    builds: new Map(),
   };
-  #stale: "all" | { hosts: Set<string>; statuses: Set<string>; deploys: Set<string>; wishes: boolean } = "all";
+  #stale: "all" | Stale = "all";
 
   constructor(service: string) {
     this.service = service;
   }
 
   get unreadable(): Unreadable {
-    const { wishes, hosts, statuses, deploys } = this.#broken;
+    const { wishes, hosts, statuses, deploys, builds } = this.#broken;
     return {
       wishes: wishes.size > 0,
       hosts: new Set(hosts.keys()),
       statuses: new Set(statuses.keys()),
       deploys: new Set(deploys.keys()),
+      builds: new Set(builds.keys()),
     };
+  }
+
+  /** Of the builds that deploys bring to hosts, those that are barred, and why. */
+  get barred(): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.builds].flatMap(([build, found]) => {
+        const barred = found?.value.barred;
+        return barred === undefined ? [] : [[build, `"${build}" was ${whyBarred(barred)}`] as const];
+      }),
+    );
   }
 
   /** The same for people: a sentence for each record. */
@@ -56,7 +105,8 @@ export class ServiceMirror {
   get isStale(): boolean {
     const stale = this.#stale;
     if (stale === "all") return true;
-    return stale.wishes || stale.hosts.size > 0 || stale.statuses.size > 0 || stale.deploys.size > 0;
+    const { wishes, hosts, statuses, deploys, builds } = stale;
+    return wishes || [hosts, statuses, deploys, builds].some((names) => names.size > 0);
   }
 
   /** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
@@ -91,6 +141,9 @@ export class ServiceMirror {
       case "status":
         if (name !== undefined) stale.statuses.add(name);
         break;
+      case "builds":
+        if (name !== undefined && (this.builds.has(name) || this.#broken.builds.has(name))) stale.builds.add(name);
+        break;
       case "deploys":
         if (name === undefined) this.#stale = "all";
         else stale.deploys.add(name);
@@ -102,7 +155,7 @@ export class ServiceMirror {
 
   async refresh(zk: ZooKeeper): Promise<void> {
     const stale = this.#stale;
-    this.#stale = { hosts: new Set(), statuses: new Set(), deploys: new Set(), wishes: false };
+    this.#stale = nothing();
     try {
       if (stale === "all") {
         // Read before the deploys are listed: the list is then at least as new as this says.
@@ -115,8 +168,13 @@ export class ServiceMirror {
         for (const map of [this.hosts, this.#broken.hosts]) forgetOthers(map, hosts);
         for (const map of [this.statuses, this.statusVersions, this.#broken.statuses]) forgetOthers(map, statuses);
         for (const map of [this.deploys, this.#broken.deploys]) forgetOthers(map, deploys);
+        for (const map of [this.builds, this.#broken.builds]) forgetOthers(map, []);
         await this.#read(zk, { hosts, statuses, deploys, wishes: true });
-      } else await this.#read(zk, stale);
+        await this.#readBuilds(zk, new Set());
+      } else {
+        await this.#read(zk, stale);
+        await this.#readBuilds(zk, stale.builds);
+      }
     } catch (error) {
       this.#stale = "all";
       throw error;
@@ -143,6 +201,19 @@ export class ServiceMirror {
       ),
       ...(stale.wishes ? [this.#readWishes(zk)] : []),
     ]);
+  }
+
+  /** A bar is asked for where it matters: of the builds that somebody may be given. */
+  async #readBuilds(zk: ZooKeeper, stale: ReadonlySet<string>): Promise<void> {
+    const wanted = [...new Set(this.deploysThatCount.map(({ record }) => buildWanted(record)))];
+    for (const map of [this.builds, this.#broken.builds]) forgetOthers(map, wanted);
+    const unread = wanted.filter((build) => stale.has(build) || !this.builds.has(build));
+    await Promise.all(
+      unread.map(async (build) => {
+        const read = () => readRecord(zk, buildPath(this.service, build), buildRecordSchema);
+        this.builds.set(build, await this.#tolerant("builds", build, read));
+      }),
+    );
   }
 
   async #readWishes(zk: ZooKeeper): Promise<void> {

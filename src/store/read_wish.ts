@@ -73,7 +73,7 @@ interface Reading {
   readonly signal: AbortSignal;
 }
 
-/** @param builds those that were read before: a build never changes */
+/** @param builds those that were read before, until their watch says that they have changed: where they lie, or a bar */
 export async function readWish(
   zk: ZooKeeper,
   reader: WishReader,
@@ -101,7 +101,7 @@ export async function readWish(
     const byHand = wish === null ? "" : `the wish for "${wish.build}" names no deploy; the conductor will give it one`;
     return { ...unreadSnapshot, ...seen, problem: olderWish || byHand };
   }
-  const build = builds.get(target.build) ?? (await readBuildRecord(zk, service, target.build, options));
+  const build = builds.get(target.build) ?? (await readBuildRecord(zk, service, target.build, builds, options));
   if (build !== null) builds.set(target.build, build);
   const deploy = await readRecord(zk, deployPath(service, target.deploy), deployRecordSchema, {
     signal: options.signal,
@@ -178,7 +178,14 @@ async function readBuildRecord(
   zk: ZooKeeper,
   service: string,
   build: string,
-  options: Reading,
+  builds: Map<string, BuildRecord>,
+  { watch, signal }: Reading,
 ): Promise<BuildRecord | null> {
-  return (await readRecord(zk, buildPath(service, build), buildRecordSchema, options))?.value ?? null;
+  const changed = (): void => {
+    builds.delete(build);
+    watch();
+  };
+  return (
+    (await readRecord(zk, buildPath(service, build), buildRecordSchema, { watch: changed, signal }))?.value ?? null
+  );
 }

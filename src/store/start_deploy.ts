@@ -5,9 +5,11 @@ import { emptyGate } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { assertNoneRunning, lastGoodBuild, readDeploy, readFront, type DeployFront } from "./deploys.ts";
+import { buildBefore, readDeploy, readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
+import { assertNoneRunning } from "./one_at_a_time.ts";
 import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { readHosts, readStatuses } from "./registry.ts";
@@ -44,13 +46,10 @@ export async function startDeploy(
   const front = await readFront(zk, service);
   if (front.damaged !== null) throw front.damaged;
   const target = await readBuild(zk, service, build);
-  if (target.value.barred !== undefined) {
-    const { who, why, time } = target.value.barred;
-    throw new DeployError(`${attempted}: the build was barred by ${who} at ${time} (${why}).`, {
-      code: "build-barred",
-      hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
-    });
-  }
+  assertNotBarred(target.value, attempted, {
+    what: "the build",
+    hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
+  });
   const overtaken = await heldByAll(zk, service, front);
   if (overtaken === null) assertNoneRunning(service, front, build);
 
@@ -58,7 +57,7 @@ export async function startDeploy(
   await assertHosts(zk, service, first, attempted);
   const record = started({
     build,
-    previous: await lastGoodBuild(zk, service, front),
+    previous: await buildBefore(zk, service, front, build),
     who: request.who,
     why: request.why,
     stages: request.stages,
@@ -121,6 +120,9 @@ async function assertHosts(
   if ([...hosts.values()].some((host) => host.role === "canary")) return;
   throw new DeployError(`${attempted} on canary hosts: none of its ${hosts.size} hosts is a canary.`, {
     code: "usage",
-    hint: `Name one with: deployd ctl hosts role ${service} HOST canary`,
+    hint:
+      hosts.size > 0
+        ? `Name one with: deployd ctl hosts role ${service} HOST canary`
+        : `A host is there once its agent has started with [services.${service}] in its agent.toml; see: deployd ctl hosts list ${service}`,
   });
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Conductor, type ConductorOptions } from "../../src/agent/conductor.ts";
 import { Troubles } from "../../src/agent/troubles.ts";
-import { rollBack } from "../../src/store/change_deploy.ts";
+import { rollBack } from "../../src/store/roll_back.ts";
 import { readFront } from "../../src/store/deploys.ts";
 import { releaseSlot, reportFailure } from "../../src/store/gate.ts";
 import { readGrant } from "../../src/store/grants.ts";

@@ -69,6 +69,7 @@ const table: Record<Transition, Partial<Record<DeployState, DeployState>>> = {
     "awaiting promotion": "aborted",
     rolling: "aborted",
     "rolling back": "aborted",
+    halted: "aborted",
   },
 };
 
@@ -215,7 +216,7 @@ test("whatever happens to a deploy, it is in one state, keeps what it is, and ca
       expect(isRunning(deploy.record)).toBe(false);
       // From there only a person's word leads on.
       expect(names.filter((name) => table[name][final] !== undefined)).toEqual(
-        final === "rolled back" ? [] : ["turned round"],
+        final === "rolled back" ? [] : final === "halted" ? ["turned round", "aborted"] : ["turned round"],
       );
     }),
   );

@@ -10,6 +10,7 @@ const placeNames = Object.keys(places) as Place[];
 const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
   "taken-up": ["empty", "taken up", "asked", "installing", "reported"],
+  "seen-served": ["taken up", "asked", "installing", "reported"],
   asked: ["taken up", "asked", "installing", "reported"],
   withdrawn: ["asked"],
   "install-begun": ["taken up", "asked", "installing", "reported"],

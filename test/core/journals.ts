@@ -77,6 +77,7 @@ export const samples = {
   abandoned: { kind: "abandoned" },
   "nothing-to-restart": { kind: "nothing-to-restart" },
   "batch-begun": { kind: "batch-begun", batch: ["1"], instances: ["1", "2"] },
+  "seen-served": { kind: "seen-served" },
   "batch-ended": { kind: "batch-ended", how: "restarted", cost: { ...noCounts, instances: 1, closed: 2 } },
   rebooted: { kind: "rebooted", bootId: "boot 2", down: [] },
   checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },

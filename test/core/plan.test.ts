@@ -97,6 +97,8 @@ test.each<[string, Situation, object]>([
   expect(decide(given)).toMatchObject(step);
 });
 
+const served = { attempt: { ...attempt, served: true } };
+
 test.each<[string, Situation, object]>([
   [
     "concludes nothing before ZooKeeper was read",
@@ -187,7 +189,8 @@ test.each<[string, Situation, object]>([
     situation({ current: on("v2"), served: runs("v1") }),
     { step: "ask", deploy: "d2", attempt: 4 },
   ],
-  ["rests when it serves the wish", situation(serving("v2")), { step: "idle", reason: "serving" }],
+  ["remembers that it serves the wish as it was found", situation(serving("v2")), { step: "note-served" }],
+  ["rests when it serves the wish", situation(serving("v2"), served), { step: "idle", reason: "serving" }],
   [
     "takes what it cannot see for granted",
     situation({ current: on("v2"), served: { kind: "unknown" } }),
@@ -195,8 +198,13 @@ test.each<[string, Situation, object]>([
   ],
   [
     "leaves a service alone whose supervisor stopped it",
-    situation({ current: on("v2"), served: { kind: "down" }, startedBy: "supervisor" }),
+    situation({ current: on("v2"), served: { kind: "down" }, startedBy: "supervisor" }, served),
     { step: "idle", reason: "serving" },
+  ],
+  [
+    "starts what its supervisor had stopped before it was wished",
+    situation({ current: on("v2"), served: { kind: "down" }, startedBy: "supervisor" }),
+    { step: "ask", deploy: "d2", attempt: 4 },
   ],
   [
     "prepares again when the release it serves was removed",

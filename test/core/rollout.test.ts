@@ -44,7 +44,8 @@ const failedWith = (changes: Partial<Failure> = {}): Failure => ({
   ...changes,
 });
 
-const readable: Unreadable = { wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() };
+const none = new Set<string>();
+const readable: Unreadable = { wishes: false, deploys: none, hosts: none, statuses: none, builds: none };
 
 function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], rest: Partial<ServiceView> = {}) {
   const names = Object.keys(hosts);
@@ -61,6 +62,7 @@ function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], r
       }),
     ),
     unreadable: readable,
+    barred: new Map<string, string>(),
     alive: new Set(names),
     missingSince: new Map(),
     nowMs: 1_000,

@@ -171,6 +171,31 @@ export const scenes = {
       },
       { "web-01": { status: { step: "serving", wish: { build: "77ac001", deploy: id } } } },
     ),
+  ill: () =>
+    scene(
+      { state: "done", times: { created: ago(86_400), changed: ago(86_000), ended: ago(86_000) } },
+      {
+        "web-01": {
+          status: {
+            step: "serving",
+            build: null,
+            health: "unhealthy",
+            ill: { since: ago(300), why: "none of its processes runs" },
+            since: ago(300),
+          },
+        },
+        "web-02": {
+          status: {
+            step: "serving",
+            build: "9b1e0d4",
+            health: "unhealthy",
+            ill: { since: ago(40), why: "its check failed: connection refused" },
+            since: ago(40),
+          },
+        },
+        "web-03": { status: { step: "serving", build: "9b1e0d4" } },
+      },
+    ),
   empty: (): Overview => ({
     ...scene({}, {}),
     service: "api",

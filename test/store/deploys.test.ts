@@ -3,8 +3,10 @@ import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
-import { listBuilds, readBuild, setBarred } from "../../src/store/builds.ts";
-import { moveDeploy, promote, rollBack } from "../../src/store/change_deploy.ts";
+import { barBuild, unbarBuild } from "../../src/store/bar.ts";
+import { listBuilds, readBuild } from "../../src/store/builds.ts";
+import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
+import { rollBack } from "../../src/store/roll_back.ts";
 import { listDeploys, readDeploy, readFront } from "../../src/store/deploys.ts";
 import { readOverview } from "../../src/store/overview.ts";
 import {
@@ -18,6 +20,7 @@ import {
   hostPath,
   servicePath,
 } from "../../src/store/paths.ts";
+import { encode } from "../../src/store/records.ts";
 import { setRole } from "../../src/store/registry.ts";
 import { reportFailure } from "../../src/store/gate.ts";
 import { readService, setService } from "../../src/store/services.ts";
@@ -81,7 +84,7 @@ describe.each(servers)("with %s", (_name, start) => {
     const record = await site.deploy("d1", "v1");
     expect(await site.deploy("d1", "v1")).toEqual(record);
     await site.state("d1", "rolled back");
-    await setBarred(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() });
+    await barBuild(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() });
     expect((await site.deploy("d1", "v1")).state).toBe("rolled back");
   });
 
@@ -101,7 +104,7 @@ describe.each(servers)("with %s", (_name, start) => {
   test("what cannot be deployed is refused with its reason", async () => {
     expect(await codeOf(site.deploy("d1", "v9"))).toBe("build-unknown");
     expect(await codeOf(site.deploy("d1", "v1", "canary"))).toBe("usage");
-    await setBarred(site.zk, "web", "v1", { who: "me", why: "it burns", time: NOW.toISOString() });
+    await barBuild(site.zk, "web", "v1", { who: "me", why: "it burns", time: NOW.toISOString() });
     expect(await codeOf(site.deploy("d1", "v1"))).toBe("build-barred");
     await site.deploy("d2", "v2");
     expect(await codeOf(site.deploy("d3", "v3"))).toBe("deploy-running");
@@ -177,7 +180,9 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(error).toMatchObject({ code: "deploy-running" });
     const hint = asDeployError(error, "").hint;
     expect(hint).toContain("deployd ctl wait web");
-    expect(hint).toContain("write v3 into services/web/enabled");
+    expect(hint).toContain("deployd ctl abort web v2");
+    expect((await abort(site.zk, { ...change, build: "v2" })).record).toMatchObject({ state: "aborted", build: "v2" });
+    expect(await site.deploy("d3", "v3")).toMatchObject({ previous: "v1" });
   });
 
   test("a rollback on the canary stage leaves the fleet alone, and at its end canaries follow the fleet", async () => {
@@ -193,14 +198,101 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await wishes()).toEqual({ enabled: fleet, canary: null });
   });
 
-  test("where there is nothing to go back to a rollback is refused", async () => {
+  test("where nothing was served before a rollback ends the deploy and bars its build", async () => {
     expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1", "canary");
+    await site.state("d1", "awaiting promotion");
+    const { record } = await rollBack(site.zk, change);
+    expect(record).toMatchObject({ state: "aborted", reason: expect.stringMatching(/nothing was served before/) });
+    expect((await readBuild(site.zk, "web", "v1")).value.barred).toMatchObject({ who: "me" });
+    expect(await wishes()).toEqual({ enabled: null, canary: null });
+    await site.deploy("d2", "v2");
+    await site.state("d2", "halted");
+    expect((await rollBack(site.zk, change)).record.state).toBe("aborted");
+    await site.deploy("d3", "v3");
+    await site.state("d3", "done");
+    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+  });
+
+  test("a build that is deployed once more has the way back that it had", async () => {
     await site.deploy("d1", "v1");
-    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
     await site.state("d1", "done");
-    await site.deploy("d2", "v1");
-    expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
+    // It is what was served before, and no worse for being deployed again.
+    expect(await site.deploy("d2", "v1")).toMatchObject({ previous: null });
+    expect((await rollBack(site.zk, change)).record.state).toBe("aborted");
     expect((await readBuild(site.zk, "web", "v1")).value.barred).toBeUndefined();
+    await site.deploy("d3", "v2");
+    await site.state("d3", "done");
+    for (const id of ["d4", "d5"]) {
+      expect(await site.deploy(id, "v2")).toMatchObject({ previous: "v1" });
+      await site.state(id, "done");
+    }
+    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", rollback: { to: "v1" } });
+  });
+
+  const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
+
+  test("a build that was barred meanwhile is not promoted, and not gone back to", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await site.state("d2", "awaiting promotion");
+    await site.zk.set(buildPath("web", "v2"), encode({ ...(await readBuild(site.zk, "web", "v2")).value, barred }));
+    expect(await codeOf(promote(site.zk, change))).toBe("build-barred");
+    await barBuild(site.zk, "web", "v1", barred);
+    expect(await codeOf(rollBack(site.zk, change))).toBe("build-barred");
+    expect(await wishes()).toMatchObject({ enabled: { build: "v1" }, canary: { build: "v2" } });
+  });
+
+  test("a bar that comes while somebody promotes has one of the two fail", async () => {
+    await site.host("c", "canary");
+    for (let round = 0; round < 10; round += 1) {
+      await unbarBuild(site.zk, "web", "v1");
+      await site.deploy(`d${round}`, "v1", "canary");
+      await site.state(`d${round}`, "awaiting promotion");
+      const [, promotion] = await Promise.allSettled([
+        barBuild(site.other, "web", "v1", barred),
+        promote(site.zk, change),
+      ]);
+      const { record } = await readDeploy(site.zk, "web", `d${round}`);
+      const stage = promotion.status === "fulfilled" ? "fleet" : "canary";
+      expect(record).toMatchObject({ stage, state: "halted" });
+    }
+  });
+
+  test.each(["preparing", "canary", "awaiting promotion", "rolling", "rolling back"] as const)(
+    "a bar halts the deploy that brings the build to hosts: %s",
+    async (state) => {
+      await site.host("c", "canary");
+      await site.deploy("d1", "v1");
+      await site.state("d1", "done");
+      await site.deploy("d2", "v2", "canary");
+      await site.state("d2", state);
+      // Of no concern to it: the one that its hosts leave.
+      const [build, other] = state === "rolling back" ? ["v1", "v2"] : ["v2", "v1"];
+      expect((await barBuild(site.zk, "web", other, barred)).halted).toBeNull();
+      expect((await barBuild(site.zk, "web", build, barred)).halted).toBe("d2");
+      const { record } = await readDeploy(site.zk, "web", "d2");
+      expect(record).toMatchObject({ state: "halted", reason: expect.stringMatching(/barred by eve .* \(it burns\)/) });
+    },
+  );
+
+  test("whoever says which deploy is meant changes no other", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await site.state("d2", "awaiting promotion");
+    for (const meant of [{ build: "v3" }, { deploy: "d1" }, { build: "v2", deploy: "d1" }, { build: "v1" }]) {
+      for (const verb of [promote, rollBack, abort]) {
+        const error = asDeployError(await rejection(verb(site.zk, { ...change, ...meant })), "");
+        expect(error.code).toBe("deploy-mismatch");
+        expect(error.message).toContain('the newest deploy is d2 of "v2" by me, which is awaiting promotion');
+      }
+    }
+    expect((await promote(site.zk, { ...change, build: "v2", deploy: "d2" })).record.state).toBe("rolling");
   });
 
   test("a rollback and a promotion at the same moment do not both happen", async () => {
@@ -254,7 +346,7 @@ describe.each(servers)("with %s", (_name, start) => {
   test("a wish written by hand for a build that is barred or unknown is not followed", async () => {
     await site.zk.set(enabledPath("web"), "v9");
     expect(await codeOf(adoptWish(site.zk, "web", "d1", NOW))).toBe("build-unknown");
-    await setBarred(site.zk, "web", "v2", { who: "me", why: "it burns", time: NOW.toISOString() });
+    await barBuild(site.zk, "web", "v2", { who: "me", why: "it burns", time: NOW.toISOString() });
     await site.zk.set(enabledPath("web"), "v2");
     expect(await codeOf(adoptWish(site.zk, "web", "d1", NOW))).toBe("build-barred");
     expect((await readFront(site.zk, "web")).latest).toBeNull();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rollBack } from "../../src/store/change_deploy.ts";
+import { rollBack } from "../../src/store/roll_back.ts";
 import { healHost, loseHolder, reclaimSlot, releaseSlot, reportFailure, type GateRead } from "../../src/store/gate.ts";
 import { grantSlot } from "../../src/store/grants.ts";
 import { agentPath, gatePath, grantPath, statusPath } from "../../src/store/paths.ts";

@@ -76,6 +76,7 @@ export class Site implements AsyncDisposable {
   /** What a conductor would have read besides the deploy itself. */
   async basis(host: string, ...others: string[]): Promise<GrantBasis> {
     return {
+      build: null,
       others: await Promise.all(others.map((id) => this.gate(id))),
       deploysVersion: (await this.zk.exists(deploysPath("web")))?.version ?? -1,
       statusVersion: (await this.zk.exists(statusPath("web", host)))?.version ?? -1,

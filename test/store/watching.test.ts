@@ -17,6 +17,8 @@ import {
 import { readOverview } from "../../src/store/overview.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
+import { barBuild } from "../../src/store/bar.ts";
+import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { encode } from "../../src/store/records.ts";
 import { readHosts, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
@@ -112,6 +114,23 @@ describe.each(servers)("with %s", (_name, start) => {
     await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v2", deploy: "d2" }));
     await site.zk.delete(canaryPath("web"));
     await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+  });
+
+  test("a host hears where its build's archive lies now, and that it was barred", async () => {
+    await site.deploy("d1", "v1");
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.target?.kind === "build");
+    const build = () => wish.snapshots.at(-1)?.build;
+    const { value } = await readBuild(site.zk, "web", "v1");
+    for (const url of ["https://one.example/v1.tar", "https://two.example/v1.tar"]) {
+      expect(await addBuild(site.zk, "web", "v1", { ...value, url })).toMatchObject({ kind: "moved" });
+      await eventually(() => build()?.url === url);
+    }
+    await barBuild(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() });
+    await eventually(() => build()?.barred?.who === "me");
+    expect(await addBuild(site.zk, "web", "v1", { ...value, url: "https://two.example/v1.tar" })).toEqual({
+      kind: "was there",
+    });
   });
 
   test("a service that is made later is followed from then on, and until then said to be missing", async () => {
@@ -220,7 +239,8 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.create(deployPath("web", "d1"), "{");
     const mirror = new ServiceMirror("web");
     await mirror.refresh(site.zk);
-    const all = { wishes: true, deploys: new Set(["d1"]), hosts: new Set(["a"]), statuses: new Set(["a"]) };
+    const [a, none] = [new Set(["a"]), new Set<string>()];
+    const all = { wishes: true, deploys: new Set(["d1"]), hosts: a, statuses: a, builds: none };
     expect(mirror.unreadable).toEqual(all);
     expect(mirror.problems).toHaveLength(4);
     for (const path of [hostPath("web", "a"), statusPath("web", "a"), deployPath("web", "d1")])
@@ -228,7 +248,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.set(enabledPath("web"), "");
     mirror.markAll();
     await mirror.refresh(site.zk);
-    expect(mirror.unreadable).toEqual({ wishes: false, deploys: new Set(), hosts: new Set(), statuses: new Set() });
+    expect(mirror.unreadable).toEqual({ wishes: false, deploys: none, hosts: none, statuses: none, builds: none });
     expect(mirror.problems).toEqual([]);
   });
 

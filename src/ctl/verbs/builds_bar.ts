@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { setBarred } from "../../store/builds.ts";
+import { barBuild, unbarBuild, type BarredBuild } from "../../store/bar.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -14,7 +14,9 @@ export const buildsBar = buildCommand({
   docs: {
     brief: "Forbid a build",
     fullDescription: description(
-      "Forbids a build: it cannot be deployed until it is allowed again. Hosts that serve it are\nleft alone.",
+      `Forbids a build: it cannot be deployed or promoted until it is allowed again, and a deploy
+that is bringing it to hosts is halted. Hosts that serve it are left alone; a rollback takes
+it from them.`,
       'deployd ctl builds bar web 9b1e0d4 --why "leaks connections"',
     ),
   },
@@ -26,12 +28,26 @@ export const buildsBar = buildCommand({
     await using zk = await connect();
     await readService(zk, service, () => {});
     const barred = { who: process.user, why: flags.why ?? "", time: process.now().toISOString() };
-    await setBarred(zk, service, build, barred);
-    const document = { schema: "deployd.ctl.build/1", service, build, barred };
-    output.answer(document, [`${build} of ${service} is barred.`]);
+    const found = await barBuild(zk, service, build, barred);
+    const document = { schema: "deployd.ctl.build/1", service, build, barred, halted: found.halted };
+    output.answer(document, [`${build} of ${service} is barred.`, ...whatIsLeft(service, build, found)]);
     return exit.asked;
   }),
 });
+
+/** What the bar has done, and what it has not. */
+function whatIsLeft(service: string, build: string, { halted, serving }: BarredBuild): string[] {
+  return [
+    ...(halted === null ? [] : [`Deploy ${halted}, which was bringing it to hosts, is halted.`]),
+    ...(serving === null
+      ? []
+      : [
+          serving.previous === null
+            ? `Hosts that serve it keep it until another build is deployed: deployd ctl deploy ${service} BUILD`
+            : `Hosts that serve it keep it; back to ${serving.previous}: deployd ctl rollback ${service} ${build}`,
+        ]),
+  ];
+}
 
 export const buildsUnbar = buildCommand({
   docs: {
@@ -48,7 +64,7 @@ export const buildsUnbar = buildCommand({
   func: command<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
-    await setBarred(zk, service, build, null);
+    await unbarBuild(zk, service, build);
     const document = { schema: "deployd.ctl.build/1", service, build, barred: null };
     output.answer(document, [`${build} of ${service} may be deployed again.`]);
     return exit.asked;

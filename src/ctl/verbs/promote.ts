@@ -1,24 +1,23 @@
 import { buildCommand } from "@stricli/core";
 import { promote } from "../../store/change_deploy.ts";
-import { serviceArgument } from "../arguments.ts";
-import { changeAndFollow, changeFlags, type ChangeFlags } from "../change.ts";
+import { changeAndFollow, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
 import { command, description } from "../command.ts";
-import { commonFlags } from "../flags.ts";
 
 export const promoteVerb = buildCommand({
   docs: {
     brief: "Take a deploy from the canary hosts to the fleet",
     fullDescription: description(
-      "Takes the newest deploy, which every canary host serves, to the whole fleet, and follows it.\nExits like deploy.",
-      "deployd ctl promote web",
-      'deployd ctl promote web --why "error rate is flat" --detach',
+      `Takes the newest deploy, which every canary host serves, to the whole fleet, and follows it.
+With the build, or with --deploy, nothing else is promoted than what was looked at: where
+somebody has deployed another build since, this is refused. So is a build that was barred.
+Exits like deploy.`,
+      "deployd ctl promote web 9b1e0d4",
+      'deployd ctl promote web 9b1e0d4 --why "error rate is flat" --detach',
     ),
+    customUsage: changeUsage,
   },
-  parameters: {
-    flags: { ...changeFlags, ...commonFlags },
-    positional: { kind: "tuple", parameters: [serviceArgument] },
-  },
-  func: command<ChangeFlags, [string]>((ctl, flags, service) =>
-    changeAndFollow(ctl, service, "promote", flags, promote),
+  parameters: changeParameters,
+  func: command<ChangeFlags, [string, string | undefined]>((ctl, flags, service, build) =>
+    changeAndFollow(ctl, service, build, "promote", flags, promote),
   ),
 });

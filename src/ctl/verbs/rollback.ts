@@ -1,23 +1,25 @@
 import { buildCommand } from "@stricli/core";
-import { rollBack } from "../../store/change_deploy.ts";
-import { serviceArgument } from "../arguments.ts";
-import { changeAndFollow, changeFlags, type ChangeFlags } from "../change.ts";
+import { rollBack } from "../../store/roll_back.ts";
+import { changeAndFollow, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
 import { command, description } from "../command.ts";
-import { commonFlags } from "../flags.ts";
 
 export const rollbackVerb = buildCommand({
   docs: {
     brief: "Go back to the build before the newest deploy",
     fullDescription: description(
-      "Takes the hosts of the newest deploy back to the build before it, whatever state it is in,\nbars its build, and follows. A way back that was halted goes on when it is asked for again.\nExits with 0 when it is rolled back, 3 when that halted.",
-      'deployd ctl rollback web --why "checkout fails"',
+      `Takes the hosts of the newest deploy back to the build before it, whatever state it is in,
+bars its build, and follows. A way back that was halted goes on when it is asked for again.
+A deploy before which nothing was served is aborted, and its build barred.
+
+With the build that is to be taken back, or with --deploy, nothing else is rolled back than
+what was looked at. Exits with 0 when it is rolled back, 3 when that halted, 75 when the
+build that it leads to is barred.`,
+      'deployd ctl rollback web 9b1e0d4 --why "checkout fails"',
     ),
+    customUsage: changeUsage,
   },
-  parameters: {
-    flags: { ...changeFlags, ...commonFlags },
-    positional: { kind: "tuple", parameters: [serviceArgument] },
-  },
-  func: command<ChangeFlags, [string]>((ctl, flags, service) =>
-    changeAndFollow(ctl, service, "rollback", flags, rollBack),
+  parameters: changeParameters,
+  func: command<ChangeFlags, [string, string | undefined]>((ctl, flags, service, build) =>
+    changeAndFollow(ctl, service, build, "rollback", flags, rollBack),
   ),
 });

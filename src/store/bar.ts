@@ -1,0 +1,88 @@
+import { halted } from "../core/deploy.ts";
+import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
+import { DeployError } from "../core/errors.ts";
+import type { BuildRecord } from "../schema/znodes.ts";
+import { op, type ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { readBuild } from "./builds.ts";
+import { readFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { buildPath, deployPath } from "./paths.ts";
+import { encode } from "./records.ts";
+
+type Barred = NonNullable<BuildRecord["barred"]>;
+
+/** A deploy that moves just then is read once more; not this often in a row. */
+const MOST_TRIES = 20;
+
+/**
+ * Whoever brings a build to more hosts asks this first, and checks the record's version in the `multi` that does it: a bar
+ * that came in between has that fail.
+ *
+ * @param said names the build at the beginning of a sentence's second half, and says what to do
+ * @throws DeployError `build-barred`
+ */
+export function assertNotBarred(
+  { barred }: Pick<BuildRecord, "barred">,
+  attempted: string,
+  said: { readonly what: string; readonly hint: string },
+): void {
+  if (barred === undefined) return;
+  throw new DeployError(`${attempted}: ${said.what} was ${whyBarred(barred)}.`, {
+    code: "build-barred",
+    hint: said.hint,
+  });
+}
+
+/** "barred by alice at 2026-07-01T12:00:00.000Z (leaks connections)" */
+export function whyBarred({ who, why, time }: Barred): string {
+  return `barred by ${who} at ${time}${why === "" ? "" : ` (${why})`}`;
+}
+
+/** What `barBuild` has found. */
+export interface BarredBuild {
+  /** The deploy under way that was bringing the build to hosts; it is halted now. */
+  readonly halted: string | null;
+  /** Where the build is wished, and what a rollback of that deploy leads to; null where it is not the newest deploy's. */
+  readonly serving: { readonly previous: string | null } | null;
+}
+
+/**
+ * Forbids a build. A deploy that is bringing it to hosts is halted in the same `multi`: nobody gets it any more. Hosts that
+ * serve it are left alone.
+ *
+ * @throws DeployError `build-unknown`
+ */
+export async function barBuild(zk: ZooKeeper, service: string, build: string, barred: Barred): Promise<BarredBuild> {
+  const attempted = `Cannot bar build "${build}" of "${service}"`;
+  for (let tries = 1; ; tries += 1) {
+    const { value, version } = await readBuild(zk, service, build);
+    const { latest } = await readFront(zk, service);
+    const isItsBuild = latest !== null && buildWanted(latest.record) === build;
+    const isUnderWay = isItsBuild && isRunning(latest.record);
+    const ops = [op.set(buildPath(service, build), encode({ ...value, barred }), version)];
+    if (isUnderWay) {
+      const next = halted(latest.record, `"${build}" was ${whyBarred(barred)}`, new Date(barred.time));
+      ops.push(op.set(deployPath(service, latest.id), encode(next), latest.version));
+    }
+    try {
+      await zk.multi(ops);
+    } catch (error) {
+      if (isZooKeeperError(error, "BAD_VERSION") && tries < MOST_TRIES) continue;
+      return attempting(attempted, () => Promise.reject(error));
+    }
+    return {
+      halted: isUnderWay ? latest.id : null,
+      serving: isItsBuild && !goesBack(latest.record) ? { previous: latest.record.previous } : null,
+    };
+  }
+}
+
+/** Allows a build again. @throws DeployError `build-unknown` */
+export async function unbarBuild(zk: ZooKeeper, service: string, build: string): Promise<void> {
+  const { value, version } = await readBuild(zk, service, build);
+  const { barred: _, ...rest } = value;
+  await attempting(`Cannot allow build "${build}" of "${service}" again`, () =>
+    zk.set(buildPath(service, build), encode(rest), version),
+  );
+}

@@ -1,0 +1,38 @@
+import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
+import { DeployError } from "../core/errors.ts";
+import type { DeployFront } from "./deploys.ts";
+
+/** @throws DeployError `deploy-running` when one deploy is still under way */
+export function assertNoneRunning(service: string, front: DeployFront, build: string): void {
+  const { latest } = front;
+  if (latest === null || !isRunning(latest.record)) return;
+  const { id, record } = latest;
+  throw new DeployError(
+    `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`,
+    { code: "deploy-running", hint: howToEnd(service, record, build) },
+  );
+}
+
+function howToEnd(service: string, record: RunningDeploy, build: string): string {
+  const isSame = record.build === build;
+  const back = `deployd ctl rollback ${service} ${record.build}`;
+  switch (record.state) {
+    case "awaiting promotion": {
+      const on = `deployd ctl promote ${service} ${record.build}`;
+      return isSame
+        ? `It is on the canary hosts already; take it to the fleet with: ${on}`
+        : `One deploy at a time: take it to the fleet first (${on}), or end it with: ${back}`;
+    }
+    case "rolling back":
+      return (
+        `One deploy at a time: wait for it (deployd ctl wait ${service}). Where it does not come to an end, as when ` +
+        `"${record.rollback.to}" is bad as well: deployd ctl abort ${service} ${record.build}`
+      );
+    case "preparing":
+    case "canary":
+    case "rolling":
+      return isSame
+        ? `It is on its way; follow it with: deployd ctl wait ${service}`
+        : `One deploy at a time: wait for it (deployd ctl wait ${service}), or end it with: ${back}`;
+  }
+}

@@ -1,0 +1,115 @@
+import { aborted, turnedRound } from "../core/deploy.ts";
+import { goesBack, isRunning } from "../core/deploy_state.ts";
+import { DeployError } from "../core/errors.ts";
+import { withForgiven } from "../core/gate.ts";
+import { gateSchema } from "../schema/znodes.ts";
+import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { assertNotBarred } from "./bar.ts";
+import { readBuild } from "./builds.ts";
+import { latestOf, type Change, type Changed, type Latest } from "./change_deploy.ts";
+import { listDeploys, readFront, type DeployFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
+import { encode, readRecord } from "./records.ts";
+import { wishOps } from "./wishes.ts";
+
+/**
+ * Takes the hosts of the newest deploy back to the build before it, whatever state it is in, and bars its build. A way
+ * back that was halted goes on: its failures so far count against the budget no longer. A deploy with nothing before it is
+ * aborted, its build barred.
+ *
+ * @throws DeployError `nothing-to-do` when it has ended and there is no build to go back to, `build-barred` when that one
+ * must not be served, `deploy-mismatch` when the newest deploy is not the one that is meant
+ */
+export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> {
+  const { service } = change;
+  const attempted = `Cannot roll "${service}" back`;
+  const front = await readFront(zk, service);
+  const latest = latestOf(front, attempted, change);
+  const { id, record } = latest;
+  if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
+  const { previous } = record;
+  if (previous === null || previous === record.build) return endTheFirst(zk, change, front, latest, attempted);
+  const back = await readBuild(zk, service, previous);
+  assertNotBarred(back.value, attempted, {
+    what: `"${previous}", to which that leads,`,
+    hint:
+      (isRunning(record)
+        ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
+        : `Deploy another build with: deployd ctl deploy ${service} BUILD`) +
+      `, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
+  });
+  const next = turnedRound(record, change);
+  const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
+  const bar = await barOp(zk, change, latest);
+  await attempting(attempted, async () =>
+    zk.multi([
+      ...forgiveness,
+      op.set(deployPath(service, id), encode(next), latest.version),
+      bar,
+      op.check(buildPath(service, previous), back.version),
+      ...(await wishOps(zk, service, front, record.stage, { build: next.rollback.to, deploy: id })),
+    ]),
+  );
+  return { id, record: next };
+}
+
+/** Nothing was served before: nobody gets its build any more, and whoever has it keeps it until another is deployed. */
+async function endTheFirst(
+  zk: ZooKeeper,
+  change: Change,
+  { canary }: DeployFront,
+  latest: Latest,
+  attempted: string,
+): Promise<Changed> {
+  const { service, who, why, now } = change;
+  const { id, record, version } = latest;
+  if (record.state === "aborted") return { id, record };
+  if (!isRunning(record) && record.state !== "halted") {
+    throw new DeployError(
+      `${attempted}: deploy ${id} of "${record.build}" was its first, so there is nothing before it.`,
+      { code: "nothing-to-do", hint: `Deploy another build with: deployd ctl deploy ${service} BUILD` },
+    );
+  }
+  // Deployed once more, it is what was served before: aborted, and no worse than it was.
+  const wasGood = (await listDeploys(zk, service)).some(
+    (other) => other.id !== id && other.record.build === record.build && other.record.state === "done",
+  );
+  const before = wasGood ? "it was served before" : "nothing was served before it";
+  const next = aborted(record, `rolled back by ${who}${why === "" ? "" : `: ${why}`}; ${before}`, now);
+  const bar = wasGood ? [] : [await barOp(zk, change, latest)];
+  const isCanaries = record.stage === "canary" && canary?.value?.deploy === id;
+  await attempting(attempted, () =>
+    zk.multi([
+      op.set(deployPath(service, id), encode(next), version),
+      ...bar,
+      ...(isCanaries ? [op.delete(canaryPath(service), canary.version)] : []),
+    ]),
+  );
+  return { id, record: next };
+}
+
+async function barOp(zk: ZooKeeper, { service, who, why, now }: Change, { id, record }: Latest): Promise<Op> {
+  const { value, version } = await readBuild(zk, service, record.build);
+  const barred = value.barred ?? {
+    who,
+    why: why === "" ? `rolled back in deploy ${id}` : why,
+    time: now.toISOString(),
+  };
+  return op.set(buildPath(service, record.build), encode({ ...value, barred }), version);
+}
+
+/** A way back that was halted goes on, though hosts have failed on it: whoever asks for it again has seen that. */
+async function forgiveOps(
+  zk: ZooKeeper,
+  service: string,
+  deploy: string,
+  build: string,
+  attempted: string,
+): Promise<Op[]> {
+  const path = gatePath(service, deploy);
+  const found = await attempting(attempted, () => readRecord(zk, path, gateSchema));
+  if (found === null) return [];
+  const gate = withForgiven(found.value, build);
+  return gate === found.value ? [] : [op.set(path, encode(gate), found.version)];
+}
