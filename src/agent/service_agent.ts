@@ -71,10 +71,12 @@ export class ServiceAgent {
   onSnapshot(snapshot: WishSnapshot): void {
     const { state } = this.#options;
     const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
+    // A build that was added meanwhile, or whose URL was put right, need not wait until the old place is asked again.
+    const moved = state.step === "fetch" && state.snapshot.build?.url !== snapshot.build?.url;
     state.snapshot = snapshot;
-    if (changed) {
+    if (changed || moved) {
       state.trouble = null;
-      this.#interrupt.abort(new Error("a newer wish came"));
+      this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
     }
     state.changed();
     this.#bell.ring();

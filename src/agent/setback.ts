@@ -16,8 +16,8 @@ interface Verdict {
   readonly next: "again" | "back" | "failed";
   readonly leastMs: number;
   readonly mostMs: number;
-  /** Whether there is an end to it, which is told with what is wrong. */
-  readonly isBounded: boolean;
+  /** When there is an end to it, by the wall clock: for people. */
+  readonly untilMs?: number;
   readonly said: string;
 }
 
@@ -25,7 +25,6 @@ const TRIED_AGAIN: Verdict = {
   next: "again",
   leastMs: 0,
   mostMs: Number.POSITIVE_INFINITY,
-  isBounded: false,
   said: "It is tried again.",
 };
 const TURNED_BACK: Verdict = { ...TRIED_AGAIN, next: "back", said: "" };
@@ -66,8 +65,7 @@ export class Setback {
       verdict = this.#verdict(step, error);
       if (await this.#isDone(verdict, failure)) return this.over();
       this.#tell(`${error.explained} ${verdict.said}`, step);
-      const message = verdict.isBounded ? `${failure.message} ${verdict.said}` : failure.message;
-      await this.#wait({ ...failure, message }, verdict, signal);
+      await this.#wait(failure, verdict, signal);
     } catch (thrown) {
       const { message } = asDeployError(thrown, "Cannot decide what follows");
       const unsaid = message === failure.message ? "" : ` What follows from it cannot be done yet: ${message}`;
@@ -103,20 +101,21 @@ export class Setback {
   /** Waiting for bytes costs nobody anything, so it is the time that ends it, and only where no more of them come. */
   #fetchVerdict(step: PrepareStep, error: DeployError): Verdict {
     const { limits } = this.#outcome.host.config;
-    const failing = this.#patience.failed(keyOf(step), this.#outcome.state.downloaded?.bytes);
+    const { snapshot, downloaded } = this.#outcome.state;
+    const failing = this.#patience.failed(`${keyOf(step)} ${snapshot.build?.url}`, downloaded?.bytes);
     if (error.code === "build-unknown") return TRIED_AGAIN;
     if (!error.retry) return GIVEN_UP;
     const limitMs = limits.fetch_deadline_s * 1000;
     if (failing.forMs >= limitMs || failing.tries >= (limits.fetch_attempts ?? Number.POSITIVE_INFINITY)) {
       return { ...GIVEN_UP, said: triedText(failing, limits.fetch_deadline_s) };
     }
-    const until = new Date(failing.sinceMs + limitMs).toISOString().replace(/\.\d+Z$/, "Z");
+    const untilMs = failing.sinceMs + limitMs;
     return {
       next: "again",
       leastMs: error.retryAfterMs,
       mostMs: limitMs - failing.forMs,
-      isBounded: true,
-      said: `It is tried again until ${until}.`,
+      untilMs,
+      said: `It is tried again until ${new Date(untilMs).toISOString()}.`,
     };
   }
 
@@ -147,12 +146,14 @@ export class Setback {
     this.#told = message;
   }
 
-  async #wait(failure: StepFailure, bounds: Verdict, signal: AbortSignal): Promise<void> {
+  async #wait(failure: StepFailure, verdict: Verdict, signal: AbortSignal): Promise<void> {
     const { state } = this.#outcome;
     const { target } = state.snapshot;
-    state.trouble = target.kind === "build" ? { build: target.build, failure } : null;
+    const { untilMs } = verdict;
+    const trouble = { failure, ...(untilMs === undefined ? {} : { untilMs }) };
+    state.trouble = target.kind === "build" ? { build: target.build, ...trouble } : null;
     state.changed();
-    await this.#patience.pause(signal, bounds);
+    await this.#patience.pause(signal, verdict);
   }
 }
 
