@@ -92,7 +92,7 @@ async function run(argv: readonly string[]): Promise<number> {
           env: process.env,
           version,
           hostName: hostname(),
-          machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble)),
+          machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble), process.env),
           stdout,
           openLog,
           onSignal: (listener) => stopListeners.push(listener),

@@ -42,6 +42,7 @@ export async function prepareStep(
   const ports = { files, archive, network, run: runnerFor(command), signal };
   switch (step) {
     case "fetch":
+      state.downloaded = null;
       await context.heavy(() =>
         fetchStep(
           work,

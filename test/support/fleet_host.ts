@@ -31,6 +31,8 @@ export interface FleetHostOptions {
   /** Instead of a directory below `dir`. */
   readonly root?: string;
   readonly sources?: readonly string[];
+  /** A command that becomes the agent, which follows as its arguments. */
+  readonly under?: readonly string[];
   /** 10 unless given: a busy machine alone loses no session then. */
   readonly sessionTimeoutS?: number;
 }
@@ -96,7 +98,8 @@ ${bottom ?? ""}
     this.#outputBefore = (await this.output()).length;
     const log = openSync(this.#log, "a");
     const line = `${this.#options.startedWith ?? ":"}; exec "$@"`;
-    this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", await deploydBinary(), "agent", "--config", this.config], {
+    const started = [...(this.#options.under ?? []), await deploydBinary(), "agent", "--config", this.config];
+    this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", ...started], {
       cwd: this.dir,
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",
