@@ -1,4 +1,4 @@
-import { decodeText, hostileArchive, invalidArchive } from "./tar_fields.ts";
+import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./tar_fields.ts";
 
 /** What a pax extended header says about the entry that follows it. */
 export interface Overrides {
@@ -55,7 +55,7 @@ function recordAt(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 function apply(overrides: Overrides, key: string, value: Uint8Array, scope: "entry" | "global"): void {
-  if (key.startsWith("GNU.sparse.")) throw hostileArchive(key, "sparse files are not supported");
+  if (key.startsWith("GNU.sparse.")) throw hostileArchive(key, "sparse files are not supported", SPARSE_HINT);
   switch (key) {
     case "path":
     case "linkpath": {

@@ -36,9 +36,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     commands: { run: (request) => runCommand(request, clock), user: userByName },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
-      unpack: async (request) => {
-        await extractArchive({ ...request, clock });
-      },
+      unpack: (request) => extractArchive({ ...request, clock }),
     },
     probes: {
       mayAsk: async (host, asking) => {

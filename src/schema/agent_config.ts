@@ -83,6 +83,9 @@ const serviceSection = z.strictObject({
   check: checkSection.optional(),
 });
 
+/** What a build may unpack to where the host's own file says nothing. */
+export const DEFAULT_LIMITS = { unpacked_bytes: 20 * 1024 ** 3, entries: 2_000_000 } as const;
+
 export const agentConfigSchema = z.strictObject({
   /** Name of this host in ZooKeeper; the machine's host name unless given. */
   host: hostName.optional(),
@@ -117,12 +120,9 @@ export const agentConfigSchema = z.strictObject({
       /** Releases kept per service; current, previous, wished and used ones are kept besides. */
       releases: z.int().min(1).max(1000).default(5),
       /** Bytes a build may unpack to. */
-      unpacked_bytes: z
-        .int()
-        .min(1)
-        .default(20 * 1024 ** 3),
+      unpacked_bytes: z.int().min(1).default(DEFAULT_LIMITS.unpacked_bytes),
       /** Files, directories and links a build may unpack to. */
-      entries: z.int().min(1).default(2_000_000),
+      entries: z.int().min(1).default(DEFAULT_LIMITS.entries),
       /** Bytes kept of one step's output. */
       log_bytes: z
         .int()

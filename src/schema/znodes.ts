@@ -57,6 +57,8 @@ export const buildRecordSchema = z.looseObject({
   /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
   entries: z.int().min(0).optional(),
   unpackedBytes: z.int().min(0).optional(),
+  /** That the one directory which all of the archive lies in is left out; where its deployd.toml says so itself, nothing is. */
+  strip: z.literal(1).optional(),
   signature: z.string().optional(),
   commit: z.string().optional(),
   author: z.string().optional(),

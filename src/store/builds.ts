@@ -53,7 +53,14 @@ export async function addBuild(
       if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
     }
     const there = await readBuild(zk, service, build);
-    if (there.value.digest === record.digest) return "was there";
+    if (there.value.digest === record.digest && there.value.strip === record.strip) return "was there";
+    if (there.value.digest === record.digest) {
+      const said = (strip: 1 | undefined) => `${strip === 1 ? "with" : "without"} its top directory stripped`;
+      throw new DeployError(
+        `Cannot add build "${build}" to "${service}" ${said(record.strip)}: it exists ${said(there.value.strip)}.`,
+        { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
+      );
+    }
     throw new DeployError(
       `Cannot add build "${build}" to "${service}": it exists with ${there.value.digest}, this file has ${record.digest}.`,
       { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
