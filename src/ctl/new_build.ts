@@ -98,8 +98,7 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
   const checked = await checkBuild({ archive: path, build: id, strip }, { clock, signal }).catch((error: unknown) => {
     throw isDeployError(error) ? refusedByHosts(attempted, error) : error;
   });
-  // Who packed it with deployd named the directory, and means what is in it.
-  requireMeant(attempted, checked.unstripped, request.strip === 0 || manifest !== null);
+  requireMeant(attempted, checked.top, { strip: request.strip, isPacked: manifest !== null });
   return {
     id,
     artifact: {
@@ -121,13 +120,25 @@ function refusedByHosts(attempted: string, error: DeployError): DeployError {
   return new DeployError(`${attempted}, as no host would take it: ${error.message}`, { code, hint, cause });
 }
 
-function requireMeant(attempted: string, unstripped: CheckedBuild["unstripped"], isSaid: boolean): void {
-  if (unstripped === null || (isSaid && !unstripped.hasManifest)) return;
-  const { name, hasManifest } = unstripped;
+/** @param said `isPacked`: who packed it with deployd named the directory, and means what is in it */
+function requireMeant(
+  attempted: string,
+  top: CheckedBuild["top"],
+  { strip, isPacked }: { strip: 0 | 1 | undefined; isPacked: boolean },
+): void {
+  if (top === null) return;
+  const { name, hasManifest, isStripped } = top;
+  if (isStripped && strip === 0) {
+    throw usage(
+      `${attempted} with --strip 0: its deployd.toml says strip = 1, and hosts go by that.`,
+      "Leave --strip out, or take the line out of that file and make the archive anew.",
+    );
+  }
+  if (isStripped || strip === 0 || (isPacked && !hasManifest)) return;
   throw usage(
     `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
       `${hasManifest ? ", where no host looks for its deployd.toml" : ""}.`,
-    `Leave that directory out with --strip 1${hasManifest ? ", or by strip = 1 in its deployd.toml." : "; --strip 0 keeps it."}`,
+    `Leave that directory out with --strip 1${hasManifest ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
   );
 }
 

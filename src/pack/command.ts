@@ -101,15 +101,12 @@ async function pack(
   return { ...manifest, path, notes };
 }
 
-function requireRightTop(dir: string, { unstripped }: CheckedBuild): void {
-  if (unstripped?.hasManifest !== true) return;
-  throw new DeployError(
-    `Cannot pack ${dir}: all of it lies in "${unstripped.name}", with the ${MANIFEST_FILE} in there.`,
-    {
-      code: "usage",
-      hint: `Pack ${join(dir, unstripped.name)}, or write strip = 1 into that file.`,
-    },
-  );
+function requireRightTop(dir: string, { top }: CheckedBuild): void {
+  if (top === null || !top.hasManifest || top.isStripped) return;
+  throw new DeployError(`Cannot pack ${dir}: all of it lies in "${top.name}", with the ${MANIFEST_FILE} in there.`, {
+    code: "usage",
+    hint: `Pack ${join(dir, top.name)}, or write strip = 1 into that file.`,
+  });
 }
 
 function requireBuildId(id: string): void {

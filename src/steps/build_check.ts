@@ -11,8 +11,8 @@ import { topToStrip } from "./strip.ts";
 export interface CheckedBuild {
   readonly entries: number;
   readonly unpackedBytes: number;
-  /** The directory that all of it lies in and that is not stripped, where no host would look for anything. */
-  readonly unstripped: { readonly name: string; readonly hasManifest: boolean } | null;
+  /** The directory that all of it lies in, if there is one. Where it is not stripped no host looks for anything in it. */
+  readonly top: { readonly name: string; readonly hasManifest: boolean; readonly isStripped: boolean } | null;
   /** What people should know before a host finds it. */
   readonly notes: readonly string[];
 }
@@ -36,7 +36,7 @@ export async function checkBuild(
   return {
     entries,
     unpackedBytes: bytes,
-    unstripped: stripped === null && top !== null ? { name: top.name, hasManifest: nested !== null } : null,
+    top: top === null ? null : { name: top.name, hasManifest: nested !== null, isStripped: stripped !== null },
     notes: [
       ...(manifest === null ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`] : []),
       ...(manifest === null ? [] : sharedContent(build, below(survey, stripped), manifest.install.shared)),
