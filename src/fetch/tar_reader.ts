@@ -189,6 +189,10 @@ export class TarReader {
     const mode = readNumber(block, 100, 8);
     const mtimeSeconds = overrides.mtimeSeconds ?? readNumber(block, 136, 12);
     if (size < 0) throw invalidArchive("a header has a negative size");
+    if (size === 0 && path.endsWith("/") && isOldDirectory(block, type)) {
+      this.#state = HEADER;
+      return this.#sink.entry({ kind: "directory", path, mode, mtimeSeconds });
+    }
     if (type === "0" || type === "\0") {
       this.#sink.entry({ kind: "file", path, mode, mtimeSeconds, size });
       if (size === 0) this.#finishFile(0);
@@ -238,6 +242,12 @@ const HINT_FOR_TYPE = new Map([
   ["S", SPARSE_HINT],
   ["V", "Make the archive without -V (--label)."],
 ]);
+
+/** Before ustar a directory was a file whose name ends in a slash, and every reader takes it for one. */
+function isOldDirectory(block: Uint8Array, type: string): boolean {
+  const magic = Buffer.from(block.subarray(257, 262)).toString("latin1");
+  return magic === "\0\0\0\0\0" && (type === "\0" || type === "0");
+}
 
 function headerPath(block: Uint8Array): string {
   const name = readText(block, 0, 100);

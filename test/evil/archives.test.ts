@@ -34,6 +34,7 @@ const HOSTILE: Record<string, Uint8Array> = {
   "a name with an empty segment": archive(file("a//b", "x")),
   "a name with a dot segment": archive(file("a/./b", "x")),
   "a file whose name ends in a slash": archive(file("a/", "x")),
+  "a file with data whose name ends in a slash, from before ustar": archive(file("a/", "x", { format: "v7" })),
   "a name with an escape sequence": archive(file("a\u001b[2Jb", "x")),
   "a name with a newline": archive(file("a\nb", "x")),
   "a name with a C1 control": archive(file("a\u009bb", "x")),
@@ -174,6 +175,7 @@ const HONEST: Record<string, readonly [bytes: Uint8Array, entries: number]> = {
   "the same directory twice": [archive(directory("d"), file("d/f", "x"), directory("d/")), 3],
   "a directory that is implied, named, and named again": [archive(file("d/f", "x"), directory("d"), directory("d")), 3],
   "a directory of no name but a slash for the root": [archive(directory("/"), file("f", "x")), 2],
+  "a directory as it was written before ustar": [archive(file("d/", "", { format: "v7" }), file("d/f", "x")), 2],
   "gzip padded with zeros": [Buffer.concat([gzipSync(archive(file("f", "x"))), Buffer.alloc(300_000)]), 1],
   "zstd padded with zeros": [Buffer.concat([zstdCompressSync(archive(file("f", "x"))), Buffer.alloc(10_239)]), 1],
 };

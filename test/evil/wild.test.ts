@@ -1,33 +1,19 @@
 import { expect, test } from "bun:test";
-import { copyFile, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { extractArchive } from "../../src/fetch/untar.ts";
-import { isDeployError } from "../../src/core/errors.ts";
 import { hostDisk } from "../../src/host/disk.ts";
-import { agentConfig } from "../../src/agent/config.ts";
 import { systemClock as clock } from "../../src/support/clock.ts";
-import { extractStep } from "../../src/steps/extract.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
-import { Manifests } from "../../src/steps/manifests.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { deploydBinary } from "../support/binary.ts";
 import { HOOK_MS } from "../support/fleet_patience.ts";
 import { tempDir } from "../support/tempdir.ts";
-import { digestOfFile } from "../support/real_time.ts";
+import { hostSays, TAKEN, type Verdict } from "../support/unpacking_host.ts";
 import { waysToPack, type WayToPack } from "./wild.ts";
 
 const TABLE = join(import.meta.dir, "wild.txt");
 const MANIFEST = '[install]\nshared = ["uploads"]\n[restart]\nby = "command"\nstart = "true"\n';
-const AGENT = '[zookeeper]\nservers = "nowhere:1"\n[services.web.restart]\nby = "command"\nstart = "true"\n';
-
-interface Verdict {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-const TAKEN: Verdict = { code: "taken", message: "", hint: "" };
 
 async function makeTree(dir: string): Promise<void> {
   await mkdir(join(dir, "web", "bin"), { recursive: true });
@@ -67,47 +53,6 @@ async function makeArchive({ tool, script }: WayToPack, dir: string, binary: str
   return out;
 }
 
-/** What a host makes of it: its own step, from the verified archive to the release. */
-async function hostSays(archive: string, build: string, strip: 0 | 1 | undefined, dir: string): Promise<Verdict> {
-  const files = new Files(hostDisk, clock);
-  const layout = layoutOf(join(dir, "host"));
-  const { digest, bytes } = await digestOfFile(archive);
-  await mkdir(layout.staging(build), { recursive: true });
-  await copyFile(archive, layout.verified(build, digest));
-  const section = agentConfig(AGENT, "agent.toml", {}, "box").services["web"];
-  if (section === undefined) throw new Error("the service is gone from the file");
-  const record = { url: "file:///x", digest, size: bytes, time: "2026-07-01T12:00:00.000Z" };
-  const { signal } = new AbortController();
-  try {
-    await extractStep(
-      {
-        service: "web",
-        build,
-        deploy: "d",
-        layout,
-        record: { ...record, ...(strip === 1 ? { strip } : {}) },
-      },
-      {
-        limits: { maxBytes: 1_000_000_000, maxEntries: 10_000 },
-        owner: undefined,
-        manifests: new Manifests("web", layout, section, files),
-        onGaveWay: () => {},
-      },
-      {
-        files,
-        archive: { digest: digestOfFile, unpack: (request) => extractArchive({ ...request, clock }) },
-        network: { download: () => Promise.reject(new Error("nothing is fetched")) },
-        run: () => Promise.reject(new Error("nothing is run")),
-        signal,
-      },
-    );
-    return TAKEN;
-  } catch (error) {
-    if (!isDeployError(error)) throw error;
-    return { code: error.code, message: error.message, hint: error.hint };
-  }
-}
-
 interface Row {
   readonly way: WayToPack;
   readonly host: Verdict;
@@ -143,7 +88,7 @@ test(
       await mkdir(place);
       const archive = await makeArchive(way, place, binary);
       const build = `b${index}`;
-      const host = await hostSays(archive, build, way.strip, place);
+      const host = await hostSays({ archive, build, strip: way.strip, root: join(place, "host") });
       // Whoever packed with deployd has said what it is; of the others there is the file alone.
       const file = join(place, way.tool === "deployd" ? "archive" : "web.tar");
       if (file !== archive) await rename(archive, file);
