@@ -151,8 +151,9 @@ export class TreeRules {
     }
     if (this.#against !== null) return;
     const below = path.slice(slash + 1);
+    // All else that holds of the longer path holds of the shorter one.
     const verdicts = [
-      checkPath(below, "other"),
+      ...(below.startsWith(".") ? [checkPath(below, "other")] : []),
       ...(entry.kind === "symlink" ? [checkLinkTarget(below, entry.target)] : []),
     ];
     const refusal = verdicts.find((verdict) => !verdict.ok);
