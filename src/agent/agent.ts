@@ -217,6 +217,7 @@ async function openService(
     journal,
     troubles,
     nowMs: () => clock.now(),
+    say: (level, message, facts) => log(level, message, { service, ...facts }),
     onChange: (status) => publisher.publish(status),
   });
   state.onRestarted = (cost) => metrics.restarted(service, cost);

@@ -73,7 +73,7 @@ function fromUrl({ from, build, url, digest, size, strip }: NewBuildRequest): Ne
     );
   }
   if (build === undefined) throw usage(`${attempted}: it has no id.`, "Give one with --build.");
-  return { id: build, artifact: { url: from, digest, size, ...(strip === 1 ? { strip } : {}) }, notes: [] };
+  return { id: build, artifact: { url: from, digest, size, ...(strip === undefined ? {} : { strip }) }, notes: [] };
 }
 
 async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSignal): Promise<NewBuild> {
@@ -94,11 +94,11 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
   const found = await digestOfFile(path, clock, signal);
   agree(attempted, found.digest, found.bytes, request.digest, request.size, "the command line says");
   agree(attempted, found.digest, found.bytes, manifest?.digest, manifest?.size, "its manifest says");
-  const strip = request.strip === 1 ? 1 : undefined;
+  const { strip } = request;
   const checked = await checkBuild({ archive: path, build: id, strip }, { clock, signal }).catch((error: unknown) => {
     throw isDeployError(error) ? refusedByHosts(attempted, error) : error;
   });
-  requireMeant(attempted, checked.top, { strip: request.strip, isPacked: manifest !== null });
+  requireMeant(attempted, checked.top, { strip, isPacked: manifest !== null });
   return {
     id,
     artifact: {

@@ -57,8 +57,8 @@ export const buildRecordSchema = z.looseObject({
   /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
   entries: z.int().min(0).optional(),
   unpackedBytes: z.int().min(0).optional(),
-  /** That the one directory which all of the archive lies in is left out; where its deployd.toml says so itself, nothing is. */
-  strip: z.literal(1).optional(),
+  /** 1 where the directory that all of the archive lies in is left out. Its own deployd.toml may say so, too. */
+  strip: z.literal([0, 1]).optional(),
   signature: z.string().optional(),
   commit: z.string().optional(),
   author: z.string().optional(),
@@ -154,6 +154,8 @@ export const hostStatusSchema = z.looseObject({
   /** The build its processes run; null when it serves nothing. */
   build: buildId.nullable(),
   health: z.enum(["healthy", "unhealthy", "nothing"]),
+  /** Why what it serves is unhealthy, and since when by its own clock; missing while it is well, and in a restart. */
+  ill: z.looseObject({ since: timestamp, why: z.string() }).optional(),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
   /** The highest number of a wish that it has followed; missing where none had one. */
   followed: wishNumber.optional(),

@@ -25,7 +25,7 @@ export interface CheckedBuild {
  * @throws DeployError `archive-hostile`, `archive-invalid`, `manifest-invalid`, `aborted`, as a host would
  */
 export async function checkBuild(
-  { archive, build, strip }: { readonly archive: string; readonly build: string; readonly strip: 1 | undefined },
+  { archive, build, strip }: { readonly archive: string; readonly build: string; readonly strip: 0 | 1 | undefined },
   by: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<CheckedBuild> {
   const survey = await surveyArchive(archive, { likely: MANIFEST_FILE, mostBytes: MOST_MANIFEST_BYTES }, by);

@@ -7,7 +7,7 @@ import type { Manifest } from "../schema/manifest.ts";
 export interface StripQuestion {
   readonly build: string;
   /** What the build's record says. */
-  readonly asked: 1 | undefined;
+  readonly asked: 0 | 1 | undefined;
   /** The directory that all of the archive lies in, if there is one. */
   readonly top: Top | null;
   /** The manifest in that directory; null where it has none. */
@@ -22,7 +22,7 @@ export interface StripQuestion {
  * @throws DeployError `archive-invalid` where there is no such directory, `archive-hostile` for what could not lie at the top
  */
 export function topToStrip({ build, asked, top, manifest }: StripQuestion): string | null {
-  if (asked === undefined && manifest?.strip === undefined) return null;
+  if (asked !== 1 && manifest?.strip === undefined) return null;
   if (top === null) {
     throw new DeployError(`Cannot strip the top directory of "${build}": its archive does not lie in one directory.`, {
       code: "archive-invalid",

@@ -33,37 +33,43 @@ export async function readBuild(zk: ZooKeeper, service: string, build: string): 
   });
 }
 
+/** What `addBuild` has done: with a build that was there, nothing, or it has said where its archive lies now. */
+export type Added = { readonly kind: "added" | "was there" } | { readonly kind: "moved"; readonly from: string };
+
 /**
- * Adds a build. Builds never change: the same id with the same digest is taken as said already, with another digest it
- * is refused.
+ * Adds a build. Builds never change: the same id with another digest is refused. Where the archive lies is no part of what it
+ * is, so with the same digest and another URL that is put right; hosts that are fetching it go on from there.
  *
  * @throws DeployError `build-exists`
  */
-export async function addBuild(
-  zk: ZooKeeper,
-  service: string,
-  build: string,
-  record: BuildRecord,
-): Promise<"added" | "was there"> {
+export async function addBuild(zk: ZooKeeper, service: string, build: string, record: BuildRecord): Promise<Added> {
   return attempting(`Cannot add build "${build}" to "${service}"`, async () => {
     try {
       await zk.create(buildPath(service, build), encode(record));
-      return "added";
+      return { kind: "added" };
     } catch (error) {
       if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
     }
     const there = await readBuild(zk, service, build);
-    if (there.value.digest === record.digest && there.value.strip === record.strip) return "was there";
-    if (there.value.digest === record.digest) {
-      const said = (strip: 1 | undefined) => `${strip === 1 ? "with" : "without"} its top directory stripped`;
-      throw new DeployError(
-        `Cannot add build "${build}" to "${service}" ${said(record.strip)}: it exists ${said(there.value.strip)}.`,
-        { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
-      );
+    const { url, digest, strip = 0 } = there.value;
+    if (digest === record.digest) {
+      if (record.strip !== undefined && record.strip !== strip) throw strippedOtherwise(service, build, record.strip);
+      if (url === record.url) return { kind: "was there" };
+      await zk.set(buildPath(service, build), encode({ ...there.value, url: record.url }), there.version);
+      return { kind: "moved", from: url };
     }
     throw new DeployError(
-      `Cannot add build "${build}" to "${service}": it exists with ${there.value.digest}, this file has ${record.digest}.`,
+      `Cannot add build "${build}" to "${service}": it exists with ${digest}, this file has ${record.digest}.`,
       { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
     );
   });
+}
+
+/** @param strip what is said now, and was not said before */
+function strippedOtherwise(service: string, build: string, strip: 0 | 1): DeployError {
+  const [now, before] = strip === 1 ? ["with", "without"] : ["without", "with"];
+  return new DeployError(
+    `Cannot add build "${build}" to "${service}" ${now} its top directory stripped: it exists ${before}.`,
+    { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
+  );
 }

@@ -17,6 +17,8 @@ import {
 import { readOverview } from "../../src/store/overview.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
+import { barBuild } from "../../src/store/bar.ts";
+import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { encode } from "../../src/store/records.ts";
 import { readHosts, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
@@ -112,6 +114,23 @@ describe.each(servers)("with %s", (_name, start) => {
     await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v2", deploy: "d2" }));
     await site.zk.delete(canaryPath("web"));
     await eventually(() => Bun.deepEquals(wish.target, { kind: "build", build: "v1", deploy: "d1" }));
+  });
+
+  test("a host hears where its build's archive lies now, and that it was barred", async () => {
+    await site.deploy("d1", "v1");
+    await using wish = follow(session, "web", "a");
+    await eventually(() => wish.target?.kind === "build");
+    const build = () => wish.snapshots.at(-1)?.build;
+    const { value } = await readBuild(site.zk, "web", "v1");
+    for (const url of ["https://one.example/v1.tar", "https://two.example/v1.tar"]) {
+      expect(await addBuild(site.zk, "web", "v1", { ...value, url })).toMatchObject({ kind: "moved" });
+      await eventually(() => build()?.url === url);
+    }
+    await barBuild(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() });
+    await eventually(() => build()?.barred?.who === "me");
+    expect(await addBuild(site.zk, "web", "v1", { ...value, url: "https://two.example/v1.tar" })).toEqual({
+      kind: "was there",
+    });
   });
 
   test("a service that is made later is followed from then on, and until then said to be missing", async () => {

@@ -39,7 +39,13 @@ export async function hostSays(request: {
   const section = agentConfig(AGENT, "agent.toml", {}, "box").services["web"];
   if (section === undefined) throw new Error("the service is gone from the file");
   const record = { url: "file:///x", digest, size: bytes, time: "2026-07-01T12:00:00.000Z" };
-  const work = { service: "web", build, deploy: "d", layout, record: { ...record, ...(strip === 1 ? { strip } : {}) } };
+  const work = {
+    service: "web",
+    build,
+    deploy: "d",
+    layout,
+    record: { ...record, ...(strip === undefined ? {} : { strip }) },
+  };
   const limits = { maxBytes: 1_000_000_000, maxEntries: 10_000 };
   const manifests = new Manifests("web", layout, section, files);
   const ports = {

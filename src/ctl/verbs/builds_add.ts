@@ -1,8 +1,9 @@
 import { buildCommand } from "@stricli/core";
 import { digest as digestSchema, type Digest } from "../../schema/names.ts";
 import type { BuildRecord } from "../../schema/znodes.ts";
-import { addBuild } from "../../store/builds.ts";
+import { addBuild, type Added } from "../../store/builds.ts";
 import { readService } from "../../store/services.ts";
+import { maskedUrl } from "../../support/secret_url.ts";
 import { parseBuildId, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
@@ -37,9 +38,9 @@ what to do about it. Hosts fetch it from --url, or from the same path on their o
 that is left out. Of a URL without a file nothing is read: it is taken at its word, and hosts
 find out. The URL is for all to read: one with a password, a signature or a token in
 it is refused, as hosts log in by their own agent.toml. What deployd pack has written beside the file (FILE.manifest.json) gives
-the id and must agree with the file. A build never changes: adding the same again does
-nothing, adding another file under the same id is refused. An archive that lies in one
-directory, as npm pack and git archive --prefix make it, is added with --strip 1.`,
+the id and must agree with the file. A build never changes: adding another file under the
+same id is refused. Adding the same file with another --url says where it lies now. An archive
+that lies in one directory, as npm pack and git archive --prefix make it, is added with --strip 1.`,
       "deployd ctl builds add web web.tar.zst --build 9b1e0d4 --url https://builds.example/web.tar.zst",
       "deployd ctl builds add web https://builds.example/web.tar.zst --build 9b1e0d4 --digest sha256:… --size 48213",
       "deployd ctl builds add web web-1.4.0.tgz --build 1.4.0 --strip 1 --url https://builds.example/web-1.4.0.tgz",
@@ -83,14 +84,23 @@ directory, as npm pack and git archive --prefix make it, is added with --strip 1
     await readService(zk, service, () => {});
     const result = await addBuild(zk, service, id, record);
     const { url, digest, size, strip = 0 } = record;
-    const added = result === "added";
+    const added = result.kind === "added";
     ctl.output.answer({ schema: "deployd.ctl.build/1", service, build: id, added, url, digest, size, strip, notes }, [
-      added
-        ? `Added ${id} to ${service}: ${byteSize(size)} from ${url}`
-        : `${service} has ${id} already, the same file.`,
+      addedText(service, id, record, result),
       ...notes.map((note) => `Note: ${note}`),
       `Deploy it with: deployd ctl deploy ${service} ${id}`,
     ]);
     return exit.asked;
   }),
 });
+
+function addedText(service: string, id: string, { url, size }: BuildRecord, result: Added): string {
+  switch (result.kind) {
+    case "added":
+      return `Added ${id} to ${service}: ${byteSize(size)} from ${url}`;
+    case "was there":
+      return `${service} has ${id} already, the same file, from ${url}`;
+    case "moved":
+      return `${service} has ${id} already, the same file; hosts fetch it from ${url} now, and no more from ${maskedUrl(result.from)}`;
+  }
+}

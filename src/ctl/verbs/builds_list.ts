@@ -43,9 +43,10 @@ export const buildsList = buildCommand({
       oneLine(record.commit ?? "-"),
       oneLine(record.author ?? "-"),
       enabled(id).join(", ") || "-",
+      oneLine(maskedUrl(record.url)),
       barredText(record, paint.bad),
     ]);
-    const titles = ["BUILD", "ADDED", "SIZE", "SHA256", "COMMIT", "AUTHOR", "ENABLED", "BARRED"];
+    const titles = ["BUILD", "ADDED", "SIZE", "SHA256", "COMMIT", "AUTHOR", "ENABLED", "URL", "BARRED"];
     output.answer(
       {
         schema: "deployd.ctl.builds/1",

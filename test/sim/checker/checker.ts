@@ -106,7 +106,8 @@ export class Checker {
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
       // One that is new in any other state than the first was put there by somebody's hand.
-      if (state !== undefined && state !== deploy.record.state) this.#deploys.becameOther(deploy);
+      const isNew = state === undefined && deploy.record.state === "preparing";
+      if (isNew || (state !== undefined && state !== deploy.record.state)) this.#deploys.became(deploy);
     }
     this.#assertStatuses(changes);
     this.wishes.follow(this.#fleet.time.nowMs);

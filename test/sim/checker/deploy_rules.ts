@@ -3,7 +3,7 @@ import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { DeployEntry, TreeView } from "./tree_view.ts";
 
-/** What must hold when a deploy comes into another state. */
+/** What must hold when a deploy comes into a state. */
 export class DeployRules {
   readonly #tree: TreeView;
   readonly #watches: ReadonlyMap<string, HostWatch>;
@@ -16,8 +16,12 @@ export class DeployRules {
   }
 
   /** In the transaction that made it so. */
-  becameOther(deploy: DeployEntry): void {
+  became(deploy: DeployEntry): void {
     switch (deploy.record.state) {
+      case "preparing":
+      case "canary":
+      case "rolling":
+        return this.#underWay(deploy);
       case "done":
         return this.#done(deploy);
       case "rolling back":
@@ -25,6 +29,12 @@ export class DeployRules {
       default:
         return;
     }
+  }
+
+  /** Whoever starts or promotes it has asked whether its build may go anywhere. */
+  #underWay({ id, record }: DeployEntry): void {
+    if (this.#tree.builds.get(record.build)?.barred === undefined) return;
+    this.#ledger.broken("barred", `${id} is ${record.state}, and ${record.build} is barred`);
   }
 
   #done(deploy: DeployEntry): void {

@@ -11,7 +11,7 @@ export const INVARIANTS = {
   budget: "past the budget nobody is granted a slot, and no deploy is done",
   "own-grant": "nobody begins by a grant that was given to an attempt before",
   "begun-after-halt": "nobody begins once its deploy has halted",
-  barred: "a barred build never activates, and one that is taken back is barred with it",
+  barred: "a barred build is neither deployed nor activated, and one that is taken back is barred with it",
   genuine: "nothing runs that was not verified for its digest and installed",
   current: "current is never missing once it was there, and never torn",
   "older-wish": "no host goes back to an older wish",
