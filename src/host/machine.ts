@@ -47,9 +47,7 @@ export function hostMachine(
     commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
-      unpack: async (request) => {
-        await extractArchive({ ...request, clock });
-      },
+      unpack: (request) => extractArchive({ ...request, clock }),
     },
     probes: {
       mayAsk: async (host, asking) => {

@@ -84,6 +84,8 @@ const serviceSection = z.strictObject({
 });
 
 const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
+/** What a build may unpack to where the host's own file says nothing. */
+export const DEFAULT_LIMITS = { unpacked_bytes: 20 * 1024 ** 3, entries: 2_000_000 } as const;
 
 export const agentConfigSchema = z.strictObject({
   /** Name of this host in ZooKeeper; the machine's host name unless given. */
@@ -119,12 +121,9 @@ export const agentConfigSchema = z.strictObject({
       /** Releases kept per service; current, previous, wished and used ones are kept besides. */
       releases: z.int().min(1).max(1000).default(5),
       /** Bytes a build may unpack to. */
-      unpacked_bytes: z
-        .int()
-        .min(1)
-        .default(20 * 1024 ** 3),
+      unpacked_bytes: z.int().min(1).default(DEFAULT_LIMITS.unpacked_bytes),
       /** Files, directories and links a build may unpack to. */
-      entries: z.int().min(1).default(2_000_000),
+      entries: z.int().min(1).default(DEFAULT_LIMITS.entries),
       /** Bytes kept of one step's output. */
       log_bytes: z
         .int()

@@ -57,6 +57,8 @@ export const buildRecordSchema = z.looseObject({
   /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
   entries: z.int().min(0).optional(),
   unpackedBytes: z.int().min(0).optional(),
+  /** 1 where the directory that all of the archive lies in is left out. Its own deployd.toml may say so, too. */
+  strip: z.literal([0, 1]).optional(),
   signature: z.string().optional(),
   commit: z.string().optional(),
   author: z.string().optional(),

@@ -91,7 +91,7 @@ successes = 2
   await mkdir(join(fleet.dir, "builds"), { recursive: true });
   const archive = join(fleet.dir, "builds", `${id}.tar.zst`);
   expect(Bun.spawnSync(["sh", "-c", 'tar -c -C "$1" . | zstd -q -o "$2"', "sh", tree, archive]).exitCode).toBe(0);
-  await fleet.ok("builds", "add", fleet.service, archive, "--build", id);
+  await fleet.addUnread(id, archive);
 }
 
 const fillerOf = (host: FleetHost): string => join(host.root, "shared", "run", "filler");

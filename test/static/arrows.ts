@@ -24,7 +24,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // The real ports. Only main and the commands that run on one machine alone know them.
   host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
   agent: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "status", "zookeeper"],
-  ctl: [...below, "fetch", "store", "monitor", "zookeeper"],
+  // builds add asks of a file what a host's own steps would make of it.
+  ctl: [...below, "fetch", "steps", "store", "monitor", "zookeeper"],
   // The manual, which is no source but goes into the binary.
   help: [...below, "../docs"],
   pack: [...below, "fetch", "steps", "host"],

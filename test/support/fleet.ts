@@ -220,6 +220,13 @@ export class Fleet implements AsyncDisposable {
     await zk.create(`${path}/${id}`, encode({ ...record, time: new Date().toISOString() }));
   }
 
+  /** Adds an archive as another program might: nothing has read it. */
+  async addUnread(id: string, path: string): Promise<void> {
+    const bytes = await Bun.file(path).bytes();
+    const digest = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
+    await this.writeBuild(id, { url: Bun.pathToFileURL(path).href, digest, size: bytes.length });
+  }
+
   /** The gate of a deploy: who is out of service and who failed. */
   async gate(deploy: string): Promise<Gate> {
     await using zk = this.client();
