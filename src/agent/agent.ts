@@ -221,6 +221,7 @@ async function openService(
     journal,
     troubles,
     nowMs: () => clock.now(),
+    say: (level, message, facts) => log(level, message, { service, ...facts }),
     onChange: (status) => publisher.publish(status),
   });
   const counters = metrics.of(service);

@@ -25,24 +25,36 @@ export async function lookAtService(host: ServiceHost, state: ServiceState): Pro
     const check = (await current?.recipe().catch(() => null))?.check ?? null;
     if (check === null) {
       state.healthy = null;
+      state.whyIll = "";
       return;
     }
     const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
-    const serving = await Promise.all(host.instances.map((each) => isServing(host, state, each, signal)));
-    state.healthy = serving.filter((each) => each).length >= host.fewest;
+    const faults = await Promise.all(host.instances.map((each) => faultOf(host, state, each, signal)));
+    state.healthy = faults.filter((fault) => fault === null).length >= host.fewest;
+    state.whyIll = state.healthy ? "" : faultsText(host, faults);
   } finally {
     state.isSeen = true;
   }
 }
 
-/** Whether an instance is well and has traffic: one whose traffic is off serves nobody, however well it is. */
-export async function isServing(
+/** What is wrong with each instance, in the order of the host's, for people; instances of which nothing is are left out. */
+export function faultsText({ instances }: ServiceHost, faults: readonly (string | null)[]): string {
+  const named = faults.flatMap((fault, at) => {
+    const who = instances.length > 1 ? `instance ${instances[at]?.name ?? at}: ` : "";
+    return fault === null ? [] : [`${who}${fault}`];
+  });
+  return named.join("; ");
+}
+
+/** Why an instance serves nobody: it has no traffic, however well it is, or it is ill; null where it serves. */
+export async function faultOf(
   host: ServiceHost,
   state: ServiceState,
   instance: HostInstance,
   signal: AbortSignal,
-): Promise<boolean> {
-  return !host.front.off.includes(instance.name) && (await isHealthy(host, state, instance, signal));
+): Promise<string | null> {
+  if (host.front.off.includes(instance.name)) return "it has no traffic";
+  return illnessOf(host, state, instance, signal);
 }
 
 /** Whether an instance answers its check now; one whose build has none is taken for well. */
@@ -52,21 +64,31 @@ export async function isHealthy(
   instance: HostInstance,
   signal: AbortSignal,
 ): Promise<boolean> {
+  return (await illnessOf(host, state, instance, signal)) === null;
+}
+
+async function illnessOf(
+  host: ServiceHost,
+  state: ServiceState,
+  instance: HostInstance,
+  signal: AbortSignal,
+): Promise<string | null> {
   const served = state.actual?.instances.find(({ name }) => name === instance.name)?.served;
   // Asked as the build that it runs would be: another build may have another check.
   const build = served?.kind === "build" ? served.build : null;
   const on = build === null ? await host.current(instance) : host.build(build, "", instance);
-  if (on === null) return false;
+  if (on === null) return "nothing is installed";
   // A release that is gone, or a manifest that cannot be read: what runs cannot be asked, and is left in peace.
   const check = await on.recipe().then(
     (recipe) => recipe.check,
     () => null,
   );
-  if (check === null) return served?.kind !== "down";
+  if (check === null) return served?.kind === "down" ? "none of its processes runs" : null;
   try {
-    return (await probeOnce(check.probe, probePortsFor(on.command), signal)).ok;
+    const result = await probeOnce(check.probe, probePortsFor(on.command), signal);
+    return result.ok ? null : `its check failed: ${result.reason}`;
   } catch (error) {
-    if (isDeployError(error) && isTimeout(signal)) return false;
+    if (isDeployError(error) && isTimeout(signal)) return `its check gave no answer in ${LONGEST_CHECK_MS / 1000} s`;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./activate.ts";
 import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
-import { isHealthy, isServing, untilHealthy } from "./health.ts";
+import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { leadersOf } from "./leaders.ts";
 import { frontProbe, verifyFront } from "./verify.ts";
@@ -168,9 +168,10 @@ function rollPorts(
       if (found === undefined) throw new Error(`instance "${name}" is not of this batch`);
       return found;
     },
-    isHealthy: (name, signal) => {
-      const isAsked = members.has(name) ? isHealthy : isServing;
-      return isAsked(host, state, host.instance(name), signal);
+    isHealthy: async (name, signal) => {
+      const instance = host.instance(name);
+      if (members.has(name)) return isHealthy(host, state, instance, signal);
+      return (await faultOf(host, state, instance, signal)) === null;
     },
     traffic:
       traffic.by === "none"

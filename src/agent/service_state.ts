@@ -6,6 +6,7 @@ import type { RollCounts, StepFailure } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
+import { Illness } from "./illness.ts";
 import type { Troubles } from "./troubles.ts";
 import type { JournalFile } from "./journal_file.ts";
 
@@ -14,6 +15,7 @@ interface ServiceStateOptions {
   readonly journal: JournalFile;
   readonly troubles: Troubles;
   readonly nowMs: () => number;
+  readonly say: (level: "info" | "warn", message: string, facts: object) => void;
   readonly onChange: (status: HostStatus) => void;
 }
 
@@ -33,6 +35,9 @@ export class ServiceState {
   proof: Proof | null = null;
   /** What the last probes of the running service said; null before the first, and where there is nothing to ask. */
   healthy: boolean | null = null;
+  /** Why the last probes failed; empty where they did not, or where nobody asked. */
+  whyIll = "";
+  readonly #illness: Illness;
   /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
   isSeen = false;
   /** Processes of other builds that are waited for after a restart, for /status. */
@@ -50,11 +55,12 @@ export class ServiceState {
   /** The phase of the restart that is under way, for /status. */
   rollPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
 
-  constructor({ service, journal, troubles, nowMs, onChange }: ServiceStateOptions) {
+  constructor({ service, journal, troubles, nowMs, say, onChange }: ServiceStateOptions) {
     this.service = service;
     this.journal = journal;
     this.troubles = troubles;
     this.#nowMs = nowMs;
+    this.#illness = new Illness(nowMs, say);
     this.#onChange = onChange;
     this.#sinceMs = nowMs();
   }
@@ -100,7 +106,7 @@ export class ServiceState {
   }
 
   status(): HostStatus {
-    return hostStatus({
+    const status = hostStatus({
       target: this.snapshot.target,
       held: this.snapshot.held,
       journal: this.journal.now,
@@ -110,5 +116,8 @@ export class ServiceState {
       healthy: this.healthy,
       trouble: this.trouble,
     });
+    const isLeftAlone = this.isSeen && this.journal.now.activation === null;
+    const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll);
+    return ill === null ? status : { ...status, ill };
   }
 }

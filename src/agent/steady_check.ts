@@ -1,5 +1,5 @@
 import { TOLERATED_FAILURES } from "./activate.ts";
-import { isHealthy, isServing, LONGEST_CHECK_MS } from "./health.ts";
+import { faultOf, faultsText, isHealthy, LONGEST_CHECK_MS } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -34,20 +34,27 @@ export class SteadyCheck {
     if ((await current.recipe()).check === null) {
       // Nothing is known but what the processes show.
       this.#state.healthy = null;
+      this.#state.whyIll = "";
       return;
     }
-    const well = await Promise.all(host.instances.map(({ name }) => this.#isWell(host, name)));
-    if (well.filter((each) => each === true).length >= host.fewest) this.#state.healthy = true;
-    else if (well.filter((each) => each !== false).length < host.fewest) this.#state.healthy = false;
+    const faults = await Promise.all(host.instances.map(({ name }) => this.#faultOf(host, name)));
+    const isSure = (fault: string | null, at: number): boolean =>
+      fault !== null && (this.#failures.get(host.instances[at]?.name ?? "") ?? 0) > TOLERATED_FAILURES;
+    if (faults.filter((fault) => fault === null).length >= host.fewest) {
+      this.#state.healthy = true;
+      this.#state.whyIll = "";
+    } else if (faults.filter((fault, at) => !isSure(fault, at)).length < host.fewest) {
+      this.#state.healthy = false;
+      this.#state.whyIll = faultsText(host, faults);
+    }
   }
 
-  /** Null for one whose failure may have been a hiccup. */
-  async #isWell(host: ServiceHost, name: string): Promise<boolean | null> {
-    const ok = await isServing(host, this.#state, host.instance(name), host.machine.clock.deadline(LONGEST_CHECK_MS));
-    const failures = ok ? 0 : (this.#failures.get(name) ?? 0) + 1;
-    this.#failures.set(name, failures);
-    if (ok) return true;
-    return failures > TOLERATED_FAILURES ? false : null;
+  /** What is wrong with an instance; one failure may be a hiccup, so they are counted. */
+  async #faultOf(host: ServiceHost, name: string): Promise<string | null> {
+    const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
+    const fault = await faultOf(host, this.#state, host.instance(name), signal);
+    this.#failures.set(name, fault === null ? 0 : (this.#failures.get(name) ?? 0) + 1);
+    return fault;
   }
 
   /** Somebody may have flushed our rules, and an instance that was left without traffic may be well again. */

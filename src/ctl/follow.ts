@@ -5,15 +5,9 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./command.ts";
 import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "./deploy_model.ts";
 import { exit, type ExitCode } from "./exit.ts";
-import {
-  changesBetween,
-  exitForOutcome,
-  outcomeOf,
-  worthALine,
-  type FollowEvent,
-  type Purpose,
-} from "./follow_model.ts";
-import { followDocument, followLines } from "./follow_text.ts";
+import { changesBetween, exitForOutcome, outcomeOf, type FollowEvent, type Purpose } from "./follow_model.ts";
+import { Story } from "./follow_story.ts";
+import { asideLine, followDocument, type AsideEvent } from "./follow_text.ts";
 import type { Link } from "./link.ts";
 import { readings } from "./readings.ts";
 
@@ -31,11 +25,13 @@ export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Prom
   const { output } = ctl;
   const timeout = timeoutS === undefined ? null : ctl.process.clock.deadline(timeoutS * 1000);
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
-  const say = (event: FollowEvent): void => {
-    const at = ctl.process.now();
-    if (output.json) output.document(followDocument(event, at, { service, id }, purpose));
-    else output.lines(followLines(event, at, output.paint));
+  const document = (event: FollowEvent): void =>
+    output.document(followDocument(event, ctl.process.now(), { service, id }, purpose));
+  const say = (event: AsideEvent): void => {
+    if (output.json) document(event);
+    else output.lines([asideLine(event, ctl.process.now(), output.paint)]);
   };
+  const story = new Story(output.paint);
 
   let before: DeployView | null = null;
   let stale = false;
@@ -53,16 +49,12 @@ export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Prom
         stale = false;
         const after = reading.value;
         const outcome = outcomeOf(after, purpose);
-        const hosts = after.live?.progress.hosts.length ?? 0;
-        const when = { first: before === null, last: outcome !== null };
-        for (const event of changesBetween(before, after)) {
-          if (output.json || worthALine(event, hosts, when)) say(event);
-        }
+        if (output.json) {
+          for (const event of changesBetween(before, after)) document(event);
+          if (outcome !== null) document({ event: "outcome", outcome, view: after });
+        } else output.lines(story.tell(after, outcome, ctl.process.now()));
         before = after;
-        if (outcome !== null) {
-          say({ event: "outcome", outcome, view: after });
-          return exitForOutcome(outcome, purpose);
-        }
+        if (outcome !== null) return exitForOutcome(outcome, purpose);
         break;
       }
     }
@@ -81,7 +73,15 @@ async function readView(zk: ZooKeeper, service: string, id: string): Promise<Dep
   // It may be this one: nobody knows then how it goes on.
   if (overview.damaged !== null) throw overview.damaged;
   const { record } = await readDeploy(zk, service, id);
-  return { service, id, record, live: null, statuses: overview.statuses, connected: new Set(overview.agents.keys()) };
+  return {
+    service,
+    id,
+    record,
+    barred: new Set(),
+    live: null,
+    statuses: overview.statuses,
+    connected: new Set(overview.agents.keys()),
+  };
 }
 
 /** Says when nothing moves: at once where nobody is there to move, later and less and less often where somebody is. */
@@ -96,7 +96,7 @@ class Patience {
     this.#stillSinceMs = now.getTime();
   }
 
-  over(view: DeployView, now: Date): FollowEvent | null {
+  over(view: DeployView, now: Date): AsideEvent | null {
     if (view.live === null) return null;
     const { hosts } = view.live.progress;
     const agents = hosts.filter((host) => view.connected.has(host)).length;

@@ -133,30 +133,3 @@ function progressKey({ live, record }: DeployView): string {
   const counts = [hosts, serving, failed, unreachable].map((names) => names.length);
   return [record.state, ...counts, Object.keys(live.gate.slots).length].join("\n");
 }
-
-/** Steps that every host takes at once: told one by one they would drown the ones that matter. */
-const QUIET_STEPS: ReadonlySet<string> = new Set(["idle", "fetch", "verify", "extract", "install", "ready"]);
-const MANY_HOSTS = 20;
-
-/**
- * Whether people want to read this; programs get everything. Once a deploy has come to its outcome, that says it all.
- *
- * @param hosts how many hosts the deploy has
- * @param when whether this is the reading in which following begins, or ends, or both
- */
-export function worthALine(
-  event: FollowEvent,
-  hosts: number,
-  when: { readonly first: boolean; readonly last: boolean },
-): boolean {
-  switch (event.event) {
-    case "state":
-    case "progress":
-      return !when.last;
-    case "host":
-      if (when.first && when.last) return false;
-      return event.status.error !== null || hosts <= MANY_HOSTS || !QUIET_STEPS.has(event.status.step);
-    default:
-      return true;
-  }
-}

@@ -1,6 +1,9 @@
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { HostStatus, Role } from "../schema/znodes.ts";
 import type { Overview } from "../store/overview.ts";
 import type { Paint } from "./paint.ts";
+import { oneLine } from "./text.ts";
+import { ageMs, duration } from "./times.ts";
 
 /** Where a host stands, coarser than its step: what decides its glyph, its colour and its place in a list. */
 export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";
@@ -99,9 +102,42 @@ export function hostRows(overview: Pick<Overview, "hosts" | "statuses" | "agents
     );
 }
 
+/** Connected hosts that serve something and are ill, or should and do not. */
+export function illRows(overview: Pick<Overview, "hosts" | "statuses" | "agents">): HostRow[] {
+  return hostRows(overview).filter(
+    ({ connected, status }) => connected && status?.health === "unhealthy" && !isRestarting(status),
+  );
+}
+
+/** What a deploy came to is no news where the service has fallen ill since. */
+export function isIllSince({ state }: Pick<DeployRecord, "state">, ill: readonly HostRow[]): boolean {
+  return ill.length > 0 && (state === "done" || state === "rolled back");
+}
+
+/** What is done to it says more than how it is meanwhile. */
+function isRestarting(status: HostStatus): boolean {
+  return phaseOf(status, true) === "restarting";
+}
+
+/**
+ * "unhealthy for 2m 10s: its check failed: connection refused"; empty for one that is well.
+ *
+ * @param now left out where the age stands beside it
+ */
+export function illnessText(status: HostStatus | null, now?: Date): string {
+  if (status === null || status.health !== "unhealthy" || isRestarting(status)) return "";
+  const age = now === undefined ? "" : ` for ${duration(ageMs(status.since, now))}`;
+  return `unhealthy${age}${status.ill === undefined ? "" : `: ${oneLine(status.ill.why)}`}`;
+}
+
+/** Nothing is done about it: it was stopped, or it died, and its supervisor leaves it so. */
+function isDown({ step, build }: HostStatus): boolean {
+  return step === "serving" && build === null;
+}
+
 /** The step in words: with its direction, and "unreachable" for a host whose last word is only its last word. */
 export function stepText(row: HostRow): string {
-  const step = row.status === null ? "nothing said yet" : row.status.step;
+  const step = row.status === null ? "nothing said yet" : isDown(row.status) ? "down" : row.status.step;
   const held = row.status?.held === undefined ? "" : `, holds ${row.status.held.build}`;
   const said = `${step}${row.status?.rollingBack === true ? ", going back" : ""}${held}`;
   return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;

@@ -23,28 +23,33 @@ import { servicesShow } from "./verbs/services_show.ts";
 import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
 
+const routes = {
+  deploy,
+  promote: promoteVerb,
+  rollback: rollbackVerb,
+  abort: abortVerb,
+  wait,
+  status,
+  history,
+  builds: buildRouteMap<string, CtlContext>({
+    routes: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar },
+    docs: { brief: "Add, list, bar and unbar builds" },
+  }),
+  hosts: buildRouteMap<string, CtlContext>({
+    routes: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
+    docs: { brief: "List hosts, make them canaries, unlock or forget them" },
+  }),
+  services: buildRouteMap<string, CtlContext>({
+    routes: { set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept },
+    docs: { brief: "Make, list and show services, accept what hosts hold" },
+  }),
+};
+
+/** Every verb, or group of them. */
+export const verbs: readonly string[] = Object.keys(routes);
+
 const root = buildRouteMap<string, CtlContext>({
-  routes: {
-    deploy,
-    promote: promoteVerb,
-    rollback: rollbackVerb,
-    abort: abortVerb,
-    wait,
-    status,
-    history,
-    builds: buildRouteMap<string, CtlContext>({
-      routes: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar },
-      docs: { brief: "Add, list, bar and unbar builds" },
-    }),
-    hosts: buildRouteMap<string, CtlContext>({
-      routes: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
-      docs: { brief: "List hosts, make them canaries, unlock or forget them" },
-    }),
-    services: buildRouteMap<string, CtlContext>({
-      routes: { set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept },
-      docs: { brief: "Make, list and show services, accept what hosts hold" },
-    }),
-  },
+  routes,
   docs: {
     brief: "Deploy builds and watch them",
     fullDescription: `Deploy builds and watch them. Every verb has its own --help.

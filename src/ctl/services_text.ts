@@ -1,8 +1,9 @@
 import { serverNow } from "./server_clock.ts";
-import { isRunning } from "../core/deploy_state.ts";
+import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import type { Overview } from "../store/overview.ts";
 import { newestDeploy, stuckForMs } from "./deploy_model.ts";
 import { progressText, stateText } from "./deploy_text.ts";
+import { illnessText, illRows, isIllSince, type HostRow } from "./host_model.ts";
 import type { StatusLook } from "./status_text.ts";
 import { table } from "./table.ts";
 import { count, oneLine } from "./text.ts";
@@ -31,12 +32,13 @@ export function allServicesLines(services: readonly ServiceLine[], look: StatusL
 function urgencyOf(line: ServiceLine, now: Date): number {
   if ("problem" in line || line.overview.wishTrouble !== undefined) return 0;
   const view = newestDeploy(line.overview);
-  if (view === null) return 6;
+  if (view === null) return 7;
   const { record } = view;
   if (record.state === "halted") return 1;
-  if (stuckForMs(view, now) !== null) return 2;
-  if (record.state === "awaiting promotion") return 3;
-  return isRunning(record) ? 4 : 5;
+  if (illRows(line.overview).length > 0) return 2;
+  if (stuckForMs(view, now) !== null) return 3;
+  if (record.state === "awaiting promotion") return 4;
+  return isRunning(record) ? 5 : 6;
 }
 
 function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {
@@ -48,9 +50,20 @@ function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {
   const view = newestDeploy(line.overview);
   if (view === null) return ["·", line.service, "nothing deployed", "-", "-", count(line.overview.hosts.size, "host")];
   const { record } = view;
-  const { glyph, word } = stateText(record, paint);
+  const ill = illRows(line.overview);
+  const { glyph, word } = isIllSince(record, ill)
+    ? { glyph: paint.bad("✗"), word: paint.bad("unhealthy") }
+    : stateText(record, paint);
+  const illness = ill.length === 0 ? "" : paint.bad(`; ${illText(ill, now)}`);
   const stuckMs = stuckForMs(view, now);
   const stuck = stuckMs === null ? "" : paint.warn(`; nothing has moved for ${duration(stuckMs)}`);
   const age = duration(ageMs(record.times.changed, now));
-  return [glyph, paint.bold(line.service), word, record.build, age, progressText(view) + stuck];
+  return [glyph, paint.bold(line.service), word, buildWanted(record), age, progressText(view) + illness + stuck];
+}
+
+/** "web-02 unhealthy for 40s: its check failed: connection refused, and 3 more" */
+function illText([first, ...others]: readonly HostRow[], now: Date): string {
+  if (first === undefined) return "";
+  const more = others.length === 0 ? "" : `, and ${count(others.length, "more host")}`;
+  return `${oneLine(first.host)} ${illnessText(first.status, now)}${more}`;
 }

@@ -59,6 +59,7 @@ function hostFields({ host, role, zone, connected, phase, status }: HostRow, now
     step: status?.step ?? null,
     rolling_back: status?.rollingBack ?? false,
     health: status?.health ?? null,
+    ill: status?.ill ?? null,
     since: status?.since ?? null,
     age_s: status === null ? null : secondsBetween(status.since, now),
     error: status?.error ?? null,

@@ -2,7 +2,16 @@ import { buildWanted, reasonOf } from "../core/deploy_state.ts";
 import type { Overview } from "../store/overview.ts";
 import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView } from "./deploy_model.ts";
 import { costText, failureLines, nextSteps, progressText, stateText, waitingText } from "./deploy_text.ts";
-import { hostGlyph, hostRows, paintHost, stepText, type HostRow } from "./host_model.ts";
+import {
+  hostGlyph,
+  hostRows,
+  illnessText,
+  illRows,
+  isIllSince,
+  paintHost,
+  stepText,
+  type HostRow,
+} from "./host_model.ts";
 import type { Paint } from "./paint.ts";
 import { table } from "./table.ts";
 import { clip, count, oneLine, wrap } from "./text.ts";
@@ -21,8 +30,9 @@ export interface StatusLook {
 export function statusLines(overview: Overview, look: StatusLook): string[] {
   const view = newestDeploy(overview);
   const head = [
-    ...headline(overview.service, view, look, overview.wishTrouble),
+    ...headline(overview, view, look),
     ...failures(view, look),
+    ...illnesses(overview, view, look),
     // What to do stands at their end, so they are never cut.
     ...overview.problems.flatMap((problem) =>
       wrap(`! ${oneLine(problem)}`, look.columns ?? Infinity, "  ").map((line) => look.paint.warn(line)),
@@ -37,17 +47,16 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
   return [...head.map(fit), ...hostTable(hostRows(overview), room, look)];
 }
 
-function headline(
-  service: string,
-  view: DeployView | null,
-  look: StatusLook,
-  trouble: Overview["wishTrouble"],
-): string[] {
-  const { paint, now } = look;
+function headline(overview: Overview, view: DeployView | null, { paint, now }: StatusLook): string[] {
+  const { service, wishTrouble: trouble } = overview;
   if (trouble !== undefined) return [`${paint.bad("✗")} ${paint.bold(service)}: the wish is ${trouble.word}`];
   if (view === null) return [`· ${paint.bold(service)}: nothing was ever deployed`];
   const { record } = view;
-  const { glyph, word } = stateText(record, paint);
+  const ill = illRows(overview);
+  const state = stateText(record, paint);
+  const { glyph, word } = isIllSince(record, ill)
+    ? { glyph: paint.bad("✗"), word: `${record.state}, ${paint.bad(`${count(ill.length, "host")} unhealthy`)},` }
+    : state;
   const age = duration(ageMs(record.times.changed, now));
   const lines = [`${glyph} ${paint.bold(service)} ${buildWanted(record)}: ${word} for ${age}; ${progressText(view)}`];
   const reason = reasonOf(record);
@@ -67,6 +76,14 @@ function failures(view: DeployView | null, look: StatusLook): string[] {
   const shown = found.slice(0, 5).flatMap((failure) => failureLines(failure, look.paint, 6));
   const more = found.length > 5 ? [`  and ${count(found.length - 5, "more failed host")}`] : [];
   return ["", ...shown, ...more];
+}
+
+/** Hosts that are ill without having failed: nobody deploys anything, and something has happened to them. */
+function illnesses(overview: Overview, view: DeployView | null, { paint, now }: StatusLook): string[] {
+  const told = new Set(view === null ? [] : failuresIn(view).map(({ host }) => host));
+  const rows = illRows(overview).filter(({ host }) => !told.has(host));
+  const shown = rows.slice(0, 5).map((row) => paint.bad(`✗ ${oneLine(row.host)} is ${illnessText(row.status, now)}`));
+  return rows.length > shown.length ? [...shown, `  and ${count(rows.length - shown.length, "more host")}`] : shown;
 }
 
 function wishes({ wishes: { enabled, canary } }: Overview, { paint }: StatusLook): string[] {
@@ -106,7 +123,7 @@ function cells(row: HostRow, paint: Paint, now: Date): string[] {
   const { status } = row;
   // The last word of a host that is not there any more must not look like news.
   const said = row.connected ? (text: string): string => text : paint.dim;
-  const error = status?.error?.message ?? "";
+  const error = status?.error?.message ?? illnessText(status);
   return [
     paintHost(row.phase, hostGlyph(row.phase), paint),
     oneLine(row.host),

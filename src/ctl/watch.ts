@@ -2,9 +2,9 @@ import { readOverview, type Overview } from "../store/overview.ts";
 import { servicePath, servicesPath } from "../store/paths.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./command.ts";
-import { newestDeploy, type DeployView } from "./deploy_model.ts";
-import { changesBetween, worthALine } from "./follow_model.ts";
-import { followLines } from "./follow_text.ts";
+import { newestDeploy } from "./deploy_model.ts";
+import { outcomeOf } from "./follow_model.ts";
+import { Story } from "./follow_story.ts";
 import { Link } from "./link.ts";
 import { readings } from "./readings.ts";
 import { Screen } from "./screen.ts";
@@ -30,20 +30,15 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
     });
     return;
   }
-  let before: DeployView | null = null;
+  let told: { readonly id: string; readonly story: Story } | null = null;
   const clock = new ServerClock();
   await printChanges(ctl, servicePath(service), read, (overview) => {
     clock.see(overview, process.now());
     if (output.json) return output.document(statusDocument(overview, clock.at(process.now())));
-    const after = newestDeploy(overview);
-    if (after === null) return;
-    const known = before?.id === after.id ? before : null;
-    const hosts = after.live?.progress.hosts.length ?? 0;
-    for (const event of changesBetween(known, after)) {
-      if (worthALine(event, hosts, { first: known === null, last: false }))
-        output.lines(followLines(event, process.now(), output.paint));
-    }
-    before = after;
+    const view = newestDeploy(overview);
+    if (view === null) return;
+    if (told?.id !== view.id) told = { id: view.id, story: new Story(output.paint) };
+    output.lines(told.story.tell(view, outcomeOf(view, "wait"), process.now()));
   });
 }
 

@@ -37,6 +37,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
     journal,
     troubles: new Troubles(() => {}),
     nowMs: () => clock.now(),
+    say: () => {},
     onChange: (status) => said.push(status),
   });
   const touched: string[] = [];

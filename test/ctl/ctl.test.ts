@@ -269,19 +269,18 @@ describe("deploy", () => {
     await using fleet = at.fleet;
     const running = at.start("deploy", "web", "b1", "--why", "first");
     await following(running, /web b1 on 3 hosts.*\(first\): preparing/);
-    await fleet.say("web-01", "fetch");
-    await following(running, /↓ web-01 fetch/);
+    for (const host of ["web-01", "web-02", "web-03"]) await fleet.say(host, "ready");
+    await following(running, /· b1 is prepared on 3 hosts/);
     await fleet.grant("web-01");
     await fleet.move({ to: "under way" });
     await fleet.say("web-01", "restart");
-    await following(running, /↻ web-01 restart/);
-    await following(running, /0\/3 serving, restarting 1\/2/);
+    await following(running, /↻ web-01 restarts into b1/);
     await fleet.succeed("web-01");
-    await following(running, /1\/3 serving, restarting 0\/2/);
+    await following(running, /✓ web-01 serves b1 \(1 of 3\)/);
     await fleet.serveAll();
     const run = await running.finished;
     expect(run).toMatchObject({ code: 0, stderr: "" });
-    expect(run.stdout).toMatch(/✓ done after .*: b1, 3\/3 serving/);
+    expect(run.stdout).toMatch(/✓ done after .*: 3 of 3 hosts serve b1/);
   });
 
   test("that halts is 3, with the failed host, its log and the way back", async () => {
@@ -483,11 +482,11 @@ describe("status", () => {
     const at = await serving();
     await using fleet = at.fleet;
     const running = at.start("status", "web", "--watch");
-    await following(running, /3\/3 serving/);
+    await following(running, /3 of 3 hosts serve b1/);
     expect((await at.ctl("deploy", "web", "b2", "--detach")).code).toBe(0);
     await following(running, /web b2 after b1 on 3 hosts/);
-    await fleet.say("web-03", "install");
-    await following(running, /↓ web-03 install/);
+    for (const host of ["web-01", "web-02", "web-03"]) await fleet.say(host, "ready");
+    await following(running, /b2 is prepared on 3 hosts/);
     running.signal("SIGINT");
     const run = await running.finished;
     expect(run.code).toBe(130);

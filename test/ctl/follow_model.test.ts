@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { newestDeploy, type DeployView } from "../../src/ctl/deploy_model.ts";
-import { changesBetween, exitForOutcome, outcomeOf, worthALine, type Purpose } from "../../src/ctl/follow_model.ts";
-import { followDocument, followLines } from "../../src/ctl/follow_text.ts";
+import { changesBetween, exitForOutcome, outcomeOf, type Purpose } from "../../src/ctl/follow_model.ts";
+import { Story } from "../../src/ctl/follow_story.ts";
+import { followDocument } from "../../src/ctl/follow_text.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
 import type { Overview } from "../../src/store/overview.ts";
 import { expectGolden } from "./golden.ts";
@@ -16,19 +17,12 @@ function view(overview: Overview): DeployView {
 
 /** What is printed when these readings follow each other. */
 function told(purpose: Purpose, ...overviews: readonly Overview[]): string {
-  let before: DeployView | null = null;
+  const story = new Story(plainPaint);
   const lines: string[] = [];
   for (const after of overviews.map(view)) {
     const outcome = outcomeOf(after, purpose);
-    const when = { first: before === null, last: outcome !== null };
-    for (const event of changesBetween(before, after)) {
-      if (worthALine(event, 5, when)) lines.push(...followLines(event, noon, plainPaint));
-    }
-    if (outcome !== null) {
-      lines.push(...followLines({ event: "outcome", outcome, view: after }, noon, plainPaint));
-      lines.push(`exit ${exitForOutcome(outcome, purpose)}`);
-    }
-    before = after;
+    lines.push(...story.tell(after, outcome, noon));
+    if (outcome !== null) lines.push(`exit ${exitForOutcome(outcome, purpose)}`);
   }
   return lines.join("\n");
 }
@@ -86,6 +80,76 @@ describe("following a deploy", () => {
     },
   );
 
+  /** A fleet of `n` that goes through the whole ladder, host by host. */
+  function* fleetOf(n: number): Generator<Overview> {
+    const names = Array.from({ length: n }, (_, at) => `web-${String(at + 1).padStart(2, "0")}`);
+    const all = (of: (at: number) => SceneHost) => Object.fromEntries(names.map((name, at) => [name, of(at)]));
+    for (const step of ["idle", "fetch", "verify", "extract", "install", "ready"] as const)
+      for (const last of names.keys())
+        yield at(
+          all((host) => ({ status: { step: host <= last ? step : "idle" } })),
+          "preparing",
+        );
+    for (const turn of names.keys())
+      for (const step of ["flip", "restart", "check", "soak", "serving"] as const)
+        yield at(
+          all((host) => {
+            if (host < turn) return { status: { step: "serving", build: "9b1e0d4" } };
+            if (host > turn) return { status: { step: "ready" } };
+            return step === "serving"
+              ? { status: { step, build: "9b1e0d4" } }
+              : { status: { step }, slot: true as const };
+          }),
+        );
+    yield at(
+      all(() => ({ status: { step: "serving", build: "9b1e0d4" } })),
+      "done",
+    );
+  }
+
+  test.each([
+    [1, 5],
+    [3, 9],
+    [20, 23],
+    [60, 13],
+  ])("of %d hosts takes %d lines and no more", (hosts, lines) => {
+    const printed = told("deploy", ...fleetOf(hosts)).split("\n");
+    expect(printed.at(-1)).toBe("exit 0");
+    expect(printed.length - 1).toBe(lines);
+    expect(new Set(printed).size).toBe(printed.length);
+  });
+
+  const late = { code: "fetch-failed", message: "Cannot fetch it: 503.", hint: "Wait.", step: "fetch" as const };
+
+  test("tells nothing of what hosts have done for another deploy, or served before", () => {
+    const older = { ...late, build: "77ac001", step: "check" as const };
+    const printed = told(
+      "deploy",
+      at({ "web-01": { status: {} }, "web-02": { status: {} } }),
+      // The way back of the deploy before is still under way; and one serves what it has served all the time.
+      at({
+        "web-01": { status: { step: "restart", rollingBack: true, error: older } },
+        "web-02": { status: { step: "serving", build: "77ac001" } },
+      }),
+    );
+    expect(printed.split("\n")).toHaveLength(1);
+    expect(printed).toMatch(/^12:00:00 {2}web 9b1e0d4 after 77ac001 on 2 hosts/);
+  });
+
+  test("tells a sentence once, and of the others who say it only that", () => {
+    const trouble = { step: "fetch", error: { ...late, build: "9b1e0d4" } } as const;
+    const some = (n: number) =>
+      at(Object.fromEntries(["a", "b", "c"].map((name, at) => [name, { status: at < n ? trouble : {} }])));
+    const lines = told("deploy", some(0), some(1), some(2), some(3), some(3)).split("\n");
+    expect(lines.slice(1)).toEqual([
+      "12:00:00  ! a tries again to fetch 9b1e0d4: Cannot fetch it: 503.",
+      "12:00:00  ! b tries again to fetch 9b1e0d4: as a",
+      "12:00:00  ! c tries again to fetch 9b1e0d4: as a",
+    ]);
+    const printed = told("deploy", scenes.rolling(), scenes.halted(), scenes.halted());
+    expect(printed.split("expected 200 from")).toHaveLength(2);
+  });
+
   test("says nothing between two readings that are the same", () => {
     for (const overview of [scenes.rolling, scenes.stuck, scenes.halted]) {
       expect(changesBetween(view(overview()), view(overview()))).toEqual([]);
@@ -96,14 +160,6 @@ describe("following a deploy", () => {
     const old = { step: "failed", wish: { build: "77ac001", deploy: "20260630-100000-00ff" } } as const;
     const events = changesBetween(null, view(scene({}, { "web-01": { status: old } })));
     expect(events.map((event) => event.event)).toEqual(["started", "progress"]);
-  });
-
-  test("leaves the steps that all hosts take at once out where there are many hosts", () => {
-    const events = changesBetween(null, view(scenes.rolling())).filter((event) => event.event === "host");
-    const told = (hosts: number) =>
-      events.filter((event) => worthALine(event, hosts, { first: true, last: false })).map((event) => event.host);
-    expect(told(5)).toEqual(["web-01", "web-02", "web-03", "web-10", "web-11"]);
-    expect(told(500)).toEqual(["web-01", "web-02"]);
   });
 
   test("is one JSON document per event with --json", async () => {

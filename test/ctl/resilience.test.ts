@@ -44,10 +44,10 @@ describe("following a deploy", () => {
     await eventually(() => running.stdout().includes("preparing"));
     proxy.refuse();
     await eventually(() => running.stdout().includes("the connection to ZooKeeper is lost"));
-    await fleet.say("web-01", "install");
+    await fleet.say("web-01", "ready");
     proxy.resume();
     await eventually(() => running.stdout().includes("ZooKeeper is back"));
-    await eventually(() => running.stdout().includes("web-01 install"));
+    await eventually(() => running.stdout().includes("b1 is prepared on"));
     await fleet.serveAll();
     expect((await running.finished).code).toBe(0);
   });

@@ -78,7 +78,7 @@ export function scene(
     agents,
     damaged: null,
     problems: [],
-    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }) },
+    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }), barred: new Set() },
   };
 }
 
@@ -170,6 +170,31 @@ export const scenes = {
         times: { created: ago(600), changed: ago(60), ended: ago(60) },
       },
       { "web-01": { status: { step: "serving", wish: { build: "77ac001", deploy: id } } } },
+    ),
+  ill: () =>
+    scene(
+      { state: "done", times: { created: ago(86_400), changed: ago(86_000), ended: ago(86_000) } },
+      {
+        "web-01": {
+          status: {
+            step: "serving",
+            build: null,
+            health: "unhealthy",
+            ill: { since: ago(300), why: "none of its processes runs" },
+            since: ago(300),
+          },
+        },
+        "web-02": {
+          status: {
+            step: "serving",
+            build: "9b1e0d4",
+            health: "unhealthy",
+            ill: { since: ago(40), why: "its check failed: connection refused" },
+            since: ago(40),
+          },
+        },
+        "web-03": { status: { step: "serving", build: "9b1e0d4" } },
+      },
     ),
   empty: (): Overview => ({
     ...scene({}, {}),

@@ -45,6 +45,8 @@ test("the status of all services is a line each, what needs a person first", asy
   const services = [
     { service: "api", overview: scenes.empty() },
     { service: "done", overview: { ...scenes.done(), service: "done" } },
+    { service: "back", overview: { ...scenes.rolledBack(), service: "back" } },
+    { service: "ill", overview: { ...scenes.ill(), service: "ill" } },
     { service: "rolling", overview: { ...scenes.rolling(), service: "rolling" } },
     { service: "canary", overview: { ...scenes.canary(), service: "canary" } },
     { service: "stuck", overview: { ...scenes.stuck(), service: "stuck" } },

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { makeControlGroups } from "./control_groups.ts";
@@ -13,6 +13,8 @@ export interface Ran {
 
 /** A machine with a booted systemd, over this machine's own files, which it sees and cannot change. */
 export interface BootedMachine extends AsyncDisposable {
+  /** Of its network's namespace, which outlives a reboot. */
+  readonly network: string;
   /** Runs a program inside, as root. */
   run(...argv: string[]): Promise<Ran>;
   /** Runs a program outside that shares only its network; for what a test brings along. */
@@ -22,6 +24,18 @@ export interface BootedMachine extends AsyncDisposable {
   /** Where a path of the machine is seen from outside. Not for /tmp, /run and /dev: the machine mounts its own there. */
   outside(path: string): string;
   write(path: string, text: string, mode?: number): Promise<void>;
+  /** Has its systemd reboot it; resolves when it has booted again. Files stay, processes do not. */
+  reboot(): Promise<void>;
+}
+
+export interface MachineOptions {
+  /** Default: one that no other machine has. */
+  readonly hostName?: string;
+  /**
+   * How far it boots. With "basic.target", the default, nothing that is enabled is started; with "multi-user.target" all
+   * that was enabled in it, and of this machine's own services none.
+   */
+  readonly target?: "basic.target" | "multi-user.target";
 }
 
 const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
@@ -33,12 +47,15 @@ const NEEDED: readonly (readonly [program: string, debianPackage: string])[] = [
 ];
 const BOOT_MS = 30_000;
 const STOP_MS = 15_000;
+/** What systemd-nspawn exits with, kept by a unit, where the machine wants to be booted again. */
+const REBOOTED = 133;
 
 /**
  * Boots systemd in a container with a network of its own (loopback only). Its files are an overlay of `/`, whose changes
  * live in memory.
  */
-export async function bootMachine(): Promise<BootedMachine> {
+export async function bootMachine(options: MachineOptions = {}): Promise<BootedMachine> {
+  const { hostName, target = "basic.target" } = options;
   requireAll();
   const cleanUps: (() => Promise<unknown>)[] = [];
   const tearDown = async (): Promise<void> => {
@@ -54,10 +71,8 @@ export async function bootMachine(): Promise<BootedMachine> {
     const layers = `lowerdir=/,upperdir=${join(directory, "upper")},workdir=${join(directory, "work")}`;
     await must("mount", "-t", "overlay", "overlay", "-o", layers, tree);
     cleanUps.push(() => must("umount", tree));
-    // Only the basic system is booted, without this machine's own services and timers.
-    await mkdir(join(tree, "etc/systemd/system"), { recursive: true });
-    await rm(join(tree, "etc/systemd/system/timers.target"), { force: true });
-    await symlink("/dev/null", join(tree, "etc/systemd/system/timers.target"));
+    await withoutOwnServices(join(tree, "etc"), target);
+    if (hostName !== undefined) await writeFile(join(tree, "etc/hostname"), `${hostName}\n`);
     const name = basename(directory);
     await must("ip", "netns", "add", name);
     cleanUps.push(() => must("ip", "netns", "delete", name));
@@ -66,11 +81,26 @@ export async function bootMachine(): Promise<BootedMachine> {
     // each wait for the other's processes to end.
     const groups = await makeControlGroups(name);
     cleanUps.push(async () => groups[Symbol.asyncDispose]());
-    return await boot({ name, directory, tree, groups: groups.directories }, cleanUps, tearDown);
+    return await boot({ name, directory, tree, target, groups: groups.directories }, cleanUps, tearDown);
   } catch (error) {
     await tearDown();
     throw error;
   }
+}
+
+/** Leaves in `etc` what a machine has that was just installed: without this one's services and timers. */
+async function withoutOwnServices(etc: string, target: string): Promise<void> {
+  const units = join(etc, "systemd/system");
+  await mkdir(units, { recursive: true });
+  await rm(join(units, "timers.target"), { force: true });
+  await symlink("/dev/null", join(units, "timers.target"));
+  if (target === "basic.target") return;
+  const enabled = (await readdir(units)).filter((name) => name.endsWith(".wants")).map((name) => join(units, name));
+  for (const level of ["0", "1", "2", "3", "4", "5", "6"]) {
+    const directory = join(etc, `rc${level}.d`);
+    for (const link of await readdir(directory).catch(() => [])) enabled.push(join(directory, link));
+  }
+  for (const path of enabled) await rm(path, { recursive: true });
 }
 
 interface Prepared {
@@ -79,69 +109,22 @@ interface Prepared {
   /** For what belongs to the machine and is not in it. */
   readonly directory: string;
   readonly tree: string;
+  readonly target: string;
   readonly groups: readonly string[];
 }
 
 async function boot(
-  { name, directory, tree, groups }: Prepared,
+  prepared: Prepared,
   cleanUps: (() => Promise<unknown>)[],
   tearDown: () => Promise<void>,
 ): Promise<BootedMachine> {
-  const consoleLog = join(directory, "console.log");
-  const container = Bun.spawn(
-    [
-      "/bin/sh",
-      "-c",
-      'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs" || exit; done; exec systemd-nspawn "$@"',
-      "sh",
-      "--quiet",
-      `--machine=${name}`,
-      `--directory=${tree}`,
-      `--network-namespace-path=/run/netns/${name}`,
-      "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
-      "--register=no",
-      "--keep-unit",
-      // Through a pipe nothing of what systemd says would arrive.
-      "--console=read-only",
-      "--boot",
-      "systemd.unit=basic.target",
-      "systemd.show_status=1",
-      "systemd.log_color=0",
-    ],
-    {
-      env: { ...process.env, CONTROL_GROUPS: groups.join(" ") },
-      stdin: "ignore",
-      stdout: Bun.file(consoleLog),
-      stderr: Bun.file(join(directory, "nspawn.log")),
-    },
-  );
-  // Its init, once it is there.
-  let leader = "";
-  cleanUps.push(async () => {
-    if (leader !== "") await collect(["nsenter", "--target", leader, "--all", "--root", "systemctl", "poweroff"]);
-    const ended = await Promise.race([container.exited.then(() => true), Bun.sleep(STOP_MS).then(() => false)]);
-    // Its init dies with it.
-    if (!ended) container.kill("SIGKILL");
-    await container.exited;
-  });
-  const run = (...argv: string[]) => collect(["nsenter", "--target", leader, "--all", "--root", "--wd=/", ...argv]);
-  let waitsFor = "its init to be started";
-  try {
-    await eventually(async () => {
-      if (container.exitCode !== null) return true;
-      leader = (await initBelow(container.pid)) ?? "";
-      return leader !== "" && (await run("systemctl", "is-active", "basic.target")).code === 0;
-    }, BOOT_MS);
-    if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
-  } catch (error) {
-    if (leader !== "") waitsFor = (await run("systemctl", "list-jobs")).output;
-    const said = [await readFile(join(directory, "nspawn.log"), "utf8"), await readFile(consoleLog, "utf8")].join("");
-    throw new Error(`systemd did not boot.\n--- it waits for\n${waitsFor}\n--- it said\n${said}`, { cause: error });
-  }
-
+  const { name, tree } = prepared;
+  let running = await startContainer(prepared);
+  cleanUps.push(() => running.end("poweroff"));
   const outside = (path: string): string => join(tree, path);
   return {
-    run,
+    network: name,
+    run: (...argv) => collect([...running.enter, ...argv]),
     runBeside: (argv, env = {}) => collect(["ip", "netns", "exec", name, ...argv], env),
     startBeside: (argv, cwd) => {
       const child = Bun.spawn(["ip", "netns", "exec", name, ...argv], {
@@ -160,8 +143,77 @@ async function boot(
       await mkdir(dirname(outside(path)), { recursive: true });
       await writeFile(outside(path), text, { mode });
     },
+    reboot: async () => {
+      const code = await running.end("reboot");
+      if (code !== REBOOTED) throw new Error(`systemd-nspawn ended with ${code} at a reboot, not with ${REBOOTED}`);
+      running = await startContainer(prepared);
+    },
     [Symbol.asyncDispose]: tearDown,
   };
+}
+
+interface Running {
+  /** What goes before a program to run it inside. */
+  readonly enter: readonly string[];
+  /** Has it end and waits for that; the exit code of systemd-nspawn. */
+  end(how: "poweroff" | "reboot"): Promise<number>;
+}
+
+/** Resolves when it has booted; when it does not, it is ended and what it said is thrown. */
+async function startContainer({ name, directory, tree, target, groups }: Prepared): Promise<Running> {
+  const consoleLog = join(directory, "console.log");
+  const container = Bun.spawn(
+    [
+      "/bin/sh",
+      "-c",
+      'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs" || exit; done; exec systemd-nspawn "$@"',
+      "sh",
+      "--quiet",
+      `--machine=${name}`,
+      `--directory=${tree}`,
+      `--network-namespace-path=/run/netns/${name}`,
+      "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+      "--register=no",
+      "--keep-unit",
+      // Through a pipe nothing of what systemd says would arrive.
+      "--console=read-only",
+      "--boot",
+      `systemd.unit=${target}`,
+      "systemd.show_status=1",
+      "systemd.log_color=0",
+    ],
+    {
+      env: { ...process.env, CONTROL_GROUPS: groups.join(" ") },
+      stdin: "ignore",
+      stdout: Bun.file(consoleLog),
+      stderr: Bun.file(join(directory, "nspawn.log")),
+    },
+  );
+  // Its init, once it is there.
+  let leader = "";
+  const enter = (): string[] => ["nsenter", "--target", leader, "--all", "--root", "--wd=/"];
+  const end = async (how: "poweroff" | "reboot"): Promise<number> => {
+    if (leader !== "" && container.exitCode === null) await collect([...enter(), "systemctl", how]);
+    const ended = await Promise.race([container.exited.then(() => true), Bun.sleep(STOP_MS).then(() => false)]);
+    // Its init dies with it.
+    if (!ended) container.kill("SIGKILL");
+    return await container.exited;
+  };
+  try {
+    await eventually(async () => {
+      if (container.exitCode !== null) return true;
+      leader = (await initBelow(container.pid)) ?? "";
+      return leader !== "" && (await collect([...enter(), "systemctl", "is-active", target])).code === 0;
+    }, BOOT_MS);
+    if (container.exitCode !== null) throw new Error(`systemd-nspawn ended with ${container.exitCode}`);
+  } catch (error) {
+    const jobs =
+      leader === "" ? "its init to be started" : (await collect([...enter(), "systemctl", "list-jobs"])).output;
+    await end("poweroff");
+    const said = [await readFile(join(directory, "nspawn.log"), "utf8"), await readFile(consoleLog, "utf8")].join("");
+    throw new Error(`systemd did not boot.\n--- it waits for\n${jobs}\n--- it said\n${said}`, { cause: error });
+  }
+  return { enter: enter(), end };
 }
 
 /**
