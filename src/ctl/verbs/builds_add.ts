@@ -75,7 +75,8 @@ that lies in one directory, as npm pack and git archive --prefix make it, is add
       strip: {
         ...optional,
         parse: zeroOrOne,
-        brief: "1 leaves out the one directory that all of the archive lies in; 0 keeps it (default: what its deployd.toml says)",
+        brief:
+          "1 leaves out the one directory that all of the archive lies in; 0 keeps it (default: what its deployd.toml says)",
         placeholder: "levels",
       },
       commit: {
