@@ -591,6 +591,9 @@ TimeoutStopSec=90
 # Services that were started by command live in this unit's control group and must outlive the agent.
 KillMode=process
 TasksMax=infinity
+# The agent makes groups below its own, one for each command of a build, to find what those leave behind.
+Delegate=yes
+UMask=0022
 
 # The commands of builds inherit all of this. No MemoryDenyWriteExecute: the runtime compiles at run time.
 NoNewPrivileges=yes

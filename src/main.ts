@@ -86,11 +86,13 @@ async function run(argv: readonly string[]): Promise<number> {
   try {
     switch (command) {
       case "agent":
+        // What the agent makes is read by services of other users, and its commands inherit this.
+        process.umask(0o022);
         return await agentCommand(rest, {
           env: process.env,
           version,
           hostName: hostname(),
-          machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble)),
+          machine: (onTrouble) => hostMachine(clock, serviceManager(process.env, onTrouble), process.env),
           stdout,
           openLog,
           onSignal: (listener) => stopListeners.push(listener),

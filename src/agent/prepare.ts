@@ -42,6 +42,7 @@ export async function prepareStep(
   const ports = { files, archive, network, run: runnerFor(command), signal };
   switch (step) {
     case "fetch":
+      state.downloaded = null;
       await context.heavy(() =>
         fetchStep(
           work,
@@ -79,6 +80,7 @@ export async function prepareStep(
         requireRestartable(recipe.restart, context.host);
         await requireAskable(recipe, on.command);
       }
+      await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {

@@ -11,6 +11,8 @@ export interface DeployView {
   readonly id: string;
   readonly record: DeployRecord;
   readonly live: { readonly gate: Gate; readonly progress: Progress } | null;
+  /** Of the builds that it leads to, on and back, those that may go nowhere. */
+  readonly barred: ReadonlySet<string>;
   readonly statuses: ReadonlyMap<string, HostStatus>;
   /** Hosts whose agent is connected. */
   readonly connected: ReadonlySet<string>;
@@ -20,8 +22,8 @@ export interface DeployView {
 export function newestDeploy(overview: Overview): DeployView | null {
   const { service, statuses, agents, deploy } = overview;
   if (deploy === null) return null;
-  const { id, record, gate, progress } = deploy;
-  return { service, id, record, live: { gate, progress }, statuses, connected: new Set(agents.keys()) };
+  const { id, record, gate, progress, barred } = deploy;
+  return { service, id, record, barred, live: { gate, progress }, statuses, connected: new Set(agents.keys()) };
 }
 
 /** A host that failed under the deploy, and everything it said about that. */

@@ -1,4 +1,5 @@
 import { buildWanted } from "../core/deploy_state.ts";
+import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
 import type { Paint } from "./paint.ts";
@@ -91,19 +92,17 @@ export function waitingText(waiting: readonly Waiting[], max = 4): string {
 }
 
 /** What a person can do now; empty while there is nothing to decide. */
-export function nextSteps({ service, record }: Pick<DeployView, "service" | "record">): string[] {
-  const { state, build, previous } = record;
-  const rollback = `deployd ctl rollback ${service} ${build}`;
-  const back =
-    previous === null ? `To end it, with nothing before it: ${rollback}` : `Back to ${previous}: ${rollback}`;
-  switch (state) {
+export function nextSteps({ service, record, barred }: Pick<DeployView, "service" | "record" | "barred">): string[] {
+  const { command, to } = wayBackFrom(service, record, barred);
+  const back = to.kind === "build" ? `Back to ${to.build}` : to.kind === "end" ? "End it" : "Deploy another build";
+  switch (record.state) {
     case "halted":
     case "aborted":
-      return previous === null
-        ? [`Nothing was served before; deploy another build with: deployd ctl deploy ${service} BUILD`]
-        : [back];
-    case "awaiting promotion":
-      return [`On to the fleet: deployd ctl promote ${service} ${build}`, back];
+      return [`${back}: ${command}`];
+    case "awaiting promotion": {
+      const on = promotionOf(service, record, barred);
+      return [...(on === null ? [] : [`On to the fleet: ${on}`]), `${back}: ${command}`];
+    }
     default:
       return [];
   }

@@ -73,7 +73,15 @@ async function readView(zk: ZooKeeper, service: string, id: string): Promise<Dep
   // It may be this one: nobody knows then how it goes on.
   if (overview.damaged !== null) throw overview.damaged;
   const { record } = await readDeploy(zk, service, id);
-  return { service, id, record, live: null, statuses: overview.statuses, connected: new Set(overview.agents.keys()) };
+  return {
+    service,
+    id,
+    record,
+    barred: new Set(),
+    live: null,
+    statuses: overview.statuses,
+    connected: new Set(overview.agents.keys()),
+  };
 }
 
 /** Says when nothing moves: at once where nobody is there to move, later and less and less often where somebody is. */

@@ -27,40 +27,45 @@ import { servicesShow } from "./verbs/services_show.ts";
 import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
 
-const root = buildRouteMap<string, CtlContext>({
-  routes: withValueNames({
-    deploy,
-    promote: promoteVerb,
-    rollback: rollbackVerb,
-    abort: abortVerb,
-    wait,
-    status,
-    history,
-    builds: buildRouteMap<string, CtlContext>({
-      routes: withValueNames({
-        add: buildsAdd,
-        list: buildsList,
-        bar: buildsBar,
-        unbar: buildsUnbar,
-        remove: buildsRemove,
-      }),
-      docs: { brief: "Add, list, bar, unbar and remove builds" },
+const routes = withValueNames({
+  deploy,
+  promote: promoteVerb,
+  rollback: rollbackVerb,
+  abort: abortVerb,
+  wait,
+  status,
+  history,
+  builds: buildRouteMap<string, CtlContext>({
+    routes: withValueNames({
+      add: buildsAdd,
+      list: buildsList,
+      bar: buildsBar,
+      unbar: buildsUnbar,
+      remove: buildsRemove,
     }),
-    hosts: buildRouteMap<string, CtlContext>({
-      routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
-      docs: { brief: "List hosts, make them canaries, unlock or forget them" },
-    }),
-    services: buildRouteMap<string, CtlContext>({
-      routes: withValueNames({
-        set: servicesSet,
-        list: servicesList,
-        show: servicesShow,
-        accept: servicesAccept,
-        remove: servicesRemove,
-      }),
-      docs: { brief: "Make, list, show and remove services, accept what hosts hold" },
-    }),
+    docs: { brief: "Add, list, bar, unbar and remove builds" },
   }),
+  hosts: buildRouteMap<string, CtlContext>({
+    routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
+    docs: { brief: "List hosts, make them canaries, unlock or forget them" },
+  }),
+  services: buildRouteMap<string, CtlContext>({
+    routes: withValueNames({
+      set: servicesSet,
+      list: servicesList,
+      show: servicesShow,
+      accept: servicesAccept,
+      remove: servicesRemove,
+    }),
+    docs: { brief: "Make, list, show and remove services, accept what hosts hold" },
+  }),
+});
+
+/** Every verb, or group of them. */
+export const verbs: readonly string[] = Object.keys(routes);
+
+const root = buildRouteMap<string, CtlContext>({
+  routes,
   docs: {
     brief: "Deploy builds and watch them",
     fullDescription: `Deploy builds and watch them. Every verb has its own --help.

@@ -130,8 +130,10 @@ export const agentConfigSchema = z.strictObject({
         .int()
         .min(1024)
         .default(1024 * 1024),
-      /** Tries of one download before the host gives the build up. */
-      fetch_attempts: z.int().min(1).max(100).default(8),
+      /** Seconds for which a download that gets no further is tried before the host gives the build up. */
+      fetch_deadline_s: z.number().min(0).max(604_800).default(900),
+      /** Tries of one download, for who wants fewer than there is time for. */
+      fetch_attempts: z.int().min(1).max(100).optional(),
     })
     .prefault({}),
   /** Credentials by the URL that they are sent to, and to what is below it. */

@@ -1,14 +1,15 @@
 import { halted } from "../core/deploy.ts";
 import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
-import type { BuildRecord } from "../schema/znodes.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import { buildRecordSchema, type BuildRecord } from "../schema/znodes.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readBuild } from "./builds.ts";
 import { readFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, deployPath } from "./paths.ts";
-import { encode } from "./records.ts";
+import { encode, readRecord } from "./records.ts";
 
 type Barred = NonNullable<BuildRecord["barred"]>;
 
@@ -39,12 +40,29 @@ export function whyBarred({ who, why, time }: Barred): string {
   return `barred by ${who} at ${time}${why === "" ? "" : ` (${why})`}`;
 }
 
+/** Of the builds that a deploy leads to, on and back, those that may go nowhere. */
+export async function barredOf(
+  zk: ZooKeeper,
+  service: string,
+  { build, previous }: Pick<DeployRecord, "build" | "previous">,
+): Promise<ReadonlySet<string>> {
+  const builds = previous === null ? [build] : [build, previous];
+  const found = await Promise.all(
+    builds.map(async (id) => {
+      // One that cannot be read, or is gone, is for whoever deploys it to find.
+      const record = await readRecord(zk, buildPath(service, id), buildRecordSchema).catch(() => null);
+      return record?.value.barred === undefined ? [] : [id];
+    }),
+  );
+  return new Set(found.flat());
+}
+
 /** What `barBuild` has found. */
 export interface BarredBuild {
   /** The deploy under way that was bringing the build to hosts; it is halted now. */
   readonly halted: string | null;
-  /** Where the build is wished, and what a rollback of that deploy leads to; null where it is not the newest deploy's. */
-  readonly serving: { readonly previous: string | null } | null;
+  /** The newest deploy, where it has brought the build to hosts. */
+  readonly serving: DeployRecord | null;
 }
 
 /**
@@ -61,9 +79,10 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
     const isItsBuild = latest !== null && buildWanted(latest.record) === build;
     const isUnderWay = isItsBuild && isRunning(latest.record);
     const ops = [op.set(buildPath(service, build), encode({ ...value, barred }), version)];
+    let record = latest?.record ?? null;
     if (isUnderWay) {
-      const next = halted(latest.record, `"${build}" was ${whyBarred(barred)}`, new Date(barred.time));
-      ops.push(op.set(deployPath(service, latest.id), encode(next), latest.version));
+      record = halted(latest.record, `"${build}" was ${whyBarred(barred)}`, new Date(barred.time));
+      ops.push(op.set(deployPath(service, latest.id), encode(record), latest.version));
     }
     try {
       await zk.multi(ops);
@@ -73,7 +92,7 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
     }
     return {
       halted: isUnderWay ? latest.id : null,
-      serving: isItsBuild && !goesBack(latest.record) ? { previous: latest.record.previous } : null,
+      serving: record !== null && isItsBuild && !goesBack(record) ? record : null,
     };
   }
 }

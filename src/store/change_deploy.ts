@@ -1,9 +1,10 @@
 import { aborted, moved, promoted, type DeployMove } from "../core/deploy.ts";
 import { goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
+import { wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
-import { assertNotBarred } from "./bar.ts";
+import { assertNotBarred, barredOf } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
@@ -50,8 +51,8 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   assertNotBarred(build.value, attempted, {
     what: `"${record.build}"`,
     hint:
-      `Take it back with: deployd ctl rollback ${service} ${record.build}, or allow it again first: ` +
-      `deployd ctl builds unbar ${service} ${record.build}`,
+      `Take it off the canary hosts with: ${wayBackFrom(service, record, await barredOf(zk, service, record)).command}, or allow ` +
+      `it again first: deployd ctl builds unbar ${service} ${record.build}`,
   });
   const next = promoted(record, change);
   await attempting(attempted, async () =>
@@ -141,12 +142,10 @@ export function latestOf({ latest, damaged }: DeployFront, attempted: string, ch
   );
 }
 
-function hintForOther(service: string, record: DeployRecord, build: string | undefined): string {
-  if (build !== undefined && build === record.previous) {
-    return (
-      `The build that is named is the one that is taken back or on, not the one that it leads to: for "${record.build}" ` +
-      `back to "${build}" it is deployd ctl rollback ${service} ${record.build}`
-    );
-  }
-  return `Look first: deployd ctl status ${service}`;
+function hintForOther(service: string, { build, previous }: DeployRecord, named: string | undefined): string {
+  const what =
+    named !== undefined && named === previous
+      ? `The build to name is "${build}", the one that is taken back, not the one that this leads to. `
+      : "";
+  return `${what}Look first: deployd ctl status ${service}`;
 }

@@ -1,24 +1,33 @@
 import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
+import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { barredOf } from "./bar.ts";
 import type { DeployFront } from "./deploys.ts";
 
 /** @throws DeployError `deploy-running` when one deploy is still under way */
-export function assertNoneRunning(service: string, front: DeployFront, build: string): void {
+export async function assertNoneRunning(
+  zk: ZooKeeper,
+  service: string,
+  front: DeployFront,
+  build: string,
+): Promise<void> {
   const { latest } = front;
   if (latest === null || !isRunning(latest.record)) return;
   const { id, record } = latest;
   throw new DeployError(
     `Cannot deploy "${build}" to "${service}": deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`,
-    { code: "deploy-running", hint: howToEnd(service, record, build) },
+    { code: "deploy-running", hint: howToEnd(service, record, build, await barredOf(zk, service, record)) },
   );
 }
 
-function howToEnd(service: string, record: RunningDeploy, build: string): string {
+function howToEnd(service: string, record: RunningDeploy, build: string, barred: ReadonlySet<string>): string {
   const isSame = record.build === build;
-  const back = `deployd ctl rollback ${service} ${record.build}`;
+  const back = wayBackFrom(service, record, barred).command;
   switch (record.state) {
     case "awaiting promotion": {
-      const on = `deployd ctl promote ${service} ${record.build}`;
+      const on = promotionOf(service, record, barred);
+      if (on === null) return `One deploy at a time, and its build is barred; end it with: ${back}`;
       return isSame
         ? `It is on the canary hosts already; take it to the fleet with: ${on}`
         : `One deploy at a time: take it to the fleet first (${on}), or end it with: ${back}`;

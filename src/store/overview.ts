@@ -4,6 +4,7 @@ import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { barredOf } from "./bar.ts";
 import { byServersClock, readFront } from "./deploys.ts";
 import { readGate, type GateRead } from "./gate.ts";
 import { deploysPath } from "./paths.ts";
@@ -31,6 +32,8 @@ export interface Overview {
     readonly record: DeployRecord;
     readonly gate: Gate;
     readonly progress: Progress;
+    /** Of the builds that it leads to, on and back, those that may go nowhere. */
+    readonly barred: ReadonlySet<string>;
   } | null;
 }
 
@@ -65,6 +68,7 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
           record: byServersClock(read.record, read),
           gate: read.gate,
           progress: progressOf(view, read),
+          barred: await barredOf(zk, service, read.record),
         };
   return {
     service,

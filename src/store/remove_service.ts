@@ -69,7 +69,7 @@ async function assertNoHosts(zk: ZooKeeper, service: string, attempted: string):
   }
   throw new DeployError(registered, {
     code: "conflict",
-    hint: `Take [services.${service}] out of agent.toml on ${named(running)} and start the agent there again; what serves goes on. Then forget the hosts, beginning with: deployd ctl hosts forget ${service} ${first}`,
+    hint: `Take [services.${service}] out of agent.toml on ${named(running)} and start the agent there again; what serves goes on. Then repeat this, which says whom to forget. Who is there: deployd ctl hosts list ${service}`,
   });
 }
 

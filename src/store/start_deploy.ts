@@ -51,7 +51,7 @@ export async function startDeploy(
     hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
   });
   const overtaken = await heldByAll(zk, service, front);
-  if (overtaken === null) assertNoneRunning(service, front, build);
+  if (overtaken === null) await assertNoneRunning(zk, service, front, build);
 
   const first = request.stages[0] ?? "fleet";
   await assertHosts(zk, service, first, attempted);

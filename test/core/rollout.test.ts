@@ -337,3 +337,45 @@ test("failures that a person has forgiven leave the budget to the others, and ke
   expect(granted(false)).toEqual([]);
   expect(granted(true)).toEqual(["a"]);
 });
+
+test.each<[string, Record<string, HostStatus | null>, Partial<Gate>, Partial<ServiceView>, boolean]>([
+  ["nobody has the build, and one cannot even fetch the other", { a: status({ step: "fetch" }) }, {}, {}, true],
+  ["one has the build", { a: served, b: status({ build: "v1" }) }, {}, {}, false],
+  [
+    "one was left ill by it",
+    { a: status({ build: null }) },
+    { failed: { a: failedWith({ healthy: false }) } },
+    {},
+    false,
+  ],
+  ["one failed on it and is well", { a: status({ build: "v1" }) }, { failed: { a: failedWith() } }, {}, true],
+  ["one is on its way", { a: status({ build: "v1" }) }, { slots: { a: { attempt: 1, since } } }, {}, false],
+  [
+    "nobody is there, for a moment",
+    { a: served },
+    {},
+    { alive: new Set(), missingSince: new Map([["a", 950]]) },
+    false,
+  ],
+  ["nobody is there any more", { a: served }, {}, { alive: new Set(), missingSince: new Map([["a", 800]]) }, true],
+  ["nobody knows what one serves", { a: null }, {}, { unreadable: { ...readable, statuses: new Set(["a"]) } }, false],
+])("a way back where %s", (_, hosts, gate, rest, complete) => {
+  const wishes = { enabled: { build: "v1", deploy: "d1" }, canary: null };
+  const back = deploy({ state: "rolling back" }, gate);
+  const moves = conduct(view(hosts, [back], { wishes, ...rest })).filter(({ kind }) => kind === "move");
+  expect(moves).toEqual(complete ? [{ kind: "move", deploy: "d1", to: "rolled back" }] : []);
+});
+
+test("a build that was barred gets to no host that does not have it, and its deploy is halted", () => {
+  const barred = new Map([["v2", '"v2" was barred by eve']]);
+  const hosts = { a: status(), b: status({ build: "v2", health: "unhealthy" }) };
+  const limits = { max: 2, budget: 0, soakMs: 0 };
+  const done = view(hosts, [deploy({ state: "done", limits })]);
+  expect(grantsIn(done)).toEqual(["a", "b"]);
+  expect(grantsIn({ ...done, barred })).toEqual(["b"]);
+  expect(grantsIn({ ...done, unreadable: { ...readable, builds: new Set(["v2"]) } })).toEqual(["b"]);
+  for (const state of ["preparing", "rolling"] as const) {
+    const actions = conduct(view({ a: status() }, [deploy({ state })], { barred }));
+    expect(actions).toEqual([{ kind: "move", deploy: "d1", to: "halted", reason: '"v2" was barred by eve' }]);
+  }
+});

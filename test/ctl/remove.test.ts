@@ -133,6 +133,9 @@ describe("services remove", () => {
     await fleet.leave("web-01");
     await fleet.leave("web-02");
     for (const argv of hinted(inUse)) expect((await at.ctl(...argv)).code).toBe(0);
+    const both = await at.ctl("services", "remove", "web");
+    expect(both.stderr).toContain("Forget them one by one");
+    for (const argv of hinted(both)) expect((await at.ctl(...argv)).code).toBe(0);
 
     const one = await at.ctl("services", "remove", "web", "--json");
     expect(one.code).toBe(1);

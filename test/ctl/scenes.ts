@@ -78,7 +78,7 @@ export function scene(
     agents,
     damaged: null,
     problems: [],
-    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }) },
+    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }), barred: new Set() },
   };
 }
 

@@ -1,4 +1,5 @@
 import { buildCommand } from "@stricli/core";
+import { barredOf } from "../../store/bar.ts";
 import { abort } from "../../store/change_deploy.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
 import { command, description } from "../command.ts";
@@ -24,7 +25,7 @@ back, roll back.`,
     const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
     ctl.output.answer(document, [
       `Deploy ${id} of ${record.build} to ${service} is aborted: no other host is restarted for it.`,
-      ...nextSteps({ service, record }),
+      ...nextSteps({ service, record, barred: await barredOf(await link.client(), service, record) }),
     ]);
     return exit.asked;
   }),

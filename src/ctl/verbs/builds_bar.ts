@@ -1,5 +1,6 @@
 import { buildCommand } from "@stricli/core";
-import { barBuild, unbarBuild, type BarredBuild } from "../../store/bar.ts";
+import { wayBackFrom } from "../../core/ways_out.ts";
+import { barBuild, barredOf, unbarBuild, type BarredBuild } from "../../store/bar.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -30,23 +31,19 @@ it from them.`,
     const barred = { who: process.user, why: flags.why ?? "", time: process.now().toISOString() };
     const found = await barBuild(zk, service, build, barred);
     const document = { schema: "deployd.ctl.build/1", service, build, barred, halted: found.halted };
-    output.answer(document, [`${build} of ${service} is barred.`, ...whatIsLeft(service, build, found)]);
+    const barredToo = found.serving === null ? new Set<string>() : await barredOf(zk, service, found.serving);
+    output.answer(document, [`${build} of ${service} is barred.`, ...whatIsLeft(service, found, barredToo)]);
     return exit.asked;
   }),
 });
 
 /** What the bar has done, and what it has not. */
-function whatIsLeft(service: string, build: string, { halted, serving }: BarredBuild): string[] {
-  return [
-    ...(halted === null ? [] : [`Deploy ${halted}, which was bringing it to hosts, is halted.`]),
-    ...(serving === null
-      ? []
-      : [
-          serving.previous === null
-            ? `Hosts that serve it keep it until another build is deployed: deployd ctl deploy ${service} BUILD`
-            : `Hosts that serve it keep it; back to ${serving.previous}: deployd ctl rollback ${service} ${build}`,
-        ]),
-  ];
+function whatIsLeft(service: string, { halted, serving }: BarredBuild, barred: ReadonlySet<string>): string[] {
+  const lines = halted === null ? [] : [`Deploy ${halted}, which was bringing it to hosts, is halted.`];
+  if (serving === null) return lines;
+  const { command, to } = wayBackFrom(service, serving, barred);
+  const back = to.kind === "build" ? `back to ${to.build}` : "another build";
+  return [...lines, `Hosts that serve it keep it; ${back}: ${command}`];
 }
 
 export const buildsUnbar = buildCommand({
