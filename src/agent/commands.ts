@@ -158,7 +158,7 @@ export function isStartedBy(
  * signalled on its word, so such a file names a process of that user or none.
  */
 function guardedPidFiles(
-  { files, layout, machine, user }: CommandContext,
+  { files, layout, machine, service, user }: CommandContext,
   pidFiles: readonly string[],
 ): Pick<SupervisorPorts, "readWithTime"> {
   return {
@@ -170,7 +170,7 @@ function guardedPidFiles(
       if (fact === null || fact.uid === user.uid) return file;
       throw new DeployError(`Cannot signal process ${file.text.trim()} named by ${path}: it is not ${user.name}'s.`, {
         code: "policy-refused",
-        hint: "Add the file to services.<service>.pid_files in the agent's file if the process is the right one.",
+        hint: `Add the file to services.${service}.pid_files in the agent's file if the process is the right one.`,
       });
     },
   };

@@ -1,16 +1,15 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide, type Step } from "../core/plan.ts";
-import { isInterruptible, rungOf } from "../core/rung.ts";
-import type { HostStep } from "../schema/znodes.ts";
+import { isInterruptible, rungOf, type Rung } from "../core/rung.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
-import { redact } from "../support/redact.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
+import { assertTraffic, openHost } from "./opening.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { permissionToBegin } from "./permission.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
@@ -32,7 +31,7 @@ export interface ServiceAgentOptions {
   /** One at a time over all services of this host: downloads and unpacking are what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
-  readonly onStep: (step: HostStep, outcome: { seconds: number } | { failure: string }) => void;
+  readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
   readonly onEnd: (result: "served" | "failed") => void;
 }
 
@@ -74,10 +73,12 @@ export class ServiceAgent {
   onSnapshot(snapshot: WishSnapshot): void {
     const { state } = this.#options;
     const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
+    // A build that was added meanwhile, or whose URL was put right, need not wait until the old place is asked again.
+    const moved = state.step === "fetch" && state.snapshot.build?.url !== snapshot.build?.url;
     state.snapshot = snapshot;
-    if (changed) {
+    if (changed || moved) {
       state.trouble = null;
-      this.#interrupt.abort(new Error("a newer wish came"));
+      this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
     }
     state.changed();
     this.#bell.ring();
@@ -119,13 +120,7 @@ export class ServiceAgent {
   async #open(signal: AbortSignal): Promise<void> {
     if (this.#isOpen) return;
     const { host, state } = this.#options;
-    const processes = await host.open().catch((error: unknown) => {
-      state.unopened = asDeployError(error, `Cannot work on "${state.service}"`);
-      throw state.unopened;
-    });
-    state.unopened = null;
-    if (state.disowned !== "") this.#say("warn", state.disowned, {});
-    if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
+    await openHost(host, state, (level, message, facts) => this.#say(level, message, facts));
     this.#isOpen = true;
     if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
     await this.#assertTraffic(signal);
@@ -135,12 +130,7 @@ export class ServiceAgent {
 
   async #assertTraffic(signal: AbortSignal): Promise<void> {
     const { host, state } = this.#options;
-    try {
-      if (state.journal.problem === null) await host.front.assert(signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#say("error", redact(asDeployError(error, "Cannot put traffic in order").explained), {});
-    }
+    await assertTraffic(host, state, (level, message, facts) => this.#say(level, message, facts), signal);
   }
 
   async #next(signal: AbortSignal): Promise<{ step: Step; observation: Observation }> {

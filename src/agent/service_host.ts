@@ -64,7 +64,8 @@ export class ServiceHost {
     this.layout = layoutOf(root);
     this.config = config;
     this.section = section;
-    this.policy = { units: section.units ?? defaultUnits(state.service, named), pidFiles: section.pid_files, root };
+    const units = section.units ?? defaultUnits(state.service, named);
+    this.policy = { service: state.service, units, pidFiles: section.pid_files, root };
     this.front = front;
     this.instances = hostInstances(section);
     this.batch = batchSize(section.rolling.batch, this.instances.length);

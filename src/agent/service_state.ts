@@ -1,8 +1,8 @@
 import type { Leftover } from "../core/leftovers.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/plan.ts";
-import { hostStatus } from "../core/status.ts";
-import type { RollCounts, StepFailure } from "../core/types.ts";
+import { hostStatus, type Trouble } from "../core/status.ts";
+import type { RollCounts } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
@@ -50,7 +50,7 @@ export class ServiceState {
   unstarted = "";
   /** What a person should see to before the next boot; "" when there is nothing. */
   warning = "";
-  trouble: { build: string; failure: StepFailure } | null = null;
+  trouble: Trouble | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
 

@@ -1,12 +1,13 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { DeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
 import { shownUrl } from "../fetch/source_policy.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
+import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import type { Clock } from "../support/clock.ts";
 import { secretInUrl } from "../support/secret_url.ts";
 
@@ -15,8 +16,6 @@ const packManifestSchema = z.looseObject({
   build: buildId.optional(),
   digest,
   size: z.int().min(0),
-  entries: z.int().min(0).optional(),
-  unpackedBytes: z.int().min(0).optional(),
 });
 
 /** What the command line says about a build that is to be added. */
@@ -27,24 +26,24 @@ export interface NewBuildRequest {
   readonly url: string | undefined;
   readonly digest: Digest | undefined;
   readonly size: number | undefined;
+  /** 1 leaves out the one directory that all of the archive lies in, 0 keeps it. */
+  readonly strip: 0 | 1 | undefined;
 }
 
-type Artifact = Pick<BuildRecord, "url" | "digest" | "size"> & {
-  readonly entries?: number | undefined;
-  readonly unpackedBytes?: number | undefined;
-};
+export interface NewBuild {
+  readonly id: string;
+  readonly artifact: Pick<BuildRecord, "url" | "digest" | "size" | "entries" | "unpackedBytes" | "strip">;
+  /** What people should know before a host finds it. */
+  readonly notes: readonly string[];
+}
 
 /**
- * The id and the artifact of a new build: a file is read and compared with everything that is said about it, a URL is
- * taken at its word.
+ * The id and the artifact of a new build: a file is read as hosts will read it, and compared with everything that is said
+ * about it; a URL is taken at its word.
  *
- * @throws DeployError `usage`, `manifest-invalid`, `digest-mismatch`
+ * @throws DeployError `usage`, `manifest-invalid`, `digest-mismatch`, `archive-hostile`, `archive-invalid`
  */
-export async function newBuild(
-  request: NewBuildRequest,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<{ id: string; artifact: Artifact }> {
+export async function newBuild(request: NewBuildRequest, clock: Clock, signal: AbortSignal): Promise<NewBuild> {
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from);
   // Before anything else is said about them: messages have them in their words.
   for (const url of [isUrl ? request.from : undefined, request.url]) if (url !== undefined) requirePublic(url);
@@ -64,7 +63,7 @@ function requirePublic(text: string): void {
   );
 }
 
-function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: string; artifact: Artifact } {
+function fromUrl({ from, build, url, digest, size, strip }: NewBuildRequest): NewBuild {
   const attempted = `Cannot add a build from ${from}`;
   if (url !== undefined && url !== from) throw usage(`${attempted}: --url says ${url}.`, "Give one URL.");
   if (digest === undefined || size === undefined) {
@@ -74,14 +73,10 @@ function fromUrl({ from, build, url, digest, size }: NewBuildRequest): { id: str
     );
   }
   if (build === undefined) throw usage(`${attempted}: it has no id.`, "Give one with --build.");
-  return { id: build, artifact: { url: from, digest, size } };
+  return { id: build, artifact: { url: from, digest, size, ...(strip === undefined ? {} : { strip }) }, notes: [] };
 }
 
-async function fromFile(
-  request: NewBuildRequest,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<{ id: string; artifact: Artifact }> {
+async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSignal): Promise<NewBuild> {
   const path = resolve(request.from);
   const attempted = `Cannot add a build from ${path}`;
   await assertFile(path, attempted);
@@ -99,16 +94,52 @@ async function fromFile(
   const found = await digestOfFile(path, clock, signal);
   agree(attempted, found.digest, found.bytes, request.digest, request.size, "the command line says");
   agree(attempted, found.digest, found.bytes, manifest?.digest, manifest?.size, "its manifest says");
+  const { strip } = request;
+  const checked = await checkBuild({ archive: path, build: id, strip }, { clock, signal }).catch((error: unknown) => {
+    throw isDeployError(error) ? refusedByHosts(attempted, error) : error;
+  });
+  requireMeant(attempted, checked.top, { strip, isPacked: manifest !== null });
   return {
     id,
     artifact: {
       url: request.url ?? Bun.pathToFileURL(path).href,
       digest: found.digest,
       size: found.bytes,
-      ...(manifest?.entries === undefined ? {} : { entries: manifest.entries }),
-      ...(manifest?.unpackedBytes === undefined ? {} : { unpackedBytes: manifest.unpackedBytes }),
+      entries: checked.entries,
+      unpackedBytes: checked.unpackedBytes,
+      ...(strip === undefined ? {} : { strip }),
     },
+    notes: checked.notes,
   };
+}
+
+/** Hosts say the same of it, so it is told in their words. */
+function refusedByHosts(attempted: string, error: DeployError): DeployError {
+  const { code, hint, cause } = error;
+  if (code === "aborted") return error;
+  return new DeployError(`${attempted}, as no host would take it: ${error.message}`, { code, hint, cause });
+}
+
+/** @param said `isPacked`: who packed it with deployd named the directory, and means what is in it */
+function requireMeant(
+  attempted: string,
+  top: CheckedBuild["top"],
+  { strip, isPacked }: { strip: 0 | 1 | undefined; isPacked: boolean },
+): void {
+  if (top === null) return;
+  const { name, hasManifest, isStripped } = top;
+  if (isStripped && strip === 0) {
+    throw usage(
+      `${attempted} with --strip 0: its deployd.toml says strip = 1, and hosts go by that.`,
+      "Leave --strip out, or take the line out of that file and make the archive anew.",
+    );
+  }
+  if (isStripped || strip === 0 || (isPacked && !hasManifest)) return;
+  throw usage(
+    `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
+      `${hasManifest ? ", where no host looks for its deployd.toml" : ""}.`,
+    `Leave that directory out with --strip 1${hasManifest ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
+  );
 }
 
 async function assertFile(path: string, attempted: string): Promise<void> {

@@ -31,13 +31,27 @@ export async function* tarBytes(archive: string): AsyncGenerator<Uint8Array, voi
   } catch (error) {
     if (readError !== undefined) throw readError;
     const text = error instanceof Error ? error.message : String(error);
-    throw invalidArchive(`its ${format} data are corrupt (${printable(text)})`);
+    throw invalidArchive(
+      `its ${format} data are corrupt (${printable(text)})`,
+      /memory/.test(text) ? `Compress it by zstd with --long=${MAX_WINDOW_LOG} at most.` : undefined,
+    );
   } finally {
     source.destroy();
     unpacked.destroy();
   }
-  // The decompressors stop in silence at bytes that are no frame of theirs.
-  if (unpacked.bytesWritten !== size) throw invalidArchive(`data follow the end of its ${format} stream`);
+  // The decompressors stop in silence at bytes that are no frame of theirs. Zeros are no data: bsdtar fills the last block
+  // of 10,240 bytes with them when it writes into a pipe.
+  if (unpacked.bytesWritten !== size && !(await onlyZeros(archive, unpacked.bytesWritten))) {
+    throw invalidArchive(`data follow the end of its ${format} stream`);
+  }
+}
+
+async function onlyZeros(path: string, from: number): Promise<boolean> {
+  for await (const chunk of createReadStream(path, { start: from, highWaterMark: READ_BYTES })) {
+    const bytes: Uint8Array = chunk;
+    if (bytes.some((byte) => byte !== 0)) return false;
+  }
+  return true;
 }
 
 function decompressor(format: "gzip" | "zstd"): Gunzip | ZstdDecompress {
@@ -67,7 +81,10 @@ function formatOf(magic: string): Format {
   if (magic.startsWith("28b52ffd") || /^5[0-9a-f]2a4d18/.test(magic)) return "zstd";
   for (const [name, prefix] of FOREIGN_FORMATS) {
     if (magic.startsWith(prefix)) {
-      throw invalidArchive(`it is ${name}, but only tar, tar.gz and tar.zst can be unpacked`);
+      throw invalidArchive(
+        `it is ${name}, but only tar, tar.gz and tar.zst can be unpacked`,
+        "Make it by deployd pack, by tar -czf, or by tar --zstd -cf.",
+      );
     }
   }
   return "tar";
@@ -78,4 +95,14 @@ const FOREIGN_FORMATS = [
   ["bzip2", "425a68"],
   ["zip", "504b0304"],
   ["7z", "377abcaf271c"],
+  ["lz4", "04224d18"],
+  ["lzip", "4c5a4950"],
+  ["lzma", "5d0000"],
+  ["lzop", "894c5a4f"],
+  ["compress", "1f9d"],
+  ["cpio", "303730373031"],
+  ["cpio", "303730373037"],
+  ["cpio", "c771"],
+  ["an archive of ar", "213c61726368"],
+  ["xar", "78617221"],
 ] as const;

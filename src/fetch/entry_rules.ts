@@ -3,7 +3,8 @@
  * unpacked there.
  */
 
-export type Verdict = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly why: string };
+export type Verdict =
+  { readonly ok: true; readonly path: string } | { readonly ok: false; readonly why: string; readonly hint?: string };
 
 /** deployd's own place in a release; a build must not be able to forge what it finds there. */
 const RESERVED = ".deployd";
@@ -11,8 +12,11 @@ const MAX_NAME_BYTES = 255;
 const MAX_PATH_BYTES = 3_072;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-function refused(why: string): Verdict {
-  return { ok: false, why };
+const FROM_WITHIN = "Make the archive from inside the directory, as in: tar -C DIR -c .";
+
+/** @param hint what an honest packer does about it */
+function refused(why: string, hint?: string): Verdict {
+  return hint === undefined ? { ok: false, why } : { ok: false, why, hint };
 }
 
 /**
@@ -20,9 +24,11 @@ function refused(why: string): Verdict {
  * the root itself.
  */
 export function checkPath(raw: string, kind: "directory" | "other"): Verdict {
+  // Python's tarfile calls the root so when it is added under no name.
+  if (raw === "/" && kind === "directory") return { ok: true, path: "" };
   if (raw === "") return refused("the name is empty");
-  if (CONTROL.test(raw)) return refused("the name holds control characters");
-  if (raw.startsWith("/")) return refused("the name is absolute");
+  if (CONTROL.test(raw)) return refused("the name holds control characters", "Rename it, or leave it out.");
+  if (raw.startsWith("/")) return refused("the name is absolute", `${FROM_WITHIN} (without -P)`);
   if (raw.endsWith("/") && kind !== "directory") return refused("the name ends in a slash, but it is no directory");
   let path = raw;
   while (path.startsWith("./")) path = path.slice(2);
@@ -33,13 +39,15 @@ export function checkPath(raw: string, kind: "directory" | "other"): Verdict {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return refused(`the name is longer than ${MAX_PATH_BYTES} bytes`);
   const segments = path.split("/");
   for (const segment of segments) {
-    if (segment === "..") return refused('the name holds ".."');
+    if (segment === "..") return refused('the name holds ".."', FROM_WITHIN);
     if (segment === "" || segment === ".") return refused("the name holds an empty or a dot segment");
     if (Buffer.byteLength(segment) > MAX_NAME_BYTES) {
       return refused(`a part of the name is longer than ${MAX_NAME_BYTES} bytes`);
     }
   }
-  if (segments[0] === RESERVED) return refused(`the name "${RESERVED}" is reserved for deployd itself`);
+  if (segments[0] === RESERVED) {
+    return refused(`the name "${RESERVED}" is reserved for deployd itself`, `Leave it out with --exclude ${RESERVED}.`);
+  }
   return { ok: true, path };
 }
 
@@ -51,7 +59,13 @@ export function checkPath(raw: string, kind: "directory" | "other"): Verdict {
 export function checkLinkTarget(path: string, target: string): Verdict {
   if (target === "") return refused("the link points nowhere");
   if (CONTROL.test(target)) return refused("the link's target holds control characters");
-  if (target.startsWith("/")) return refused(`the link's target "${target}" is absolute`);
+  if (target.startsWith("/")) {
+    return refused(
+      `the link's target "${target}" is absolute`,
+      "Make the link relative, or leave it out with --exclude. A Python virtual environment has none when it is made with " +
+        "python3 -m venv --copies, or by an install step on the host.",
+    );
+  }
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) {
     return refused(`the link's target is longer than ${MAX_PATH_BYTES} bytes`);
   }
@@ -63,9 +77,15 @@ export function checkLinkTarget(path: string, target: string): Verdict {
       named = true;
       continue;
     }
-    if (named) return refused(`the link's target "${target}" has ".." behind a name`);
+    if (named)
+      return refused(`the link's target "${target}" has ".." behind a name`, "Point it there without a detour.");
     depth -= 1;
-    if (depth < 0) return refused(`the link's target "${target}" leads out of the release`);
+    if (depth < 0) {
+      return refused(
+        `the link's target "${target}" leads out of the release`,
+        "Bring along what it points to, as tar -h does, or leave it out with --exclude.",
+      );
+    }
   }
   return { ok: true, path: target };
 }

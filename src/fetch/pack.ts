@@ -10,7 +10,7 @@ import { asDiskError } from "./disk_error.ts";
 import { Pace } from "./pace.ts";
 import { printable } from "./printable.ts";
 import { endOfArchive, headerBlocks, padding, type PackedEntry } from "./tar_header.ts";
-import { scanTree, unreadable } from "./tree_scan.ts";
+import { type LeavesOut, scanTree, unreadable } from "./tree_scan.ts";
 
 const BATCH_BYTES = 256 * 1024;
 const COMPRESSION_LEVEL = 3;
@@ -35,17 +35,21 @@ export interface PackedBuild {
 export async function packDirectory(request: {
   dir: string;
   out: string;
+  leavesOut?: LeavesOut;
+  /** Reads the archive before it has its name; what it throws leaves nothing behind. */
+  check?: (archive: string, digest: Digest) => Promise<void>;
   clock: Clock;
   signal?: AbortSignal;
 }): Promise<PackedBuild> {
-  const { clock } = request;
+  const { clock, leavesOut = () => false } = request;
   const { root, out } = await locations(request.dir, request.out);
   const pace = new Pace(`Cannot pack ${printable(request.dir)}`, request.signal, clock);
   pace.check();
   const temporary = join(dirname(out), `.${basename(out)}.${Buffer.from(clock.randomBytes(4)).toString("hex")}.tmp`);
   const tally = { entries: 0, unpackedBytes: 0 };
   try {
-    const written = await writeArchive(temporary, tarBatches(root, tally, pace));
+    const written = await writeArchive(temporary, tarBatches({ root, leavesOut }, tally, pace));
+    await request.check?.(temporary, written.digest);
     await rename(temporary, out);
     await syncDirectory(dirname(out));
     return { path: request.out, ...written, ...tally };
@@ -120,15 +124,20 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   while (at < bytes.length) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
 }
 
+interface Packed {
+  readonly root: string;
+  readonly leavesOut: LeavesOut;
+}
+
 /** The tar, in pieces of about 256 KiB, as the compressor is slow on many small ones. */
 async function* tarBatches(
-  root: string,
+  from: Packed,
   tally: { entries: number; unpackedBytes: number },
   pace: Pace,
 ): AsyncGenerator<Uint8Array, void, void> {
   let batch: Uint8Array[] = [];
   let batched = 0;
-  for (const piece of tarPieces(root, tally)) {
+  for (const piece of tarPieces(from, tally)) {
     batch.push(piece);
     batched += piece.length;
     if (batched >= BATCH_BYTES) {
@@ -142,10 +151,10 @@ async function* tarBatches(
 }
 
 function* tarPieces(
-  root: string,
+  { root, leavesOut }: Packed,
   tally: { entries: number; unpackedBytes: number },
 ): Generator<Uint8Array, void, void> {
-  for (const entry of scanTree(root)) {
+  for (const entry of scanTree(root, leavesOut)) {
     yield* headerBlocks(entry);
     tally.entries += 1;
     if (entry.kind !== "file") continue;

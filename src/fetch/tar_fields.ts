@@ -16,17 +16,22 @@ const ZERO = 0x30;
 // A byte order mark must stay part of the name, or two names would become one.
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export function invalidArchive(what: string): DeployError {
-  return new DeployError(`Cannot unpack the archive: ${what}.`, {
-    code: "archive-invalid",
-    hint: "Pack the build again, and upload it again.",
-  });
+/** Both forms of sparse files come from the same flags. */
+export const SPARSE_HINT = "Make the archive by GNU tar without -S (--sparse), or by bsdtar with --no-read-sparse.";
+
+export function invalidArchive(what: string, hint = "Pack the build again, and upload it again."): DeployError {
+  return new DeployError(`Cannot unpack the archive: ${what}.`, { code: "archive-invalid", hint });
 }
 
-export function hostileArchive(name: string, why: string): DeployError {
+/** @param hint where an honest tool makes such archives too: how it does not */
+export function hostileArchive(
+  name: string,
+  why: string,
+  hint = "Find out where this build comes from; `deployd pack` never makes such an archive.",
+): DeployError {
   return new DeployError(`Cannot unpack "${printable(name)}": ${printable(why)}. The whole archive is refused.`, {
     code: "archive-hostile",
-    hint: "Find out where this build comes from; `deployd pack` never makes such an archive.",
+    hint,
   });
 }
 
@@ -35,7 +40,11 @@ export function decodeText(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {
-    throw hostileArchive(Buffer.from(bytes).toString("latin1"), "the name is not valid UTF-8");
+    throw hostileArchive(
+      Buffer.from(bytes).toString("latin1"),
+      "the name is not valid UTF-8",
+      "Rename it, or leave it out.",
+    );
   }
 }
 

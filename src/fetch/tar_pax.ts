@@ -1,4 +1,4 @@
-import { decodeText, hostileArchive, invalidArchive } from "./tar_fields.ts";
+import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./tar_fields.ts";
 
 /** What a pax extended header says about the entry that follows it. */
 export interface Overrides {
@@ -20,15 +20,19 @@ const MAX_LENGTH_DIGITS = 8;
  */
 export function readPax(bytes: Uint8Array, scope: "entry" | "global"): Overrides {
   const overrides: Overrides = {};
+  let sparse: string | null = null;
   let at = 0;
   while (at < bytes.length) {
     const record = recordAt(bytes, at);
     const equals = record.indexOf(EQUALS);
     if (equals < 1) throw invalidArchive("a pax record has no key");
     const key = Buffer.from(record.subarray(0, equals)).toString("latin1");
-    apply(overrides, key, record.subarray(equals + 1), scope);
+    const value = record.subarray(equals + 1);
+    if (key.startsWith("GNU.sparse.")) sparse = key.endsWith(".name") ? decodeText(value) : (sparse ?? key);
+    else apply(overrides, key, value, scope);
     at += digitsOf(bytes, at).length + 1 + record.length + 1;
   }
+  if (sparse !== null) throw hostileArchive(sparse, "sparse files are not supported", SPARSE_HINT);
   return overrides;
 }
 
@@ -55,7 +59,6 @@ function recordAt(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 function apply(overrides: Overrides, key: string, value: Uint8Array, scope: "entry" | "global"): void {
-  if (key.startsWith("GNU.sparse.")) throw hostileArchive(key, "sparse files are not supported");
   switch (key) {
     case "path":
     case "linkpath": {

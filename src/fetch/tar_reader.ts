@@ -7,6 +7,7 @@ import {
   isZeroBlock,
   readNumber,
   readText,
+  SPARSE_HINT,
 } from "./tar_fields.ts";
 import { type Overrides, readPax } from "./tar_pax.ts";
 
@@ -64,7 +65,7 @@ export class TarReader {
   /** Call after the last byte; throws `archive-invalid` when the archive is not complete. */
   end(): void {
     if (this.#state.at !== "end" || this.#state.zeroBlocks < 2 || this.#blockFilled > 0) {
-      throw invalidArchive("it is cut short");
+      throw invalidArchive("it is cut short", "Pack the build again, and let the packer finish; upload it again.");
     }
   }
 
@@ -116,7 +117,11 @@ export class TarReader {
   #readBlock(block: Uint8Array): void {
     const zero = isZeroBlock(block);
     if (this.#state.at === "end") {
-      if (!zero) throw invalidArchive("data follows its end");
+      if (!zero)
+        throw invalidArchive(
+          "data follows its end",
+          "Make it by one run of tar -c: archives joined by cat are not one.",
+        );
       this.#state.zeroBlocks += 1;
     } else if (zero) {
       if (this.#overrides !== EMPTY_OVERRIDES) throw invalidArchive("it ends after an extended header");
@@ -184,6 +189,10 @@ export class TarReader {
     const mode = readNumber(block, 100, 8);
     const mtimeSeconds = overrides.mtimeSeconds ?? readNumber(block, 136, 12);
     if (size < 0) throw invalidArchive("a header has a negative size");
+    if (size === 0 && path.endsWith("/") && isOldDirectory(block, type)) {
+      this.#state = HEADER;
+      return this.#sink.entry({ kind: "directory", path, mode, mtimeSeconds });
+    }
     if (type === "0" || type === "\0") {
       this.#sink.entry({ kind: "file", path, mode, mtimeSeconds, size });
       if (size === 0) this.#finishFile(0);
@@ -192,7 +201,8 @@ export class TarReader {
     }
     const what = KIND_OF_TYPE.get(type) ?? `an entry of the unknown type "${type}"`;
     if (what !== "directory" && what !== "symlink" && what !== "hardlink") {
-      throw hostileArchive(path, `it is ${what}, but only files, directories and links are allowed`);
+      const why = `it is ${what}, but only files, directories and links are allowed`;
+      throw hostileArchive(path, why, HINT_FOR_TYPE.get(type));
     }
     // Readers disagree on whether such data are skipped, so one of them would find entries that another does not.
     if (size !== 0) throw hostileArchive(path, `it is a ${what} with ${size} bytes of data`);
@@ -216,8 +226,28 @@ const KIND_OF_TYPE = new Map([
   ["5", "directory"],
   ["6", "a fifo"],
   ["7", "a contiguous file"],
+  ["D", "a directory of an incremental backup"],
+  ["M", "the rest of a file on another volume"],
   ["S", "a sparse file"],
+  ["V", "a volume's label"],
 ]);
+
+const NOT_A_FILE_HINT = "Leave it out with --exclude; a service makes its sockets, fifos and devices when it starts.";
+const HINT_FOR_TYPE = new Map([
+  ["3", NOT_A_FILE_HINT],
+  ["4", NOT_A_FILE_HINT],
+  ["6", NOT_A_FILE_HINT],
+  ["D", "Make the archive without -g (--listed-incremental) and -G."],
+  ["M", "Make the archive without -M (--multi-volume)."],
+  ["S", SPARSE_HINT],
+  ["V", "Make the archive without -V (--label)."],
+]);
+
+/** Before ustar a directory was a file whose name ends in a slash, and every reader takes it for one. */
+function isOldDirectory(block: Uint8Array, type: string): boolean {
+  const magic = Buffer.from(block.subarray(257, 262)).toString("latin1");
+  return magic === "\0\0\0\0\0" && (type === "\0" || type === "0");
+}
 
 function headerPath(block: Uint8Array): string {
   const name = readText(block, 0, 100);

@@ -7,20 +7,24 @@ import type { PackedEntry } from "./tar_header.ts";
 
 const OWNER_EXECUTE = 0o100;
 
+/** Whether a path is left out, and with a directory all that is in it. */
+export type LeavesOut = (path: string) => boolean;
+
 /**
  * Walks a directory in the order of its names, each directory before what it holds. Anything that could not be unpacked
- * again is an error: a build that lacks a file in silence would be worse than none.
+ * again is an error, unless it is left out by name: a build that lacks a file in silence would be worse than none.
  */
-export function* scanTree(root: string): Generator<PackedEntry, void, void> {
-  yield* scanDirectory(root, "");
+export function* scanTree(root: string, leavesOut: LeavesOut): Generator<PackedEntry, void, void> {
+  yield* scanDirectory(root, "", leavesOut);
 }
 
-function* scanDirectory(root: string, parent: string): Generator<PackedEntry, void, void> {
+function* scanDirectory(root: string, parent: string, leavesOut: LeavesOut): Generator<PackedEntry, void, void> {
   for (const name of namesIn(root, parent)) {
     const path = parent === "" ? name : `${parent}/${name}`;
+    if (leavesOut(path)) continue;
     const entry = describe(root, path);
     yield entry;
-    if (entry.kind === "directory") yield* scanDirectory(root, path);
+    if (entry.kind === "directory") yield* scanDirectory(root, path, leavesOut);
   }
 }
 
@@ -36,7 +40,7 @@ function namesIn(root: string, path: string): string[] {
 function describe(root: string, path: string): PackedEntry {
   const absolute = `${root}/${path}`;
   const verdict = checkPath(path, "other");
-  if (!verdict.ok) throw unpackable(path, verdict.why);
+  if (!verdict.ok) throw unpackable(path, verdict.why, verdict.hint);
   try {
     const found = lstatSync(absolute);
     if (found.isDirectory()) return { kind: "directory", path };
@@ -47,7 +51,7 @@ function describe(root: string, path: string): PackedEntry {
     if (found.isSymbolicLink()) {
       const target = readlinkSync(absolute);
       const linkVerdict = checkLinkTarget(path, target);
-      if (!linkVerdict.ok) throw unpackable(path, linkVerdict.why);
+      if (!linkVerdict.ok) throw unpackable(path, linkVerdict.why, linkVerdict.hint);
       return { kind: "symlink", path, target };
     }
   } catch (error) {
@@ -56,11 +60,12 @@ function describe(root: string, path: string): PackedEntry {
   throw unpackable(path, "it is a socket, a fifo or a device");
 }
 
-function unpackable(path: string, why: string): DeployError {
-  return new DeployError(`Cannot pack "${printable(path)}": ${why}.`, {
-    code: "archive-hostile",
-    hint: "Remove it from the directory, or rename it: no host would unpack it.",
-  });
+function unpackable(
+  path: string,
+  why: string,
+  hint = "Remove it from the directory, or leave it out with --exclude: no host would unpack it.",
+): DeployError {
+  return new DeployError(`Cannot pack "${printable(path)}": ${printable(why)}.`, { code: "archive-hostile", hint });
 }
 
 export function unreadable(path: string, cause: unknown): DeployError {

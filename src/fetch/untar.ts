@@ -5,10 +5,9 @@ import { tarBytes } from "./archive_stream.ts";
 import { Pace } from "./pace.ts";
 import { printable } from "./printable.ts";
 import { hostileArchive } from "./tar_fields.ts";
-import { TarReader } from "./tar_reader.ts";
-import { type ExtractLimits, type Owner, TreeWriter } from "./tree_writer.ts";
-
-export type { ExtractLimits } from "./tree_writer.ts";
+import { type TarSink, TarReader } from "./tar_reader.ts";
+import type { ExtractLimits, Top } from "./tree_rules.ts";
+import { type Owner, TreeWriter } from "./tree_writer.ts";
 
 // Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
 // or extended headers end too.
@@ -24,7 +23,7 @@ const OVERHEAD_BYTES = 1024 * 1024;
  * disk: see `syncTree`. After an error the directory holds a part of the tree: delete it.
  *
  * @param request `owner` is applied when running as root; the directory `into` itself keeps its owner and mode
- * @returns how many entries the archive has, and the sum of its files' sizes in bytes
+ * @returns how many entries the archive has, the sum of its files' sizes in bytes, and the directory that all of it lies in
  * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` when `into` is not an
  *   empty directory or the system refuses
  */
@@ -35,7 +34,7 @@ export async function extractArchive(request: {
   owner?: Owner;
   signal: AbortSignal;
   clock: Clock;
-}): Promise<{ entries: number; bytes: number }> {
+}): Promise<{ entries: number; bytes: number; top: Top | null }> {
   const { archive, into, limits, signal } = request;
   const attempted = `Cannot unpack ${printable(archive)}`;
   const pace = new Pace(attempted, signal, request.clock);
@@ -43,7 +42,14 @@ export async function extractArchive(request: {
   const root = emptyDirectory(into, attempted);
   const owner = process.geteuid?.() === 0 ? request.owner : undefined;
   using writer = new TreeWriter(root, limits, owner);
-  const reader = new TarReader(writer);
+  await readArchive(archive, writer, limits, pace);
+  await writer.verifyLinks(pace);
+  return { entries: writer.entries, bytes: writer.bytes, top: writer.top };
+}
+
+/** Reads a whole archive into a sink, and refuses endless padding and headers by the limits of what is to come out. */
+export async function readArchive(archive: string, sink: TarSink, limits: ExtractLimits, pace: Pace): Promise<void> {
+  const reader = new TarReader(sink);
   let budget = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES_PER_ENTRY + OVERHEAD_BYTES;
   for await (const chunk of tarBytes(archive)) {
     budget -= chunk.length;
@@ -54,8 +60,6 @@ export async function extractArchive(request: {
     }
   }
   reader.end();
-  await writer.verifyLinks(pace);
-  return { entries: writer.entries, bytes: writer.bytes };
 }
 
 /** The directory's real path, once it is known to hold nothing that an entry could be written through. */

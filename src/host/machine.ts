@@ -24,11 +24,21 @@ import { serve } from "./serve.ts";
 import { usableHome, userByName } from "./users.ts";
 import { socketInodesOf } from "./sockets.ts";
 import { trafficPorts } from "./traffic_ports.ts";
+import { systemTrust } from "./trust.ts";
 
-/** This host, as an agent acts on it. */
-export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
+/**
+ * This host, as an agent acts on it.
+ *
+ * @param env variables that name whom it trusts
+ */
+export function hostMachine(
+  clock: Clock,
+  manager: ServiceManager,
+  env: Readonly<Record<string, string | undefined>>,
+): Machine {
   const traffic = trafficPorts(clock);
-  const asked = { clock, names: hostNames };
+  const trust = systemTrust(env);
+  const asked = { clock, names: hostNames, trust };
   return {
     clock,
     manager,
@@ -37,9 +47,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
-      unpack: async (request) => {
-        await extractArchive({ ...request, clock });
-      },
+      unpack: (request) => extractArchive({ ...request, clock }),
     },
     probes: {
       mayAsk: async (host, asking) => {
@@ -57,7 +65,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     lock: { acquire: acquireLock },
     network: {
       dial: tcpDial(clock),
-      download: (request) => fetchToFile(request, clock),
+      download: (request) => fetchToFile(request, { clock, trust }),
       serve: (answer, listen) => serve(answer, listen, clock),
     },
     bootId: bootId(),

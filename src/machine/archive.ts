@@ -1,4 +1,5 @@
-import type { ExtractLimits, Owner } from "../fetch/tree_writer.ts";
+import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
+import type { Owner } from "../fetch/tree_writer.ts";
 import type { Digest } from "../schema/names.ts";
 
 /** What is done to the bytes of a build's archive. */
@@ -8,6 +9,7 @@ export interface Archive {
   /**
    * Unpacks into an existing, empty directory. Nothing is flushed.
    *
+   * @returns the directory that all of it lies in, if there is one
    * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`
    */
   unpack(request: {
@@ -16,5 +18,5 @@ export interface Archive {
     readonly limits: ExtractLimits;
     readonly owner?: Owner;
     readonly signal: AbortSignal;
-  }): Promise<void>;
+  }): Promise<{ readonly top: Top | null }>;
 }

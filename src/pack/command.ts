@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
@@ -6,21 +6,26 @@ import { parse } from "../schema/problems.ts";
 import { buildId } from "../schema/names.ts";
 import { packDirectory } from "../fetch/pack.ts";
 import { hostDisk } from "../host/disk.ts";
-import { parseManifest } from "../steps/manifest.ts";
+import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import { Files } from "../steps/files.ts";
-import { sharedContent } from "./shared_content.ts";
 import { MANIFEST_FILE } from "../steps/layout.ts";
+import { parseManifest, readManifestText } from "../steps/manifest.ts";
+import { Exclusion } from "./exclusion.ts";
 
-const packHelp = `deployd pack DIR [--build ID] [--out FILE]
+const packHelp = `deployd pack DIR [--build ID] [--out FILE] [--exclude GLOB]... [--include-git]
 
 Makes a build of a directory: a tar.zst archive, the same bytes for the same content, and FILE.manifest.json beside it
-with its digest and size, which \`deployd ctl builds add\` reads.
+with its digest and size, which \`deployd ctl builds add\` reads. What was packed is read again as hosts read it, and
+what no host would take is refused.
 
-  --build ID   the build's id (default: the first 12 digits of the archive's digest)
-  --out FILE   where to write it (default: <directory>-<build>.tar.zst here)
-  --json       print the manifest as JSON
+  --build ID      the build's id (default: the first 12 digits of the archive's digest)
+  --out FILE      where to write it (default: <directory>-<build>.tar.zst here)
+  --exclude GLOB  leave out what has this name, as in '*.log', or, with a slash in it, this path from the top of DIR,
+                  as in 'docs/*.pdf' or './tmp'; with a directory all that is in it. May be given several times
+  --include-git   take .git along, which is left out otherwise
+  --json          print the manifest as JSON
 
-Example: deployd pack ./web --build v1
+Example: deployd pack ./web --build v1 --exclude '*.log' --exclude ./tmp
 `;
 
 /** What `deployd pack` writes beside the archive. */
@@ -50,17 +55,9 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
   }
   if (flags.build !== undefined) requireBuildId(flags.build);
   const files = new Files(hostDisk, host.clock);
-  const manifestText = await files.readIfThere(resolve(dir, MANIFEST_FILE));
-  // A mistake in it would otherwise be found by every host at once.
-  const notes =
-    manifestText === null
-      ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`]
-      : await sharedContent(
-          resolve(dir),
-          parseManifest(manifestText, resolve(dir, MANIFEST_FILE)).install.shared,
-          files,
-        );
-  const manifest = await pack(resolve(dir), flags, files, host);
+  const exclusion = new Exclusion(flags.exclude, flags["include-git"]);
+  const { notes: found, ...manifest } = await pack(resolve(dir), flags, { files, exclusion, ...host });
+  const notes = [...found, ...exclusion.notes()];
   if (flags.json) host.stdout.write(`${JSON.stringify({ schema: "deployd.pack/1", ...manifest, notes })}\n`);
   else {
     host.stdout.write(
@@ -73,19 +70,43 @@ export async function packCommand(argv: readonly string[], host: PackProcess): P
 async function pack(
   dir: string,
   flags: { build?: string | undefined; out?: string | undefined },
-  files: Files,
-  { clock, signal }: PackProcess,
-): Promise<PackManifest & { path: string }> {
+  { files, exclusion, clock, signal }: PackProcess & { files: Files; exclusion: Exclusion },
+): Promise<PackManifest & { path: string; notes: readonly string[] }> {
+  // A mistake in it is told before an hour of packing.
+  const manifestPath = join(dir, MANIFEST_FILE);
+  const text = await readManifestText(manifestPath, manifestPath, files);
+  if (text !== null) parseManifest(text, manifestPath);
   const name = basename(dir);
   const first = resolve(flags.out ?? `${name}-${flags.build ?? "new"}.tar.zst`);
-  const packed = await packDirectory({ dir, out: first, clock, signal });
-  const build = flags.build ?? packed.digest.slice("sha256:".length, "sha256:".length + 12);
+  const idFrom = (digest: string) => flags.build ?? digest.slice("sha256:".length, "sha256:".length + 12);
+  let notes: readonly string[] = [];
+  const packed = await packDirectory({
+    dir,
+    out: first,
+    leavesOut: (path) => exclusion.leavesOut(path),
+    check: async (archive, digest) => {
+      const checked = await checkBuild({ archive, build: idFrom(digest), strip: undefined }, { clock, signal });
+      requireRightTop(dir, checked);
+      notes = checked.notes;
+    },
+    clock,
+    signal,
+  });
+  const build = idFrom(packed.digest);
   const path = flags.out === undefined && flags.build === undefined ? resolve(`${name}-${build}.tar.zst`) : first;
   if (path !== first) await files.renameDurably(first, path);
   const { digest, size, entries, unpackedBytes } = packed;
   const manifest: PackManifest = { build, digest, size, entries, unpackedBytes };
   await files.writeAtomic(`${path}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
-  return { ...manifest, path };
+  return { ...manifest, path, notes };
+}
+
+function requireRightTop(dir: string, { top }: CheckedBuild): void {
+  if (top === null || !top.hasManifest || top.isStripped) return;
+  throw new DeployError(`Cannot pack ${dir}: all of it lies in "${top.name}", with the ${MANIFEST_FILE} in there.`, {
+    code: "usage",
+    hint: `Pack ${join(dir, top.name)}, or write strip = 1 into that file.`,
+  });
 }
 
 function requireBuildId(id: string): void {
@@ -105,6 +126,8 @@ function parsePackArgs(argv: readonly string[]) {
       options: {
         build: { type: "string" },
         out: { type: "string" },
+        exclude: { type: "string", multiple: true, default: [] },
+        "include-git": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },

@@ -175,7 +175,11 @@ const sections = {
   check: checkSection.optional(),
 };
 
-export const manifestSchema = z.strictObject(sections);
+export const manifestSchema = z.strictObject({
+  /** Whether the one directory that all of the archive lies in is left out: the archive's own word for it. */
+  strip: z.literal(1, "only 1 can be stripped: the one directory that all of the archive lies in").optional(),
+  ...sections,
+});
 
 /** What to install, restart and check; times in seconds as written. */
 export type Manifest = z.output<typeof manifestSchema>;

@@ -57,6 +57,8 @@ export const buildRecordSchema = z.looseObject({
   /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
   entries: z.int().min(0).optional(),
   unpackedBytes: z.int().min(0).optional(),
+  /** 1 where the directory that all of the archive lies in is left out. Its own deployd.toml may say so, too. */
+  strip: z.literal([0, 1]).optional(),
   signature: z.string().optional(),
   commit: z.string().optional(),
   author: z.string().optional(),
@@ -174,6 +176,8 @@ export const hostStatusSchema = z.looseObject({
       hint: z.string().default(""),
       build: buildId,
       step: hostStepSchema,
+      /** By its own clock: until then it is tried again. Missing where nothing is, or where there is no end to it. */
+      until: timestamp.optional(),
     })
     .nullable()
     .default(null),

@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { ExtractLimits } from "../fetch/tree_writer.ts";
+import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
 import type { Owner } from "../machine/disk.ts";
+import { MANIFEST_FILE } from "./layout.ts";
+import { manifestOf, parseManifest, readManifestText } from "./manifest.ts";
 import type { Manifests } from "./manifests.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 import { writeReleaseRecord } from "./release_records.ts";
 import { linkShared } from "./shared.ts";
+import { topToStrip } from "./strip.ts";
 
 export interface ExtractOptions {
   readonly limits: ExtractLimits;
@@ -33,7 +36,7 @@ export async function extractStep(
   await files.makeDirectory(tree, 0o700);
   let text: string | null;
   try {
-    await archive.unpack({
+    const { top } = await archive.unpack({
       archive: layout.verified(build, record.digest),
       into: tree,
       // What the packer counted is the tighter limit; the host's own is the one that always holds.
@@ -44,6 +47,7 @@ export async function extractStep(
       signal,
       ...(owner === undefined ? {} : { owner }),
     });
+    await stripTop(work, top, files);
     const own = await manifests.ofTree(build, tree);
     text = own.text;
     const gaveWay: string[] = [];
@@ -66,6 +70,25 @@ export async function extractStep(
   await writeReleaseRecord(layout, build, { digest: record.digest, installed: false, manifest }, files);
   await files.renameDurably(tree, layout.release(build));
   await files.removeTree(layout.staging(build));
+}
+
+/** Makes the tree of the one directory that all of the archive lies in, where it is to be left out. */
+async function stripTop(
+  { layout, build, record }: BuildWork,
+  top: Top | null,
+  files: StepPorts["files"],
+): Promise<void> {
+  const tree = layout.tree(build);
+  const what = manifestOf(build);
+  const text = top === null ? null : await readManifestText(join(tree, top.name, MANIFEST_FILE), what, files);
+  const manifest = text === null ? null : parseManifest(text, what);
+  const name = topToStrip({ build, asked: record.strip, top, manifest });
+  if (name === null) return;
+  const aside = join(layout.staging(build), "top");
+  await files.removeTree(aside);
+  await files.renameDurably(join(tree, name), aside);
+  await files.removeTree(tree);
+  await files.renameDurably(aside, tree);
 }
 
 /** Something lies where the release belongs and is not this build: half removed, or put there by hand. */

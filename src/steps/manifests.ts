@@ -5,7 +5,7 @@ import { manifestSchema, type Manifest } from "../schema/manifest.ts";
 import type { ReleaseRecord } from "../schema/release_record.ts";
 import type { Files } from "./files.ts";
 import { MANIFEST_FILE, type Layout } from "./layout.ts";
-import { parseManifest, readManifestText } from "./manifest.ts";
+import { manifestOf, parseManifest, readManifestText } from "./manifest.ts";
 import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
 
 /** The build that is served, the wished one, and those on a way back are all that is asked for. */
@@ -47,7 +47,7 @@ export class Manifests {
    * @throws DeployError `manifest-invalid`
    */
   async ofTree(build: string, tree: string): Promise<{ text: string | null; manifest: Manifest }> {
-    const text = await readManifestText(join(tree, MANIFEST_FILE), nameOf(build), this.#files);
+    const text = await readManifestText(join(tree, MANIFEST_FILE), manifestOf(build), this.#files);
     return { text, manifest: text === null ? this.#ofSection(build) : this.#ofText(build, text) };
   }
 
@@ -78,7 +78,7 @@ export class Manifests {
   async #adopt(build: string, record: ReleaseRecord | null): Promise<void> {
     const path = join(this.#layout.release(build), MANIFEST_FILE);
     // What is no plain file was never obeyed.
-    const text = await readManifestText(path, nameOf(build), this.#files).catch(() => null);
+    const text = await readManifestText(path, manifestOf(build), this.#files).catch(() => null);
     try {
       const manifest = await this.keep(build, text);
       if (record !== null) await writeReleaseRecord(this.#layout, build, { ...record, manifest }, this.#files);
@@ -90,7 +90,7 @@ export class Manifests {
 
   #ofText(build: string, text: string): Manifest {
     const before = this.#parsed.get(build);
-    const manifest = before?.text === text ? before.manifest : parseManifest(text, nameOf(build));
+    const manifest = before?.text === text ? before.manifest : parseManifest(text, manifestOf(build));
     this.#parsed.delete(build);
     this.#parsed.set(build, { text, manifest });
     for (const other of this.#parsed.keys()) {
@@ -111,8 +111,4 @@ export class Manifests {
     this.#section ??= manifestSchema.parse({ install, restart, drain, check });
     return this.#section;
   }
-}
-
-function nameOf(build: string): string {
-  return `${MANIFEST_FILE} of build "${build}"`;
 }

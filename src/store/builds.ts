@@ -51,8 +51,9 @@ export async function addBuild(zk: ZooKeeper, service: string, build: string, re
       if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
     }
     const there = await readBuild(zk, service, build);
-    const { url, digest } = there.value;
+    const { url, digest, strip = 0 } = there.value;
     if (digest === record.digest) {
+      if (record.strip !== undefined && record.strip !== strip) throw strippedOtherwise(service, build, record.strip);
       if (url === record.url) return { kind: "was there" };
       await zk.set(buildPath(service, build), encode({ ...there.value, url: record.url }), there.version);
       return { kind: "moved", from: url };
@@ -62,4 +63,13 @@ export async function addBuild(zk: ZooKeeper, service: string, build: string, re
       { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
     );
   });
+}
+
+/** @param strip what is said now, and was not said before */
+function strippedOtherwise(service: string, build: string, strip: 0 | 1): DeployError {
+  const [now, before] = strip === 1 ? ["with", "without"] : ["without", "with"];
+  return new DeployError(
+    `Cannot add build "${build}" to "${service}" ${now} its top directory stripped: it exists ${before}.`,
+    { code: "build-exists", hint: "Builds never change. Give this one an id of its own." },
+  );
 }

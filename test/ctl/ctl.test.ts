@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { archive, directory, file as tarFile } from "../evil/tar_builder.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
@@ -148,10 +149,11 @@ describe("builds", () => {
     await at.ctl("services", "set", "web");
     await using dir = await tempDir();
     const file = join(dir.path, "web build.tar.zst");
-    await Bun.write(file, "hello");
-    const sha = `sha256:${new Bun.CryptoHasher("sha256").update("hello").digest("hex")}`;
+    const bytes = archive(directory("d"), tarFile("d/f", "123456789"), tarFile("deployd.toml", ""));
+    await Bun.write(file, bytes);
+    const sha = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
     expect((await at.ctl("builds", "add", "web", file)).code).toBe(64);
-    const manifest = { build: "b7", digest: sha, size: 5, entries: 3, unpackedBytes: 9 };
+    const manifest = { build: "b7", digest: sha, size: bytes.length };
     await Bun.write(`${file}.manifest.json`, JSON.stringify(manifest));
     expect((await at.ctl("builds", "add", "web", file, "--commit", "c0ffee", "--author", "ana")).code).toBe(0);
     const { builds } = JSON.parse((await at.ctl("builds", "list", "web", "--json")).stdout);
@@ -160,7 +162,7 @@ describe("builds", () => {
         build: "b7",
         url: Bun.pathToFileURL(file).href,
         digest: sha,
-        size: 5,
+        size: bytes.length,
         entries: 3,
         unpackedBytes: 9,
         commit: "c0ffee",

@@ -33,10 +33,10 @@ async function addArchive(fleet: Fleet, id: string, bytes: Uint8Array): Promise<
   await mkdir(join(fleet.dir, "builds"), { recursive: true });
   const path = join(fleet.dir, "builds", `${id}.tar`);
   await writeFile(path, bytes);
-  await fleet.ok("builds", "add", "web", path, "--build", id);
+  await fleet.addUnread(id, path);
 }
 
-/** Packs a site with tar: what is wrong with its deployd.toml is then found by the host alone. */
+/** Packs a site with tar: nobody has read its deployd.toml before the host. */
 async function addUnchecked(fleet: Fleet, site: Site): Promise<void> {
   const tree = join(fleet.dir, "trees", site.id);
   await writeSite(site, tree);
@@ -223,6 +223,37 @@ test(
       );
       expect(found).toEqual([]);
       expect(await fleet.answers()).toEqual([answerOf(good)]);
+    });
+  },
+  TEST_MS,
+);
+
+test(
+  "an archive in one top directory, or padded with zeros, is told of when it is added, and serves as it was meant",
+  async () => {
+    await servingFleet(async (fleet) => {
+      const pack = async (site: Site, how: string): Promise<string> => {
+        await writeSite(site, join(fleet.dir, "trees", site.id));
+        const path = join(fleet.dir, "builds", `${site.id}.tgz`);
+        const made = Bun.spawnSync(["sh", "-euc", how, "sh", path, site.id], { cwd: join(fleet.dir, "trees") });
+        if (made.exitCode !== 0) throw new Error(made.stderr.toString());
+        return path;
+      };
+      const lower: Site = { id: "lower" };
+      const path = await pack(lower, 'tar -czf "$1" "$2"');
+      const refused = await fleet.exits(64, "builds", "add", "web", path, "--build", "lower");
+      expect(refused.stderr).toContain("Leave that directory out with --strip 1");
+      await fleet.ok("builds", "add", "web", path, "--build", "lower", "--strip", "1");
+      const other = await fleet.exits(1, "builds", "add", "web", path, "--build", "lower", "--strip", "0");
+      expect(other.stderr).toContain("without its top directory stripped: it exists with");
+      await fleet.ok("deploy", "web", "lower");
+      expect(await fleet.answers()).toEqual([answerOf(lower)]);
+
+      const padded: Site = { id: "padded" };
+      const how = 'sed -i "1i strip = 1" "$2/deployd.toml"; bsdtar -czf - "$2" | cat > "$1"';
+      await fleet.ok("builds", "add", "web", await pack(padded, how), "--build", "padded");
+      await fleet.ok("deploy", "web", "padded");
+      expect(await fleet.answers()).toEqual([answerOf(padded)]);
     });
   },
   TEST_MS,

@@ -72,7 +72,7 @@ test.if(process.getuid?.() === 0)(
         const huge = join(fleet.dir, "huge.tar.zst");
         expect(Bun.spawnSync(["sh", "-c", 'tar -c -C "$1" . | zstd -q -o "$2"', "sh", tree, huge]).exitCode).toBe(0);
         expect((await stat(huge)).size).toBeLessThan(1024 * 1024);
-        await fleet.ok("builds", "add", "web", huge, "--build", "huge");
+        await fleet.addUnread("huge", huge);
         await fleet.exits(3, "deploy", "web", "huge");
         const during = (await fleet.json<Shown>("status", "web")).hosts[0]?.error;
         expect(during?.code).toBe("disk-full");

@@ -71,7 +71,7 @@ stop = '''
 ${fill("stop")}
 pid=$(cat "$PID_FILE" 2>/dev/null) || exit 0
 kill "$pid" 2>/dev/null
-while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+while grep -q . "/proc/$pid/cmdline" 2>/dev/null; do sleep 0.02; done
 '''
 start = '''
 ${fills ? ': > "$PID_FILE.began"' : '[ ! -e "$PID_FILE.began" ] || sh "$DEPLOYD_RELEASE/filling.sh" back 2>/dev/null'}
@@ -91,7 +91,7 @@ successes = 2
   await mkdir(join(fleet.dir, "builds"), { recursive: true });
   const archive = join(fleet.dir, "builds", `${id}.tar.zst`);
   expect(Bun.spawnSync(["sh", "-c", 'tar -c -C "$1" . | zstd -q -o "$2"', "sh", tree, archive]).exitCode).toBe(0);
-  await fleet.ok("builds", "add", fleet.service, archive, "--build", id);
+  await fleet.addUnread(id, archive);
 }
 
 const fillerOf = (host: FleetHost): string => join(host.root, "shared", "run", "filler");

@@ -34,6 +34,7 @@ const HOSTILE: Record<string, Uint8Array> = {
   "a name with an empty segment": archive(file("a//b", "x")),
   "a name with a dot segment": archive(file("a/./b", "x")),
   "a file whose name ends in a slash": archive(file("a/", "x")),
+  "a file with data whose name ends in a slash, from before ustar": archive(file("a/", "x", { format: "v7" })),
   "a name with an escape sequence": archive(file("a\u001b[2Jb", "x")),
   "a name with a newline": archive(file("a\nb", "x")),
   "a name with a C1 control": archive(file("a\u009bb", "x")),
@@ -93,7 +94,6 @@ const HOSTILE: Record<string, Uint8Array> = {
   "an unknown type": archive(header({ name: "f", type: "Z" })),
   "a type that is an escape": archive(header({ name: "f", type: "\u001b" })),
   "the same file twice": archive(file("f", "one"), file("f", "two")),
-  "the same directory twice": archive(directory("d"), directory("d/")),
   "the same file behind a dot": archive(file("f", "one"), file("./f", "two")),
   "a file in the place of a directory": archive(directory("d"), file("d", "x")),
   "a file in the place of an implied directory": archive(file("d/f", "x"), file("d", "x")),
@@ -149,7 +149,13 @@ const INVALID: Record<string, Uint8Array> = {
   "only gzip's magic": Buffer.from("1f8b", "hex"),
   "only zstd's magic": Buffer.from("28b52ffd", "hex"),
   "gzip of no tar": gzipSync("hello"),
-  "gzip with garbage behind it": Buffer.concat([gzipSync(archive(file("f", "x"))), Buffer.alloc(512)]),
+  "gzip with garbage behind it": Buffer.concat([gzipSync(archive(file("f", "x"))), Buffer.alloc(512, "x")]),
+  "gzip with one bit behind its padding": Buffer.concat([
+    gzipSync(archive(file("f", "x"))),
+    Buffer.alloc(300_000),
+    Buffer.from([1]),
+  ]),
+  "gzip, padding, and gzip again": Buffer.concat([gzipSync(file("f", "x")), Buffer.alloc(512), gzipSync(END)]),
   "zstd with garbage behind it": Buffer.concat([zstdCompressSync(archive(file("f", "x"))), Buffer.from("garbage")]),
 };
 
@@ -163,6 +169,31 @@ describe("hostile archives", () => {
       expect(existsSync("/tmp/deployd-evil-absolute")).toBe(false);
     });
   }
+});
+
+const HONEST: Record<string, readonly [bytes: Uint8Array, entries: number]> = {
+  "the same directory twice": [archive(directory("d"), file("d/f", "x"), directory("d/")), 3],
+  "a directory that is implied, named, and named again": [archive(file("d/f", "x"), directory("d"), directory("d")), 3],
+  "a directory of no name but a slash for the root": [archive(directory("/"), file("f", "x")), 2],
+  "a directory as it was written before ustar": [archive(file("d/", "", { format: "v7" }), file("d/f", "x")), 2],
+  "gzip padded with zeros": [Buffer.concat([gzipSync(archive(file("f", "x"))), Buffer.alloc(300_000)]), 1],
+  "zstd padded with zeros": [Buffer.concat([zstdCompressSync(archive(file("f", "x"))), Buffer.alloc(10_239)]), 1],
+};
+
+describe("odd but honest archives", () => {
+  for (const [name, [bytes, entries]] of Object.entries(HONEST)) {
+    test(`${name} is unpacked`, async () => {
+      using arena = new Arena();
+      expect(await arena.unpack(bytes)).toMatchObject({ kind: "unpacked", entries });
+      expect(arena.escapes()).toEqual([]);
+    });
+  }
+
+  test("the mode that a directory is named with last is its mode", async () => {
+    using arena = new Arena();
+    await arena.unpack(archive(directory("d", { mode: 0o700 }), directory("d", { mode: 0o755 })));
+    expect(lstatSync(join(arena.into, "d")).mode & 0o7777).toBe(0o755);
+  });
 });
 
 describe("broken archives", () => {

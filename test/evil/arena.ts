@@ -1,8 +1,11 @@
+import { expect } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeployError } from "../../src/core/errors.ts";
-import { type ExtractLimits } from "../../src/fetch/untar.ts";
+import type { ExtractLimits } from "../../src/fetch/tree_rules.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { surveyArchive } from "../../src/fetch/survey.ts";
 import { extractArchive } from "../support/real_time.ts";
 
 export type Outcome =
@@ -11,6 +14,16 @@ export type Outcome =
 
 const ROOMY: ExtractLimits = { maxBytes: 64 * 1024 * 1024, maxEntries: 10_000 };
 const VICTIM = "untouched";
+
+async function outcomeOf(reading: Promise<{ entries: number; bytes: number }>): Promise<Outcome> {
+  try {
+    const { entries, bytes } = await reading;
+    return { kind: "unpacked", entries, bytes };
+  } catch (error) {
+    if (!isDeployError(error)) throw error;
+    return { kind: "refused", code: error.code, message: error.message, hint: error.hint };
+  }
+}
 
 /**
  * A staging directory among files that must not change:
@@ -36,19 +49,18 @@ export class Arena implements Disposable {
   ): Promise<Outcome> {
     const path = join(this.path, "archive");
     writeFileSync(path, archive);
-    try {
-      const result = await extractArchive({
-        archive: path,
-        into: this.into,
-        limits: options.limits ?? ROOMY,
-        signal: options.signal ?? new AbortController().signal,
-        ...(options.owner === undefined ? {} : { owner: options.owner }),
-      });
-      return { kind: "unpacked", ...result };
-    } catch (error) {
-      if (!isDeployError(error)) throw error;
-      return { kind: "refused", code: error.code, message: error.message, hint: error.hint };
-    }
+    const limits = options.limits ?? ROOMY;
+    const signal = options.signal ?? new AbortController().signal;
+    const { owner } = options;
+    const unpacked = await outcomeOf(
+      extractArchive({ archive: path, into: this.into, limits, signal, ...(owner === undefined ? {} : { owner }) }),
+    );
+    // What is wrong with the place and not with the archive, nobody finds out who only reads.
+    if (unpacked.kind === "refused" && !unpacked.code.startsWith("archive-")) return unpacked;
+    // Whoever reads with nothing behind it must be told what a host would be told, whatever the archive is.
+    const by = { clock: systemClock, signal, limits };
+    expect(await outcomeOf(surveyArchive(path, { likely: "deployd.toml", mostBytes: 100 }, by))).toEqual(unpacked);
+    return unpacked;
   }
 
   /** Everything outside the staging directory that is not as it was. */

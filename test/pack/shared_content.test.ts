@@ -65,6 +65,6 @@ test.each([
   await using dir = await tempDir();
   const error = await deployErrorOf(packed(dir.path, ["other/cache"], files));
   expect(error.code).toBe("manifest-invalid");
-  expect(error.message).toContain(`"other" is ${what}, not a directory`);
+  expect(error.message).toContain(`"other" of the build is ${what}, not a directory`);
   expect(await readdir(dir.path)).toEqual(["tree"]);
 });

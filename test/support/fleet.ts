@@ -168,9 +168,14 @@ export class Fleet implements AsyncDisposable {
 
   /** Packs a build of the sample site and adds it. */
   async addSite(site: Site): Promise<void> {
+    await this.ok("builds", "add", this.service, await this.packSite(site));
+  }
+
+  /** Packs a build of the sample site, and returns the archive's path. */
+  async packSite(site: Site): Promise<string> {
     const tree = join(this.dir, "trees", site.id);
     await writeSite(site, tree);
-    await this.ok("builds", "add", this.service, await this.pack(tree, site.id));
+    return this.pack(tree, site.id);
   }
 
   /** What each service answers over HTTP at this moment, in the order of the hosts. */
@@ -218,6 +223,13 @@ export class Fleet implements AsyncDisposable {
     const path = `/services/${this.service}/builds`;
     await ensurePath(zk, path);
     await zk.create(`${path}/${id}`, encode({ ...record, time: new Date().toISOString() }));
+  }
+
+  /** Adds an archive as another program might: nothing has read it. */
+  async addUnread(id: string, path: string): Promise<void> {
+    const bytes = await Bun.file(path).bytes();
+    const digest = `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
+    await this.writeBuild(id, { url: Bun.pathToFileURL(path).href, digest, size: bytes.length });
   }
 
   /** The gate of a deploy: who is out of service and who failed. */

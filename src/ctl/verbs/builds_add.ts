@@ -16,39 +16,76 @@ interface Flags extends CommonFlags {
   readonly url: string | undefined;
   readonly digest: Digest | undefined;
   readonly size: number | undefined;
+  readonly strip: 0 | 1 | undefined;
   readonly commit: string | undefined;
   readonly author: string | undefined;
 }
 
 const optional = { kind: "parsed", optional: true } as const;
 
+function zeroOrOne(input: string): 0 | 1 {
+  if (input === "0" || input === "1") return input === "1" ? 1 : 0;
+  throw new Error("only the one directory that all of the archive lies in can be left out: 1, or 0 to keep it");
+}
+
 export const buildsAdd = buildCommand({
   docs: {
     brief: "Add a build",
     fullDescription: description(
       `Adds a build to a service: where its archive is fetched from, its digest and its size. A
-file is read here; hosts fetch it from --url, or from the same path on their own disk when
-that is left out. The URL is for all to read: one with a password, a signature or a token in
+file is read here, all of it and as hosts read it: what no host would take is refused, with
+what to do about it. Hosts fetch it from --url, or from the same path on their own disk when
+that is left out. Of a URL without a file nothing is read: it is taken at its word, and hosts
+find out. The URL is for all to read: one with a password, a signature or a token in
 it is refused, as hosts log in by their own agent.toml. What deployd pack has written beside the file (FILE.manifest.json) gives
 the id and must agree with the file. A build never changes: adding another file under the
-same id is refused. Adding the same file with another --url says where it lies now.`,
+same id is refused. Adding the same file with another --url says where it lies now. An archive
+that lies in one directory, as npm pack and git archive --prefix make it, is added with --strip 1.`,
       "deployd ctl builds add web web.tar.zst --build 9b1e0d4 --url https://builds.example/web.tar.zst",
       "deployd ctl builds add web https://builds.example/web.tar.zst --build 9b1e0d4 --digest sha256:… --size 48213",
+      "deployd ctl builds add web web-1.4.0.tgz --build 1.4.0 --strip 1 --url https://builds.example/web-1.4.0.tgz",
     ),
   },
   parameters: {
     flags: {
-      build: { ...optional, parse: parseBuildId, brief: "Id of the build", placeholder: "id" },
-      url: { ...optional, parse: anyText, brief: "Where hosts fetch the file from", placeholder: "url" },
+      build: {
+        ...optional,
+        parse: parseBuildId,
+        brief: "Id of the build (default: that of the manifest beside the file)",
+        placeholder: "id",
+      },
+      url: {
+        ...optional,
+        parse: anyText,
+        brief: "Where hosts fetch the file from (default: the same path on their own disk)",
+        placeholder: "url",
+      },
       digest: {
         ...optional,
         parse: matching(digestSchema),
-        brief: "sha256: and 64 hexadecimal digits; needed with a URL alone",
+        brief: "sha256: and 64 hexadecimal digits, needed with a URL alone (default: that of the file)",
         placeholder: "digest",
       },
-      size: { ...optional, parse: wholeNumber(0), brief: "Bytes; needed with a URL alone", placeholder: "bytes" },
-      commit: { ...optional, parse: anyText, brief: "The commit it was built from", placeholder: "commit" },
-      author: { ...optional, parse: anyText, brief: "Who made it", placeholder: "name" },
+      size: {
+        ...optional,
+        parse: wholeNumber(0),
+        brief: "Bytes, needed with a URL alone (default: those of the file)",
+        placeholder: "bytes",
+      },
+      strip: {
+        ...optional,
+        parse: zeroOrOne,
+        brief:
+          "1 leaves out the one directory that all of the archive lies in; 0 keeps it (default: what its deployd.toml says)",
+        placeholder: "levels",
+      },
+      commit: {
+        ...optional,
+        parse: anyText,
+        brief: "The commit it was built from (default: none)",
+        placeholder: "commit",
+      },
+      author: { ...optional, parse: anyText, brief: "Who made it (default: nobody)", placeholder: "name" },
       ...commonFlags,
     },
     positional: {
@@ -57,7 +94,7 @@ same id is refused. Adding the same file with another --url says where it lies n
     },
   },
   func: command<Flags, [string, string]>(async (ctl, flags, service, from) => {
-    const { id, artifact } = await newBuild({ from, ...flags }, ctl.process.clock, ctl.signal);
+    const { id, artifact, notes } = await newBuild({ from, ...flags }, ctl.process.clock, ctl.signal);
     const record: BuildRecord = {
       ...artifact,
       ...(flags.commit === undefined ? {} : { commit: flags.commit }),
@@ -67,11 +104,13 @@ same id is refused. Adding the same file with another --url says where it lies n
     await using zk = await ctl.connect();
     await readService(zk, service, () => {});
     const result = await addBuild(zk, service, id, record);
-    const { url, digest, size } = record;
-    ctl.output.answer(
-      { schema: "deployd.ctl.build/1", service, build: id, added: result.kind === "added", url, digest, size },
-      [addedText(service, id, record, result), `Deploy it with: deployd ctl deploy ${service} ${id}`],
-    );
+    const { url, digest, size, strip = 0 } = record;
+    const added = result.kind === "added";
+    ctl.output.answer({ schema: "deployd.ctl.build/1", service, build: id, added, url, digest, size, strip, notes }, [
+      addedText(service, id, record, result),
+      ...notes.map((note) => `Note: ${note}`),
+      `Deploy it with: deployd ctl deploy ${service} ${id}`,
+    ]);
     return exit.asked;
   }),
 });

@@ -1,5 +1,6 @@
 import { asDiskError } from "../../../src/fetch/disk_error.ts";
 import { hostileArchive, invalidArchive } from "../../../src/fetch/tar_fields.ts";
+import { TreeRules } from "../../../src/fetch/tree_rules.ts";
 import type { Archive } from "../../../src/machine/archive.ts";
 import { abortedError } from "../../../src/support/wait.ts";
 import { textOf } from "./disk_port.ts";
@@ -50,10 +51,13 @@ export function archiveOf(life: Life, disk: SimDisk): Archive {
       const sum = files.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
       if (sum > limits.maxBytes) throw hostileArchive(archive, `it has ${sum} bytes`);
       if (files.length > limits.maxEntries) throw hostileArchive(archive, `it has ${files.length} entries`);
+      const rules = new TreeRules(limits);
       for (const [name, text] of files) {
+        rules.admit({ kind: "file", path: name, mode: 0o644, mtimeSeconds: 0, size: Buffer.byteLength(text) });
         if (signal.aborted) throw abortedError(`unpack ${archive}`, signal);
         await unpackFile(life, disk, `${into}/${name}`, Buffer.from(text));
       }
+      return { top: rules.top };
     },
   };
 }

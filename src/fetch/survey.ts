@@ -1,0 +1,103 @@
+import type { Clock } from "../support/clock.ts";
+import { Pace } from "./pace.ts";
+import { printable } from "./printable.ts";
+import type { TarEntry, TarSink } from "./tar_reader.ts";
+import { type ExtractLimits, type Known, type Top, TreeRules } from "./tree_rules.ts";
+import { readArchive } from "./untar.ts";
+
+/** What an archive unpacks to, as a host would find it. */
+export interface Survey {
+  readonly entries: number;
+  /** Sum of the sizes of all files. */
+  readonly bytes: number;
+  readonly top: Top | null;
+  /** By path: all that there would be, directories that the archive does not name among it. */
+  readonly known: ReadonlyMap<string, Known>;
+  /** The first bytes of a file, and its size; null where there is none. */
+  read(path: string): Promise<{ readonly bytes: Uint8Array; readonly size: number } | null>;
+}
+
+/** Hosts have limits of their own, and what is only read fills no disk. */
+const NO_LIMITS = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
+
+/**
+ * Reads an archive by the reader of the hosts with nothing behind it.
+ *
+ * @param likely the name, at the top or in the one top directory, of the file that is asked for afterwards; another takes a
+ *   second reading
+ * @param mostBytes how much of one file `read` gives
+ * @throws DeployError `archive-hostile`, `archive-invalid`, `aborted`, as a host would
+ */
+export async function surveyArchive(
+  archive: string,
+  { likely, mostBytes }: { readonly likely: string; readonly mostBytes: number },
+  by: { readonly clock: Clock; readonly signal: AbortSignal; readonly limits?: ExtractLimits },
+): Promise<Survey> {
+  const { clock, signal, limits = NO_LIMITS } = by;
+  const pass = async (isWanted: (path: string, top: Top | null) => boolean): Promise<SurveySink> => {
+    const sink = new SurveySink(isWanted, mostBytes, limits);
+    const pace = new Pace(`Cannot read ${printable(archive)}`, signal, clock);
+    pace.check();
+    await readArchive(archive, sink, limits, pace);
+    return sink;
+  };
+  const first = await pass((path, top) => path === likely || path === `${top?.name}/${likely}`);
+  const { entries, bytes, top, known } = first.rules;
+  return {
+    entries,
+    bytes,
+    top,
+    known,
+    read: async (named) => {
+      if (known.get(named) !== "file") return null;
+      const path = first.linked.get(named) ?? named;
+      const { found } = first.found.has(path) ? first : await pass((each) => each === path);
+      const file = found.get(path);
+      return file === undefined ? null : { bytes: Buffer.concat(file.parts), size: file.size };
+    },
+  };
+}
+
+interface Found {
+  readonly size: number;
+  readonly parts: Uint8Array[];
+  kept: number;
+}
+
+class SurveySink implements TarSink {
+  readonly rules: TreeRules;
+  /** By name of a hard link: the name that its content stands under in the archive. */
+  readonly linked = new Map<string, string>();
+  readonly found = new Map<string, Found>();
+  readonly #isWanted: (path: string, top: Top | null) => boolean;
+  readonly #mostBytes: number;
+  #file: Found | null = null;
+
+  constructor(isWanted: (path: string, top: Top | null) => boolean, mostBytes: number, limits: ExtractLimits) {
+    this.rules = new TreeRules(limits);
+    this.#isWanted = isWanted;
+    this.#mostBytes = mostBytes;
+  }
+
+  entry(entry: TarEntry): void {
+    const admitted = this.rules.admit(entry);
+    if (admitted === null) return;
+    const { path, linked } = admitted;
+    if (entry.kind === "hardlink") this.linked.set(path, this.linked.get(linked) ?? linked);
+    if (entry.kind !== "file" || !this.#isWanted(path, this.rules.top)) return;
+    this.#file = { size: entry.size, parts: [], kept: 0 };
+    this.found.set(path, this.#file);
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#file === null) return;
+    const part = bytes.subarray(0, this.#mostBytes - this.#file.kept);
+    // The chunk is the reader's, which may use it again.
+    this.#file.parts.push(Buffer.from(part));
+    this.#file.kept += part.length;
+  }
+
+  endOfFile(): void {
+    this.#file = null;
+  }
+}

@@ -1,0 +1,70 @@
+import { surveyArchive, type Survey } from "../fetch/survey.ts";
+import type { Manifest } from "../schema/manifest.ts";
+import { DEFAULT_LIMITS } from "../schema/agent_config.ts";
+import type { Clock } from "../support/clock.ts";
+import { MANIFEST_FILE } from "./layout.ts";
+import { manifestOf, MOST_MANIFEST_BYTES, parseManifest, requireManifestFile } from "./manifest.ts";
+import { sharedContent } from "./shared_content.ts";
+import { topToStrip } from "./strip.ts";
+
+/** What hosts will make of an archive. */
+export interface CheckedBuild {
+  readonly entries: number;
+  readonly unpackedBytes: number;
+  /** The directory that all of it lies in, if there is one. Where it is not stripped no host looks for anything in it. */
+  readonly top: { readonly name: string; readonly hasManifest: boolean; readonly isStripped: boolean } | null;
+  /** What people should know before a host finds it. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads an archive as a host does, by the same code and with nothing behind it, so that what no host would take is found
+ * where it was made. What hosts differ in (their limits, their own sections, what they allow) is not looked at, and noted
+ * where it will matter.
+ *
+ * @throws DeployError `archive-hostile`, `archive-invalid`, `manifest-invalid`, `aborted`, as a host would
+ */
+export async function checkBuild(
+  { archive, build, strip }: { readonly archive: string; readonly build: string; readonly strip: 0 | 1 | undefined },
+  by: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<CheckedBuild> {
+  const survey = await surveyArchive(archive, { likely: MANIFEST_FILE, mostBytes: MOST_MANIFEST_BYTES }, by);
+  const { entries, bytes, top } = survey;
+  const nested = top === null ? null : await manifestIn(survey, `${top.name}/`, build);
+  const stripped = topToStrip({ build, asked: strip, top, manifest: nested });
+  const manifest = stripped === null ? await manifestIn(survey, "", build) : nested;
+  return {
+    entries,
+    unpackedBytes: bytes,
+    top: top === null ? null : { name: top.name, hasManifest: nested !== null, isStripped: stripped !== null },
+    notes: [
+      ...(manifest === null ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`] : []),
+      ...(manifest === null ? [] : sharedContent(build, below(survey, stripped), manifest.install.shared)),
+      ...overDefault("entries", entries, DEFAULT_LIMITS.entries),
+      ...overDefault("unpacked_bytes", bytes, DEFAULT_LIMITS.unpacked_bytes),
+    ],
+  };
+}
+
+async function manifestIn(survey: Survey, prefix: string, build: string): Promise<Manifest | null> {
+  const path = `${prefix}${MANIFEST_FILE}`;
+  const kind = survey.known.get(path);
+  if (kind === undefined) return null;
+  const found = await survey.read(path);
+  const as = kind === "symlink" ? "link" : kind === "file" ? "file" : "directory";
+  requireManifestFile({ kind: as, size: found?.size ?? 0 }, manifestOf(build));
+  return parseManifest(Buffer.from(found?.bytes ?? []).toString("utf8"), manifestOf(build));
+}
+
+/** What there is by the paths that it would have in a release. */
+function below({ known }: Survey, stripped: string | null): Survey["known"] {
+  if (stripped === null) return known;
+  const prefix = `${stripped}/`;
+  const inside = [...known].filter(([path]) => path.startsWith(prefix));
+  return new Map(inside.map(([path, kind]) => [path.slice(prefix.length), kind]));
+}
+
+function overDefault(limit: keyof typeof DEFAULT_LIMITS, found: number, most: number): string[] {
+  if (found <= most) return [];
+  return [`hosts refuse it unless limits.${limit} of their agent.toml, ${most} by default, is ${found} or more`];
+}
