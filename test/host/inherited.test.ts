@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { canMakeGroups } from "../../src/host/control_group.ts";
+import { canMakeGroups, groupsOf } from "../../src/host/control_group.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { endLeftRunning, runCommand } from "../support/real_time.ts";
+import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
 
 /* What a command has of its agent, and what of a command is left when it is over. */
@@ -41,10 +42,17 @@ function request(dir: string, run: string, more: Partial<CommandRequest> = {}): 
 }
 
 const makesGroups = await canMakeGroups(systemClock);
-const groups = (): string[] =>
-  readdirSync("/sys/fs/cgroup/", { recursive: true, encoding: "utf8" }).filter((name) =>
-    /deployd-(?:step|start)-[^/]*$/.test(name),
-  );
+
+/** Runs it until its daemon is there, and calls it off. */
+async function calledOff(what: CommandRequest, file: string): Promise<number> {
+  const off = new AbortController();
+  const running = rejection(runCommand({ ...what, killAfterMs: 200, signal: off.signal }));
+  const pid = await pidIn(file);
+  expect(alive(pid)).toBe(true);
+  off.abort(new Error("called off"));
+  expect(await running).toMatchObject({ code: "aborted" });
+  return pid;
+}
 
 test("a command may have as many files open as is usual, whatever the runtime has made of it, and ask for more", async () => {
   await using dir = await tempDir();
@@ -91,31 +99,26 @@ test("where fewer files are allowed that is what a command has", async () => {
 
 test.if(makesGroups)("a step's daemon ends with it, whatever it has made of its session and environment", async () => {
   await using dir = await tempDir();
-  for (const [file, end] of [
-    ["ends", "exit 0"],
-    ["fails", "exit 3"],
-    ["hangs", "sleep 300"],
-  ] as const) {
-    const result = await runCommand(
-      request(dir.path, `${daemon(file)}\n${end}`, { timeoutMs: end === "sleep 300" ? 700 : 30_000, killAfterMs: 200 }),
-    );
-    expect(result.kind).toBe(end === "sleep 300" ? "timed-out" : "exited");
-    expect({ file, alive: alive(await pidIn(join(dir.path, file))) }).toEqual({ file, alive: false });
+  for (const code of [0, 3]) {
+    const file = `ends-with-${code}`;
+    expect(await runCommand(request(dir.path, `${daemon(file)}\nexit ${code}`))).toMatchObject({ code });
+    expect(alive(await pidIn(join(dir.path, file)))).toBe(false);
   }
+  const hung = request(dir.path, `${daemon("hangs")}\nsleep 300`);
+  expect(alive(await calledOff(hung, join(dir.path, "hangs")))).toBe(false);
 });
 
 test.if(makesGroups)("a start's daemon is the service where it ends well, and ended where it does not", async () => {
   await using dir = await tempDir();
-  const before = groups();
-  const leave = { background: "leave", killAfterMs: 200 } as const;
+  const leave = { background: "leave" } as const;
   await runCommand(request(dir.path, daemon("service"), leave));
   const service = await pidIn(join(dir.path, "service"));
   try {
     expect(alive(service)).toBe(true);
     await runCommand(request(dir.path, `${daemon("failed")}\nexit 1`, leave));
     expect(alive(await pidIn(join(dir.path, "failed")))).toBe(false);
-    await runCommand(request(dir.path, `${daemon("hung")}\nsleep 300`, { ...leave, timeoutMs: 700 }));
-    expect(alive(await pidIn(join(dir.path, "hung")))).toBe(false);
+    const hung = request(dir.path, `${daemon("hung")}\nsleep 300`, leave);
+    expect(alive(await calledOff(hung, join(dir.path, "hung")))).toBe(false);
     // A killed agent's leftovers are not its service.
     expect(await endLeftRunning(`step:${dir.path}`)).toBe(0);
     expect(alive(service)).toBe(true);
@@ -124,7 +127,8 @@ test.if(makesGroups)("a start's daemon is the service where it ends well, and en
   }
   await eventually(() => !alive(service));
   await endLeftRunning(`step:${dir.path}`);
-  expect(groups().filter((name) => !before.includes(name))).toEqual([]);
+  const left = (["step", "start"] as const).map((kind) => groupsOf(`step:${dir.path}`, kind));
+  expect((await Promise.all(left)).flat()).toEqual([]);
 });
 
 test.if(makesGroups)(
