@@ -56,10 +56,29 @@ main() {
   staged=''
   trap clean_up EXIT
   end_on_signals
+  if [ "$dry_run" = no ]; then one_at_a_time; fi
   case $action in
     install) install ;;
     uninstall) uninstall ;;
   esac
+}
+
+# Whoever comes second finds what the first has done. The lock goes with this shell, however it ends; where there is no
+# flock, or no place for its file, the renames alone keep the files whole.
+one_at_a_time() {
+  command -v flock >/dev/null 2>&1 || return 0
+  if [ "$(id -u)" -eq 0 ]; then
+    lock=/run/deployd-install.lock
+    # Not for others to open: whoever holds it keeps root from installing.
+    (umask 077 && : >>"$lock") 2>/dev/null || return 0
+    exec 9>>"$lock"
+  else
+    [ -d "${HOME-}" ] && [ -r "$HOME" ] || return 0
+    exec 9<"$HOME"
+  fi
+  if flock -n 9; then return 0; fi
+  say "another install.sh is at work on this machine; waiting for it"
+  flock 9 || fail "Cannot wait for the other install.sh." "Run this again when it is done."
 }
 
 end_on_signals() {
@@ -391,7 +410,11 @@ commit() {
   trap '' HUP INT TERM
   if [ "$config_plan" = new ]; then
     # ln refuses to overwrite, should somebody have written the file meanwhile.
-    ln "$new_config" "$config" || fail "Cannot put $config in place." "Look at $config_dir and run this again."
+    if ! ln "$new_config" "$config" 2>/dev/null; then
+      [ -e "$config" ] || fail "Cannot put $config in place." "Look at $config_dir and run this again."
+      config_plan=same
+      say "$config is there by now and stays as it is"
+    fi
     rm -f "$new_config"
   fi
   case $unit_plan in
@@ -534,7 +557,8 @@ uninstall() {
     say "there is no $binary"
   fi
   if [ -n "$config_dir" ]; then
-    say "kept: $config_dir, /srv/deployd (or what root in agent.toml says), and every service that runs; remove them by hand"
+    say "kept: $config_dir, /srv/deployd (or what root in agent.toml says, with shared/, the services' data), changes by systemctl edit, traffic rules (nft, iptables), users of run_as, and every service that runs; remove by hand what nobody needs"
+    say "in ZooKeeper this host stays registered until: deployd ctl hosts forget SERVICE $(uname -n)"
   fi
   if [ "$dry_run" = yes ]; then say "dry run: nothing was changed"; fi
 }
@@ -567,6 +591,9 @@ TimeoutStopSec=90
 # Services that were started by command live in this unit's control group and must outlive the agent.
 KillMode=process
 TasksMax=infinity
+# The agent makes groups below its own, one for each command of a build, to find what those leave behind.
+Delegate=yes
+UMask=0022
 
 # The commands of builds inherit all of this. No MemoryDenyWriteExecute: the runtime compiles at run time.
 NoNewPrivileges=yes
@@ -588,7 +615,7 @@ UNIT
 
 sample_config() {
   cat <<'SAMPLE'
-# agent.toml: what this host is, and what it accepts. docs/configuration.md explains every key.
+# agent.toml: what this host is, and what it accepts. Every key: deployd help configuration
 # Check it with: deployd agent --check
 
 # Name of this host in ZooKeeper; the machine's host name unless given.

@@ -1,5 +1,4 @@
 import { DeployError } from "../core/errors.ts";
-import { assertRestartAllowed } from "../core/policy.ts";
 import type { Actual } from "../core/plan.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
 import type { Activation } from "../core/types.ts";
@@ -11,6 +10,7 @@ import { together } from "../support/wait.ts";
 import { isStartedBy, probePortsFor, type CommandContext } from "./commands.ts";
 import { lastWords, untilHealthy } from "./health.ts";
 import type { Observation } from "./observe.ts";
+import { requireRestartable } from "./restartable.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -33,14 +33,7 @@ export const TOLERATED_FAILURES = 1;
 /** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
 export async function flip({ activation, command, recipe, host, state }: ActivateContext): Promise<void> {
   // What cannot be restarted must not be pointed at either.
-  const spec = (await recipe()).restart;
-  if (spec !== null) assertRestartAllowed(spec, host.policy);
-  if (spec?.by === "systemd-socket" && host.instances.length > 1) {
-    throw new DeployError(
-      `Cannot restart ${host.instances.length} instances by systemd-socket: all of them would be ${spec.unit}.`,
-      { code: "manifest-invalid", hint: "Blue and green are its two copies; leave instances out of the agent's file." },
-    );
-  }
+  requireRestartable((await recipe()).restart, host);
   if (activation.phase.kind === "forward" && activation.previous !== null) {
     await state.journal.setAside();
     await prepareWayBack(command.layout, activation.previous, host.files);

@@ -35,6 +35,8 @@ export interface CommandContext extends CommandFacts {
   readonly machine: Machine;
   readonly files: Files;
   readonly user: HostUser | undefined;
+  /** Of that user; null where the host's own variables name it. */
+  readonly home: string | null;
   /** Whom the build's checks and drain URLs may ask. */
   readonly asking: Asking;
   readonly supervisordConfig: string | null;
@@ -83,7 +85,7 @@ export function runnerFor(context: CommandContext): RunCommand {
       run,
       // What talks to a supervisor has the agent's rights: nothing of the service's, no PATH and no directory, reaches it.
       cwd: as === "service" ? layout.release(build) : "/",
-      env: { LANG: "C.UTF-8", ...(as === "service" ? variablesOf(context) : {}) },
+      env: { LANG: "C.UTF-8", ...(as === "service" ? { ...homeOf(context), ...variablesOf(context) } : {}) },
       user: as === "service" ? context.user : undefined,
       timeoutMs,
       logFile: layout.log(build, logLabel(instance, label)),
@@ -94,6 +96,10 @@ export function runnerFor(context: CommandContext): RunCommand {
       marker: context.nextMarker(),
       signal,
     });
+}
+
+function homeOf({ home }: CommandContext): Record<string, string> {
+  return home === null ? {} : { HOME: home };
 }
 
 /** What asking one of its instances needs. @param asking whom; what the host lets a build ask, unless given */
@@ -152,7 +158,7 @@ export function isStartedBy(
  * signalled on its word, so such a file names a process of that user or none.
  */
 function guardedPidFiles(
-  { files, layout, machine, user }: CommandContext,
+  { files, layout, machine, service, user }: CommandContext,
   pidFiles: readonly string[],
 ): Pick<SupervisorPorts, "readWithTime"> {
   return {
@@ -164,7 +170,7 @@ function guardedPidFiles(
       if (fact === null || fact.uid === user.uid) return file;
       throw new DeployError(`Cannot signal process ${file.text.trim()} named by ${path}: it is not ${user.name}'s.`, {
         code: "policy-refused",
-        hint: "Add the file to services.<service>.pid_files in the agent's file if the process is the right one.",
+        hint: `Add the file to services.${service}.pid_files in the agent's file if the process is the right one.`,
       });
     },
   };

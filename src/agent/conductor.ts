@@ -106,7 +106,8 @@ export class Conductor {
   #onService(event: WatchEvent): void {
     if (event.type === "reconnected" || event.type === "lost") return this.#markAll();
     const service = event.path.slice(servicesPath.length + 1).split("/")[0];
-    if (service === undefined || service === "" || !this.#mirrors.has(service)) this.#servicesStale = true;
+    const removed = event.type === "deleted" && event.path === `${servicesPath}/${service}`;
+    if (service === undefined || service === "" || removed || !this.#mirrors.has(service)) this.#servicesStale = true;
     else this.#mirrors.get(service)?.mark(event.path);
     this.#bell.ring();
   }

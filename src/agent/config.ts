@@ -35,7 +35,7 @@ export function agentConfig(
   } catch (error) {
     throw new DeployError(`Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}.`, {
       code: "config-invalid",
-      hint: "It must be TOML; docs/configuration.md shows every key.",
+      hint: 'It must be TOML: lines of key = "value" below [sections]. Every key: deployd help configuration',
       cause: error,
     });
   }
@@ -46,7 +46,7 @@ export function agentConfig(
   }
   const config = parseOrThrow(agentConfigSchema, merged, path, {
     code: "config-invalid",
-    hint: "docs/configuration.md lists every key; DEPLOYD_* variables override the file.",
+    hint: "Every key: deployd help configuration. DEPLOYD_* variables override the file.",
   });
   return { ...config, host: config.host ?? hostName };
 }

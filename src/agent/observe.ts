@@ -34,6 +34,8 @@ export interface Observed {
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
   readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
   readonly startedBy: Actual["startedBy"];
+  /** Of an instance that is down: whether nobody is about to start it, and deployd could. */
+  readonly isStopped: (instance: string) => Promise<boolean>;
   /** The current build is files that somebody else serves: with nothing to restart, what is served is `current`. */
   readonly isStatic: boolean;
   /** A restart of the current build ends every process and starts others, in an environment that says for which build. */
@@ -53,6 +55,10 @@ export async function observe(observed: Observed): Promise<Observation> {
     : shown;
   const found = await Promise.all(named.map(({ name, pids }) => observeInstance(name, pids, all, observed)));
   const instances = observed.isStatic ? found.map((each) => ({ ...each, served: servedStatically(current) })) : found;
+  const stopped: string[] = [];
+  for (const { name, served } of instances) {
+    if (served.kind === "down" && (await observed.isStopped(name))) stopped.push(name);
+  }
   const served = servedByAll(instances, current, startedBy);
   const release = wanted === null ? "absent" : await releaseState(layout, wanted.build, wanted.record, files);
   const spool =
@@ -66,6 +72,7 @@ export async function observe(observed: Observed): Promise<Observation> {
       release,
       spool,
       startedBy,
+      stopped,
     },
     processes: own
       .filter((process) => process.release === null || served.kind !== "build" || process.release === served.build)

@@ -93,6 +93,7 @@ export class Ownership {
               oldPids: (signal) => handover.oldPids(signal),
               finish: (signal) => handover.finish(signal),
             },
+      revival: supervisor.revival,
       mainPids: (signal) => supervisor.mainPids(signal),
     };
   }
@@ -155,6 +156,7 @@ export class Ownership {
     try {
       for (const from of this.#former) {
         const { kept, named } = await files.giveTree(layout.shared, from, user);
+        if ((await files.kindOf(layout.home)) === "directory") await files.giveTree(layout.home, from, user);
         // Last, since they tell who the former user was.
         for (const build of await files.list(layout.releases)) {
           if ((await files.look(layout.release(build)))?.uid === from.uid) {

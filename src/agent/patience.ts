@@ -3,26 +3,50 @@ import { pause } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 
 const PAUSE = { firstMs: 500, maxMs: 30_000 };
+/** By how much those who were all told to wait equally long are spread, as a part of that. */
+const SPREAD = 0.1;
+
+/** How one thing has failed so far, without getting any further in between. */
+export interface Failing {
+  readonly tries: number;
+  /** For how long. */
+  readonly forMs: number;
+  /** The first time, by the wall clock: for people. */
+  readonly sinceMs: number;
+}
 
 /** Counts the tries of one thing at a time, and waits longer after each. */
 export class Patience {
   readonly #clock: Clock;
   #what = "";
   #tries = 0;
+  #furthest = 0;
+  #began = { monotonicMs: 0, wallMs: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** @returns how often `what` has now failed in a row */
-  failed(what: string): number {
-    this.#tries = what === this.#what ? this.#tries + 1 : 1;
+  /** @param reached how far it came, in any measure that grows: what comes further than before is no failing in a row */
+  failed(what: string, reached = 0): Failing {
+    const nowMs = this.#clock.monotonicMs();
+    const again = what === this.#what && reached <= this.#furthest;
+    if (!again) this.#began = { monotonicMs: nowMs, wallMs: this.#clock.now() };
+    this.#tries = again ? this.#tries + 1 : 1;
+    this.#furthest = what === this.#what ? Math.max(this.#furthest, reached) : reached;
     this.#what = what;
-    return this.#tries;
+    return { tries: this.#tries, forMs: nowMs - this.#began.monotonicMs, sinceMs: this.#began.wallMs };
   }
 
-  /** Ends early when the signal is aborted; that is no error. */
-  async pause(signal: AbortSignal): Promise<void> {
-    await pause(this.#clock, PAUSE.firstMs + backoffMs(this.#tries, PAUSE, this.#clock.random), signal);
+  /**
+   * Ends early when the signal is aborted; that is no error.
+   *
+   * @param bounds `leastMs` as the other side has asked for it, `mostMs` where there is an end to it all
+   */
+  async pause(signal: AbortSignal, { leastMs, mostMs }: { leastMs: number; mostMs: number }): Promise<void> {
+    const { random } = this.#clock;
+    const ownMs = PAUSE.firstMs + backoffMs(this.#tries, PAUSE, random);
+    const askedMs = leastMs > 0 ? leastMs * (1 + SPREAD * random()) : 0;
+    await pause(this.#clock, Math.min(mostMs, Math.max(ownMs, askedMs)), signal);
   }
 }

@@ -8,6 +8,7 @@ import type { BuildWork } from "../steps/ports.ts";
 import { verifyStep } from "../steps/verify.ts";
 import { requireAskable } from "./asked_hosts.ts";
 import { runnerFor } from "./commands.ts";
+import { requireRestartable } from "./restartable.ts";
 import type { BuildOnHost, ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -41,6 +42,7 @@ export async function prepareStep(
   const ports = { files, archive, network, run: runnerFor(command), signal };
   switch (step) {
     case "fetch":
+      state.downloaded = null;
       await context.heavy(() =>
         fetchStep(
           work,
@@ -74,8 +76,11 @@ export async function prepareStep(
       const { install } = await context.recipe();
       for (const instance of context.host.instances) {
         const on = context.host.build(build, deploy, instance);
-        await requireAskable(await on.recipe(), on.command);
+        const recipe = await on.recipe();
+        requireRestartable(recipe.restart, context.host);
+        await requireAskable(recipe, on.command);
       }
+      await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {

@@ -10,16 +10,17 @@ import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
+import { assertTraffic, openHost } from "./opening.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { permissionToBegin } from "./permission.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
+import { Revival } from "./revive.ts";
 import { restartBatch } from "./roll.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { Setback } from "./setback.ts";
 import { Settling } from "./settling.ts";
 import { SteadyCheck } from "./steady_check.ts";
-import { failureOf } from "./step_failure.ts";
 
 /** How often a host that has nothing to do looks whether that is still true. */
 const LOOK_AGAIN_MS = 5_000;
@@ -55,6 +56,7 @@ export class ServiceAgent {
   readonly #settling: Settling;
   #interrupt = new AbortController();
   #isOpen = false;
+  readonly #revival: Revival;
 
   constructor(options: ServiceAgentOptions) {
     const { state, host, gate, onEnd, onStep } = options;
@@ -63,6 +65,7 @@ export class ServiceAgent {
     this.#bell = new Bell(this.#clock);
     this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
+    this.#revival = new Revival(this.#outcome, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
   }
@@ -71,10 +74,12 @@ export class ServiceAgent {
   onSnapshot(snapshot: WishSnapshot): void {
     const { state } = this.#options;
     const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
+    // A build that was added meanwhile, or whose URL was put right, need not wait until the old place is asked again.
+    const moved = state.step === "fetch" && state.snapshot.build?.url !== snapshot.build?.url;
     state.snapshot = snapshot;
-    if (changed) {
+    if (changed || moved) {
       state.trouble = null;
-      this.#interrupt.abort(new Error("a newer wish came"));
+      this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
     }
     state.changed();
     this.#bell.ring();
@@ -116,13 +121,7 @@ export class ServiceAgent {
   async #open(signal: AbortSignal): Promise<void> {
     if (this.#isOpen) return;
     const { host, state } = this.#options;
-    const processes = await host.open().catch((error: unknown) => {
-      state.unopened = asDeployError(error, `Cannot work on "${state.service}"`);
-      throw state.unopened;
-    });
-    state.unopened = null;
-    if (state.disowned !== "") this.#say("warn", state.disowned, {});
-    if (processes > 0) this.#say("warn", "ended what a killed agent had left running", { processes });
+    await openHost(host, state, (level, message, facts) => this.#say(level, message, facts));
     this.#isOpen = true;
     if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
     await this.#assertTraffic(signal);
@@ -132,18 +131,7 @@ export class ServiceAgent {
 
   async #assertTraffic(signal: AbortSignal): Promise<void> {
     const { host, state } = this.#options;
-    try {
-      if (state.journal.problem === null) await host.front.assert(signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const failure = failureOf(
-        null,
-        asDeployError(error, "Cannot put traffic in order"),
-        state.step,
-        this.#clock.now(),
-      );
-      this.#say("error", `${failure.message} ${failure.hint}`, {});
-    }
+    await assertTraffic(host, state, (level, message, facts) => this.#say(level, message, facts), signal);
   }
 
   async #next(signal: AbortSignal): Promise<{ step: Step; observation: Observation }> {
@@ -164,6 +152,7 @@ export class ServiceAgent {
       batch: host.batch,
       bootId: host.machine.bootId,
       nowMs: this.#clock.monotonicMs(),
+      ...this.#revival.facts(observation.actual),
     });
     return { step, observation };
   }
@@ -231,6 +220,9 @@ export class ServiceAgent {
         return journal.record({ kind: "abandoned" });
       case "note-boot":
         return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
+      case "revive":
+      case "boot-over":
+        return this.#revival.take(step, stop);
       case "flip":
       case "restart":
       case "check":

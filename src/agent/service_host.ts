@@ -1,3 +1,4 @@
+import { looksAfterBoot } from "../core/boot.ts";
 import { batchSize, minAvailable } from "../core/roll.ts";
 import { recipeFrom, type Recipe, type RestartSpec } from "../core/recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
@@ -5,8 +6,9 @@ import type { Activation, LinkState } from "../core/types.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import type { Manifest } from "../schema/manifest.ts";
 import type { Machine } from "../machine/machine.ts";
-import { mainPids } from "../restart/supervisor.ts";
+import { mainPids, supervisorFor } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
+import { makeHome } from "../steps/home.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
 import { Manifests } from "../steps/manifests.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
@@ -51,6 +53,7 @@ export class ServiceHost {
   readonly batch: number;
   readonly minAvailable: number;
   #user: HostUser | undefined;
+  #home: string | null = null;
   readonly #state: ServiceState;
   #commands = 0;
 
@@ -61,7 +64,8 @@ export class ServiceHost {
     this.layout = layoutOf(root);
     this.config = config;
     this.section = section;
-    this.policy = { units: section.units ?? defaultUnits(state.service, named), pidFiles: section.pid_files, root };
+    const units = section.units ?? defaultUnits(state.service, named);
+    this.policy = { service: state.service, units, pidFiles: section.pid_files, root };
     this.front = front;
     this.instances = hostInstances(section);
     this.batch = batchSize(section.rolling.batch, this.instances.length);
@@ -95,7 +99,17 @@ export class ServiceHost {
     await this.files.sweepTemps(this.layout.builds).catch(() => {});
     await this.manifests.adopt();
     await this.ownership.look(this.#user);
+    // A disk that takes no directory now may take one when a build is installed.
+    await this.lookForHome().catch(() => {});
     return processes;
+  }
+
+  /** What the service's commands have for HOME; it is made where their user has none that it may write in. */
+  async lookForHome(): Promise<void> {
+    if (this.section.env["HOME"] !== undefined) return;
+    const own = await this.machine.commands.usableHome(this.#user);
+    this.#home = own ?? this.layout.home;
+    if (own === null) await makeHome(this.layout, this.#user, this.files);
   }
 
   async observe(): Promise<Observation> {
@@ -119,9 +133,13 @@ export class ServiceHost {
       startsAnew: [...specs.values()].every(
         (spec) => spec?.by === "command" && spec.start !== undefined && spec.reload === undefined,
       ),
+      isStopped: looksAfterBoot(state.journal.now, this.machine.bootId)
+        ? (name) => this.#isStopped(current, specs.get(name) ?? null, this.instance(name))
+        : async () => false,
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
     });
     state.actual = observation.actual;
+    if (observation.actual.instances.every(({ served }) => served.kind !== "down")) state.unstarted = "";
     return observation;
   }
 
@@ -145,6 +163,7 @@ export class ServiceHost {
       instance,
       layout: this.layout,
       user: this.#user,
+      home: this.#home,
       env: this.section.env,
       asking: { hosts: this.section.check_hosts, quotesAnswers: this.section.quote_answers },
       supervisordConfig: this.section.supervisord_config ?? null,
@@ -185,6 +204,15 @@ export class ServiceHost {
     } catch {
       return null;
     }
+  }
+
+  /** Whether a start is all that is missing; false where that cannot be known. */
+  async #isStopped(current: LinkState, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
+    if (current.kind !== "link" || spec === null) return false;
+    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    const { revival } = supervisorFor(spec, ports);
+    if (revival === null) return false;
+    return revival.isNeeded(this.machine.clock.deadline(spec.timeoutMs)).catch(() => false);
   }
 
   /** Null where the supervisor does not know, or cannot be asked. */

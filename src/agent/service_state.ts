@@ -1,8 +1,8 @@
 import type { Leftover } from "../core/leftovers.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/plan.ts";
-import { hostStatus } from "../core/status.ts";
-import type { RollCounts, StepFailure } from "../core/types.ts";
+import { hostStatus, type Trouble } from "../core/status.ts";
+import type { RollCounts } from "../core/types.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
@@ -46,7 +46,9 @@ export class ServiceState {
   unopened: DeployError | null = null;
   /** What of the service belongs to another user than the one it runs as, and what to do about it; "" when nothing does. */
   disowned = "";
-  trouble: { build: string; failure: StepFailure } | null = null;
+  /** Why what a boot left down could not be started; "" when it could, or nothing was. */
+  unstarted = "";
+  trouble: Trouble | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
 

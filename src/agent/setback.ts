@@ -4,10 +4,31 @@ import { rungOf } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { condemn, turnBack, type OutcomePorts } from "./outcomes.ts";
-import { Patience } from "./patience.ts";
+import { type Failing, Patience } from "./patience.ts";
 import { failureOf } from "./step_failure.ts";
 
 type PrepareStep = Extract<Step, { step: "fetch" | "verify" | "extract" | "install" }>;
+
+/** Of a step whose trouble may pass, where time is not what ends it. */
+const TRIES = 8;
+
+interface Verdict {
+  readonly next: "again" | "back" | "failed";
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** When there is an end to it, by the wall clock: for people. */
+  readonly untilMs?: number;
+  readonly said: string;
+}
+
+const TRIED_AGAIN: Verdict = {
+  next: "again",
+  leastMs: 0,
+  mostMs: Number.POSITIVE_INFINITY,
+  said: "It is tried again.",
+};
+const TURNED_BACK: Verdict = { ...TRIED_AGAIN, next: "back", said: "" };
+const GIVEN_UP: Verdict = { ...TRIED_AGAIN, next: "failed", said: "" };
 
 /** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
 export class Setback {
@@ -39,40 +60,75 @@ export class Setback {
     const failure = failureOf(step, error, state.step, host.machine.clock.now());
     const rung = step === null ? null : rungOf(step);
     if (rung !== null) this.#onFailed(rung, error.code);
+    let verdict: Verdict = TRIED_AGAIN;
     try {
-      if (await this.#isDecided(step, error, failure)) return this.over();
-      this.#tell(`${error.explained} It is tried again.`, step);
-      await this.#wait(failure, signal);
+      verdict = this.#verdict(step, error);
+      if (await this.#isDone(verdict, failure)) return this.over();
+      this.#tell(`${error.explained} ${verdict.said}`, step);
+      await this.#wait(failure, verdict, signal);
     } catch (thrown) {
       const { message } = asDeployError(thrown, "Cannot decide what follows");
       const unsaid = message === failure.message ? "" : ` What follows from it cannot be done yet: ${message}`;
-      this.#tell(`${failure.message} ${failure.hint}${unsaid} It is tried again.`, step);
-      await this.#wait({ ...failure, hint: `${failure.hint}${unsaid}` }, signal);
+      this.#tell(`${failure.message} ${failure.hint}${unsaid} ${TRIED_AGAIN.said}`, step);
+      await this.#wait({ ...failure, hint: `${failure.hint}${unsaid}` }, TRIED_AGAIN, signal);
     }
   }
 
-  /** False when the step is to be tried again. */
-  async #isDecided(step: Step | null, error: DeployError, failure: StepFailure): Promise<boolean> {
+  /** Whether the step is to be tried again, and when. */
+  #verdict(step: Step | null, error: DeployError): Verdict {
     switch (step?.step) {
       case "flip":
       case "restart":
       case "check":
       case "soak":
         this.#patience.failed(step.step);
-        await turnBack(this.#outcome, failure);
-        return true;
+        return TURNED_BACK;
       case "fetch":
+        return this.#fetchVerdict(step, error);
       case "verify":
       case "extract":
       case "install": {
-        const tries = this.#patience.failed(`${step.deploy}/${step.build}/${step.step}`);
-        if (error.retry && tries < this.#most(step.step, error)) return false;
-        await condemn(this.#outcome, failure);
-        return true;
+        const { tries } = this.#patience.failed(keyOf(step));
+        return error.retry && tries < this.#most(step.step, error) ? TRIED_AGAIN : GIVEN_UP;
       }
       default:
         // Looking, journalling or talking to ZooKeeper failed: nothing was decided, so it is tried again.
         this.#patience.failed("look");
+        return TRIED_AGAIN;
+    }
+  }
+
+  /** Waiting for bytes costs nobody anything, so it is the time that ends it, and only where no more of them come. */
+  #fetchVerdict(step: PrepareStep, error: DeployError): Verdict {
+    const { limits } = this.#outcome.host.config;
+    const { snapshot, downloaded } = this.#outcome.state;
+    const failing = this.#patience.failed(`${keyOf(step)} ${snapshot.build?.url}`, downloaded?.bytes);
+    if (error.code === "build-unknown") return TRIED_AGAIN;
+    if (!error.retry) return GIVEN_UP;
+    const limitMs = limits.fetch_deadline_s * 1000;
+    if (failing.forMs >= limitMs || failing.tries >= (limits.fetch_attempts ?? Number.POSITIVE_INFINITY)) {
+      return { ...GIVEN_UP, said: triedText(failing, limits.fetch_deadline_s) };
+    }
+    const untilMs = failing.sinceMs + limitMs;
+    return {
+      next: "again",
+      leastMs: error.retryAfterMs,
+      mostMs: limitMs - failing.forMs,
+      untilMs,
+      said: `It is tried again until ${new Date(untilMs).toISOString()}.`,
+    };
+  }
+
+  /** False when the step is to be tried again. */
+  async #isDone({ next, said }: Verdict, failure: StepFailure): Promise<boolean> {
+    switch (next) {
+      case "back":
+        await turnBack(this.#outcome, failure);
+        return true;
+      case "failed":
+        await condemn(this.#outcome, said === "" ? failure : { ...failure, hint: `${failure.hint} ${said}` });
+        return true;
+      case "again":
         return false;
     }
   }
@@ -80,7 +136,8 @@ export class Setback {
   /** Tries of one step. The ladder itself counts installs; a build that nobody has added yet may still be added. */
   #most(step: PrepareStep["step"], error: DeployError): number {
     const unbounded = step === "install" || error.code === "build-unknown";
-    return unbounded ? Number.POSITIVE_INFINITY : this.#outcome.host.config.limits.fetch_attempts;
+    if (unbounded) return Number.POSITIVE_INFINITY;
+    return (step === "verify" ? null : this.#outcome.host.config.limits.fetch_attempts) ?? TRIES;
   }
 
   /** A trouble that lasts is told once. */
@@ -89,11 +146,23 @@ export class Setback {
     this.#told = message;
   }
 
-  async #wait(failure: StepFailure, signal: AbortSignal): Promise<void> {
+  async #wait(failure: StepFailure, verdict: Verdict, signal: AbortSignal): Promise<void> {
     const { state } = this.#outcome;
     const { target } = state.snapshot;
-    state.trouble = target.kind === "build" ? { build: target.build, failure } : null;
+    const { untilMs } = verdict;
+    const trouble = { failure, ...(untilMs === undefined ? {} : { untilMs }) };
+    state.trouble = target.kind === "build" ? { build: target.build, ...trouble } : null;
     state.changed();
-    await this.#patience.pause(signal);
+    await this.#patience.pause(signal, verdict);
   }
+}
+
+function keyOf({ deploy, build, step }: PrepareStep): string {
+  return `${deploy}/${build}/${step}`;
+}
+
+function triedText({ tries, forMs }: Failing, deadlineS: number): string {
+  if (tries === 1) return "";
+  const times = `It was tried ${tries} times in ${Math.round(forMs / 1000)} s`;
+  return `${times}, and a host does so for ${deadlineS} s (limits.fetch_deadline_s).`;
 }

@@ -1,10 +1,10 @@
 import type { Situation, Step } from "./plan.ts";
-import type { Activation, Roll } from "./types.ts";
+import type { Activation, Journal, Roll } from "./types.ts";
 
 /**
- * A boot in the middle of an activation takes down what was restarted before it. Where nobody but deployd starts that
- * again it is no fault of the build's, and it has to be restarted once more. What does not show its build is down too: of
- * what deployd has started nothing outlives a boot.
+ * A boot in the middle of an activation takes down what was restarted before it. Where nobody else starts that again it is no
+ * fault of the build's, and it has to be restarted once more. Where only deployd starts it, what does not show its build is
+ * down too: of what deployd has started nothing outlives a boot.
  */
 export function bootToNote(
   { actual, bootId }: Pick<Situation, "actual" | "bootId">,
@@ -13,7 +13,44 @@ export function bootToNote(
 ): Extract<Step, { step: "note-boot" }> | null {
   if (activation.bootId === bootId) return null;
   // An agent that did not remember the boot began this: nothing is known of a boot in between.
-  if (activation.bootId === undefined || actual.startedBy === "supervisor") return { step: "note-boot", down: [] };
-  const down = actual.instances.filter(({ name, served }) => !left.includes(name) && served.kind !== "build");
-  return { step: "note-boot", down: down.map(({ name }) => name) };
+  if (activation.bootId === undefined) return { step: "note-boot", down: [] };
+  const names =
+    actual.startedBy === "supervisor"
+      ? actual.stopped
+      : actual.instances.filter(({ served }) => served.kind !== "build").map(({ name }) => name);
+  return { step: "note-boot", down: names.filter((name) => !left.includes(name)) };
+}
+
+/** How often, in one boot, it is tried to start what that has left down. */
+const MOST_REVIVALS = 3;
+
+/**
+ * What this host served runs again after a boot, whoever starts it else: once, with no slot, since nobody is taken out of
+ * service by it, and whatever the deploy is at. From the moment that it was seen to run a stop is somebody's wish.
+ */
+export function afterBoot(situation: Situation): Extract<Step, { step: "revive" | "boot-over" }> | null {
+  const { actual, bootId, journal, isUnwanted, target } = situation;
+  const { boot } = journal;
+  if (boot?.id === bootId && boot.over) return null;
+  const over = { step: "boot-over" } as const;
+  // Of what ran before this boot nothing is known, and so of no stop.
+  if (boot === undefined || actual.current.kind !== "link" || !wasServed(journal, actual.current.build)) return over;
+  if (actual.instances.every(({ served }) => served.kind !== "down")) return over;
+  if (target.kind === "none" || isUnwanted) return over;
+  // It may wish something else by now.
+  if (target.kind === "unknown" && !situation.isAlone) return null;
+  // Somebody else is about to start it, or it is nobody's that deployd could start: that may yet change.
+  if (actual.stopped.length === 0) return null;
+  if (boot.id === bootId && boot.begun >= MOST_REVIVALS) return over;
+  return { step: "revive", build: actual.current.build, instances: actual.stopped };
+}
+
+/** It has passed its check here, and did not fail afterwards. */
+function wasServed({ proven, restarted, failed }: Journal, build: string): boolean {
+  return proven.includes(build) || (restarted?.build === build && failed?.build !== build);
+}
+
+/** Whether somebody has to look who starts what is down: only then is anybody asked. */
+export function looksAfterBoot({ activation, boot }: Journal, bootId: string): boolean {
+  return boot?.id !== bootId || !boot.over || (activation !== null && activation.bootId !== bootId);
 }

@@ -8,6 +8,8 @@ export interface DeployErrorFacts {
   readonly hint?: string;
   /** True when the same call may succeed later with nothing changed by a person (a network that comes back). */
   readonly retry?: boolean;
+  /** For how long the other side asks to be left alone before that, in milliseconds. */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 
@@ -19,12 +21,14 @@ export class DeployError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
   readonly retry: boolean;
+  readonly retryAfterMs: number;
 
   constructor(message: string, facts: DeployErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = facts.code;
     this.hint = facts.hint ?? "";
     this.retry = facts.retry ?? false;
+    this.retryAfterMs = facts.retryAfterMs ?? 0;
   }
 
   /** Message and hint in one line, the form in which a status or a log shows it. */

@@ -9,6 +9,7 @@ import {
   turnedBack,
   type ActivationEvent,
 } from "./journal_activation.ts";
+import { bootOver, revivalBegun, revived, type BootEvent } from "./journal_boot.ts";
 import { illegal } from "./journal_origin.ts";
 import { batchBegun, batchEnded, nothingToRestart, rebooted, type RollEvent } from "./journal_roll.ts";
 import type { TrafficSpec } from "./traffic.ts";
@@ -43,7 +44,7 @@ interface TrafficEvent {
 }
 
 /** Everything that ever changes a journal. */
-export type JournalEvent = WishEvent | ActivationEvent | RollEvent | TrafficEvent;
+export type JournalEvent = WishEvent | ActivationEvent | RollEvent | BootEvent | TrafficEvent;
 
 /**
  * The journal after an event. What an event does not speak of stays, also what only a newer agent has a name for: that
@@ -93,6 +94,12 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return turnedBack(journal, event);
     case "given-up":
       return givenUp(journal, event);
+    case "revival-begun":
+      return revivalBegun(journal, event);
+    case "revived":
+      return revived(journal, event);
+    case "boot-over":
+      return bootOver(journal, event);
     case "traffic":
       return trafficChanged(journal, event);
   }

@@ -1,4 +1,4 @@
-import { bootToNote } from "./boot.ts";
+import { afterBoot, bootToNote } from "./boot.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf, whyExhausted } from "./roll.ts";
 import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
 import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
@@ -14,6 +14,8 @@ export interface Actual {
    * supervisor of its own, and may have been stopped on purpose.
    */
   readonly startedBy: "deployd" | "supervisor";
+  /** Instances that are down, that nobody is about to start, and that deployd could; only looked for after a boot. */
+  readonly stopped: readonly string[];
   /** `<root>/releases/<build>` of the wanted build. */
   readonly release: "absent" | "extracted" | "installed";
   /** The wanted build's archive in its staging directory. */
@@ -52,6 +54,10 @@ export interface Situation {
   /** Tells one boot of the machine from the next. */
   readonly bootId: string;
   readonly nowMs: number;
+  /** What `current` points at is not to be started any more: it was barred, or a rollback leads away from it. */
+  readonly isUnwanted: boolean;
+  /** ZooKeeper has been away for so long that a service is not left down for its word. */
+  readonly isAlone: boolean;
 }
 
 type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed";
@@ -76,6 +82,10 @@ export type Step =
   | { readonly step: "abandon" }
   /** Remember that the machine was started anew, and which instances are to be restarted once more for that. */
   | { readonly step: "note-boot"; readonly down: readonly string[] }
+  /** Start what was served here and a boot has left down. */
+  | { readonly step: "revive"; readonly build: string; readonly instances: readonly string[] }
+  /** Nothing is to be started for this boot's sake any more. */
+  | { readonly step: "boot-over" }
   | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
   | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
   /** Watch what is proven for as long; for 0 ms it is asked once. */
@@ -92,6 +102,8 @@ export type Step =
 export function decide(situation: Situation): Step {
   const { journal, target } = situation;
   if (journal.activation !== null) return activate(situation, journal.activation);
+  const booted = afterBoot(situation);
+  if (booted !== null) return booted;
   if (journal.failed !== null && !journal.failed.reported) return { step: "report", deploy: journal.failed.deploy };
   switch (target.kind) {
     case "unknown":

@@ -3,6 +3,7 @@ import type { RestartSpec } from "./recipe.ts";
 
 /** What the host's own file lets a build act on. */
 export interface RestartPolicy {
+  readonly service: string;
   /** systemd units, directories of runit and s6, programs of supervisord, `*` standing for anything but a slash. */
   readonly units: readonly string[];
   /** Pid files outside the service's directory. */
@@ -50,7 +51,7 @@ export function assertRestartAllowed(spec: RestartSpec, policy: RestartPolicy): 
       if (policy.pidFiles.includes(spec.pidFile) || isBelow(policy.root, spec.pidFile)) return;
       throw new DeployError(`Cannot signal the process in ${spec.pidFile}: the file is outside ${policy.root}.`, {
         code: "policy-refused",
-        hint: "Add it to services.<service>.pid_files in the agent's file.",
+        hint: `Add it to services.${policy.service}.pid_files in the agent's file.`,
       });
     case "command":
       // Commands run as the service's own user, with that user's rights.
@@ -62,7 +63,7 @@ function assertUnit(unit: string, policy: RestartPolicy): void {
   if (policy.units.some((pattern) => matchesUnit(pattern, unit))) return;
   throw new DeployError(`Cannot restart ${unit}: this host lets the build restart only ${policy.units.join(", ")}.`, {
     code: "policy-refused",
-    hint: "Add it to services.<service>.units in the agent's file.",
+    hint: `Add it to services.${policy.service}.units in the agent's file.`,
   });
 }
 

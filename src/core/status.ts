@@ -3,6 +3,14 @@ import type { Actual } from "./plan.ts";
 import { highestOf } from "./wish_order.ts";
 import type { ActivationPhase, Journal, StepFailure, Target } from "./types.ts";
 
+/** A failure that is being retried and so does not stand in the journal. */
+export interface Trouble {
+  readonly build: string;
+  readonly failure: StepFailure;
+  /** Until when, by the host's wall clock; missing where there is no end to it. */
+  readonly untilMs?: number;
+}
+
 export interface StatusFacts {
   readonly target: Target;
   /** A wish that is not followed, being older than one that was. */
@@ -13,8 +21,7 @@ export interface StatusFacts {
   readonly sinceMs: number;
   /** What the last probes said; null before the first. */
   readonly healthy: boolean | null;
-  /** A failure that is being retried and so does not stand in the journal. */
-  readonly trouble: { readonly build: string; readonly failure: StepFailure } | null;
+  readonly trouble: Trouble | null;
 }
 
 /** What a host says of itself for one service. */
@@ -42,6 +49,7 @@ export function hostStatus(facts: StatusFacts): HostStatus {
             hint: told.failure.hint,
             build: told.build,
             step: knownStep(told.failure.step),
+            ...(told.untilMs === undefined ? {} : { until: new Date(told.untilMs).toISOString() }),
           },
     log: told?.failure.log ?? "",
     roll: rollToTell(journal),
@@ -93,7 +101,7 @@ function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus
 }
 
 /** The failure of the wished build is told until there is another wish. */
-function failureToTell({ journal, target, trouble }: StatusFacts): { build: string; failure: StepFailure } | null {
+function failureToTell({ journal, target, trouble }: StatusFacts): Trouble | null {
   const { activation } = journal;
   if (activation !== null && goesBack(activation.phase)) {
     return { build: activation.build, failure: activation.phase.failure };

@@ -25,7 +25,7 @@ const meantFlags = {
   deploy: {
     kind: "parsed",
     parse: parseDeployId,
-    brief: "Id of the deploy that is meant: where another has come since, nothing is changed",
+    brief: "Id of the deploy that is meant: where another has come since, nothing is changed (default: the newest)",
     placeholder: "id",
     optional: true,
   },

@@ -1,6 +1,9 @@
 import type { ErrorCode } from "../core/errors.ts";
 
-/** What `deployd ctl` exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's. */
+/**
+ * What `deployd ctl` exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's, 141 that of a program
+ * that SIGPIPE has ended.
+ */
 export const exit = {
   /** It is as it was asked for. */
   asked: 0,
@@ -16,6 +19,8 @@ export const exit = {
   /** Not now: a barred build, another deploy under way or than the one that is meant, or a tree that only a newer deployd understands. */
   refused: 75,
   interrupted: 130,
+  /** Nobody reads stdout any more. */
+  unread: 141,
   terminated: 143,
 } as const;
 
@@ -71,9 +76,19 @@ export function exitForError(code: ErrorCode): ExitCode {
   return exitOfError[code];
 }
 
-/** @param reason of the aborted signal: "SIGINT" or "SIGTERM" */
+/** Why a command is called off: by a signal, or because what it says can be written nowhere. */
+export type CalledOff = "SIGINT" | "SIGTERM" | "SIGPIPE" | "output lost";
+
+const exitOfCalledOff: Readonly<Record<CalledOff, ExitCode>> = {
+  SIGINT: exit.interrupted,
+  SIGTERM: exit.terminated,
+  SIGPIPE: exit.unread,
+  "output lost": exit.failed,
+};
+
+/** @param reason of the aborted signal, a `CalledOff` */
 export function exitForSignal(reason: unknown): ExitCode {
-  return reason === "SIGTERM" ? exit.terminated : exit.interrupted;
+  return Object.entries(exitOfCalledOff).find(([known]) => known === reason)?.[1] ?? exit.interrupted;
 }
 
 /** The table as every `--help` of the root shows it. */
@@ -87,4 +102,5 @@ export const exitCodesHelp = `EXIT CODES
   69   ZooKeeper cannot be reached
   75   refused: a barred build, another deploy is running, or a newer deployd is needed
   130  interrupted (SIGINT)
+  141  nobody reads its output any more (as by SIGPIPE)
   143  terminated (SIGTERM)`;

@@ -49,21 +49,21 @@ export const commonFlags = {
   zookeeper: {
     kind: "parsed",
     parse: anyText,
-    brief: "ZooKeeper servers, as in zk1:2181,zk2:2181 (or set DEPLOYD_ZOOKEEPER)",
+    brief: "ZooKeeper servers, as in zk1:2181,zk2:2181 (default: those of DEPLOYD_ZOOKEEPER)",
     placeholder: "hosts",
     optional: true,
   },
   chroot: {
     kind: "parsed",
     parse: anyText,
-    brief: "Where deployd lives in ZooKeeper (or set DEPLOYD_CHROOT); /deployd unless given",
+    brief: "Where deployd lives in ZooKeeper (default: DEPLOYD_CHROOT, or /deployd)",
     placeholder: "path",
     optional: true,
   },
   connectTimeoutS: {
     kind: "parsed",
     parse: seconds,
-    brief: "Seconds to wait for ZooKeeper; 10 unless given",
+    brief: "Seconds to wait for ZooKeeper (default: 10)",
     placeholder: "seconds",
     optional: true,
   },
@@ -71,7 +71,13 @@ export const commonFlags = {
 
 /** Flags that several verbs share. */
 export const sharedFlags = {
-  why: { kind: "parsed", parse: anyText, brief: "The reason, for the record", placeholder: "text", optional: true },
+  why: {
+    kind: "parsed",
+    parse: anyText,
+    brief: "The reason, for the record (default: none)",
+    placeholder: "text",
+    optional: true,
+  },
   detach: {
     kind: "boolean",
     brief: "Return at once; follow it later with: deployd ctl wait",
@@ -81,28 +87,28 @@ export const sharedFlags = {
   timeoutS: {
     kind: "parsed",
     parse: seconds,
-    brief: "Stop following after so many seconds (exit 4); the deploy goes on",
+    brief: "Stop following after so many seconds (exit 4), the deploy goes on (default: to its end)",
     placeholder: "seconds",
     optional: true,
   },
   max: {
     kind: "parsed",
     parse: wholeNumber(1),
-    brief: "Hosts that may be out of service at once",
+    brief: "Hosts that may be out of service at once (default: the service's own)",
     placeholder: "n",
     optional: true,
   },
   budget: {
     kind: "parsed",
     parse: wholeNumber(0),
-    brief: "Hosts that may fail before the deploy halts",
+    brief: "Hosts that may fail before the deploy halts (default: the service's own)",
     placeholder: "n",
     optional: true,
   },
   soakS: {
     kind: "parsed",
     parse: seconds,
-    brief: "Seconds a host must stay healthy before the next one goes",
+    brief: "Seconds a host must stay healthy before the next one goes (default: the service's own)",
     placeholder: "seconds",
     optional: true,
   },

@@ -15,7 +15,12 @@ const MANY_HOSTS = 20;
 type Doing =
   | { readonly kind: "nothing" | "preparing" | "ready" | "restarting" | "going back" | "serving" }
   /** Something goes wrong and is tried again. */
-  | { readonly kind: "in trouble"; readonly step: string; readonly message: string };
+  | {
+      readonly kind: "in trouble";
+      readonly step: string;
+      readonly message: string;
+      readonly until: string | undefined;
+    };
 
 /**
  * A deploy as it is told to people, reading by reading: what changes by it and by nothing else, each thing once. What hosts
@@ -95,19 +100,24 @@ export class Story {
     });
   }
 
-  #trouble(host: string, { step, message }: Extract<Doing, { kind: "in trouble" }>, build: string): string[][] {
+  #trouble(host: string, { step, message, until }: Extract<Doing, { kind: "in trouble" }>, build: string): string[][] {
     const said = this.#sentence(host, message);
-    return said === null ? [] : [[this.#paint.warn(`! ${oneLine(host)} tries again to ${step} ${build}: ${said}`)]];
+    const end = until === undefined ? "" : ` until ${clockTime(new Date(until))}`;
+    return said === null
+      ? []
+      : [[this.#paint.warn(`! ${oneLine(host)} tries again to ${step} ${build}${end}: ${said}`)]];
   }
 
   /** A sentence that many hosts say is told once, and of the others that they say it too; null where this one has said it. */
   #sentence(host: string, message: string): string | null {
-    const first = this.#sentences.get(message);
-    const own = `${host}\n${message}`;
+    // How far a download came before it broke off makes no other sentence of it.
+    const same = message.replace(/\bafter \d+ of /, "after some of ");
+    const first = this.#sentences.get(same);
+    const own = `${host}\n${same}`;
     if (this.#sentences.has(own)) return null;
     this.#sentences.set(own, host);
     if (first !== undefined) return `as ${oneLine(first)}`;
-    this.#sentences.set(message, host);
+    this.#sentences.set(same, host);
     return oneLine(message);
   }
 
@@ -194,8 +204,10 @@ function doingOf({ id, record, statuses, live }: DeployView, host: string): Doin
   const isOwn = status.error === null || status.error.build === build;
   if (status.rollingBack) return { kind: isOwn && hasSlot ? "going back" : "nothing" };
   const phase = phaseOf(status, true);
-  if (status.error !== null && isOwn && phase === "preparing")
-    return { kind: "in trouble", step: status.error.step, message: status.error.message };
+  if (status.error !== null && isOwn && phase === "preparing") {
+    const { step, message, until } = status.error;
+    return { kind: "in trouble", step, message, until };
+  }
   if (status.step === "serving") return { kind: status.build === build ? "serving" : "nothing" };
   switch (phase) {
     case "preparing":

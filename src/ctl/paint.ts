@@ -30,6 +30,16 @@ export const colourPaint: Paint = {
   bold: style(1, 22),
 };
 
+const CODES = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
+
+/** Painted text with `change` made of everything in it but the colours. */
+export function withPaint(text: string, change: (text: string) => string): string {
+  return text
+    .split(CODES)
+    .map((part, index) => (index % 2 === 1 ? part : change(part)))
+    .join("");
+}
+
 /** Colour only on a terminal, and not where NO_COLOR is set to anything (no-color.org) or the terminal is dumb. */
 export function paintFor(process: CtlProcess): Paint {
   const refused = (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";

@@ -1,13 +1,16 @@
 import { buildApplication, buildRouteMap, run } from "@stricli/core";
 import { DeployError } from "../core/errors.ts";
 import type { CtlContext } from "./command.ts";
+import { routeOf, verbFirst } from "./command_line.ts";
 import { exit, exitCodesHelp, exitForSignal } from "./exit.ts";
+import { withValueNames } from "./help.ts";
 import { Output } from "./output.ts";
 import type { CtlProcess } from "./process.ts";
 import { abortVerb } from "./verbs/abort.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";
 import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
 import { buildsList } from "./verbs/builds_list.ts";
+import { buildsRemove } from "./verbs/builds_remove.ts";
 import { deploy } from "./verbs/deploy.ts";
 import { history } from "./verbs/history.ts";
 import { hostsForget } from "./verbs/hosts_forget.ts";
@@ -18,12 +21,13 @@ import { promoteVerb } from "./verbs/promote.ts";
 import { rollbackVerb } from "./verbs/rollback.ts";
 import { servicesAccept } from "./verbs/services_accept.ts";
 import { servicesList } from "./verbs/services_list.ts";
+import { servicesRemove } from "./verbs/services_remove.ts";
 import { servicesSet } from "./verbs/services_set.ts";
 import { servicesShow } from "./verbs/services_show.ts";
 import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
 
-const routes = {
+const routes = withValueNames({
   deploy,
   promote: promoteVerb,
   rollback: rollbackVerb,
@@ -32,18 +36,30 @@ const routes = {
   status,
   history,
   builds: buildRouteMap<string, CtlContext>({
-    routes: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar },
-    docs: { brief: "Add, list, bar and unbar builds" },
+    routes: withValueNames({
+      add: buildsAdd,
+      list: buildsList,
+      bar: buildsBar,
+      unbar: buildsUnbar,
+      remove: buildsRemove,
+    }),
+    docs: { brief: "Add, list, bar, unbar and remove builds" },
   }),
   hosts: buildRouteMap<string, CtlContext>({
-    routes: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
+    routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
     docs: { brief: "List hosts, make them canaries, unlock or forget them" },
   }),
   services: buildRouteMap<string, CtlContext>({
-    routes: { set: servicesSet, list: servicesList, show: servicesShow, accept: servicesAccept },
-    docs: { brief: "Make, list and show services, accept what hosts hold" },
+    routes: withValueNames({
+      set: servicesSet,
+      list: servicesList,
+      show: servicesShow,
+      accept: servicesAccept,
+      remove: servicesRemove,
+    }),
+    docs: { brief: "Make, list, show and remove services, accept what hosts hold" },
   }),
-};
+});
 
 /** Every verb, or group of them. */
 export const verbs: readonly string[] = Object.keys(routes);
@@ -90,7 +106,7 @@ export async function runCtl(argv: readonly string[], process: CtlProcess): Prom
     ctlProcess: process,
     exitCode: null,
   };
-  await run(app, argv, context);
+  await run(app, verbFirst(root, argv), context);
   if (process.signal.aborted) return exitForSignal(process.signal.reason);
   if (context.exitCode !== null) return context.exitCode;
   const parserCode = stricliProcess.exitCode ?? 0;
@@ -107,22 +123,8 @@ function usageError(said: string, argv: readonly string[]): DeployError {
     .join(" ");
   return new DeployError(message, {
     code: "usage",
-    hint: `See: ${["deployd ctl", ...routeOf(argv), "--help"].join(" ")}`,
+    hint: `See: ${["deployd ctl", ...routeOf(root, argv), "--help"].join(" ")}`,
   });
-}
-
-/** The words of `argv` that name a verb or a group of verbs. */
-function routeOf(argv: readonly string[]): string[] {
-  const words: string[] = [];
-  let target: Pick<typeof root, "getRoutingTargetForInput"> = root;
-  for (const word of argv) {
-    const next = target.getRoutingTargetForInput(word);
-    if (next === undefined) break;
-    words.push(word);
-    if (!("getRoutingTargetForInput" in next)) break;
-    target = next;
-  }
-  return words;
 }
 
 /** `--json` is looked for by hand because it must count even where the rest of the line could not be read. */

@@ -16,15 +16,14 @@ export class Screen implements Disposable {
 
   constructor(output: Output) {
     this.#output = output;
-    output.raw(HIDE_CURSOR + CLEAR + HOME);
+    output.frame(HIDE_CURSOR + CLEAR + HOME, [], "", "");
   }
 
   draw(lines: readonly string[]): void {
-    const body = lines.map((line) => line + CLEAR_TO_END_OF_LINE).join("\n");
-    this.#output.raw(`${BEGIN_FRAME}${HOME}${body}\n${CLEAR_BELOW}${END_FRAME}`);
+    this.#output.frame(BEGIN_FRAME + HOME, lines, `${CLEAR_TO_END_OF_LINE}\n`, CLEAR_BELOW + END_FRAME);
   }
 
   [Symbol.dispose](): void {
-    this.#output.raw(SHOW_CURSOR);
+    this.#output.frame(SHOW_CURSOR, [], "", "");
   }
 }

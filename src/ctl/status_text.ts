@@ -15,7 +15,7 @@ import {
 import type { Paint } from "./paint.ts";
 import { table } from "./table.ts";
 import { clip, count, oneLine, wrap } from "./text.ts";
-import { ageMs, duration } from "./times.ts";
+import { ageMs, dateTime, duration } from "./times.ts";
 
 export interface StatusLook {
   readonly paint: Paint;
@@ -123,7 +123,9 @@ function cells(row: HostRow, paint: Paint, now: Date): string[] {
   const { status } = row;
   // The last word of a host that is not there any more must not look like news.
   const said = row.connected ? (text: string): string => text : paint.dim;
-  const error = status?.error?.message ?? illnessText(status);
+  const until = status?.error?.until;
+  const tried = until === undefined ? "" : ` It is tried again until ${dateTime(until)}.`;
+  const error = status?.error ? `${status.error.message}${tried}` : illnessText(status);
   return [
     paintHost(row.phase, hostGlyph(row.phase), paint),
     oneLine(row.host),

@@ -1,3 +1,5 @@
+import { escaped } from "../support/printable.ts";
+import { withPaint } from "./paint.ts";
 import { clip } from "./text.ts";
 
 export interface TableOptions {
@@ -7,7 +9,9 @@ export interface TableOptions {
 }
 
 /** Rows in aligned columns, two blanks apart. Cells may carry colours; wide characters count as they are shown. */
-export function table(rows: readonly (readonly string[])[], options: TableOptions = {}): string[] {
+export function table(given: readonly (readonly string[])[], options: TableOptions = {}): string[] {
+  // As they will be shown, or what is behind them would not be aligned.
+  const rows = given.map((row) => row.map((cell) => withPaint(cell, escaped)));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {

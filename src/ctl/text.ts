@@ -1,16 +1,12 @@
-// Controls, line separators and the marks that reorder text: what a build's output or a hand-written record could use
-// to forge a part of an operator's terminal.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+import { escaped } from "../support/printable.ts";
+import { withPaint } from "./paint.ts";
+
 // CSI and OSC sequences: colours in a log are dropped as a whole, so that no "[31m" is left standing.
 const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
 
 /** Foreign text as one line that is safe in a terminal. */
 export function oneLine(text: string): string {
-  return text
-    .replace(ESCAPES, "")
-    .replace(/\s+/g, " ")
-    .replace(UNPRINTABLE, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`)
-    .trim();
+  return escaped(text.replace(ESCAPES, "").replace(/\s+/g, " ")).trim();
 }
 
 /** The last `max` lines of foreign output, each safe in a terminal. */
@@ -20,20 +16,23 @@ export function lastLines(text: string, max: number): string[] {
     .slice(-max)
     .map((line) => (line.includes("\r") ? line.slice(line.trimEnd().lastIndexOf("\r") + 1) : line))
     .map((line) => line.replaceAll("\t", "    ").replace(ESCAPES, "").trimEnd())
-    .map((line) =>
-      line.replace(UNPRINTABLE, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`),
-    )
+    .map(escaped)
     .filter((line, index, all) => line !== "" || (index > 0 && all.length > 1));
 }
 
-/** `text` in at most `columns` columns of a terminal; what is cut is shown by an ellipsis. Colours are kept whole. */
+/**
+ * `text`, which may be painted, as one line for a terminal: in at most `columns` columns, where it says how many it has.
+ * What is cut is shown by an ellipsis, and colours are kept whole.
+ */
 export function clip(text: string, columns: number): string {
-  return Bun.stringWidth(text) <= columns ? text : Bun.sliceAnsi(text, 0, Math.max(0, columns - 1)) + "…";
+  const line = withPaint(text, escaped);
+  const endless = !(columns >= 1);
+  return endless || Bun.stringWidth(line) <= columns ? line : Bun.sliceAnsi(line, 0, Math.floor(columns) - 1) + "…";
 }
 
 /** Words on as many lines as they take; those after the first begin with `indent`. A longer word is broken. */
 export function wrap(text: string, columns: number, indent: string): string[] {
-  if (Bun.stringWidth(text) <= columns) return [text];
+  if (!(columns >= 1) || Bun.stringWidth(text) <= columns) return [text];
   const room = Math.max(1, columns - indent.length);
   const [first = "", ...rest] = Bun.wrapAnsi(text, room, { hard: true }).split("\n");
   return [first, ...rest.map((line) => `${indent}${line}`)];

@@ -1,19 +1,18 @@
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
+import { type Trust, whyUntrusted } from "../support/trust.ts";
 import { systemCode } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
 import { IdleGuard } from "./idle_guard.ts";
 import { abortedError } from "./pace.ts";
 import { printable } from "./printable.ts";
+import { encodedAs, PATIENCE, positionSpool, refusal } from "./http_answer.ts";
 import { refusedSource, requireAllowedSource, shownUrl } from "./source_policy.ts";
 import type { FetchRequest } from "./source.ts";
-import { oversized, type Spool } from "./spool.ts";
+import { otherLength, type Spool } from "./spool.ts";
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-// Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.
-const TRANSIENT = new Set([408, 425, 429]);
-const PATIENCE = "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
 
 export interface HttpDownload {
   readonly url: URL;
@@ -25,6 +24,7 @@ export interface HttpDownload {
   readonly onProgress: (bytesSoFar: number) => void;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly trust: Trust;
 }
 
 /** Downloads into the spool, from where an earlier attempt ended if the server can (RFC 9110, 14 Range Requests). */
@@ -49,10 +49,11 @@ async function attempt(download: HttpDownload): Promise<boolean> {
     if (response.status === 416) return false;
     await positionSpool(download, url, response);
     await receive(download, response, guard);
+    await requireWhole(download, url, response);
     return true;
   } catch (error) {
     if (error instanceof DeployError) throw error;
-    throw explain(download, error, guard);
+    throw await explain(download, error, guard);
   }
 }
 
@@ -63,7 +64,7 @@ async function follow(download: HttpDownload, guard: IdleGuard): Promise<{ url: 
     const response = await request(download, url, guard);
     if (!REDIRECTS.has(response.status)) {
       if (response.ok || response.status === 416) return { url, response };
-      throw refusal(url, response.status);
+      throw refusal(url, response, download.clock.now());
     }
     await response.body?.cancel();
     if (redirects === MAX_REDIRECTS) {
@@ -107,34 +108,15 @@ async function request(download: HttpDownload, url: URL, guard: IdleGuard): Prom
   }
   // The host's own, for this very URL: one that it redirects to is asked about anew.
   for (const [name, value] of await download.loginAt(url)) headers.set(name, value);
-  if (download.spool.length > 0) headers.set("range", `bytes=${download.spool.length}-`);
+  const { length, validator } = download.spool;
+  if (length > 0) headers.set("range", `bytes=${length}-`);
+  // The rest of something else is of no use: who has that sends all of it instead.
+  if (validator !== null) headers.set("if-range", validator);
+  const authorities = url.protocol === "https:" ? await download.trust.authorities() : null;
+  const tls = authorities === null ? {} : { tls: { ca: authorities.certificates } };
   return guard.during(() =>
-    fetch(bare, { headers, redirect: "manual", decompress: false, keepalive: false, signal: guard.signal }),
+    fetch(bare, { headers, redirect: "manual", decompress: false, keepalive: false, signal: guard.signal, ...tls }),
   );
-}
-
-/** Makes the spool end where the response begins, and refuses a response of a wrong size before its first byte. */
-async function positionSpool(download: HttpDownload, url: URL, response: Response): Promise<void> {
-  const { spool, size } = download;
-  if (response.status === 206) {
-    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
-    if (range === null || Number(range[1]) !== spool.length) {
-      await spool.restart();
-      throw fetchFailed(url, "the server sent another range than the one asked for", {
-        retry: true,
-        hint: "The next attempt begins anew.",
-      });
-    }
-    if (range[3] !== "*" && Number(range[3]) > size) {
-      await spool.restart();
-      throw oversized(url, size, Number(range[3]));
-    }
-    return;
-  }
-  if (response.status !== 200) throw refusal(url, response.status);
-  const announced = response.headers.get("content-length");
-  if (announced !== null && Number(announced) > size) throw oversized(url, size, Number(announced));
-  if (spool.length > 0) await spool.restart();
 }
 
 async function receive(download: HttpDownload, response: Response, guard: IdleGuard): Promise<void> {
@@ -148,19 +130,15 @@ async function receive(download: HttpDownload, response: Response, guard: IdleGu
   }
 }
 
-function refusal(url: URL, status: number): DeployError {
-  const retry = status >= 500 || TRANSIENT.has(status);
-  const hint = retry
-    ? PATIENCE
-    : status === 401 || status === 403
-      ? "The server wants other credentials. Look at those under [sources] of the agent's file, or whether a presigned URL has expired."
-      : status === 404 || status === 410
-        ? "The build is not there: upload it again, or fix its URL."
-        : "Look at the build's URL and the server.";
-  return fetchFailed(url, `the server answered ${status}`, { retry, hint });
+/** An answer without a length that has ended by itself was whole: a shorter one is no beginning of the build. */
+async function requireWhole({ spool, size }: HttpDownload, url: URL, response: Response): Promise<void> {
+  if (spool.isComplete || response.status === 206 || response.headers.has("content-length")) return;
+  const got = spool.length;
+  await spool.restart();
+  throw otherLength(url, size, `the answer ended after ${got}${encodedAs(response)}`);
 }
 
-function explain(download: HttpDownload, error: unknown, guard: IdleGuard): DeployError {
+async function explain(download: HttpDownload, error: unknown, guard: IdleGuard): Promise<DeployError> {
   const { url, signal, spool, idleTimeoutMs } = download;
   if (signal.aborted) return abortedError(`Cannot fetch ${shownUrl(url)}`, signal);
   if (guard.timedOut) {
@@ -169,10 +147,11 @@ function explain(download: HttpDownload, error: unknown, guard: IdleGuard): Depl
   }
   // The error's own text may quote the URL with its secrets; its code never does.
   const code = systemCode(error) || "a network error";
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
-    return fetchFailed(url, `its certificate is not trusted (${printable(code)})`, {
+  const untrusted = whyUntrusted(printable(code), await download.trust.authorities());
+  if (untrusted !== "") {
+    return fetchFailed(url, untrusted, {
       retry: false,
-      hint: "Renew the server's certificate, or install its authority on this host.",
+      hint: "Renew the server's certificate, or add its authority to those that this host trusts (update-ca-certificates, update-ca-trust): the agent reads them anew.",
     });
   }
   const why = `the connection failed after ${spool.length} of ${download.size} bytes (${printable(code)})`;

@@ -2,15 +2,18 @@ import { constants } from "node:fs";
 import { open, readlink } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
+import type { Trust } from "../support/trust.ts";
 import { systemCode } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
 import { downloadHttp } from "./http_source.ts";
 import { abortedError } from "./pace.ts";
 import { printable } from "./printable.ts";
 import { refusedSource, requireAllowedFile, requireAllowedSource, shownUrl } from "./source_policy.ts";
-import { oversized, Spool } from "./spool.ts";
+import { otherLength, Spool } from "./spool.ts";
 
 const IDLE_TIMEOUT_MS = 30_000;
+/** What a file system says whose server is away. */
+const PASSING = new Set(["EIO", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENOTCONN", "EREMOTEIO"]);
 const COPY_BYTES = 512 * 1024;
 
 export interface FetchRequest {
@@ -39,7 +42,10 @@ export interface FetchRequest {
  *
  * @throws DeployError `fetch-failed` (`retry` when it may pass by itself), `policy-refused`, `disk-full`, `aborted`
  */
-export async function fetchToFile(request: FetchRequest, clock: Clock): Promise<void> {
+export async function fetchToFile(
+  request: FetchRequest,
+  { clock, trust }: { readonly clock: Clock; readonly trust: Trust },
+): Promise<void> {
   const url = URL.parse(request.url);
   if (url === null) {
     throw new DeployError("Cannot fetch the build: its URL cannot be read.", {
@@ -65,7 +71,7 @@ export async function fetchToFile(request: FetchRequest, clock: Clock): Promise<
       const idleTimeoutMs = request.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
       const { size, sources, signal } = request;
       const loginAt = request.loginAt ?? (() => Promise.resolve([]));
-      await downloadHttp({ url, spool, size, sources, loginAt, idleTimeoutMs, onProgress, signal, clock });
+      await downloadHttp({ url, spool, size, sources, loginAt, idleTimeoutMs, onProgress, signal, clock, trust });
     }
   }
   await spool.finish();
@@ -87,8 +93,8 @@ async function copyFile(
     }
     const found = await file.stat();
     if (!found.isFile()) throw fetchFailed(url, "it is not a regular file", { retry: false, hint: "Fix the URL." });
-    if (found.size > request.size) throw oversized(url, request.size, found.size);
-    await spool.restart();
+    if (found.size > request.size) throw otherLength(url, request.size, `the file has ${found.size}`);
+    await spool.begin("the start", null);
     const buffer = Buffer.allocUnsafe(COPY_BYTES);
     for (;;) {
       if (request.signal.aborted) throw abortedError(`Cannot fetch ${shownUrl(url)}`, request.signal);
@@ -101,7 +107,7 @@ async function copyFile(
     if (error instanceof DeployError) throw error;
     const code = systemCode(error);
     throw fetchFailed(url, `the file cannot be read (${code === "" ? "wrong file URL" : code})`, {
-      retry: false,
+      retry: PASSING.has(code),
       hint: "Look whether it is there, and whether the agent's user may read it.",
     });
   }

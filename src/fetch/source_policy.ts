@@ -3,6 +3,9 @@ import { fileURLToPath } from "node:url";
 import { DeployError } from "../core/errors.ts";
 import { printable } from "./printable.ts";
 
+/** Of decoding; no path that is meant well takes more than two. */
+const MOST_ROUNDS = 8;
+
 /** A URL without what may be secret in it: no credentials, no query, no fragment. */
 export function shownUrl(url: URL): string {
   return printable(`${url.protocol}//${url.host}${url.pathname}`);
@@ -14,30 +17,83 @@ export function shownUrl(url: URL): string {
  * prefix that is no URL allows none.
  */
 export function isAllowedSource(url: URL, prefixes: readonly string[]): boolean {
-  if (prefixes.length === 0) return true;
-  // URL parsing has resolved `..` and `%2e%2e`, but a server may still take these for separators and climb.
-  if (/%2f|%5c/i.test(url.pathname)) return false;
-  return prefixes.some((prefix) => {
+  return whyRefused(url, prefixes) === null;
+}
+
+/** @throws DeployError `policy-refused` */
+export function requireAllowedSource(url: URL, prefixes: readonly string[]): void {
+  const why = whyRefused(url, prefixes);
+  if (why !== null) throw refusedSource(url, why);
+}
+
+/**
+ * Segments are compared as they are written: in `group%2Fproject` the slash is a part of a name, as GitLab has it. Some
+ * servers decode first and climb after, so what follows the prefix must stay below it however often it is decoded.
+ */
+function whyRefused(url: URL, prefixes: readonly string[]): string | null {
+  if (prefixes.length === 0) return null;
+  const path = segmentsOf(url);
+  const above = prefixes.filter((prefix) => {
     const allowed = URL.parse(prefix);
-    if (allowed === null) return false;
-    return (
-      allowed.protocol === url.protocol &&
-      allowed.hostname === url.hostname &&
-      allowed.port === url.port &&
-      isAtOrBelow(url.pathname, allowed.pathname)
-    );
+    return allowed !== null && isSameOrigin(allowed, url) && beginsWith(path, segmentsOf(allowed));
   });
+  const [nearest] = above;
+  if (nearest === undefined) {
+    const encoded = /%2f|%5c/i.test([url.pathname, ...prefixes].join(" "))
+      ? ", and a %2F or %5C is a part of a name, not a slash"
+      : "";
+    return `this host accepts builds from ${prefixes.map(shownPrefix).join(", ")} only${encoded}`;
+  }
+  const stays = above.some((prefix) => staysBelow(path.slice(segmentsOf(new URL(prefix)).length).join("/")));
+  return stays ? null : `decoded, its path leaves ${shownPrefix(nearest)}, below which this host accepts builds`;
+}
+
+function isSameOrigin(one: URL, other: URL): boolean {
+  return one.protocol === other.protocol && one.hostname === other.hostname && one.port === other.port;
+}
+
+/** Of the path; without the empty ones at its ends, and with each character written in one way. */
+function segmentsOf({ pathname }: URL): string[] {
+  const segments = pathname.split("/").slice(1).map(normalized);
+  return segments.at(-1) === "" ? segments.slice(0, -1) : segments;
+}
+
+/** RFC 3986, 6.2.2: the digits in upper case, and what need not be encoded is not. */
+function normalized(segment: string): string {
+  return segment.replace(/%([0-9a-f]{2})/gi, (encoded, digits: string) => {
+    const character = String.fromCharCode(Number.parseInt(digits, 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : encoded.toUpperCase();
+  });
+}
+
+function beginsWith(path: readonly string[], parent: readonly string[]): boolean {
+  return parent.every((segment, at) => path[at] === segment);
+}
+
+/** Never above where it begins, at any step on the way. */
+function staysBelow(rest: string): boolean {
+  let path = rest;
+  for (let rounds = 0; rounds < MOST_ROUNDS; rounds += 1) {
+    let depth = 0;
+    for (const segment of path.split(/[/\\]/)) {
+      // Servers of Java take what follows a semicolon for a parameter of the segment.
+      const name = segment.replace(/;.*$/s, "");
+      if (name === "..") depth -= 1;
+      else if (name !== "" && name !== ".") depth += 1;
+      if (depth < 0) return false;
+    }
+    const decoded = path.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 16)),
+    );
+    if (decoded === path) return true;
+    path = decoded;
+  }
+  return false;
 }
 
 function isAtOrBelow(path: string, parent: string): boolean {
   const base = parent.endsWith("/") ? parent.slice(0, -1) : parent;
   return path === base || path.startsWith(`${base}/`);
-}
-
-/** @throws DeployError `policy-refused` */
-export function requireAllowedSource(url: URL, prefixes: readonly string[]): void {
-  if (isAllowedSource(url, prefixes)) return;
-  throw refusedSource(url, `this host accepts builds from ${prefixes.map(shownPrefix).join(", ")} only`);
 }
 
 /**

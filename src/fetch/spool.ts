@@ -1,14 +1,20 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
+import { type DownloadOrigin, parseDownloadOrigin } from "../schema/download_origin.ts";
 import { asDiskError } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
 import { printable } from "./printable.ts";
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
+/** The file beside a download that says what its bytes are from. */
+export function originPath(spool: string): string {
+  return `${spool}.origin`;
+}
+
 /**
- * The file a download is written to. What an earlier attempt left in it is the beginning of the same download; whether
- * the whole is right is decided by its digest afterwards.
+ * The file a download is written to. What an earlier attempt left in it is taken for the beginning of the same download,
+ * as far as the server confirms that; whether the whole is right is decided by its digest afterwards.
  */
 export class Spool implements AsyncDisposable {
   readonly #file: FileHandle;
@@ -16,13 +22,19 @@ export class Spool implements AsyncDisposable {
   readonly #url: URL;
   readonly #size: number;
   #length: number;
+  #origin: DownloadOrigin;
 
-  private constructor(file: FileHandle, path: string, url: URL, size: number, length: number) {
+  private constructor(
+    file: FileHandle,
+    path: string,
+    { url, size, length, origin }: { url: URL; size: number; length: number; origin: DownloadOrigin },
+  ) {
     this.#file = file;
     this.#path = path;
     this.#url = url;
     this.#size = size;
     this.#length = length;
+    this.#origin = origin;
   }
 
   /** @param size how many bytes the download has when it is complete */
@@ -35,7 +47,8 @@ export class Spool implements AsyncDisposable {
     }
     try {
       const length = (await file.stat()).size;
-      const spool = new Spool(file, path, url, size, length);
+      const origin = parseDownloadOrigin(await readFile(originPath(path), "utf8").catch(() => null));
+      const spool = new Spool(file, path, { url, size, length, origin });
       // Longer than the build can only be something else.
       if (length > size) await spool.restart();
       return spool;
@@ -53,10 +66,27 @@ export class Spool implements AsyncDisposable {
     return this.#length === this.#size;
   }
 
+  /** By which the server knows again what the bytes are part of; null when it gave nothing, or there are none. */
+  get validator(): string | null {
+    return this.#length === 0 ? null : this.#origin.validator;
+  }
+
   /** Forgets all bytes. */
   async restart(): Promise<void> {
     await this.#file.truncate(0);
     this.#length = 0;
+  }
+
+  /** The bytes of an answer follow: of the whole, or of what follows those that are there. */
+  async begin(from: "the start" | "the end", validator: string | null): Promise<void> {
+    const { isAnew } = this.#origin;
+    if (from === "the start") {
+      await this.restart();
+      await this.#note({ answers: 1, validator, isAnew });
+    } else {
+      const answers = this.#length === 0 ? 1 : this.#origin.answers + 1;
+      await this.#note({ answers, validator: validator ?? this.validator, isAnew });
+    }
   }
 
   /** @throws DeployError `fetch-failed` when the download has more bytes than it should, `disk-full` */
@@ -64,7 +94,7 @@ export class Spool implements AsyncDisposable {
     if (this.#length + bytes.length > this.#size) {
       // Nothing of it can be the build, so the next attempt must not go on from here.
       await this.restart();
-      throw oversized(this.#url, this.#size);
+      throw otherLength(this.#url, this.#size, "it has more");
     }
     try {
       let at = 0;
@@ -74,7 +104,7 @@ export class Spool implements AsyncDisposable {
         this.#length += bytesWritten;
       }
     } catch (error) {
-      throw asDiskError(error, `Cannot store the download in ${printable(this.#path)}`, this.#path, this.#length);
+      throw this.#unstored(error);
     }
   }
 
@@ -89,19 +119,38 @@ export class Spool implements AsyncDisposable {
     try {
       await this.#file.sync();
     } catch (error) {
-      throw asDiskError(error, `Cannot store the download in ${printable(this.#path)}`, this.#path, this.#length);
+      throw this.#unstored(error);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close();
   }
+
+  /** Before the bytes: where a kill leaves half of it, nothing is known of them. */
+  async #note(origin: DownloadOrigin): Promise<void> {
+    this.#origin = origin;
+    try {
+      await writeFile(originPath(this.#path), JSON.stringify(origin), { mode: 0o600 });
+    } catch (error) {
+      throw this.#unstored(error);
+    }
+  }
+
+  #unstored(error: unknown): Error {
+    return asDiskError(error, `Cannot store the download in ${printable(this.#path)}`, this.#path, this.#length);
+  }
 }
 
-export function oversized(url: URL, size: number, announced?: number): Error {
-  const got = announced === undefined ? "it has more" : `the server announces ${announced}`;
+/**
+ * What was sent is not the build. It may be from somebody in between, a portal or a page that says that the server is
+ * away, and be right the next time.
+ *
+ * @param got what there is instead of `size` bytes
+ */
+export function otherLength(url: URL, size: number, got: string): Error {
   return fetchFailed(url, `expected ${size} bytes, but ${got}`, {
-    retry: false,
-    hint: "Something else than the registered build is stored there: upload it again.",
+    retry: true,
+    hint: "If it stays so, something else than the registered build is stored there: upload it again, or fix its URL.",
   });
 }

@@ -6,8 +6,9 @@ import { errorCodeOf } from "../support/file_error.ts";
 import { exchange } from "./exchange.ts";
 import { readPlain } from "./files.ts";
 import { giveTree } from "./give_tree.ts";
-import { look, openDirectory } from "./held_directory.ts";
+import { look } from "./held_directory.ts";
 import { trimLog } from "./processes_output.ts";
+import { openDirectory } from "./open_directory.ts";
 import { removeTree } from "./remove_tree.ts";
 
 /** The file systems of this host. */

@@ -1,10 +1,10 @@
 import { constants } from "node:fs";
-import { lstat, mkdir, open, rename, type FileHandle } from "node:fs/promises";
-import type { DiskEntry, HeldDirectory } from "../machine/disk.ts";
+import { lstat, open, type FileHandle } from "node:fs/promises";
+import type { DiskEntry } from "../machine/disk.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 
 /** O_NONBLOCK: whatever somebody has put there instead must not hold the agent up. */
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK;
+export const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK;
 
 /**
  * Opens the directory itself: a link in its place is an error.
@@ -18,27 +18,6 @@ export function openInPlace(path: string): Promise<FileHandle> {
 /** A name in a directory that is held open: the kernel resolves it from there, as openat(2) does (proc_pid_fd(5)). */
 export function nameIn({ fd }: FileHandle, name: string): string {
   return `/proc/self/fd/${fd}/${name}`;
-}
-
-export async function openDirectory(path: string): Promise<HeldDirectory> {
-  return hold(await open(path, DIRECTORY));
-}
-
-function hold(directory: FileHandle): HeldDirectory {
-  return {
-    open: async (name) => hold(await openInPlace(nameIn(directory, name))),
-    look: (name) => look(nameIn(directory, name)),
-    makeDirectory: async (name) => {
-      try {
-        await mkdir(nameIn(directory, name));
-      } catch (error) {
-        if (errorCodeOf(error) !== "EEXIST") throw error;
-      }
-    },
-    take: (from, name) => rename(from, nameIn(directory, name)),
-    sync: () => directory.sync(),
-    [Symbol.asyncDispose]: () => directory.close(),
-  };
 }
 
 /** What stands at a path, null where there is nothing; a link is not followed. */

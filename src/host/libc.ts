@@ -4,6 +4,7 @@ import { DeployError } from "../core/errors.ts";
 /** The few calls of the C library that Bun has no function for. Each returns -1 on failure; see `errno`. */
 const CALLS = {
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
   pipe2: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   sendto: {

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import pino from "pino";
+import { printableJson } from "../support/printable.ts";
 import { redact } from "../support/redact.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
@@ -17,7 +18,8 @@ export function openLog(
 
 /** Not through a stream: that fails for good with its first error, and takes a program with it that does not listen. */
 function write(line: string): void {
-  const bytes = Buffer.from(line);
+  // Read in a terminal as often as by a program.
+  const bytes = Buffer.from(printableJson(line));
   try {
     for (let from = 0; from < bytes.length;) from += writeSync(STDOUT, bytes, from);
   } catch {

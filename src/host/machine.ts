@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { digestOfFile } from "../fetch/digest.ts";
 import { fetchToFile } from "../fetch/source.ts";
 import { extractArchive } from "../fetch/untar.ts";
@@ -13,27 +12,39 @@ import type { Clock } from "../support/clock.ts";
 import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
 import { trafficFor } from "../traffic/traffic.ts";
 import { tcpDial } from "../zookeeper/dial.ts";
+import { bootId } from "./boot_id.ts";
 import { hostDisk } from "./disk.ts";
 import { readIfThere } from "./files.ts";
 import { acquireLock } from "./lock.ts";
 import { hostNames } from "./names.ts";
-import { runCommand, userByName } from "./processes.ts";
-import { killOrphans, processesOf, processFact } from "./scan.ts";
+import { endLeftRunning, runCommand } from "./processes.ts";
+import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
+import { usableHome, userByName } from "./users.ts";
 import { socketInodesOf } from "./sockets.ts";
 import { trafficPorts } from "./traffic_ports.ts";
+import { systemTrust } from "./trust.ts";
 
-/** This host, as an agent acts on it. */
-export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
+/**
+ * This host, as an agent acts on it.
+ *
+ * @param env variables that name whom it trusts
+ */
+export function hostMachine(
+  clock: Clock,
+  manager: ServiceManager,
+  env: Readonly<Record<string, string | undefined>>,
+): Machine {
   const traffic = trafficPorts(clock);
-  const asked = { clock, names: hostNames };
+  const trust = systemTrust(env);
+  const asked = { clock, names: hostNames, trust };
   return {
     clock,
     manager,
     disk: hostDisk,
     processes: hostProcesses(clock),
-    commands: { run: (request) => runCommand(request, clock), user: userByName },
+    commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
       unpack: (request) => extractArchive({ ...request, clock }),
@@ -54,7 +65,7 @@ export function hostMachine(clock: Clock, manager: ServiceManager): Machine {
     lock: { acquire: acquireLock },
     network: {
       dial: tcpDial(clock),
-      download: (request) => fetchToFile(request, clock),
+      download: (request) => fetchToFile(request, { clock, trust }),
       serve: (answer, listen) => serve(answer, listen, clock),
     },
     bootId: bootId(),
@@ -72,14 +83,6 @@ function hostProcesses(clock: Clock): Processes {
     listens,
     openConnections: async (pids) =>
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),
-    endMarked: (marker, uid) => killOrphans(marker, uid, clock),
+    endMarked: (marker, uid) => endLeftRunning(marker, uid, clock),
   };
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
 }

@@ -1,10 +1,11 @@
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
-import type { CommandRequest, CommandResult, HostUser } from "../support/command.ts";
+import type { CommandRequest, CommandResult } from "../support/command.ts";
 import { abortedError, throwIfAborted } from "../support/wait.ts";
-import { commandArgv, commandEnvironment, DEFAULT_PATH } from "./processes_env.ts";
+import { endGroup, groupOf, groupsOf, makeGroup, removeEmptyGroups, removeIfEmpty } from "./control_group.ts";
+import { commandArgv, commandEnvironment } from "./processes_env.ts";
 import { directOutput, pipedOutput } from "./processes_output.ts";
-import { killOrphans } from "./scan.ts";
+import { killOrphans, markedWith } from "./scan.ts";
 
 const KILL_AFTER_MS = 5000;
 /** How often it is looked whether a group has ended, in milliseconds. */
@@ -20,7 +21,8 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
   const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
   throwIfAborted(request.signal, `run "${shown}"`);
   const env = commandEnvironment(request);
-  const argv = commandArgv(request, env);
+  const group = await groupFor(request, clock);
+  const argv = commandArgv(request, env, group);
   await using output = await (request.background === "leave"
     ? directOutput(request, clock)
     : pipedOutput(request, clock));
@@ -28,16 +30,19 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
   const child = spawn(argv, env, request, shown, output.fd);
   output.started();
   const ending = await firstOf(child.exited, request, clock);
-  if (ending !== "exited") await endGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS, clock);
-  if (request.background !== "leave") {
-    signalGroup(child.pid, "SIGKILL");
-    // Those that made a session of their own are not in the group any more.
-    if (request.marker !== undefined) await killOrphans(request.marker, request.user?.uid ?? null, clock);
+  if (ending !== "exited") await endProcessGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS, clock);
+  const hasEndedWell = ending === "exited" && child.exitCode === 0;
+  const isService = request.background === "leave";
+  if (!isService) signalGroup(child.pid, "SIGKILL");
+  // Half a start is no service.
+  if (group !== null) await (isService && hasEndedWell ? removeIfEmpty(group) : endGroup(group, clock));
+  // Where no group was made: those that made a session of their own and kept their environment.
+  if (!isService && request.marker !== undefined) {
+    await killOrphans(request.marker, request.user?.uid ?? null, clock);
   }
   const { tail: said, lost } = await output.finish();
   // Only where it failed: what it printed may be an answer that is read.
-  const hasFailed = ending !== "exited" || child.exitCode !== 0;
-  const tail = hasFailed && lost !== null ? `${said}\n${lost.message}\n` : said;
+  const tail = !hasEndedWell && lost !== null ? `${said}\n${lost.message}\n` : said;
 
   switch (ending) {
     case "aborted":
@@ -49,6 +54,32 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
         ? { kind: "exited", code: child.exitCode ?? 0, tail }
         : { kind: "signalled", signal: String(child.signalCode), tail };
   }
+}
+
+/**
+ * Ends what a killed agent's commands with this marker left running: all of those that have to end with their step, and a
+ * start whose shell still runs, with all that it has begun.
+ *
+ * @param uid whose they are, or the agent's own user's; null for the latter alone
+ * @returns how many processes were found
+ */
+export async function endLeftRunning(marker: string, uid: number | null, clock: Clock): Promise<number> {
+  let found = 0;
+  for (const path of await groupsOf(marker, "step")) found += await endGroup(path, clock);
+  for (const { pid } of await markedWith(marker, uid)) {
+    const halfStart = await groupOf(pid, marker, "start");
+    if (halfStart !== null) found += await endGroup(halfStart, clock);
+  }
+  await removeEmptyGroups(marker, "start");
+  return found + (await killOrphans(marker, uid, clock));
+}
+
+/** Only lines of shell come from a build or from the host's own file: what the agent itself asks a supervisor leaves nothing. */
+async function groupFor({ run, marker, background }: CommandRequest, clock: Clock): Promise<string | null> {
+  if (typeof run !== "string" || marker === undefined) return null;
+  if (background !== "leave") return makeGroup(marker, "step", clock);
+  await removeEmptyGroups(marker, "start");
+  return makeGroup(marker, "start", clock);
 }
 
 function spawn(
@@ -98,7 +129,12 @@ async function firstOf(
 }
 
 /** TERM to the whole group, time for it to end, then KILL. */
-async function endGroup(group: number, exited: Promise<unknown>, killAfterMs: number, clock: Clock): Promise<void> {
+async function endProcessGroup(
+  group: number,
+  exited: Promise<unknown>,
+  killAfterMs: number,
+  clock: Clock,
+): Promise<void> {
   signalGroup(group, "SIGTERM");
   // A stopped process acts on TERM only when it goes on.
   signalGroup(group, "SIGCONT");
@@ -115,21 +151,4 @@ function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false;
   }
-}
-
-/** @throws DeployError `config-invalid` when the host does not know the user */
-export function userByName(name: string): HostUser {
-  const found = Bun.spawnSync(["getent", "passwd", "--", name], {
-    env: { PATH: DEFAULT_PATH },
-    stdin: "ignore",
-    stderr: "ignore",
-  });
-  const [login, , uid, gid, , home] = found.stdout.toString().trim().split(":");
-  if (found.exitCode !== 0 || login === undefined || uid === undefined || gid === undefined) {
-    throw new DeployError(`Cannot run commands as "${name}": this host has no such user.`, {
-      code: "config-invalid",
-      hint: `Create it (useradd --system ${name}), or name another user in the agent's file.`,
-    });
-  }
-  return { name: login, uid: Number(uid), gid: Number(gid), ...(home === undefined || home === "" ? {} : { home }) };
 }

@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { STEP_VARIABLE, type CommandRequest, type HostUser } from "../support/command.ts";
+import { entering } from "./control_group.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -25,17 +26,30 @@ export function commandEnvironment(request: CommandRequest): Record<string, stri
 }
 
 /**
- * The program and its arguments, with the change of user before it.
+ * How many files a line of shell may have open unless it asks for more, as systemd and the kernel have it by default: the runtime
+ * has raised the agent's own number to the most that it may have. Programs that use select(2), or close every number that
+ * they could have, do not bear that. Where less is allowed that is what stays.
+ */
+const OPEN_FILES = 1024;
+
+/**
+ * The program and its arguments; before them what changes the user and, for a line of shell, what brings it into its control
+ * group and takes back the agent's own limits.
  *
+ * @param group its directory; null for none
  * @throws DeployError `config-invalid` when this agent cannot become that user, `internal` when a program is missing
  */
-export function commandArgv(request: CommandRequest, env: Record<string, string>): string[] {
+export function commandArgv(request: CommandRequest, env: Record<string, string>, group: string | null): string[] {
   const argv = typeof request.run === "string" ? shellLine(request.run, request) : [...request.run];
   const [name = ""] = argv;
   const program = Bun.which(name, { PATH: env["PATH"] ?? DEFAULT_PATH, cwd: request.cwd });
   if (program === null) throw missing(name, env["PATH"] ?? DEFAULT_PATH);
   argv[0] = program;
-  return [...becoming(request.user), ...argv];
+  const become = becoming(request.user);
+  // Words are the agent's own to a supervisor, which starts nothing below itself.
+  if (typeof request.run !== "string") return [...become, ...argv];
+  const first = `${entering(group)}ulimit -Sn ${OPEN_FILES} 2>/dev/null; exec "$@"`;
+  return [SHELL, "-c", first, SHELL, ...become, ...argv];
 }
 
 /** The name that a shell has for itself, and in what it says of mistakes in its line. */
@@ -46,7 +60,8 @@ function shellLine(run: string, { background, marker }: CommandRequest): string[
   return background === "leave" && marker !== undefined ? [...line, SHELL, marker] : line;
 }
 
-function becoming(user: HostUser | undefined): string[] {
+/** @throws DeployError `config-invalid` when this agent cannot become that user, `internal` without setpriv */
+export function becoming(user: HostUser | undefined): string[] {
   if (user === undefined) return [];
   const ownUid = process.getuid?.();
   if (ownUid === user.uid) return [];

@@ -117,7 +117,8 @@ export async function killOrphans(marker: string, uid: number | null, clock: Clo
   }
 }
 
-async function markedWith(marker: string, uid: number | null): Promise<{ pid: number; processGroup: number }[]> {
+/** Those of `uid` and of the agent's own user that carry the marker. */
+export async function markedWith(marker: string, uid: number | null): Promise<{ pid: number; processGroup: number }[]> {
   const own = await liveStat(process.pid);
   const users = [uid, process.geteuid?.() ?? 0];
   const candidates = (await allOwners()).filter((each) => each.pid !== process.pid && users.includes(each.uid));

@@ -11,4 +11,6 @@ export interface Commands {
   run(request: CommandRequest): Promise<CommandResult>;
   /** @throws DeployError `config-invalid` when the host does not know the user */
   user(name: string): HostUser;
+  /** The home of a user, or of the agent's own, where it is there and that user may write in it; null otherwise. */
+  usableHome(user: HostUser | undefined): Promise<string | null>;
 }

@@ -50,7 +50,7 @@ export interface HeldDirectory extends AsyncDisposable {
   look(name: string): Promise<DiskEntry | null>;
   /** Makes a directory in it; whatever is there is left alone. */
   makeDirectory(name: string): Promise<void>;
-  /** Moves what stands at a path here, in one step. */
+  /** Moves what stands at a path here: whoever looks sees nothing of it or all of it, also from another file system. */
   take(from: string, name: string): Promise<void>;
   /** Makes new and renamed entries of it last. */
   sync(): Promise<void>;

@@ -24,7 +24,7 @@ export interface Machine {
   readonly lock: Lock;
   readonly manager: ServiceManager;
   readonly network: Network;
-  /** Tells one boot of the kernel from the next (random(4), /proc/sys/kernel/random/boot_id). */
+  /** Tells one boot of the machine from the next, also where it is a container, whose processes end with its first one. */
   readonly bootId: string;
   /** Of the agent itself. */
   readonly pid: number;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ProbeSpec } from "../core/recipe.ts";
 import type { Clock } from "../support/clock.ts";
+import type { Trust } from "../support/trust.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, requestAt } from "./request.ts";
 import { failed, networkFailure, type ProbeFailure, timedOut } from "./result.ts";
@@ -11,6 +12,7 @@ const BODY_BYTES = 64 * 1024;
 export interface QuestionPorts {
   readonly clock: Clock;
   readonly names: HostNames;
+  readonly trust: Trust;
 }
 
 interface Body {
@@ -24,7 +26,7 @@ export async function probeHttp(
   spec: Extract<ProbeSpec, { kind: "http" }>,
   signal: AbortSignal,
   asking: Asking,
-  { clock, names }: QuestionPorts,
+  { clock, names, trust }: QuestionPorts,
 ): Promise<ProbeFailure | null> {
   const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
   const over = new AbortController();
@@ -33,7 +35,7 @@ export async function probeHttp(
   // The caller throws; here it only has to end.
   const onAbort = (): void => resolve(null);
   signal.addEventListener("abort", onAbort, { once: true });
-  ask(spec, asking, names, over.signal).then(resolve, (error: unknown) => resolve(networkFailure(error)));
+  ask(spec, asking, names, trust, over.signal).then(resolve, (error: unknown) => resolve(networkFailure(error)));
   try {
     return await promise;
   } finally {
@@ -47,6 +49,7 @@ async function ask(
   spec: Extract<ProbeSpec, { kind: "http" }>,
   asking: Asking,
   names: HostNames,
+  trust: Trust,
   signal: AbortSignal,
 ): Promise<ProbeFailure | null> {
   const url = new URL(spec.url);
@@ -54,7 +57,7 @@ async function ask(
   if ("failure" in reached) return reached.failure;
   const headers = { "user-agent": "deployd-check", accept: "*/*" };
   const response = await askEach(reached.addresses, (address) =>
-    requestAt(address, url, { method: "GET", headers }, signal),
+    requestAt(address, url, { method: "GET", headers }, trust, signal),
   );
   return judge(spec, response.statusCode ?? 0, await readBody(response), asking);
 }

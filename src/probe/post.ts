@@ -1,3 +1,4 @@
+import type { Trust } from "../support/trust.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, isRefused, requestAt } from "./request.ts";
 import type { QuestionPorts } from "./http.ts";
@@ -14,14 +15,14 @@ export async function post(
   url: string,
   signal: AbortSignal,
   asking: Asking,
-  { clock, names }: QuestionPorts,
+  { clock, names, trust }: QuestionPorts,
 ): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const over = new AbortController();
   const cancel = clock.after(TIMEOUT_MS, () => resolve(`no answer within ${TIMEOUT_MS} ms`));
   const onAbort = (): void => resolve("called off");
   signal.addEventListener("abort", onAbort, { once: true });
-  tell(new URL(url), asking, names, over.signal).then(resolve, (error: unknown) =>
+  tell(new URL(url), asking, names, trust, over.signal).then(resolve, (error: unknown) =>
     resolve(isRefused(error) ? "" : error instanceof Error ? error.message : String(error)),
   );
   try {
@@ -33,11 +34,11 @@ export async function post(
   }
 }
 
-async function tell(url: URL, asking: Asking, names: HostNames, signal: AbortSignal): Promise<string> {
+async function tell(url: URL, asking: Asking, names: HostNames, trust: Trust, signal: AbortSignal): Promise<string> {
   const reached = await reach(url.hostname, asking, names);
   if ("failure" in reached) return `${reached.failure.reason} (${reached.failure.detail ?? ""})`;
   const response = await askEach(reached.addresses, (address) =>
-    requestAt(address, url, { method: "POST", headers: { "content-length": "0" } }, signal),
+    requestAt(address, url, { method: "POST", headers: { "content-length": "0" } }, trust, signal),
   );
   response.resume();
   const status = response.statusCode ?? 0;

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { type Trust, whyUntrusted } from "../support/trust.ts";
 
 /**
  * One request to one address of the URL's host, on a connection of its own. node:http and not fetch, because fetch would
@@ -8,14 +9,17 @@ import { isIP } from "node:net";
  *
  * @returns its head; rejects as the socket fails, also when `signal` aborts
  */
-export function requestAt(
+export async function requestAt(
   address: string,
   url: URL,
   { method, headers }: { method: "GET" | "POST"; headers: Readonly<Record<string, string>> },
+  trust: Trust,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const isSecure = url.protocol === "https:";
+  const authorities = isSecure ? await trust.authorities() : null;
+  if (signal.aborted) throw new Error("called off");
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const request = (isSecure ? httpsRequest : httpRequest)({
     method,
@@ -27,6 +31,7 @@ export function requestAt(
       : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }),
     // The server and its certificate are still asked for by name.
     ...(isSecure && isIP(name) === 0 ? { servername: name } : {}),
+    ...(authorities === null ? {} : { ca: authorities.certificates }),
     // Without an agent no connection is kept, and an old process cannot answer on one that was.
     agent: false,
     headers: { host: url.host, connection: "close", ...headers },
@@ -39,7 +44,13 @@ export function requestAt(
   request.on("error", reject);
   request.once("response", resolve);
   request.end();
-  return promise;
+  try {
+    return await promise;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const why = whyUntrusted(code, authorities);
+    throw why === "" ? error : Object.assign(new Error(why), { code });
+  }
 }
 
 /** Asks one address after the other, until one takes the connection. @throws as the last one failed */

@@ -1,4 +1,5 @@
 import { redact } from "../support/redact.ts";
+import { isUntrusted } from "../support/trust.ts";
 
 /** What one attempt of a check found. */
 export type ProbeResult = ProbeSuccess | ProbeFailure;
@@ -45,6 +46,7 @@ const NETWORK_REASONS: Readonly<Record<string, string>> = {
 export function networkFailure(error: unknown): ProbeFailure {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  if (isUntrusted(code)) return failed("certificate not trusted", message);
   return failed(NETWORK_REASONS[code] ?? (code === "" ? "connection failed" : `connection failed: ${code}`), message);
 }
 

@@ -23,6 +23,7 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
       restart: (signal) => operate("reload", reload, "leave", signal),
       parts: null,
       handover: null,
+      revival: null,
       mainPids: async () => [],
     };
   }
@@ -48,12 +49,15 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
       }
     },
   };
+  const restart = async (signal: AbortSignal): Promise<void> => {
+    await parts.stop(signal);
+    await parts.start(signal);
+  };
   return {
-    restart: async (signal) => {
-      await parts.stop(signal);
-      await parts.start(signal);
-    },
+    restart,
     parts,
+    // A former life's pid file is for its own stop to remove.
+    revival: { isNeeded: async () => true, start: restart },
     handover: null,
     mainPids: async () => [],
   };

@@ -58,6 +58,14 @@ export interface Supervisor {
   readonly parts: { stop(signal: AbortSignal): Promise<void>; start(signal: AbortSignal): Promise<void> } | null;
   /** Null where the old process has to go before the new one comes. */
   readonly handover: Handover | null;
+  /**
+   * How it is brought up where nothing of it runs, as a boot may leave it; null where that is not this supervisor's to do.
+   * It is needed where nobody is about to start it, and nobody has forbidden that.
+   */
+  readonly revival: {
+    isNeeded(signal: AbortSignal): Promise<boolean>;
+    start(signal: AbortSignal): Promise<void>;
+  } | null;
   /** The processes that the supervisor knows as the service's own; empty when it does not run or cannot tell. */
   mainPids(signal: AbortSignal): Promise<number[]>;
 }

@@ -34,8 +34,8 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
     );
   };
 
-  const pid = async (signal: AbortSignal): Promise<number | null> => {
-    const shown = await runOperation(
+  const status = (signal: AbortSignal): Promise<string> =>
+    runOperation(
       {
         run: ["sv", "status", service],
         background: "kill",
@@ -49,8 +49,8 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
       },
       ports,
     );
-    return pidIn(shown, service);
-  };
+
+  const pid = async (signal: AbortSignal): Promise<number | null> => pidIn(await status(signal), service);
 
   const steady = async (what: string, signal: AbortSignal): Promise<void> => {
     await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
@@ -71,6 +71,11 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
     }
   };
 
+  const start = async (signal: AbortSignal): Promise<void> => {
+    await sv("up", signal);
+    await steady("start", signal);
+  };
+
   return {
     restart: async (signal) => {
       const old = await pid(signal);
@@ -80,12 +85,14 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
     },
     parts: {
       stop: (signal) => sv("down", signal),
-      start: async (signal) => {
-        await sv("up", signal);
-        await steady("start", signal);
-      },
+      start,
     },
     handover: null,
+    revival: {
+      // With a file "down" in its directory runsv leaves it down after a boot; otherwise it wants it up.
+      isNeeded: async (signal) => /^down: (?![^;]*want up)/m.test(await status(signal)),
+      start,
+    },
     mainPids: async (signal) => {
       const found = await pid(signal);
       return found === null ? [] : [found];

@@ -31,10 +31,10 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
     );
   };
 
-  const pid = async (signal: AbortSignal): Promise<number | null> => {
-    const shown = await runOperation(
+  const asked = (field: string, signal: AbortSignal): Promise<string> =>
+    runOperation(
       {
-        run: ["s6-svstat", "-o", "pid", service],
+        run: ["s6-svstat", "-o", field, service],
         background: "kill",
         as: "agent",
         timeoutMs: ASK_TIMEOUT_MS,
@@ -46,6 +46,9 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
       },
       ports,
     );
+
+  const pid = async (signal: AbortSignal): Promise<number | null> => {
+    const shown = await asked("pid", signal);
     // -1: it is down.
     const found = /^-?\d+$/m.exec(shown)?.[0];
     if (found === undefined) {
@@ -60,6 +63,11 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
     await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
   };
 
+  const start = async (signal: AbortSignal): Promise<void> => {
+    await svc("start", ["-wU", "-u"], signal);
+    await steady("start", signal);
+  };
+
   return {
     restart: async (signal) => {
       // -r does nothing for a service that is down, and -u nothing for one that is up. -wR waits for mere up without a
@@ -70,12 +78,14 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
     parts: {
       // -wD and not -wd: until its ./finish is done too, so that nothing of it is left when the next one starts.
       stop: (signal) => svc("stop", ["-wD", "-d"], signal),
-      start: async (signal) => {
-        await svc("start", ["-wU", "-u"], signal);
-        await steady("start", signal);
-      },
+      start,
     },
     handover: null,
+    revival: {
+      // With a file "down" in its directory s6-supervise leaves it down after a boot; otherwise it wants it up.
+      isNeeded: async (signal) => (await pid(signal)) === null && (await asked("wantedup", signal)).trim() === "false",
+      start,
+    },
     mainPids: async (signal) => {
       const found = await pid(signal);
       return found === null ? [] : [found];

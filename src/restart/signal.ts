@@ -37,6 +37,7 @@ export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supe
       restart: (signal) => restartBySignal(spec, ports, signal),
       parts: null,
       handover: null,
+      revival: null,
       mainPids: async () => pidsOf(await readPidFile(spec.pidFile, ports)),
     };
   }
@@ -48,6 +49,7 @@ export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supe
     },
     parts: null,
     handover,
+    revival: null,
     mainPids: async () => {
       const named = await readPidFile(spec.pidFile, ports);
       // Between the old one's moving its file aside and the new one's writing it, the old one serves.

@@ -20,6 +20,9 @@ const WELL = {
   start: /: started$| ERROR \(already started\)$/,
 } as const;
 
+/** `web   STOPPED   Not started`. */
+const STATE = /^\S+\s+(STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN)\b/m;
+
 /** A program of supervisord, named `web` or, in a group of its own, `web:web_1`. */
 export function supervisordSupervisor(
   spec: Extract<RestartSpec, { by: "supervisord" }>,
@@ -73,6 +76,16 @@ export function supervisordSupervisor(
     restart: (signal) => operate("restart", signal),
     parts: { stop: (signal) => operate("stop", signal), start: (signal) => operate("start", signal) },
     handover: null,
+    revival: {
+      isNeeded: async (signal) => {
+        // It exits with something else than 0 for all that does not run, in some versions.
+        const judge = (_: number, said: string): "done" | "failed" => (STATE.test(said) ? "done" : "failed");
+        const what = `ask supervisord for ${program}`;
+        const said = await ctl(["status", program], { what, timeoutMs: ASK_TIMEOUT_MS, asks: true, judge }, signal);
+        return /^(?:STOPPED|EXITED|FATAL)$/.test(STATE.exec(said)?.[1] ?? "");
+      },
+      start: (signal) => operate("start", signal),
+    },
     mainPids: async (signal) => {
       const found = await pid(signal);
       return found === null ? [] : [found];

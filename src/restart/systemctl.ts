@@ -10,6 +10,8 @@ export interface UnitState {
   readonly mainPid: number | null;
   /** When that one was started, in microseconds since boot. */
   readonly startedAtUs: number;
+  /** Nothing of it runs, no job is about to start it, and it may be started: as after a boot for which nobody enabled it. */
+  readonly isStopped: boolean;
   /** The units that start it, such as a socket. */
   readonly triggeredBy: readonly string[];
 }
@@ -88,15 +90,17 @@ export async function showUnit(unit: string, ports: SupervisorPorts, signal: Abo
     });
   }
   const pid = Number(property("MainPID") ?? 0);
+  const hasJob = (property("Job") ?? "") !== "" && property("Job") !== "0";
   return {
     state,
     mainPid: pid > 0 ? pid : null,
     startedAtUs: Number(property("ExecMainStartTimestampMonotonic") ?? 0),
+    isStopped: (state === "inactive" || state === "failed") && !hasJob && property("LoadState") === "loaded",
     triggeredBy: (property("TriggeredBy") ?? "").split(" ").filter((name) => name !== ""),
   };
 }
 
-const PROPERTIES = "ActiveState,MainPID,ExecMainStartTimestampMonotonic,TriggeredBy";
+const PROPERTIES = "ActiveState,LoadState,Job,MainPID,ExecMainStartTimestampMonotonic,TriggeredBy";
 
 export function hintFor(unit: string): string {
   return `See: systemctl status ${unit}; journalctl -u ${unit} -n 50.`;

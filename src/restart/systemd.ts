@@ -19,6 +19,10 @@ export function systemdSupervisor(spec: Extract<RestartSpec, { by: "systemd" }>,
           }
         : null,
     handover: null,
+    revival: {
+      isNeeded: async (signal) => (await showUnit(unit, ports, signal)).isStopped,
+      start: (signal) => tellUnit("start", unit, timeoutMs, ports, signal),
+    },
     mainPids: async (signal) => {
       // Between two automatic restarts a unit is "activating" without a process.
       const { state, mainPid } = await showUnit(unit, ports, signal);

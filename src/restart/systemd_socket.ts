@@ -46,6 +46,13 @@ export function systemdSocketSupervisor(spec: SocketSpec, ports: SupervisorPorts
     },
     parts: null,
     handover,
+    revival: {
+      isNeeded: (signal) => handover.isStopped(signal),
+      start: async (signal) => {
+        await handover.begin(signal);
+        await handover.finish(signal);
+      },
+    },
     mainPids: (signal) => handover.mainPids(signal),
   };
 }
@@ -110,6 +117,12 @@ class SocketHandover implements Handover {
     await this.#stop(this.#old.colour, this.#spec.timeoutMs, signal);
     this.#old = null;
     this.#successor = null;
+  }
+
+  /** A socket that listens starts a copy with the first connection. */
+  async isStopped(signal: AbortSignal): Promise<boolean> {
+    const units = [await showUnit(this.#spec.socket, this.#ports, signal), ...(await this.#copies(signal))];
+    return units.every(({ isStopped }) => isStopped);
   }
 
   async mainPids(signal: AbortSignal): Promise<number[]> {

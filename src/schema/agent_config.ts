@@ -86,6 +86,8 @@ const serviceSection = z.strictObject({
 /** What a build may unpack to where the host's own file says nothing. */
 export const DEFAULT_LIMITS = { unpacked_bytes: 20 * 1024 ** 3, entries: 2_000_000 } as const;
 
+const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
+
 export const agentConfigSchema = z.strictObject({
   /** Name of this host in ZooKeeper; the machine's host name unless given. */
   host: hostName.optional(),
@@ -94,7 +96,7 @@ export const agentConfigSchema = z.strictObject({
   root: absolutePath.default("/srv/deployd"),
   zookeeper: z.strictObject({
     /** `host:port,host:port`, tried in random order. */
-    servers: z.string().min(1),
+    servers: z.string(NO_SERVERS).min(1, NO_SERVERS),
     chroot: z
       .string()
       .regex(/^\/[^\0]*[^/\0]$|^\/$/, "a chroot starts with / and does not end with it")
@@ -128,8 +130,10 @@ export const agentConfigSchema = z.strictObject({
         .int()
         .min(1024)
         .default(1024 * 1024),
-      /** Tries of one download before the host gives the build up. */
-      fetch_attempts: z.int().min(1).max(100).default(8),
+      /** Seconds for which a download that gets no further is tried before the host gives the build up. */
+      fetch_deadline_s: z.number().min(0).max(604_800).default(900),
+      /** Tries of one download, for who wants fewer than there is time for. */
+      fetch_attempts: z.int().min(1).max(100).optional(),
     })
     .prefault({}),
   /** Credentials by the URL that they are sent to, and to what is below it. */

@@ -143,6 +143,11 @@ export const journalSchema = z.looseObject({
       bootId: z.string(),
     })
     .nullable(),
+  /**
+   * What was seen to after the machine was started: how often the start of what that had left down was begun, and whether it
+   * is over, since the service was seen to run in that boot.
+   */
+  boot: z.exactOptional(z.looseObject({ id: z.string(), begun: z.int().min(0), over: z.boolean() })),
   /** What the last restarts cost. */
   lastRoll: rollCountsSchema.extend({ build: z.string(), deploy: z.string() }).nullable(),
   /** The build that failed here, not to be tried again under the same deploy. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { wordingOf } from "./wording.ts";
 
 /** Problems that are told; of more, how many there are. Whoever wrote the input may have written a million. */
 const MOST_PROBLEMS = 5;
@@ -10,7 +11,7 @@ export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[]
 
 /** Checks `input` against `schema`. An unknown key is named together with the nearest known one. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
-  const result = schema.safeParse(input);
+  const result = schema.safeParse(input, { error: wordingOf });
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, problems: told(result.error.issues, schema) };
 }
@@ -91,14 +92,22 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return [...found];
 }
 
-/** The candidate nearest to `word` by edit distance, when it is near enough to be a slip of the finger. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+/**
+ * The candidate nearest to `word` by edit distance, when it is near enough to be a slip of the finger.
+ *
+ * @param most edits that may lie between the two
+ */
+export function nearest(
+  word: string,
+  candidates: readonly string[],
+  most = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (best === undefined || distance < best.distance) best = { candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= most ? best.candidate : undefined;
 }
 
 /** Levenshtein's distance with adjacent transpositions counted as one edit (optimal string alignment). */

@@ -174,6 +174,8 @@ export const hostStatusSchema = z.looseObject({
       hint: z.string().default(""),
       build: buildId,
       step: hostStepSchema,
+      /** By its own clock: until then it is tried again. Missing where nothing is, or where there is no end to it. */
+      until: timestamp.optional(),
     })
     .nullable()
     .default(null),

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { accepts } from "hono/accepts";
+import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
 import { isReady, type StatusView } from "./view.ts";
 
@@ -14,10 +15,9 @@ export function statusApp(view: () => StatusView, metrics: Metrics): Hono {
   const prometheus = async () =>
     new Response(await metrics.text(), { headers: { "content-type": PROMETHEUS_TYPE, vary: "Accept" } });
   const json = () =>
-    Response.json(
-      { schema: "deployd.status/1", ...view() },
-      { headers: { vary: "Accept", "cache-control": "no-store" } },
-    );
+    new Response(printableJson(JSON.stringify({ schema: "deployd.status/1", ...view() })), {
+      headers: { "content-type": "application/json;charset=utf-8", vary: "Accept", "cache-control": "no-store" },
+    });
 
   app.get("/status", (c) => {
     const format = c.req.query("format");
@@ -43,7 +43,7 @@ export function statusApp(view: () => StatusView, metrics: Metrics): Hono {
     if (isReady(now)) return c.text("ready\n");
     const unread = now.services.filter((service) => service.readAtMs === 0).map((service) => service.service);
     return c.text(
-      `not ready: ${now.problem || `no wish was read yet for ${unread.join(", ")}; ZooKeeper is ${now.zookeeper.state} (${now.zookeeper.detail})`}\n`,
+      `not ready: ${escaped(now.problem) || `no wish was read yet for ${unread.join(", ")}; ZooKeeper is ${now.zookeeper.state} (${now.zookeeper.detail})`}\n`,
       503,
     );
   });

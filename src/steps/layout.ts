@@ -12,6 +12,8 @@ export interface Layout {
   /** Room for a service that is started on a full disk. */
   readonly ballast: string;
   readonly shared: string;
+  /** Of the service's user, where that one's own cannot be used. */
+  readonly home: string;
   readonly state: string;
   release(build: string): string;
   /**
@@ -45,6 +47,7 @@ export function layoutOf(root: string): Layout {
     wayBack: join(root, ".current.back"),
     ballast: join(root, ".ballast"),
     shared: join(root, "shared"),
+    home: join(root, "home"),
     state: join(root, "state.json"),
     release: (build) => join(root, "releases", build),
     record: (build) => join(root, "builds", `${build}.json`),

@@ -53,13 +53,13 @@ export function parseManifest(text: string, what: string): Manifest {
   } catch (error) {
     throw new DeployError(`Cannot read ${what}: ${error instanceof Error ? error.message : String(error)}.`, {
       code: "manifest-invalid",
-      hint: "It must be TOML; docs/manifest.md shows every key.",
+      hint: 'It must be TOML: lines of key = "value" below [sections]. Every key: deployd help manifest',
       cause: error,
     });
   }
   return parseOrThrow(manifestSchema, input, what, {
     code: "manifest-invalid",
-    hint: "docs/manifest.md lists every key.",
+    hint: "Every key: deployd help manifest",
   });
 }
 

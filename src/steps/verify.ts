@@ -1,8 +1,13 @@
-import { isDeployError } from "../core/errors.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
+import { originPath } from "../fetch/spool.ts";
 import { requireDigest } from "../fetch/verify.ts";
+import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 
-/** Compares the download with the build's digest and, when it is the right one, gives it the name that says so. */
+/**
+ * Compares the download with the build's digest and, when it is the right one, gives it the name that says so. One that was
+ * put together of several answers is fetched anew before it is given up, once: a single one of them may have been wrong.
+ */
 export async function verifyStep(work: BuildWork, { files, archive, signal }: StepPorts): Promise<void> {
   const { layout, build, record } = work;
   const spool = layout.spool(build);
@@ -10,9 +15,17 @@ export async function verifyStep(work: BuildWork, { files, archive, signal }: St
     const found = await archive.digest(spool, signal);
     requireDigest(found, { digest: record.digest, size: record.size, label: build });
   } catch (error) {
+    if (!isDeployError(error) || error.code !== "digest-mismatch") throw error;
+    const origin = parseDownloadOrigin(await files.readIfThere(originPath(spool)));
     // Left in place it would be taken for a finished download for ever.
-    if (isDeployError(error) && error.code === "digest-mismatch") await files.removeTree(spool);
-    throw error;
+    await files.removeTree(spool);
+    if (origin.answers < 2 || origin.isAnew) throw error;
+    await files.writeAtomic(originPath(spool), JSON.stringify({ answers: 0, validator: null, isAnew: true }), 0o600);
+    throw new DeployError(error.message, {
+      code: error.code,
+      hint: "It was put together of several answers, and is fetched anew.",
+      retry: true,
+    });
   }
   await files.renameDurably(spool, layout.verified(build, record.digest));
 }

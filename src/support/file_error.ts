@@ -27,6 +27,12 @@ export function fileError(attempted: string, error: unknown): DeployError {
         hint: "Give the agent's user the permission, or run the agent as root; see ReadWritePaths= under systemd.",
         cause: error,
       });
+    case "EXDEV":
+      return new DeployError(`${attempted}: they are on different file systems (EXDEV).`, {
+        code: "internal",
+        hint: "Releases appear and go by a rename. Mount a file system at the service's whole directory (services.<name>.root in agent.toml), or at shared/, but not at releases/ or anything else below it.",
+        cause: error,
+      });
     default:
       return new DeployError(`${attempted}: ${text}.`, { code: "internal", cause: error });
   }

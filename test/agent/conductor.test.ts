@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Conductor, type ConductorOptions } from "../../src/agent/conductor.ts";
 import { Troubles } from "../../src/agent/troubles.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
+import { addBuild } from "../../src/store/builds.ts";
 import { readFront } from "../../src/store/deploys.ts";
 import { releaseSlot, reportFailure } from "../../src/store/gate.ts";
 import { readGrant } from "../../src/store/grants.ts";
@@ -12,10 +13,13 @@ import {
   enabledPath,
   gatePath,
   grantsPath,
+  servicesPath,
   statusPath,
 } from "../../src/store/paths.ts";
 import { readOverview } from "../../src/store/overview.ts";
 import { encode, readRecord } from "../../src/store/records.ts";
+import { forgetHost } from "../../src/store/host_care.ts";
+import { removeService } from "../../src/store/remove_service.ts";
 import { setService } from "../../src/store/services.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { readWish } from "./wish.ts";
@@ -373,6 +377,31 @@ test("a status that asks with a number that its host never reaches leaves no slo
   await eventually(async () => (await stateOf("d2")) === "done");
   expect(hosts.map(({ build }) => build)).toEqual(["v2", "v2"]);
   await eventually(async () => Object.keys((await site.gate("d1")).gate.slots).length === 0);
+});
+
+test("a service that is removed under it, and made again, is conducted as any other", async () => {
+  const told: string[] = [];
+  conduct((level, message) => told.push(`${level}: ${message}`));
+  await site.host("old");
+  await site.deploy("d1", "v1");
+  await site.state("d1", "done");
+  await site.zk.delete(agentPath("old"));
+  await forgetHost(site.zk, "web", "old", systemClock);
+  await removeService(site.zk, "web");
+  expect((await site.zk.children(servicesPath)).children).toEqual([]);
+  await setService(site.zk, "web", { max: 2, soakMs: 0 });
+  const record = {
+    url: "file:///v2.tar.gz",
+    digest: `sha256:${"0".repeat(64)}` as const,
+    size: 1,
+    time: NOW.toISOString(),
+  };
+  await addBuild(site.zk, "web", "v2", record);
+  const hosts = await startHosts(3);
+  await site.deploy("d2", "v2");
+  await eventually(async () => (await stateOf("d2")) === "done");
+  expect(hosts.map(({ build }) => build)).toEqual(["v2", "v2", "v2"]);
+  expect(told.filter((line) => !line.startsWith("info: "))).toEqual([]);
 });
 
 describe("a node that somebody deleted while hosts wait", () => {

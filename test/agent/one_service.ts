@@ -41,6 +41,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
     onChange: (status) => said.push(status),
   });
   const touched: string[] = [];
+  const lines: string[] = [];
   const traffic = {
     steer: async () => void touched.push("steer"),
     taken: async () => {},
@@ -56,9 +57,9 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
     state,
     gate: new GateKeeper(session, "web", "box", publisher, knownFormat, clock),
     heavy: (work) => work(),
-    log: () => {},
+    log: (level, message) => lines.push(`${level}: ${message}`),
     onStep: () => {},
     onEnd: () => {},
   });
-  return { agent, host, state, session, journal, said, touched };
+  return { agent, host, state, session, journal, said, touched, lines };
 }

@@ -26,7 +26,7 @@ test("a host that cannot go by its journal touches nothing and says so, until th
   const text = JSON.stringify({ ...places.forward, version: JOURNAL_VERSION + 1, activation: warming });
   await writeFile(path, text);
 
-  const { agent, session, said, touched } = await openAgent(hostMachine(systemClock, nobody), dir.path);
+  const { agent, session, said, touched } = await openAgent(hostMachine(systemClock, nobody, {}), dir.path);
   await using _ = session;
   const stop = new AbortController();
   const running = agent.run({ soon: stop.signal, now: stop.signal });

@@ -9,14 +9,14 @@ const placeNames = Object.keys(places) as Place[];
 /** The places at which each event may come; at all others it is refused. */
 const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
-  "taken-up": ["empty", "taken up", "asked", "installing", "reported"],
-  "seen-served": ["taken up", "asked", "installing", "reported"],
-  asked: ["taken up", "asked", "installing", "reported"],
+  "taken-up": ["empty", "taken up", "booted", "reviving", "asked", "installing", "reported"],
+  asked: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
+  "seen-served": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
   withdrawn: ["asked"],
-  "install-begun": ["taken up", "asked", "installing", "reported"],
-  condemned: ["taken up", "asked", "installing", "reported"],
+  "install-begun": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
+  condemned: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
   reported: ["failed"],
-  begun: ["taken up", "asked", "installing"],
+  begun: ["taken up", "booted", "reviving", "asked", "installing"],
   abandoned: ["forward", "batch begun", "rolled", "checked"],
   "nothing-to-restart": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "batch-begun": ["forward", "batch begun", "back", "batch begun back"],
@@ -25,9 +25,12 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   checked: ["rolled", "checked"],
   proven: ["checked", "proven"],
   finished: ["proven"],
-  settled: ["taken up", "asked", "installing", "failed", "reported"],
+  settled: ["taken up", "booted", "reviving", "asked", "installing", "failed", "reported"],
   "turned-back": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "given-up": ["back", "batch begun back", "rolled back", "stuck"],
+  "revival-begun": ["booted", "reviving"],
+  revived: ["reviving"],
+  "boot-over": ["empty", "taken up", "booted", "reviving", "asked", "installing", "failed", "reported"],
   traffic: ["batch begun", "batch begun back"],
 };
 
@@ -243,5 +246,26 @@ describe("the activation", () => {
 
   test("that is stuck is not healthy", () => {
     expect(() => journalAfter(places.stuck, { kind: "given-up", healthy: true })).toThrow("is not healthy");
+  });
+});
+
+describe("after a boot", () => {
+  test("starts of what it left down are counted anew in each boot, and none is begun once it is over", () => {
+    const begun = journalAfter(places.booted, samples["revival-begun"]);
+    expect(begun.boot).toEqual({ id: "boot 2", begun: 1, over: false });
+    expect(journalAfter(begun, samples["revival-begun"]).boot).toEqual({ id: "boot 2", begun: 2, over: false });
+    const over = journalAfter(begun, { kind: "boot-over", bootId: "boot 2" });
+    expect(over.boot).toEqual({ id: "boot 2", begun: 1, over: true });
+    expect(() => journalAfter(over, samples["revival-begun"])).toThrow("this boot is over");
+    expect(journalAfter(over, { kind: "revival-begun", bootId: "boot 3" }).boot).toMatchObject({
+      begun: 1,
+      over: false,
+    });
+  });
+
+  test("the processes that were started are those of the build from then on", () => {
+    expect(changes("reviving", samples.revived)).toEqual({
+      restarted: { build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
+    });
   });
 });

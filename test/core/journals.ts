@@ -48,6 +48,8 @@ const checked = { build: "v2", processes: [{ pid: 8, startTicks: 80 }] };
 export const places = {
   empty: emptyJournal,
   "taken up": taken,
+  booted: { ...taken, boot: { id: "boot 1", begun: 0, over: true } },
+  reviving: { ...taken, boot: { id: "boot 2", begun: 1, over: false } },
   asked,
   installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
   forward: { ...asked, activation: forward },
@@ -86,5 +88,8 @@ export const samples = {
   settled: { kind: "settled" },
   "turned-back": { kind: "turned-back", failure: second, instances: [] },
   "given-up": { kind: "given-up", healthy: false },
+  "revival-begun": { kind: "revival-begun", bootId: "boot 2" },
+  revived: { kind: "revived", build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
+  "boot-over": { kind: "boot-over", bootId: "boot 1" },
   traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },
 } satisfies { [Kind in JournalEvent["kind"]]: Extract<JournalEvent, { kind: Kind }> };

@@ -21,11 +21,17 @@ function situation(
       release: "installed",
       spool: "absent",
       startedBy: "deployd",
+      stopped: [],
       instances: [{ name: "1", served: actual.served ?? runs("v1") }],
       ...serving("v1"),
       ...actual,
     } as Actual,
-    journal: { ...emptyJournal, attempt: { number: 4, deploy: "d2", build: "v2" }, ...journal },
+    journal: {
+      ...emptyJournal,
+      boot: { id: "boot 1", begun: 0, over: true },
+      attempt: { number: 4, deploy: "d2", build: "v2" },
+      ...journal,
+    },
     permission: { kind: "none" },
     proof: null,
     soakMs: 100,
@@ -33,6 +39,8 @@ function situation(
     batch: 1,
     bootId: "boot 1",
     nowMs: 1_000,
+    isUnwanted: false,
+    isAlone: false,
     ...rest,
   };
 }
@@ -359,6 +367,7 @@ test("one of several instances that is down is no leave to restart the others in
     served: { kind: "down" },
     instances,
     startedBy: "deployd",
+    stopped: [],
     release: "installed",
     spool: "absent",
   });
@@ -403,6 +412,12 @@ test.each<[string, Partial<Actual>, Activation, readonly string[]]>([
   ["nothing that it would restart anyway", three([down, down]), forward(1), ["2"]],
   ["what it had restarted on the way back", three([down, runs("v1")]), back(0, true), ["1"]],
   ["nothing that a supervisor starts", { ...three([down, hidden]), startedBy: "supervisor" }, forward(0, true), []],
+  [
+    "what no supervisor is about to start",
+    { ...three([down, down, down]), startedBy: "supervisor", stopped: ["1", "3"] },
+    forward(1),
+    ["3"],
+  ],
 ])("after a boot in the middle of an activation the host restarts again %s", (_, actual, activation, again) => {
   expect(decide(situation(actual, { activation }, booted))).toEqual({ step: "note-boot", down: [...again] });
   // Only once: from then on it is this boot's.
@@ -430,4 +445,63 @@ test.each([forward, back])("boots in the middle of it are as many as restarts ma
   };
   expect(after(MAX_RESTARTS - 1)).toBe(phase === forward ? "check" : "flip");
   expect(after(MAX_RESTARTS)).toBe(phase === forward ? "turn-back" : "give-up");
+});
+
+/** A service with a supervisor of its own, proven here, that a boot has left down. */
+const leftDown = (rest: Partial<Actual> = {}): Partial<Actual> => ({
+  ...three([down, down]),
+  served: down,
+  startedBy: "supervisor",
+  stopped: ["1", "2"],
+  ...rest,
+});
+const before = { proven: ["v2"], boot: { id: "boot 1", begun: 0, over: true } } as const;
+const tried = (begun: number) => ({ ...before, boot: { id: "boot 2", begun, over: false } });
+const revived = { step: "revive", build: "v2", instances: ["1", "2"] };
+
+test.each<[string, Situation, object]>([
+  ["whatever permission it has", situation(leftDown(), before, booted), revived],
+  ["also where only deployd starts it", situation(leftDown({ startedBy: "deployd" }), before, booted), revived],
+  ["also while it waits to be taken to another build", situation(leftDown(), before, { ...booted, ...newer }), revived],
+  [
+    "what is down of it",
+    situation(leftDown({ ...three([runs("v2"), down]), served: runs("v2"), stopped: ["2"] }), before, booted),
+    { ...revived, instances: ["2"] },
+  ],
+  ["once more where that failed", situation(leftDown(), tried(2), booted), revived],
+  [
+    "without ZooKeeper, when it has been away for a while",
+    situation(leftDown(), before, { ...booted, target: { kind: "unknown" }, isAlone: true }),
+    revived,
+  ],
+])("after a boot what was served here is started, %s", (_, at, expected) => {
+  expect(decide(at)).toEqual(expected as never);
+});
+
+test.each<[string, Situation]>([
+  [
+    "what was stopped since the boot",
+    situation(leftDown(), { ...before, boot: { id: "boot 2", begun: 0, over: true } }, booted),
+  ],
+  ["a build that was never proven here", situation(leftDown(), { ...before, proven: [] }, booted)],
+  [
+    "a build that failed after its check",
+    situation(leftDown(), { ...before, proven: [], restarted: { build: "v2", processes: [] }, failed }, booted),
+  ],
+  ["a build that was barred since", situation(leftDown(), before, { ...booted, isUnwanted: true })],
+  ["what nobody wishes any more", situation(leftDown(), before, { ...booted, target: { kind: "none" } })],
+  ["before it is known what is wished", situation(leftDown(), before, { ...booted, target: { kind: "unknown" } })],
+  ["what somebody else is about to start", situation(leftDown({ stopped: [] }), before, booted)],
+  ["what could not be started three times", situation(leftDown(), tried(3), booted)],
+  ["on a host of which no boot is known", situation(leftDown(), { proven: ["v2"], boot: undefined } as never, booted)],
+])("after a boot nothing is done for %s", (_, at) => {
+  expect(decide(at).step).not.toBe("revive");
+});
+
+test("a boot is over when the service was seen to run in it", () => {
+  expect(
+    decide(situation(leftDown({ ...serving("v2"), ...three([runs("v2")]), stopped: [] }), before, booted)),
+  ).toEqual({
+    step: "boot-over",
+  });
 });

@@ -79,7 +79,7 @@ test.each([
   expect(() => recipe({ check })).toThrow(/Cannot (check|ask) "/);
 });
 
-const policy = { units: defaultUnits("web"), pidFiles: ["/run/web.pid"], root: "/srv/web" };
+const policy = { service: "web", units: defaultUnits("web"), pidFiles: ["/run/web.pid"], root: "/srv/web" };
 const unit = (name: string): RestartSpec => ({ by: "systemd", unit: name, action: "restart", timeoutMs: 1 });
 const pid = (pidFile: string): RestartSpec => ({ by: "signal", signal: "HUP", pidFile, timeoutMs: 1 });
 

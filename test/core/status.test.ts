@@ -20,6 +20,7 @@ const actual: Actual = {
   served: { kind: "build", build: "v1" },
   instances: [{ name: "1", served: { kind: "build", build: "v1" } }],
   startedBy: "deployd",
+  stopped: [],
   release: "installed",
   spool: "absent",
 };

@@ -146,6 +146,22 @@ describe("following a deploy", () => {
       "12:00:00  ! b tries again to fetch 9b1e0d4: as a",
       "12:00:00  ! c tries again to fetch 9b1e0d4: as a",
     ]);
+    // Each waits until a time of its own, and a download breaks off somewhere else each time.
+    const cut = (name: string, n: number, until: string) => ({
+      [name]: {
+        status: { ...trouble, error: { ...trouble.error, message: `It failed after ${n} of 9 bytes.`, until } },
+      },
+    });
+    const cuts = told(
+      "deploy",
+      some(0),
+      at({ ...cut("a", 3, "2026-07-01T12:15:00.000Z"), b: { status: {} } }),
+      at({ ...cut("a", 4, "2026-07-01T12:16:00.000Z"), ...cut("b", 5, "2026-07-01T12:15:30.000Z") }),
+    ).split("\n");
+    expect(cuts.slice(1)).toEqual([
+      "12:00:00  ! a tries again to fetch 9b1e0d4 until 12:15:00: It failed after 3 of 9 bytes.",
+      "12:00:00  ! b tries again to fetch 9b1e0d4 until 12:15:30: as a",
+    ]);
     const printed = told("deploy", scenes.rolling(), scenes.halted(), scenes.halted());
     expect(printed.split("expected 200 from")).toHaveLength(2);
   });

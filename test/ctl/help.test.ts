@@ -15,6 +15,7 @@ const routes = [
   "builds list",
   "builds bar",
   "builds unbar",
+  "builds remove",
   "hosts",
   "hosts list",
   "hosts role",
@@ -25,6 +26,7 @@ const routes = [
   "services list",
   "services show",
   "services accept",
+  "services remove",
 ];
 
 const verbs = routes.filter((route) => !["", "builds", "hosts", "services"].includes(route));
@@ -43,6 +45,23 @@ describe("help", () => {
       const { stdout } = await ctl([...verb.split(" "), "--help"]);
       expect(stdout).toMatch(/^EXAMPLES?$/m);
       expect(stdout).toContain(`\n  deployd ctl ${verb}`);
+    }
+  });
+
+  test("names the value of every flag that takes one, and its default", async () => {
+    for (const verb of verbs) {
+      const { stdout } = await ctl([...verb.split(" "), "--help"]);
+      const [, flags = ""] = /^FLAGS\n((?:.+\n)+)/m.exec(stdout) ?? [];
+      const rows = flags
+        .trimEnd()
+        .split("\n")
+        .filter((line) => !/^ +(?:--(?:json|watch|canary|detach|new)|-h, --help|--) /.test(line));
+      expect(rows.length).toBeGreaterThan(2);
+      for (const row of rows)
+        expect({ verb, row }).toEqual({
+          verb,
+          row: expect.stringMatching(/^  --[a-z-]+ <[a-z]+>  .+\(default: .+\)$/),
+        });
     }
   });
 
@@ -72,6 +91,26 @@ const wrong: readonly (readonly string[])[] = [
   ["status", "web", "--zookeeper", "zk1:2181/deployd"],
   ["status", "web", "--zookeeper", "zk1:2181", "--chroot", "deployd"],
 ];
+
+test("flags may stand before the verb, and before that of a group", async () => {
+  const at = ["--zookeeper", "127.0.0.1:1", "--connect-timeout-s", "0.1"];
+  const same = await ctl(["status", "--json", ...at]);
+  expect(same).toMatchObject({ code: 69, stdout: expect.stringContaining("zookeeper-unreachable") });
+  expect(await ctl(["--json", ...at, "status"])).toEqual(same);
+  expect(await ctl([...at, "status", "--json"])).toEqual(same);
+  expect(await ctl(["--zookeeper=127.0.0.1:1", "--json", "--connect-timeout-s=0.1", "status"])).toEqual(same);
+  const listed = await ctl(["builds", "list", "web", ...at]);
+  expect(listed.code).toBe(69);
+  expect(await ctl(["builds", ...at, "list", "web"])).toEqual(listed);
+  expect(await ctl([...at, "builds", "list", "web"])).toEqual(listed);
+  expect(await ctl(["--json", "--help"])).toMatchObject({ code: 0 });
+  expect(await ctl(["--max", "two", "deploy", "web", "b1"])).toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining("deployd ctl deploy --help"),
+  });
+  // A flag that this verb does not have is told as that verb's.
+  expect(await ctl(["--canary", "status"])).toMatchObject({ code: 64, stderr: expect.stringContaining("--canary") });
+});
 
 describe("wrong usage", () => {
   test("is explained, points to the help, and exits with 64", async () => {

@@ -30,7 +30,7 @@ test("what must not be cut is wrapped, a long word broken, wide characters count
 
 describe("foreign text", () => {
   test("is one line without colours, titles, controls and marks that reorder", () => {
-    expect(oneLine("a\nb\t\u001b[31mred\u001b[0m \u001b]0;title\u0007c\u0007\u202ed")).toBe("a b red c\\x07\\x202ed");
+    expect(oneLine("a\nb\t\u001b[31mred\u001b[0m \u001b]0;title\u0007c\u0007\u202ed")).toBe("a b red c\\x07\\u202ed");
   });
 
   test("of many lines keeps the last, each with what a progress bar wrote last", () => {

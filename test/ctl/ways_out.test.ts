@@ -6,7 +6,7 @@ import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy } from "../../src/store/change_deploy.ts";
 import { readDeploy, readFront } from "../../src/store/deploys.ts";
-import { buildPath, deployPath } from "../../src/store/paths.ts";
+import { buildPath, deployPath, servicePath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { systemClock } from "../../src/support/clock.ts";
@@ -150,6 +150,9 @@ const verbs: readonly string[] = [
   "abort web v2",
   "builds bar web v2",
   "builds unbar web v2",
+  "builds remove web v1",
+  "builds remove web v2",
+  "services remove web",
 ];
 /** What only looks, or is about something else than a deploy. */
 const others = new Set(["wait", "status", "history", "hosts", "services", "builds"]);
@@ -174,8 +177,10 @@ async function say(make: Make, ...words: readonly string[]): Promise<Told> {
   let run: CtlRun = { code: -1, stdout: "", stderr: "" };
   const terminal = { env: { DEPLOYD_ZOOKEEPER: server.connectString, DEPLOYD_CHROOT: chroot } };
   for (const word of words) run = await ctl(argvOf(word), terminal);
-  const { latest } = await readFront(site.zk, "web");
-  return { ...run, state: latest === null ? "nothing" : `${latest.record.build} ${latest.record.state}` };
+  const isThere = (await site.zk.exists(servicePath("web"))) !== null;
+  const latest = isThere ? (await readFront(site.zk, "web")).latest : null;
+  const state = latest === null ? "nothing" : `${latest.record.build} ${latest.record.state}`;
+  return { ...run, state: isThere ? state : "no service" };
 }
 
 /** As it stands, but for what a hint cannot know; nobody waits for hosts that are not there. */

@@ -71,7 +71,7 @@ stop = '''
 ${fill("stop")}
 pid=$(cat "$PID_FILE" 2>/dev/null) || exit 0
 kill "$pid" 2>/dev/null
-while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+while grep -q . "/proc/$pid/cmdline" 2>/dev/null; do sleep 0.02; done
 '''
 start = '''
 ${fills ? ': > "$PID_FILE.began"' : '[ ! -e "$PID_FILE.began" ] || sh "$DEPLOYD_RELEASE/filling.sh" back 2>/dev/null'}

@@ -73,6 +73,18 @@ test(
       expect(await readdir(join(fleet.host(1).root, "log"))).toEqual(["good"]);
       expect(await fleet.answers()).toEqual([answerOf(good)]);
 
+      // So is a unit that this host does not let it restart: that is known long before current is to change.
+      await addChanged(fleet, { id: "foreign" }, (text) =>
+        text.replace(/^\[restart\]\n(?:(?!\[).*\n)*/m, '[restart]\nby = "systemd"\nunit = "nginx.service"\n\n'),
+      );
+      await fleet.exits(3, "deploy", "web", "foreign");
+      const foreign = await failureOf(fleet);
+      expect(foreign.error).toMatchObject({ code: "policy-refused", step: "install" });
+      expect(foreign.error?.message).toContain("Cannot restart nginx.service");
+      expect(foreign.error?.hint).toContain("services.web.units");
+      expect(await readdir(join(fleet.host(1).root, "log"))).toEqual(["good"]);
+      expect(await fleet.answers()).toEqual([answerOf(good)]);
+
       await fleet.addSite({
         id: "sick",
         page: "sick",

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chown, link, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { userByName } from "../../src/host/processes.ts";
+import { userByName } from "../../src/host/users.ts";
 import { withFleet, type Fleet } from "../support/fleet.ts";
 import type { FleetHost } from "../support/fleet_host.ts";
 import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";

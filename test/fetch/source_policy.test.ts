@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isAllowedSource, shownUrl } from "../../src/fetch/source_policy.ts";
+import { isAllowedSource, requireAllowedSource, shownUrl } from "../../src/fetch/source_policy.ts";
 
 const PREFIX = "https://builds.example.com/web";
 
@@ -46,6 +46,58 @@ describe("the policy on sources", () => {
   ]) {
     test(`${url} is not below ${PREFIX}`, () => {
       expect(allowed(url, PREFIX)).toBe(false);
+    });
+  }
+
+  const GITLAB = "https://gitlab.example.com/api/v4/projects/group%2Fproject/packages/generic/web";
+
+  for (const url of [
+    `${GITLAB}/1/web.tar.zst`,
+    `${GITLAB}/1/a%2fb.tar`,
+    GITLAB.replace("%2F", "%2f"),
+    GITLAB.replace("project/", "%70roject/"),
+    `${GITLAB}/a..b/..c`,
+    `${GITLAB}/100%25/x%20y%zz`,
+    `${GITLAB}/1%2F..%2F2`,
+  ]) {
+    test(`${url} is below ${GITLAB}`, () => {
+      expect(allowed(url, GITLAB)).toBe(true);
+      expect(allowed(url, "https://gitlab.example.com/api/v4/projects/group%2fproject/")).toBe(true);
+      expect(allowed(url, "https://gitlab.example.com")).toBe(true);
+    });
+  }
+
+  for (const rest of [
+    "..%2f..%2fother",
+    "..%5Cother",
+    "1%2F..%2F..%2Fother",
+    "%252e%252e/other",
+    "..%252F..%252Fother",
+    "..%25252fother",
+    "..;/other",
+    "..;a=b%2fother",
+    "..%3b/other",
+    "1/..%2f..%2fweb/1",
+    `..%${"25".repeat(20)}2fother`,
+  ]) {
+    test(`what follows a prefix does not climb out of it as ${rest}`, () => {
+      const refused = () => requireAllowedSource(new URL(`${GITLAB}/${rest}`), ["https://other.example.com", GITLAB]);
+      expect(refused).toThrow(`decoded, its path leaves ${GITLAB}, below which this host accepts builds`);
+      expect(allowed(`${GITLAB}/${rest}`, GITLAB)).toBe(false);
+    });
+  }
+
+  for (const [url, prefix] of [
+    ["https://builds.example.com/web%2Fa", PREFIX],
+    [GITLAB.replace("%2F", "/"), GITLAB],
+    [GITLAB, GITLAB.replace("%2F", "/")],
+    [`${GITLAB}%2F1`, GITLAB],
+  ] as const) {
+    test(`${url} is not below ${prefix}: an encoded slash is a part of a name, and that is said`, () => {
+      expect(allowed(url, prefix)).toBe(false);
+      const refused = () => requireAllowedSource(new URL(url), [prefix]);
+      expect(refused).toThrow(`accepts builds from ${prefix} only`);
+      expect(refused).toThrow("a %2F or %5C is a part of a name, not a slash");
     });
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { userByName } from "../../src/host/processes.ts";
+import { userByName } from "../../src/host/users.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { trimLog } from "../../src/host/processes_output.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
-import { killOrphans, runCommand } from "../support/real_time.ts";
+import { endLeftRunning, runCommand } from "../support/real_time.ts";
 
 const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../..", name));
 
@@ -166,11 +166,11 @@ test("what a killed agent's step left running is found by its marker and killed,
   await killed.exited;
   expect([child, escaped, other].map((pid) => alive(pid ?? 0))).toEqual([true, true, true]);
 
-  expect(await killOrphans(marker)).toBeGreaterThanOrEqual(3);
+  expect(await endLeftRunning(marker)).toBeGreaterThanOrEqual(3);
   expect([child, escaped].map((pid) => alive(pid ?? 0))).toEqual([false, false]);
   expect(alive(other ?? 0)).toBe(true);
-  expect(await killOrphans(`${marker}2`)).toBeGreaterThanOrEqual(1);
-  expect(await killOrphans(marker)).toBe(0);
+  expect(await endLeftRunning(`${marker}2`)).toBeGreaterThanOrEqual(1);
+  expect(await endLeftRunning(marker)).toBe(0);
 });
 
 test("a start that a killed agent left half done is ended with all it has started, and a service that runs is not", async () => {
@@ -192,10 +192,10 @@ test("a start that a killed agent left half done is ended with all it has starte
   await killed.exited;
   try {
     expect([service, half, shell].map((pid) => alive(pid ?? 0))).toEqual([true, true, true]);
-    expect(await killOrphans(marker)).toBe(1);
+    expect(await endLeftRunning(marker)).toBeGreaterThanOrEqual(1);
     await eventually(() => !alive(half ?? 0) && !alive(shell ?? 0));
     expect(alive(service ?? 0)).toBe(true);
-    expect(await killOrphans(marker)).toBe(0);
+    expect(await endLeftRunning(marker)).toBe(0);
   } finally {
     if (service !== undefined) process.kill(service, "SIGKILL");
   }
@@ -222,6 +222,6 @@ test("what one command leaves is ended without touching a command that runs at t
   expect(await other).toMatchObject({ kind: "exited", code: 0 });
   // A successor of a killed agent knows them all by what is before the part.
   const left = start("sleep 60", "3");
-  await eventually(async () => (await killOrphans(marker)) > 0);
+  await eventually(async () => (await endLeftRunning(marker)) > 0);
   expect(await left).toMatchObject({ kind: "signalled" });
 });

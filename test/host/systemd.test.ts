@@ -237,6 +237,32 @@ describe("deployd under systemd", () => {
   );
 
   test(
+    "after a reboot what the host served serves again, whoever starts it, and what is stopped since then stays so",
+    async () => {
+      // This machine boots no further than to the basic system.
+      await ok(machine.run("systemctl", "add-wants", "basic.target", "deployd-agent.service"));
+      expect(await shown("web", "UnitFileState")).toBe("static");
+      await machine.reboot();
+      await eventually(async () => (await ask(8080)) === "web v2", LONG_MS);
+      await eventually(async () => (await ask(8081)) === "worker v1", LONG_MS);
+      // The deploys had ended, and nobody was granted anything for it.
+      expect(await ok(ctl("status", "web", "--json"))).toContain('"state":"done"');
+
+      const isOver = async (): Promise<boolean> => {
+        const journal = JSON.parse(await readFile(machine.outside("/srv/deployd/web/state.json"), "utf8"));
+        return journal.boot.over === true && journal.activation === null;
+      };
+      await eventually(isOver, LONG_MS);
+      await ok(machine.run("systemctl", "stop", "web"));
+      // The agent has looked since then.
+      await eventually(async () => (await ok(ctl("status", "web", "--json"))).includes('"unhealthy"'), LONG_MS);
+      expect(await shown("web", "ActiveState")).toBe("inactive");
+      await ok(machine.run("systemctl", "start", "web"));
+    },
+    3 * LONG_MS,
+  );
+
+  test(
     "running install.sh again changes nothing",
     async () => {
       const before = await agentIsActive();

@@ -129,7 +129,9 @@ describe("install.sh", () => {
   test("writes a sample that is refused as it stands and valid once the servers are filled in", async () => {
     await install();
     const sample = await text(config);
-    expect(() => agentConfig(sample, "agent.toml", {}, "box")).toThrow("zookeeper.servers");
+    expect(() => agentConfig(sample, "agent.toml", {}, "box")).toThrow(
+      '"zookeeper.servers": fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER',
+    );
     const parsed = agentConfig(sample.replace('servers = ""', 'servers = "zk1:2181"'), "agent.toml", {}, "box");
     expect(() => requireForRoot(parsed, true, "agent.toml")).not.toThrow();
   });
@@ -269,6 +271,15 @@ describe("install.sh", () => {
           ? "/etc/systemd/system/deployd-agent.service"
           : "systemd does not run here: no unit is installed";
     expect(stdout).toContain(expected);
+  });
+
+  test("several times at once is as good as once", async () => {
+    const runs = await Promise.all(Array.from({ length: 6 }, () => install()));
+    expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(runs.map(() => ({ code: 0, stderr: "" })));
+    expect(runs.some(({ stdout }) => stdout.includes("another install.sh is at work"))).toBe(true);
+    expect(runs.filter(({ stdout }) => stdout.includes(`installed ${binary}`))).toHaveLength(1);
+    expect(runs.filter(({ stdout }) => stdout.includes("nothing to do"))).toHaveLength(5);
+    expect(Object.keys(await placed()).sort()).toEqual(["bin/deployd", "etc/agent.toml"]);
   });
 
   test("removes the binary and keeps the configuration", async () => {

@@ -158,10 +158,11 @@ test("a check is never sent through a proxy", async () => {
   const code = `const { probeHttp } = await import(${source("probe/http.ts")});
     const { systemClock: clock } = await import(${source("support/clock.ts")});
     const { hostNames: names } = await import(${source("host/names.ts")});
+    const { systemTrust } = await import(${source("host/trust.ts")});
     const asking = { hosts: [], quotesAnswers: false };
     const fetched = (await fetch(${JSON.stringify(web.url)})).status;
     const spec = { kind: "http", url: ${JSON.stringify(web.url)}, expectStatus: [200], timeoutMs: 5000 };
-    console.log(JSON.stringify({ fetched, ok: (await probeHttp(spec, new AbortController().signal, asking, { clock, names })) === null }));`;
+    console.log(JSON.stringify({ fetched, ok: (await probeHttp(spec, new AbortController().signal, asking, { clock, names, trust: systemTrust({}) })) === null }));`;
   const child = Bun.spawn([process.execPath, "-e", code], {
     env: { HTTP_PROXY: proxy.url, http_proxy: proxy.url },
     stdout: "pipe",

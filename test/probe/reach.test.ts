@@ -5,7 +5,6 @@ import { probeHttp } from "../../src/probe/http.ts";
 import { post } from "../../src/probe/post.ts";
 import { type Asking, type HostNames, reach } from "../../src/probe/reach.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
-import { systemClock } from "../../src/support/clock.ts";
 import { ASKING, asked } from "../support/asking.ts";
 import { networkNamespace } from "../support/netns.ts";
 
@@ -94,7 +93,7 @@ test("what was looked at is what is connected to, however the name answers the n
     // The second answer is an address where nobody ever answers.
     lookup: async () => ((lookups += 1) === 1 ? ["127.0.0.1"] : ["192.0.2.1"]),
   };
-  const ports = { clock: systemClock, names: turncoat };
+  const ports = { ...asked, names: turncoat };
   const url = `http://service.test:${web.port}/health`;
   const spec = {
     kind: "http",
@@ -118,7 +117,7 @@ test("what was looked at is what is connected to, however the name answers the n
 
 test("of several addresses of this host the one where somebody listens is asked", async () => {
   using web = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
-  const ports = { clock: systemClock, names: names({ both: ["::1", "127.0.0.1"] }) };
+  const ports = { ...asked, names: names({ both: ["::1", "127.0.0.1"] }) };
   const spec = { kind: "http", url: `http://both:${web.port}/`, expectStatus: [200], timeoutMs: 5_000 } as const;
   expect(await probeHttp(spec, signal, ASKING, ports)).toBeNull();
   const tcp = { kind: "tcp", host: "both", port: web.port ?? 0, timeoutMs: 5_000 } as const;
@@ -147,7 +146,7 @@ const { systemClock } = await import(${JSON.stringify(join(import.meta.dir, "../
 let asked = 0;
 Bun.serve({ port: 80, hostname: "169.254.169.254", fetch: () => new Response(String(asked += 1) + " SECRET") });
 Bun.serve({ port: 8080, hostname: "10.5.5.5", fetch: () => new Response("ok") });
-const { probes } = hostMachine(systemClock, {});
+const { probes } = hostMachine(systemClock, {}, {});
 const { signal } = new AbortController();
 const asking = { hosts: [], quotesAnswers: true };
 const said = [];

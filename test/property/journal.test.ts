@@ -23,6 +23,10 @@ type MakeEvent = (journal: Journal) => JournalEvent;
 /** An event of each kind, with whatever data; many of them do not follow on the journal that they meet. */
 const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
   fc.constantFrom(...Object.values(samples)).map((sample) => () => sample),
+  // Those that may come at one place alone.
+  fc
+    .constantFrom(samples.asked, samples.withdrawn, samples["revival-begun"], samples.revived)
+    .map((rare) => () => rare),
   fc
     .record({ more: fc.integer({ min: -1, max: 2 }), deploy: deploys, build: builds })
     .map(({ more, ...wish }) => ({ attempt }) => ({
@@ -121,7 +125,7 @@ test("a wish counts each activation that was begun for it, until the service set
     const is = event.kind === "begun" ? was + 1 : event.kind === "settled" ? 0 : was;
     expect(after.attempt.begun ?? 0).toBe(is);
     if (before.attempt.served === true) expect(after.attempt.served).toBe(true);
-    else if (after.attempt.served === true) expect(event.kind).toBe("finished");
+    else if (after.attempt.served === true) expect(["finished", "seen-served"]).toContain(event.kind);
   });
 });
 
@@ -221,7 +225,11 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "abandoned":
       return ["journal.asked", "journal.lastRoll"];
     case "checked":
+    case "revived":
       return ["journal.restarted"];
+    case "revival-begun":
+    case "boot-over":
+      return before.boot?.id === after.boot?.id ? [] : ["journal.boot"];
     case "proven":
     case "turned-back":
       return ["journal.activation.phase"];

@@ -45,6 +45,7 @@ function host(troubles: Troubles = {}) {
       troubles.reloads === true || troubles.handsOver === true
         ? null
         : { stop: () => does(`stop ${name}`, "stop"), start: () => does(`start ${name}`, "start") },
+    revival: null,
     handover: troubles.handsOver === true ? handover : null,
     mainPids: async () => {
       const code = troubles.unnamed;

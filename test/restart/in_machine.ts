@@ -8,10 +8,11 @@ import { hostPorts } from "./host_ports.ts";
  * prints what came of it as JSON: what was done, and the failure that ended it.
  */
 
-export type Deed = "restart" | "stop" | "start" | "begin" | "abandon" | "oldPids" | "finish" | "mainPids";
+export type Deed =
+  "restart" | "stop" | "start" | "begin" | "abandon" | "oldPids" | "finish" | "mainPids" | "isStopped" | "revive";
 
 export interface Done {
-  readonly done: readonly { deed: Deed; pids?: number[] }[];
+  readonly done: readonly { deed: Deed; pids?: number[]; is?: boolean }[];
   readonly failed: { code: string; message: string; hint: string } | null;
 }
 
@@ -19,7 +20,7 @@ async function main(spec: RestartSpec, deeds: readonly Deed[]): Promise<Done> {
   const ports = hostPorts("/opt", "/usr/bin:/bin");
   const { signal } = new AbortController();
   const supervisor = supervisorFor(spec, ports);
-  const done: { deed: Deed; pids?: number[] }[] = [];
+  const done: { deed: Deed; pids?: number[]; is?: boolean }[] = [];
   try {
     for (const deed of deeds) {
       switch (deed) {
@@ -36,6 +37,13 @@ async function main(spec: RestartSpec, deeds: readonly Deed[]): Promise<Done> {
         case "abandon":
         case "finish":
           await supervisor.handover?.[deed](signal);
+          done.push({ deed });
+          break;
+        case "isStopped":
+          done.push({ deed, is: (await supervisor.revival?.isNeeded(signal)) ?? false });
+          break;
+        case "revive":
+          await supervisor.revival?.start(signal);
           done.push({ deed });
           break;
         case "oldPids":

@@ -90,6 +90,24 @@ test(
 );
 
 test(
+  "what a boot leaves down is known, and started; what somebody is about to start is not",
+  async () => {
+    await using web = await s6();
+    await using dir = await tempDir();
+    const { parts, revival } = supervisorFor(by(web.directory), hostPorts(dir.path));
+    expect(await revival?.isNeeded(signal)).toBe(false);
+    await parts?.stop(signal);
+    expect(await revival?.isNeeded(signal)).toBe(true);
+    await revival?.start(signal);
+    await answers(web, "first");
+    expect(await revival?.isNeeded(signal)).toBe(false);
+    const unwatched = supervisorFor(by(join(dir.path, "unwatched")), hostPorts(dir.path));
+    expect((await rejection(unwatched.revival?.isNeeded(signal) ?? Promise.resolve())).message).toContain("unwatched");
+  },
+  LONG_MS,
+);
+
+test(
   "a service that ends as soon as it is started is a failed restart",
   async () => {
     await using web = await s6();

@@ -73,6 +73,23 @@ test(
 );
 
 test(
+  "what a boot leaves down is known, and started; what runs or is about to is not",
+  async () => {
+    await using web = await supervisord();
+    const { parts, revival } = supervisorFor(by("web"), web.ports);
+    expect(await revival?.isNeeded(signal)).toBe(false);
+    await parts?.stop(signal);
+    expect(await revival?.isNeeded(signal)).toBe(true);
+    await revival?.start(signal);
+    await answers(web, "first");
+    expect(await revival?.isNeeded(signal)).toBe(false);
+    // Never started since supervisord was, as autostart=false has it.
+    expect(await supervisorFor(by("brief"), web.ports).revival?.isNeeded(signal)).toBe(true);
+  },
+  LONG_MS,
+);
+
+test(
   "a stopped program is down until it is started, and a restart starts it too",
   async () => {
     await using web = await supervisord();

@@ -130,6 +130,40 @@ describe("under systemd", () => {
     );
   });
 
+  test(
+    "a unit that a boot leaves down is known, but for one that is masked or about to be started",
+    async () => {
+      const spec = { by: "systemd", unit: "left.service", action: "reload", timeoutMs: 20_000 } as const;
+      await machine.write("/etc/systemd/system/left.service", "[Service]\nExecStart=/usr/bin/sleep 300\n");
+      await machine.write(
+        "/etc/systemd/system/waits.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'until [ -e /srv/go ]; do sleep 0.05; done'\n",
+      );
+      await machine.write(
+        "/etc/systemd/system/left.service.d/after.conf",
+        "[Unit]\nWants=waits.service\nAfter=waits.service\n",
+      );
+      await systemctl("daemon-reload");
+      const isStopped = async (): Promise<unknown> => (await ok(spec, "isStopped"))[0]?.is;
+      expect(await isStopped()).toBe(true);
+      await systemctl("start", "--no-block", "left.service");
+      await eventually(async () => (await shown("left", "Job")) !== "");
+      expect([await shown("left", "ActiveState"), await isStopped()]).toEqual(["inactive", false]);
+      await writeFile(machine.outside("/srv/go"), "");
+      await eventually(async () => (await shown("left", "ActiveState")) === "active");
+      await systemctl("stop", "left.service");
+      // Whose restart is a reload is started all the same.
+      await ok(spec, "revive");
+      expect([await shown("left", "ActiveState"), await isStopped()]).toEqual(["active", false]);
+      await systemctl("stop", "left.service");
+      await rm(machine.outside("/etc/systemd/system/left.service"));
+      await systemctl("mask", "left.service");
+      await systemctl("daemon-reload");
+      expect([await shown("left", "LoadState"), await isStopped()]).toEqual(["masked", false]);
+    },
+    LONG_MS,
+  );
+
   describe("two copies on a socket", () => {
     const spec = { by: "systemd-socket", socket: "web.socket", unit: "web@.service", timeoutMs: 20_000 } as const;
 
@@ -282,13 +316,20 @@ describe("under systemd", () => {
         await systemctl("enable", "web.socket");
         await systemctl("stop", "web.socket");
         await systemctl("stop", "web@blue", "web@green");
+        expect((await ok(spec, "isStopped"))[0]?.is).toBe(true);
         // What a boot does with it.
         await systemctl("start", "sockets.target");
         await systemctl("start", "web.socket");
         expect(await states()).toEqual(["inactive", "inactive"]);
+        expect((await ok(spec, "isStopped"))[0]?.is).toBe(false);
         expect(await ask()).toBe("blue three");
         expect(await states()).toEqual(["active", "inactive"]);
         await systemctl("disable", "web.socket");
+        // Where nobody does it.
+        await systemctl("stop", "web.socket");
+        await systemctl("stop", "web@blue", "web@green");
+        await ok(spec, "revive");
+        expect(await ask()).toBe("blue three");
       },
       LONG_MS,
     );

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { z } from "zod";
 import { buildId, deployId, digest, hostName, serviceName } from "../../src/schema/names.ts";
 import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
+import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { manifestSchema } from "../../src/schema/manifest.ts";
 import { deployRecordSchema } from "../../src/schema/deploy_record.ts";
 import { wishSchema } from "../../src/schema/znodes.ts";
@@ -36,6 +37,30 @@ test("all problems are named, each with its key", () => {
   expect(found.some((problem) => problem.startsWith('"install.attempts"'))).toBe(true);
   expect(found.some((problem) => problem.startsWith('"install.timeout_s"'))).toBe(true);
   expect(found.some((problem) => problem.startsWith('"restart.by"'))).toBe(true);
+});
+
+test("what does not fit is told in words of whoever writes the file", () => {
+  const found = problems(agentConfigSchema, {
+    zookeeper: { servers: 3, session_timeout_s: 0 },
+    limits: { releases: 1001, entries: 1.5 },
+    log_level: "loud",
+    services: { web: { run_as: "" } },
+  });
+  expect(found).toEqual([
+    '"zookeeper.servers": fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER',
+    '"zookeeper.session_timeout_s": at least 1 is wanted',
+    '"limits.releases": at most 1000 is wanted',
+    '"limits.entries": a whole number is wanted, not 1.5',
+    '"log_level": one of "debug", "info", "warn", "error" is wanted',
+    "and 1 more",
+  ]);
+  expect(problems(agentConfigSchema, { services: { web: { units: "x", run_as: "" } } })).toEqual([
+    '"zookeeper": it is missing',
+    '"services.web.run_as": it is empty',
+    '"services.web.units": a list is wanted, not a text',
+  ]);
+  expect(problems(manifestSchema, { restart: { by: "sysd" } }).join()).toMatch(/^"restart.by": one of "systemd", /);
+  expect(problems(manifestSchema, { restart: { by: "systemd" } })).toEqual(['"restart.unit": it is missing']);
 });
 
 test("a restart by command must be able to restart", () => {

@@ -1,15 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
 import { variablesOf } from "../../src/agent/commands.ts";
 import { recipeFrom } from "../../src/core/recipe.ts";
 import { exit, exitForError } from "../../src/ctl/exit.ts";
+import { helpPage, topics } from "../../src/help/pages.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";
 import { manifestSchema } from "../../src/schema/manifest.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { parseManifest } from "../../src/steps/manifest.ts";
+import { tempDir } from "../support/tempdir.ts";
+import { codeOf, readSources } from "./sources.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -66,6 +70,29 @@ describe("the examples of the documentation", () => {
       else expect(recipeFrom(parseManifest(text, page), variables)).toBeDefined();
     },
   );
+});
+
+test("the documented stop line takes a process that nobody has waited for yet as ended", async () => {
+  const manifest = examples
+    .filter(({ file }) => file === "deployd.toml")
+    .map(({ text, page }) => recipeFrom(parseManifest(text, page), variables).restart)
+    .find((spec) => spec?.by === "command" && spec.stop?.includes("kill"));
+  if (manifest?.by !== "command" || manifest.stop === undefined) throw new Error("no example stops by command");
+  await using dir = await tempDir();
+  await mkdir(join(dir.path, "run"));
+  // Its parent becomes a program that waits for nobody, like the first process of many a container.
+  const parent = Bun.spawn(["sh", "-c", `sleep 600 & echo $! > '${dir.path}/run/pid'; echo ready; exec sleep 600`], {
+    stdout: "pipe",
+  });
+  try {
+    await parent.stdout.getReader().read();
+    const stop = Bun.spawn(["sh", "-c", manifest.stop], { env: { DEPLOYD_SHARED: dir.path }, timeout: 10_000 });
+    expect(await stop.exited).toBe(0);
+    const pid = (await readFile(join(dir.path, "run", "pid"), "utf8")).trim();
+    expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
+  } finally {
+    parent.kill("SIGKILL");
+  }
 });
 
 interface Key {
@@ -193,6 +220,17 @@ describe("docs/errors.md", () => {
     );
     expect(listed).toEqual(Object.values(exit));
   });
+});
+
+test("no message names a page of this repository, which is on no host; the binary has them", async () => {
+  const told = (await readSources()).flatMap(({ path, text }) =>
+    [...codeOf(text).matchAll(/(?<!from )["'`][^"'`\n]*\bdocs\//g)].map((match) => `${path}: ${match[0]}`),
+  );
+  expect(told).toEqual([]);
+  for (const topic of topics) {
+    expect(helpPage(topic)).toEqual({ page: read(`docs/${topic}.md`) });
+    expect(helpPage(topic.slice(1))).toEqual({ problem: expect.stringContaining(`Did you mean "${topic}"?`) });
+  }
 });
 
 test("the links between the pages lead somewhere", () => {

@@ -1,10 +1,11 @@
 import { hostNames } from "../../src/host/names.ts";
 import type { QuestionPorts } from "../../src/probe/http.ts";
 import type { Asking } from "../../src/probe/reach.ts";
+import { systemTrust } from "../../src/host/trust.ts";
 import { systemClock } from "../../src/support/clock.ts";
 
 /** What a host lets a build ask and tell whose file says nothing about it. */
 export const ASKING: Asking = { hosts: [], quotesAnswers: false };
 
 /** This host, as it asks. */
-export const asked: QuestionPorts = { clock: systemClock, names: hostNames };
+export const asked: QuestionPorts = { clock: systemClock, names: hostNames, trust: systemTrust({}) };

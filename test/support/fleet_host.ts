@@ -26,9 +26,13 @@ export interface FleetHostOptions {
   readonly top?: string;
   /** Further sections at its end. */
   readonly bottom?: string;
+  /** A line of shell before the agent in its process: what it has from whoever starts it. */
+  readonly startedWith?: string;
   /** Instead of a directory below `dir`. */
   readonly root?: string;
   readonly sources?: readonly string[];
+  /** A command that becomes the agent, which follows as its arguments. */
+  readonly under?: readonly string[];
   /** 10 unless given: a busy machine alone loses no session then. */
   readonly sessionTimeoutS?: number;
 }
@@ -93,7 +97,9 @@ ${bottom ?? ""}
     if (this.isUp) throw new Error(`the agent of ${this.name} runs already`);
     this.#outputBefore = (await this.output()).length;
     const log = openSync(this.#log, "a");
-    this.#agent = Bun.spawn([await deploydBinary(), "agent", "--config", this.config], {
+    const line = `${this.#options.startedWith ?? ":"}; exec "$@"`;
+    const started = [...(this.#options.under ?? []), await deploydBinary(), "agent", "--config", this.config];
+    this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", ...started], {
       cwd: this.dir,
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",

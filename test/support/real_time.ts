@@ -3,12 +3,9 @@ import { packDirectory as pack } from "../../src/fetch/pack.ts";
 import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/source.ts";
 import { extractArchive as extract } from "../../src/fetch/untar.ts";
 import { requireDigest } from "../../src/fetch/verify.ts";
-import { runCommand as run } from "../../src/host/processes.ts";
-import {
-  killOrphans as endOrphans,
-  processesOf as processesBelow,
-  processFact as factOf,
-} from "../../src/host/scan.ts";
+import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
+import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
+import { systemTrust } from "../../src/host/trust.ts";
 import { trafficPorts as portsOf } from "../../src/host/traffic_ports.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
@@ -21,10 +18,11 @@ type WithoutClock<F> = F extends (request: infer R) => infer Result ? (request: 
 
 export const packDirectory: WithoutClock<typeof pack> = (request) => pack({ ...request, clock: systemClock });
 export const extractArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
-export const fetchToFile = (request: FetchRequest) => fetchInto(request, systemClock);
+export const fetchToFile = (request: FetchRequest) =>
+  fetchInto(request, { clock: systemClock, trust: systemTrust(process.env) });
 export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
 export const runCommand = (request: CommandRequest) => run(request, systemClock);
-export const killOrphans = (marker: string) => endOrphans(marker, null, systemClock);
+export const endLeftRunning = (marker: string) => endLeft(marker, null, systemClock);
 export const processFact = (pid: number) => factOf(pid, systemClock);
 export const processesOf = (
   root: string,

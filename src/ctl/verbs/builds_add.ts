@@ -48,23 +48,44 @@ that lies in one directory, as npm pack and git archive --prefix make it, is add
   },
   parameters: {
     flags: {
-      build: { ...optional, parse: parseBuildId, brief: "Id of the build", placeholder: "id" },
-      url: { ...optional, parse: anyText, brief: "Where hosts fetch the file from", placeholder: "url" },
+      build: {
+        ...optional,
+        parse: parseBuildId,
+        brief: "Id of the build (default: that of the manifest beside the file)",
+        placeholder: "id",
+      },
+      url: {
+        ...optional,
+        parse: anyText,
+        brief: "Where hosts fetch the file from (default: the same path on their own disk)",
+        placeholder: "url",
+      },
       digest: {
         ...optional,
         parse: matching(digestSchema),
-        brief: "sha256: and 64 hexadecimal digits; needed with a URL alone",
+        brief: "sha256: and 64 hexadecimal digits, needed with a URL alone (default: that of the file)",
         placeholder: "digest",
       },
-      size: { ...optional, parse: wholeNumber(0), brief: "Bytes; needed with a URL alone", placeholder: "bytes" },
+      size: {
+        ...optional,
+        parse: wholeNumber(0),
+        brief: "Bytes, needed with a URL alone (default: those of the file)",
+        placeholder: "bytes",
+      },
       strip: {
         ...optional,
         parse: zeroOrOne,
-        brief: "1 leaves out the one directory that all of the archive lies in; 0 keeps it",
-        placeholder: "0|1",
+        brief:
+          "1 leaves out the one directory that all of the archive lies in, 0 keeps it (default: what its deployd.toml says)",
+        placeholder: "n",
       },
-      commit: { ...optional, parse: anyText, brief: "The commit it was built from", placeholder: "commit" },
-      author: { ...optional, parse: anyText, brief: "Who made it", placeholder: "name" },
+      commit: {
+        ...optional,
+        parse: anyText,
+        brief: "The commit it was built from (default: none)",
+        placeholder: "commit",
+      },
+      author: { ...optional, parse: anyText, brief: "Who made it (default: nobody)", placeholder: "name" },
       ...commonFlags,
     },
     positional: {

@@ -36,7 +36,7 @@ export const buildsList = buildCommand({
     ];
     const { paint } = output;
     const rows = newestFirst.map(({ id, record }) => [
-      paint.bold(id),
+      paint.bold(oneLine(id)),
       dateTime(record.time),
       byteSize(record.size),
       record.digest.slice("sha256:".length, "sha256:".length + 12),

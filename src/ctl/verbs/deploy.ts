@@ -8,6 +8,7 @@ import { exit } from "../exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { follow } from "../follow.ts";
 import { insist, Link } from "../link.ts";
+import { warnOfMax } from "../max_warning.ts";
 
 interface Flags extends CommonFlags {
   readonly canary: boolean | undefined;
@@ -54,7 +55,7 @@ is running or the build is barred.`,
       id: {
         kind: "parsed",
         parse: parseDeployId,
-        brief: "Id of the deploy; the same id again starts nothing twice",
+        brief: "Id of the deploy, by which the same again starts nothing twice (default: a new one)",
         placeholder: "id",
         optional: true,
       },
@@ -81,6 +82,8 @@ is running or the build is barred.`,
     };
     await using link = new Link(ctl.connect, signal, process.clock);
     const { id, record } = await started(ctl, link, request, address.connectTimeoutMs);
+    const zk = link.connected();
+    if (zk !== null) await warnOfMax(zk, service, record.limits.max, output);
     if (flags.detach === true) {
       const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };
       output.answer(document, [

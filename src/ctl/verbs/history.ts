@@ -29,7 +29,7 @@ export const history = buildCommand({
       limit: {
         kind: "parsed",
         parse: wholeNumber(1),
-        brief: "How many; 20 unless given",
+        brief: "How many (default: 20)",
         placeholder: "n",
         optional: true,
       },
@@ -53,7 +53,7 @@ export const history = buildCommand({
       const tookMs = secondsBetween(record.times.created, endedAt(record) ?? now) * 1000;
       const said = [record.why, reasonOf(record)].filter((text) => text !== "").map(oneLine);
       return [
-        id,
+        oneLine(id),
         paint.bold(record.build),
         `${glyph} ${word}`,
         oneLine(record.who),

@@ -46,7 +46,7 @@ export const hostsList = buildCommand({
       row.zone ?? "-",
       row.status?.build ?? "-",
       stepText(row),
-      agents.get(row.host)?.version ?? "-",
+      oneLine(agents.get(row.host)?.version ?? "-"),
     ]);
     output.answer(
       {

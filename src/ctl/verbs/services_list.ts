@@ -21,7 +21,7 @@ export const servicesList = buildCommand({
       names.map(async (name) => ({ name, settings: await readService(zk, name, (problem) => problems.push(problem)) })),
     );
     const rows = services.map(({ name, settings: { max, budget, soakMs } }) => [
-      name,
+      oneLine(name),
       String(max),
       String(budget),
       `${soakMs / 1000}s`,

@@ -1,41 +1,75 @@
 import { buildCommand } from "@stricli/core";
+import { serviceSettingsSchema } from "../../schema/znodes.ts";
 import { ensurePath } from "../../store/records.ts";
+import { isNewService } from "../../store/new_service.ts";
 import { setService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description, type Ctl } from "../command.ts";
 import { openZooKeeper } from "../connection.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+import { warnOfMax } from "../max_warning.ts";
 import { serviceDocument, serviceLines } from "../service_text.ts";
 
 interface Flags extends CommonFlags {
   readonly max: number | undefined;
   readonly budget: number | undefined;
   readonly soakS: number | undefined;
+  readonly new: boolean | undefined;
+}
+
+const defaults = serviceSettingsSchema.parse({});
+
+function asItWas(first: number): string {
+  return `(default: as it was, at first ${first})`;
 }
 
 export const servicesSet = buildCommand({
   docs: {
     brief: "Make a service, or change its limits",
     fullDescription: description(
-      "Makes a service, or changes the limits that are given and keeps the others. Deploys that\nare under way keep the limits they were started with.",
+      `Makes a service, or changes the limits that are given and keeps the others. Deploys that
+are under way keep the limits they were started with. A name that is nearly another's is
+taken for a slip, unless --new says that it is meant.`,
       "deployd ctl services set web",
       "deployd ctl services set web --max 2 --budget 1 --soak-s 30",
     ),
   },
   parameters: {
-    flags: { max: sharedFlags.max, budget: sharedFlags.budget, soakS: sharedFlags.soakS, ...commonFlags },
+    flags: {
+      max: { ...sharedFlags.max, brief: `Hosts that may be out of service at once ${asItWas(defaults.max)}` },
+      budget: {
+        ...sharedFlags.budget,
+        brief: `Hosts that may fail before a deploy halts ${asItWas(defaults.budget)}`,
+      },
+      soakS: {
+        ...sharedFlags.soakS,
+        brief: `Seconds a host must stay healthy before the next one goes ${asItWas(defaults.soakMs / 1000)}`,
+      },
+      new: {
+        kind: "boolean",
+        brief: "The name is meant, though it is nearly that of another service",
+        optional: true,
+        withNegated: false,
+      },
+      ...commonFlags,
+    },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<Flags, [string]>(async (ctl, { max, budget, soakS }, service) => {
+  func: command<Flags, [string]>(async (ctl, { max, budget, soakS, new: isMeant }, service) => {
     await makeChroot(ctl);
     await using zk = await ctl.connect();
+    const made = await isNewService(zk, service, isMeant === true);
     const settings = await setService(zk, service, {
       ...(max === undefined ? {} : { max }),
       ...(budget === undefined ? {} : { budget }),
       ...(soakS === undefined ? {} : { soakMs: Math.round(soakS * 1000) }),
     });
-    ctl.output.answer(serviceDocument(service, settings), serviceLines(service, settings));
+    ctl.output.answer({ ...serviceDocument(service, settings), made }, [
+      ...(made ? [`Made the service ${service}.`] : []),
+      ...serviceLines(service, settings),
+    ]);
+    await warnOfMax(zk, service, settings.max, ctl.output);
     return exit.asked;
   }),
 });

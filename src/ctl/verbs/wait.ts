@@ -27,7 +27,7 @@ export const wait = buildCommand({
       deploy: {
         kind: "parsed",
         parse: parseDeployId,
-        brief: "Id of the deploy; the newest unless given",
+        brief: "Id of the deploy (default: the newest)",
         placeholder: "id",
         optional: true,
       },

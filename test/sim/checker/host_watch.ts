@@ -6,6 +6,7 @@ import { textOf } from "../host/disk_port.ts";
 import type { HostService } from "../host/ground.ts";
 import type { Effect } from "../host/life.ts";
 import type { SimHost } from "../host/sim_host.ts";
+import { batchIn, revives } from "./journal_says.ts";
 import type { Ledger } from "./ledger.ts";
 import { TryCounts } from "./try_counts.ts";
 
@@ -154,6 +155,7 @@ export class HostWatch {
     this.#wellSinceAct = new Set();
     const phase = this.journal?.activation?.phase;
     if (phase !== undefined && "restart" in phase && phase.restart.batch.length > 0 && phase.restart.begun > 0) return;
+    if (revives(this.journal) && this.#facts.some(({ serves }) => serves === null)) return;
     this.#ledger.broken("write-ahead", `${this.name}: ${what}, and its journal says ${JSON.stringify(phase ?? null)}`);
   }
 
@@ -290,13 +292,6 @@ export class HostWatch {
 
 /** A busy minute of a host has about 1,400. */
 const MOST_LOOKS = 8_000;
-
-/** Which restart of a batch this is; null between two. */
-function batchIn(journal: Journal | null): string | null {
-  const phase = journal?.activation?.phase;
-  if (phase === undefined || !("restart" in phase) || phase.restart.batch.length === 0) return null;
-  return `${journal?.activation?.attempt} ${phase.restart.begun} ${phase.restart.batch.join()}`;
-}
 
 /** A minute in which a host is brought to one build after the other has about 400; see the bench's figures. */
 const MOST_EFFECTS = 1_500;

@@ -257,10 +257,14 @@ export class Weather {
         host.wall.offsetMs += byMs;
         return `${name} by ${byMs} ms`;
       }
-      case "artefacts away":
-        server.faults.away = true;
-        this.#later(chance.between(1_000, 15_000), () => (server.faults.away = false));
+      case "artefacts away": {
+        // Nobody answers, or somebody in between says that nobody does, and when to come back.
+        const how = chance.pick(["away", "overloaded"] as const);
+        server.faults[how] = true;
+        server.faults.retryAfterMs = chance.pick([0, 3_000, 20_000]);
+        this.#later(chance.between(1_000, 15_000), () => (server.faults[how] = false));
         return "";
+      }
       case "artefacts cut":
         server.faults.cuts = 0.7;
         this.#later(chance.between(2_000, 20_000), () => (server.faults.cuts = 0));

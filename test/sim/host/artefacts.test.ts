@@ -100,7 +100,7 @@ test("more bytes than were announced are refused, and none of them kept", async 
   const world = stage("babbles");
   const { machine } = world.host.newLife();
   world.server.faults.babbles = 1;
-  expect(await failure(world.play(machine.network.download(request(world))))).toBe("fetch-failed");
+  expect(await failure(world.play(machine.network.download(request(world))))).toBe("fetch-failed, again");
   expect(lengthOf(world)).toBe(0);
 });
 

@@ -10,6 +10,8 @@ export interface ArtefactFaults {
   away: boolean;
   /** A question is answered with 503. */
   overloaded: boolean;
+  /** For how long it asks to be left alone then. */
+  retryAfterMs: number;
   /** How often a download is cut somewhere within, from 0 to 1. */
   cuts: number;
   /** How many times as long as usual a chunk takes. */
@@ -22,7 +24,15 @@ export interface ArtefactFaults {
 
 /** Where builds are fetched from. */
 export class ArtefactServer {
-  readonly faults: ArtefactFaults = { away: false, overloaded: false, cuts: 0, slowness: 1, lies: 0, babbles: 0 };
+  readonly faults: ArtefactFaults = {
+    away: false,
+    overloaded: false,
+    retryAfterMs: 0,
+    cuts: 0,
+    slowness: 1,
+    lies: 0,
+    babbles: 0,
+  };
   /** Whether a host reaches it. */
   reaches: (host: string) => boolean = () => true;
   readonly builds = new Map<string, SimBuild>();

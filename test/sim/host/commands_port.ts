@@ -38,6 +38,7 @@ export function commandsOf(life: Life, host: CommandGround): Commands {
         code: "config-invalid",
       });
     },
+    usableHome: async () => "/home/of/somebody",
     run: async (request) => {
       const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
       throwIfAborted(request.signal, `run "${shown}"`);

@@ -3,7 +3,8 @@ import { asDiskError } from "../../../src/fetch/disk_error.ts";
 import { fetchFailed } from "../../../src/fetch/fetch_error.ts";
 import type { FetchRequest } from "../../../src/fetch/source.ts";
 import { requireAllowedSource, shownUrl } from "../../../src/fetch/source_policy.ts";
-import { oversized } from "../../../src/fetch/spool.ts";
+import { originPath, otherLength } from "../../../src/fetch/spool.ts";
+import { parseDownloadOrigin } from "../../../src/schema/download_origin.ts";
 import { abortedError } from "../../../src/support/wait.ts";
 import type { ArtefactServer } from "./artefacts.ts";
 import type { FileNode } from "./file_tree.ts";
@@ -41,13 +42,15 @@ export async function download(
       throw fetchFailed(url, why, { retry: true, hint: PATIENCE });
     }
     if (server.faults.overloaded) {
-      throw fetchFailed(url, "the server answered 503", { retry: true, hint: PATIENCE });
+      const { retryAfterMs } = server.faults;
+      throw fetchFailed(url, "the server answered 503", { retry: true, hint: PATIENCE, retryAfterMs });
     }
     if (given === null) {
       const hint = "The build is not there: upload it again, or fix its URL.";
       throw fetchFailed(url, "the server answered 404", { retry: false, hint });
     }
     const { bytes, isCut } = given;
+    await noteAnswer(life, ground.disk, request.into, spool.bytes.length > 0);
     const step = Math.max(1, Math.ceil(bytes.length / CHUNKS));
     for (let at = 0; at < bytes.length; at += step) {
       await life.lookAfter(pauseMs(), () => undefined);
@@ -80,6 +83,30 @@ async function openSpool(life: Life, disk: SimDisk, { into, size }: FetchRequest
   }
 }
 
+/** One answer more, or the first. */
+async function noteAnswer(life: Life, disk: SimDisk, into: string, goesOn: boolean): Promise<void> {
+  const path = originPath(into);
+  const found = await life.look(() => disk.readWorn(path, false));
+  const { answers, isAnew } = parseDownloadOrigin(found === null ? null : Buffer.from(found.bytes).toString());
+  const origin = { answers: goesOn ? answers + 1 : 1, validator: null, isAnew };
+  const write = (text: string): void => {
+    const file = disk.open(path);
+    disk.truncate(file);
+    disk.append(file, Buffer.from(text));
+  };
+  const text = JSON.stringify(origin);
+  try {
+    await life.effect(
+      "write",
+      `note in ${path} what it is from`,
+      () => write(text),
+      () => write(text.slice(0, 9)),
+    );
+  } catch (error) {
+    throw asDiskError(error, `Cannot store the download in ${into}`, into, 0);
+  }
+}
+
 async function append(
   life: Life,
   disk: SimDisk,
@@ -90,7 +117,7 @@ async function append(
 ): Promise<void> {
   if (spool.bytes.length + bytes.length > size) {
     await life.effect("write", `empty ${into}`, () => disk.truncate(spool));
-    throw oversized(url, size);
+    throw otherLength(url, size, "it has more");
   }
   try {
     await life.effect(

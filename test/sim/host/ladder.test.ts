@@ -48,6 +48,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     instance: null,
     layout,
     user,
+    home: null,
     env: {},
     asking: ASKING,
     supervisordConfig: null,
@@ -75,6 +76,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       uid: null,
       mainPids: () => Promise.resolve(null),
       startedBy: "deployd",
+      isStopped: async () => false,
       startsAnew: true,
       isStatic: false,
     });

@@ -34,6 +34,7 @@ function supervised({ host, service }: Stage, machine: Machine) {
     instance: { name: "1", port: 8001, env: {}, alone: true },
     layout,
     user: service.user,
+    home: null,
     env: {},
     asking: ASKING,
     supervisordConfig: null,

@@ -1,0 +1,93 @@
+import { asDeployError } from "../core/errors.ts";
+import { goesBack } from "../core/deploy_state.ts";
+import type { Actual, Situation, Step } from "../core/plan.ts";
+import { assertRestartAllowed } from "../core/policy.ts";
+import { supervisorFor } from "../restart/supervisor.ts";
+import type { WishSnapshot } from "../store/read_wish.ts";
+import { supervisorPortsFor } from "./commands.ts";
+import type { Observation } from "./observe.ts";
+import type { OutcomePorts } from "./outcomes.ts";
+import type { StopSignals } from "./service_agent.ts";
+import type { ServiceHost } from "./service_host.ts";
+
+/** How long a service that a boot has left down waits for what ZooKeeper wishes by now, in milliseconds. */
+const ALONE_AFTER_MS = 30_000;
+/** How long a process may take to show what it is, in milliseconds. */
+const SEEN_MS = 1_000;
+const SEEN_POLL_MS = 50;
+
+/**
+ * Starts what this host served and a boot has left down. That is no activation: the build was proven here, there is none to
+ * go back to, and what comes of it is no deploy's failure.
+ */
+export class Revival {
+  readonly #ports: Pick<OutcomePorts, "host" | "state" | "say">;
+  readonly #pause: (signal: AbortSignal) => Promise<void>;
+  readonly #aloneAtMs: number;
+
+  /** @param pause until it is tried again */
+  constructor(ports: Pick<OutcomePorts, "host" | "state" | "say">, pause: (signal: AbortSignal) => Promise<void>) {
+    this.#ports = ports;
+    this.#pause = pause;
+    this.#aloneAtMs = ports.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;
+  }
+
+  /** What the decision needs to know besides what is observed. */
+  facts(actual: Actual): Pick<Situation, "isUnwanted" | "isAlone"> {
+    const { host, state } = this.#ports;
+    return {
+      isUnwanted: isUnwanted(state.snapshot, actual),
+      isAlone: host.machine.clock.monotonicMs() >= this.#aloneAtMs,
+    };
+  }
+
+  /** @throws DeployError where the journal cannot be written */
+  async take(step: Extract<Step, { step: "revive" | "boot-over" }>, { soon, now }: StopSignals): Promise<void> {
+    const { host, state } = this.#ports;
+    if (step.step === "boot-over") return state.journal.record({ kind: "boot-over", bootId: host.machine.bootId });
+    if (!(await this.#begin(step, now))) await this.#pause(soon);
+  }
+
+  /** @returns false where something could not be started, which is told */
+  async #begin({ build, instances }: Extract<Step, { step: "revive" }>, signal: AbortSignal): Promise<boolean> {
+    const { host, state, say } = this.#ports;
+    say("info", "starts what the boot of this host has left down", { build, instances });
+    await state.journal.record({ kind: "revival-begun", bootId: host.machine.bootId });
+    const outcomes = await Promise.allSettled(instances.map((name) => start(host, build, name, signal)));
+    signal.throwIfAborted();
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    const what = `Cannot start "${state.service}" after the boot of this host`;
+    state.unstarted = failed === undefined ? "" : asDeployError(failed.reason, what).explained;
+    if (failed !== undefined) say("error", `After the boot of this host: ${state.unstarted}`, { build });
+    const { processes } = await untilSeen(host, instances, signal);
+    await state.journal.record({ kind: "revived", build, processes });
+    return failed === undefined;
+  }
+}
+
+/** Whether `current` points at a build that is not to be started any more: barred, or one that a rollback leads away from. */
+function isUnwanted({ target, build, deploy }: WishSnapshot, { current }: Actual): boolean {
+  if (target.kind !== "build" || current.kind !== "link") return false;
+  if (target.build === current.build) return build?.barred !== undefined;
+  return deploy !== null && goesBack(deploy) && deploy.build === current.build;
+}
+
+async function start(host: ServiceHost, build: string, name: string, signal: AbortSignal): Promise<void> {
+  const { command, recipe } = host.build(build, "", host.instance(name));
+  const { restart } = await recipe();
+  if (restart === null) return;
+  assertRestartAllowed(restart, host.policy);
+  const supervisor = supervisorFor(restart, supervisorPortsFor(command, host.policy.pidFiles));
+  await supervisor.revival?.start(signal);
+}
+
+async function untilSeen(host: ServiceHost, instances: readonly string[], signal: AbortSignal): Promise<Observation> {
+  const { clock } = host.machine;
+  const endsAt = clock.monotonicMs() + SEEN_MS;
+  for (;;) {
+    const seen = await host.observe();
+    const isDown = seen.actual.instances.some(({ name, served }) => instances.includes(name) && served.kind === "down");
+    if (!isDown || clock.monotonicMs() >= endsAt) return seen;
+    await clock.sleep(SEEN_POLL_MS, signal);
+  }
+}

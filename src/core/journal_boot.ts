@@ -1,0 +1,37 @@
+import { illegal } from "./journal_origin.ts";
+import type { Journal, ProcessStamp } from "./types.ts";
+
+/** What the service's host has seen to after the machine was started. */
+export type BootEvent =
+  /** Written before what the boot has left down is started. */
+  | { readonly kind: "revival-begun"; readonly bootId: string }
+  /** It was started, and these are its processes. */
+  | { readonly kind: "revived"; readonly build: string; readonly processes: readonly ProcessStamp[] }
+  /** The service was seen to run in this boot, or there is nothing to start: from here on a stop is somebody's wish. */
+  | { readonly kind: "boot-over"; readonly bootId: string };
+
+type Of<Kind extends BootEvent["kind"]> = Extract<BootEvent, { kind: Kind }>;
+
+export function revivalBegun(journal: Journal, { kind, bootId }: Of<"revival-begun">): Journal {
+  const { activation, boot } = journal;
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  if (boot === undefined) throw illegal(kind, "nothing is known of the boot before");
+  if (boot.id === bootId && boot.over) throw illegal(kind, "this boot is over");
+  return {
+    ...journal,
+    boot: boot.id === bootId ? { ...boot, begun: boot.begun + 1 } : { id: bootId, begun: 1, over: false },
+  };
+}
+
+export function revived(journal: Journal, { kind, build, processes }: Of<"revived">): Journal {
+  const { activation, boot } = journal;
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  if (boot === undefined || boot.over || boot.begun === 0) throw illegal(kind, "no start was begun");
+  return { ...journal, restarted: { build, processes } };
+}
+
+export function bootOver(journal: Journal, { kind, bootId }: Of<"boot-over">): Journal {
+  const { activation, boot } = journal;
+  if (activation !== null) throw illegal(kind, "an activation is under way");
+  return { ...journal, boot: boot?.id === bootId ? { ...boot, over: true } : { id: bootId, begun: 0, over: true } };
+}

@@ -1,0 +1,24 @@
+import configuration from "../../docs/configuration.md" with { type: "text" };
+import ctl from "../../docs/ctl.md" with { type: "text" };
+import errors from "../../docs/errors.md" with { type: "text" };
+import install from "../../docs/install.md" with { type: "text" };
+import manifest from "../../docs/manifest.md" with { type: "text" };
+import restarts from "../../docs/restarts.md" with { type: "text" };
+import { nearest } from "../schema/problems.ts";
+
+/*
+ * The manual, in the binary: whoever reads an error on a host has nothing else of it there.
+ */
+
+const pages: Readonly<Record<string, string>> = { configuration, manifest, ctl, restarts, install, errors };
+
+export const topics: readonly string[] = Object.keys(pages);
+
+/** A page of the manual, or what to say where there is none of that name. */
+export function helpPage(topic: string): { readonly page: string } | { readonly problem: string } {
+  const page = Object.hasOwn(pages, topic) ? pages[topic] : undefined;
+  if (page !== undefined) return { page };
+  const near = nearest(topic, topics);
+  const hint = near === undefined ? `There are ${topics.join(", ")}.` : `Did you mean "${near}"?`;
+  return { problem: `there is no page "${topic}" of the manual. ${hint}` };
+}

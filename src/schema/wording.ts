@@ -1,0 +1,68 @@
+import type { z } from "zod";
+
+/*
+ * What is said of a value that does not fit, where its schema says nothing of its own: in words of a person who writes a
+ * file, and not of the library.
+ */
+
+type RawIssue = z.core.$ZodRawIssue;
+
+const NOUNS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a section",
+  record: "a section",
+};
+
+/** Undefined leaves it to the library. */
+export function wordingOf(issue: RawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      if (issue.input === undefined) return "it is missing";
+      return `${nounOf(String(issue["expected"]))} is wanted, not ${kindOf(issue.input)}`;
+    case "too_small":
+      return bound(issue, "minimum", "at least", "more than");
+    case "too_big":
+      return bound(issue, "maximum", "at most", "less than");
+    case "invalid_value":
+      return `${alternatives(issue["values"])} is wanted`;
+    case "invalid_union":
+      // By one of its keys; what else does not fit is told by the branches.
+      return Array.isArray(issue["options"]) ? `${alternatives(issue["options"])} is wanted` : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function nounOf(type: string): string {
+  return NOUNS[type] ?? type;
+}
+
+function kindOf(input: unknown): string {
+  if (input === null) return "nothing";
+  if (Array.isArray(input)) return "a list";
+  return typeof input === "boolean" || typeof input === "number" ? String(input) : nounOf(typeof input);
+}
+
+function bound(issue: RawIssue, key: "minimum" | "maximum", inclusive: string, exclusive: string): string {
+  const limit = Number(issue[key]);
+  const word = issue["inclusive"] === false ? exclusive : inclusive;
+  switch (issue["origin"]) {
+    case "string":
+      return limit === 1 && key === "minimum" ? "it is empty" : `${word} ${limit} characters are wanted`;
+    case "array":
+    case "set":
+    case "map":
+      return limit === 1 ? `${word} one is wanted` : `${word} ${limit} are wanted`;
+    default:
+      return `${word} ${limit} is wanted`;
+  }
+}
+
+function alternatives(values: unknown): string {
+  const named = Array.isArray(values) ? values.map((value) => JSON.stringify(value)) : [];
+  return named.length === 1 ? String(named[0]) : `one of ${named.join(", ")}`;
+}

@@ -1,0 +1,96 @@
+import { buildWanted, isRunning } from "../core/deploy_state.ts";
+import { DeployError } from "../core/errors.ts";
+import { buildRecordSchema } from "../schema/znodes.ts";
+import { op, type ZooKeeper } from "../zookeeper/client.ts";
+import { listBuilds, readBuild } from "./builds.ts";
+import { readFront, type DeployFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { buildPath, canaryPath, deploysPath, enabledPath } from "./paths.ts";
+import { readDamaged } from "./records.ts";
+import { readAgents, readStatuses } from "./registry.ts";
+
+/** Why a build has to stay, and what leads to a day on which it need not. */
+interface Need {
+  readonly why: string;
+  readonly code: "conflict" | "deploy-running";
+  readonly hint: string;
+}
+
+/**
+ * Removes a build that nobody serves, is to serve, or would go back to. Its bar goes with it, and what hosts have of it on
+ * their disks is theirs to collect.
+ *
+ * @throws DeployError `build-unknown`, `deploy-running`, `conflict`
+ */
+export async function removeBuild(zk: ZooKeeper, service: string, build: string): Promise<void> {
+  const attempted = `Cannot remove build "${build}" of "${service}"`;
+  // One that cannot be read can be removed all the same.
+  const found =
+    (await readDamaged(zk, buildPath(service, build), buildRecordSchema)) ?? (await readBuild(zk, service, build));
+  const front = await readFront(zk, service);
+  if (front.damaged !== null) throw front.damaged;
+  const need =
+    needByDeploys(service, build, front, await another(zk, service, build, front)) ??
+    (await needByHosts(zk, service, build, front));
+  if (need !== null) throw new DeployError(`${attempted}: ${need.why}.`, { code: need.code, hint: need.hint });
+  await attempting(attempted, () =>
+    zk.multi([
+      // Whoever wishes it, or goes back to it, since it was looked has this fail.
+      op.check(deploysPath(service), front.pointer.version),
+      op.check(enabledPath(service), front.enabled.version),
+      ...(front.canary === null ? [] : [op.check(canaryPath(service), front.canary.version)]),
+      ...(front.latest === null ? [] : [op.check(`${deploysPath(service)}/${front.latest.id}`, front.latest.version)]),
+      op.delete(buildPath(service, build), found.version),
+    ]),
+  );
+}
+
+function needByDeploys(service: string, build: string, front: DeployFront, other: string): Need | null {
+  const { latest, enabled, canary, problems } = front;
+  const [problem] = problems;
+  if (problem !== undefined) return { why: `what is wished is not known (${problem})`, code: "conflict", hint: other };
+  if (latest !== null && isRunning(latest.record)) {
+    const { id, record } = latest;
+    if ([record.build, record.previous, buildWanted(record)].includes(build)) {
+      const hint = `Wait for it with: deployd ctl wait ${service}, or end it with: deployd ctl abort ${service} ${record.build}`;
+      return { why: `deploy ${id} of "${record.build}" is ${record.state}`, code: "deploy-running", hint };
+    }
+  }
+  if (enabled.value?.build === build) return { why: "it is what the fleet is to serve", code: "conflict", hint: other };
+  if (canary?.value?.build === build)
+    return { why: "it is what the canary hosts are to serve", code: "conflict", hint: other };
+  if (latest !== null && [latest.record.previous, buildWanted(latest.record)].includes(build))
+    return { why: `it is what deploy ${latest.id} would go back to`, code: "conflict", hint: other };
+  return null;
+}
+
+async function needByHosts(zk: ZooKeeper, service: string, build: string, front: DeployFront): Promise<Need | null> {
+  const [statuses, agents] = await Promise.all([readStatuses(zk, service), readAgents(zk, service)]);
+  const serving = [...statuses].filter(([, status]) => status.build === build).map(([host]) => host);
+  const [first] = serving.filter((host) => !agents.has(host));
+  const why = `${serving.slice(0, 5).join(", ")}${serving.length > 5 ? ` and ${serving.length - 5} more` : ""} served it last`;
+  if (first !== undefined) {
+    const hint = `Its agent is not connected. Where the host is gone for good: deployd ctl hosts forget ${service} ${first}`;
+    return { why, code: "conflict", hint };
+  }
+  if (serving.length === 0) return null;
+  const wished = front.enabled.value?.build;
+  const hint =
+    wished === undefined
+      ? `Deploy another to it.`
+      : `Bring it to what is wished with: deployd ctl deploy ${service} ${wished}`;
+  return { why, code: "conflict", hint };
+}
+
+/** What is to be done before the build can go: another deployed, which there may have to be first. */
+async function another(zk: ZooKeeper, service: string, build: string, front: DeployFront): Promise<string> {
+  // To deploy once more what is wished leads back to the same build.
+  const not = [build, front.enabled.value?.build, front.canary?.value?.build];
+  const others = (await listBuilds(zk, service)).filter(
+    ({ id, record }) => !not.includes(id) && record.barred === undefined,
+  );
+  const newest = others.at(-1);
+  return newest === undefined
+    ? `There is no other to deploy. Add one first with: deployd ctl builds add ${service} FILE`
+    : `Deploy another first, as in: deployd ctl deploy ${service} ${newest.id}`;
+}

@@ -1,0 +1,102 @@
+import { isRunning } from "../core/deploy_state.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
+import { op, type ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { readFront, type DeployFront } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { readLivingAgent, runsService } from "./living_agents.ts";
+import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath } from "./paths.ts";
+import { childrenOf } from "./records.ts";
+import { readService } from "./services.ts";
+
+/** How often what somebody puts below a node while it is removed is removed as well. */
+const MOST_TRIES = 20;
+
+/**
+ * Removes a service that no host has any more, with its builds and its history. It goes in two steps: first, in one
+ * `multi`, the nodes without which nothing can be deployed and no host can register, and then whatever is left; who is
+ * killed between the two repeats the command.
+ *
+ * @throws DeployError `service-unknown`, `deploy-running`, `conflict` where hosts are registered
+ */
+export async function removeService(zk: ZooKeeper, service: string): Promise<void> {
+  const attempted = `Cannot remove the service "${service}"`;
+  await readService(zk, service, () => {});
+  const front = await frontIfWhole(zk, service);
+  if (front !== null) assertNothingRuns(service, front, attempted);
+  await attempting(attempted, async () => {
+    await assertNoHosts(zk, service, attempted);
+    await close(zk, service, front);
+    await removeTree(zk, servicePath(service));
+  });
+}
+
+/** Null where parts of it are gone already. */
+async function frontIfWhole(zk: ZooKeeper, service: string): Promise<DeployFront | null> {
+  try {
+    return await readFront(zk, service);
+  } catch (error) {
+    if (isDeployError(error) && error.code === "zookeeper-data-invalid") return null;
+    throw error;
+  }
+}
+
+function assertNothingRuns(service: string, { latest }: DeployFront, attempted: string): void {
+  if (latest === null || !isRunning(latest.record)) return;
+  const { id, record } = latest;
+  throw new DeployError(`${attempted}: deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`, {
+    code: "deploy-running",
+    hint: `End it where it stands with: deployd ctl abort ${service} ${record.build}`,
+  });
+}
+
+async function assertNoHosts(zk: ZooKeeper, service: string, attempted: string): Promise<void> {
+  const hosts = (await childrenOf(zk, hostsPath(service))).toSorted();
+  const [first] = hosts;
+  if (first === undefined) return;
+  const agents = await Promise.all(hosts.map((host) => readLivingAgent(zk, host)));
+  const running = hosts.filter((_, index) => {
+    const agent = agents[index] ?? null;
+    return agent !== null && (agent.record === null || runsService(agent.record, service));
+  });
+  const registered = `${attempted}: ${named(hosts)} ${hosts.length === 1 ? "is" : "are"} registered for it.`;
+  if (running.length === 0) {
+    const each = hosts.length === 1 ? "Forget it" : "Forget them one by one";
+    throw new DeployError(registered, {
+      code: "conflict",
+      hint: `${each}, beginning with: deployd ctl hosts forget ${service} ${first}`,
+    });
+  }
+  throw new DeployError(registered, {
+    code: "conflict",
+    hint: `Take [services.${service}] out of agent.toml on ${named(running)} and start the agent there again; what serves goes on. Then repeat this, which says whom to forget. Who is there: deployd ctl hosts list ${service}`,
+  });
+}
+
+function named(hosts: readonly string[]): string {
+  const rest = hosts.length - 5;
+  return rest > 0 ? `${hosts.slice(0, 5).join(", ")} and ${rest} more` : hosts.join(", ");
+}
+
+/** From here on nothing is deployed and nobody registers: whoever did since it was looked has this fail. */
+async function close(zk: ZooKeeper, service: string, front: DeployFront | null): Promise<void> {
+  if (front === null) return;
+  await zk.multi([
+    op.check(deploysPath(service), front.pointer.version),
+    ...(front.canary === null ? [] : [op.delete(canaryPath(service), front.canary.version)]),
+    op.delete(enabledPath(service), front.enabled.version),
+    op.delete(hostsPath(service)),
+  ]);
+}
+
+async function removeTree(zk: ZooKeeper, path: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    for (const child of await childrenOf(zk, path)) await removeTree(zk, `${path}/${child}`);
+    try {
+      return await zk.delete(path);
+    } catch (error) {
+      if (isZooKeeperError(error, "NO_NODE")) return;
+      if (!isZooKeeperError(error, "NOT_EMPTY") || tries >= MOST_TRIES) throw error;
+    }
+  }
+}
