@@ -15,6 +15,7 @@ import { every } from "../support/clock.ts";
 import { Troubles } from "./troubles.ts";
 import { Session } from "../zookeeper/session.ts";
 import { conductWhenElected } from "./conducting.ts";
+import { FleetReport } from "./fleet_report.ts";
 import { Front } from "./front.ts";
 import { GateKeeper } from "./gate_keeper.ts";
 import { formerSpec, trafficSpec } from "./instances.ts";
@@ -101,9 +102,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       instances: instancesShown(state),
       restart: state.rollPhase,
       leftovers: state.leftovers,
+      servedAtMs: state.journal.now.served?.atMs ?? 0,
     })),
   });
-  const metrics = new Metrics(view, clock);
+  const report = new FleetReport(clock);
+  const services = Object.keys(config.services);
+  const metrics = new Metrics({ view, conducted: () => report.services, services, clock });
   const heavy = oneAtATime();
   for (const [service, section] of Object.entries(config.services)) {
     running.push(await openService(service, section, { options, files, session, format, metrics, heavy }));
@@ -121,7 +125,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     since: startedAt,
     speaks: SPEAKS,
     lock: lockPath,
-    services: Object.keys(config.services),
+    services,
   };
   // What a former self left half done is brought to an end, and its traffic put right, whether or not ZooKeeper is there.
   const serving = running.map(({ agent }) => agent.run(stop));
@@ -167,7 +171,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   );
   try {
     await Promise.race([
-      Promise.all([...serving, ...following, conductWhenElected({ session, format, troubles, ...options })]),
+      Promise.all([...serving, ...following, conductWhenElected({ session, format, troubles, report, ...options })]),
       ousted.promise,
     ]);
   } finally {
@@ -220,7 +224,8 @@ async function openService(
     say: (level, message, facts) => log(level, message, { service, ...facts }),
     onChange: (status) => publisher.publish(status),
   });
-  state.onRestarted = (cost) => metrics.restarted(service, cost);
+  const counters = metrics.of(service);
+  state.onRestarted = (cost) => counters.restarted(cost);
   const front = frontOf(service, section, journal, machine);
   const agent = new ServiceAgent({
     host: new ServiceHost({ machine, files, config, section, root, state, front }),
@@ -229,8 +234,8 @@ async function openService(
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>
-      "seconds" in outcome ? metrics.stepDone(step, outcome.seconds) : metrics.stepFailed(step, outcome.failure),
-    onEnd: (result) => metrics.deployEnded(service, result),
+      "seconds" in outcome ? counters.stepDone(step, outcome.seconds) : counters.stepFailed(step, outcome.failure),
+    onEnd: (result) => counters.deployEnded(result),
   });
   return { service, state, agent, publisher };
 }

@@ -101,6 +101,12 @@ export class Candidacy {
   }
 }
 
+/** Where this session stands for conductor; null where it does not. */
+export async function ownSeat(client: ZooKeeper): Promise<string | null> {
+  const own = (await childrenOf(client, conductorPath)).find((name) => name.startsWith(prefixOf(client)));
+  return own === undefined ? null : `${conductorPath}/${own}`;
+}
+
 function prefixOf({ sessionId }: ZooKeeper): string {
   return `candidate-${sessionId.toString(16)}-`;
 }

@@ -1,10 +1,12 @@
 import type { TreeFormat } from "../store/format.ts";
+import { readServerTime } from "../store/server_time.ts";
 import { pause } from "../support/bell.ts";
 import type { Troubles } from "./troubles.ts";
 import type { Session } from "../zookeeper/session.ts";
 import type { AgentOptions } from "./agent.ts";
-import { Candidacy } from "./candidacy.ts";
+import { Candidacy, ownSeat } from "./candidacy.ts";
 import { CONDUCT, Conductor } from "./conductor.ts";
+import type { FleetReport } from "./fleet_report.ts";
 
 const AGAIN_MS = 1_000;
 
@@ -12,17 +14,21 @@ interface Conducting extends Pick<AgentOptions, "config" | "log" | "machine" | "
   readonly session: Session;
   readonly format: TreeFormat;
   readonly troubles: Troubles;
+  readonly report: FleetReport;
 }
 
 /** Stands for conductor, and conducts while it is elected, until the agent ends. */
 export async function conductWhenElected(options: Conducting): Promise<void> {
-  const { session, format, config, log, machine, stop, troubles } = options;
+  const { session, format, config, log, machine, stop, troubles, report } = options;
   const { clock } = machine;
   const sessionTimeoutMs = config.zookeeper.session_timeout_s * 1000;
   const conduct = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       try {
-        return await new Conductor({ session, clock, sessionTimeoutMs, log, troubles }).run(signal);
+        const seat = await ownSeat(session.client);
+        report.begin(seat === null ? null : await readServerTime(session.client, seat));
+        if (signal.aborted) report.end();
+        return await new Conductor({ session, clock, sessionTimeoutMs, log, troubles, report }).run(signal);
       } catch (error) {
         if (!signal.aborted) troubles.note(CONDUCT, error);
         await pause(clock, AGAIN_MS, signal);
@@ -34,6 +40,7 @@ export async function conductWhenElected(options: Conducting): Promise<void> {
   await new Candidacy(session, config.host, format, clock).run(
     (elected) => {
       log("info", elected ? "this agent conducts now" : "this agent conducts no more", {});
+      report.end();
       term?.abort();
       term = elected ? new AbortController() : null;
       if (term === null) return;

@@ -12,6 +12,8 @@ import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell, pause } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
+import type { FleetReport } from "./fleet_report.ts";
+import { MissingHosts } from "./missing_hosts.ts";
 import { Troubles } from "./troubles.ts";
 import type { Wish } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
@@ -36,6 +38,8 @@ export interface ConductorOptions {
   readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
   /** Of the agent, as what keeps its conductor from conducting. */
   readonly troubles: Troubles;
+  /** Told what was read. */
+  readonly report: Pick<FleetReport, "saw" | "keep">;
 }
 
 /**
@@ -49,7 +53,7 @@ export class Conductor {
   readonly #said = new Map<string, string>();
   /** Wishes that cannot be followed: the operator's mistake, told by `ctl status`, and none of this agent's. */
   readonly #unfollowed: Troubles;
-  readonly #missingSince = new Map<string, Map<string, number>>();
+  readonly #missing = new MissingHosts();
   /** How often an action was tried in vain since it went well last. */
   readonly #vain = new Map<string, number>();
   readonly #bell: Bell;
@@ -126,26 +130,30 @@ export class Conductor {
   }
 
   async #round(): Promise<void> {
-    const { client } = this.#options.session;
+    const { session, report } = this.#options;
+    const { client } = session;
     if (this.#servicesStale) {
       this.#servicesStale = false;
       const services = new Set(await childrenOf(client, servicesPath));
       for (const service of services)
         if (!this.#mirrors.has(service)) this.#mirrors.set(service, new ServiceMirror(service));
       for (const service of this.#mirrors.keys()) if (!services.has(service)) this.#mirrors.delete(service);
+      report.keep(services);
     }
     await this.#agents.refresh(client);
     for (const mirror of this.#mirrors.values()) await this.#conductService(mirror);
   }
 
   async #conductService(mirror: ServiceMirror): Promise<void> {
-    const { session, clock, sessionTimeoutMs, log } = this.#options;
+    const { session, clock, sessionTimeoutMs, log, report } = this.#options;
     // What changed while it was read is read as well: a failure must not be judged by a status from before it.
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
     this.#sayUnreadable(mirror);
     await this.#adopt(mirror);
+    report.saw(mirror, this.#agents);
     const nowMs = clock.monotonicMs();
-    this.#noteMissing(mirror, nowMs);
+    const alive = this.#agents.running(mirror.service);
+    this.#missing.note(mirror, alive, nowMs);
     const counted = mirror.deploysThatCount;
     const actions = conduct({
       wishes: mirror.wishes,
@@ -154,8 +162,8 @@ export class Conductor {
       status: mirror.statuses,
       unreadable: mirror.unreadable,
       barred: mirror.barred,
-      alive: this.#agents.running(mirror.service),
-      missingSince: this.#missingOf(mirror.service),
+      alive,
+      missingSince: this.#missing.of(mirror.service),
       nowMs,
       lostAfterMs: 2 * sessionTimeoutMs,
     });
@@ -194,25 +202,6 @@ export class Conductor {
     const { log } = this.#options;
     if (all === "") log("info", "every record of the service can be read again", { service });
     else log("warn", withheld ?? "some records of the service cannot be read", { service, problems });
-  }
-
-  #noteMissing(mirror: ServiceMirror, nowMs: number): void {
-    const holders = [...mirror.deploys.values()].flatMap(({ gate }) => Object.keys(gate.slots));
-    const running = this.#agents.running(mirror.service);
-    const missing = this.#missingOf(mirror.service);
-    for (const host of [...mirror.hosts.keys(), ...holders]) {
-      if (running.has(host)) missing.delete(host);
-      else if (!missing.has(host)) missing.set(host, nowMs);
-    }
-  }
-
-  /** A host whose agent does not run one service any more is missed there alone. */
-  #missingOf(service: string): Map<string, number> {
-    const known = this.#missingSince.get(service);
-    if (known !== undefined) return known;
-    const missing = new Map<string, number>();
-    this.#missingSince.set(service, missing);
-    return missing;
   }
 
   async #adopt(mirror: ServiceMirror): Promise<void> {

@@ -20,7 +20,7 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
   await lookAtService(host, state);
   await state.journal.record({ kind: "proven" });
   await gate.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
-  await state.journal.record({ kind: "finished" });
+  await state.journal.record({ kind: "finished", atMs: host.machine.clock.now() });
   onEnd("served");
   say("info", "serving", { build: activation.build, deploy: activation.deploy });
 }

@@ -1,7 +1,6 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide, type Step } from "../core/plan.ts";
-import { isInterruptible, rungOf } from "../core/rung.ts";
-import type { HostStep } from "../schema/znodes.ts";
+import { isInterruptible, rungOf, type Rung } from "../core/rung.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
@@ -32,7 +31,7 @@ export interface ServiceAgentOptions {
   /** One at a time over all services of this host: downloads and unpacking are what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
-  readonly onStep: (step: HostStep, outcome: { seconds: number } | { failure: string }) => void;
+  readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
   readonly onEnd: (result: "served" | "failed") => void;
 }
 

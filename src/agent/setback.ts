@@ -1,8 +1,7 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import type { Step } from "../core/plan.ts";
-import { rungOf } from "../core/rung.ts";
+import { rungOf, type Rung } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
-import type { HostStep } from "../schema/znodes.ts";
 import { condemn, turnBack, type OutcomePorts } from "./outcomes.ts";
 import { type Failing, Patience } from "./patience.ts";
 import { failureOf } from "./step_failure.ts";
@@ -33,11 +32,11 @@ const GIVEN_UP: Verdict = { ...TRIED_AGAIN, next: "failed", said: "" };
 /** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
 export class Setback {
   readonly #outcome: OutcomePorts;
-  readonly #onFailed: (step: HostStep, code: string) => void;
+  readonly #onFailed: (step: Rung, code: string) => void;
   readonly #patience: Patience;
   #told = "";
 
-  constructor(outcome: OutcomePorts, onFailed: (step: HostStep, code: string) => void) {
+  constructor(outcome: OutcomePorts, onFailed: (step: Rung, code: string) => void) {
     this.#outcome = outcome;
     this.#onFailed = onFailed;
     this.#patience = new Patience(outcome.host.machine.clock);

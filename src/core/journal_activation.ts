@@ -16,7 +16,7 @@ export type ActivationEvent =
   /** It soaked. Written before the slot is gone: without one the host must not come to doubt the build again. */
   | { readonly kind: "proven" }
   /** The slot was given back. */
-  | { readonly kind: "finished" }
+  | { readonly kind: "finished"; readonly atMs: number }
   /** What was activated has stayed in service for a while. */
   | { readonly kind: "settled" }
   /** The build failed: from here on the way leads back, or, when it led back already, nowhere. */
@@ -72,14 +72,16 @@ export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
   return withPhase(journal, activation, { kind: "proven" });
 }
 
-export function finished(journal: Journal, { kind }: Of<"finished">): Journal {
+export function finished(journal: Journal, { kind, atMs }: Of<"finished">): Journal {
   const activation = activationIn(journal, kind, ["proven"]);
-  const { build } = activation;
+  const { build, deploy } = activation;
   const { attempt } = journal;
   const isOwn = attempt !== null && attempt.number === activation.attempt;
+  const isNews = isOwn && attempt.served !== true;
   return {
     ...journal,
     ...(isOwn ? { attempt: { ...attempt, served: true } } : {}),
+    ...(isNews ? { served: { deploy, build, atMs } } : {}),
     activation: null,
     asked: null,
     failed: null,

@@ -233,19 +233,20 @@ export function progressOf(
     const target = targetFor(role, view.wishes);
     return target.kind === "build" && target.deploy === id ? [host] : [];
   });
-  const failures = failuresOf(gate, wanted);
+  const failures = new Set(failuresOf(gate, wanted));
   const serving: string[] = [];
   const failed: string[] = [];
   const unreachable: string[] = [];
   for (const host of hosts) {
     const status = view.status.get(host);
-    if (failures.includes(host)) failed.push(host);
+    if (failures.has(host)) failed.push(host);
     else if (!view.alive.has(host)) unreachable.push(host);
     else if (status?.step === "serving" && status.build === wanted && status.wish?.deploy === id) serving.push(host);
   }
   const moving = Object.keys(gate.slots).length > 0;
   const isBack = goesBack(record);
-  const left = hosts.filter((host) => ![serving, failed, unreachable].some((group) => group.includes(host)));
+  const over = new Set([...serving, ...failed, ...unreachable]);
+  const left = hosts.filter((host) => !over.has(host));
   const settled = (isBack ? left.filter((host) => isTouched(host, view, { record, gate })) : left).length === 0;
   const complete = settled && !moving && (serving.length > 0 || isBack);
   const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;

@@ -2,7 +2,19 @@ import type { HostStep } from "../schema/znodes.ts";
 import type { Step } from "./plan.ts";
 
 /** The steps that others see as a place on the ladder. */
-export function rungOf(step: Step): Extract<HostStep, Step["step"]> | null {
+export const rungs = [
+  "fetch",
+  "verify",
+  "extract",
+  "install",
+  "flip",
+  "restart",
+  "check",
+  "soak",
+] as const satisfies readonly HostStep[];
+export type Rung = (typeof rungs)[number];
+
+export function rungOf(step: Step): Rung | null {
   switch (step.step) {
     case "fetch":
     case "verify":

@@ -83,10 +83,9 @@ const serviceSection = z.strictObject({
   check: checkSection.optional(),
 });
 
+const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
 /** What a build may unpack to where the host's own file says nothing. */
 export const DEFAULT_LIMITS = { unpacked_bytes: 20 * 1024 ** 3, entries: 2_000_000 } as const;
-
-const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
 
 export const agentConfigSchema = z.strictObject({
   /** Name of this host in ZooKeeper; the machine's host name unless given. */

@@ -166,6 +166,8 @@ export const journalSchema = z.looseObject({
   restarted: z.looseObject({ build: z.string(), processes: z.array(processStampSchema) }).nullable(),
   /** The last two builds that passed check and soak, newest first. */
   proven: z.array(z.string()),
+  /** The last deploy that came to its good end here; what the host started again under the same wish is none. */
+  served: z.exactOptional(z.looseObject({ deploy: z.string(), build: z.string(), atMs: z.number().min(0) })),
 });
 export type Journal = Seen<typeof journalSchema>;
 

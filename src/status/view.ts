@@ -16,13 +16,15 @@ export interface StatusView {
   readonly services: readonly ServiceView[];
 }
 
-interface ServiceView {
+export interface ServiceView {
   readonly service: string;
   readonly status: HostStatus;
   /** What keeps the host from following its wish; empty when nothing does. */
   readonly problem: string;
   /** When ZooKeeper was last read, in epoch milliseconds; 0 before the first time. */
   readonly readAtMs: number;
+  /** When a deploy last came to its good end here, in epoch milliseconds; 0 where none did. */
+  readonly servedAtMs: number;
   readonly download: { readonly bytes: number; readonly of: number } | null;
   readonly instances: readonly InstanceView[];
   /** Processes of other builds that a restart has not ended yet, such as workers with their last clients. */

@@ -57,6 +57,8 @@ export class ServiceMirror {
   readonly statuses = new Map<string, HostStatus>();
   /** Of the status nodes, for a grant that must not go by an old word of its host. */
   readonly statusVersions = new Map<string, number>();
+  /** By ZooKeeper's clock, in epoch milliseconds. */
+  readonly statusesWrittenAtMs = new Map<string, number>();
   readonly deploys = new Map<string, GateRead>();
   /** Those that deploys that count bring to hosts; null for one that is not there. */
   readonly builds = new Map<string, Versioned<BuildRecord> | null>();
@@ -166,7 +168,8 @@ export class ServiceMirror {
           childrenOf(zk, deploysPath(this.service)),
         ]);
         for (const map of [this.hosts, this.#broken.hosts]) forgetOthers(map, hosts);
-        for (const map of [this.statuses, this.statusVersions, this.#broken.statuses]) forgetOthers(map, statuses);
+        for (const map of [this.statuses, this.statusVersions, this.statusesWrittenAtMs, this.#broken.statuses])
+          forgetOthers(map, statuses);
         for (const map of [this.deploys, this.#broken.deploys]) forgetOthers(map, deploys);
         for (const map of [this.builds, this.#broken.builds]) forgetOthers(map, []);
         await this.#read(zk, { hosts, statuses, deploys, wishes: true });
@@ -195,6 +198,7 @@ export class ServiceMirror {
         const found = await this.#tolerant("statuses", host, read);
         put(this.statuses, host, found?.value ?? null);
         put(this.statusVersions, host, found?.version ?? null);
+        put(this.statusesWrittenAtMs, host, found?.writtenAtMs ?? null);
       }),
       ...[...stale.deploys].map(async (id) =>
         put(this.deploys, id, await this.#tolerant("deploys", id, () => readGate(zk, service, id))),

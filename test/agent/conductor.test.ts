@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Conductor, type ConductorOptions } from "../../src/agent/conductor.ts";
+import { FleetReport } from "../../src/agent/fleet_report.ts";
 import { Troubles } from "../../src/agent/troubles.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { addBuild } from "../../src/store/builds.ts";
@@ -73,7 +74,10 @@ function conduct(log: ConductorOptions["log"] = () => {}): Session {
   );
   const stop = new AbortController();
   const troubles = new Troubles(log);
-  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log, troubles }).run(stop.signal);
+  const report = new FleetReport(systemClock);
+  const running = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log, troubles, report }).run(
+    stop.signal,
+  );
   stack.defer(async () => {
     stop.abort();
     await running;

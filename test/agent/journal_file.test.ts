@@ -56,7 +56,7 @@ test("events that come at once follow one on the other", async () => {
 
 test("an event that cannot happen now changes nothing, and the next one is recorded", async () => {
   const journal = await open();
-  expect(await rejection(journal.record({ kind: "finished" }))).toMatchObject({ code: "internal" });
+  expect(await rejection(journal.record({ kind: "finished", atMs: 1 }))).toMatchObject({ code: "internal" });
   expect(await readdir(dir.path)).toEqual([]);
   await journal.record(wish);
   expect(await onDisk()).toMatchObject({ attempt });

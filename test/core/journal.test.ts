@@ -166,7 +166,7 @@ describe("the activation", () => {
   test("that has finished leaves the build proven, and nothing to do", () => {
     const old = { ...places.reported.failed, deploy: "d1", build: "v1" };
     const installs = { deploy: "d2", build: "v2", begun: 1 };
-    expect(changes({ ...places.proven, failed: old, installs }, { kind: "finished" })).toEqual({
+    expect(changes({ ...places.proven, failed: old, installs }, samples.finished)).toEqual({
       attempt: { number: 4, deploy: "d2", build: "v2", served: true },
       activation: null,
       asked: null,
@@ -182,8 +182,17 @@ describe("the activation", () => {
         phaseMs: { stop: 20 },
       },
       proven: ["v2", "v1"],
+      served: { deploy: "d2", build: "v2", atMs: 1_000 },
     });
-    expect(changes({ ...places.proven, proven: ["v1", "v2"] }, { kind: "finished" }).proven).toEqual(["v2", "v1"]);
+    expect(changes({ ...places.proven, proven: ["v1", "v2"] }, samples.finished).proven).toEqual(["v2", "v1"]);
+  });
+
+  test("that starts again what was served already leaves the time of the deploy as it was", () => {
+    const served = { deploy: "d2", build: "v2", atMs: 7 };
+    const attempt = { number: 4, deploy: "d2", build: "v2" };
+    const again: Journal = { ...places.proven, attempt: { ...attempt, served: true }, served };
+    expect(journalAfter(again, samples.finished).served).toEqual(served);
+    expect(journalAfter({ ...again, attempt }, samples.finished).served?.atMs).toBe(1_000);
   });
 
   test("that restarted nothing leaves no cost behind", () => {

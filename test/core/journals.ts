@@ -84,7 +84,7 @@ export const samples = {
   rebooted: { kind: "rebooted", bootId: "boot 2", down: [] },
   checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
   proven: { kind: "proven" },
-  finished: { kind: "finished" },
+  finished: { kind: "finished", atMs: 1_000 },
   settled: { kind: "settled" },
   "turned-back": { kind: "turned-back", failure: second, instances: [] },
   "given-up": { kind: "given-up", healthy: false },

@@ -234,7 +234,7 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "turned-back":
       return ["journal.activation.phase"];
     case "finished":
-      return ["journal.lastRoll"];
+      return ["journal.lastRoll", "journal.served"];
     case "given-up":
       return ["journal.lastRoll", "journal.failed"];
     case "traffic":

@@ -1,38 +1,13 @@
 import { expect, test } from "bun:test";
 import { statusApp } from "../../src/status/app.ts";
-import { Metrics } from "../../src/status/metrics.ts";
 import type { StatusView } from "../../src/status/view.ts";
-import { statusOf } from "../store/site.ts";
-import { systemClock } from "../../src/support/clock.ts";
-
-function viewOf(changes: Partial<StatusView> = {}): StatusView {
-  return {
-    host: "web-1",
-    version: "1.2.3",
-    startedAt: "2026-01-01T00:00:00.000Z",
-    zookeeper: { state: "connected", detail: "127.0.0.1:2181", sessionLosses: 2 },
-    problem: "",
-    services: [
-      {
-        service: "web",
-        status: statusOf({ build: "v1", health: "healthy", step: "serving", wish: { build: "v1", deploy: "d1" } }),
-        problem: "",
-        readAtMs: 1,
-        download: null,
-        instances: [{ name: "1", build: "v2", inTraffic: true }],
-        restart: null,
-        leftovers: [],
-      },
-    ],
-    ...changes,
-  };
-}
+import { metricsOf, viewOf } from "./view.ts";
 
 function app(view: StatusView = viewOf()) {
-  const metrics = new Metrics(() => view, systemClock);
+  const metrics = metricsOf(() => view);
   const ask = async (path: string, accept?: string) =>
     statusApp(() => view, metrics).request(path, accept === undefined ? {} : { headers: { accept } });
-  return { metrics, ask };
+  return { ask };
 }
 
 test.each([
@@ -64,28 +39,6 @@ test("an unknown form is refused with the known ones", async () => {
   const response = await app().ask("/status?format=xml");
   expect(response.status).toBe(400);
   expect(await response.text()).toContain("json and prometheus");
-});
-
-test("metrics say what is served, and forget the build before", async () => {
-  let view = viewOf();
-  const metrics = new Metrics(() => view, systemClock);
-  expect(await metrics.text()).toContain('deployd_service_build_info{service="web",build="v1"} 1');
-  const [service] = view.services;
-  if (service === undefined) throw new Error("there is no service");
-  view = viewOf({ services: [{ ...service, status: { ...service.status, build: "v2", health: "unhealthy" } }] });
-  const text = await metrics.text();
-  expect(text).toContain('build="v2"} 1');
-  expect(text).not.toContain('build="v1"');
-  expect(text).toContain('deployd_service_healthy{service="web"} 0');
-  expect(text).toContain('deployd_service_converged{service="web"} 0');
-  expect(text).toContain("deployd_zk_session_losses_total 2");
-});
-
-test("failures are counted by step and code, never by host or build", async () => {
-  const { metrics } = app();
-  metrics.stepFailed("fetch", "digest-mismatch");
-  metrics.stepFailed("fetch", "digest-mismatch");
-  expect(await metrics.text()).toContain('deployd_step_failures_total{step="fetch",reason="digest-mismatch"} 2');
 });
 
 test("the agent is ready when it has read every wish and has its name", async () => {

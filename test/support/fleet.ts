@@ -168,9 +168,14 @@ export class Fleet implements AsyncDisposable {
 
   /** Packs a build of the sample site and adds it. */
   async addSite(site: Site): Promise<void> {
+    await this.ok("builds", "add", this.service, await this.packSite(site));
+  }
+
+  /** Packs a build of the sample site, and returns the archive's path. */
+  async packSite(site: Site): Promise<string> {
     const tree = join(this.dir, "trees", site.id);
     await writeSite(site, tree);
-    await this.ok("builds", "add", this.service, await this.pack(tree, site.id));
+    return this.pack(tree, site.id);
   }
 
   /** What each service answers over HTTP at this moment, in the order of the hosts. */

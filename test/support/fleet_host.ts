@@ -35,6 +35,8 @@ export interface FleetHostOptions {
   readonly under?: readonly string[];
   /** 10 unless given: a busy machine alone loses no session then. */
   readonly sessionTimeoutS?: number;
+  /** Port of its status port, for who has to find it again after a restart; a free one unless given. */
+  readonly statusPort?: number;
 }
 
 /** One host of a fleet: a real agent process of the compiled binary, with a directory and a service of its own. */
@@ -60,8 +62,22 @@ export class FleetHost {
   }
 
   async writeConfig(): Promise<void> {
-    const { name, host, zookeeper, chroot, service, port, runAs, sources, section, env, top, bottom, sessionTimeoutS } =
-      this.#options;
+    const {
+      name,
+      host,
+      zookeeper,
+      chroot,
+      service,
+      port,
+      runAs,
+      sources,
+      section,
+      env,
+      top,
+      bottom,
+      sessionTimeoutS,
+      statusPort,
+    } = this.#options;
     const variables = { PORT: String(port), NODE: Bun.which("node") ?? process.execPath, ...env };
     await mkdir(this.dir, { recursive: true });
     await writeFile(
@@ -76,7 +92,7 @@ chroot = "${chroot}"
 session_timeout_s = ${sessionTimeoutS ?? 10}
 
 [status]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:${statusPort ?? 0}"
 
 [services.${service}]
 run_as = "${runAs}"

@@ -76,8 +76,8 @@ that lies in one directory, as npm pack and git archive --prefix make it, is add
         ...optional,
         parse: zeroOrOne,
         brief:
-          "1 leaves out the one directory that all of the archive lies in, 0 keeps it (default: what its deployd.toml says)",
-        placeholder: "n",
+          "1 leaves out the one directory that all of the archive lies in; 0 keeps it (default: what its deployd.toml says)",
+        placeholder: "levels",
       },
       commit: {
         ...optional,

@@ -1,0 +1,97 @@
+import { isRunning } from "../core/deploy_state.ts";
+import { deployShown, newestOf, placesOf, type ServiceReport } from "../core/service_report.ts";
+import type { GateRead } from "../store/gate.ts";
+import type { LivingAgents } from "../store/living_agents.ts";
+import type { ServiceMirror } from "../store/mirror.ts";
+import type { Clock } from "../support/clock.ts";
+import { ProgressWatch } from "./progress_watch.ts";
+
+interface Watched {
+  readonly mirror: ServiceMirror;
+  readonly agents: LivingAgents;
+  readonly progress: ProgressWatch;
+}
+
+interface Term {
+  readonly watched: Map<string, Watched>;
+  /** Of ZooKeeper's clock before this machine's monotonic one; null where that is not known. */
+  readonly serverAheadMs: number | null;
+}
+
+/** How all services stand, for whoever asks this agent, for as long as it conducts. */
+export class FleetReport {
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  #term: Term | null = null;
+
+  constructor(clock: Pick<Clock, "monotonicMs">) {
+    this.#clock = clock;
+  }
+
+  /** This agent conducts from now on. @param serverNowMs the time by ZooKeeper's clock; null where that is not known */
+  begin(serverNowMs: number | null): void {
+    const serverAheadMs = serverNowMs === null ? null : serverNowMs - this.#clock.monotonicMs();
+    this.#term = { watched: new Map(), serverAheadMs };
+  }
+
+  /** It conducts no more, though a round of its conductor may still be under way. */
+  end(): void {
+    this.#term = null;
+  }
+
+  /** The services that there are; of others nothing is reported any more. */
+  keep(services: ReadonlySet<string>): void {
+    for (const service of this.#term?.watched.keys() ?? [])
+      if (!services.has(service)) this.#term?.watched.delete(service);
+  }
+
+  /** The conductor has read a service. */
+  saw(mirror: ServiceMirror, agents: LivingAgents): void {
+    if (this.#term === null) return;
+    const { watched } = this.#term;
+    const known = watched.get(mirror.service);
+    const progress = known?.mirror === mirror ? known.progress : new ProgressWatch();
+    if (known?.mirror !== mirror) watched.set(mirror.service, { mirror, agents, progress });
+    const nowMs = this.#clock.monotonicMs();
+    progress.look(newestIn(mirror), mirror.statuses, nowMs, ({ id }) => this.#stillBefore(mirror, id, nowMs));
+  }
+
+  /** Null while this agent does not conduct. */
+  get services(): readonly ServiceReport[] | null {
+    if (this.#term === null) return null;
+    const nowMs = this.#clock.monotonicMs();
+    return [...this.#term.watched.values()].map(({ mirror, agents, progress }): ServiceReport => {
+      const { service, wishes, hosts, statuses } = mirror;
+      const alive = agents.running(service);
+      const deploy = newestIn(mirror);
+      const connected = [...hosts.keys()].filter((host) => alive.has(host)).length;
+      return {
+        service,
+        deploy: deploy === null ? null : deployShown(deploy),
+        hosts:
+          deploy === null
+            ? { serving: 0, failed: 0, away: 0, restarting: 0, waiting: 0 }
+            : placesOf({ wishes, hosts, status: statuses, alive }, deploy),
+        agents: { connected, away: hosts.size - connected },
+        unreadable: mirror.problems.length,
+        stillForMs: deploy !== null && isRunning(deploy.record) ? progress.stillForMs(nowMs) : 0,
+      };
+    });
+  }
+
+  /** By what ZooKeeper says of when things were written: a deploy that stands still does so under the next conductor, too. */
+  #stillBefore({ deploys, statuses, statusesWrittenAtMs }: ServiceMirror, id: string, nowMs: number): number {
+    const serverAheadMs = this.#term?.serverAheadMs ?? null;
+    if (serverAheadMs === null) return 0;
+    let lastMs = deploys.get(id)?.writtenAtMs ?? 0;
+    for (const [host, { wish }] of statuses)
+      if (wish?.deploy === id) lastMs = Math.max(lastMs, statusesWrittenAtMs.get(host) ?? 0);
+    return Math.max(0, nowMs + serverAheadMs - lastMs);
+  }
+}
+
+/** Null also where the deploy that is wished cannot be read: an older one must not be shown in its place. */
+function newestIn({ deploys, wishes, unreadable }: ServiceMirror): GateRead | null {
+  const wished = [wishes.enabled?.deploy, wishes.canary?.deploy];
+  const isHidden = unreadable.wishes || wished.some((id) => id !== undefined && unreadable.deploys.has(id));
+  return isHidden ? null : newestOf(deploys.values());
+}

@@ -1,0 +1,50 @@
+import type { Rung } from "../core/rung.ts";
+import type { ErrorCode } from "../schema/error_code.ts";
+
+type Reason = ErrorCode | "other";
+
+const everywhere = ["disk-full", "internal", "other"] as const;
+const asked = ["check-failed", "policy-refused", "manifest-invalid", "config-invalid"] as const;
+
+/**
+ * What a step can fail with, so that each is there, with 0, before it happens: a counter that begins with its first failure
+ * shows no increase. A code that is not expected of a step counts as `other`; the status has it.
+ */
+export const stepReasons: Readonly<Record<Rung, readonly Reason[]>> = {
+  fetch: ["fetch-failed", "build-unknown", "policy-refused", "config-invalid", "digest-mismatch", ...everywhere],
+  verify: ["digest-mismatch", "fetch-failed", "build-unknown", ...everywhere],
+  extract: [
+    "archive-invalid",
+    "archive-hostile",
+    "manifest-invalid",
+    "digest-mismatch",
+    "build-unknown",
+    "build-exists",
+    ...everywhere,
+  ],
+  install: [
+    "install-failed",
+    "install-timeout",
+    "manifest-invalid",
+    "policy-refused",
+    "config-invalid",
+    "build-unknown",
+    ...everywhere,
+  ],
+  flip: ["current-not-a-link", "policy-refused", "manifest-invalid", ...everywhere],
+  restart: [
+    "restart-failed",
+    "restart-timeout",
+    "instances-unavailable",
+    "drain-timeout",
+    "traffic-failed",
+    ...asked,
+    ...everywhere,
+  ],
+  check: [...asked, ...everywhere],
+  soak: [...asked, ...everywhere],
+};
+
+export function reasonOfStep(step: Rung, code: string): Reason {
+  return stepReasons[step].find((known) => known === code) ?? "other";
+}
