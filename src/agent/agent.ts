@@ -96,7 +96,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       problem:
         state.journal.problem?.explained ??
         state.unopened?.explained ??
-        (state.troubles.text || state.snapshot.problem || state.unstarted || state.disowned),
+        (state.troubles.text || state.snapshot.problem || state.unstarted || state.disowned || state.warning),
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),

@@ -14,6 +14,7 @@ export interface OutcomePorts {
 
 /** The build is proven. */
 export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, signal: AbortSignal): Promise<void> {
+  await warnOfReboot({ state, host, say });
   const { activation } = state.journal.now;
   if (activation === null) return;
   // It may have fallen ill since it was asked, or its instances were well in turns.
@@ -23,6 +24,13 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
   await state.journal.record({ kind: "finished", atMs: host.machine.clock.now() });
   onEnd("served");
   say("info", "serving", { build: activation.build, deploy: activation.deploy });
+}
+
+/** Whoever deploys is told, in time, that after a reboot nobody would start what is served now. */
+async function warnOfReboot({ state, host, say }: Pick<OutcomePorts, "state" | "host" | "say">): Promise<void> {
+  // That it cannot be known keeps no deploy from its end.
+  state.warning = (await host.machine.manager.whyLeftDown().catch(() => null)) ?? "";
+  if (state.warning !== "") say("warn", state.warning, {});
 }
 
 /** The activation failed: from here on the way leads back, or, when it led back already, nowhere. */

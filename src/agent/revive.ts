@@ -53,14 +53,18 @@ export class Revival {
     const { host, state, say } = this.#ports;
     say("info", "starts what the boot of this host has left down", { build, instances });
     await state.journal.record({ kind: "revival-begun", bootId: host.machine.bootId });
-    const outcomes = await Promise.allSettled(instances.map((name) => start(host, build, name, signal)));
+    const { attempt } = state.journal.now;
+    const deploy = attempt?.build === build ? attempt.deploy : "";
+    const outcomes = await Promise.allSettled(instances.map((name) => start(host, { build, deploy, name }, signal)));
     signal.throwIfAborted();
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     const what = `Cannot start "${state.service}" after the boot of this host`;
     state.unstarted = failed === undefined ? "" : asDeployError(failed.reason, what).explained;
     if (failed !== undefined) say("error", `After the boot of this host: ${state.unstarted}`, { build });
-    const { processes } = await untilSeen(host, instances, signal);
-    await state.journal.record({ kind: "revived", build, processes });
+    const { actual, processes } = await untilSeen(host, instances, signal);
+    // Of an instance that is still down its processes of before are known, by which it is seen to be.
+    if (actual.instances.every(({ served }) => served.kind !== "down"))
+      await state.journal.record({ kind: "revived", build, processes });
     return failed === undefined;
   }
 }
@@ -72,8 +76,12 @@ function isUnwanted({ target, build, deploy }: WishSnapshot, { current }: Actual
   return deploy !== null && goesBack(deploy) && deploy.build === current.build;
 }
 
-async function start(host: ServiceHost, build: string, name: string, signal: AbortSignal): Promise<void> {
-  const { command, recipe } = host.build(build, "", host.instance(name));
+async function start(
+  host: ServiceHost,
+  { build, deploy, name }: { readonly build: string; readonly deploy: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { command, recipe } = host.build(build, deploy, host.instance(name));
   const { restart } = await recipe();
   if (restart === null) return;
   assertRestartAllowed(restart, host.policy);

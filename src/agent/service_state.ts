@@ -48,6 +48,8 @@ export class ServiceState {
   disowned = "";
   /** Why what a boot left down could not be started; "" when it could, or nothing was. */
   unstarted = "";
+  /** What a person should see to before the next boot; "" when there is nothing. */
+  warning = "";
   trouble: Trouble | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
@@ -120,6 +122,10 @@ export class ServiceState {
     });
     const isLeftAlone = this.isSeen && this.journal.now.activation === null;
     const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll);
-    return ill === null ? status : { ...status, ill };
+    return {
+      ...status,
+      ...(ill === null ? {} : { ill }),
+      ...(this.warning === "" ? {} : { warning: this.warning }),
+    };
   }
 }

@@ -83,6 +83,20 @@ export function failureLines(failure: HostFailure, paint: Paint, logLines: numbe
 }
 
 /** "web-03 (install, 2m 10s), web-04 (not connected) and 7 more" */
+/** What hosts warn of, though the deploy has gone well: each thing once, with whose it is. */
+export function warningLines({ live, statuses }: DeployView, paint: Paint): string[] {
+  const warned = new Map<string, string[]>();
+  for (const host of live?.progress.serving ?? []) {
+    const warning = statuses.get(host)?.warning;
+    if (warning !== undefined) warned.set(warning, [...(warned.get(warning) ?? []), host]);
+  }
+  return [...warned].map(([warning, hosts]) => {
+    const [first = ""] = hosts;
+    const more = hosts.length > 1 ? ` and ${count(hosts.length - 1, "more host")}` : "";
+    return paint.warn(`! ${oneLine(first)}${more}: ${oneLine(warning)}`);
+  });
+}
+
 export function waitingText(waiting: readonly Waiting[], max = 4): string {
   if (waiting.length === 0) return "the conductor";
   const names = waiting.map(({ host, doing, forMs }) =>

@@ -1,6 +1,14 @@
 import { buildWanted, endedAt, goesBack, reasonOf } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView, type HostFailure } from "./deploy_model.ts";
-import { costText, failureLines, nextSteps, progressText, servingText, stateText } from "./deploy_text.ts";
+import {
+  costText,
+  failureLines,
+  nextSteps,
+  progressText,
+  servingText,
+  stateText,
+  warningLines,
+} from "./deploy_text.ts";
 import type { Outcome } from "./follow_model.ts";
 import { phaseOf } from "./host_model.ts";
 import type { Paint } from "./paint.ts";
@@ -160,11 +168,17 @@ export class Story {
     const reason = oneLine(reasonOf(record));
     const cost = [costText(view)].filter((text) => text !== "");
     const steps = nextSteps(view);
+    const warnings = warningLines(view, paint);
     switch (outcome.kind) {
       case "done":
-        return [paint.good(`✓ done after ${took}: ${servingText(view)}`), ...cost];
+        return [paint.good(`✓ done after ${took}: ${servingText(view)}`), ...cost, ...warnings];
       case "awaiting-promotion":
-        return [paint.good(`◆ healthy on the canary hosts after ${took}: ${servingText(view)}`), ...cost, ...steps];
+        return [
+          paint.good(`◆ healthy on the canary hosts after ${took}: ${servingText(view)}`),
+          ...cost,
+          ...warnings,
+          ...steps,
+        ];
       case "halted": {
         // The failure that the reason tells of stands above it.
         const isTold = ownFailures(view).some((failure) => reason.includes(oneLine(failure.host)));

@@ -5,6 +5,7 @@ import { placeProblem } from "../agent/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
 import { readIfThere } from "../host/files.ts";
+import { afterBoot, AGENT_UNIT, type AfterBoot } from "../host/own_unit.ts";
 import { trafficPorts } from "../host/traffic_ports.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
@@ -21,7 +22,8 @@ nothing. Run it as the user that the agent runs as.
   --config FILE   the agent's file, whose services are looked at too (default ${DEFAULT_CONFIG}, where there is one)
   --json          print it as JSON
 
-It exits with 1 when a service of that file needs something that this host has not got.
+It exits with 1 when a service of that file needs something that this host has not got, or nothing starts the agent after a
+reboot.
 
 Example: deployd doctor
 `;
@@ -64,11 +66,15 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
     config === null
       ? []
       : await servicesIn(config, traffic, { disk: hostDisk, clock: host.clock, isRoot: process.geteuid?.() === 0 });
+  const reboot = rebootFinding(await afterBoot(AGENT_UNIT));
   if (flags.json) {
-    const document = { schema: "deployd.doctor/1", restart, traffic, services };
+    const document = { schema: "deployd.doctor/1", restart, traffic, after_reboot: reboot, services };
     host.stdout.write(`${JSON.stringify(document)}\n`);
-  } else host.stdout.write(`${[...lines(restart, traffic), ...serviceLines(services)].join("\n")}\n`);
-  return services.some(({ problem }) => problem !== null) ? 1 : 0;
+  } else
+    host.stdout.write(
+      `${[...lines(restart, traffic), ...rebootLines(reboot), ...serviceLines(services)].join("\n")}\n`,
+    );
+  return (config !== null && !reboot.supported) || services.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
 async function servicesIn(
@@ -102,6 +108,24 @@ function lines(restart: readonly Finding[], traffic: readonly Finding[]): string
   const row = (finding: Finding): string =>
     `  ${finding.supported ? "✓" : "✗"} ${finding.strategy.padEnd(width)}  ${told(finding)}`;
   return ["restart by", ...restart.map(row), "", "traffic by", ...traffic.map(row)];
+}
+
+function rebootFinding(after: AfterBoot): Omit<Finding, "strategy"> {
+  switch (after.kind) {
+    case "started":
+      return { supported: true, detail: `systemd starts ${AGENT_UNIT}, and the agent what this host served` };
+    case "left down":
+      return { supported: false, detail: after.why };
+    case "unknown":
+      return {
+        supported: true,
+        detail: "the agent starts what this host served; what starts services here has to start the agent",
+      };
+  }
+}
+
+function rebootLines({ supported, detail }: Omit<Finding, "strategy">): string[] {
+  return ["", "after a reboot", `  ${supported ? "✓" : "✗"} ${detail}`];
 }
 
 function serviceLines(services: readonly ServiceFinding[]): string[] {

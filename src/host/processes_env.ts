@@ -48,8 +48,12 @@ export function commandArgv(request: CommandRequest, env: Record<string, string>
   const become = becoming(request.user);
   // Words are the agent's own to a supervisor, which starts nothing below itself.
   if (typeof request.run !== "string") return [...become, ...argv];
-  const first = `${entering(group)}ulimit -Sn ${OPEN_FILES} 2>/dev/null; exec "$@"`;
-  return [SHELL, "-c", first, SHELL, ...become, ...argv];
+  return withUsualLimits([...become, ...argv], group);
+}
+
+/** The program, which takes back the agent's own limits before it is run. @param group that it enters before */
+export function withUsualLimits(argv: readonly string[], group: string | null = null): string[] {
+  return [SHELL, "-c", `${entering(group)}ulimit -Sn ${OPEN_FILES} 2>/dev/null; exec "$@"`, SHELL, ...argv];
 }
 
 /** The name that a shell has for itself, and in what it says of mistakes in its line. */

@@ -2,6 +2,7 @@ import { closeSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
 import { errno, libc } from "./libc.ts";
+import { afterBoot, ownUnit } from "./own_unit.ts";
 
 /** From <sys/socket.h> on Linux. */
 const AF_UNIX = 1;
@@ -44,6 +45,10 @@ export function serviceManager(
     stopping: () => tell("STOPPING=1"),
     watchdog: () => tell("WATCHDOG=1"),
     watchdogMs,
+    whyLeftDown: async () => {
+      const after = await afterBoot(ownUnit());
+      return after.kind === "left down" ? after.why : null;
+    },
   };
 }
 

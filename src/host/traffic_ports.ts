@@ -5,7 +5,7 @@ import type { Clock } from "../support/clock.ts";
 import { abortedError, throwIfAborted, withDeadline } from "../support/wait.ts";
 import type { ToolResult, TrafficPorts } from "../traffic/ports.ts";
 import { readIfThere } from "./files.ts";
-import { DEFAULT_PATH } from "./processes_env.ts";
+import { DEFAULT_PATH, withUsualLimits } from "./processes_env.ts";
 
 /** What a program may print, in bytes; the rules of a host with thousands of containers are a few megabytes. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -31,7 +31,7 @@ export function trafficPorts(clock: Clock): TrafficPorts {
       return await run([program, ...rest], { shown: argv.join(" "), env, input, timeoutMs, signal, clock });
     },
     hook: async (line, env, { timeoutMs, signal }) =>
-      await run(["/bin/sh", "-c", line], {
+      await run(withUsualLimits(["/bin/sh", "-c", line]), {
         shown: line,
         env: { PATH: DEFAULT_PATH, ...env },
         input: undefined,

@@ -8,4 +8,6 @@ export interface ServiceManager {
   watchdog(): void;
   /** Within how many milliseconds it wants to hear `watchdog`; null when it does not watch. */
   readonly watchdogMs: number | null;
+  /** Why a boot of the machine would leave the agent down, with what to do; null where it would not, or nobody knows. */
+  whyLeftDown(): Promise<string | null>;
 }

@@ -156,6 +156,8 @@ export const hostStatusSchema = z.looseObject({
   health: z.enum(["healthy", "unhealthy", "nothing"]),
   /** Why what it serves is unhealthy, and since when by its own clock; missing while it is well, and in a restart. */
   ill: z.looseObject({ since: timestamp, why: z.string() }).optional(),
+  /** What a person should see to, though all is well now. */
+  warning: z.string().optional(),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
   /** The highest number of a wish that it has followed; missing where none had one. */
   followed: wishNumber.optional(),

@@ -10,7 +10,14 @@ import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { openAgent } from "./one_service.ts";
 
-const nobody = { ready: () => {}, status: () => {}, stopping: () => {}, watchdog: () => {}, watchdogMs: null };
+const nobody = {
+  ready: () => {},
+  status: () => {},
+  stopping: () => {},
+  watchdog: () => {},
+  watchdogMs: null,
+  whyLeftDown: async () => null,
+};
 const wishOf = (deploy: string): WishSnapshot => ({
   ...unreadSnapshot,
   target: { kind: "build", build: "v2", deploy },

@@ -153,7 +153,7 @@ describe("deployd under systemd", () => {
     "the unit counts as started when the agent says so",
     async () => {
       await machine.write("/etc/deployd/agent.toml", agentConfig, 0o600);
-      await ok(machine.run("systemctl", "enable", "--now", "deployd-agent"));
+      await ok(machine.run("systemctl", "start", "deployd-agent"));
       expect(await shown("deployd-agent", "ActiveState")).toBe("active");
       expect(await shown("deployd-agent", "Type")).toBe("notify");
     },
@@ -168,10 +168,18 @@ describe("deployd under systemd", () => {
       await eventually(async () => (await ctl("hosts", "list", "web")).output.includes("box"), LONG_MS);
       await addBuild("web", webManifest, "v1");
       await addBuild("web", webManifest, "v2");
-      await deploy("web", "v1");
+      const doctor = () => machine.run("sh", "-c", "cd / && exec /usr/local/bin/deployd doctor");
+      const advice = "Do: systemctl enable deployd-agent.service";
+      expect(await deploy("web", "v1")).toContain(advice);
+      expect(await doctor()).toMatchObject({ code: 1, output: expect.stringContaining(advice) });
       expect(await ask(8080)).toBe("web v1");
+      await ok(machine.run("systemctl", "enable", "deployd-agent"));
+      expect(await doctor()).toMatchObject({
+        code: 0,
+        output: expect.stringContaining("✓ systemd starts deployd-agent"),
+      });
       const before = await shown("web", "MainPID");
-      await deploy("web", "v2");
+      expect(await deploy("web", "v2")).not.toContain("systemctl enable");
       expect(await ask(8080)).toBe("web v2");
       expect(await shown("web", "MainPID")).not.toBe(before);
     },

@@ -72,3 +72,10 @@ test("what cannot be counted is null, what has a port is counted", async () => {
   expect(await one.busy("1", signal)).toBe(0);
   expect(await one.refused(signal)).toBeNull();
 });
+
+test("a hook has as many open files as is usual, and not as many as the runtime has taken", async () => {
+  await using dir = await tempDir();
+  const { traffic, said } = hooks(dir.path, { off: `ulimit -Sn >> ${dir.path}/said` });
+  await traffic().steer(["1"], signal);
+  expect(await said()).toContain("1024");
+});

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from "node:fs";
+import { DEFAULT_PATH } from "./processes_env.ts";
+
+/** What install.sh calls the agent's unit. */
+export const AGENT_UNIT = "deployd-agent.service";
+
+/** Made by systemd when it is the init of the machine (sd_booted(3)). */
+const BOOTED = "/run/systemd/system";
+/** States of a unit's file in which nothing starts it after a boot (systemctl(1), is-enabled). */
+const NOT_AT_BOOT = new Set(["disabled", "masked", "masked-runtime", "enabled-runtime", "linked-runtime"]);
+
+export type AfterBoot =
+  /** systemd starts the unit. */
+  | { readonly kind: "started" }
+  /** For people, with what to do. */
+  | { readonly kind: "left down"; readonly why: string }
+  /** It is no unit of systemd, or one that something else may pull in. */
+  | { readonly kind: "unknown" };
+
+/** What becomes of the agent's unit when the machine boots. */
+export async function afterBoot(unit: string | null): Promise<AfterBoot> {
+  const systemctl = Bun.which("systemctl", { PATH: DEFAULT_PATH });
+  if (unit === null || systemctl === null || !existsSync(BOOTED)) return { kind: "unknown" };
+  await using child = Bun.spawn([systemctl, "show", "--property=LoadState,UnitFileState", "--", unit], {
+    cwd: "/",
+    env: { PATH: DEFAULT_PATH },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const shown = await child.stdout.text();
+  const state = /^UnitFileState=(.*)$/m.exec(shown)?.[1] ?? "";
+  if (state === "enabled") return { kind: "started" };
+  if (!NOT_AT_BOOT.has(state)) return { kind: "unknown" };
+  const why = `After a reboot nothing starts the agent, and it none of its services: ${unit} is ${state}. Do: systemctl enable ${unit}`;
+  return { kind: "left down", why };
+}
+
+/** The unit of systemd that this process runs in; null where it runs in none, or in one of a person's session. */
+export function ownUnit(): string | null {
+  const groups = existsSync("/proc/self/cgroup") ? readFileSync("/proc/self/cgroup", "utf8") : "";
+  const own = /^(?:0:|\d+:name=systemd):(.*)$/m.exec(groups)?.[1] ?? "";
+  return own.includes("user.slice") ? null : (/\/([^/]+\.service)$/.exec(own)?.[1] ?? null);
+}
