@@ -45,7 +45,12 @@ export async function conductWhenElected(options: Conducting): Promise<void> {
       term = elected ? new AbortController() : null;
       if (term === null) return;
       const signal = AbortSignal.any([term.signal, stop.soon]);
-      conducting = conducting.then(() => conduct(signal)).finally(() => troubles.note(CONDUCT, null));
+      conducting = conducting
+        .then(() => conduct(signal))
+        .finally(() => {
+          report.end();
+          troubles.note(CONDUCT, null);
+        });
     },
     (error) => troubles.note("stand for conductor", error),
     stop.soon,

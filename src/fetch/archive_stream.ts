@@ -69,7 +69,7 @@ function decompressor(format: "gzip" | "zstd"): Gunzip | ZstdDecompress {
 async function inspect(archive: string): Promise<{ format: Format; size: number }> {
   await using file = await open(archive, "r");
   const { size } = await file.stat();
-  const head = Buffer.alloc(6);
+  const head = Buffer.alloc(4);
   await file.read(head, 0, head.length, 0);
   return { format: formatOf(head.toString("hex")), size };
 }
@@ -79,30 +79,5 @@ function formatOf(magic: string): Format {
   if (magic.startsWith("1f8b")) return "gzip";
   // A frame (RFC 8878, 3.1.1), or a skippable frame before it (3.1.2), with which parallel compressors begin.
   if (magic.startsWith("28b52ffd") || /^5[0-9a-f]2a4d18/.test(magic)) return "zstd";
-  for (const [name, prefix] of FOREIGN_FORMATS) {
-    if (magic.startsWith(prefix)) {
-      throw invalidArchive(
-        `it is ${name}, but only tar, tar.gz and tar.zst can be unpacked`,
-        "Make it by deployd pack, by tar -czf, or by tar --zstd -cf.",
-      );
-    }
-  }
   return "tar";
 }
-
-const FOREIGN_FORMATS = [
-  ["xz", "fd377a585a00"],
-  ["bzip2", "425a68"],
-  ["zip", "504b0304"],
-  ["7z", "377abcaf271c"],
-  ["lz4", "04224d18"],
-  ["lzip", "4c5a4950"],
-  ["lzma", "5d0000"],
-  ["lzop", "894c5a4f"],
-  ["compress", "1f9d"],
-  ["cpio", "303730373031"],
-  ["cpio", "303730373037"],
-  ["cpio", "c771"],
-  ["an archive of ar", "213c61726368"],
-  ["xar", "78617221"],
-] as const;

@@ -97,5 +97,7 @@ export function headerChecksum(block: Uint8Array): number {
 }
 
 export function hasValidChecksum(block: Uint8Array): boolean {
-  return readNumber(block, CHECKSUM_AT, CHECKSUM_END - CHECKSUM_AT) === headerChecksum(block);
+  const field = Buffer.from(block.subarray(CHECKSUM_AT, CHECKSUM_END)).toString("latin1");
+  const digits = /^ *([0-7]+)[ \0]*$/.exec(field)?.[1];
+  return digits !== undefined && Number.parseInt(digits, 8) === headerChecksum(block);
 }

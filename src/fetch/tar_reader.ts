@@ -1,3 +1,4 @@
+import { noTar } from "./foreign_format.ts";
 import {
   BLOCK_BYTES,
   decodeText,
@@ -57,6 +58,8 @@ export class TarReader {
   #blockFilled = 0;
   #state: State = HEADER;
   #overrides: Overrides = EMPTY_OVERRIDES;
+  /** Whether a header was read: from then on it is a tar, whatever comes. */
+  #hasBegun = false;
 
   constructor(sink: TarSink) {
     this.#sink = sink;
@@ -64,6 +67,10 @@ export class TarReader {
 
   /** Call after the last byte; throws `archive-invalid` when the archive is not complete. */
   end(): void {
+    if (!this.#hasBegun && this.#blockFilled > 0) {
+      const { what, hint } = noTar(this.#block.subarray(0, this.#blockFilled));
+      throw invalidArchive(what, hint);
+    }
     if (this.#state.at !== "end" || this.#state.zeroBlocks < 2 || this.#blockFilled > 0) {
       throw invalidArchive("it is cut short", "Pack the build again, and let the packer finish; upload it again.");
     }
@@ -132,7 +139,11 @@ export class TarReader {
   }
 
   #readHeader(block: Uint8Array): void {
-    if (!hasValidChecksum(block)) throw invalidArchive("a header's checksum is wrong, or it is no tar archive");
+    if (!hasValidChecksum(block)) {
+      const { what, hint } = this.#hasBegun ? { what: "a header's checksum is wrong", hint: undefined } : noTar(block);
+      throw invalidArchive(what, hint);
+    }
+    this.#hasBegun = true;
     const type = String.fromCharCode(block[156] ?? 0);
     const size = readNumber(block, 124, 12);
     switch (type) {

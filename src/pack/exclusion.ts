@@ -16,8 +16,9 @@ export class Exclusion {
     this.#takesGit = takesGit;
     this.#patterns = patterns.map((text) => {
       const path = text.replace(/^\.?\/+/, "").replace(/\/+$/, "");
-      if (path === "") {
-        throw new DeployError(`Cannot pack: --exclude "${text}" names nothing.`, {
+      // To the matcher the mark means all but that, which is not what anybody leaves out.
+      if (path === "" || path.startsWith("!")) {
+        throw new DeployError(`Cannot pack: --exclude "${text}" names nothing that could be left out.`, {
           code: "usage",
           hint: "Give a name as in --exclude node_modules, or a path from the top as in --exclude 'docs/*.pdf'.",
         });

@@ -40,6 +40,7 @@ export async function checkBuild(
     notes: [
       ...(manifest === null ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`] : []),
       ...(manifest === null ? [] : sharedContent(build, below(survey, stripped), manifest.install.shared)),
+      ...fromMac(survey.known),
       ...overDefault("entries", entries, DEFAULT_LIMITS.entries),
       ...overDefault("unpacked_bytes", bytes, DEFAULT_LIMITS.unpacked_bytes),
     ],
@@ -62,6 +63,14 @@ function below({ known }: Survey, stripped: string | null): Survey["known"] {
   const prefix = `${stripped}/`;
   const inside = [...known].filter(([path]) => path.startsWith(prefix));
   return new Map(inside.map(([path, kind]) => [path.slice(prefix.length), kind]));
+}
+
+function fromMac(known: Survey["known"]): string[] {
+  const found = [...known.keys()].find((path) => /(?:^|\/)\._[^/]+$/.test(path));
+  if (found === undefined) return [];
+  return [
+    `it has "${found}" in it, and perhaps more that only a Mac reads; there COPYFILE_DISABLE=1 tar leaves them out`,
+  ];
 }
 
 function overDefault(limit: keyof typeof DEFAULT_LIMITS, found: number, most: number): string[] {

@@ -176,6 +176,13 @@ const HONEST: Record<string, readonly [bytes: Uint8Array, entries: number]> = {
   "a directory that is implied, named, and named again": [archive(file("d/f", "x"), directory("d"), directory("d")), 3],
   "a directory of no name but a slash for the root": [archive(directory("/"), file("f", "x")), 2],
   "a directory as it was written before ustar": [archive(file("d/", "", { format: "v7" }), file("d/f", "x")), 2],
+  "names that begin as other formats do": [
+    archive(file("]", "x"), file("070701", "x"), file("BZh9", "x"), file("<html>", "x")),
+    4,
+  ],
+  "a first name that begins as cpio does": [archive(directory("070701"), file("070701/f", "x")), 2],
+  "a first name that begins as bzip2 does": [archive(file("BZhang", "x")), 1],
+  "a first name that begins as a web page does": [archive(file("<html>", "x")), 1],
   "gzip padded with zeros": [Buffer.concat([gzipSync(archive(file("f", "x"))), Buffer.alloc(300_000)]), 1],
   "zstd padded with zeros": [Buffer.concat([zstdCompressSync(archive(file("f", "x"))), Buffer.alloc(10_239)]), 1],
 };
@@ -204,6 +211,15 @@ describe("broken archives", () => {
       expect(arena.escapes()).toEqual([]);
     });
   }
+
+  test("a frame that wants more memory than the zstd program allows is told what to do", async () => {
+    using arena = new Arena();
+    // RFC 8878, 3.1.1.1: no content size, a window of 2^28 bytes, one empty last block.
+    expect(await arena.unpack(Buffer.from("28b52ffd0090010000", "hex"))).toMatchObject({
+      code: "archive-invalid",
+      hint: "Compress it by zstd with --long=27 at most.",
+    });
+  });
 
   const whole = Buffer.concat([
     directory("d"),

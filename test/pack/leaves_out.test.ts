@@ -68,7 +68,9 @@ test("what is given twice counts twice, and what names nothing is said", async (
   const { names, notes } = await packed(["--exclude", "docs", "--exclude", "*.lgo", "--exclude", "tmp"]);
   expect(names).toEqual(["bin/server", "bin/server.log", "deployd.toml"]);
   expect(notes).toContain('--exclude "*.lgo" matches nothing in it');
-  expect((await deployErrorOf(packed(["--exclude", "/"]))).code).toBe("usage");
+  for (const pattern of ["/", "", "!bin"]) {
+    expect((await deployErrorOf(packed(["--exclude", pattern]))).code).toBe("usage");
+  }
 });
 
 test("what no host would take can be left out, as the hint says", async () => {

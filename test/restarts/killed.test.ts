@@ -52,7 +52,7 @@ async function killedIn(phase: string): Promise<void> {
   await using killer = killIn(phase, host.agent, network.host);
   expect(await host.ctl("deploy", "web", build, "--detach")).toMatchObject({ code: 0 });
   // The killer sees the phase at the latest in the second batch.
-  const batch = await eventually(() => killer.line().catch(() => null), LONG_MS / 2);
+  const batch = await eventually(() => killer.line().catch(() => null), LONG_MS);
   expect(copies.map(({ name }) => name)).toContain(batch);
   // The link is there at any moment, and leads to one of the two.
   expect(await readlink(join(host.root, "current"))).toMatch(/^releases\/v[01]$/);

@@ -34,6 +34,8 @@ export interface BuildPlan {
   readonly shared?: readonly string[];
   /** Whether it says itself how it is run, well or in a way that nobody can read, or leaves that to the agent's file. */
   readonly manifest?: "brought" | "unreadable" | "left out";
+  /** The directory that all of its archive lies in, which its manifest has left out on hosts. */
+  readonly top?: string;
   /** Files besides its manifest and its program, and the characters in each. */
   readonly files?: number;
   readonly fileChars?: number;
@@ -72,7 +74,10 @@ export function makeBuild(plan: BuildPlan): SimBuild {
       `lib/part-${at}`,
       filler(() => chance.random(), fileChars),
     );
-  const archive = packTree(files);
+  const { top } = plan;
+  const archive = packTree(
+    top === undefined ? files : new Map([...files].map(([path, text]) => [`${top}/${path}`, text])),
+  );
   const digest: Digest = `sha256:${new Bun.CryptoHasher("sha256").update(archive).digest("hex")}`;
   const unpackedBytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   return {
@@ -107,6 +112,7 @@ export function manifestText(plan: BuildPlan): string {
   const steps = install.map((_, at) => `"./${PROGRAM_FILE} install ${at + 1}"`);
   const timeout = `timeout_s = ${plan.restartTimeoutS ?? 10}`;
   return [
+    ...(plan.top === undefined ? [] : ["strip = 1"]),
     "[install]",
     `steps = [${steps.join(", ")}]`,
     `timeout_s = ${plan.installTimeoutS ?? 20}`,

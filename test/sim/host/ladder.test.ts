@@ -27,7 +27,8 @@ const AGENT_FILE = '[zookeeper]\nservers = "zk:1"\n[services.web]\n';
 const limits = { maxBytes: 1_000_000, maxEntries: 1_000 };
 
 const v1: BuildPlan = { id: "v1" };
-const v2: BuildPlan = { id: "v2", install: [{ kind: "works" }, { kind: "works" }], shared: ["data"] };
+// In a directory of its own, so that a death meets every effect by which that is left out.
+const v2: BuildPlan = { id: "v2", install: [{ kind: "works" }, { kind: "works" }], shared: ["data"], top: "package" };
 
 /** What an agent does of the ladder when it starts: it looks, and does what is next, until `current` leads to the build. */
 async function climb({ host, service, server }: Stage, machine: Machine): Promise<void> {
