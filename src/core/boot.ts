@@ -36,9 +36,9 @@ export function afterBoot(situation: Situation): Extract<Step, { step: "revive" 
   // Of what ran before this boot nothing is known, and so of no stop.
   if (boot === undefined || actual.current.kind !== "link" || !wasServed(journal, actual.current.build)) return over;
   if (actual.instances.every(({ served }) => served.kind !== "down")) return over;
-  if (target.kind === "none" || isUnwanted) return over;
-  // It may wish something else by now.
-  if (target.kind === "unknown" && !situation.isAlone) return null;
+  if (isUnwanted) return over;
+  // A ZooKeeper that lost its wishes may have them again, and one that has not been heard may wish something else by now.
+  if (target.kind === "none" || (target.kind === "unknown" && !situation.isAlone)) return null;
   // Somebody else is about to start it, or it is nobody's that deployd could start: that may yet change.
   if (actual.stopped.length === 0) return null;
   if (boot.id === bootId && boot.begun >= MOST_REVIVALS) return over;
