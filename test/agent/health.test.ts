@@ -61,6 +61,34 @@ test.each([
   expect(state.healthy).toBe(healthy);
 });
 
+test("an unhealthy service is told with why and since when, until it is well again", async () => {
+  const journal: Journal = {
+    ...emptyJournal,
+    attempt: { number: 1, deploy: "d1", build: "v1", served: true },
+    proven: ["v1"],
+  };
+  const { world, open } = await serving(
+    { kind: "sickens", afterMs: 30_000 },
+    { service: { restart: "term" }, journal },
+  );
+  const { agent, said, lines } = await open();
+  agent.onSnapshot(wishFor("v1", "d1"));
+  const { signal } = new AbortController();
+  void agent.run({ soon: signal, now: signal });
+  world.pass(20_000);
+  expect(said.at(-1)).toMatchObject({ step: "serving", health: "healthy" });
+  expect(said.at(-1)?.ill).toBeUndefined();
+  world.pass(60_000);
+  expect(said.at(-1)).toMatchObject({
+    health: "unhealthy",
+    ill: { why: expect.stringMatching(/^its check failed: /) },
+  });
+  const { ill } = said.at(-1) ?? {};
+  world.pass(60_000);
+  expect(said.at(-1)?.ill).toEqual(ill);
+  expect(lines.filter((line) => line.startsWith("warn: the service is unhealthy: its check failed: "))).toHaveLength(1);
+});
+
 test("an instance without traffic serves nobody, however well it is", async () => {
   const journal: Journal = { ...emptyJournal, traffic: { by: "nft", off: ["1"], bootId: "web-01-boot-1" } };
   const { world, open } = await serving({ kind: "good" }, { journal });

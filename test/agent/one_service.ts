@@ -32,16 +32,16 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
   const publisher = new StatusPublisher(session, "web", "box", knownFormat, clock);
   const journal = await JournalFile.open(files, join(root, "state.json"), () => {});
   const said: HostStatus[] = [];
+  const lines: string[] = [];
   const state = new ServiceState({
     service: "web",
     journal,
     troubles: new Troubles(() => {}),
     nowMs: () => clock.now(),
-    say: () => {},
+    say: (level, message) => void lines.push(`${level}: ${message}`),
     onChange: (status) => said.push(status),
   });
   const touched: string[] = [];
-  const lines: string[] = [];
   const traffic = {
     steer: async () => void touched.push("steer"),
     taken: async () => {},

@@ -265,7 +265,11 @@ describe("deployd under systemd", () => {
       // The agent has looked since then.
       await eventually(async () => (await ok(ctl("status", "web", "--json"))).includes('"unhealthy"'), LONG_MS);
       expect(await shown("web", "ActiveState")).toBe("inactive");
-      await ok(machine.run("systemctl", "start", "web"));
+      const told = await ok(ctl("status"));
+      expect(told).toMatch(/✗ +web +unhealthy +v2 .* unhealthy for .*: /);
+      // Whoever deploys what is down wants it up.
+      expect(await ok(ctl("deploy", "web", "v2"))).toContain("1 of 1 host serves v2");
+      expect(await ask(8080)).toBe("web v2");
     },
     3 * LONG_MS,
   );
