@@ -73,13 +73,17 @@ class Player {
   }
 }
 
+/** How far a player's heap grows before it is looked through for what nobody needs: a world makes much, and keeps little. */
+const HEAP_BYTES = 512 * 1024 ** 2;
+
 /** One process. */
 class Stage {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #lines: AsyncIterator<string>;
 
   constructor(worker: string) {
-    this.#process = Bun.spawn([process.execPath, worker], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    const env = { ...process.env, BUN_JSC_largeHeapSize: String(HEAP_BYTES) };
+    this.#process = Bun.spawn([process.execPath, worker], { stdin: "pipe", stdout: "pipe", stderr: "inherit", env });
     this.#lines = linesOf(this.#process.stdout)[Symbol.asyncIterator]();
   }
 
