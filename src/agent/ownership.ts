@@ -57,6 +57,8 @@ export class Ownership {
     this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#ports.layout) : "";
     const running = await this.#running();
     if (running.length === 0) return this.#give(user);
+    // Where it cannot be given now the restart tries again, and tells.
+    await this.#giveHome(user).catch(() => {});
     const pids = running.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
     onProblem(
       `run_as is "${user.name}" now, and the service still runs as its former user (process ${pids}): with its next restart that ends, and what it has in shared/ is given to "${user.name}".`,
@@ -154,9 +156,9 @@ export class Ownership {
     const { files, layout, onProblem } = this.#ports;
     const problems = [this.#ofRoot];
     try {
+      await this.#giveHome(user);
       for (const from of this.#former) {
         const { kept, named } = await files.giveTree(layout.shared, from, user);
-        if ((await files.kindOf(layout.home)) === "directory") await files.giveTree(layout.home, from, user);
         // Last, since they tell who the former user was.
         for (const build of await files.list(layout.releases)) {
           if ((await files.look(layout.release(build)))?.uid === from.uid) {
@@ -171,6 +173,16 @@ export class Ownership {
       problems.push(asDeployError(error, `Cannot give shared/ to "${user.name}"`).explained);
     }
     onProblem(problems.filter((problem) => problem !== "").join(" "));
+  }
+
+  /**
+   * Before the restart: the install steps of the build that brings it want a home (docs/adr/0021). Nothing lies in it
+   * that the service needs to stay as it is that it needs as it was: that is in `shared/`.
+   */
+  async #giveHome(user: HostUser): Promise<void> {
+    const { files, layout } = this.#ports;
+    if ((await files.kindOf(layout.home)) !== "directory") return;
+    for (const from of this.#former) await files.giveTree(layout.home, from, user);
   }
 
   #ofKept(user: HostUser, from: Owner, kept: number, named: readonly string[]): string {

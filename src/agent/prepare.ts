@@ -43,17 +43,16 @@ export async function prepareStep(
   switch (step) {
     case "fetch":
       state.downloaded = null;
-      await context.heavy(() =>
-        fetchStep(
-          work,
-          {
-            sources: section.sources ?? [],
-            logins: config.sources,
-            isRoot: machine.isRoot,
-            onProgress: (bytes) => (state.downloaded = { bytes, of: record.size }),
-          },
-          ports,
-        ),
+      // Not heavy, and as long as its source likes: other services of the host do not wait for it.
+      await fetchStep(
+        work,
+        {
+          sources: section.sources ?? [],
+          logins: config.sources,
+          isRoot: machine.isRoot,
+          onProgress: (bytes) => (state.downloaded = { bytes, of: record.size }),
+        },
+        ports,
       );
       return;
     case "verify":

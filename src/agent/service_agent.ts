@@ -28,7 +28,7 @@ export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly gate: GateKeeper;
-  /** One at a time over all services of this host: downloads and unpacking are what makes a host slow. */
+  /** One at a time over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
   readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;

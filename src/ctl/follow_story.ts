@@ -42,6 +42,8 @@ export class Story {
   readonly #failures = new Set<string>();
   /** Sentences that were told, and of which host first. */
   readonly #sentences = new Map<string, string>();
+  /** Reasons of failures that were told with all that helps. */
+  readonly #helped = new Set<string>();
   #outcomeTold: Outcome["kind"] | null = null;
   #hasPrepared = false;
   #tenths = 0;
@@ -136,10 +138,11 @@ export class Story {
       const isToldWhole = failure.step !== "" || !view.connected.has(host) || isLast;
       if (this.#failures.has(`${host} ${since}`) || !isToldWhole) return [];
       this.#failures.add(`${host} ${since}`);
-      const said = this.#sentence(host, failure.reason);
-      // It was told as a trouble, or another host has said it with all that helps.
-      const short = said === null ? "" : said === oneLine(failure.reason) ? null : said;
-      return [failureLines(short === null ? failure : { ...failure, reason: short, hint: "", log: "" }, this.#paint)];
+      // What it has said as a trouble is not repeated; what helps, which a trouble does not have, is told by the first.
+      const reason = this.#sentence(host, failure.reason) ?? "as said";
+      const rest = this.#helped.has(failure.reason) ? { hint: "", log: "" } : {};
+      this.#helped.add(failure.reason);
+      return [failureLines({ ...failure, reason, ...rest }, this.#paint)];
     });
   }
 

@@ -1,9 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
+import { printable } from "../fetch/printable.ts";
 import { shownUrl } from "../fetch/source_policy.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
@@ -98,7 +99,7 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
   const checked = await checkBuild({ archive: path, build: id, strip }, { clock, signal }).catch((error: unknown) => {
     throw isDeployError(error) ? refusedByHosts(attempted, error) : error;
   });
-  requireMeant(attempted, checked.top, { strip, isPacked: manifest !== null });
+  requireMeant(attempted, checked, { strip, isPacked: manifest !== null });
   return {
     id,
     artifact: {
@@ -123,9 +124,11 @@ function refusedByHosts(attempted: string, error: DeployError): DeployError {
 /** @param said `isPacked`: who packed it with deployd named the directory, and means what is in it */
 function requireMeant(
   attempted: string,
-  top: CheckedBuild["top"],
+  { top, buried }: CheckedBuild,
   { strip, isPacked }: { strip: 0 | 1 | undefined; isPacked: boolean },
 ): void {
+  const isSaid = strip !== undefined || isPacked;
+  if (buried !== null && top?.hasManifest !== true && !isSaid) throw misplaced(attempted, buried);
   if (top === null) return;
   const { name, hasManifest, isStripped } = top;
   if (isStripped && strip === 0) {
@@ -139,6 +142,17 @@ function requireMeant(
     `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
       `${hasManifest ? ", where no host looks for its deployd.toml" : ""}.`,
     `Leave that directory out with --strip 1${hasManifest ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
+  );
+}
+
+/** @param buried where there is what may be meant as the build's manifest */
+function misplaced(attempted: string, buried: string): DeployError {
+  const from = dirname(buried);
+  return usage(
+    `${attempted}: hosts look for deployd.toml at the top of a build, and not at "${printable(buried)}".`,
+    from === "."
+      ? "Call it deployd.toml; --strip 0 takes the archive as it is."
+      : `Make the archive from inside that directory, as in: tar -czf FILE -C ${printable(from)} . ; --strip 0 takes it as it is.`,
   );
 }
 

@@ -58,11 +58,14 @@ function segmentsOf({ pathname }: URL): string[] {
   return segments.at(-1) === "" ? segments.slice(0, -1) : segments;
 }
 
-/** RFC 3986, 6.2.2: the digits in upper case, and what need not be encoded is not. */
+/**
+ * RFC 3986, 6.2.2 and 3.3: the digits in upper case, and what need not be encoded in a path is not, as in npm's `@scope` and
+ * `%40scope`. A semicolon is left as it is: to some servers it begins what belongs to no name.
+ */
 function normalized(segment: string): string {
   return segment.replace(/%([0-9a-f]{2})/gi, (encoded, digits: string) => {
     const character = String.fromCharCode(Number.parseInt(digits, 16));
-    return /[A-Za-z0-9._~-]/.test(character) ? character : encoded.toUpperCase();
+    return /[A-Za-z0-9._~@:!$&'()*+,=-]/.test(character) ? character : encoded.toUpperCase();
   });
 }
 

@@ -80,6 +80,23 @@ const unitName = z
 
 const directory = z.string().regex(/^\/[^\0]*$/, "the service's directory is given as an absolute path");
 
+/** What a host puts in for `${NAME}`. What each is only a host knows; what stands around it is known before. */
+const VARIABLE = /\$\{[A-Za-z_][A-Za-z0-9_]*\}/g;
+
+/** A text that begins with a variable may become any URL. */
+const httpUrl = z
+  .string()
+  .min(1)
+  .refine(
+    (text) => text.search(VARIABLE) === 0 || (/^https?:/.test(text) && URL.canParse(text.replace(VARIABLE, "1"))),
+    "an http or https URL is wanted, as in http://127.0.0.1:8080/path",
+  );
+
+const hostAndPort = z.string().refine((text) => {
+  const [, port] = /^(?:\[[^\]]+\]|[^:/]+):(\d{1,5})$/.exec(text.replace(VARIABLE, "1")) ?? [];
+  return Number(port) >= 1 && Number(port) <= 65_535;
+}, "host:port is wanted, as in 127.0.0.1:8080, or [::1]:8080 for IPv6");
+
 const restartTimeout = { timeout_s: seconds(3600).default(60) };
 
 export const restartSection = z.discriminatedUnion("by", [
@@ -134,10 +151,10 @@ export const drainSection = z.strictObject({
   /** Sent to the copy's main process when its traffic is off. */
   signal: tell.optional(),
   /** Asked with POST when its traffic is off. */
-  url: z.string().min(1).optional(),
+  url: httpUrl.optional(),
   /** The same, when the drain is called off and the copy serves on. */
   resume_signal: tell.optional(),
-  resume_url: z.string().min(1).optional(),
+  resume_url: httpUrl.optional(),
   /** Seconds until the last client must be gone. */
   deadline_s: seconds(3600).default(30),
   /** Phases whose failure or deadline does not call the restart off. */
@@ -159,12 +176,12 @@ const checkTimes = {
 
 export const checkSection = z.union([
   z.strictObject({
-    http: z.string().min(1),
+    http: httpUrl,
     expect_status: z.union([z.int().min(100).max(599), z.array(z.int().min(100).max(599)).min(1)]).default(200),
     expect_body: z.string().min(1).optional(),
     ...checkTimes,
   }),
-  z.strictObject({ tcp: z.string().regex(/:[^:]+$/, "a tcp check is host:port"), ...checkTimes }),
+  z.strictObject({ tcp: hostAndPort, ...checkTimes }),
   z.strictObject({ command: z.string().min(1), ...checkTimes }),
 ]);
 

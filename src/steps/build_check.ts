@@ -2,10 +2,13 @@ import { surveyArchive, type Survey } from "../fetch/survey.ts";
 import type { Manifest } from "../schema/manifest.ts";
 import { DEFAULT_LIMITS } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
+import { printable } from "../fetch/printable.ts";
 import { MANIFEST_FILE } from "./layout.ts";
 import { manifestOf, MOST_MANIFEST_BYTES, parseManifest, requireManifestFile } from "./manifest.ts";
 import { sharedContent } from "./shared_content.ts";
 import { topToStrip } from "./strip.ts";
+
+const IS_LIKE_MANIFEST = /(?:^|\/)deployd\.toml$/i;
 
 /** What hosts will make of an archive. */
 export interface CheckedBuild {
@@ -13,6 +16,8 @@ export interface CheckedBuild {
   readonly unpackedBytes: number;
   /** The directory that all of it lies in, if there is one. Where it is not stripped no host looks for anything in it. */
   readonly top: { readonly name: string; readonly hasManifest: boolean; readonly isStripped: boolean } | null;
+  /** Where there is a manifest that no host looks for, being deeper than one directory, or spelt otherwise. */
+  readonly buried: string | null;
   /** What people should know before a host finds it. */
   readonly notes: readonly string[];
 }
@@ -37,8 +42,9 @@ export async function checkBuild(
     entries,
     unpackedBytes: bytes,
     top: top === null ? null : { name: top.name, hasManifest: nested !== null, isStripped: stripped !== null },
+    buried: manifest === null ? buried(survey.known) : null,
     notes: [
-      ...(manifest === null ? [`there is no ${MANIFEST_FILE} in it: the agents' own files must say how it runs`] : []),
+      ...(manifest === null ? [withoutManifest(buried(below(survey, stripped)))] : []),
       ...(manifest === null ? [] : sharedContent(build, below(survey, stripped), manifest.install.shared)),
       ...fromMac(survey.known),
       ...overDefault("entries", entries, DEFAULT_LIMITS.entries),
@@ -63,6 +69,18 @@ function below({ known }: Survey, stripped: string | null): Survey["known"] {
   const prefix = `${stripped}/`;
   const inside = [...known].filter(([path]) => path.startsWith(prefix));
   return new Map(inside.map(([path, kind]) => [path.slice(prefix.length), kind]));
+}
+
+/** The one that is nearest to the top of what looks like a manifest and is none. */
+function buried(known: Survey["known"]): string | null {
+  const found = [...known.keys()].filter((path) => IS_LIKE_MANIFEST.test(path));
+  const depth = (path: string): number => path.split("/").length;
+  return found.toSorted((one, other) => depth(one) - depth(other))[0] ?? null;
+}
+
+function withoutManifest(elsewhere: string | null): string {
+  const also = elsewhere === null ? "" : `, and hosts do not look at "${printable(elsewhere)}"`;
+  return `there is no ${MANIFEST_FILE} ${elsewhere === null ? "in it" : "at its top"}${also}: the agents' own files must say how it runs`;
 }
 
 function fromMac(known: Survey["known"]): string[] {

@@ -16,8 +16,10 @@ import { knownFormat } from "../support/format.ts";
 
 const PLAIN = '[zookeeper]\nservers = "nowhere:1"\n[services.web]\n';
 
+const atOnce = <T>(work: () => Promise<T>): Promise<T> => work();
+
 /** One service of an agent that ZooKeeper never answers. @param file its agent.toml */
-export async function openAgent(machine: Machine, root: string, file = PLAIN) {
+export async function openAgent(machine: Machine, root: string, file = PLAIN, heavy = atOnce) {
   const config = agentConfig(file, "agent.toml", {}, "box");
   const section = config.services["web"];
   if (section === undefined) throw new Error("the service is gone from the file");
@@ -56,7 +58,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN) {
     host,
     state,
     gate: new GateKeeper(session, "web", "box", publisher, knownFormat, clock),
-    heavy: (work) => work(),
+    heavy,
     log: (level, message) => lines.push(`${level}: ${message}`),
     onStep: () => {},
     onEnd: () => {},

@@ -27,6 +27,7 @@ async function fetching(
   answer: (atMs: number, request: FetchRequest) => DeployError | null,
   limits = "",
   wall = { offsetMs: 0, drift: 0 },
+  heavy?: <T>(work: () => Promise<T>) => Promise<T>,
 ) {
   const world = stage("waiting", { wall });
   const { host, service } = world;
@@ -42,7 +43,7 @@ async function fetching(
   };
   const file = `[zookeeper]\nservers = "nowhere:1"\n[limits]\n${limits}\n[services.web.env]\nPORT = "8001"\n`;
   const opened = await world.play(
-    openAgent({ ...machine, network: { ...machine.network, download } }, service.root, file),
+    openAgent({ ...machine, network: { ...machine.network, download } }, service.root, file, heavy),
   );
   const { agent, state, said, lines } = opened;
   state.isSeen = true;
@@ -70,6 +71,13 @@ async function fetching(
     lines,
   };
 }
+
+test("a download waits for nothing that other services of its host do", async () => {
+  const busy = () => Promise.withResolvers<never>().promise;
+  const host = await fetching(() => null, "", { offsetMs: 0, drift: 0 }, busy);
+  host.pass(MINUTE);
+  expect(host.isFetched()).toBe(true);
+});
 
 test("a source that is away for ten minutes is waited for, and why and until when is told, once", async () => {
   const host = await fetching((atMs) => (atMs < 10 * MINUTE ? away() : null));

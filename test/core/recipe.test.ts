@@ -72,12 +72,30 @@ test("a value is put in once and not read again", () => {
 test.each([
   { http: "ftp://127.0.0.1/" },
   { http: "not a url" },
+  { http: "127.0.0.1:8080/up" },
+  { http: "http://127.0.0.1:${PORT/up" },
+  { http: "http://127.0.0.1:${PORT}x/up" },
+  { tcp: "127.0.0.1" },
   { tcp: "127.0.0.1:0" },
   { tcp: "127.0.0.1:70000" },
   { tcp: "a:b:1" },
-])("a check of %o is refused", (check) => {
-  expect(() => recipe({ check })).toThrow(/Cannot (check|ask) "/);
+  { tcp: "tcp://127.0.0.1:80" },
+  { tcp: "127.0.0.1:http" },
+])("a check of %o is refused with the file that has it", (check) => {
+  expect(() => recipe({ check })).toThrow(/an http or https URL is wanted|host:port is wanted/);
 });
+
+test.each([{ url: "/drain" }, { resume_url: "localhost:8080/resume" }])("a drain of %o is, too", (drain) => {
+  expect(() => recipe({ drain })).toThrow("an http or https URL is wanted");
+});
+
+test.each([{ http: "${URL}" }, { http: "http://127.0.0.1:${URL}/" }, { tcp: "127.0.0.1:${URL}" }])(
+  "a check of %o is refused where the host's value makes none of it",
+  (check) => {
+    const filled = () => recipeFrom(manifestSchema.parse({ check }), { URL: "localhost:8080" });
+    expect(filled).toThrow(/Cannot (check|ask) "/);
+  },
+);
 
 const policy = { service: "web", units: defaultUnits("web"), pidFiles: ["/run/web.pid"], root: "/srv/web" };
 const unit = (name: string): RestartSpec => ({ by: "systemd", unit: name, action: "restart", timeoutMs: 1 });

@@ -166,6 +166,26 @@ describe("following a deploy", () => {
     expect(printed.split("expected 200 from")).toHaveLength(2);
   });
 
+  test("of a step that was tried again in vain tells what helps with the failure", () => {
+    const error = { ...late, message: "Step 1 exited with 2.", hint: "See install.log.", step: "install" } as const;
+    const trouble = { step: "install", error: { ...error, build: "9b1e0d4" } } as const;
+    const failed = { step: "failed", error: { ...error, build: "9b1e0d4" }, log: "npm ERR! EACCES" } as const;
+    const both = (status: object) => ({ a: { status, failure: {} }, b: { status, failure: {} } });
+    const printed = told(
+      "deploy",
+      at({ a: { status: {} }, b: { status: {} } }),
+      at({ a: { status: trouble }, b: { status: {} } }),
+      at(both(failed)),
+    );
+    expect(printed.split("\n").slice(1)).toEqual([
+      "12:00:00  ! a tries again to install 9b1e0d4: Step 1 exited with 2.",
+      "12:00:00  ✗ a failed in install of 9b1e0d4, healthy again: as said",
+      "              See install.log.",
+      "              | npm ERR! EACCES",
+      "12:00:00  ✗ b failed in install of 9b1e0d4, healthy again: as a",
+    ]);
+  });
+
   test("says nothing between two readings that are the same", () => {
     for (const overview of [scenes.rolling, scenes.stuck, scenes.halted]) {
       expect(changesBetween(view(overview()), view(overview()))).toEqual([]);

@@ -145,7 +145,10 @@ test.if(isRoot)(
       await host.start();
       await eventually(async () => (await problemOf(host)).includes("still runs as its former user"));
       expect(await pidOf(host)).toBe(old);
-      await fleet.addSite({ id: "v3" });
+      // The home that was made for the former user, in which the step before the restart wants to write.
+      const home = join(host.root, "home");
+      expect((await stat(home)).uid).toBe(userByName(NEXT).uid);
+      await fleet.addSite({ id: "v3", install: [`test "$HOME" = ${home} && touch "$HOME/.npmrc"`] });
       await fleet.ok("deploy", "web", "v3");
       expect(await fleet.answers()).toEqual(["200 page of v3"]);
       expect(await uidOfService(host)).toBe(userByName(NEXT).uid);

@@ -101,6 +101,14 @@ describe("the policy on sources", () => {
     });
   }
 
+  test("what need not be encoded in a path may be", () => {
+    const NPM = "https://npm.example.com/@scope%2fweb";
+    for (const url of [NPM, NPM.replace("@", "%40"), NPM.replace("2f", "2F")]) {
+      for (const prefix of [NPM, NPM.replace("@", "%40")]) expect(allowed(`${url}/-/web-1+2.tgz`, prefix)).toBe(true);
+    }
+    expect(allowed("https://npm.example.com/a%3Bb/", "https://npm.example.com/a;b/")).toBe(false);
+  });
+
   test("a prefix that is no URL allows nothing", () => {
     expect(allowed("https://builds.example.com/web", "builds.example.com")).toBe(false);
   });

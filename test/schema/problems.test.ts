@@ -28,7 +28,7 @@ test.each([
 
 test("of the branches of a union the one that was meant is explained", () => {
   const found = problems(manifestSchema, { check: { tcp: "no port" } });
-  expect(found.join()).toContain("a tcp check is host:port");
+  expect(found.join()).toContain("host:port is wanted");
   expect(problems(manifestSchema, { install: { steps: [{ run: "" }] } }).join()).toContain("install.steps.0.run");
 });
 
