@@ -25,7 +25,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
   const { service } = change;
   const attempted = `Cannot roll "${service}" back`;
   const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change);
+  const latest = latestOf(front, attempted, change, "rollback");
   const { id, record } = latest;
   if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
   const { previous } = record;

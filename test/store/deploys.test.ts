@@ -198,6 +198,46 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await wishes()).toEqual({ enabled: fleet, canary: null });
   });
 
+  test("canaries that are back keep their wish where the fleet's came to nothing: by that one nobody is taken back", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await abort(site.zk, change);
+    await site.deploy("d3", "v3", "canary");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    expect(await wishes()).toEqual({
+      enabled: { build: "v2", deploy: "d2" },
+      canary: { build: "v1", deploy: "d3" },
+    });
+    await site.deploy("d4", "v1");
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d4" }, canary: null });
+  });
+
+  test("after a rollback on the canary stage it is told how many of the whole fleet serve the build", async () => {
+    const serves = (deploy: string) => ({ build: "v1", step: "serving" as const, wish: { build: "v1", deploy } });
+    await site.host("c", "canary", serves("d2"));
+    await site.host("h", "fleet", serves("d1"));
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d2"), { to: "rolled back" }, NOW);
+    const { deploy } = await readOverview(site.zk, "web");
+    expect(deploy?.progress).toMatchObject({ hosts: ["c", "h"], serving: ["c", "h"] });
+  });
+
+  test("who names the build that a promotion is not of is not told to name the other one", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    expect(await rejection(promote(site.zk, { ...change, build: "v1" }))).toMatchObject({
+      hint: "Look first: deployd ctl status web",
+    });
+  });
+
   test("where nothing was served before a rollback ends the deploy and bars its build", async () => {
     expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
     await site.host("c", "canary");
