@@ -2,7 +2,7 @@ import { aborted, turnedRound } from "../core/deploy.ts";
 import { goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { withForgiven } from "../core/gate.ts";
-import { gateSchema } from "../schema/znodes.ts";
+import { buildRecordSchema, gateSchema } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
@@ -19,7 +19,7 @@ import { wishOps } from "./wishes.ts";
  * aborted, its build barred.
  *
  * @throws DeployError `nothing-to-do` when it has ended and there is no build to go back to, `build-barred` when that one
- * must not be served, `deploy-mismatch` when the newest deploy is not the one that is meant
+ * must not be served, `build-unknown` when it was removed, `deploy-mismatch` when the newest deploy is not the one that is meant
  */
 export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
@@ -30,14 +30,19 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
   if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
   const { previous } = record;
   if (previous === null || previous === record.build) return endTheFirst(zk, change, front, latest, attempted);
-  const back = await readBuild(zk, service, previous);
+  const instead = isRunning(record)
+    ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
+    : `Deploy another build with: deployd ctl deploy ${service} BUILD`;
+  const back = await attempting(attempted, () => readRecord(zk, buildPath(service, previous), buildRecordSchema));
+  if (back === null) {
+    throw new DeployError(`${attempted}: "${previous}", to which that leads, is no build of "${service}" any more.`, {
+      code: "build-unknown",
+      hint: instead,
+    });
+  }
   assertNotBarred(back.value, attempted, {
     what: `"${previous}", to which that leads,`,
-    hint:
-      (isRunning(record)
-        ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
-        : `Deploy another build with: deployd ctl deploy ${service} BUILD`) +
-      `, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
+    hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
   const next = turnedRound(record, change);
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];

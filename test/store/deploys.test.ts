@@ -6,6 +6,7 @@ import { adoptWish } from "../../src/store/adopt.ts";
 import { barBuild, unbarBuild } from "../../src/store/bar.ts";
 import { listBuilds, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
+import { removeBuild } from "../../src/store/remove_build.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { listDeploys, readDeploy, readFront } from "../../src/store/deploys.ts";
 import { readOverview } from "../../src/store/overview.ts";
@@ -272,6 +273,32 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
+
+  test("a build that was removed is no way back, also where one that is deployed once more had it", async () => {
+    for (const [id, build] of [
+      ["d1", "v1"],
+      ["d2", "v2"],
+      ["d3", "v3"],
+    ] as const) {
+      await site.deploy(id, build);
+      await site.state(id, "done");
+    }
+    await removeBuild(site.zk, "web", "v1");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    expect(await site.deploy("d4", "v2")).toMatchObject({ previous: null });
+
+    await site.state("d4", "done");
+    await unbarBuild(site.zk, "web", "v3");
+    await site.deploy("d5", "v3");
+    await site.zk.delete(buildPath("web", "v2"));
+    expect(await rejection(rollBack(site.zk, change))).toMatchObject({
+      code: "build-unknown",
+      hint: "End it where it is with: deployd ctl abort web v3",
+    });
+    const { deploy } = await readOverview(site.zk, "web");
+    expect([...(deploy?.barred ?? [])]).toEqual(["v2"]);
+  });
 
   test("a build that was barred meanwhile is not promoted, and not gone back to", async () => {
     await site.host("c", "canary");
