@@ -44,7 +44,9 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
     what: `"${previous}", to which that leads,`,
     hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
-  const next = turnedRound(record, change);
+  // A deploy to the canary hosts of what the fleet serves already, as by a repeated job in CI: it is taken back everywhere.
+  const stage = front.enabled.value?.build === record.build ? "fleet" : record.stage;
+  const next = { ...turnedRound(record, change), stage };
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
   const bar = await barOp(zk, change, latest);
   await attempting(attempted, async () =>
@@ -53,7 +55,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
       op.set(deployPath(service, id), encode(next), latest.version),
       bar,
       op.check(buildPath(service, previous), back.version),
-      ...(await wishOps(zk, service, front, record.stage, { build: next.rollback.to, deploy: id })),
+      ...(await wishOps(zk, service, front, stage, { build: next.rollback.to, deploy: id })),
     ]),
   );
   return { id, record: next };

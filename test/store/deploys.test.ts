@@ -274,6 +274,21 @@ describe.each(servers)("with %s", (_name, start) => {
 
   const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
 
+  test("a build that the fleet serves is taken back everywhere, also where it was deployed to the canary hosts once more", async () => {
+    await site.host("c", "canary");
+    await site.host("h");
+    for (const [id, build] of [
+      ["d1", "v1"],
+      ["d2", "v2"],
+    ] as const) {
+      await site.deploy(id, build);
+      await site.state(id, "done");
+    }
+    expect(await site.deploy("d3", "v2", "canary")).toMatchObject({ previous: "v1", stage: "canary" });
+    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", stage: "fleet" });
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d3" }, canary: null });
+  });
+
   test("a build that was removed is no way back, also where one that is deployed once more had it", async () => {
     for (const [id, build] of [
       ["d1", "v1"],
