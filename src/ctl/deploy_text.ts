@@ -2,6 +2,7 @@ import { buildWanted } from "../core/deploy_state.ts";
 import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
+import { illnessText } from "./host_model.ts";
 import type { Paint } from "./paint.ts";
 import { count, lastLines, oneLine, someOf } from "./text.ts";
 import { duration } from "./times.ts";
@@ -82,7 +83,14 @@ export function failureLines(failure: HostFailure, paint: Paint, logLines: numbe
   ];
 }
 
-/** "web-03 (install, 2m 10s), web-04 (not connected) and 7 more" */
+/** Hosts that have the build and are ill with it: nothing was restarted for a deploy of what they served already. */
+export function illnessLines({ live, statuses }: DeployView, paint: Paint): string[] {
+  return (live?.progress.serving ?? []).flatMap((host) => {
+    const ill = illnessText(statuses.get(host) ?? null);
+    return ill === "" ? [] : [paint.bad(`✗ ${oneLine(host)} is ${ill}`)];
+  });
+}
+
 /** What hosts warn of, though the deploy has gone well: each thing once, with whose it is. */
 export function warningLines({ live, statuses }: DeployView, paint: Paint): string[] {
   const warned = new Map<string, string[]>();
@@ -97,6 +105,7 @@ export function warningLines({ live, statuses }: DeployView, paint: Paint): stri
   });
 }
 
+/** "web-03 (install, 2m 10s), web-04 (not connected) and 7 more" */
 export function waitingText(waiting: readonly Waiting[], max = 4): string {
   if (waiting.length === 0) return "the conductor";
   const names = waiting.map(({ host, doing, forMs }) =>

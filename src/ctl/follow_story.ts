@@ -3,6 +3,7 @@ import { failuresIn, type DeployView, type HostFailure } from "./deploy_model.ts
 import {
   costText,
   failureLines,
+  illnessLines,
   nextSteps,
   progressText,
   servingText,
@@ -171,7 +172,7 @@ export class Story {
     const reason = oneLine(reasonOf(record));
     const cost = [costText(view)].filter((text) => text !== "");
     const steps = nextSteps(view);
-    const warnings = warningLines(view, paint);
+    const warnings = [...illnessLines(view, paint), ...warningLines(view, paint)];
     switch (outcome.kind) {
       case "done":
         return [paint.good(`✓ done after ${took}: ${servingText(view)}`), ...cost, ...warnings];
@@ -190,7 +191,7 @@ export class Story {
       }
       case "rolled-back": {
         const why = reason === "" ? "" : ` (${reason})`;
-        return [paint.warn(`↺ rolled back after ${took}${why}: ${servingText(view)}`)];
+        return [paint.warn(`↺ rolled back after ${took}${why}: ${servingText(view)}`), ...warnings];
       }
       case "aborted":
         return [paint.bad(`✗ aborted after ${took}: ${reason}`), ...steps];

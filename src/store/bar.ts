@@ -40,7 +40,7 @@ export function whyBarred({ who, why, time }: Barred): string {
   return `barred by ${who} at ${time}${why === "" ? "" : ` (${why})`}`;
 }
 
-/** Of the builds that a deploy leads to, on and back, those that may go nowhere. */
+/** Of the builds that a deploy leads to, on and back, those that may go nowhere, because they are barred or gone. */
 export async function barredOf(
   zk: ZooKeeper,
   service: string,
@@ -49,9 +49,13 @@ export async function barredOf(
   const builds = previous === null ? [build] : [build, previous];
   const found = await Promise.all(
     builds.map(async (id) => {
-      // One that cannot be read, or is gone, is for whoever deploys it to find.
-      const record = await readRecord(zk, buildPath(service, id), buildRecordSchema).catch(() => null);
-      return record?.value.barred === undefined ? [] : [id];
+      try {
+        const record = await readRecord(zk, buildPath(service, id), buildRecordSchema);
+        return record === null || record.value.barred !== undefined ? [id] : [];
+      } catch {
+        // One that cannot be read is for whoever deploys it to find.
+        return [];
+      }
     }),
   );
   return new Set(found.flat());

@@ -1,5 +1,5 @@
 import { aborted, moved, promoted, type DeployMove } from "../core/deploy.ts";
-import { goesBack, isRunning } from "../core/deploy_state.ts";
+import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
@@ -8,7 +8,7 @@ import { assertNotBarred, barredOf } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { readFront, type DeployFront } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath } from "./paths.ts";
+import { buildPath, canaryPath, deployPath, enabledPath } from "./paths.ts";
 import { encode } from "./records.ts";
 import { wishOps } from "./wishes.ts";
 
@@ -40,7 +40,7 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
   const attempted = `Cannot promote "${service}"`;
   const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change);
+  const latest = latestOf(front, attempted, change, "promote");
   const { id, record } = latest;
   if (record.state !== "awaiting promotion") {
     // Asked twice, it is as it was asked for.
@@ -74,7 +74,7 @@ export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service, who, why, now } = change;
   const attempted = `Cannot abort the deploy to "${service}"`;
   const front = await readFront(zk, service);
-  const { id, record, version } = latestOf(front, attempted, change);
+  const { id, record, version } = latestOf(front, attempted, change, "abort");
   // Asked twice, it is as it was asked for.
   if (record.state === "aborted") return { id, record };
   if (!isRunning(record)) {
@@ -100,9 +100,12 @@ export async function moveDeploy(
   const next = moved(record, move, now);
   const ops = [op.set(deployPath(service, id), encode(next), version)];
   if (next.state === "rolled back" && next.stage === "canary") {
-    // The way back is complete: the canary hosts follow `enabled` again, which names the same build.
-    const front = await readFront(zk, service);
-    if (front.canary?.value?.deploy === id) ops.push(op.delete(canaryPath(service), front.canary.version));
+    // The way back is complete: the canary hosts follow `enabled` again, where it names the same build. Where it names one
+    // that came to nothing, they keep this wish: by the other one nobody would take back a host that was away.
+    const { canary, enabled } = await readFront(zk, service);
+    if (canary?.value?.deploy === id && enabled.value?.build === buildWanted(next)) {
+      ops.push(op.check(enabledPath(service), enabled.version), op.delete(canaryPath(service), canary.version));
+    }
   }
   await zk.multi(ops);
 }
@@ -123,7 +126,12 @@ function notToPromote(service: string, { id, record }: Latest, attempted: string
 }
 
 /** The newest deploy, which has to be the one that is meant. */
-export function latestOf({ latest, damaged }: DeployFront, attempted: string, change: Change): Latest {
+export function latestOf(
+  { latest, damaged }: DeployFront,
+  attempted: string,
+  change: Change,
+  verb: "promote" | "abort" | "rollback",
+): Latest {
   const { service, deploy, build } = change;
   if (damaged !== null) throw damaged;
   if (latest === null) {
@@ -138,7 +146,7 @@ export function latestOf({ latest, damaged }: DeployFront, attempted: string, ch
   const meant = deploy !== undefined && deploy !== id ? `deploy ${deploy}` : `"${build ?? record.build}"`;
   throw new DeployError(
     `${attempted}: ${meant} is meant, and the newest deploy is ${id} of "${record.build}" by ${record.who}, which is ${record.state}.`,
-    { code: "deploy-mismatch", hint: hintForOther(service, record, build) },
+    { code: "deploy-mismatch", hint: hintForOther(service, record, verb === "rollback" ? build : undefined) },
   );
 }
 

@@ -5,7 +5,7 @@ import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.t
 import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
-import { canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
+import { buildsPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
 import { childrenOf, readChildren, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
@@ -137,9 +137,14 @@ export async function inheritedFrom(
   good: string | null,
 ): Promise<string | null> {
   if (good !== build) return good;
-  const earlier = (await listDeploys(zk, service)).toReversed().map(({ record }) => record);
-  const last = earlier.find(({ build: other, previous }) => other === build && previous !== null && previous !== build);
-  return last?.previous ?? null;
+  const [deploys, builds] = await Promise.all([listDeploys(zk, service), childrenOf(zk, buildsPath(service))]);
+  // What was removed meanwhile is no way back.
+  const there = new Set(builds);
+  const last = deploys.findLast(
+    ({ record: { build: other, previous } }) =>
+      other === build && previous !== null && previous !== build && there.has(previous),
+  );
+  return last?.record.previous ?? null;
 }
 
 /**

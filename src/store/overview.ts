@@ -1,5 +1,5 @@
 import { isDeployError, type DeployError } from "../core/errors.ts";
-import { grantsWithheld, progressOf, type Progress } from "../core/rollout.ts";
+import { grantsWithheld, progressOf, type DeployView, type Progress } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
@@ -67,7 +67,7 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
           id: read.id,
           record: byServersClock(read.record, read),
           gate: read.gate,
-          progress: progressOf(view, read),
+          progress: shownProgress(view, read),
           barred: await barredOf(zk, service, read.record),
         };
   return {
@@ -82,6 +82,23 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     damaged: front.damaged ?? (isDeployError(newest) ? newest : null),
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
+}
+
+/**
+ * How far it has come. Canary hosts that are back follow the fleet's wish again, for the same build: what is told then is
+ * how the fleet serves it, and not that the deploy has no host any more.
+ */
+function shownProgress(view: Parameters<typeof progressOf>[0], deploy: DeployView): Progress {
+  const { id, record } = deploy;
+  const { enabled, canary } = view.wishes;
+  const isWithFleet = record.state === "rolled back" && record.stage === "canary" && canary?.deploy !== id;
+  if (!isWithFleet || enabled?.deploy === undefined || enabled.build !== record.rollback.to)
+    return progressOf(view, deploy);
+  const wish = { build: enabled.build, deploy: enabled.deploy };
+  const status = new Map(
+    [...view.status].map(([host, said]) => [host, said.wish?.deploy === id ? { ...said, wish } : said]),
+  );
+  return progressOf({ ...view, status }, { ...deploy, id: wish.deploy });
 }
 
 /** What is wrong with it where it cannot be read. */

@@ -2,7 +2,7 @@ import { aborted, turnedRound } from "../core/deploy.ts";
 import { goesBack, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { withForgiven } from "../core/gate.ts";
-import { gateSchema } from "../schema/znodes.ts";
+import { buildRecordSchema, gateSchema } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
@@ -19,27 +19,34 @@ import { wishOps } from "./wishes.ts";
  * aborted, its build barred.
  *
  * @throws DeployError `nothing-to-do` when it has ended and there is no build to go back to, `build-barred` when that one
- * must not be served, `deploy-mismatch` when the newest deploy is not the one that is meant
+ * must not be served, `build-unknown` when it was removed, `deploy-mismatch` when the newest deploy is not the one that is meant
  */
 export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
   const attempted = `Cannot roll "${service}" back`;
   const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change);
+  const latest = latestOf(front, attempted, change, "rollback");
   const { id, record } = latest;
   if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
   const { previous } = record;
   if (previous === null || previous === record.build) return endTheFirst(zk, change, front, latest, attempted);
-  const back = await readBuild(zk, service, previous);
+  const instead = isRunning(record)
+    ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
+    : `Deploy another build with: deployd ctl deploy ${service} BUILD`;
+  const back = await attempting(attempted, () => readRecord(zk, buildPath(service, previous), buildRecordSchema));
+  if (back === null) {
+    throw new DeployError(`${attempted}: "${previous}", to which that leads, is no build of "${service}" any more.`, {
+      code: "build-unknown",
+      hint: instead,
+    });
+  }
   assertNotBarred(back.value, attempted, {
     what: `"${previous}", to which that leads,`,
-    hint:
-      (isRunning(record)
-        ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
-        : `Deploy another build with: deployd ctl deploy ${service} BUILD`) +
-      `, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
+    hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
-  const next = turnedRound(record, change);
+  // A deploy to the canary hosts of what the fleet serves already, as by a repeated job in CI: it is taken back everywhere.
+  const stage = front.enabled.value?.build === record.build ? "fleet" : record.stage;
+  const next = { ...turnedRound(record, change), stage };
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
   const bar = await barOp(zk, change, latest);
   await attempting(attempted, async () =>
@@ -48,7 +55,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
       op.set(deployPath(service, id), encode(next), latest.version),
       bar,
       op.check(buildPath(service, previous), back.version),
-      ...(await wishOps(zk, service, front, record.stage, { build: next.rollback.to, deploy: id })),
+      ...(await wishOps(zk, service, front, stage, { build: next.rollback.to, deploy: id })),
     ]),
   );
   return { id, record: next };

@@ -6,6 +6,7 @@ import { adoptWish } from "../../src/store/adopt.ts";
 import { barBuild, unbarBuild } from "../../src/store/bar.ts";
 import { listBuilds, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
+import { removeBuild } from "../../src/store/remove_build.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { listDeploys, readDeploy, readFront } from "../../src/store/deploys.ts";
 import { readOverview } from "../../src/store/overview.ts";
@@ -198,6 +199,46 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await wishes()).toEqual({ enabled: fleet, canary: null });
   });
 
+  test("canaries that are back keep their wish where the fleet's came to nothing: by that one nobody is taken back", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await abort(site.zk, change);
+    await site.deploy("d3", "v3", "canary");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    expect(await wishes()).toEqual({
+      enabled: { build: "v2", deploy: "d2" },
+      canary: { build: "v1", deploy: "d3" },
+    });
+    await site.deploy("d4", "v1");
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d4" }, canary: null });
+  });
+
+  test("after a rollback on the canary stage it is told how many of the whole fleet serve the build", async () => {
+    const serves = (deploy: string) => ({ build: "v1", step: "serving" as const, wish: { build: "v1", deploy } });
+    await site.host("c", "canary", serves("d2"));
+    await site.host("h", "fleet", serves("d1"));
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d2"), { to: "rolled back" }, NOW);
+    const { deploy } = await readOverview(site.zk, "web");
+    expect(deploy?.progress).toMatchObject({ hosts: ["c", "h"], serving: ["c", "h"] });
+  });
+
+  test("who names the build that a promotion is not of is not told to name the other one", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2", "canary");
+    expect(await rejection(promote(site.zk, { ...change, build: "v1" }))).toMatchObject({
+      hint: "Look first: deployd ctl status web",
+    });
+  });
+
   test("where nothing was served before a rollback ends the deploy and bars its build", async () => {
     expect(await codeOf(rollBack(site.zk, change))).toBe("nothing-to-do");
     await site.host("c", "canary");
@@ -232,6 +273,47 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
+
+  test("a build that the fleet serves is taken back everywhere, also where it was deployed to the canary hosts once more", async () => {
+    await site.host("c", "canary");
+    await site.host("h");
+    for (const [id, build] of [
+      ["d1", "v1"],
+      ["d2", "v2"],
+    ] as const) {
+      await site.deploy(id, build);
+      await site.state(id, "done");
+    }
+    expect(await site.deploy("d3", "v2", "canary")).toMatchObject({ previous: "v1", stage: "canary" });
+    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", stage: "fleet" });
+    expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d3" }, canary: null });
+  });
+
+  test("a build that was removed is no way back, also where one that is deployed once more had it", async () => {
+    for (const [id, build] of [
+      ["d1", "v1"],
+      ["d2", "v2"],
+      ["d3", "v3"],
+    ] as const) {
+      await site.deploy(id, build);
+      await site.state(id, "done");
+    }
+    await removeBuild(site.zk, "web", "v1");
+    await rollBack(site.zk, change);
+    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    expect(await site.deploy("d4", "v2")).toMatchObject({ previous: null });
+
+    await site.state("d4", "done");
+    await unbarBuild(site.zk, "web", "v3");
+    await site.deploy("d5", "v3");
+    await site.zk.delete(buildPath("web", "v2"));
+    expect(await rejection(rollBack(site.zk, change))).toMatchObject({
+      code: "build-unknown",
+      hint: "End it where it is with: deployd ctl abort web v3",
+    });
+    const { deploy } = await readOverview(site.zk, "web");
+    expect([...(deploy?.barred ?? [])]).toEqual(["v2"]);
+  });
 
   test("a build that was barred meanwhile is not promoted, and not gone back to", async () => {
     await site.host("c", "canary");
