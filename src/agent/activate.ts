@@ -8,7 +8,7 @@ import { keepBallast } from "../steps/ballast.ts";
 import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { isStartedBy, probePortsFor, type CommandContext } from "./commands.ts";
-import { lastWords, untilHealthy } from "./health.ts";
+import { lastWords, TOLERATED_FAILURES, untilHealthy } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { requireRestartable } from "./restartable.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -26,9 +26,6 @@ export interface ActivateContext {
 
 const LEFTOVER_POLL_MS = 200;
 const SEEN_POLL_MS = 50;
-
-/** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
-export const TOLERATED_FAILURES = 1;
 
 /** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
 export async function flip({ activation, command, recipe, host, state }: ActivateContext): Promise<void> {

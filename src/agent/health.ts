@@ -10,6 +10,9 @@ import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { endOfLog } from "./step_failure.ts";
 
+/** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
+export const TOLERATED_FAILURES = 1;
+
 /** A check that has not answered by then is a failed one. */
 export const LONGEST_CHECK_MS = 60_000;
 
@@ -34,6 +37,19 @@ export async function lookAtService(host: ServiceHost, state: ServiceState): Pro
     state.whyIll = state.healthy ? "" : faultsText(host, faults);
   } finally {
     state.isSeen = true;
+  }
+}
+
+/** How long after a failure, which may be a hiccup, it is asked once more. */
+const AGAIN_MS = 1_000;
+
+/** Asks how the service is that is found running for a new wish. */
+export async function isIll(host: ServiceHost, state: ServiceState, signal: AbortSignal): Promise<boolean> {
+  for (let failures = 1; ; failures += 1) {
+    await lookAtService(host, state);
+    if (state.healthy !== false) return false;
+    if (failures > TOLERATED_FAILURES) return true;
+    await host.machine.clock.sleep(AGAIN_MS, signal);
   }
 }
 

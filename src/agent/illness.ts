@@ -13,14 +13,19 @@ export class Illness {
   readonly #nowMs: () => number;
   readonly #say: (level: "info" | "warn", message: string, facts: object) => void;
   #ill: { readonly sinceMs: number; readonly why: string } | null = null;
+  /** What was told besides, and how long it had been ill by then: time alone is no reason to say it again. */
+  #told = { beside: "", forS: 0 };
 
   constructor(nowMs: () => number, say: (level: "info" | "warn", message: string, facts: object) => void) {
     this.#nowMs = nowMs;
     this.#say = say;
   }
 
-  /** @param why the last check failed; empty where nothing of the service runs, and nobody needed to ask */
-  note(isIll: boolean, why: string): Ill | null {
+  /**
+   * @param why the last check failed; empty where nothing of the service runs, and nobody needed to ask
+   * @param beside what the status says besides
+   */
+  note(isIll: boolean, why: string, beside: object): Ill | null {
     const before = this.#ill;
     const nowMs = this.#nowMs();
     if (!isIll) {
@@ -33,6 +38,9 @@ export class Illness {
     const said = (why === "" ? "none of its processes runs" : why).slice(0, WHY_CHARS);
     this.#ill = { sinceMs: before?.sinceMs ?? nowMs, why: said };
     if (before === null) this.#say("warn", `the service is unhealthy: ${said}`, {});
-    return { since: new Date(this.#ill.sinceMs).toISOString(), why: said };
+    const key = JSON.stringify([said, beside]);
+    if (key !== this.#told.beside || before === null)
+      this.#told = { beside: key, forS: Math.round((nowMs - this.#ill.sinceMs) / 1000) };
+    return { since: new Date(this.#ill.sinceMs).toISOString(), why: said, forS: this.#told.forS };
   }
 }

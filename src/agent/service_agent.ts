@@ -7,7 +7,7 @@ import type { Clock } from "../support/clock.ts";
 import { checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
-import { lookAtService } from "./health.ts";
+import { isIll, lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
 import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
@@ -80,6 +80,8 @@ export class ServiceAgent {
       state.trouble = null;
       this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
     }
+    // What was said for the wish before is not said for this one, which may be for the same build.
+    if (changed && state.step === "serving") state.enter("idle");
     state.changed();
     this.#bell.ring();
   }
@@ -146,6 +148,7 @@ export class ServiceAgent {
       journal,
       permission: await permissionToBegin(this.#options, observation, this.#bell.ring),
       proof: state.proof,
+      isIll: state.illAt !== null && state.illAt === journal.attempt?.number,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
       maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
       batch: host.batch,
@@ -184,8 +187,11 @@ export class ServiceAgent {
         return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
       case "note-served":
+        state.illAt = (await isIll(host, state, stop.soon)) ? step.attempt : null;
+        if (state.illAt !== null) return;
         return journal.record({ kind: "seen-served" });
       case "withdraw":
+        state.illAt = null;
         // The status that asked goes with the request, or it could still be granted.
         await lookAtService(host, state);
         await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);

@@ -35,6 +35,8 @@ export class ServiceState {
   proof: Proof | null = null;
   /** What the last probes of the running service said; null before the first, and where there is nothing to ask. */
   healthy: boolean | null = null;
+  /** The attempt at whose beginning the service was found running, and ill. */
+  illAt: number | null = null;
   /** Why the last probes failed; empty where they did not, or where nobody asked. */
   whyIll = "";
   readonly #illness: Illness;
@@ -121,7 +123,7 @@ export class ServiceState {
       trouble: this.trouble,
     });
     const isLeftAlone = this.isSeen && this.journal.now.activation === null;
-    const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll);
+    const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll, status);
     return {
       ...status,
       ...(ill === null ? {} : { ill }),

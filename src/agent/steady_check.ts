@@ -1,5 +1,4 @@
-import { TOLERATED_FAILURES } from "./activate.ts";
-import { faultOf, faultsText, isHealthy, LONGEST_CHECK_MS } from "./health.ts";
+import { faultOf, faultsText, isHealthy, LONGEST_CHECK_MS, TOLERATED_FAILURES } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 

@@ -46,6 +46,8 @@ export interface Situation {
   readonly journal: Journal;
   readonly permission: Permission;
   readonly proof: Proof | null;
+  /** The service was found running for a new wish, and ill: it is restarted into the build that it has. */
+  readonly isIll: boolean;
   /** Of the wish. */
   readonly soakMs: number;
   readonly maxInstalls: number;
@@ -69,7 +71,7 @@ export type Step =
   /** A request for a slot that must not stand: an older wish's, or one of a service that came back without it. */
   | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
   /** Remember that what is wished is served, without anything to be done for it: from here on its supervisor looks after it. */
-  | { readonly step: "note-served" }
+  | { readonly step: "note-served"; readonly attempt: number }
   /** A failure that ZooKeeper has not heard of. */
   | { readonly step: "report"; readonly deploy: string }
   | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
@@ -142,12 +144,13 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
 
   const pointsHere = actual.current.kind === "link" && actual.current.build === build;
   const startedBy = whoStarts(journal.attempt, actual);
-  if (actual.release === "installed" && pointsHere && isLeftAlone(actual.served, { startedBy }, build)) {
+  const isLeft = !situation.isIll && isLeftAlone(actual.served, { startedBy }, build);
+  if (actual.release === "installed" && pointsHere && isLeft) {
     const { asked } = journal;
     // Left open, it would be granted one day, and nobody would give that slot back.
     if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
     const isSeen = actual.served.kind === "build" && actual.served.build === build;
-    if (isSeen && journal.attempt.served !== true) return { step: "note-served" };
+    if (isSeen && journal.attempt.served !== true) return { step: "note-served", attempt: journal.attempt.number };
     return { step: "idle", reason: "serving" };
   }
 
@@ -179,7 +182,11 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   if (permission.kind === "void") return { step: "withdraw", deploy, attempt, serving: false };
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
-  const phase = { kind: "forward", restart: rollOf(toRestart({ ...actual, startedBy }, build, pointsHere)) } as const;
+  const left =
+    situation.isIll && pointsHere
+      ? actual.instances.map(({ name }) => name)
+      : toRestart({ ...actual, startedBy }, build, pointsHere);
+  const phase = { kind: "forward", restart: rollOf(left) } as const;
   return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, bootId, phase, counts: noCounts } };
 }
 

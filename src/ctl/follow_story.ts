@@ -220,7 +220,8 @@ function doingOf({ id, record, statuses, live }: DeployView, host: string): Doin
   if (status === undefined || status.wish?.deploy !== id || status.wish.build !== build) return { kind: "nothing" };
   const hasSlot = live?.gate.slots[host] !== undefined;
   const isOwn = status.error === null || status.error.build === build;
-  if (status.rollingBack) return { kind: isOwn && hasSlot ? "going back" : "nothing" };
+  const hasWayBack = record.previous !== null;
+  if (status.rollingBack) return { kind: isOwn && hasSlot && hasWayBack ? "going back" : "nothing" };
   const phase = phaseOf(status, true);
   if (status.error !== null && isOwn && phase === "preparing") {
     const { step, message, until } = status.error;

@@ -126,7 +126,7 @@ function isRestarting(status: HostStatus): boolean {
  */
 export function illnessText(status: HostStatus | null, now?: Date): string {
   if (status === null || status.health !== "unhealthy" || isRestarting(status)) return "";
-  const age = now === undefined ? "" : ` for ${duration(ageMs(status.since, now))}`;
+  const age = now === undefined ? "" : ` for ${duration(ageMs(status.since, now) + (status.ill?.forS ?? 0) * 1000)}`;
   return `unhealthy${age}${status.ill === undefined ? "" : `: ${oneLine(status.ill.why)}`}`;
 }
 

@@ -32,13 +32,14 @@ export function allServicesLines(services: readonly ServiceLine[], look: StatusL
 function urgencyOf(line: ServiceLine, now: Date): number {
   if ("problem" in line || line.overview.wishTrouble !== undefined) return 0;
   const view = newestDeploy(line.overview);
-  if (view === null) return 7;
+  if (view === null) return 8;
   const { record } = view;
   if (record.state === "halted") return 1;
   if (illRows(line.overview).length > 0) return 2;
   if (stuckForMs(view, now) !== null) return 3;
   if (record.state === "awaiting promotion") return 4;
-  return isRunning(record) ? 5 : 6;
+  if (isRunning(record)) return 5;
+  return (view.live?.progress.unreachable.length ?? 0) > 0 ? 6 : 7;
 }
 
 function serviceCells(line: ServiceLine, { paint, now }: StatusLook): string[] {

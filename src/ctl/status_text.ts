@@ -44,7 +44,11 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
   ];
   const fit = (line: string): string => (look.columns === undefined ? line : clip(line, look.columns));
   const room = look.rows === undefined ? Infinity : Math.max(3, look.rows - head.length - 1);
-  return [...head.map(fit), ...hostTable(hostRows(overview), room, look)];
+  const lines = [...head.map(fit), ...hostTable(hostRows(overview), room, look)];
+  // A picture that is higher than its terminal scrolls its own first line away.
+  if (look.rows === undefined || lines.length <= look.rows) return lines;
+  const shown = lines.slice(0, Math.max(1, look.rows - 1));
+  return [...shown, look.paint.dim(fit(`  and ${count(lines.length - shown.length, "more line")}`))];
 }
 
 function headline(overview: Overview, view: DeployView | null, { paint, now }: StatusLook): string[] {

@@ -155,7 +155,14 @@ export const hostStatusSchema = z.looseObject({
   build: buildId.nullable(),
   health: z.enum(["healthy", "unhealthy", "nothing"]),
   /** Why what it serves is unhealthy, and since when by its own clock; missing while it is well, and in a restart. */
-  ill: z.looseObject({ since: timestamp, why: z.string() }).optional(),
+  ill: z
+    .looseObject({
+      since: timestamp,
+      why: z.string(),
+      /** Seconds that it has been so when this was written: with the age of the node it is told without anybody's clock. */
+      forS: z.number().default(0),
+    })
+    .optional(),
   /** What a person should see to, though all is well now. */
   warning: z.string().optional(),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),

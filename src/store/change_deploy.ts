@@ -1,5 +1,5 @@
 import { aborted, moved, promoted, type DeployMove } from "../core/deploy.ts";
-import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
+import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
@@ -119,7 +119,8 @@ function notToPromote(service: string, { id, record }: Latest, attempted: string
     });
   }
   const why = record.stage === "fleet" && !goesBack(record) ? ", to the fleet already" : "";
-  return new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}${why}.`, {
+  const reason = reasonOf(record) === "" ? "" : ` (${reasonOf(record)})`;
+  return new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}${why}${reason}.`, {
     code: "nothing-to-do",
     hint: `Only a deploy that was started with --canary and is healthy there can be promoted. See: deployd ctl status ${service}`,
   });

@@ -2,7 +2,7 @@ import { isDeployError, type DeployError } from "../core/errors.ts";
 import { grantsWithheld, progressOf, type DeployView, type Progress } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings } from "../schema/znodes.ts";
+import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings, Wish } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { barredOf } from "./bar.ts";
 import { byServersClock, readFront } from "./deploys.ts";
@@ -59,6 +59,7 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   if (front.pointerProblem !== null) problems.push(front.pointerProblem);
   if (front.damaged !== null) problems.push(front.damaged.hint);
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));
+  problems.push(...(await endedBefore(zk, service, wishes.enabled, read?.id)));
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
   const deploy =
     read === null
@@ -99,6 +100,22 @@ function shownProgress(view: Parameters<typeof progressOf>[0], deploy: DeployVie
     [...view.status].map(([host, said]) => [host, said.wish?.deploy === id ? { ...said, wish } : said]),
   );
   return progressOf({ ...view, status }, { ...deploy, id: wish.deploy });
+}
+
+/** A later deploy to the canary hosts hides that the fleet's own was ended half way: hosts then serve what they had. */
+async function endedBefore(
+  zk: ZooKeeper,
+  service: string,
+  wish: Wish | null,
+  newest: string | undefined,
+): Promise<string[]> {
+  if (wish?.deploy === undefined || wish.deploy === newest) return [];
+  const found = await readGate(zk, service, wish.deploy).catch(() => null);
+  if (found === null || (found.record.state !== "aborted" && found.record.state !== "halted")) return [];
+  return [
+    `The fleet is to serve "${wish.build}", and its deploy ${wish.deploy} was ${found.record.state}. ` +
+      `Bring it to one build with: deployd ctl deploy ${service} BUILD`,
+  ];
 }
 
 /** What is wrong with it where it cannot be read. */

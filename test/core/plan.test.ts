@@ -35,6 +35,7 @@ function situation(
     permission: { kind: "none" },
     proof: null,
     soakMs: 100,
+    isIll: false,
     maxInstalls: 3,
     batch: 1,
     bootId: "boot 1",
@@ -91,6 +92,11 @@ test.each<[string, Situation, object]>([
       granted,
     ),
     { step: "begin" },
+  ],
+  [
+    "restarts what it found running and ill for a new wish",
+    { ...situation(serving("v2"), {}, granted), isIll: true },
+    { step: "begin", activation: { phase: { restart: { left: ["1"] } } } },
   ],
   [
     "does not start one for ever that never stays",
@@ -197,7 +203,7 @@ test.each<[string, Situation, object]>([
     situation({ current: on("v2"), served: runs("v1") }),
     { step: "ask", deploy: "d2", attempt: 4 },
   ],
-  ["remembers that it serves the wish as it was found", situation(serving("v2")), { step: "note-served" }],
+  ["remembers that it serves the wish as it was found", situation(serving("v2")), { step: "note-served", attempt: 4 }],
   ["rests when it serves the wish", situation(serving("v2"), served), { step: "idle", reason: "serving" }],
   [
     "takes what it cannot see for granted",

@@ -35,6 +35,16 @@ describe("the status of a service", () => {
     expect(Bun.stripANSI(lines.at(-1) ?? "")).toMatch(/^ {2}and \d+ more$/);
   });
 
+  test("is never higher than its terminal, however much there is to tell", () => {
+    for (const overview of Object.values(scenes)) {
+      for (const rows of [4, 6, 10, 24]) {
+        const lines = statusLines(overview(), { paint: plainPaint, now: noon, columns: 30, rows });
+        expect(lines.length).toBeLessThanOrEqual(rows);
+        expect(lines[0]).toMatch(/^\S web |^· api/);
+      }
+    }
+  });
+
   test("as JSON has a schema and the same facts", async () => {
     const documents = [scenes.stuck(), scenes.halted()].map((overview) => statusDocument(overview, noon));
     await expectGolden("status-json", documents.map((document) => JSON.stringify(document, null, 2)).join("\n"));

@@ -272,6 +272,18 @@ describe.each(servers)("with %s", (_name, start) => {
     expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", rollback: { to: "v1" } });
   });
 
+  test("a deploy of the fleet that was ended is told also when another has come to the canary hosts since", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await site.deploy("d2", "v2");
+    await abort(site.zk, change);
+    expect((await readOverview(site.zk, "web")).problems).toEqual([]);
+    await site.deploy("d3", "v3", "canary");
+    const { problems } = await readOverview(site.zk, "web");
+    expect(problems).toEqual([expect.stringContaining('The fleet is to serve "v2", and its deploy d2 was aborted.')]);
+  });
+
   const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
 
   test("a build that the fleet serves is taken back everywhere, also where it was deployed to the canary hosts once more", async () => {
