@@ -2,10 +2,16 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
-import { deploysPointerSchema, wishSchema, type DeploysPointer, type Wish } from "../schema/znodes.ts";
+import {
+  buildRecordSchema,
+  deploysPointerSchema,
+  wishSchema,
+  type DeploysPointer,
+  type Wish,
+} from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
-import { buildsPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
+import { buildPath, buildsPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
 import { childrenOf, readChildren, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
@@ -154,7 +160,12 @@ export async function inheritedFrom(
 async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
   const wish = front.enabled.value;
   if (wish === null) return front.problems.length === 0 ? null : servedBefore(front.latest?.record ?? null);
-  if (wish.deploy === undefined) return wish.build;
+  if (wish.deploy === undefined) {
+    // Written by hand, for a build that may go nowhere, it is followed by nobody: what was served before still is.
+    const record = await readRecord(zk, buildPath(service, wish.build), buildRecordSchema).catch(() => null);
+    const isFollowed = record !== null && record.value.barred === undefined;
+    return isFollowed ? wish.build : servedBefore(front.latest?.record ?? null);
+  }
   const found = await readRecord(zk, deployPath(service, wish.deploy), deployRecordSchema);
   if (found === null) return wish.build;
   switch (found.value.state) {

@@ -265,6 +265,17 @@ test("hosts are listed with their role, and a canary is named by role", async ()
   expect(stdout).toMatch(/^\? +web-03 +fleet .*unreachable/m);
 });
 
+test("an ill host is listed with why", async () => {
+  const at = await serving();
+  await using fleet = at.fleet;
+  const ill = { since: "2026-07-01T12:00:00.000Z", why: "its check failed: connection refused", forS: 3 };
+  await fleet.say("web-02", "serving", { health: "unhealthy", ill });
+  const { stdout } = await at.ctl("hosts", "list", "web");
+  expect(stdout).toMatch(/^✗ +web-02 .* unhealthy: its check failed: connection refused/m);
+  const { hosts } = JSON.parse((await at.ctl("hosts", "list", "web", "--json")).stdout);
+  expect(hosts[1]).toMatchObject({ host: "web-02", health: "unhealthy", ill });
+});
+
 describe("deploy", () => {
   test("follows to the end: a line per change, 0 when every host serves the build", async () => {
     const at = await withHosts();

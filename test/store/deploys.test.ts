@@ -327,6 +327,15 @@ describe.each(servers)("with %s", (_name, start) => {
     expect([...(deploy?.barred ?? [])]).toEqual(["v2"]);
   });
 
+  test("a wish by hand for a build that may go nowhere is no way back", async () => {
+    await site.host("c", "canary");
+    await site.deploy("d1", "v1");
+    await site.state("d1", "done");
+    await barBuild(site.zk, "web", "v2", barred);
+    await site.zk.set(enabledPath("web"), "v2");
+    expect(await site.deploy("d2", "v3", "canary")).toMatchObject({ previous: "v1" });
+  });
+
   test("a build that was barred meanwhile is not promoted, and not gone back to", async () => {
     await site.host("c", "canary");
     await site.deploy("d1", "v1");

@@ -5,7 +5,8 @@ import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { hostGlyph, hostRows, paintHost, stepText } from "../host_model.ts";
+import { hostGlyph, hostRows, illnessText, paintHost, stepText, type HostRow } from "../host_model.ts";
+import type { Paint } from "../paint.ts";
 import { table } from "../table.ts";
 import { oneLine } from "../text.ts";
 
@@ -38,7 +39,7 @@ export const hostsList = buildCommand({
     const { paint } = output;
     const damaged = unreadable
       .toSorted()
-      .map((host) => [paint.bad("✗"), oneLine(host), paint.bad("unreadable"), "-", "-", "-", "-"]);
+      .map((host) => [paint.bad("✗"), oneLine(host), paint.bad("unreadable"), "-", "-", "-", "-", "-"]);
     const cells = rows.map((row) => [
       paintHost(row.phase, hostGlyph(row.phase), paint),
       oneLine(row.host),
@@ -46,6 +47,7 @@ export const hostsList = buildCommand({
       row.zone ?? "-",
       row.status?.build ?? "-",
       stepText(row),
+      healthText(row, paint),
       oneLine(agents.get(row.host)?.version ?? "-"),
     ]);
     output.answer(
@@ -59,6 +61,8 @@ export const hostsList = buildCommand({
           connected,
           build: status?.build ?? null,
           step: status?.step ?? null,
+          health: status?.health ?? null,
+          ill: status?.ill ?? null,
           agent_version: agents.get(host)?.version ?? null,
         })),
         ...(unreadable.length === 0 ? {} : { unreadable }),
@@ -69,10 +73,21 @@ export const hostsList = buildCommand({
           ? [
               `No host has registered for "${service}" yet. A host does when its agent starts with the service in its agent.toml.`,
             ]
-          : table([["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "AGENT"].map(paint.dim), ...damaged, ...cells])),
+          : table([
+              ["", "HOST", "ROLE", "ZONE", "BUILD", "STEP", "HEALTH", "AGENT"].map(paint.dim),
+              ...damaged,
+              ...cells,
+            ])),
         ...problems.map((problem) => `! ${oneLine(problem)}`),
       ],
     );
     return exit.asked;
   }),
 });
+
+/** What one that is not there said last is no news of how it is. */
+function healthText({ connected, status }: HostRow, paint: Paint): string {
+  if (!connected || status === null) return "-";
+  const illness = illnessText(status);
+  return illness === "" ? status.health : paint.bad(illness);
+}

@@ -117,6 +117,8 @@ export class Script {
    */
   async #back(good?: SimBuild): Promise<void> {
     const { code } = await this.#ana.run("rollback", SERVICE, "--timeout-s", "600");
+    // The build that it leads to may go nowhere: then it is ended where it stands, as the refusal says.
+    if (code === 75) await this.#ana.run("abort", SERVICE);
     if (code !== TIMED_OUT || this.#fleet.tree.newest()?.record.state !== "rolling back") return;
     const { id } = good ?? (await this.#added({ character: { kind: "good" } }));
     this.deploys += 1;

@@ -46,7 +46,7 @@ export class Company implements AsyncDisposable {
  * After so many plays another process goes on: each world leaves a few megabytes behind. Not much sooner, since the runtime
  * needs some twenty worlds until it plays them at its full speed.
  */
-const MOST_PLAYS = 200;
+const MOST_PLAYS = 400;
 
 class Player {
   readonly #worker: string;

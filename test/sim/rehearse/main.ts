@@ -57,14 +57,16 @@ async function main(): Promise<number> {
   if (values.twice === true) return twice(range ?? { from: 1, to: 100 });
   const startedAt = performance.now();
   const totals = new Totals();
-  const failed = values.deaths === true ? [] : await seeds(totals, range);
+  // The same for all: it takes a while until the runtime plays at its full speed.
+  await using company = new Company(availableParallelism());
+  const failed = values.deaths === true ? [] : await seeds(company, totals, range);
   if (failed.length > 0 || range !== null || values.minutes !== undefined) {
     print(...totalsText(totals, performance.now() - startedAt));
     return conclude(totals, failed);
   }
   const wallMs = performance.now() - startedAt;
   if (values.deaths !== true) print(...totalsText(totals, wallMs), "");
-  const dead = await deaths();
+  const dead = await deaths(company);
   return totals.brokenCount + dead === 0 ? conclude(totals, []) : 1;
 }
 
@@ -75,7 +77,11 @@ function rangeOf(text: string | undefined): { from: number; to: number } | null 
   return { from: Number(match[1]), to: Number(match[2]) };
 }
 
-async function seeds(totals: Totals, range: { from: number; to: number } | null): Promise<Performance[]> {
+async function seeds(
+  company: Company,
+  totals: Totals,
+  range: { from: number; to: number } | null,
+): Promise<Performance[]> {
   const minutes = values.minutes === undefined ? null : Number(values.minutes);
   const endsAt = minutes === null ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000;
   let seed = (range?.from ?? 1) - 1;
@@ -92,7 +98,6 @@ async function seeds(totals: Totals, range: { from: number; to: number } | null)
     return { kind: "seed", seed: String(number ?? seed), changes: {} };
   };
   const failed: Performance[] = [];
-  await using company = new Company(availableParallelism());
   for await (const { result } of company.perform(next)) {
     totals.add(result);
     if (result.violations.length === 0) continue;
@@ -104,13 +109,12 @@ async function seeds(totals: Totals, range: { from: number; to: number } | null)
 }
 
 /** @returns how many were broken */
-async function deaths(): Promise<number> {
+async function deaths(company: Company): Promise<number> {
   const { effects, jobs } = deathJobs();
   const left = [...jobs];
   let broken = 0;
   let struck = 0;
   const startedAt = performance.now();
-  await using company = new Company(availableParallelism());
   for await (const { job, result } of company.perform(() => left.shift() ?? null)) {
     if (job.kind === "deaths" && job.deaths.length === 1) struck += result.deaths;
     if (result.violations.length === 0) continue;
