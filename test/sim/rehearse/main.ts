@@ -10,7 +10,7 @@ import { play } from "./play.ts";
 import { shrink } from "./shrink.ts";
 import { Totals, totalsText } from "./totals.ts";
 
-const usage = `npm run rehearse -- [--seed N] [--seeds FROM..TO] [--minutes M] [--deaths] [--twice] [--planted [NAME]]
+const usage = `npm run rehearse -- [--seed N] [--seeds FROM..TO] [--minutes M] [--deploys N] [--deaths] [--twice] [--planted [NAME]]
 
 Plays whole fleets of the production code in one process, on virtual time, each under a seed, and holds them to what must
 be so. Without a flag: the worlds that were once broken and as many others as make 2,000 deploys, and then every effect of
@@ -19,6 +19,7 @@ a scripted deploy as somebody's last.
   --seed N           play one world, tell its story, and shrink it where something is broken
   --seeds FROM..TO   these worlds
   --minutes M        worlds, from the first of --seeds on, for so many minutes
+  --deploys N        as many worlds as make so many deploys, 2,000 unless given, and then every effect
   --deaths           only the scripted deploy with a death at every effect
   --twice            each of --seeds twice, in two processes, by the hash of their stories
   --planted [NAME]   find the bugs of test/sim/planted, or this one, each in a copy of this tree
@@ -32,6 +33,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string" },
     minutes: { type: "string" },
+    deploys: { type: "string", default: String(DEPLOYS) },
     deaths: { type: "boolean" },
     twice: { type: "boolean" },
     planted: { type: "boolean" },
@@ -89,7 +91,11 @@ async function seeds(
   const played = new Set(again);
   const next = (): Job | null => {
     const isOver =
-      minutes !== null ? performance.now() > endsAt : range !== null ? seed >= range.to : totals.deploys >= DEPLOYS;
+      minutes !== null
+        ? performance.now() > endsAt
+        : range !== null
+          ? seed >= range.to
+          : totals.deploys >= Number(values.deploys);
     if (isOver) return null;
     const number = again.shift();
     if (number === undefined)
