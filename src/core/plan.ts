@@ -46,7 +46,7 @@ export interface Situation {
   readonly journal: Journal;
   readonly permission: Permission;
   readonly proof: Proof | null;
-  /** The service was found running for a new wish, and ill: it is restarted into the build that it has. */
+  /** The service was found running for this wish, and ill: until it is served once it is restarted into the build that it has. */
   readonly isIll: boolean;
   /** Of the wish. */
   readonly soakMs: number;
@@ -144,7 +144,8 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
 
   const pointsHere = actual.current.kind === "link" && actual.current.build === build;
   const startedBy = whoStarts(journal.attempt, actual);
-  const isLeft = !situation.isIll && isLeftAlone(actual.served, { startedBy }, build);
+  const isIll = situation.isIll && journal.attempt.served !== true;
+  const isLeft = !isIll && isLeftAlone(actual.served, { startedBy }, build);
   if (actual.release === "installed" && pointsHere && isLeft) {
     const { asked } = journal;
     // Left open, it would be granted one day, and nobody would give that slot back.
@@ -183,7 +184,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   if (permission.kind === "none") return { step: "ask", deploy, attempt };
   const previous = wayBack(actual.current, journal, build);
   const left =
-    situation.isIll && pointsHere
+    isIll && pointsHere
       ? actual.instances.map(({ name }) => name)
       : toRestart({ ...actual, startedBy }, build, pointsHere);
   const phase = { kind: "forward", restart: rollOf(left) } as const;

@@ -99,6 +99,11 @@ test.each<[string, Situation, object]>([
     { step: "begin", activation: { phase: { restart: { left: ["1"] } } } },
   ],
   [
+    "does not restart for the same wish what it restarted because it was ill",
+    { ...situation(serving("v2"), { attempt: { ...attempt, served: true, begun: 1 } }, granted), isIll: true },
+    { step: "idle", reason: "serving" },
+  ],
+  [
     "does not start one for ever that never stays",
     situation(
       { current: on("v2"), served: { kind: "down" } },

@@ -206,3 +206,32 @@ test(
   },
   TEST_MS,
 );
+
+test(
+  "a service that hangs is restarted once by a deploy of the build that it runs, and that is done when it answers",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      // A stopped process takes no notice of TERM.
+      const stop = 'kill -9 "$(cat "$DEPLOYD_SHARED/run/pid")" 2>/dev/null || true';
+      const start = 'cd "$DEPLOYD_CURRENT" && "$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &';
+      const site: Site = { id: "v0", manifest: manifest(stop, start) };
+      await fleet.addSite(site);
+      await fleet.ok("deploy", "web", "v0");
+      const host = fleet.host(1);
+      const pid = async (): Promise<number> => Number(await readFile(join(host.root, "shared", "run", "pid"), "utf8"));
+      const hung = await pid();
+      process.kill(hung, "SIGSTOP");
+      await fleet.ok("deploy", "web", "v0");
+      expect(await pid()).not.toBe(hung);
+      await fleet.serves(site);
+      const journal = async () => JSON.parse(await readFile(join(host.root, "state.json"), "utf8"));
+      expect((await journal()).attempt).toMatchObject({ begun: 1, served: true });
+      // One that is well is left as it is.
+      const well = await pid();
+      await fleet.ok("deploy", "web", "v0");
+      expect(await pid()).toBe(well);
+      expect((await journal()).attempt.begun ?? 0).toBe(0);
+    });
+  },
+  TEST_MS,
+);
