@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { Actual } from "../core/plan.ts";
-import { DEFAULT_DRAIN_MS, type CheckSpec, type Recipe } from "../core/recipe.ts";
+import { DEFAULT_DRAIN_MS, type CheckSpec, type ResolvedRecipe } from "../core/resolved_recipe.ts";
 import type { Activation } from "../core/types.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
@@ -21,16 +21,16 @@ export interface ActivateContext {
   /** The one that is brought to life: the new one, or on the way back the previous one. */
   readonly build: string;
   readonly command: CommandContext;
-  readonly recipe: () => Promise<Recipe>;
+  readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
 }
 
 const LEFTOVER_POLL_MS = 200;
 const SEEN_POLL_MS = 50;
 
 /** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
-export async function flip({ activation, command, recipe, host, state }: ActivateContext): Promise<void> {
+export async function flip({ activation, command, resolvedRecipe, host, state }: ActivateContext): Promise<void> {
   // What cannot be restarted must not be pointed at either.
-  requireRestartable((await recipe()).restart, host);
+  requireRestartable((await resolvedRecipe()).restart, host);
   if (activation.phase.kind === "forward" && activation.previous !== null) {
     await state.journal.setAside();
     await prepareWayBack(command.layout, activation.previous, host.files);
@@ -48,11 +48,11 @@ export async function flip({ activation, command, recipe, host, state }: Activat
  */
 export async function checkService(context: ActivateContext, signal: AbortSignal): Promise<void> {
   const { state, host, activation, build } = context;
-  const { check, restart: spec } = await context.recipe();
+  const { check, restart: spec } = await context.resolvedRecipe();
   await together(
     host.instances.map((instance) => async (signal) => {
       const on = host.build(build, activation.deploy, instance);
-      const { check } = await on.recipe();
+      const { check } = await on.resolvedRecipe();
       if (check !== null) await untilHealthy(check, on.command, signal);
     }),
     signal,
@@ -91,9 +91,9 @@ async function untilSeen(
  * @throws DeployError `check-failed`; on the way back those of the failed build are ended instead
  */
 async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<void> {
-  const { state, host, activation, build, recipe } = context;
+  const { state, host, activation, build, resolvedRecipe } = context;
   const { clock } = host.machine;
-  const deadlineMs = (await recipe()).drain?.deadlineMs ?? DEFAULT_DRAIN_MS;
+  const deadlineMs = (await resolvedRecipe()).drain?.deadlineMs ?? DEFAULT_DRAIN_MS;
   const endsAt = clock.monotonicMs() + deadlineMs;
   try {
     for (;;) {
@@ -136,7 +136,7 @@ async function endFailed({ host, activation, command }: ActivateContext): Promis
 function assertServed(
   { build }: ActivateContext,
   actual: Actual,
-  { check, restart }: Pick<Recipe, "check" | "restart">,
+  { check, restart }: Pick<ResolvedRecipe, "check" | "restart">,
 ): void {
   if (restart === null) return;
   for (const { name, served } of actual.instances) {
@@ -147,7 +147,7 @@ function assertServed(
     const runs = served.kind === "build" ? `its processes still run "${served.build}"` : `nothing of ${what} runs`;
     throw new DeployError(`Cannot see "${build}" running after the restart: ${runs}.`, {
       code: "check-failed",
-      hint: "Check that stop and start of the manifest end the old processes and start the service from $DEPLOYD_CURRENT.",
+      hint: "Check that stop and start of the recipe end the old processes and start the service from $DEPLOYD_CURRENT.",
     });
   }
 }
@@ -163,11 +163,11 @@ export async function soakService(context: ActivateContext, remainingMs: number,
   await together(
     host.instances.map((instance) => async (signal) => {
       const on = host.build(build, activation.deploy, instance);
-      await soakInstance((await on.recipe()).check, on.command, endsAt, signal);
+      await soakInstance((await on.resolvedRecipe()).check, on.command, endsAt, signal);
     }),
     signal,
   );
-  assertServed(context, (await host.observe()).actual, await context.recipe());
+  assertServed(context, (await host.observe()).actual, await context.resolvedRecipe());
   if (state.proof !== null) state.proof = { ...state.proof, soaked: true };
 }
 

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { Recipe } from "../core/recipe.ts";
+import type { ResolvedRecipe } from "../core/resolved_recipe.ts";
 import type { ProbeFailure } from "../probe/result.ts";
 import type { CommandContext } from "./commands.ts";
 
@@ -9,7 +9,7 @@ import type { CommandContext } from "./commands.ts";
  *
  * @throws DeployError `policy-refused`
  */
-export async function requireAskable({ check, drain }: Recipe, command: CommandContext): Promise<void> {
+export async function requireAskable({ check, drain }: ResolvedRecipe, command: CommandContext): Promise<void> {
   const hosts = new Set<string>();
   if (check?.probe.kind === "tcp") hosts.add(check.probe.host);
   const urls = [check?.probe.kind === "http" ? check.probe.url : null, drain?.tell.url, drain?.resume.url];

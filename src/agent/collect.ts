@@ -26,7 +26,7 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
   for (const build of removed) {
     await setApart(files, layout, build);
     await files.removeTree(layout.record(build));
-    await files.removeTree(layout.manifest(build));
+    await files.removeTree(layout.recipe(build));
     await files.removeTree(join(layout.root, "log", build));
   }
   // A service that its start command left behind may write there for as long as it runs.

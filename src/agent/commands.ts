@@ -45,7 +45,7 @@ export interface CommandContext extends CommandFacts {
   readonly nextMarker: () => string;
 }
 
-/** What commands find in their environment and `${NAME}` stands for in a manifest (docs/manifest.md). */
+/** What commands find in their environment and `${NAME}` stands for in a recipe (docs/recipe.md). */
 export function variablesOf(context: CommandFacts): Record<string, string> {
   const { layout, build, instance } = context;
   return {

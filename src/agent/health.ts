@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { CheckSpec } from "../core/recipe.ts";
+import type { CheckSpec } from "../core/resolved_recipe.ts";
 import type { StepFailure } from "../core/types.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { redact } from "../support/redact.ts";
@@ -25,7 +25,7 @@ export async function lookAtService(host: ServiceHost, state: ServiceState): Pro
   try {
     await host.observe();
     const current = await host.current();
-    const check = (await current?.recipe().catch(() => null))?.check ?? null;
+    const check = (await current?.resolvedRecipe().catch(() => null))?.check ?? null;
     if (check === null) {
       state.healthy = null;
       state.whyIll = "";
@@ -94,9 +94,9 @@ async function illnessOf(
   const build = served?.kind === "build" ? served.build : null;
   const on = build === null ? await host.current(instance) : host.build(build, "", instance);
   if (on === null) return "nothing is installed";
-  // A release that is gone, or a manifest that cannot be read: what runs cannot be asked, and is left in peace.
-  const check = await on.recipe().then(
-    (recipe) => recipe.check,
+  // A release that is gone, or a recipe that cannot be read: what runs cannot be asked, and is left in peace.
+  const check = await on.resolvedRecipe().then(
+    (resolvedRecipe) => resolvedRecipe.check,
     () => null,
   );
   if (check === null) return served?.kind === "down" ? "none of its processes runs" : null;

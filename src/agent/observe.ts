@@ -164,7 +164,7 @@ async function releaseState(
   const known = await readReleaseRecord(layout, build, files);
   if (known === null || (record !== null && known.digest !== record.digest)) return "absent";
   // A former deployd made the links into shared/ after the install steps' beginning, this one while it unpacks.
-  if (known.manifest === undefined && !known.installed) return "absent";
+  if (known.recipe === undefined && !known.installed) return "absent";
   return known.installed ? "installed" : "extracted";
 }
 

@@ -64,7 +64,7 @@ export async function prepareStep(
           {
             limits: { maxBytes: config.limits.unpacked_bytes, maxEntries: config.limits.entries },
             owner: command.user,
-            manifests: context.host.manifests,
+            recipes: context.host.recipes,
             onGaveWay: context.onGaveWay,
           },
           ports,
@@ -72,12 +72,12 @@ export async function prepareStep(
       );
       return;
     case "install": {
-      const { install } = await context.recipe();
+      const { install } = await context.resolvedRecipe();
       for (const instance of context.host.instances) {
         const on = context.host.build(build, deploy, instance);
-        const recipe = await on.recipe();
-        requireRestartable(recipe.restart, context.host);
-        await requireAskable(recipe, on.command);
+        const resolvedRecipe = await on.resolvedRecipe();
+        requireRestartable(resolvedRecipe.restart, context.host);
+        await requireAskable(resolvedRecipe, on.command);
       }
       await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun" });
@@ -96,12 +96,12 @@ export async function prepareStep(
 /** How often the install steps of the target may be begun; only asked where they are next. */
 export async function installsAllowed(host: ServiceHost, target: Target, { release }: Actual): Promise<number> {
   if (target.kind !== "build" || release !== "extracted") return 1;
-  // A manifest that cannot be read is the install step's to report.
+  // A recipe that cannot be read is the install step's to report.
   return host
     .build(target.build, target.deploy)
-    .recipe()
+    .resolvedRecipe()
     .then(
-      (recipe) => recipe.install.attempts,
+      (resolvedRecipe) => resolvedRecipe.install.attempts,
       () => Number.POSITIVE_INFINITY,
     );
 }

@@ -81,8 +81,8 @@ async function start(
   { build, deploy, name }: { readonly build: string; readonly deploy: string; readonly name: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const { command, recipe } = host.build(build, deploy, host.instance(name));
-  const { restart } = await recipe();
+  const { command, resolvedRecipe } = host.build(build, deploy, host.instance(name));
+  const { restart } = await resolvedRecipe();
   if (restart === null) return;
   assertRestartAllowed(restart, host.policy);
   const supervisor = supervisorFor(restart, supervisorPortsFor(command, host.policy.pidFiles));

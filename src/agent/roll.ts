@@ -1,5 +1,5 @@
 import { assertRestartAllowed } from "../core/policy.ts";
-import { DEFAULT_DRAIN_MS, type DrainSpec, type Recipe, type RestartSpec } from "../core/recipe.ts";
+import { DEFAULT_DRAIN_MS, type DrainSpec, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
 import type { BatchEnd } from "../core/journal_roll.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
@@ -21,7 +21,7 @@ const DEFAULT_AVAILABLE_MS = 60_000;
 /** An instance of the batch, with what its build says about it. */
 interface Member {
   readonly command: CommandContext;
-  readonly recipe: Recipe;
+  readonly resolvedRecipe: ResolvedRecipe;
   readonly restart: RestartSpec;
   /** By which the one that runs now lets its clients go: its own build's, since no other knows what it hears. */
   readonly drain: DrainSpec | null;
@@ -41,7 +41,7 @@ export async function restartBatch(
   if (!("restart" in phase)) return;
   const names = host.instances.map(({ name }) => name);
   const before = rollAmong(phase.restart, names);
-  if (isRolled(before) || (await context.recipe()).restart === null) {
+  if (isRolled(before) || (await context.resolvedRecipe()).restart === null) {
     return state.journal.record({ kind: "nothing-to-restart" });
   }
   // Where all that is left goes at once there is nothing to choose.
@@ -51,13 +51,13 @@ export async function restartBatch(
   const members = new Map<string, Member>();
   for (const name of batch) {
     const on = host.build(build, activation.deploy, host.instance(name));
-    const recipe = await on.recipe();
-    if (recipe.restart === null) continue;
-    assertRestartAllowed(recipe.restart, host.policy);
+    const resolvedRecipe = await on.resolvedRecipe();
+    if (resolvedRecipe.restart === null) continue;
+    assertRestartAllowed(resolvedRecipe.restart, host.policy);
     members.set(name, {
       command: on.command,
-      recipe,
-      restart: recipe.restart,
+      resolvedRecipe,
+      restart: resolvedRecipe.restart,
       drain: await drainOfOld(context, name, step.back),
     });
   }
@@ -108,7 +108,7 @@ async function drainOfOld(
   if (build === null) return null;
   const old = host.build(build, activation.deploy, host.instance(name));
   // A release that is gone says nothing any more; then nobody is told anything.
-  return old.recipe().then(
+  return old.resolvedRecipe().then(
     ({ drain }) => drain,
     () => null,
   );
@@ -125,7 +125,7 @@ async function calledOff(context: ActivateContext, batch: readonly string[], sig
 function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RollPlan {
   const { traffic } = host.section;
   const [first] = members.values();
-  const { drain, check, restart } = first?.recipe ?? { drain: null, check: null, restart: null };
+  const { drain, check, restart } = first?.resolvedRecipe ?? { drain: null, check: null, restart: null };
   // Where nothing keeps clients away and the old process knows no word to let go, none of them would ever leave.
   const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
@@ -153,7 +153,7 @@ function rollPorts(
   const { clock } = host.machine;
   const { traffic } = section;
   const [first] = members.values();
-  const probe = frontProbe(traffic, first?.recipe.check ?? null, first?.command.instance?.port ?? null);
+  const probe = frontProbe(traffic, first?.resolvedRecipe.check ?? null, first?.command.instance?.port ?? null);
   // What the agent's file itself names may be anywhere.
   const asking = traffic.verify === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
   // Made once: a handover remembers who the old one is.
@@ -197,12 +197,12 @@ function rollPorts(
 function instancePorts(
   host: ServiceHost,
   name: string,
-  { command, recipe, restart, drain }: Member,
+  { command, resolvedRecipe, restart, drain }: Member,
   isBegunAgain: boolean,
 ): InstancePorts {
   const { alone, port } = host.instance(name);
   const { processes, probes, traffic } = host.machine;
-  const { check } = recipe;
+  const { check } = resolvedRecipe;
   const { by } = restart;
   const ports = supervisorPortsFor(command, host.policy.pidFiles, isBegunAgain);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {

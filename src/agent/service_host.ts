@@ -1,16 +1,16 @@
 import { looksAfterBoot } from "../core/boot.ts";
 import { batchSize, minAvailable } from "../core/roll.ts";
-import { recipeFrom, type Recipe, type RestartSpec } from "../core/recipe.ts";
+import { resolveRecipe, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
 import type { Activation, LinkState } from "../core/types.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
-import type { Manifest } from "../schema/manifest.ts";
+import type { Recipe } from "../schema/recipe.ts";
 import type { Machine } from "../machine/machine.ts";
 import { mainPids, supervisorFor } from "../restart/supervisor.ts";
 import type { Files } from "../steps/files.ts";
 import { makeHome } from "../steps/home.ts";
 import { layoutOf, type Layout } from "../steps/layout.ts";
-import { Manifests } from "../steps/manifests.ts";
+import { KeptRecipes } from "../steps/kept_recipes.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
@@ -34,7 +34,7 @@ export interface ServiceHostOptions {
 /** A build as this host would run it: one of its instances, or, without one, what concerns all of them. */
 export interface BuildOnHost {
   readonly command: CommandContext;
-  readonly recipe: () => Promise<Recipe>;
+  readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
 }
 
 /** One service on this host: what lies on its disk, what runs, and how each of its builds is run here. */
@@ -46,7 +46,7 @@ export class ServiceHost {
   readonly section: ServiceConfig;
   readonly policy: RestartPolicy;
   readonly front: Front;
-  readonly manifests: Manifests;
+  readonly recipes: KeptRecipes;
   readonly ownership: Ownership;
   readonly instances: readonly HostInstance[];
   /** How many instances restart at once, and how many have to stay in service meanwhile. */
@@ -71,7 +71,7 @@ export class ServiceHost {
     this.batch = batchSize(section.rolling.batch, this.instances.length);
     this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
     this.#state = state;
-    this.manifests = new Manifests(state.service, this.layout, section, files);
+    this.recipes = new KeptRecipes(state.service, this.layout, section, files);
     const onProblem = (problem: string) => void (state.disowned = problem);
     this.ownership = new Ownership({ machine, files, layout: this.layout, onProblem });
   }
@@ -97,7 +97,7 @@ export class ServiceHost {
     // They are in nobody's way, and a disk that is read-only must not keep the service from being looked after.
     await this.files.sweepTemps(root).catch(() => {});
     await this.files.sweepTemps(this.layout.builds).catch(() => {});
-    await this.manifests.adopt();
+    await this.recipes.adopt();
     await this.ownership.look(this.#user);
     // A disk that takes no directory now may take one when a build is installed.
     await this.lookForHome().catch(() => {});
@@ -117,8 +117,8 @@ export class ServiceHost {
     const { target, build: record } = state.snapshot;
     const current = await readCurrent(this.layout, this.files);
     // A supervisor is asked about the build that it was started for.
-    const manifest = current.kind === "link" ? await this.manifests.read(current.build).catch(() => null) : null;
-    const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, manifest, each)]));
+    const recipe = current.kind === "link" ? await this.recipes.read(current.build).catch(() => null) : null;
+    const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, recipe, each)]));
     const observation = await observe({
       files: this.files,
       processes: this.ownership.processes,
@@ -129,7 +129,7 @@ export class ServiceHost {
       instances: this.instances.map(({ name }) => name),
       uid: this.#user?.uid ?? null,
       mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
-      isStatic: manifest !== null && manifest.restart === undefined,
+      isStatic: recipe !== null && recipe.restart === undefined,
       startsAnew: [...specs.values()].every(
         (spec) => spec?.by === "command" && spec.start !== undefined && spec.reload === undefined,
       ),
@@ -170,8 +170,8 @@ export class ServiceHost {
       maxLogBytes: this.config.limits.log_bytes,
       nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,
     };
-    const recipe = async () => recipeFrom(await this.manifests.read(build), this.#variables(command));
-    return { command, recipe };
+    const resolvedRecipe = async () => resolveRecipe(await this.recipes.read(build), this.#variables(command));
+    return { command, resolvedRecipe };
   }
 
   /** The build that `current` points at, as this host runs it; null where there is none. */
@@ -192,15 +192,15 @@ export class ServiceHost {
   }
 
   #variables(command: CommandContext): Record<string, string> {
-    // What concerns all instances still has their variables in its manifest; any of them will do to read it.
+    // What concerns all instances still has their variables in its recipe; any of them will do to read it.
     return variablesOf({ ...command, instance: command.instance ?? this.instances[0] ?? null });
   }
 
   /** How an instance of the current build is restarted; null where nobody can tell. */
-  #restartSpec(current: LinkState, manifest: Manifest | null, instance: HostInstance): RestartSpec | null {
-    if (current.kind !== "link" || manifest === null) return null;
+  #restartSpec(current: LinkState, recipe: Recipe | null, instance: HostInstance): RestartSpec | null {
+    if (current.kind !== "link" || recipe === null) return null;
     try {
-      return recipeFrom(manifest, this.#variables(this.build(current.build, "", instance).command)).restart;
+      return resolveRecipe(recipe, this.#variables(this.build(current.build, "", instance).command)).restart;
     } catch {
       return null;
     }

@@ -22,7 +22,7 @@ export class SteadyCheck {
     const nowMs = host.machine.clock.monotonicMs();
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + EVERY_MS;
-    // Also where health cannot be asked for: a manifest that cannot be read must not keep an instance off.
+    // Also where health cannot be asked for: a recipe that cannot be read must not keep an instance off.
     if (this.#state.journal.problem === null) await this.#lookAtTraffic(host);
     await this.#lookAtHealth(host);
   }
@@ -30,7 +30,7 @@ export class SteadyCheck {
   async #lookAtHealth(host: ServiceHost): Promise<void> {
     const current = await host.current();
     if (current === null) return;
-    if ((await current.recipe()).check === null) {
+    if ((await current.resolvedRecipe()).check === null) {
       // Nothing is known but what the processes show.
       this.#state.healthy = null;
       this.#state.whyIll = "";

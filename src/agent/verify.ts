@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { CheckSpec, ProbeSpec } from "../core/recipe.ts";
+import type { CheckSpec, ProbeSpec } from "../core/resolved_recipe.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
 import { probeUntilHealthy, type ProbePorts } from "../probe/probe.ts";
 

@@ -1,5 +1,5 @@
 import { DeployError } from "./errors.ts";
-import type { RestartSpec } from "./recipe.ts";
+import type { RestartSpec } from "./resolved_recipe.ts";
 
 /** What the host's own file lets a build act on. */
 export interface RestartPolicy {

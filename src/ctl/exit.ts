@@ -31,6 +31,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   usage: exit.usage,
   "config-invalid": exit.usage,
   "manifest-invalid": exit.usage,
+  "recipe-invalid": exit.usage,
   "service-unknown": exit.usage,
   "build-unknown": exit.usage,
   "host-unknown": exit.usage,

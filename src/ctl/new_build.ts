@@ -128,24 +128,24 @@ function requireMeant(
   { strip, isPacked }: { strip: 0 | 1 | undefined; isPacked: boolean },
 ): void {
   const isSaid = strip !== undefined || isPacked;
-  if (buried !== null && top?.hasManifest !== true && !isSaid) throw misplaced(attempted, buried);
+  if (buried !== null && top?.hasRecipe !== true && !isSaid) throw misplaced(attempted, buried);
   if (top === null) return;
-  const { name, hasManifest, isStripped } = top;
+  const { name, hasRecipe, isStripped } = top;
   if (isStripped && strip === 0) {
     throw usage(
       `${attempted} with --strip 0: its deployd.toml says strip = 1, and hosts go by that.`,
       "Leave --strip out, or take the line out of that file and make the archive anew.",
     );
   }
-  if (isStripped || strip === 0 || (isPacked && !hasManifest)) return;
+  if (isStripped || strip === 0 || (isPacked && !hasRecipe)) return;
   throw usage(
     `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
-      `${hasManifest ? ", where no host looks for its deployd.toml" : ""}.`,
-    `Leave that directory out with --strip 1${hasManifest ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
+      `${hasRecipe ? ", where no host looks for its deployd.toml" : ""}.`,
+    `Leave that directory out with --strip 1${hasRecipe ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
   );
 }
 
-/** @param buried where there is what may be meant as the build's manifest */
+/** @param buried where there is what may be meant as the build's recipe */
 function misplaced(attempted: string, buried: string): DeployError {
   const from = dirname(buried);
   return usage(

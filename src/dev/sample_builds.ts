@@ -5,9 +5,9 @@ import { packDirectory, type PackedBuild } from "../fetch/pack.ts";
 
 /**
  * How the sample service is run. `$SAMPLE_SERVICE` and `$PORT` come from the host's own file, the rest from deployd:
- * see docs/manifest.md.
+ * see docs/recipe.md.
  */
-const MANIFEST = `# What this build says about itself. ZooKeeper only says which build; this file says what runs.
+const RECIPE = `# What this build says about itself. ZooKeeper only says which build; this file says what runs.
 [install]
 steps = ["echo installed on $DEPLOYD_HOST > installed.txt"]
 
@@ -45,7 +45,7 @@ export const sampleBuilds: readonly SampleBuild[] = [
 export async function packSample(build: SampleBuild, dir: string, clock: Clock): Promise<PackedBuild> {
   const tree = join(dir, `sample-${build.id}`);
   await mkdir(tree, { recursive: true });
-  await writeFile(join(tree, "deployd.toml"), MANIFEST);
+  await writeFile(join(tree, "deployd.toml"), RECIPE);
   await writeFile(join(tree, "greeting.txt"), build.greeting);
   try {
     return await packDirectory({ clock, dir: tree, out: join(dir, `sample-${build.id}.tar.zst`) });

@@ -1,4 +1,4 @@
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 
 /** Whether this host can restart services in a certain way, for people. */
 export interface SupervisorSupport {

@@ -2,7 +2,7 @@ import configuration from "../../docs/configuration.md" with { type: "text" };
 import ctl from "../../docs/ctl.md" with { type: "text" };
 import errors from "../../docs/errors.md" with { type: "text" };
 import install from "../../docs/install.md" with { type: "text" };
-import manifest from "../../docs/manifest.md" with { type: "text" };
+import recipe from "../../docs/recipe.md" with { type: "text" };
 import metrics from "../../docs/metrics.md" with { type: "text" };
 import restarts from "../../docs/restarts.md" with { type: "text" };
 import { nearest } from "../schema/problems.ts";
@@ -11,7 +11,7 @@ import { nearest } from "../schema/problems.ts";
  * The manual, in the binary: whoever reads an error on a host has nothing else of it there.
  */
 
-const pages: Readonly<Record<string, string>> = { configuration, manifest, ctl, restarts, install, errors, metrics };
+const pages: Readonly<Record<string, string>> = { configuration, recipe, ctl, restarts, install, errors, metrics };
 
 export const topics: readonly string[] = Object.keys(pages);
 

@@ -1,4 +1,4 @@
-import type { ProbeSpec } from "../core/recipe.ts";
+import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { Asking } from "../probe/reach.ts";
 import type { ProbeFailure } from "../probe/result.ts";
 

@@ -8,8 +8,8 @@ import { packDirectory } from "../fetch/pack.ts";
 import { hostDisk } from "../host/disk.ts";
 import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import { Files } from "../steps/files.ts";
-import { MANIFEST_FILE } from "../steps/layout.ts";
-import { parseManifest, readManifestText } from "../steps/manifest.ts";
+import { RECIPE_FILE } from "../steps/layout.ts";
+import { parseRecipe, readRecipeText } from "../steps/recipe.ts";
 import { Exclusion } from "./exclusion.ts";
 
 const packHelp = `deployd pack DIR [--build ID] [--out FILE] [--exclude GLOB]... [--include-git]
@@ -73,9 +73,9 @@ async function pack(
   { files, exclusion, clock, signal }: PackProcess & { files: Files; exclusion: Exclusion },
 ): Promise<PackManifest & { path: string; notes: readonly string[] }> {
   // A mistake in it is told before an hour of packing.
-  const manifestPath = join(dir, MANIFEST_FILE);
-  const text = await readManifestText(manifestPath, manifestPath, files);
-  if (text !== null) parseManifest(text, manifestPath);
+  const recipePath = join(dir, RECIPE_FILE);
+  const text = await readRecipeText(recipePath, recipePath, files);
+  if (text !== null) parseRecipe(text, recipePath);
   const name = basename(dir);
   const first = resolve(flags.out ?? `${name}-${flags.build ?? "new"}.tar.zst`);
   const idFrom = (digest: string) => flags.build ?? digest.slice("sha256:".length, "sha256:".length + 12);
@@ -102,8 +102,8 @@ async function pack(
 }
 
 function requireRightTop(dir: string, { top }: CheckedBuild): void {
-  if (top === null || !top.hasManifest || top.isStripped) return;
-  throw new DeployError(`Cannot pack ${dir}: all of it lies in "${top.name}", with the ${MANIFEST_FILE} in there.`, {
+  if (top === null || !top.hasRecipe || top.isStripped) return;
+  throw new DeployError(`Cannot pack ${dir}: all of it lies in "${top.name}", with the ${RECIPE_FILE} in there.`, {
     code: "usage",
     hint: `Pack ${join(dir, top.name)}, or write strip = 1 into that file.`,
   });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { ProbeSpec } from "../core/recipe.ts";
+import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Trust } from "../support/trust.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";

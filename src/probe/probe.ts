@@ -1,4 +1,4 @@
-import type { ProbeSpec } from "../core/recipe.ts";
+import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { Clock } from "../support/clock.ts";
 import type { RunCommand } from "../support/command.ts";
 import { throwIfAborted } from "../support/wait.ts";

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import type { ProbeSpec } from "../core/recipe.ts";
+import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { QuestionPorts } from "./http.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach } from "./request.ts";

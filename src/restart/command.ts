@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { runOperation } from "./run.ts";
 
@@ -29,7 +29,7 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
   }
   if (start === undefined) {
     throw new DeployError("Cannot restart the service by command: neither restart.start nor restart.reload is given.", {
-      code: "manifest-invalid",
+      code: "recipe-invalid",
       hint: 'Give restart.start (and restart.stop, when there is something to stop), or "reload".',
     });
   }

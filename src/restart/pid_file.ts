@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { SupervisorPorts } from "./ports.ts";
 
 export type SignalSpec = Extract<RestartSpec, { by: "signal" }>;

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
 import { untilSteady } from "./steady.ts";
@@ -15,7 +15,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
     `See: sv status ${service}. runsv must watch that directory (runsvdir watches those linked in /etc/service), ` +
     "and the service must end at TERM.";
 
-  // `service` is an absolute path, as the manifest requires: sv looks for anything else below /etc/service.
+  // `service` is an absolute path, as the recipe requires: sv looks for anything else below /etc/service.
   const sv = async (verb: "up" | "down" | "restart", signal: AbortSignal): Promise<void> => {
     await runOperation(
       {

@@ -1,4 +1,4 @@
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import { commandSupervisor } from "./command.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { runitSupervisor } from "./runit.ts";

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
 import { untilSteady } from "./steady.ts";

@@ -1,4 +1,4 @@
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Supervisor, SupervisorPorts } from "./ports.ts";
 import { showUnit, tellUnit } from "./systemctl.ts";
 

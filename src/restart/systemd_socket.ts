@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { RestartSpec } from "../core/recipe.ts";
+import type { RestartSpec } from "../core/resolved_recipe.ts";
 import { treeOf } from "./ending.ts";
 import type { Target } from "./pid_file.ts";
 import type { Handover, Supervisor, SupervisorPorts } from "./ports.ts";

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { DrainSpec } from "../core/recipe.ts";
+import type { DrainSpec } from "../core/resolved_recipe.ts";
 import { abortedError } from "../support/wait.ts";
 
 /**

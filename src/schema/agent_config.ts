@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checkSection, drainSection, installSection, restartSection } from "./manifest.ts";
+import { checkSection, drainSection, installSection, restartSection } from "./recipe.ts";
 import {
   absolutePath,
   environment,
@@ -64,7 +64,7 @@ const serviceSection = z.strictObject({
   quote_answers: z.boolean().default(false),
   /** User that install, restart and check commands run as. Required when the agent runs as root. */
   run_as: z.string().min(1).optional(),
-  /** Variables for the commands, and for ${NAME} in the manifest's URLs, addresses and paths. */
+  /** Variables for the commands, and for ${NAME} in the recipe's URLs, addresses and paths. */
   env: environment.default({}),
   /** Copies of the service on this host; one without a port unless given. */
   instances: z.array(instanceSection).min(1).max(256).optional(),

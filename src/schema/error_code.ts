@@ -9,6 +9,7 @@ export const errorCodeSchema = z.enum([
   "usage",
   "config-invalid",
   "manifest-invalid",
+  "recipe-invalid",
   "policy-refused",
   // ZooKeeper
   "zookeeper-unreachable",

@@ -5,7 +5,7 @@ import { digest } from "./names.ts";
 export const releaseRecordSchema = z.object({
   digest,
   installed: z.boolean(),
-  /** Whether it brings a manifest, which lies beside this record then. Not told of what a former deployd unpacked. */
-  manifest: z.enum(["brought", "none"]).optional(),
+  /** Whether it brings a recipe, which lies beside this record then. Not told of what a former deployd unpacked. */
+  recipe: z.enum(["brought", "none"]).optional(),
 });
 export type ReleaseRecord = z.output<typeof releaseRecordSchema>;

@@ -62,7 +62,7 @@ export const environment = z.record(
 
 export const instanceSection = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "letters, digits and _ . - are wanted, at most 32"),
-  /** Where it listens on this host; ${PORT} in the manifest. */
+  /** Where it listens on this host; ${PORT} in the recipe. */
   port: port.optional(),
   /** Variables of this instance, before those of the service. */
   env: environment.default({}),

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../schema/error_code.ts";
 type Reason = ErrorCode | "other";
 
 const everywhere = ["disk-full", "internal", "other"] as const;
-const asked = ["check-failed", "policy-refused", "manifest-invalid", "config-invalid"] as const;
+const asked = ["check-failed", "policy-refused", "recipe-invalid", "config-invalid"] as const;
 
 /**
  * What a step can fail with, so that each is there, with 0, before it happens: a counter that begins with its first failure
@@ -16,7 +16,7 @@ export const stepReasons: Readonly<Record<Rung, readonly Reason[]>> = {
   extract: [
     "archive-invalid",
     "archive-hostile",
-    "manifest-invalid",
+    "recipe-invalid",
     "digest-mismatch",
     "build-unknown",
     "build-exists",
@@ -25,13 +25,13 @@ export const stepReasons: Readonly<Record<Rung, readonly Reason[]>> = {
   install: [
     "install-failed",
     "install-timeout",
-    "manifest-invalid",
+    "recipe-invalid",
     "policy-refused",
     "config-invalid",
     "build-unknown",
     ...everywhere,
   ],
-  flip: ["current-not-a-link", "policy-refused", "manifest-invalid", ...everywhere],
+  flip: ["current-not-a-link", "policy-refused", "recipe-invalid", ...everywhere],
   restart: [
     "restart-failed",
     "restart-timeout",

@@ -1,22 +1,22 @@
 import { surveyArchive, type Survey } from "../fetch/survey.ts";
-import type { Manifest } from "../schema/manifest.ts";
+import type { Recipe } from "../schema/recipe.ts";
 import { DEFAULT_LIMITS } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
 import { printable } from "../fetch/printable.ts";
-import { MANIFEST_FILE } from "./layout.ts";
-import { manifestOf, MOST_MANIFEST_BYTES, parseManifest, requireManifestFile } from "./manifest.ts";
+import { RECIPE_FILE } from "./layout.ts";
+import { recipeOf, MOST_RECIPE_BYTES, parseRecipe, requireRecipeFile } from "./recipe.ts";
 import { sharedContent } from "./shared_content.ts";
 import { topToStrip } from "./strip.ts";
 
-const IS_LIKE_MANIFEST = /(?:^|\/)deployd\.toml$/i;
+const IS_LIKE_RECIPE = /(?:^|\/)deployd\.toml$/i;
 
 /** What hosts will make of an archive. */
 export interface CheckedBuild {
   readonly entries: number;
   readonly unpackedBytes: number;
   /** The directory that all of it lies in, if there is one. Where it is not stripped no host looks for anything in it. */
-  readonly top: { readonly name: string; readonly hasManifest: boolean; readonly isStripped: boolean } | null;
-  /** Where there is a manifest that no host looks for, being deeper than one directory, or spelt otherwise. */
+  readonly top: { readonly name: string; readonly hasRecipe: boolean; readonly isStripped: boolean } | null;
+  /** Where there is a recipe that no host looks for, being deeper than one directory, or spelt otherwise. */
   readonly buried: string | null;
   /** What people should know before a host finds it. */
   readonly notes: readonly string[];
@@ -27,25 +27,25 @@ export interface CheckedBuild {
  * where it was made. What hosts differ in (their limits, their own sections, what they allow) is not looked at, and noted
  * where it will matter.
  *
- * @throws DeployError `archive-hostile`, `archive-invalid`, `manifest-invalid`, `aborted`, as a host would
+ * @throws DeployError `archive-hostile`, `archive-invalid`, `recipe-invalid`, `aborted`, as a host would
  */
 export async function checkBuild(
   { archive, build, strip }: { readonly archive: string; readonly build: string; readonly strip: 0 | 1 | undefined },
   by: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<CheckedBuild> {
-  const survey = await surveyArchive(archive, { likely: MANIFEST_FILE, mostBytes: MOST_MANIFEST_BYTES }, by);
+  const survey = await surveyArchive(archive, { likely: RECIPE_FILE, mostBytes: MOST_RECIPE_BYTES }, by);
   const { entries, bytes, top } = survey;
-  const nested = top === null ? null : await manifestIn(survey, `${top.name}/`, build);
-  const stripped = topToStrip({ build, asked: strip, top, manifest: nested });
-  const manifest = stripped === null ? await manifestIn(survey, "", build) : nested;
+  const nested = top === null ? null : await recipeIn(survey, `${top.name}/`, build);
+  const stripped = topToStrip({ build, asked: strip, top, recipe: nested });
+  const recipe = stripped === null ? await recipeIn(survey, "", build) : nested;
   return {
     entries,
     unpackedBytes: bytes,
-    top: top === null ? null : { name: top.name, hasManifest: nested !== null, isStripped: stripped !== null },
-    buried: manifest === null ? buried(survey.known) : null,
+    top: top === null ? null : { name: top.name, hasRecipe: nested !== null, isStripped: stripped !== null },
+    buried: recipe === null ? buried(survey.known) : null,
     notes: [
-      ...(manifest === null ? [withoutManifest(buried(below(survey, stripped)))] : []),
-      ...(manifest === null ? [] : sharedContent(build, below(survey, stripped), manifest.install.shared)),
+      ...(recipe === null ? [withoutRecipe(buried(below(survey, stripped)))] : []),
+      ...(recipe === null ? [] : sharedContent(build, below(survey, stripped), recipe.install.shared)),
       ...fromMac(survey.known),
       ...overDefault("entries", entries, DEFAULT_LIMITS.entries),
       ...overDefault("unpacked_bytes", bytes, DEFAULT_LIMITS.unpacked_bytes),
@@ -53,14 +53,14 @@ export async function checkBuild(
   };
 }
 
-async function manifestIn(survey: Survey, prefix: string, build: string): Promise<Manifest | null> {
-  const path = `${prefix}${MANIFEST_FILE}`;
+async function recipeIn(survey: Survey, prefix: string, build: string): Promise<Recipe | null> {
+  const path = `${prefix}${RECIPE_FILE}`;
   const kind = survey.known.get(path);
   if (kind === undefined) return null;
   const found = await survey.read(path);
   const as = kind === "symlink" ? "link" : kind === "file" ? "file" : "directory";
-  requireManifestFile({ kind: as, size: found?.size ?? 0 }, manifestOf(build));
-  return parseManifest(Buffer.from(found?.bytes ?? []).toString("utf8"), manifestOf(build));
+  requireRecipeFile({ kind: as, size: found?.size ?? 0 }, recipeOf(build));
+  return parseRecipe(Buffer.from(found?.bytes ?? []).toString("utf8"), recipeOf(build));
 }
 
 /** What there is by the paths that it would have in a release. */
@@ -71,16 +71,16 @@ function below({ known }: Survey, stripped: string | null): Survey["known"] {
   return new Map(inside.map(([path, kind]) => [path.slice(prefix.length), kind]));
 }
 
-/** The one that is nearest to the top of what looks like a manifest and is none. */
+/** The one that is nearest to the top of what looks like a recipe and is none. */
 function buried(known: Survey["known"]): string | null {
-  const found = [...known.keys()].filter((path) => IS_LIKE_MANIFEST.test(path));
+  const found = [...known.keys()].filter((path) => IS_LIKE_RECIPE.test(path));
   const depth = (path: string): number => path.split("/").length;
   return found.toSorted((one, other) => depth(one) - depth(other))[0] ?? null;
 }
 
-function withoutManifest(elsewhere: string | null): string {
+function withoutRecipe(elsewhere: string | null): string {
   const also = elsewhere === null ? "" : `, and hosts do not look at "${printable(elsewhere)}"`;
-  return `there is no ${MANIFEST_FILE} ${elsewhere === null ? "in it" : "at its top"}${also}: the agents' own files must say how it runs`;
+  return `there is no ${RECIPE_FILE} ${elsewhere === null ? "in it" : "at its top"}${also}: the agents' own files must say how it runs`;
 }
 
 function fromMac(known: Survey["known"]): string[] {

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
 import type { Owner } from "../machine/disk.ts";
-import { MANIFEST_FILE } from "./layout.ts";
-import { manifestOf, parseManifest, readManifestText } from "./manifest.ts";
-import type { Manifests } from "./manifests.ts";
+import { RECIPE_FILE } from "./layout.ts";
+import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
+import type { KeptRecipes } from "./kept_recipes.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 import { writeReleaseRecord } from "./release_records.ts";
 import { linkShared } from "./shared.ts";
@@ -14,20 +14,20 @@ export interface ExtractOptions {
   readonly limits: ExtractLimits;
   /** To whom a release and what is shared belong; the agent's own user unless given. */
   readonly owner: Owner | undefined;
-  readonly manifests: Manifests;
+  readonly recipes: KeptRecipes;
   /** Told which paths of `install.shared` the build brings in vain. */
   readonly onGaveWay: (paths: readonly string[]) => void;
 }
 
 /**
- * Unpacks the verified archive beside its final place, takes its manifest from there and links what is shared, flushes it,
+ * Unpacks the verified archive beside its final place, takes its recipe from there and links what is shared, flushes it,
  * gives it away, and gives it its name in one rename: a release directory exists whole or not at all.
  *
- * @throws DeployError `manifest-invalid`, `hostile-archive`, `build-exists`, `disk-full`
+ * @throws DeployError `recipe-invalid`, `hostile-archive`, `build-exists`, `disk-full`
  */
 export async function extractStep(
   work: BuildWork,
-  { limits, owner, manifests, onGaveWay }: ExtractOptions,
+  { limits, owner, recipes, onGaveWay }: ExtractOptions,
   { files, archive, signal }: StepPorts,
 ): Promise<void> {
   const { layout, build, record } = work;
@@ -48,10 +48,10 @@ export async function extractStep(
       ...(owner === undefined ? {} : { owner }),
     });
     await stripTop(work, top, files);
-    const own = await manifests.ofTree(build, tree);
+    const own = await recipes.ofTree(build, tree);
     text = own.text;
     const gaveWay: string[] = [];
-    for (const path of own.manifest.install.shared) {
+    for (const path of own.recipe.install.shared) {
       const linked = await linkShared({ build, tree, layout, owner }, path, files);
       if (linked.gaveWay) gaveWay.push(path);
     }
@@ -66,8 +66,8 @@ export async function extractStep(
   await files.makeDirectory(layout.releases, 0o755);
   await moveAside(work, files);
   // Before the rename: a release that exists is always known by its digest, and how it is run.
-  const manifest = await manifests.keep(build, text);
-  await writeReleaseRecord(layout, build, { digest: record.digest, installed: false, manifest }, files);
+  const recipe = await recipes.keep(build, text);
+  await writeReleaseRecord(layout, build, { digest: record.digest, installed: false, recipe }, files);
   await files.renameDurably(tree, layout.release(build));
   await files.removeTree(layout.staging(build));
 }
@@ -79,10 +79,10 @@ async function stripTop(
   files: StepPorts["files"],
 ): Promise<void> {
   const tree = layout.tree(build);
-  const what = manifestOf(build);
-  const text = top === null ? null : await readManifestText(join(tree, top.name, MANIFEST_FILE), what, files);
-  const manifest = text === null ? null : parseManifest(text, what);
-  const name = topToStrip({ build, asked: record.strip, top, manifest });
+  const what = recipeOf(build);
+  const text = top === null ? null : await readRecipeText(join(tree, top.name, RECIPE_FILE), what, files);
+  const recipe = text === null ? null : parseRecipe(text, what);
+  const name = topToStrip({ build, asked: record.strip, top, recipe });
   if (name === null) return;
   const aside = join(layout.staging(build), "top");
   await files.removeTree(aside);

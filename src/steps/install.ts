@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { InstallSpec } from "../core/recipe.ts";
+import type { InstallSpec } from "../core/resolved_recipe.ts";
 import { howItEnded } from "../support/command.ts";
 import type { BuildWork, StepPorts } from "./ports.ts";
 import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
@@ -8,7 +8,7 @@ import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
  * Runs the build's post-install steps inside the new release directory, before anything points at it, and marks the release
  * as installed when all of them ended well.
  *
- * @throws DeployError `install-failed` (with the end of the output), `install-timeout`, `manifest-invalid`
+ * @throws DeployError `install-failed` (with the end of the output), `install-timeout`, `recipe-invalid`
  */
 export async function installStep(work: BuildWork, spec: InstallSpec, ports: StepPorts): Promise<void> {
   const { layout, build } = work;

@@ -22,7 +22,7 @@ export interface Layout {
    */
   record(build: string): string;
   /** What a build says of itself, as its verified archive had it; in the release its user could write it anew. */
-  manifest(build: string): string;
+  recipe(build: string): string;
   /** Relative, so that the whole tree can be moved or looked at from a container. */
   linkTarget(build: string): string;
   staging(build: string): string;
@@ -34,7 +34,7 @@ export interface Layout {
   log(build: string, step: string): string;
 }
 
-export const MANIFEST_FILE = "deployd.toml";
+export const RECIPE_FILE = "deployd.toml";
 export const STAGING_PREFIX = ".staging-";
 
 export function layoutOf(root: string): Layout {
@@ -51,7 +51,7 @@ export function layoutOf(root: string): Layout {
     state: join(root, "state.json"),
     release: (build) => join(root, "releases", build),
     record: (build) => join(root, "builds", `${build}.json`),
-    manifest: (build) => join(root, "builds", `${build}.toml`),
+    recipe: (build) => join(root, "builds", `${build}.toml`),
     linkTarget: (build) => `releases/${build}`,
     staging,
     spool: (build) => join(staging(build), "archive"),

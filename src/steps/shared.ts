@@ -21,7 +21,7 @@ export interface NewTree {
  * that is held open.
  *
  * @returns whether something that the build brings gave way
- * @throws DeployError `manifest-invalid` where a link, or anything but a directory, stands on the way
+ * @throws DeployError `recipe-invalid` where a link, or anything but a directory, stands on the way
  */
 export async function linkShared(
   { build, tree, layout, owner }: NewTree,
@@ -39,7 +39,7 @@ export async function linkShared(
   if (there === "blocked") {
     throw new DeployError(
       `Cannot link "${path}" of "${build}" into shared/: what is above ${inShared} is no directory, or a link.`,
-      { code: "manifest-invalid", hint: "Name a path in install.shared whose parents are plain directories." },
+      { code: "recipe-invalid", hint: "Name a path in install.shared whose parents are plain directories." },
     );
   }
   const hasContent = brought === "directory" || brought === "file";
@@ -71,7 +71,7 @@ async function requireDirectories(
     if (kind === "directory" || kind === "absent") continue;
     throw new DeployError(
       `Cannot link "${path}" of "${build}" into shared/: "${relative(tree, at)}" of the build is a ${kind}, not a directory.`,
-      { code: "manifest-invalid", hint: "Name a path in install.shared whose parents are plain directories." },
+      { code: "recipe-invalid", hint: "Name a path in install.shared whose parents are plain directories." },
     );
   }
 }

@@ -7,7 +7,7 @@ import type { Known } from "../fetch/tree_rules.ts";
  *
  * @param known what the release would hold, by path
  * @returns a sentence for each path that brings something
- * @throws DeployError `manifest-invalid` where a host would refuse the build
+ * @throws DeployError `recipe-invalid` where a host would refuse the build
  */
 export function sharedContent(build: string, known: ReadonlyMap<string, Known>, shared: readonly string[]): string[] {
   const notes: string[] = [];
@@ -44,7 +44,7 @@ function requireDirectories(build: string, path: string, known: ReadonlyMap<stri
     throw new DeployError(
       `Cannot link "${path}" of "${build}" into shared/: "${above}" of the build is a ${what}, not a directory.`,
       {
-        code: "manifest-invalid",
+        code: "recipe-invalid",
         hint: "Name a path in install.shared whose parents are plain directories.",
       },
     );

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { Top } from "../fetch/tree_rules.ts";
 import { hostileArchive } from "../fetch/tar_fields.ts";
-import type { Manifest } from "../schema/manifest.ts";
+import type { Recipe } from "../schema/recipe.ts";
 
 /** What there is to decide by, of an archive as it was read. */
 export interface StripQuestion {
@@ -10,8 +10,8 @@ export interface StripQuestion {
   readonly asked: 0 | 1 | undefined;
   /** The directory that all of the archive lies in, if there is one. */
   readonly top: Top | null;
-  /** The manifest in that directory; null where it has none. */
-  readonly manifest: Manifest | null;
+  /** The recipe in that directory; null where it has none. */
+  readonly recipe: Recipe | null;
 }
 
 /**
@@ -21,8 +21,8 @@ export interface StripQuestion {
  *
  * @throws DeployError `archive-invalid` where there is no such directory, `archive-hostile` for what could not lie at the top
  */
-export function topToStrip({ build, asked, top, manifest }: StripQuestion): string | null {
-  if (asked !== 1 && manifest?.strip === undefined) return null;
+export function topToStrip({ build, asked, top, recipe }: StripQuestion): string | null {
+  if (asked !== 1 && recipe?.strip === undefined) return null;
   if (top === null) {
     throw new DeployError(`Cannot strip the top directory of "${build}": its archive does not lie in one directory.`, {
       code: "archive-invalid",

@@ -20,7 +20,7 @@ test.each([
     await mkdir(join(layout.release(build), "deep"), { recursive: true });
     await writeFile(join(layout.release(build), "deep", "file"), "text");
     await mkdir(layout.builds, { recursive: true });
-    for (const path of [layout.record(build), layout.manifest(build)]) await writeFile(path, "");
+    for (const path of [layout.record(build), layout.recipe(build)]) await writeFile(path, "");
   }
   const needed = { current: "v3", proven: ["v3", "v2"], inUse: new Set<string>() };
   const files = new Files(disk, systemClock);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { frontProbe } from "../../src/agent/verify.ts";
-import type { CheckSpec, ProbeSpec } from "../../src/core/recipe.ts";
+import type { CheckSpec, ProbeSpec } from "../../src/core/resolved_recipe.ts";
 import { trafficSection } from "../../src/schema/traffic_sections.ts";
 
 const check = (probe: ProbeSpec): CheckSpec => ({

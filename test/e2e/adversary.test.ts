@@ -48,7 +48,7 @@ async function account(directory: string): Promise<string[]> {
 }
 
 test.if(isRoot)(
-  "a service's user who rewrites manifests and swaps directories for links gets nothing done by root",
+  "a service's user who rewrites recipes and swaps directories for links gets nothing done by root",
   async () => {
     await withFleet(
       { hosts: 1, zookeeper: zookeeper.connectString, host: () => ({ bottom: "[limits]\nreleases = 1" }) },

@@ -55,50 +55,50 @@ const cases: readonly Case[] = [
   {
     what: "a deployd.toml with an unknown key",
     add: (fleet, id) =>
-      addUnchecked(fleet, { id, manifest: '[restart]\nby = "command"\nstart = "true"\nstpo = "true"\n' }),
-    code: "manifest-invalid",
+      addUnchecked(fleet, { id, recipe: '[restart]\nby = "command"\nstart = "true"\nstpo = "true"\n' }),
+    code: "recipe-invalid",
     says: ['unknown key "restart.stpo"; did you mean "stop"?', "deployd.toml"],
   },
   {
     what: "no deployd.toml, and nothing about the service in agent.toml",
-    add: (fleet, id) => addUnchecked(fleet, { id, manifest: null }),
-    code: "manifest-invalid",
+    add: (fleet, id) => addUnchecked(fleet, { id, recipe: null }),
+    code: "recipe-invalid",
     says: ["it brings no deployd.toml"],
   },
   {
     what: "a link in the place of deployd.toml",
     add: async (fleet, id) => {
       const tree = join(fleet.dir, "trees", id);
-      await writeSite({ id, manifest: null }, tree);
+      await writeSite({ id, recipe: null }, tree);
       await writeFile(join(tree, "other.toml"), "");
       await symlink("other.toml", join(tree, "deployd.toml"));
       await addArchive(fleet, id, Bun.spawnSync(["tar", "-c", "-C", tree, "."]).stdout);
     },
-    code: "manifest-invalid",
+    code: "recipe-invalid",
     says: ["it is a link"],
   },
   {
     what: "a directory in the place of deployd.toml",
-    add: (fleet, id) => addUnchecked(fleet, { id, manifest: null, files: { "deployd.toml/x": "x" } }),
-    code: "manifest-invalid",
+    add: (fleet, id) => addUnchecked(fleet, { id, recipe: null, files: { "deployd.toml/x": "x" } }),
+    code: "recipe-invalid",
     says: ["it is a directory"],
   },
   {
     what: "a deployd.toml of 1.5 MB with 200,000 keys",
     add: (fleet, id) =>
-      addUnchecked(fleet, { id, manifest: Array.from({ length: 200_000 }, (_, at) => `k${at}=1`).join("\n") }),
-    code: "manifest-invalid",
-    says: [/it has \d+ bytes, and a manifest at most 65536/],
+      addUnchecked(fleet, { id, recipe: Array.from({ length: 200_000 }, (_, at) => `k${at}=1`).join("\n") }),
+    code: "recipe-invalid",
+    says: [/it has \d+ bytes, and a recipe at most 65536/],
   },
   {
     what: "shared paths that cannot be",
     add: (fleet, id) =>
       addUnchecked(fleet, {
         id,
-        manifest: `[install]\nshared = ["a\\u0000b", "${"x".repeat(300)}", "/etc", "deployd.toml"]\n`,
+        recipe: `[install]\nshared = ["a\\u0000b", "${"x".repeat(300)}", "/etc", "deployd.toml"]\n`,
       }),
-    code: "manifest-invalid",
-    says: ["control character", "255 bytes", "relative", "own manifest"],
+    code: "recipe-invalid",
+    says: ["control character", "255 bytes", "relative", "own recipe"],
   },
   {
     what: "another digest than ZooKeeper says",
@@ -264,7 +264,7 @@ test(
   async () => {
     await withFleet({ hosts: 0, zookeeper: zookeeper.connectString, started: false }, async (fleet) => {
       const tree = join(fleet.dir, "tree");
-      await writeSite({ id: "bad", manifest: '[chekc]\nhttp = "http://127.0.0.1/"\n' }, tree);
+      await writeSite({ id: "bad", recipe: '[chekc]\nhttp = "http://127.0.0.1/"\n' }, tree);
       const { code, stderr } = await fleet.deployd(["pack", tree]);
       expect(code).toBe(64);
       expect(stderr).toContain('unknown key "chekc"; did you mean "check"?');

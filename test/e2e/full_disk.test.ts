@@ -61,7 +61,7 @@ async function addBuild(fleet: Fleet, id: string, fills: boolean): Promise<void>
   for (const name of ["a", "b", "c", "d"]) await writeFile(join(tree, name), name);
   const fill = (stage: string): string => (fills ? `sh "$DEPLOYD_RELEASE/filling.sh" ${stage} 2>/dev/null` : ":");
   const steps = [`${fill("installed")}; ${fill("install")}; [ ${fills} = false ] || [ "$FILL_AT" != install ]`];
-  const manifest = `[install]
+  const recipe = `[install]
 steps = ${JSON.stringify(steps)}
 shared = ["run"]
 
@@ -87,7 +87,7 @@ interval_s = 0.05
 deadline_s = 3
 successes = 2
 `;
-  await writeFile(join(tree, "deployd.toml"), manifest);
+  await writeFile(join(tree, "deployd.toml"), recipe);
   await mkdir(join(fleet.dir, "builds"), { recursive: true });
   const archive = join(fleet.dir, "builds", `${id}.tar.zst`);
   expect(Bun.spawnSync(["sh", "-c", 'tar -c -C "$1" . | zstd -q -o "$2"', "sh", tree, archive]).exitCode).toBe(0);

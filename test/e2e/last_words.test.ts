@@ -105,7 +105,7 @@ async function addCase(fleet: Fleet, id: string, { program, check, start = START
   const tree = join(fleet.dir, "trees", id);
   await mkdir(tree, { recursive: true });
   await writeFile(join(tree, "server.cjs"), program);
-  const manifest = `[install]
+  const recipe = `[install]
 shared = ["run"]
 [restart]
 by = "command"
@@ -113,7 +113,7 @@ stop = '''${STOP_SITE}'''
 start = '${start}'
 timeout_s = 20
 ${check === null ? "" : `[check]\n${check}\ninterval_s = 0.05\ndeadline_s = 1\nsuccesses = 2\n`}`;
-  await writeFile(join(tree, "deployd.toml"), manifest);
+  await writeFile(join(tree, "deployd.toml"), recipe);
   await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
 }
 

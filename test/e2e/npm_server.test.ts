@@ -11,7 +11,7 @@ let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-const MANIFEST = `[install]
+const RECIPE = `[install]
 shared = ["run"]
 
 [restart]
@@ -39,7 +39,7 @@ async function installed(fleet: Fleet): Promise<string> {
   const argv = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
   const { code, stderr } = await run(argv, { cwd: tree, env, timeoutMs: 100_000 });
   if (code !== 0) throw new Error(`npm ci exited with ${code}:\n${stderr}`);
-  await writeFile(join(tree, "deployd.toml"), MANIFEST);
+  await writeFile(join(tree, "deployd.toml"), RECIPE);
   return tree;
 }
 

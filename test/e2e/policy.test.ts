@@ -18,7 +18,7 @@ beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** A build of the sample site whose deployd.toml is changed. */
-async function addChanged(fleet: Fleet, site: Site, change: (manifest: string) => string): Promise<void> {
+async function addChanged(fleet: Fleet, site: Site, change: (recipe: string) => string): Promise<void> {
   const tree = join(fleet.dir, "trees", site.id);
   await writeSite(site, tree);
   const path = join(tree, "deployd.toml");

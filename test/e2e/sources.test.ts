@@ -62,9 +62,9 @@ test.if(process.getuid?.() === 0)(
       const v1: Site = { id: "v1" };
       const tree = join(fleet.dir, "trees", "v1");
       await writeSite(v1, tree);
-      const recipe = join(tree, "deployd.toml");
-      const toml = (await readFile(recipe, "utf8")).replace(/^http = .*$/m, `http = "${origin}/health"`);
-      await writeFile(recipe, toml);
+      const resolvedRecipe = join(tree, "deployd.toml");
+      const toml = (await readFile(resolvedRecipe, "utf8")).replace(/^http = .*$/m, `http = "${origin}/health"`);
+      await writeFile(resolvedRecipe, toml);
       archive = await fleet.pack(tree, "v1");
       await fleet.ok("builds", "add", "web", archive, "--url", `${origin}${PACKAGES}/v1`);
       const error = async () => (await fleet.json<Shown>("status", "web")).hosts[0]?.error;

@@ -19,7 +19,7 @@ let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-const manifest = (stop: string, start: string, more = ""): string => `[install]
+const recipe = (stop: string, start: string, more = ""): string => `[install]
 shared = ["run"]
 [restart]
 by = "command"
@@ -56,11 +56,11 @@ test(
   "a stop that ends a wrapper, and not the child that keeps the port, is a failure and never a success",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
-      await fleet.addSite({ id: "v0", manifest: manifest(STOP_WRAPPER, WRAPPED) });
+      await fleet.addSite({ id: "v0", recipe: recipe(STOP_WRAPPER, WRAPPED) });
       await fleet.ok("deploy", "web", "v0");
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;
-        await fleet.addSite({ id, manifest: manifest(STOP_WRAPPER, STUBBORN) });
+        await fleet.addSite({ id, recipe: recipe(STOP_WRAPPER, STUBBORN) });
         const { stdout, stderr } = await fleet.exits(3, "deploy", "web", id);
         expect(`${stdout}${stderr}`).toMatch(/process \d+ of "v0" still runs/);
         expect(await fleet.answers()).toEqual(["200 page of v0"]);
@@ -84,12 +84,12 @@ test(
   "a daemon that shows no release is served where it is alone, and a failure where the one before it stays",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
-      const away = (stop: string) => manifest(stop, AWAY);
-      await fleet.addSite({ id: "v0", manifest: away(STOP_WRAPPER) });
+      const away = (stop: string) => recipe(stop, AWAY);
+      await fleet.addSite({ id: "v0", recipe: away(STOP_WRAPPER) });
       await fleet.ok("deploy", "web", "v0");
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;
-        await fleet.addSite({ id, manifest: away(STOP_WRAPPER) });
+        await fleet.addSite({ id, recipe: away(STOP_WRAPPER) });
         await fleet.ok("deploy", "web", id);
         expect(await fleet.answers()).toEqual([`200 page of ${id}`]);
       }
@@ -97,7 +97,7 @@ test(
       const { hosts } = await fleet.json<{ hosts: object[] }>("status", "web");
       expect(hosts).toMatchObject([{ build: last, step: "serving", health: "healthy" }]);
       // The new one gives up its bind, and the old one answers in its place.
-      await fleet.addSite({ id: "bad", manifest: away("true") });
+      await fleet.addSite({ id: "bad", recipe: away("true") });
       const { stdout, stderr } = await fleet.exits(3, "deploy", "web", "bad");
       expect(`${stdout}${stderr}`).toContain(`of "${last}" still runs`);
       expect(await fleet.answers()).toEqual([`200 page of ${last}`]);
@@ -120,7 +120,7 @@ test(
       };
       for (const [round, start] of Object.values(begins).entries()) {
         const id = `bad${round}`;
-        await fleet.addSite({ id, manifest: manifest(STOP_SITE, `cd "$DEPLOYD_CURRENT"\n${start}`) });
+        await fleet.addSite({ id, recipe: recipe(STOP_SITE, `cd "$DEPLOYD_CURRENT"\n${start}`) });
         await fleet.exits(3, "deploy", "web", id);
         await fleet.ok("rollback", "web");
         expect(await fleet.answers()).toEqual(["200 page of v0"]);
@@ -151,7 +151,7 @@ test.each(Object.entries(starts))(
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;
         const before = await begunAtMs(fleet);
-        await fleet.addSite({ id, manifest: manifest(`${STOP_SITE}\npkill -f "^sleep 300" || true`, start) });
+        await fleet.addSite({ id, recipe: recipe(`${STOP_SITE}\npkill -f "^sleep 300" || true`, start) });
         const deploying = fleet.ctl("deploy", "web", id);
         await eventually(async () => (await begunAtMs(fleet)) > before);
         await host.kill();
@@ -181,7 +181,7 @@ test(
       const v1: Site = { id: "v1" };
       await fleet.addSite(v1);
       await fleet.ok("deploy", "web", "v1");
-      await fleet.addSite({ id: "files", manifest: "[install]\nsteps = []\n" });
+      await fleet.addSite({ id: "files", recipe: "[install]\nsteps = []\n" });
       await fleet.ok("deploy", "web", "files");
       expect(await readlink(join(host.root, "current"))).toBe("releases/files");
       const { hosts } = await fleet.json<{ hosts: { build: string; step: string }[] }>("status", "web");
@@ -214,7 +214,7 @@ test(
       // A stopped process takes no notice of TERM.
       const stop = 'kill -9 "$(cat "$DEPLOYD_SHARED/run/pid")" 2>/dev/null || true';
       const start = 'cd "$DEPLOYD_CURRENT" && "$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &';
-      const site: Site = { id: "v0", manifest: manifest(stop, start) };
+      const site: Site = { id: "v0", recipe: recipe(stop, start) };
       await fleet.addSite(site);
       await fleet.ok("deploy", "web", "v0");
       const host = fleet.host(1);

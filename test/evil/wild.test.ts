@@ -13,12 +13,12 @@ import { hostSays, TAKEN, type Verdict } from "../support/unpacking_host.ts";
 import { waysToPack, type WayToPack } from "./wild.ts";
 
 const TABLE = join(import.meta.dir, "wild.txt");
-const MANIFEST = '[install]\nshared = ["uploads"]\n[restart]\nby = "command"\nstart = "true"\n';
+const RECIPE = '[install]\nshared = ["uploads"]\n[restart]\nby = "command"\nstart = "true"\n';
 
 async function makeTree(dir: string): Promise<void> {
   await mkdir(join(dir, "web", "bin"), { recursive: true });
   await mkdir(join(dir, "web", "public"));
-  await writeFile(join(dir, "web", "deployd.toml"), MANIFEST);
+  await writeFile(join(dir, "web", "deployd.toml"), RECIPE);
   await writeFile(join(dir, "web", "bin", "server"), "#!/bin/sh\n", { mode: 0o755 });
   await writeFile(join(dir, "web", "public", "index.html"), "<p>hello</p>\n");
   await writeFile(join(dir, "web", "package.json"), '{"name":"web","version":"1.4.0"}\n');

@@ -22,7 +22,7 @@ WorkingDirectory=/srv/deployd/web/current
 ExecStart=/opt/sample dev sample-service --port 8080 --release /srv/deployd/web/current --pid-file /run/web/pid
 `;
 
-const webManifest = `[restart]
+const webRecipe = `[restart]
 by = "systemd"
 unit = "web.service"
 
@@ -32,7 +32,7 @@ interval_s = 0.1
 deadline_s = 20
 `;
 
-const workerManifest = `[install]
+const workerRecipe = `[install]
 steps = ["id --user --name > \\"$DEPLOYD_RELEASE/installed-by\\""]
 shared = ["run"]
 
@@ -122,10 +122,10 @@ describe("deployd under systemd", () => {
       return pid !== "0" && (await shown("deployd-agent", "ActiveState")) === "active" ? pid : null;
     }, LONG_MS);
 
-  async function addBuild(service: string, manifest: string, build: string): Promise<void> {
+  async function addBuild(service: string, recipe: string, build: string): Promise<void> {
     const tree = machine.outside(`/opt/trees/${service}-${build}`);
     await mkdir(tree, { recursive: true });
-    await writeFile(join(tree, "deployd.toml"), manifest);
+    await writeFile(join(tree, "deployd.toml"), recipe);
     await writeFile(join(tree, "greeting.txt"), `${service} ${build}\n`);
     await mkdir(machine.outside("/opt/builds"), { recursive: true });
     const path = `/opt/builds/${service}-${build}.tar.zst`;
@@ -166,8 +166,8 @@ describe("deployd under systemd", () => {
       await ok(ctl("services", "set", "web", "--soak-s", "0.2"));
       await ok(ctl("services", "set", "worker", "--soak-s", "0.2"));
       await eventually(async () => (await ctl("hosts", "list", "web")).output.includes("box"), LONG_MS);
-      await addBuild("web", webManifest, "v1");
-      await addBuild("web", webManifest, "v2");
+      await addBuild("web", webRecipe, "v1");
+      await addBuild("web", webRecipe, "v2");
       const doctor = () => machine.run("sh", "-c", "cd / && exec /usr/local/bin/deployd doctor");
       const advice = "Do: systemctl enable deployd-agent.service";
       expect(await deploy("web", "v1")).toContain(advice);
@@ -190,7 +190,7 @@ describe("deployd under systemd", () => {
     "commands of a build run as the service's user inside the unit's limits",
     async () => {
       await eventually(async () => (await ctl("hosts", "list", "worker")).output.includes("box"), LONG_MS);
-      await addBuild("worker", workerManifest, "v1");
+      await addBuild("worker", workerRecipe, "v1");
       await deploy("worker", "v1");
       expect(await ask(8081)).toBe("worker v1");
       const installedBy = machine.outside("/srv/deployd/worker/releases/v1/installed-by");

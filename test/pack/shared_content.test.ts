@@ -64,7 +64,7 @@ test.each([
 ])("a path that every host would refuse, as %s is above it, is not packed", async (what, files) => {
   await using dir = await tempDir();
   const error = await deployErrorOf(packed(dir.path, ["other/cache"], files));
-  expect(error.code).toBe("manifest-invalid");
+  expect(error.code).toBe("recipe-invalid");
   expect(error.message).toContain(`"other" of the build is ${what}, not a directory`);
   expect(await readdir(dir.path)).toEqual(["tree"]);
 });

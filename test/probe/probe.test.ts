@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import type { ProbeSpec } from "../../src/core/recipe.ts";
+import type { ProbeSpec } from "../../src/core/resolved_recipe.ts";
 import { type HealthRequest, probeOnce, type ProbePorts, probeUntilHealthy } from "../../src/probe/probe.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";

@@ -64,7 +64,7 @@ test("a reload runs its one command, and has no stop and start", async () => {
 test("a restart by command without any command is refused", async () => {
   await using dir = await tempDir();
   expect(await rejection(restart({ by: "command", timeoutMs: 1000 }, hostPorts(dir.path), signal))).toMatchObject({
-    code: "manifest-invalid",
+    code: "recipe-invalid",
   });
 });
 

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { allPids, argvOf } from "../../src/host/scan_proc.ts";
 import { descendantsOf } from "../../src/host/scan_tree.ts";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import type { Handover } from "../../src/restart/ports.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { eventually } from "../support/eventually.ts";

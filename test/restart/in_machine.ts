@@ -1,4 +1,4 @@
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { isDeployError } from "../../src/core/errors.ts";
 import { mainPids, supervisorFor } from "../../src/restart/supervisor.ts";
 import { hostPorts } from "./host_ports.ts";

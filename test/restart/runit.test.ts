@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { eventually } from "../support/eventually.ts";
 import { rejection } from "../support/rejection.ts";

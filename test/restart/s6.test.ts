@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { eventually } from "../support/eventually.ts";
 import { run } from "../support/fleet_program.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart } from "../../src/restart/supervisor.ts";
 import { eventually } from "../support/eventually.ts";
 import { rejection } from "../support/rejection.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import type { SupervisorPorts } from "../../src/restart/ports.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { rejection } from "../support/rejection.ts";

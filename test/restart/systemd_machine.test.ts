@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { copyFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RestartSpec } from "../../src/core/recipe.ts";
+import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { bootMachine, type BootedMachine } from "../support/booted_machine.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/tempdir.ts";

@@ -57,7 +57,7 @@ export async function startDeployed(network: Network, dir: string, options: Depl
       return { code, output: stdout + stderr };
     },
     builds: { here: builds, there: builds },
-    manifest: manifest(options),
+    recipe: recipe(options),
     status: () => network.host.must(["curl", "-sS", `http://${STATUS}/status?format=json`]),
     account: async () => {
       const logs = ["zookeeper.log", "agent.log", "haproxy.log", "srv/web/shared/run/log"];
@@ -113,7 +113,7 @@ ${traffic}
 `;
 }
 
-function manifest({ protocol, drain }: DeployedOptions): string {
+function recipe({ protocol, drain }: DeployedOptions): string {
   const ports = protocol === "http" ? "" : 'LINE_PORT="$PORT" PORT="$HTTP_PORT" ';
   return `[install]
 shared = ["run"]

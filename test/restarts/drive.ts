@@ -45,7 +45,7 @@ export interface DrivenHost {
   ctl(...args: string[]): Promise<{ readonly code: number | null; readonly output: string }>;
   /** A directory for builds: where it is for this test, and for the host. */
   readonly builds: { readonly here: string; readonly there: string };
-  readonly manifest: string;
+  readonly recipe: string;
   /** The body of the status port's JSON. */
   status(): Promise<string>;
   /** The end of all logs, for the message of a failure. */
@@ -85,7 +85,7 @@ export async function addBuild(host: DrivenHost, build: string, flaw = ""): Prom
   await mkdir(tree, { recursive: true });
   await writeFile(join(tree, "app.mjs"), `${flaw}\n${await readFile(APP_PROGRAM, "utf8")}`);
   await writeFile(join(tree, "build.txt"), `${build}\n`);
-  await writeFile(join(tree, "deployd.toml"), host.manifest);
+  await writeFile(join(tree, "deployd.toml"), host.recipe);
   const archive = `${build}.tar.zst`;
   await packDirectory({ dir: tree, out: join(host.builds.here, archive) });
   const url = `file://${join(host.builds.there, archive)}`;

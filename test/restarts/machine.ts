@@ -50,7 +50,7 @@ async function startOnMachine(machine: BootedMachine, variant: Variant): Promise
   return {
     ctl: (...args) => machine.runBeside([binary, "ctl", ...args], { DEPLOYD_ZOOKEEPER: ZOOKEEPER }),
     builds: { here: machine.outside("/opt/builds"), there: "/opt/builds" },
-    manifest: manifest(variant, unit),
+    recipe: recipe(variant, unit),
     status: async () => (await machine.run("curl", "-sS", `http://${STATUS}/status?format=json`)).output,
     account: async () =>
       (await machine.run("journalctl", "--no-pager", "-n", "40", "-u", "deployd-agent", "-u", "web*")).output,
@@ -93,7 +93,7 @@ ${Object.entries(env)
 `;
 }
 
-function manifest({ strategy, drain }: Variant, unit: string): string {
+function recipe({ strategy, drain }: Variant, unit: string): string {
   const by = strategy === "systemd-socket" ? 'by = "systemd-socket"\nsocket = "web.socket"' : 'by = "systemd"';
   return `[restart]
 ${by}

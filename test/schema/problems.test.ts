@@ -4,7 +4,7 @@ import { z } from "zod";
 import { buildId, deployId, digest, hostName, serviceName } from "../../src/schema/names.ts";
 import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
-import { manifestSchema } from "../../src/schema/manifest.ts";
+import { recipeSchema } from "../../src/schema/recipe.ts";
 import { deployRecordSchema } from "../../src/schema/deploy_record.ts";
 import { wishSchema } from "../../src/schema/znodes.ts";
 
@@ -23,17 +23,17 @@ test.each([
   ],
   [{ check: { http: "http://x/", intervall_s: 1 } }, ['unknown key "check.intervall_s"; did you mean "interval_s"?']],
 ])("a key that nobody knows is named with the nearest that there is: %o", (input, expected) => {
-  expect(problems(manifestSchema, input)).toEqual(expected);
+  expect(problems(recipeSchema, input)).toEqual(expected);
 });
 
 test("of the branches of a union the one that was meant is explained", () => {
-  const found = problems(manifestSchema, { check: { tcp: "no port" } });
+  const found = problems(recipeSchema, { check: { tcp: "no port" } });
   expect(found.join()).toContain("host:port is wanted");
-  expect(problems(manifestSchema, { install: { steps: [{ run: "" }] } }).join()).toContain("install.steps.0.run");
+  expect(problems(recipeSchema, { install: { steps: [{ run: "" }] } }).join()).toContain("install.steps.0.run");
 });
 
 test("all problems are named, each with its key", () => {
-  const found = problems(manifestSchema, { install: { attempts: 0, timeout_s: -1 }, restart: { by: "magic" } });
+  const found = problems(recipeSchema, { install: { attempts: 0, timeout_s: -1 }, restart: { by: "magic" } });
   expect(found.some((problem) => problem.startsWith('"install.attempts"'))).toBe(true);
   expect(found.some((problem) => problem.startsWith('"install.timeout_s"'))).toBe(true);
   expect(found.some((problem) => problem.startsWith('"restart.by"'))).toBe(true);
@@ -59,12 +59,12 @@ test("what does not fit is told in words of whoever writes the file", () => {
     '"services.web.run_as": it is empty',
     '"services.web.units": a list is wanted, not a text',
   ]);
-  expect(problems(manifestSchema, { restart: { by: "sysd" } }).join()).toMatch(/^"restart.by": one of "systemd", /);
-  expect(problems(manifestSchema, { restart: { by: "systemd" } })).toEqual(['"restart.unit": it is missing']);
+  expect(problems(recipeSchema, { restart: { by: "sysd" } }).join()).toMatch(/^"restart.by": one of "systemd", /);
+  expect(problems(recipeSchema, { restart: { by: "systemd" } })).toEqual(['"restart.unit": it is missing']);
 });
 
 test("a restart by command must be able to restart", () => {
-  expect(problems(manifestSchema, { restart: { by: "command", stop: "x" } }).join()).toContain('needs "start"');
+  expect(problems(recipeSchema, { restart: { by: "command", stop: "x" } }).join()).toContain('needs "start"');
 });
 
 test("text that is no JSON is a problem like any other", () => {

@@ -4,14 +4,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
 import { variablesOf } from "../../src/agent/commands.ts";
-import { recipeFrom } from "../../src/core/recipe.ts";
+import { resolveRecipe } from "../../src/core/resolved_recipe.ts";
 import { exit, exitForError } from "../../src/ctl/exit.ts";
 import { helpPage, topics } from "../../src/help/pages.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";
-import { manifestSchema } from "../../src/schema/manifest.ts";
+import { recipeSchema } from "../../src/schema/recipe.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
-import { parseManifest } from "../../src/steps/manifest.ts";
+import { parseRecipe } from "../../src/steps/recipe.ts";
 import { tempDir } from "../support/tempdir.ts";
 import { codeOf, readSources } from "./sources.ts";
 
@@ -67,17 +67,17 @@ describe("the examples of the documentation", () => {
     "are valid: %s",
     (_, { page, file, text }) => {
       if (file === "agent.toml") expect(agentConfig(text, page, {}, "box").services).not.toEqual({});
-      else expect(recipeFrom(parseManifest(text, page), variables)).toBeDefined();
+      else expect(resolveRecipe(parseRecipe(text, page), variables)).toBeDefined();
     },
   );
 });
 
 test("the documented stop line takes a process that nobody has waited for yet as ended", async () => {
-  const manifest = examples
+  const recipe = examples
     .filter(({ file }) => file === "deployd.toml")
-    .map(({ text, page }) => recipeFrom(parseManifest(text, page), variables).restart)
+    .map(({ text, page }) => resolveRecipe(parseRecipe(text, page), variables).restart)
     .find((spec) => spec?.by === "command" && spec.stop?.includes("kill"));
-  if (manifest?.by !== "command" || manifest.stop === undefined) throw new Error("no example stops by command");
+  if (recipe?.by !== "command" || recipe.stop === undefined) throw new Error("no example stops by command");
   await using dir = await tempDir();
   await mkdir(join(dir.path, "run"));
   // Its parent becomes a program that waits for nobody, like the first process of many a container.
@@ -86,7 +86,7 @@ test("the documented stop line takes a process that nobody has waited for yet as
   });
   try {
     await parent.stdout.getReader().read();
-    const stop = Bun.spawn(["sh", "-c", manifest.stop], { env: { DEPLOYD_SHARED: dir.path }, timeout: 10_000 });
+    const stop = Bun.spawn(["sh", "-c", recipe.stop], { env: { DEPLOYD_SHARED: dir.path }, timeout: 10_000 });
     expect(await stop.exited).toBe(0);
     const pid = (await readFile(join(dir.path, "run", "pid"), "utf8")).trim();
     expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
@@ -143,7 +143,7 @@ function rowsOf(page: string, name: string): string[][] {
 
 describe.each([
   ["docs/configuration.md", agentConfigSchema],
-  ["docs/manifest.md", manifestSchema],
+  ["docs/recipe.md", recipeSchema],
 ])("%s", (page, schema) => {
   const sections = new Set([
     "install",
@@ -157,8 +157,8 @@ describe.each([
     "traffic",
     "rolling",
   ]);
-  // What both files have is explained once, with the manifest.
-  const shared = page === "docs/configuration.md" ? new Set(keysOf(manifestSchema).map((key) => key.name)) : new Set();
+  // What both files have is explained once, with the recipe.
+  const shared = page === "docs/configuration.md" ? new Set(keysOf(recipeSchema).map((key) => key.name)) : new Set();
   const keys = keysOf(schema).filter((key) => !sections.has(key.name) && !shared.has(key.name));
 
   test("has every key of the schema in a table", () => {
@@ -182,9 +182,9 @@ describe.each([
   });
 });
 
-test("docs/manifest.md explains every variable that commands get", () => {
+test("docs/recipe.md explains every variable that commands get", () => {
   for (const name of Object.keys(variables).filter((name) => name !== "PORT")) {
-    expect(rowsOf("docs/manifest.md", name)).toHaveLength(1);
+    expect(rowsOf("docs/recipe.md", name)).toHaveLength(1);
   }
 });
 

@@ -6,7 +6,7 @@ import { archive, directory, file, hardlink, symlink } from "../evil/tar_builder
 import { tempDir } from "../support/tempdir.ts";
 import { hostSays, TAKEN } from "../support/unpacking_host.ts";
 
-const MANIFEST = '[restart]\nby = "command"\nstart = "true"\n';
+const RECIPE = '[restart]\nby = "command"\nstart = "true"\n';
 
 /** A host that is given this archive. */
 async function unpacked(bytes: Uint8Array, strip?: 1, before: (staging: string) => Promise<void> = async () => {}) {
@@ -21,18 +21,18 @@ async function unpacked(bytes: Uint8Array, strip?: 1, before: (staging: string) 
   return { verdict, layout, release: layout.release("v1"), [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
 }
 
-const tree = (manifest: string) =>
+const tree = (recipe: string) =>
   archive(
     directory("web", { mode: 0o700 }),
-    file("web/deployd.toml", manifest),
+    file("web/deployd.toml", recipe),
     file("web/bin/server", "server", { mode: 0o755 }),
     hardlink("web/twin", "web/bin/server"),
     symlink("web/bin/up", "../twin"),
   );
 
 test.each([
-  ["the record", MANIFEST, 1],
-  ["the archive's own deployd.toml", `strip = 1\n${MANIFEST}`, undefined],
+  ["the record", RECIPE, 1],
+  ["the archive's own deployd.toml", `strip = 1\n${RECIPE}`, undefined],
 ] as const)(
   "the one top directory is left out where %s says so, and the release is as any other",
   async (_, text, strip) => {
@@ -48,13 +48,13 @@ test.each([
     expect(found.mode & 0o7777).toBe(0o755);
     if (process.geteuid?.() === 0) expect(found.uid).toBe(12_345);
     // What is obeyed is what lay in that directory.
-    expect(await readFile(host.layout.manifest("v1"), "utf8")).toBe(text);
+    expect(await readFile(host.layout.recipe("v1"), "utf8")).toBe(text);
     expect(await readdir(host.layout.root)).not.toContain(".staging-v1");
   },
 );
 
 test("nothing is left out where nobody says so, and the deployd.toml in there is not obeyed", async () => {
-  await using host = await unpacked(tree(MANIFEST));
+  await using host = await unpacked(tree(RECIPE));
   expect(host.verdict).toEqual(TAKEN);
   expect(await readdir(host.release)).toEqual(["web"]);
   expect(await readdir(host.layout.builds)).toEqual(["v1.json"]);

@@ -1,4 +1,4 @@
-// The service's user as an adversary: as soon as a release is there it writes its manifest anew, and it swaps directories
+// The service's user as an adversary: as soon as a release is there it writes its recipe anew, and it swaps directories
 // that root may be working in for links to a directory outside, over and over. Arguments: the service's directory, what the
 // links lead to.
 import { existsSync, readdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";

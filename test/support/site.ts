@@ -15,7 +15,7 @@ export interface Site {
   /** Lines after the server is started, in the start command. */
   readonly afterStart?: string;
   /** Instead of the whole deployd.toml; null for none. */
-  readonly manifest?: string | null;
+  readonly recipe?: string | null;
   readonly files?: Readonly<Record<string, string>>;
   /** Seconds until the service must be healthy; 10 unless given. */
   readonly checkDeadlineS?: number;
@@ -35,8 +35,8 @@ export async function writeSite(site: Site, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   await copyFile(join(import.meta.dir, "site_server.mjs"), join(directory, "server.mjs"));
   await writeFile(join(directory, "page.txt"), `${pageOf(site)}\n`);
-  const manifest = site.manifest === undefined ? siteManifest(site) : site.manifest;
-  if (manifest !== null) await writeFile(join(directory, "deployd.toml"), manifest);
+  const recipe = site.recipe === undefined ? siteRecipe(site) : site.recipe;
+  if (recipe !== null) await writeFile(join(directory, "deployd.toml"), recipe);
   for (const [name, text] of Object.entries(site.files ?? {})) {
     await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), text);
@@ -56,7 +56,7 @@ while runs; do sleep 0.02; done
 
 const START_SITE = `cd "$DEPLOYD_CURRENT" && "$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &`;
 
-function siteManifest(site: Omit<Site, "id">): string {
+function siteRecipe(site: Omit<Site, "id">): string {
   return `[install]
 steps = ${JSON.stringify(site.install ?? [])}
 timeout_s = ${site.installTimeoutS ?? 30}

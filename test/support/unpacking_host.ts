@@ -7,7 +7,7 @@ import type { Owner } from "../../src/machine/disk.ts";
 import { extractStep } from "../../src/steps/extract.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
-import { Manifests } from "../../src/steps/manifests.ts";
+import { KeptRecipes } from "../../src/steps/kept_recipes.ts";
 import { systemClock as clock } from "../../src/support/clock.ts";
 import { digestOfFile } from "./real_time.ts";
 
@@ -47,7 +47,7 @@ export async function hostSays(request: {
     record: { ...record, ...(strip === undefined ? {} : { strip }) },
   };
   const limits = { maxBytes: 1_000_000_000, maxEntries: 10_000 };
-  const manifests = new Manifests("web", layout, section, files);
+  const recipes = new KeptRecipes("web", layout, section, files);
   const ports = {
     files,
     archive: {
@@ -60,7 +60,7 @@ export async function hostSays(request: {
     signal: new AbortController().signal,
   };
   try {
-    await extractStep(work, { limits, owner, manifests, onGaveWay: () => {} }, ports);
+    await extractStep(work, { limits, owner, recipes, onGaveWay: () => {} }, ports);
     return TAKEN;
   } catch (error) {
     if (!isDeployError(error)) throw error;

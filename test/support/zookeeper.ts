@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 
-// What Debian's zookeeper.jar names in its manifest lacks a logger and, for TLS, three parts of Netty.
+// What Debian's zookeeper.jar names in its recipe lacks a logger and, for TLS, three parts of Netty.
 const classPath = ["zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common"]
   .map((jar) => `/usr/share/java/${jar}.jar`)
   .join(":");

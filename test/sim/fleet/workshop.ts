@@ -4,7 +4,7 @@ import type { Character, InstallCharacter } from "../host/character.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** What a build is like beside what the chance makes of it. */
-export type Flaws = Pick<BuildPlan, "character" | "install" | "manifest">;
+export type Flaws = Pick<BuildPlan, "character" | "install" | "recipe">;
 
 /** Where the builds of a rehearsal are made, one after the other, each a little different. */
 export class Workshop {
@@ -35,7 +35,7 @@ export class Workshop {
 
   build(flaws: Flaws = {}): SimBuild {
     const chance = this.#chance;
-    if (Object.keys(flaws).length === 0 && chance.happens(PLAIN)) return this.#make({ manifest: "left out" });
+    if (Object.keys(flaws).length === 0 && chance.happens(PLAIN)) return this.#make({ recipe: "left out" });
     const isGood = (flaws.character?.kind ?? "good") === "good";
     const install = chance.pick<readonly InstallCharacter[]>([
       [],
@@ -57,7 +57,7 @@ export class Workshop {
   bad(): SimBuild {
     const chance = this.#chance;
     const luck = chance.random();
-    if (luck < 0.05) return this.build({ manifest: "unreadable" });
+    if (luck < 0.05) return this.build({ recipe: "unreadable" });
     return this.build(luck < 0.75 ? { character: this.#badCharacter() } : { install: [chance.pick(BAD_INSTALLS)] });
   }
 

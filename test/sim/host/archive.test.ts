@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { isDeployError } from "../../../src/core/errors.ts";
-import { parseManifest } from "../../../src/steps/manifest.ts";
-import { recipeFrom } from "../../../src/core/recipe.ts";
+import { parseRecipe } from "../../../src/steps/recipe.ts";
+import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import { rejection } from "../../support/rejection.ts";
 import { makeBuild } from "./builds.ts";
 import { stage } from "./stage.ts";
@@ -35,7 +35,7 @@ test("a build's tree is what its archive says", async () => {
   }
 });
 
-test("its manifest is one that deployd reads", () => {
+test("its recipe is one that deployd reads", () => {
   const build = makeBuild({
     id: "v1",
     restart: "term",
@@ -45,12 +45,12 @@ test("its manifest is one that deployd reads", () => {
     check: { namesBuild: true },
   });
   const variables = { PORT: "8001", DEPLOYD_ROOT: "/srv/web", DEPLOYD_INSTANCE: "1", DEPLOYD_BUILD: "v1" };
-  const recipe = recipeFrom(parseManifest(build.files.get("deployd.toml") ?? "", "a manifest"), variables);
-  expect(recipe.install.steps.map(({ run }) => run)).toEqual(["./svc install 1", "./svc install 2"]);
-  expect(recipe.install.shared).toEqual(["data"]);
-  expect(recipe.drain).toMatchObject({ tell: { url: "http://127.0.0.1:8001/drain" }, deadlineMs: 5_000 });
-  expect(recipe.restart).toMatchObject({ by: "signal", signal: "TERM", pidFile: "/srv/web/run/1.pid" });
-  expect(recipe.check?.probe).toMatchObject({ url: "http://127.0.0.1:8001/health", expectBody: "v1 is well" });
+  const resolvedRecipe = resolveRecipe(parseRecipe(build.files.get("deployd.toml") ?? "", "a recipe"), variables);
+  expect(resolvedRecipe.install.steps.map(({ run }) => run)).toEqual(["./svc install 1", "./svc install 2"]);
+  expect(resolvedRecipe.install.shared).toEqual(["data"]);
+  expect(resolvedRecipe.drain).toMatchObject({ tell: { url: "http://127.0.0.1:8001/drain" }, deadlineMs: 5_000 });
+  expect(resolvedRecipe.restart).toMatchObject({ by: "signal", signal: "TERM", pidFile: "/srv/web/run/1.pid" });
+  expect(resolvedRecipe.check?.probe).toMatchObject({ url: "http://127.0.0.1:8001/health", expectBody: "v1 is well" });
 });
 
 test("unpacking ends with a full disk, a torn archive, too much in it, or a wish that changed", async () => {

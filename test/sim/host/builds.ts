@@ -1,4 +1,4 @@
-import { MANIFEST_FILE } from "../../../src/steps/layout.ts";
+import { RECIPE_FILE } from "../../../src/steps/layout.ts";
 import type { Digest } from "../../../src/schema/names.ts";
 import type { BuildRecord } from "../../../src/schema/znodes.ts";
 import { chanceOf } from "../chance.ts";
@@ -33,10 +33,10 @@ export interface BuildPlan {
   /** Paths of the release that lie in `shared/`. One that ends in .conf is a file that every build brings in the same words. */
   readonly shared?: readonly string[];
   /** Whether it says itself how it is run, well or in a way that nobody can read, or leaves that to the agent's file. */
-  readonly manifest?: "brought" | "unreadable" | "left out";
-  /** The directory that all of its archive lies in, which its manifest has left out on hosts. */
+  readonly recipe?: "brought" | "unreadable" | "left out";
+  /** The directory that all of its archive lies in, which its recipe has left out on hosts. */
   readonly top?: string;
-  /** Files besides its manifest and its program, and the characters in each. */
+  /** Files besides its recipe and its program, and the characters in each. */
   readonly files?: number;
   readonly fileChars?: number;
 }
@@ -65,8 +65,8 @@ export function makeBuild(plan: BuildPlan): SimBuild {
   const { id, character = { kind: "good" }, install = [], files: count = 3, fileChars = 400 } = plan;
   const program: Program = { build: id, character, install };
   const files = new Map([[PROGRAM_FILE, JSON.stringify(program)]]);
-  const { manifest = "brought", shared = [] } = plan;
-  if (manifest !== "left out") files.set(MANIFEST_FILE, manifest === "brought" ? manifestText(plan) : "[install\n");
+  const { recipe = "brought", shared = [] } = plan;
+  if (recipe !== "left out") files.set(RECIPE_FILE, recipe === "brought" ? recipeText(plan) : "[install\n");
   for (const path of shared) if (path.endsWith(".conf")) files.set(path, `# ${path}, as every build has it\n`);
   const chance = chanceOf(`build ${id}`);
   for (let at = 1; at <= count; at += 1)
@@ -107,7 +107,7 @@ function filler(random: () => number, chars: number): string {
 }
 
 /** How a build is run, as its own file says it. */
-export function manifestText(plan: BuildPlan): string {
+export function recipeText(plan: BuildPlan): string {
   const { install = [], check = {}, shared = [], restart = "command", drainS } = plan;
   const steps = install.map((_, at) => `"./${PROGRAM_FILE} install ${at + 1}"`);
   const timeout = `timeout_s = ${plan.restartTimeoutS ?? 10}`;

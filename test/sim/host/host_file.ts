@@ -1,5 +1,5 @@
 import { ARTEFACTS } from "./artefacts.ts";
-import { manifestText } from "./builds.ts";
+import { recipeText } from "./builds.ts";
 import type { HostService } from "./ground.ts";
 
 /** Where an agent keeps its lock and its services. */
@@ -60,7 +60,7 @@ function serviceLines({ name, instances, restart, traffic, frontPort, minAvailab
     `traffic = { by = "${traffic}"${frontPort === null ? "" : `, port = ${frontPort}`}${extra(traffic)} }`,
     "",
     // For builds that do not say it themselves.
-    manifestText({ id: "", restart }).replaceAll(/^\[/gm, `[services.${name}.`),
+    recipeText({ id: "", restart }).replaceAll(/^\[/gm, `[services.${name}.`),
   ];
 }
 

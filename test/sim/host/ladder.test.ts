@@ -3,7 +3,7 @@ import { agentConfig } from "../../../src/agent/config.ts";
 import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
 import { observe, readCurrent } from "../../../src/agent/observe.ts";
 import type { Actual } from "../../../src/core/plan.ts";
-import { recipeFrom } from "../../../src/core/recipe.ts";
+import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import { emptyJournal } from "../../../src/core/types.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { extractStep } from "../../../src/steps/extract.ts";
@@ -12,7 +12,7 @@ import { Files } from "../../../src/steps/files.ts";
 import { flipStep } from "../../../src/steps/flip.ts";
 import { installStep } from "../../../src/steps/install.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
-import { Manifests } from "../../../src/steps/manifests.ts";
+import { KeptRecipes } from "../../../src/steps/kept_recipes.ts";
 import type { BuildWork } from "../../../src/steps/ports.ts";
 import { verifyStep } from "../../../src/steps/verify.ts";
 import { makeBuild, type BuildPlan } from "./builds.ts";
@@ -61,9 +61,9 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
   const ports = { files, archive: machine.archive, network: machine.network, run: runnerFor(command), signal };
   const [section] = Object.values(agentConfig(AGENT_FILE, "agent.toml", {}, host.name).services);
   if (section === undefined) throw new Error("the service is gone from the file");
-  const manifests = new Manifests(service.name, layout, section, files);
+  const recipes = new KeptRecipes(service.name, layout, section, files);
   await files.sweepTemps(service.root);
-  await manifests.adopt();
+  await recipes.adopt();
   await machine.processes.endMarked(markerOf(layout), null);
   for (;;) {
     const { actual } = await observe({
@@ -89,11 +89,11 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
         await verifyStep(work, ports);
         break;
       case "extract":
-        await extractStep(work, { limits, owner: user, manifests, onGaveWay: () => {} }, ports);
+        await extractStep(work, { limits, owner: user, recipes, onGaveWay: () => {} }, ports);
         break;
       case "install": {
-        const manifest = await manifests.read(build.id);
-        const { install } = recipeFrom(manifest, { ...variablesOf(command), PORT: "1", DEPLOYD_INSTANCE: "1" });
+        const recipe = await recipes.read(build.id);
+        const { install } = resolveRecipe(recipe, { ...variablesOf(command), PORT: "1", DEPLOYD_INSTANCE: "1" });
         await installStep(work, install, ports);
         break;
       }

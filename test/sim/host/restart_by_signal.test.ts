@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { markerOf, supervisorPortsFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
-import { recipeFrom } from "../../../src/core/recipe.ts";
+import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { mainPids, restart } from "../../../src/restart/supervisor.ts";
 import { Files } from "../../../src/steps/files.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
-import { parseManifest } from "../../../src/steps/manifest.ts";
+import { parseRecipe } from "../../../src/steps/recipe.ts";
 import { rejection } from "../../support/rejection.ts";
 import { makeBuild, pidFileOf } from "./builds.ts";
 import { instanceFacts, provision } from "./facts.ts";
@@ -43,8 +43,8 @@ function supervised({ host, service }: Stage, machine: Machine) {
     files: new Files(machine.disk, machine.clock),
     nextMarker: () => `${markerOf(layout)}#1`,
   };
-  const { restart: spec } = recipeFrom(
-    parseManifest(build.files.get("deployd.toml") ?? "", "it"),
+  const { restart: spec } = resolveRecipe(
+    parseRecipe(build.files.get("deployd.toml") ?? "", "it"),
     variablesOf(command),
   );
   if (spec === null) throw new Error("the build says nothing of its restart");

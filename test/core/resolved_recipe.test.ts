@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { assertRestartAllowed, defaultUnits } from "../../src/core/policy.ts";
-import { recipeFrom, type RestartSpec } from "../../src/core/recipe.ts";
-import { manifestSchema } from "../../src/schema/manifest.ts";
+import { resolveRecipe, type RestartSpec } from "../../src/core/resolved_recipe.ts";
+import { recipeSchema } from "../../src/schema/recipe.ts";
 
 const variables = { PORT: "8080", DEPLOYD_ROOT: "/srv/web" };
-const recipe = (manifest: object) => recipeFrom(manifestSchema.parse(manifest), variables);
+const resolvedRecipe = (recipe: object) => resolveRecipe(recipeSchema.parse(recipe), variables);
 
-test("a manifest that says nothing asks for nothing", () => {
-  expect(recipe({})).toEqual({
+test("a recipe that says nothing asks for nothing", () => {
+  expect(resolvedRecipe({})).toEqual({
     install: { steps: [], attempts: 3, shared: [] },
     restart: null,
     drain: null,
@@ -17,7 +17,7 @@ test("a manifest that says nothing asks for nothing", () => {
 
 test("seconds become milliseconds, and a step may have a limit of its own", () => {
   const install = { steps: ["make", { run: "slow", timeout_s: 2 }], timeout_s: 1.5, attempts: 2, shared: ["data"] };
-  expect(recipe({ install }).install).toEqual({
+  expect(resolvedRecipe({ install }).install).toEqual({
     steps: [
       { run: "make", timeoutMs: 1_500 },
       { run: "slow", timeoutMs: 2_000 },
@@ -28,7 +28,9 @@ test("seconds become milliseconds, and a step may have a limit of its own", () =
 });
 
 test("variables are filled in where no shell would do it, and left to the shell where one does", () => {
-  expect(recipe({ check: { http: "http://127.0.0.1:${PORT}/up", expect_body: "on ${PORT}" } }).check).toMatchObject({
+  expect(
+    resolvedRecipe({ check: { http: "http://127.0.0.1:${PORT}/up", expect_body: "on ${PORT}" } }).check,
+  ).toMatchObject({
     probe: {
       kind: "http",
       url: "http://127.0.0.1:8080/up",
@@ -40,16 +42,19 @@ test("variables are filled in where no shell would do it, and left to the shell 
     deadlineMs: 60_000,
     successes: 3,
   });
-  expect(recipe({ check: { tcp: "127.0.0.1:${PORT}" } }).check?.probe).toMatchObject({ host: "127.0.0.1", port: 8080 });
-  expect(recipe({ check: { tcp: "[::1]:80" } }).check?.probe).toMatchObject({ host: "::1", port: 80 });
-  expect(recipe({ check: { command: "test ${PORT}" } }).check?.probe).toMatchObject({ run: "test ${PORT}" });
-  expect(recipe({ restart: { by: "signal", pid_file: "${DEPLOYD_ROOT}/pid" } }).restart).toEqual({
+  expect(resolvedRecipe({ check: { tcp: "127.0.0.1:${PORT}" } }).check?.probe).toMatchObject({
+    host: "127.0.0.1",
+    port: 8080,
+  });
+  expect(resolvedRecipe({ check: { tcp: "[::1]:80" } }).check?.probe).toMatchObject({ host: "::1", port: 80 });
+  expect(resolvedRecipe({ check: { command: "test ${PORT}" } }).check?.probe).toMatchObject({ run: "test ${PORT}" });
+  expect(resolvedRecipe({ restart: { by: "signal", pid_file: "${DEPLOYD_ROOT}/pid" } }).restart).toEqual({
     by: "signal",
     signal: "HUP",
     pidFile: "/srv/web/pid",
     timeoutMs: 60_000,
   });
-  expect(recipe({ restart: { by: "command", start: "run ${PORT}" } }).restart).toEqual({
+  expect(resolvedRecipe({ restart: { by: "command", start: "run ${PORT}" } }).restart).toEqual({
     by: "command",
     start: "run ${PORT}",
     timeoutMs: 60_000,
@@ -57,13 +62,13 @@ test("variables are filled in where no shell would do it, and left to the shell 
 });
 
 test("a variable that is not set is named, with the place and what there is", () => {
-  expect(() => recipe({ check: { tcp: "127.0.0.1:${PROT}" } })).toThrow("the variable PROT is not set");
-  expect(() => recipe({ check: { http: "http://${HOST}/" } })).toThrow("check.http");
+  expect(() => resolvedRecipe({ check: { tcp: "127.0.0.1:${PROT}" } })).toThrow("the variable PROT is not set");
+  expect(() => resolvedRecipe({ check: { http: "http://${HOST}/" } })).toThrow("check.http");
 });
 
 test("a value is put in once and not read again", () => {
   const filled = (value: string, text = "${A}") =>
-    recipeFrom(manifestSchema.parse({ restart: { by: "signal", pid_file: text } }), { A: value, B: "no" }).restart;
+    resolveRecipe(recipeSchema.parse({ restart: { by: "signal", pid_file: text } }), { A: value, B: "no" }).restart;
   expect(filled("${B}")).toMatchObject({ pidFile: "${B}" });
   expect(filled("$&$1")).toMatchObject({ pidFile: "$&$1" });
   expect(() => filled("", "${toString}")).toThrow("the variable toString is not set");
@@ -82,17 +87,17 @@ test.each([
   { tcp: "tcp://127.0.0.1:80" },
   { tcp: "127.0.0.1:http" },
 ])("a check of %o is refused with the file that has it", (check) => {
-  expect(() => recipe({ check })).toThrow(/an http or https URL is wanted|host:port is wanted/);
+  expect(() => resolvedRecipe({ check })).toThrow(/an http or https URL is wanted|host:port is wanted/);
 });
 
 test.each([{ url: "/drain" }, { resume_url: "localhost:8080/resume" }])("a drain of %o is, too", (drain) => {
-  expect(() => recipe({ drain })).toThrow("an http or https URL is wanted");
+  expect(() => resolvedRecipe({ drain })).toThrow("an http or https URL is wanted");
 });
 
 test.each([{ http: "${URL}" }, { http: "http://127.0.0.1:${URL}/" }, { tcp: "127.0.0.1:${URL}" }])(
   "a check of %o is refused where the host's value makes none of it",
   (check) => {
-    const filled = () => recipeFrom(manifestSchema.parse({ check }), { URL: "localhost:8080" });
+    const filled = () => resolveRecipe(recipeSchema.parse({ check }), { URL: "localhost:8080" });
     expect(filled).toThrow(/Cannot (check|ask) "/);
   },
 );

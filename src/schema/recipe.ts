@@ -17,7 +17,7 @@ function sharedProblem(path: string): string | null {
   if (path.startsWith("/")) return "it must be relative, a path in the release";
   if (names.includes("..")) return "it must not have .. in it";
   if (names.length === 0) return "it names no path in the release";
-  if (names[0] === "deployd.toml") return "the build's own manifest cannot be shared";
+  if (names[0] === "deployd.toml") return "the build's own recipe cannot be shared";
   if (names.some((name) => Buffer.byteLength(name) > LONGEST_NAME)) return `a name has more than ${LONGEST_NAME} bytes`;
   return Buffer.byteLength(path) > LONGEST_PATH ? `it has more than ${LONGEST_PATH} bytes` : null;
 }
@@ -192,14 +192,14 @@ const sections = {
   check: checkSection.optional(),
 };
 
-export const manifestSchema = z.strictObject({
+export const recipeSchema = z.strictObject({
   /** Whether the one directory that all of the archive lies in is left out: the archive's own word for it. */
   strip: z.literal(1, "only 1 can be stripped: the one directory that all of the archive lies in").optional(),
   ...sections,
 });
 
 /** What to install, restart and check; times in seconds as written. */
-export type Manifest = z.output<typeof manifestSchema>;
+export type Recipe = z.output<typeof recipeSchema>;
 export type RestartSection = z.output<typeof restartSection>;
 export type DrainSection = z.output<typeof drainSection>;
 export type CheckSection = z.output<typeof checkSection>;

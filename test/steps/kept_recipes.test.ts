@@ -5,7 +5,7 @@ import { agentConfig } from "../../src/agent/config.ts";
 import { hostDisk } from "../../src/host/disk.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
-import { Manifests } from "../../src/steps/manifests.ts";
+import { KeptRecipes } from "../../src/steps/kept_recipes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { rejection } from "../support/rejection.ts";
 import { tempDir } from "../support/tempdir.ts";
@@ -17,7 +17,7 @@ async function service(section = "") {
   const config = agentConfig(`[zookeeper]\nservers = "zk:1"\n[services.web]\n${section}`, "agent.toml", {}, "box");
   const own = config.services["web"];
   if (own === undefined) throw new Error("the service is gone from the file");
-  const manifests = (disk = hostDisk): Manifests => new Manifests("web", layout, own, new Files(disk, systemClock));
+  const recipes = (disk = hostDisk): KeptRecipes => new KeptRecipes("web", layout, own, new Files(disk, systemClock));
   const write = async (path: string, text: string): Promise<void> => {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
@@ -26,7 +26,7 @@ async function service(section = "") {
     write(layout.record(build), JSON.stringify({ digest: `sha256:${"0".repeat(64)}`, installed: true, ...fields }));
   return {
     layout,
-    manifests,
+    recipes,
     write,
     record,
     inRelease: (build: string, text: string) => write(join(layout.release(build), "deployd.toml"), text),
@@ -40,55 +40,55 @@ test("what the archive said is obeyed, whatever stands in the release by now", a
   await using web = await service();
   const tree = join(web.layout.root, "tree");
   await web.write(join(tree, "deployd.toml"), restartBy("./stop"));
-  const manifests = web.manifests();
-  const { text, manifest } = await manifests.ofTree("v1", tree);
-  expect(manifest.restart).toMatchObject({ stop: "./stop" });
-  expect(await manifests.keep("v1", text)).toBe("brought");
-  await web.record("v1", { manifest: "brought" });
+  const recipes = web.recipes();
+  const { text, recipe } = await recipes.ofTree("v1", tree);
+  expect(recipe.restart).toMatchObject({ stop: "./stop" });
+  expect(await recipes.keep("v1", text)).toBe("brought");
+  await web.record("v1", { recipe: "brought" });
   await web.inRelease("v1", restartBy("./evil"));
-  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./stop" });
-  const successor = web.manifests();
+  expect((await recipes.read("v1")).restart).toMatchObject({ stop: "./stop" });
+  const successor = web.recipes();
   await successor.adopt();
   expect((await successor.read("v1")).restart).toMatchObject({ stop: "./stop" });
 });
 
-test("a build that brought no manifest cannot get one afterwards", async () => {
+test("a build that brought no recipe cannot get one afterwards", async () => {
   await using web = await service('check = { tcp = "127.0.0.1:80" }\n');
   const tree = join(web.layout.root, "tree");
   await mkdir(tree);
-  const manifests = web.manifests();
-  const { text } = await manifests.ofTree("v1", tree);
+  const recipes = web.recipes();
+  const { text } = await recipes.ofTree("v1", tree);
   expect(text).toBeNull();
-  expect(await manifests.keep("v1", text)).toBe("none");
-  await web.record("v1", { manifest: "none" });
+  expect(await recipes.keep("v1", text)).toBe("none");
+  await web.record("v1", { recipe: "none" });
   await web.inRelease("v1", restartBy("./evil"));
-  await manifests.adopt();
-  expect((await manifests.read("v1")).restart).toBeUndefined();
+  await recipes.adopt();
+  expect((await recipes.read("v1")).restart).toBeUndefined();
 });
 
 test("a text is parsed once, however often it is read", async () => {
   await using web = await service();
-  const manifests = web.manifests();
-  await web.write(web.layout.manifest("v1"), restartBy("./one"));
-  const first = await manifests.read("v1");
-  expect(await manifests.read("v1")).toBe(first);
+  const recipes = web.recipes();
+  await web.write(web.layout.recipe("v1"), restartBy("./one"));
+  const first = await recipes.read("v1");
+  expect(await recipes.read("v1")).toBe(first);
 });
 
 test("two builds with the same text are each told by their own name when it is wrong", async () => {
   await using web = await service();
-  const manifests = web.manifests();
-  for (const build of ["v1", "v2"]) await web.write(web.layout.manifest(build), "[restart]\nby = 1\n");
-  expect((await rejection(manifests.read("v1"))).message).toContain('of build "v1"');
-  expect((await rejection(manifests.read("v2"))).message).toContain('of build "v2"');
+  const recipes = web.recipes();
+  for (const build of ["v1", "v2"]) await web.write(web.layout.recipe(build), "[restart]\nby = 1\n");
+  expect((await rejection(recipes.read("v1"))).message).toContain('of build "v1"');
+  expect((await rejection(recipes.read("v2"))).message).toContain('of build "v2"');
 });
 
-test("a build without a manifest is run as the agent's file says, and without that by nobody", async () => {
+test("a build without a recipe is run as the agent's file says, and without that by nobody", async () => {
   await using web = await service('check = { tcp = "127.0.0.1:80" }\n');
-  const manifests = web.manifests();
-  expect((await manifests.read("v1")).check).toMatchObject({ tcp: "127.0.0.1:80" });
-  expect(await manifests.read("v2")).toBe(await manifests.read("v1"));
+  const recipes = web.recipes();
+  expect((await recipes.read("v1")).check).toMatchObject({ tcp: "127.0.0.1:80" });
+  expect(await recipes.read("v2")).toBe(await recipes.read("v1"));
   await using other = await service();
-  expect((await rejection(other.manifests().read("v1"))).message).toBe(
+  expect((await rejection(other.recipes().read("v1"))).message).toBe(
     'Cannot tell how to run "v1": it brings no deployd.toml.',
   );
 });
@@ -107,20 +107,20 @@ test.each([
   ],
   ["an absolute path in shared", (path: string) => writeFile(path, '[install]\nshared = ["/etc"]\n'), "relative"],
   ["a way out in shared", (path: string) => writeFile(path, '[install]\nshared = ["a/../../b"]\n'), ".."],
-  ["itself in shared", (path: string) => writeFile(path, '[install]\nshared = ["./deployd.toml"]\n'), "own manifest"],
+  ["itself in shared", (path: string) => writeFile(path, '[install]\nshared = ["./deployd.toml"]\n'), "own recipe"],
   ["nothing in shared", (path: string) => writeFile(path, '[install]\nshared = ["./"]\n'), "no path"],
   [
     "one below another in shared",
     (path: string) => writeFile(path, '[install]\nshared = ["a/b", "a/"]\n'),
     'a part of "a"',
   ],
-])("a manifest that is or holds %s is refused as that", async (_, make, words) => {
+])("a recipe that is or holds %s is refused as that", async (_, make, words) => {
   await using web = await service();
   const tree = join(web.layout.root, "tree");
   await mkdir(tree);
   await make(join(tree, "deployd.toml"));
-  const error = await rejection(web.manifests().ofTree("v1", tree));
-  expect(error).toMatchObject({ code: "manifest-invalid" });
+  const error = await rejection(web.recipes().ofTree("v1", tree));
+  expect(error).toMatchObject({ code: "recipe-invalid" });
   expect(error.message).toContain(words);
 });
 
@@ -128,53 +128,53 @@ test("ten thousand keys that nobody knows are told in five, and at once", async 
   await using web = await service();
   const tree = join(web.layout.root, "tree");
   await web.write(join(tree, "deployd.toml"), Array.from({ length: 6000 }, (_, at) => `k${at}=1`).join("\n"));
-  const { message } = await rejection(web.manifests().ofTree("v1", tree));
+  const { message } = await rejection(web.recipes().ofTree("v1", tree));
   expect(message.match(/unknown key/g)).toHaveLength(5);
   expect(message).toContain("and 5995 more");
 });
 
-test("manifests of releases that a former deployd unpacked are kept once, and not those that come after", async () => {
+test("recipes of releases that a former deployd unpacked are kept once, and not those that come after", async () => {
   await using web = await service();
   await web.record("v1");
   await web.record("v2");
   await web.inRelease("v1", restartBy("./one"));
   await mkdir(web.layout.release("v2"));
-  const manifests = web.manifests();
-  await manifests.adopt();
-  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
-  expect(JSON.parse(await readFile(web.layout.record("v1"), "utf8"))).toMatchObject({ manifest: "brought" });
-  expect(JSON.parse(await readFile(web.layout.record("v2"), "utf8"))).toMatchObject({ manifest: "none" });
+  const recipes = web.recipes();
+  await recipes.adopt();
+  expect((await recipes.read("v1")).restart).toMatchObject({ stop: "./one" });
+  expect(JSON.parse(await readFile(web.layout.record("v1"), "utf8"))).toMatchObject({ recipe: "brought" });
+  expect(JSON.parse(await readFile(web.layout.record("v2"), "utf8"))).toMatchObject({ recipe: "none" });
   for (const build of ["v1", "v2", "v3"]) await web.inRelease(build, restartBy("./evil"));
-  await web.manifests().adopt();
-  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
+  await web.recipes().adopt();
+  expect((await recipes.read("v1")).restart).toMatchObject({ stop: "./one" });
   for (const build of ["v2", "v3"])
-    expect(await rejection(web.manifests().read(build))).toMatchObject({ code: "manifest-invalid" });
+    expect(await rejection(web.recipes().read(build))).toMatchObject({ code: "recipe-invalid" });
 });
 
 test("where nothing was ever unpacked, a release that somebody put there by hand is run as it says", async () => {
   await using web = await service();
   await web.inRelease("v1", restartBy("./one"));
-  await web.manifests().adopt();
-  expect((await web.manifests().read("v1")).restart).toMatchObject({ stop: "./one" });
+  await web.recipes().adopt();
+  expect((await web.recipes().read("v1")).restart).toMatchObject({ stop: "./one" });
 });
 
-test("a former release's manifest is obeyed also where it cannot be kept", async () => {
+test("a former release's recipe is obeyed also where it cannot be kept", async () => {
   await using web = await service();
   await web.inRelease("v1", restartBy("./one"));
   await web.record("v1");
   const full = (): Promise<never> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
-  const manifests = web.manifests({ ...hostDisk, createFile: full });
-  await manifests.adopt();
-  expect((await manifests.read("v1")).restart).toMatchObject({ stop: "./one" });
+  const recipes = web.recipes({ ...hostDisk, createFile: full });
+  await recipes.adopt();
+  expect((await recipes.read("v1")).restart).toMatchObject({ stop: "./one" });
 });
 
 test("only the builds that were asked for last are remembered", async () => {
   await using web = await service();
-  const manifests = web.manifests();
+  const recipes = web.recipes();
   const builds = ["v1", "v2", "v3", "v4", "v5"];
-  for (const build of builds) await web.write(web.layout.manifest(build), restartBy(`./${build}`));
-  const [first, second] = [await manifests.read("v1"), await manifests.read("v2")];
-  for (const build of ["v3", "v4", "v1", "v5"]) await manifests.read(build);
-  expect(await manifests.read("v1")).toBe(first);
-  expect(await manifests.read("v2")).not.toBe(second);
+  for (const build of builds) await web.write(web.layout.recipe(build), restartBy(`./${build}`));
+  const [first, second] = [await recipes.read("v1"), await recipes.read("v2")];
+  for (const build of ["v3", "v4", "v1", "v5"]) await recipes.read(build);
+  expect(await recipes.read("v1")).toBe(first);
+  expect(await recipes.read("v2")).not.toBe(second);
 });

@@ -1,4 +1,4 @@
-import type { CheckSection, DrainSection, InstallSection, Manifest, RestartSection } from "../schema/manifest.ts";
+import type { CheckSection, DrainSection, InstallSection, Recipe, RestartSection } from "../schema/recipe.ts";
 import { DeployError } from "./errors.ts";
 
 /** How a service is brought to run what `current` points at. Times in milliseconds. */
@@ -50,8 +50,8 @@ export interface InstallSpec {
   readonly shared: readonly string[];
 }
 
-/** A manifest made ready for one host and one release: variables filled in, times in milliseconds. */
-export interface Recipe {
+/** A recipe made ready for one host and one release: variables filled in, times in milliseconds. */
+export interface ResolvedRecipe {
   readonly install: InstallSpec;
   readonly restart: RestartSpec | null;
   readonly drain: DrainSpec | null;
@@ -61,14 +61,14 @@ export interface Recipe {
 /**
  * @param variables what `${NAME}` stands for in URLs, addresses, paths and expected bodies. Shell lines are left alone:
  *   their shell finds the same names in its environment.
- * @throws DeployError `manifest-invalid` naming a variable that is not set
+ * @throws DeployError `recipe-invalid` naming a variable that is not set
  */
-export function recipeFrom(manifest: Manifest, variables: Readonly<Record<string, string>>): Recipe {
+export function resolveRecipe(recipe: Recipe, variables: Readonly<Record<string, string>>): ResolvedRecipe {
   return {
-    install: installSpec(manifest.install),
-    restart: manifest.restart === undefined ? null : restartSpec(manifest.restart, variables),
-    drain: manifest.drain === undefined ? null : drainSpec(manifest.drain, variables),
-    check: manifest.check === undefined ? null : checkSpec(manifest.check, variables),
+    install: installSpec(recipe.install),
+    restart: recipe.restart === undefined ? null : restartSpec(recipe.restart, variables),
+    drain: recipe.drain === undefined ? null : drainSpec(recipe.drain, variables),
+    check: recipe.check === undefined ? null : checkSpec(recipe.check, variables),
   };
 }
 
@@ -134,7 +134,7 @@ function drainSpec(section: DrainSection, variables: Readonly<Record<string, str
 function httpUrl(url: string, where: string): string {
   if (URL.canParse(url) && /^https?:/.test(url)) return url;
   throw new DeployError(`Cannot ask "${url}": ${where} is not an http or https URL.`, {
-    code: "manifest-invalid",
+    code: "recipe-invalid",
     hint: "Write it as http://127.0.0.1:8080/path.",
   });
 }
@@ -169,7 +169,7 @@ function probeSpec(section: CheckSection, variables: Readonly<Record<string, str
     const port = Number(match?.[3]);
     if (match === null || port < 1 || port > 65_535) {
       throw new DeployError(`Cannot check "${address}": check.tcp is not host:port.`, {
-        code: "manifest-invalid",
+        code: "recipe-invalid",
         hint: "Write it as 127.0.0.1:8080, or [::1]:8080 for IPv6.",
       });
     }
@@ -184,7 +184,7 @@ function fillIn(text: string, variables: Readonly<Record<string, string>>, where
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     if (value === undefined) {
       throw new DeployError(`Cannot fill in ${where} "${text}": the variable ${name} is not set.`, {
-        code: "manifest-invalid",
+        code: "recipe-invalid",
         hint: `Set it under [services.<service>.env] in the agent's file. Known here: ${Object.keys(variables).join(", ")}.`,
       });
     }
