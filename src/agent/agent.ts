@@ -12,18 +12,18 @@ import { TreeFormat } from "../store/format.ts";
 import { followWish } from "../store/follow.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { every } from "../support/clock.ts";
-import { Troubles } from "./troubles.ts";
+import { Troubles } from "../store/troubles.ts";
 import { Session } from "../zookeeper/session.ts";
-import { conductWhenElected } from "./conducting.ts";
-import { FleetReport } from "./fleet_report.ts";
-import { Front } from "./front.ts";
-import { GateKeeper } from "./gate_keeper.ts";
-import { formerSpec, trafficSpec } from "./instances.ts";
-import { JournalFile } from "./journal_file.ts";
+import { conductWhenElected } from "../conductor/conducting.ts";
+import { FleetReport } from "../conductor/fleet_report.ts";
+import { TrafficControl } from "../service/traffic_control.ts";
+import { GateKeeper } from "../service/gate_keeper.ts";
+import { formerSpec, trafficSpec } from "../service/instances.ts";
+import { JournalFile } from "../service/journal_file.ts";
 import { announce } from "./presence.ts";
-import { ServiceAgent, type StopSignals } from "./service_agent.ts";
-import { ServiceHost } from "./service_host.ts";
-import { ServiceState } from "./service_state.ts";
+import { ServiceAgent, type StopSignals } from "../service/service_agent.ts";
+import { ServiceHost } from "../service/service_host.ts";
+import { ServiceState } from "../service/service_state.ts";
 import { zookeeperDetail, zookeeperProblem } from "./zookeeper_problem.ts";
 
 export type AgentLog = (
@@ -171,7 +171,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   );
   try {
     await Promise.race([
-      Promise.all([...serving, ...following, conductWhenElected({ session, format, troubles, report, ...options })]),
+      Promise.all([
+        ...serving,
+        ...following,
+        conductWhenElected({ session, format, troubles, report, config, log, clock, stop: stop.soon }),
+      ]),
       ousted.promise,
     ]);
   } finally {
@@ -226,9 +230,9 @@ async function openService(
   });
   const counters = metrics.of(service);
   state.onRestarted = (cost) => counters.restarted(cost);
-  const front = frontOf(service, section, journal, machine);
+  const trafficControl = trafficControlOf(service, section, journal, machine);
   const agent = new ServiceAgent({
-    host: new ServiceHost({ machine, files, config, section, root, state, front }),
+    host: new ServiceHost({ machine, files, config, section, root, state, trafficControl }),
     state,
     gate: new GateKeeper(session, service, config.host, publisher, format, clock),
     heavy: shared.heavy,
@@ -249,10 +253,15 @@ function instancesShown({ actual, journal }: ServiceState): StatusView["services
   }));
 }
 
-function frontOf(service: string, section: ServiceConfig, journal: JournalFile, machine: Machine): Front {
+function trafficControlOf(
+  service: string,
+  section: ServiceConfig,
+  journal: JournalFile,
+  machine: Machine,
+): TrafficControl {
   const { spec, instances } = trafficSpec(section);
   const timeoutMs = section.traffic.timeout_s * 1000;
-  return new Front({
+  return new TrafficControl({
     by: spec.by,
     traffic: machine.traffic.backend(spec, service, instances, timeoutMs),
     instances: instances.map(({ name }) => name),

@@ -5,7 +5,7 @@ import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
 import { runAgent, type AgentLog } from "./agent.ts";
 import { agentConfig, requireForRoot } from "./config.ts";
-import { requireServiceable } from "./start_check.ts";
+import { requireServiceable } from "../service/start_check.ts";
 
 const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
 

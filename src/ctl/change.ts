@@ -1,5 +1,5 @@
 import type { Change, Changed } from "../store/change_deploy.ts";
-import { readFront } from "../store/deploys.ts";
+import { readHead } from "../store/deploys.ts";
 import { readService } from "../store/services.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
@@ -69,7 +69,7 @@ export async function changeNewest(
   let meant = flags.deploy;
   return insist(link, signal, address.connectTimeoutMs, async (zk) => {
     await readService(zk, service);
-    meant ??= (await readFront(zk, service)).latest?.id;
+    meant ??= (await readHead(zk, service)).latest?.id;
     return change(zk, { service, build, deploy: meant, who: process.user, why: flags.why ?? "", now: process.now() });
   });
 }

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { agentConfig } from "../agent/config.ts";
-import { placeProblem } from "../agent/start_check.ts";
+import { placeProblem } from "../service/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
 import { readIfThere } from "../host/files.ts";

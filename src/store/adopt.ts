@@ -7,7 +7,7 @@ import type { Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { inheritedFrom, readFront, servedBefore, type DeployFront } from "./deploys.ts";
+import { inheritedFrom, readHead, servedBefore, type ServiceHead } from "./deploys.ts";
 import { buildPath, canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
@@ -21,11 +21,11 @@ import { readService } from "./services.ts";
  * @throws DeployError `build-unknown` when the wish names a build that was never added, `build-barred`
  */
 export async function adoptWish(zk: ZooKeeper, service: string, id: string, now: Date): Promise<string | null> {
-  const front = await readFront(zk, service);
+  const head = await readHead(zk, service);
   // It may be under way, and then it is what the wish puts an end to.
-  if (front.damaged !== null) throw front.damaged;
+  if (head.damaged !== null) throw head.damaged;
   const byHand =
-    (await unrecorded(zk, service, "fleet", front.enabled)) ?? (await unrecorded(zk, service, "canary", front.canary));
+    (await unrecorded(zk, service, "fleet", head.enabled)) ?? (await unrecorded(zk, service, "canary", head.canary));
   if (byHand === null) return null;
   const { stage, wish, version } = byHand;
   const settings = await readService(zk, service);
@@ -34,8 +34,8 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     what: "the build",
     hint: `Wish for another build, or allow this one again with: deployd ctl builds unbar ${service} ${wish.build}`,
   });
-  const { latest } = front;
-  const good = stage === "canary" ? (front.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null);
+  const { latest } = head;
+  const good = stage === "canary" ? (head.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null);
   const record = started({
     build: wish.build,
     previous: await inheritedFrom(zk, service, wish.build, good),
@@ -46,11 +46,11 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     now,
   });
   // Not higher than what hosts have followed: it may have come out of a backup, so a person is to be asked.
-  const number = nextNumber(front.pointer.value.number);
+  const number = nextNumber(head.pointer.value.number);
   await zk.multi([
-    op.set(deploysPath(service), encode({ ...front.pointer.value, latest: id, number }), front.pointer.version),
+    op.set(deploysPath(service), encode({ ...head.pointer.value, latest: id, number }), head.pointer.version),
     op.check(buildPath(service, wish.build), target.version),
-    ...overtakenOps(service, front, stage, id, now),
+    ...overtakenOps(service, head, stage, id, now),
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
     op.create(grantsPath(service, id), ""),
@@ -79,7 +79,7 @@ async function unrecorded<Stage extends "fleet" | "canary">(
 /** What the new wish ends: the deploy that is under way, and, as with any deploy to the fleet, the canaries' own wish. */
 function overtakenOps(
   service: string,
-  { latest, canary }: DeployFront,
+  { latest, canary }: ServiceHead,
   stage: DeployRecord["stage"],
   id: string,
   now: Date,

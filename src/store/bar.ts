@@ -6,7 +6,7 @@ import { buildRecordSchema, type BuildRecord } from "../schema/znodes.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readBuild } from "./builds.ts";
-import { readFront } from "./deploys.ts";
+import { readHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, deployPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
@@ -79,7 +79,7 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
   const attempted = `Cannot bar build "${build}" of "${service}"`;
   for (let tries = 1; ; tries += 1) {
     const { value, version } = await readBuild(zk, service, build);
-    const { latest } = await readFront(zk, service);
+    const { latest } = await readHead(zk, service);
     const isItsBuild = latest !== null && buildWanted(latest.record) === build;
     const isUnderWay = isItsBuild && isRunning(latest.record);
     const ops = [op.set(buildPath(service, build), encode({ ...value, barred }), version)];

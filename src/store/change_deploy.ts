@@ -6,7 +6,7 @@ import type { DeployRecord } from "../schema/deploy_record.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred, barredOf } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, canaryPath, deployPath, enabledPath } from "./paths.ts";
 import { encode } from "./records.ts";
@@ -28,7 +28,7 @@ export interface Changed {
   readonly record: DeployRecord;
 }
 
-export type Latest = NonNullable<DeployFront["latest"]>;
+export type Latest = NonNullable<ServiceHead["latest"]>;
 
 /**
  * Takes a deploy that is proven on the canary hosts to the whole fleet.
@@ -39,8 +39,8 @@ export type Latest = NonNullable<DeployFront["latest"]>;
 export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
   const attempted = `Cannot promote "${service}"`;
-  const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change, "promote");
+  const head = await readHead(zk, service);
+  const latest = latestOf(head, attempted, change, "promote");
   const { id, record } = latest;
   if (record.state !== "awaiting promotion") {
     // Asked twice, it is as it was asked for.
@@ -59,7 +59,7 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
     zk.multi([
       op.check(buildPath(service, record.build), build.version),
       op.set(deployPath(service, id), encode(next), latest.version),
-      ...(await wishOps(zk, service, front, "fleet", { build: record.build, deploy: id })),
+      ...(await wishOps(zk, service, head, "fleet", { build: record.build, deploy: id })),
     ]),
   );
   return { id, record: next };
@@ -73,8 +73,8 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
 export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service, who, why, now } = change;
   const attempted = `Cannot abort the deploy to "${service}"`;
-  const front = await readFront(zk, service);
-  const { id, record, version } = latestOf(front, attempted, change, "abort");
+  const head = await readHead(zk, service);
+  const { id, record, version } = latestOf(head, attempted, change, "abort");
   // Asked twice, it is as it was asked for.
   if (record.state === "aborted") return { id, record };
   if (!isRunning(record)) {
@@ -102,7 +102,7 @@ export async function moveDeploy(
   if (next.state === "rolled back" && next.stage === "canary") {
     // The way back is complete: the canary hosts follow `enabled` again, where it names the same build. Where it names one
     // that came to nothing, they keep this wish: by the other one nobody would take back a host that was away.
-    const { canary, enabled } = await readFront(zk, service);
+    const { canary, enabled } = await readHead(zk, service);
     if (canary?.value?.deploy === id && enabled.value?.build === buildWanted(next)) {
       ops.push(op.check(enabledPath(service), enabled.version), op.delete(canaryPath(service), canary.version));
     }
@@ -128,7 +128,7 @@ function notToPromote(service: string, { id, record }: Latest, attempted: string
 
 /** The newest deploy, which has to be the one that is meant. */
 export function latestOf(
-  { latest, damaged }: DeployFront,
+  { latest, damaged }: ServiceHead,
   attempted: string,
   change: Change,
   verb: "promote" | "abort" | "rollback",

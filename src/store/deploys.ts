@@ -15,7 +15,7 @@ import { buildPath, buildsPath, canaryPath, deployPath, deploysPath, enabledPath
 import { childrenOf, readChildren, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
-export interface DeployFront {
+export interface ServiceHead {
   readonly pointer: Versioned<DeploysPointer>;
   readonly latest: { readonly id: string; readonly record: DeployRecord; readonly version: number } | null;
   readonly enabled: Versioned<Wish | null>;
@@ -28,7 +28,7 @@ export interface DeployFront {
   readonly damaged: DeployError | null;
 }
 
-export async function readFront(zk: ZooKeeper, service: string): Promise<DeployFront> {
+export async function readHead(zk: ZooKeeper, service: string): Promise<ServiceHead> {
   return attempting(`Cannot read the deploys of "${service}"`, async () => {
     const [pointer, enabled, canary] = await Promise.all([
       readDamaged(zk, deploysPath(service), deploysPointerSchema),
@@ -53,7 +53,7 @@ async function readLatest(
   service: string,
   id: string | null,
   pointerProblem: string | null,
-): Promise<Pick<DeployFront, "latest" | "pointerProblem" | "damaged">> {
+): Promise<Pick<ServiceHead, "latest" | "pointerProblem" | "damaged">> {
   if (id === null && pointerProblem === null) return { latest: null, pointerProblem, damaged: null };
   try {
     const found = id === null ? null : await readRecord(zk, deployPath(service, id), deployRecordSchema);
@@ -129,10 +129,10 @@ export async function listDeploys(
 export async function buildBefore(
   zk: ZooKeeper,
   service: string,
-  front: DeployFront,
+  head: ServiceHead,
   build: string,
 ): Promise<string | null> {
-  return inheritedFrom(zk, service, build, await lastGoodBuild(zk, service, front));
+  return inheritedFrom(zk, service, build, await lastGoodBuild(zk, service, head));
 }
 
 /** @param good the build that was good before */
@@ -157,14 +157,14 @@ export async function inheritedFrom(
  * The build that was good before a new deploy: the one the fleet is meant to serve, unless that one's own deploy came
  * to nothing, in which case what was good before it is still good.
  */
-async function lastGoodBuild(zk: ZooKeeper, service: string, front: DeployFront): Promise<string | null> {
-  const wish = front.enabled.value;
-  if (wish === null) return front.problems.length === 0 ? null : servedBefore(front.latest?.record ?? null);
+async function lastGoodBuild(zk: ZooKeeper, service: string, head: ServiceHead): Promise<string | null> {
+  const wish = head.enabled.value;
+  if (wish === null) return head.problems.length === 0 ? null : servedBefore(head.latest?.record ?? null);
   if (wish.deploy === undefined) {
     // Written by hand, for a build that may go nowhere, it is followed by nobody: what was served before still is.
     const record = await readRecord(zk, buildPath(service, wish.build), buildRecordSchema).catch(() => null);
     const isFollowed = record !== null && record.value.barred === undefined;
-    return isFollowed ? wish.build : servedBefore(front.latest?.record ?? null);
+    return isFollowed ? wish.build : servedBefore(head.latest?.record ?? null);
   }
   const found = await readRecord(zk, deployPath(service, wish.deploy), deployRecordSchema);
   if (found === null) return wish.build;

@@ -3,16 +3,16 @@ import { DeployError } from "../core/errors.ts";
 import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { barredOf } from "./bar.ts";
-import type { DeployFront } from "./deploys.ts";
+import type { ServiceHead } from "./deploys.ts";
 
 /** @throws DeployError `deploy-running` when one deploy is still under way */
 export async function assertNoneRunning(
   zk: ZooKeeper,
   service: string,
-  front: DeployFront,
+  head: ServiceHead,
   build: string,
 ): Promise<void> {
-  const { latest } = front;
+  const { latest } = head;
   if (latest === null || !isRunning(latest.record)) return;
   const { id, record } = latest;
   throw new DeployError(

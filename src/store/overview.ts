@@ -5,7 +5,7 @@ import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings, Wish } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { barredOf } from "./bar.ts";
-import { byServersClock, readFront } from "./deploys.ts";
+import { byServersClock, readHead } from "./deploys.ts";
 import { readGate, type GateRead } from "./gate.ts";
 import { deploysPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
@@ -41,23 +41,23 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
   const problems: string[] = [];
   const settings = await readService(zk, service, (problem) => problems.push(problem));
   const onProblem = (problem: string) => problems.push(problem);
-  const [front, hosts, statuses, agents] = await Promise.all([
-    readFront(zk, service),
+  const [head, hosts, statuses, agents] = await Promise.all([
+    readHead(zk, service),
     readHosts(zk, service, onProblem),
     readStatuses(zk, service, onProblem),
     readAgents(zk, service),
   ]);
-  const trouble = await wishTroubleOf(zk, service, front, statuses);
+  const trouble = await wishTroubleOf(zk, service, head, statuses);
   const held = heldProblem(service, statuses);
   if (held !== null) problems.push(held);
   if (trouble !== null && trouble.problem !== held && trouble.word !== "unreadable") problems.push(trouble.problem);
-  const withheld = grantsWithheld({ wishes: front.problems.length > 0, deploys: new Set() });
-  if (withheld !== null) problems.push(withheld, ...front.problems);
-  const wishes = { enabled: front.enabled.value, canary: front.canary?.value ?? null };
-  const newest = front.latest === null ? null : await readNewest(zk, service, front.latest.id);
+  const withheld = grantsWithheld({ wishes: head.problems.length > 0, deploys: new Set() });
+  if (withheld !== null) problems.push(withheld, ...head.problems);
+  const wishes = { enabled: head.enabled.value, canary: head.canary?.value ?? null };
+  const newest = head.latest === null ? null : await readNewest(zk, service, head.latest.id);
   const read = newest !== null && "record" in newest ? newest : null;
-  if (front.pointerProblem !== null) problems.push(front.pointerProblem);
-  if (front.damaged !== null) problems.push(front.damaged.hint);
+  if (head.pointerProblem !== null) problems.push(head.pointerProblem);
+  if (head.damaged !== null) problems.push(head.damaged.hint);
   problems.push(...(await problemsOfOthers(zk, service, read?.id)));
   problems.push(...(await endedBefore(zk, service, wishes.enabled, read?.id)));
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
@@ -80,7 +80,7 @@ export async function readOverview(zk: ZooKeeper, service: string): Promise<Over
     agents,
     problems,
     deploy,
-    damaged: front.damaged ?? (isDeployError(newest) ? newest : null),
+    damaged: head.damaged ?? (isDeployError(newest) ? newest : null),
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
 }

@@ -3,7 +3,7 @@ import { DeployError } from "../core/errors.ts";
 import { buildRecordSchema } from "../schema/znodes.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { listBuilds, readBuild } from "./builds.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { readDamaged } from "./records.ts";
@@ -27,26 +27,26 @@ export async function removeBuild(zk: ZooKeeper, service: string, build: string)
   // One that cannot be read can be removed all the same.
   const found =
     (await readDamaged(zk, buildPath(service, build), buildRecordSchema)) ?? (await readBuild(zk, service, build));
-  const front = await readFront(zk, service);
-  if (front.damaged !== null) throw front.damaged;
+  const head = await readHead(zk, service);
+  if (head.damaged !== null) throw head.damaged;
   const need =
-    needByDeploys(service, build, front, await another(zk, service, build, front)) ??
-    (await needByHosts(zk, service, build, front));
+    needByDeploys(service, build, head, await another(zk, service, build, head)) ??
+    (await needByHosts(zk, service, build, head));
   if (need !== null) throw new DeployError(`${attempted}: ${need.why}.`, { code: need.code, hint: need.hint });
   await attempting(attempted, () =>
     zk.multi([
       // Whoever wishes it, or goes back to it, since it was looked has this fail.
-      op.check(deploysPath(service), front.pointer.version),
-      op.check(enabledPath(service), front.enabled.version),
-      ...(front.canary === null ? [] : [op.check(canaryPath(service), front.canary.version)]),
-      ...(front.latest === null ? [] : [op.check(`${deploysPath(service)}/${front.latest.id}`, front.latest.version)]),
+      op.check(deploysPath(service), head.pointer.version),
+      op.check(enabledPath(service), head.enabled.version),
+      ...(head.canary === null ? [] : [op.check(canaryPath(service), head.canary.version)]),
+      ...(head.latest === null ? [] : [op.check(`${deploysPath(service)}/${head.latest.id}`, head.latest.version)]),
       op.delete(buildPath(service, build), found.version),
     ]),
   );
 }
 
-function needByDeploys(service: string, build: string, front: DeployFront, other: string): Need | null {
-  const { latest, enabled, canary, problems } = front;
+function needByDeploys(service: string, build: string, head: ServiceHead, other: string): Need | null {
+  const { latest, enabled, canary, problems } = head;
   const [problem] = problems;
   if (problem !== undefined) return { why: `what is wished is not known (${problem})`, code: "conflict", hint: other };
   if (latest !== null && isRunning(latest.record)) {
@@ -64,7 +64,7 @@ function needByDeploys(service: string, build: string, front: DeployFront, other
   return null;
 }
 
-async function needByHosts(zk: ZooKeeper, service: string, build: string, front: DeployFront): Promise<Need | null> {
+async function needByHosts(zk: ZooKeeper, service: string, build: string, head: ServiceHead): Promise<Need | null> {
   const [statuses, agents] = await Promise.all([readStatuses(zk, service), readAgents(zk, service)]);
   const serving = [...statuses].filter(([, status]) => status.build === build).map(([host]) => host);
   const [first] = serving.filter((host) => !agents.has(host));
@@ -74,7 +74,7 @@ async function needByHosts(zk: ZooKeeper, service: string, build: string, front:
     return { why, code: "conflict", hint };
   }
   if (serving.length === 0) return null;
-  const wished = front.enabled.value?.build;
+  const wished = head.enabled.value?.build;
   const hint =
     wished === undefined
       ? `Deploy another to it.`
@@ -83,9 +83,9 @@ async function needByHosts(zk: ZooKeeper, service: string, build: string, front:
 }
 
 /** What is to be done before the build can go: another deployed, which there may have to be first. */
-async function another(zk: ZooKeeper, service: string, build: string, front: DeployFront): Promise<string> {
+async function another(zk: ZooKeeper, service: string, build: string, head: ServiceHead): Promise<string> {
   // To deploy once more what is wished leads back to the same build.
-  const not = [build, front.enabled.value?.build, front.canary?.value?.build];
+  const not = [build, head.enabled.value?.build, head.canary?.value?.build];
   const others = (await listBuilds(zk, service)).filter(
     ({ id, record }) => !not.includes(id) && record.barred === undefined,
   );

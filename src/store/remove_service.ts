@@ -2,7 +2,7 @@ import { isRunning } from "../core/deploy_state.ts";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgent, runsService } from "./living_agents.ts";
 import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath } from "./paths.ts";
@@ -22,26 +22,26 @@ const MOST_TRIES = 20;
 export async function removeService(zk: ZooKeeper, service: string): Promise<void> {
   const attempted = `Cannot remove the service "${service}"`;
   await readService(zk, service, () => {});
-  const front = await frontIfWhole(zk, service);
-  if (front !== null) assertNothingRuns(service, front, attempted);
+  const head = await headIfWhole(zk, service);
+  if (head !== null) assertNothingRuns(service, head, attempted);
   await attempting(attempted, async () => {
     await assertNoHosts(zk, service, attempted);
-    await close(zk, service, front);
+    await close(zk, service, head);
     await removeTree(zk, servicePath(service));
   });
 }
 
 /** Null where parts of it are gone already. */
-async function frontIfWhole(zk: ZooKeeper, service: string): Promise<DeployFront | null> {
+async function headIfWhole(zk: ZooKeeper, service: string): Promise<ServiceHead | null> {
   try {
-    return await readFront(zk, service);
+    return await readHead(zk, service);
   } catch (error) {
     if (isDeployError(error) && error.code === "zookeeper-data-invalid") return null;
     throw error;
   }
 }
 
-function assertNothingRuns(service: string, { latest }: DeployFront, attempted: string): void {
+function assertNothingRuns(service: string, { latest }: ServiceHead, attempted: string): void {
   if (latest === null || !isRunning(latest.record)) return;
   const { id, record } = latest;
   throw new DeployError(`${attempted}: deploy ${id} of "${record.build}" by ${record.who} is ${record.state}.`, {
@@ -79,12 +79,12 @@ function named(hosts: readonly string[]): string {
 }
 
 /** From here on nothing is deployed and nobody registers: whoever did since it was looked has this fail. */
-async function close(zk: ZooKeeper, service: string, front: DeployFront | null): Promise<void> {
-  if (front === null) return;
+async function close(zk: ZooKeeper, service: string, head: ServiceHead | null): Promise<void> {
+  if (head === null) return;
   await zk.multi([
-    op.check(deploysPath(service), front.pointer.version),
-    ...(front.canary === null ? [] : [op.delete(canaryPath(service), front.canary.version)]),
-    op.delete(enabledPath(service), front.enabled.version),
+    op.check(deploysPath(service), head.pointer.version),
+    ...(head.canary === null ? [] : [op.delete(canaryPath(service), head.canary.version)]),
+    op.delete(enabledPath(service), head.enabled.version),
     op.delete(hostsPath(service)),
   ]);
 }

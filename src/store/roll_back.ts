@@ -7,7 +7,7 @@ import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { latestOf, type Change, type Changed, type Latest } from "./change_deploy.ts";
-import { listDeploys, readFront, type DeployFront } from "./deploys.ts";
+import { listDeploys, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
@@ -24,12 +24,12 @@ import { wishOps } from "./wishes.ts";
 export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
   const attempted = `Cannot roll "${service}" back`;
-  const front = await readFront(zk, service);
-  const latest = latestOf(front, attempted, change, "rollback");
+  const head = await readHead(zk, service);
+  const latest = latestOf(head, attempted, change, "rollback");
   const { id, record } = latest;
   if (record.state === "rolling back" || record.state === "rolled back") return { id, record };
   const { previous } = record;
-  if (previous === null || previous === record.build) return endTheFirst(zk, change, front, latest, attempted);
+  if (previous === null || previous === record.build) return endTheFirst(zk, change, head, latest, attempted);
   const instead = isRunning(record)
     ? `End it where it is with: deployd ctl abort ${service} ${record.build}`
     : `Deploy another build with: deployd ctl deploy ${service} BUILD`;
@@ -45,7 +45,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
     hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
   // A deploy to the canary hosts of what the fleet serves already, as by a repeated job in CI: it is taken back everywhere.
-  const stage = front.enabled.value?.build === record.build ? "fleet" : record.stage;
+  const stage = head.enabled.value?.build === record.build ? "fleet" : record.stage;
   const next = { ...turnedRound(record, change), stage };
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
   const bar = await barOp(zk, change, latest);
@@ -55,7 +55,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
       op.set(deployPath(service, id), encode(next), latest.version),
       bar,
       op.check(buildPath(service, previous), back.version),
-      ...(await wishOps(zk, service, front, stage, { build: next.rollback.to, deploy: id })),
+      ...(await wishOps(zk, service, head, stage, { build: next.rollback.to, deploy: id })),
     ]),
   );
   return { id, record: next };
@@ -65,7 +65,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
 async function endTheFirst(
   zk: ZooKeeper,
   change: Change,
-  { canary }: DeployFront,
+  { canary }: ServiceHead,
   latest: Latest,
   attempted: string,
 ): Promise<Changed> {

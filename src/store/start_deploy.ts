@@ -7,7 +7,7 @@ import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { buildBefore, readDeploy, readFront, type DeployFront } from "./deploys.ts";
+import { buildBefore, readDeploy, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { assertNoneRunning } from "./one_at_a_time.ts";
 import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
@@ -43,21 +43,21 @@ export async function startDeploy(
   const settings = await readService(zk, service);
   const said = await attempting(attempted, () => readRecord(zk, deployPath(service, id), deployRecordSchema));
   if (said !== null) return { id, record: said.value };
-  const front = await readFront(zk, service);
-  if (front.damaged !== null) throw front.damaged;
+  const head = await readHead(zk, service);
+  if (head.damaged !== null) throw head.damaged;
   const target = await readBuild(zk, service, build);
   assertNotBarred(target.value, attempted, {
     what: "the build",
     hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
   });
-  const overtaken = await heldByAll(zk, service, front);
-  if (overtaken === null) await assertNoneRunning(zk, service, front, build);
+  const overtaken = await heldByAll(zk, service, head);
+  if (overtaken === null) await assertNoneRunning(zk, service, head, build);
 
   const first = request.stages[0] ?? "fleet";
   await assertHosts(zk, service, first, attempted);
   const record = started({
     build,
-    previous: await buildBefore(zk, service, front, build),
+    previous: await buildBefore(zk, service, head, build),
     who: request.who,
     why: request.why,
     stages: request.stages,
@@ -75,7 +75,7 @@ export async function startDeploy(
     op.create(deployPath(service, id), encode(record)),
     op.create(gatePath(service, id), encode(emptyGate)),
     op.create(grantsPath(service, id), ""),
-    ...(await wishOps(zk, service, front, first, { build, deploy: id })),
+    ...(await wishOps(zk, service, head, first, { build, deploy: id })),
   ];
   await attempting(attempted, async () => {
     try {
@@ -93,7 +93,7 @@ export async function startDeploy(
  * The deploy under way that every host holds, having left it behind in a ZooKeeper that was put back from a backup: nobody
  * goes on with it, so it is in nobody's way.
  */
-async function heldByAll(zk: ZooKeeper, service: string, { latest }: DeployFront): Promise<DeployFront["latest"]> {
+async function heldByAll(zk: ZooKeeper, service: string, { latest }: ServiceHead): Promise<ServiceHead["latest"]> {
   if (latest === null || !isRunning(latest.record)) return null;
   const statuses = [...(await readStatuses(zk, service)).values()];
   return statuses.length > 0 && statuses.every(({ held }) => held?.deploy === latest.id) ? latest : null;
@@ -101,7 +101,7 @@ async function heldByAll(zk: ZooKeeper, service: string, { latest }: DeployFront
 
 function endedOp(
   service: string,
-  { id, record, version }: NonNullable<DeployFront["latest"]>,
+  { id, record, version }: NonNullable<ServiceHead["latest"]>,
   by: string,
   now: Date,
 ): Op {

@@ -2,7 +2,7 @@ import { isDeployError } from "../core/errors.ts";
 import type { HostStatus } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { readBuild } from "./builds.ts";
-import type { DeployFront } from "./deploys.ts";
+import type { ServiceHead } from "./deploys.ts";
 
 /** Why no host follows what is wished. */
 export interface WishTrouble {
@@ -14,15 +14,15 @@ export interface WishTrouble {
 export async function wishTroubleOf(
   zk: ZooKeeper,
   service: string,
-  front: DeployFront,
+  head: ServiceHead,
   statuses: ReadonlyMap<string, HostStatus>,
 ): Promise<WishTrouble | null> {
-  const [unreadable] = front.problems;
+  const [unreadable] = head.problems;
   if (unreadable !== undefined) return { word: "unreadable", problem: unreadable };
   const held = heldProblem(service, statuses);
   if (held !== null && [...statuses.values()].every((status) => status.held !== undefined))
     return { word: "held", problem: held };
-  const byHand = [front.enabled.value, front.canary?.value].find((wish) => wish && wish.deploy === undefined);
+  const byHand = [head.enabled.value, head.canary?.value].find((wish) => wish && wish.deploy === undefined);
   if (!byHand) return null;
   const what = `The wish for "${byHand.build}" was written by hand`;
   try {

@@ -2,7 +2,7 @@ import { nextNumber } from "../core/wish_order.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { HostStatus, Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
-import { readFront, type DeployFront } from "./deploys.ts";
+import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { encode } from "./records.ts";
@@ -15,7 +15,7 @@ import { readStatuses } from "./registry.ts";
 export async function wishOps(
   zk: ZooKeeper,
   service: string,
-  { pointer, enabled, canary }: DeployFront,
+  { pointer, enabled, canary }: ServiceHead,
   stage: DeployRecord["stage"],
   wish: { build: string; deploy: string },
 ): Promise<Op[]> {
@@ -51,13 +51,13 @@ export interface Accepted {
  */
 export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Accepted> {
   const attempted = `Cannot accept what is wished of "${service}"`;
-  const [front, statuses] = await Promise.all([readFront(zk, service), readStatuses(zk, service)]);
+  const [head, statuses] = await Promise.all([readHead(zk, service), readStatuses(zk, service)]);
   const hosts = [...statuses].filter(([, { held }]) => held !== undefined).map(([host]) => host);
   if (hosts.length === 0) return { hosts, builds: [] };
-  const { pointer, enabled, canary } = front;
+  const { pointer, enabled, canary } = head;
   const number = nextNumber(pointer.value.number, followedOf(statuses));
   // Where the pointer cannot be read this replaces it, and a deploy under way must not be forgotten by that.
-  const latest = front.latest?.id ?? pointer.value.latest;
+  const latest = head.latest?.id ?? pointer.value.latest;
   const ops = [op.set(deploysPath(service), encode({ ...pointer.value, latest, number }), pointer.version)];
   const builds = new Set<string>();
   for (const [path, node] of [

@@ -1,8 +1,8 @@
-import { AT_ONCE, atOnce } from "../restarts/pool.ts";
-import { runVariant } from "../restarts/run_variant.ts";
-import { nameOf, ROLLS, VARIANTS, type Variant } from "../restarts/variants.ts";
-import { judged } from "../restarts/verdict.ts";
-import { rollByHand, WRONG_ROLLS } from "../restarts/wrong_rolls.ts";
+import { AT_ONCE, atOnce } from "../under_load/pool.ts";
+import { runVariant } from "../under_load/run_variant.ts";
+import { nameOf, ROLLS, VARIANTS, type Variant } from "../under_load/variants.ts";
+import { judged } from "../under_load/verdict.ts";
+import { rollByHand, WRONG_ROLLS } from "../under_load/wrong_rolls.ts";
 import type { Bench, BenchRun } from "./figure.ts";
 import { controlFigure, variantFigures } from "./restarts/figures.ts";
 import { missingPrograms } from "./restarts/programs.ts";

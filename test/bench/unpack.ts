@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Bench, BenchRun } from "./figure.ts";
 import { median, rounded, takingTurns } from "./statistics.ts";
 import { plantTree, type TreeShape } from "./unpack/tree.ts";
-import { packDirectory } from "../support/real_time.ts";
+import { packDirectory } from "../harness/real_time.ts";
 
 const memoryDirectory = "/dev/shm";
 /** Of statfs(2), for tmpfs. */

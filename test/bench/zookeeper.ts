@@ -1,4 +1,4 @@
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import type { Bench, BenchRun } from "./figure.ts";
 import { measureBurst } from "./zookeeper/burst.ts";
 import { measureFanout } from "./zookeeper/fanout.ts";

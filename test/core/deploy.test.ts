@@ -21,7 +21,7 @@ import {
   type DeployRecord,
   type DeployState,
 } from "../../src/schema/deploy_record.ts";
-import { recordIn } from "../support/deploy_records.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 
 const states = deployStateSchema.options;
 const now = new Date("2026-01-02T03:04:05.000Z");

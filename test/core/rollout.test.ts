@@ -8,7 +8,7 @@ import {
   type Unreadable,
 } from "../../src/core/rollout.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import { recordIn } from "../support/deploy_records.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 import type { Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
 
 type Changes = { readonly state?: DeployState; readonly limits?: DeployRecord["limits"]; readonly stage?: "canary" };

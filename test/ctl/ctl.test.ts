@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { archive, directory, file as tarFile } from "../evil/tar_builder.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { ctl, startCtl, type CtlRun, type RunningCtl } from "./terminal.ts";
 

@@ -3,7 +3,7 @@ import { buildWanted } from "../../src/core/deploy_state.ts";
 import { withFailure, withoutSlot, withSlot } from "../../src/core/gate.ts";
 import type { Failure, HostStatus, HostStep } from "../../src/schema/znodes.ts";
 import { moveDeploy } from "../../src/store/change_deploy.ts";
-import { readFront } from "../../src/store/deploys.ts";
+import { readHead } from "../../src/store/deploys.ts";
 import { readGate } from "../../src/store/gate.ts";
 import { agentPath, agentsPath, gatePath, statusPath } from "../../src/store/paths.ts";
 import { readOverview } from "../../src/store/overview.ts";
@@ -84,7 +84,7 @@ export class PuppetFleet implements AsyncDisposable {
 
   /** The conductor moves the deploy. */
   async move(move: DeployMove): Promise<void> {
-    const { latest } = await readFront(this.#zk, this.#service);
+    const { latest } = await readHead(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
     await moveDeploy(this.#zk, this.#service, latest, move, new Date());
   }
@@ -99,7 +99,7 @@ export class PuppetFleet implements AsyncDisposable {
 
   /** The id of the newest deploy, null where there is none or no service. */
   async newest(): Promise<string | null> {
-    return (await readFront(this.#zk, this.#service)).latest?.id ?? null;
+    return (await readHead(this.#zk, this.#service)).latest?.id ?? null;
   }
 
   /** Somebody writes over a record by hand. */
@@ -112,7 +112,7 @@ export class PuppetFleet implements AsyncDisposable {
   }
 
   async #deploy(): Promise<{ id: string; build: string }> {
-    const { latest } = await readFront(this.#zk, this.#service);
+    const { latest } = await readHead(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
     const { id, record } = latest;
     return { id, build: buildWanted(record) };

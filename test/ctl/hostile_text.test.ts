@@ -6,7 +6,7 @@ import { agentPath, buildPath, deployPath, hostPath, servicePath, statusPath } f
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../harness/eventually.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { scenes } from "./scenes.ts";
 import { ctl, noon, startCtl, type Terminal } from "./terminal.ts";

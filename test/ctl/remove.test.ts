@@ -3,7 +3,7 @@ import { buildPath, servicePath, servicesPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../harness/eventually.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { ctl, startCtl, type CtlRun, type RunningCtl } from "./terminal.ts";
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { Link } from "../../src/ctl/link.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy, type FaultProxy } from "../support/proxy.ts";
-import { fourLetters, startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy, type FaultProxy } from "../harness/proxy.ts";
+import { fourLetters, startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { ctl, startCtl } from "./terminal.ts";
 

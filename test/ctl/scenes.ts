@@ -3,7 +3,7 @@ import { progressOf } from "../../src/core/rollout.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
 import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
 import type { Overview } from "../../src/store/overview.ts";
-import { recordIn } from "../support/deploy_records.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 import { noon } from "./terminal.ts";
 
 /** `seconds` before noon, as a record holds it. */

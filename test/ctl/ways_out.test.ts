@@ -5,15 +5,15 @@ import { verbs as allVerbs } from "../../src/ctl/run_ctl.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy } from "../../src/store/change_deploy.ts";
-import { readDeploy, readFront } from "../../src/store/deploys.ts";
+import { readDeploy, readHead } from "../../src/store/deploys.ts";
 import { buildPath, deployPath, servicePath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { NOW, Site } from "../store/site.ts";
-import { recordIn } from "../support/deploy_records.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { recordIn } from "../harness/deploy_records.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { expectGolden } from "./golden.ts";
 import { ctl, type CtlRun } from "./terminal.ts";
 
@@ -54,7 +54,7 @@ async function put(site: Site, id: string, state: DeployState, stage?: DeployRec
 }
 
 async function move(site: Site, to: DeployMove): Promise<void> {
-  const { latest } = await readFront(site.zk, "web");
+  const { latest } = await readHead(site.zk, "web");
   if (latest !== null) await moveDeploy(site.zk, "web", latest, to, NOW);
 }
 
@@ -182,7 +182,7 @@ async function say(make: Make, ...words: readonly string[]): Promise<Told> {
   const terminal = { env: { DEPLOYD_ZOOKEEPER: server.connectString, DEPLOYD_CHROOT: chroot } };
   for (const word of words) run = await ctl(argvOf(word), terminal);
   const isThere = (await site.zk.exists(servicePath("web"))) !== null;
-  const latest = isThere ? (await readFront(site.zk, "web")).latest : null;
+  const latest = isThere ? (await readHead(site.zk, "web")).latest : null;
   const state = latest === null ? "nothing" : `${latest.record.build} ${latest.record.state}`;
   return { ...run, state: isThere ? state : "no service" };
 }

@@ -3,8 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { doctorCommand } from "../../src/doctor/command.ts";
 import { supervisorSupport } from "../../src/doctor/supervisor_support.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { systemClock } from "../../src/support/clock.ts";
 
 const { signal } = new AbortController();

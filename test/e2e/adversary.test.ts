@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Fleet } from "../support/fleet.ts";
-import { withFleet } from "../support/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, writeSite, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import type { Fleet } from "../harness/fleet.ts";
+import { withFleet } from "../harness/fleet.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, writeSite, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * The service's user against an agent that is root. What can be tried in a loop is tried a few times here; a release is
@@ -61,7 +61,7 @@ test.if(isRoot)(
 
         await addBuild(fleet, "v0", ["d"]);
         await fleet.ok("deploy", "web", "v0");
-        const adversary = Bun.spawn(asService(NODE, join(import.meta.dir, "../support/adversary.mjs"), root, victim), {
+        const adversary = Bun.spawn(asService(NODE, join(import.meta.dir, "../harness/adversary.mjs"), root, victim), {
           stdio: ["ignore", "inherit", "inherit"],
         });
         try {

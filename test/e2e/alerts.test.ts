@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { deploydBinary } from "../support/binary.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { eventually, TEST_MS } from "../support/fleet_patience.ts";
-import { servicePort } from "../support/http.ts";
-import { Prometheus, type Alert } from "../support/prometheus.ts";
-import type { Site } from "../support/site.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { servicePort } from "../harness/http.ts";
+import { Prometheus, type Alert } from "../harness/prometheus.ts";
+import type { Site } from "../harness/site.ts";
 
 /*
  * The rules file that docs/metrics.md has, in Prometheus itself, over a fleet to which each thing happens that an alert is

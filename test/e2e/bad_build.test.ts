@@ -3,11 +3,11 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/prom
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { archive, file } from "../evil/tar_builder.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { servicePort } from "../support/http.ts";
-import { answerOf, writeSite, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { servicePort } from "../harness/http.ts";
+import { answerOf, writeSite, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet } from "../support/fleet.ts";
-import { answerOf, writeSite, type Site } from "../support/site.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet } from "../harness/fleet.ts";
+import { answerOf, writeSite, type Site } from "../harness/site.ts";
+import { mountTmpfs } from "../harness/tmpfs.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TEST_MS } from "../support/fleet_patience.ts";
-import { deploydBinary } from "../support/binary.ts";
-import { run } from "../support/fleet_program.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
+import { TEST_MS } from "../harness/fleet_patience.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { run } from "../harness/fleet_program.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 const AGENT_TOML = `[zookeeper]
 servers = "127.0.0.1:1"

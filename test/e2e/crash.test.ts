@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { withSeed } from "../support/fleet_random.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { withSeed } from "../harness/fleet_random.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
@@ -53,7 +53,7 @@ async function fleetWithConductor(body: (fleet: Fleet, victims: FleetHost[]) => 
 function readCurrents(fleet: Fleet): AsyncDisposable {
   const reader = Bun.spawn(
     // It takes what the fleet leaves over, and no more.
-    ["nice", "-n", "19", process.execPath, join(import.meta.dir, "../support/fleet_reader.mjs")].concat(
+    ["nice", "-n", "19", process.execPath, join(import.meta.dir, "../harness/fleet_reader.mjs")].concat(
       fleet.hosts.map((host) => host.root),
     ),
     { stdin: "ignore", stdout: "pipe", stderr: "inherit" },

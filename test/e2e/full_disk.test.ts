@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, rm, rmdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { mountTmpfs } from "../harness/tmpfs.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * A disk that is full, of bytes and of names, from one stage of a deploy on, and stays full: the agent lives, and the

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { appendFile, chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { deploydBinary } from "../support/binary.ts";
-import { bootMachine, type BootedMachine } from "../support/booted_machine.ts";
-import { eventually } from "../support/eventually.ts";
-import { connectMachines, OUTSIDE } from "../support/machine_network.ts";
-import type { NetworkNamespace } from "../support/netns.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { bootMachine, type BootedMachine } from "../harness/booted_machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { connectMachines, OUTSIDE } from "../harness/machine_network.ts";
+import type { NetworkNamespace } from "../harness/netns.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 /*
  * "Getting started on three machines" of the README, word for word: its blocks are typed on three machines that have

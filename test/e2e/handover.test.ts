@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startConnects } from "../restart/connects.ts";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { run } from "../support/fleet_program.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { run } from "../harness/fleet_program.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * A service whose builds bring their own nginx, which changes to the next build by USR2: its master starts another from

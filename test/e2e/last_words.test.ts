@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, STOP_SITE, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, STOP_SITE, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);

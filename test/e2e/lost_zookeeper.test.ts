@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { eventually, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { onDisk } from "../support/on_disk.ts";
-import { servicePort } from "../support/http.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
+import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { onDisk } from "../harness/on_disk.ts";
+import { servicePort } from "../harness/http.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 const v1: Site = { id: "v1" };
 const v2: Site = { id: "v2" };

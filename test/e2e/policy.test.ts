@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, writeSite, type Site } from "../support/site.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, writeSite, type Site } from "../harness/site.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * What an agent that is root fetches, asks and tells on behalf of a build.

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { eventually, TEST_MS } from "../support/fleet_patience.ts";
-import { onDisk } from "../support/on_disk.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startEnsemble, type RealEnsemble } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { onDisk } from "../harness/on_disk.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startEnsemble, type RealEnsemble } from "../harness/zookeeper.ts";
 
 /*
  * Three Apache servers that come back with an older state of theirs, or with none, under a fleet that has gone on.

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { run } from "../support/fleet_program.ts";
-import { servicePort } from "../support/http.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { run } from "../harness/fleet_program.ts";
+import { servicePort } from "../harness/http.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh";
 

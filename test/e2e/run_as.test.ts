@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chown, link, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { userByName } from "../../src/host/users.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
@@ -93,7 +93,7 @@ test.if(isRoot)(
       const swapper = Bun.spawn(
         ["setpriv", `--reuid=${former.uid}`, `--regid=${former.gid}`, "--clear-groups", "--"].concat(
           NODE,
-          join(import.meta.dir, "../support/swapper.mjs"),
+          join(import.meta.dir, "../harness/swapper.mjs"),
           join(run, "swapped"),
           outside,
         ),

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { appendFile, copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeCertificates } from "../support/certificates.ts";
-import { withFleet } from "../support/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, writeSite, type Site } from "../support/site.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { makeCertificates } from "../harness/certificates.ts";
+import { withFleet } from "../harness/fleet.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, writeSite, type Site } from "../harness/site.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * A company's own server of artefacts, as hosts meet it: its certificate is of the company's own authority, paths have %2F in

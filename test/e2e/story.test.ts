@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { watchOutages } from "../support/fleet_witness.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { watchOutages } from "../harness/fleet_witness.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { closeSync, openSync, read } from "node:fs";
 import { join } from "node:path";
-import { TEST_MS } from "../support/fleet_patience.ts";
-import { deploydBinary } from "../support/binary.ts";
-import { run } from "../support/fleet_program.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { TEST_MS } from "../harness/fleet_patience.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { run } from "../harness/fleet_program.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { enabledPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";

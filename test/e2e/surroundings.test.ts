@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { canMakeGroups } from "../../src/host/control_group.ts";
 import { userByName } from "../../src/host/users.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { withFleet } from "../support/fleet.ts";
-import { HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet } from "../harness/fleet.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);

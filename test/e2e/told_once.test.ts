@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { enabledPath, hostPath, statusPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import type { FleetHost } from "../support/fleet_host.ts";
-import { answerOf, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import type { FleetHost } from "../harness/fleet_host.ts";
+import { answerOf, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * What an agent tries again and again in ZooKeeper, and cannot do: told once in the log, and for as long as it lasts in

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
-import { eventually, TEST_MS } from "../support/fleet_patience.ts";
-import { deploydBinary } from "../support/binary.ts";
-import { withFleet } from "../support/fleet.ts";
-import { killProcessesOf, killQuietly, processesOf } from "../support/fleet_leftovers.ts";
-import { run } from "../support/fleet_program.ts";
-import { servicePort } from "../support/http.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
+import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { withFleet } from "../harness/fleet.ts";
+import { killProcessesOf, killQuietly, processesOf } from "../harness/fleet_leftovers.ts";
+import { run } from "../harness/fleet_program.ts";
+import { servicePort } from "../harness/http.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh";
 

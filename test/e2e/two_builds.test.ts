@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { withFleet, type Fleet } from "../support/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../support/fleet_patience.ts";
-import { processesOf } from "../support/fleet_leftovers.ts";
-import { STOP_SITE, type Site } from "../support/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../support/zookeeper.ts";
+import { withFleet, type Fleet } from "../harness/fleet.ts";
+import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { processesOf } from "../harness/fleet_leftovers.ts";
+import { STOP_SITE, type Site } from "../harness/site.ts";
+import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 /*
  * What is told as served is what runs, and nothing beside it: services whose old processes survive a restart, that are

@@ -6,7 +6,7 @@ import { isDeployError } from "../../src/core/errors.ts";
 import type { ExtractLimits } from "../../src/fetch/tree_rules.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { surveyArchive } from "../../src/fetch/survey.ts";
-import { extractArchive } from "../support/real_time.ts";
+import { extractArchive } from "../harness/real_time.ts";
 
 export type Outcome =
   | { readonly kind: "unpacked"; readonly entries: number; readonly bytes: number }

@@ -6,10 +6,10 @@ import { systemClock as clock } from "../../src/support/clock.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { deploydBinary } from "../support/binary.ts";
-import { HOOK_MS } from "../support/fleet_patience.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { hostSays, TAKEN, type Verdict } from "../support/unpacking_host.ts";
+import { deploydBinary } from "../harness/binary.ts";
+import { HOOK_MS } from "../harness/fleet_patience.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { hostSays, TAKEN, type Verdict } from "../harness/unpacking_host.ts";
 import { waysToPack, type WayToPack } from "./wild.ts";
 
 const TABLE = join(import.meta.dir, "wild.txt");

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { DeployError } from "../../src/core/errors.ts";
 import { parseDigest } from "../../src/fetch/digest.ts";
 import { deployErrorOf, Scratch } from "./scratch.ts";
-import { digestOfFile, verifyFile } from "../support/real_time.ts";
+import { digestOfFile, verifyFile } from "../harness/real_time.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -8,7 +8,7 @@ import { layoutOf } from "../../src/steps/layout.ts";
 import { verifyStep } from "../../src/steps/verify.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { serviceManager } from "../../src/host/sd_notify.ts";
-import { fetchToFile } from "../support/real_time.ts";
+import { fetchToFile } from "../harness/real_time.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 
 /*

@@ -6,7 +6,7 @@ import { systemTrust } from "../../src/host/trust.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { post } from "../../src/probe/post.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { ASKING, asked } from "../support/asking.ts";
+import { ASKING, asked } from "../harness/asking.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 
 const scratch = new Scratch();

@@ -14,7 +14,7 @@ import {
 import { createServer } from "node:net";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { describeTree } from "./tree.ts";
-import { digestOfFile, extractArchive, packDirectory } from "../support/real_time.ts";
+import { digestOfFile, extractArchive, packDirectory } from "../harness/real_time.ts";
 
 function sampleTree(scratch: Scratch): string {
   const root = scratch.at("tree");

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { DeployError } from "../../src/core/errors.ts";
 import { type FetchRequest } from "../../src/fetch/source.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
-import { fetchToFile } from "../support/real_time.ts";
+import { fetchToFile } from "../harness/real_time.ts";
 
 const BUILD = Buffer.alloc(700_000, "the bytes of a build, ");
 const TIMEOUT = { idleTimeoutMs: 300 };

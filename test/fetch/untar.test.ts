@@ -20,7 +20,7 @@ import {
 } from "../evil/tar_builder.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { describeTree } from "./tree.ts";
-import { extractArchive, packDirectory } from "../support/real_time.ts";
+import { extractArchive, packDirectory } from "../harness/real_time.ts";
 
 const LIMITS = { maxBytes: 1024 * 1024 * 1024, maxEntries: 100_000 };
 const isRoot = process.geteuid?.() === 0;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { bootId } from "../../src/host/boot_id.ts";
-import { run } from "../support/fleet_program.ts";
+import { run } from "../harness/fleet_program.ts";
 
 const isRoot = process.getuid?.() === 0;
 const kernel = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { canMakeGroups, groupsOf } from "../../src/host/control_group.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
-import { eventually } from "../support/eventually.ts";
-import { endLeftRunning, runCommand } from "../support/real_time.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { endLeftRunning, runCommand } from "../harness/real_time.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 /* What a command has of its agent, and what of a command is left when it is over. */
 
@@ -64,7 +64,7 @@ test("a command may have as many files open as is usual, whatever the runtime ha
       "sh",
       process.execPath,
       "-e",
-      `const { runCommand } = await import(${source("test/support/real_time.ts")});
+      `const { runCommand } = await import(${source("test/harness/real_time.ts")});
        const request = { cwd: ".", env: {}, timeoutMs: 30000, logFile: "log", maxLogBytes: 1000, signal: new AbortController().signal };
        const line = await runCommand({ ...request, run: "ulimit -Sn; ulimit -Hn; ulimit -n $(ulimit -Hn); ulimit -Sn", marker: "a#1" });
        const left = await runCommand({ ...request, run: "ulimit -Sn", background: "leave", marker: "a#2" });
@@ -88,7 +88,7 @@ test("where fewer files are allowed that is what a command has", async () => {
       "sh",
       process.execPath,
       "-e",
-      `const { runCommand } = await import(${source("test/support/real_time.ts")});
+      `const { runCommand } = await import(${source("test/harness/real_time.ts")});
        console.log((await runCommand({ run: "ulimit -Sn", cwd: ".", env: {}, timeoutMs: 30000, logFile: "log", maxLogBytes: 1000,
          signal: new AbortController().signal })).tail);`,
     ],
@@ -140,7 +140,7 @@ test.if(makesGroups)(
       [
         process.execPath,
         "-e",
-        `const { runCommand } = await import(${source("test/support/real_time.ts")});
+        `const { runCommand } = await import(${source("test/harness/real_time.ts")});
        const request = { cwd: ".", env: {}, timeoutMs: 60000, maxLogBytes: 1000, signal: new AbortController().signal };
        await Promise.all([
          runCommand({ ...request, run: ${JSON.stringify(`${daemon("step")}\nsleep 300`)}, logFile: "a.log", marker: ${JSON.stringify(`${marker}#1`)} }),

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { acquireLock } from "../../src/host/lock.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
-import { rejection } from "../support/rejection.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { mountTmpfs } from "../harness/tmpfs.ts";
+import { rejection } from "../harness/rejection.ts";
 
 const LOCK_MODULE = JSON.stringify(join(import.meta.dir, "../../src/host/lock.ts"));
 

@@ -4,11 +4,11 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { userByName } from "../../src/host/users.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
-import { rejection } from "../support/rejection.ts";
-import { runCommand } from "../support/real_time.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { mountTmpfs } from "../harness/tmpfs.ts";
+import { rejection } from "../harness/rejection.ts";
+import { runCommand } from "../harness/real_time.ts";
 
 function request(dir: string, run: CommandRequest["run"], more: Partial<CommandRequest> = {}): CommandRequest {
   return {
@@ -85,7 +85,7 @@ test("a gigabyte of output costs neither disk nor memory, and its end is still k
   await using dir = await tempDir();
   // In a process of its own, so that its peak memory is that of this one command.
   const source = `
-    const { runCommand } = await import(${JSON.stringify(join(import.meta.dir, "../support/real_time.ts"))});
+    const { runCommand } = await import(${JSON.stringify(join(import.meta.dir, "../harness/real_time.ts"))});
     const { readFileSync } = await import("node:fs");
     const result = await runCommand({ run: "yes | head -c 1G; echo; echo the end", cwd: ".", env: {}, timeoutMs: 60000,
       logFile: "big.log", maxLogBytes: 100000, signal: new AbortController().signal });

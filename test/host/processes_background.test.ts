@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { trimLog } from "../../src/host/processes_output.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { endLeftRunning, runCommand } from "../support/real_time.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { endLeftRunning, runCommand } from "../harness/real_time.ts";
 
 const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../..", name));
 
@@ -29,7 +29,7 @@ test("a service that a start command leaves behind outlives a killed agent, in i
   await using dir = await tempDir();
   const killed = agent(
     dir.path,
-    `const { runCommand } = await import(${source("test/support/real_time.ts")});
+    `const { runCommand } = await import(${source("test/harness/real_time.ts")});
      const { acquireLock } = await import(${source("src/host/lock.ts")});
      const lock = await acquireLock("agent.lock");
      const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("") });
@@ -151,7 +151,7 @@ test("what a killed agent's step left running is found by its marker and killed,
   const marker = `install:${dir.path}`;
   const killed = agent(
     dir.path,
-    `const { runCommand } = await import(${source("test/support/real_time.ts")});
+    `const { runCommand } = await import(${source("test/harness/real_time.ts")});
      const request = { cwd: ".", env: {}, timeoutMs: 60000, maxLogBytes: 1000, signal: new AbortController().signal };
      await Promise.all([
        runCommand({ ...request, run: "sh -c 'echo $$ > child; sleep 300' & setsid sh -c 'echo $$ > escaped; sleep 300' & sleep 300",
@@ -178,7 +178,7 @@ test("a start that a killed agent left half done is ended with all it has starte
   const marker = `start:${dir.path}`;
   const killed = agent(
     dir.path,
-    `const { runCommand } = await import(${source("test/support/real_time.ts")});
+    `const { runCommand } = await import(${source("test/harness/real_time.ts")});
      const request = { cwd: ".", env: {}, timeoutMs: 60000, maxLogBytes: 1000, background: "leave",
        marker: ${JSON.stringify(`${marker}#1`)}, signal: new AbortController().signal };
      await runCommand({ ...request, run: "sh -c 'echo $$ > running; sleep 300' & :", logFile: "done.log" });

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { processFact, processesOf } from "../support/real_time.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { processFact, processesOf } from "../harness/real_time.ts";
 
 interface Child extends AsyncDisposable {
   readonly pid: number;

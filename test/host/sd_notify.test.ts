@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { DeployError } from "../../src/core/errors.ts";
 import { serviceManager } from "../../src/host/sd_notify.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 /** A real datagram socket, as systemd's is; prints each message as one line of JSON. */
 async function receiver(address: string): Promise<{ next: () => Promise<string> } & AsyncDisposable> {

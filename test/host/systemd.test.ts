@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bootMachine, type BootedMachine, type Ran } from "../support/booted_machine.ts";
-import { eventually } from "../support/eventually.ts";
-import { packDirectory } from "../support/real_time.ts";
+import { bootMachine, type BootedMachine, type Ran } from "../harness/booted_machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { packDirectory } from "../harness/real_time.ts";
 
 /*
  * install.sh and the agent's unit under a real systemd: one machine, from installation to removal. The tests build on one

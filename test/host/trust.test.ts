@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { systemTrust } from "../../src/host/trust.ts";
-import { makeCertificates } from "../support/certificates.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { makeCertificates } from "../harness/certificates.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 let ours = "";
 let theirs = "";

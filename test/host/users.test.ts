@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { usableHome, userByName } from "../../src/host/users.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 const isRoot = process.getuid?.() === 0;
 

@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { agentConfig, requireForRoot } from "../../src/agent/config.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { binaryName, fakeBinary, runInstall, script, sha256, writeMirror, type RunOptions } from "./mirror.ts";
 
 // What is installed is flushed to the disk, which takes its time while other tests write.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { hostDisk } from "../../src/host/disk.ts";
 import { stage } from "../sim/host/stage.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { diskCases } from "./disk_contract.ts";
 
 const cases = diskCases.map((diskCase) => [diskCase.name, diskCase] as const);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { packCommand } from "../../src/pack/command.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { deployErrorOf, never } from "../fetch/scratch.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 /** Packs a tree whose deployd.toml shares these paths. @returns what is printed, as text and as JSON */
 async function packed(dir: string, shared: readonly string[], files: Readonly<Record<string, string>>) {

@@ -7,10 +7,10 @@ import { probeTcp } from "../../src/probe/tcp.ts";
 import type { ProbeResult } from "../../src/probe/result.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { Asking } from "../../src/probe/reach.ts";
-import { ASKING, asked } from "../support/asking.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { runCommand } from "../support/real_time.ts";
+import { ASKING, asked } from "../harness/asking.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { runCommand } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 

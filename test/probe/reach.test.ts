@@ -5,8 +5,8 @@ import { probeHttp } from "../../src/probe/http.ts";
 import { post } from "../../src/probe/post.ts";
 import { type Asking, type HostNames, reach } from "../../src/probe/reach.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
-import { ASKING, asked } from "../support/asking.ts";
-import { networkNamespace } from "../support/netns.ts";
+import { ASKING, asked } from "../harness/asking.ts";
+import { networkNamespace } from "../harness/netns.ts";
 
 const { signal } = new AbortController();
 const isRoot = process.getuid?.() === 0;

@@ -7,7 +7,7 @@ import { Arena } from "../evil/arena.ts";
 import { archive, directory, file, gnuLong, hardlink, header, pax, paxRecord, symlink } from "../evil/tar_builder.ts";
 import { never, Scratch } from "../fetch/scratch.ts";
 import { describeTree } from "../fetch/tree.ts";
-import { extractArchive, packDirectory } from "../support/real_time.ts";
+import { extractArchive, packDirectory } from "../harness/real_time.ts";
 
 const RUNS = { numRuns: 60 };
 

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
-import { eventually } from "../support/eventually.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
 
 const { signal } = new AbortController();

@@ -4,7 +4,7 @@ import type { RestartPhase } from "../../src/core/traffic.ts";
 import type { RollCounts } from "../../src/core/types.ts";
 import { rollBatch, type RollPlan, type RollPorts } from "../../src/restart/driver.ts";
 import type { Handover, Supervisor } from "../../src/restart/ports.ts";
-import { rejection } from "../support/rejection.ts";
+import { rejection } from "../harness/rejection.ts";
 
 const { signal } = new AbortController();
 const quick = { monotonicMs: () => 0, sleep: async () => {} };

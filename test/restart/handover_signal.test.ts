@@ -8,14 +8,14 @@ import { descendantsOf } from "../../src/host/scan_tree.ts";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import type { Handover } from "../../src/restart/ports.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
-import { eventually } from "../support/eventually.ts";
-import { run } from "../support/fleet_program.ts";
-import { ask, servicePort } from "../support/http.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { run } from "../harness/fleet_program.ts";
+import { ask, servicePort } from "../harness/http.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { startConnects } from "./connects.ts";
 import { hostPorts } from "./host_ports.ts";
-import { processFact } from "../support/real_time.ts";
+import { processFact } from "../harness/real_time.ts";
 
 /* The handover of nginx, by Debian's nginx under a configuration of its own. */
 

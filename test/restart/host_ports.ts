@@ -3,7 +3,7 @@ import { readPlain } from "../../src/host/files.ts";
 import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
 import type { SupervisorPorts } from "../../src/restart/ports.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { processFact, runCommand } from "../support/real_time.ts";
+import { processFact, runCommand } from "../harness/real_time.ts";
 
 /** The real host, with logs and working directory in `dir` and programs looked for there first, and then in `path`. */
 export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts {

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
-import { eventually } from "../support/eventually.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
 import { answers, daemon, type Supervised, supervised } from "./supervised.ts";
 

@@ -3,10 +3,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
-import { eventually } from "../support/eventually.ts";
-import { run } from "../support/fleet_program.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { run } from "../harness/fleet_program.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
 import { answers, daemon, type Supervised, supervised } from "./supervised.ts";
 

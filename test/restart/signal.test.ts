@@ -4,11 +4,11 @@ import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart } from "../../src/restart/supervisor.ts";
-import { eventually } from "../support/eventually.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
-import { processFact } from "../support/real_time.ts";
+import { processFact } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 

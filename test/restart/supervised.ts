@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ask, servicePort } from "../support/http.ts";
-import { eventually } from "../support/eventually.ts";
+import { ask, servicePort } from "../harness/http.ts";
+import { eventually } from "../harness/eventually.ts";
 
 /** A service for a supervisor: an HTTP server that answers with what its directory says. */
 export interface Supervised {

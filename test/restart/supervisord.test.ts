@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import type { SupervisorPorts } from "../../src/restart/ports.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { hostPorts } from "./host_ports.ts";
 import { answers, daemon, type Supervised, supervised } from "./supervised.ts";
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { copyFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
-import { bootMachine, type BootedMachine } from "../support/booted_machine.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { bootMachine, type BootedMachine } from "../harness/booted_machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { startConnects } from "./connects.ts";
 import type { Deed, Done } from "./in_machine.ts";
 

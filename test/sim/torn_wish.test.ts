@@ -9,7 +9,7 @@ import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { op } from "../../src/zookeeper/client.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { knownFormat } from "../support/format.ts";
+import { knownFormat } from "../harness/format.ts";
 import { Stage } from "./zookeeper/stage.ts";
 
 const FAR_MS = 100;

@@ -1,5 +1,5 @@
-import type { FaultProxy } from "../support/proxy.ts";
-import type { RealEnsemble } from "../support/zookeeper.ts";
+import type { FaultProxy } from "../harness/proxy.ts";
+import type { RealEnsemble } from "../harness/zookeeper.ts";
 
 export interface Site {
   readonly ensemble: RealEnsemble;

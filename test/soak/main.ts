@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
-import { startProxy } from "../support/proxy.ts";
-import { fourLetters, startEnsemble } from "../support/zookeeper.ts";
-import { eventually } from "../support/eventually.ts";
-import { seeded } from "../support/fleet_random.ts";
+import { startProxy } from "../harness/proxy.ts";
+import { fourLetters, startEnsemble } from "../harness/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { seeded } from "../harness/fleet_random.ts";
 import { breakThings } from "./faults.ts";
 import { Worker, type Counts } from "./worker.ts";
 

@@ -23,13 +23,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   store: [...below, "zookeeper"],
   // The real ports. Only main and the commands that run on one machine alone know them.
   host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
-  agent: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "status", "zookeeper"],
+  service: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "zookeeper"],
+  conductor: [...below, "store", "zookeeper"],
+  agent: [...below, "machine", "service", "conductor", "steps", "store", "status", "zookeeper"],
   // builds add asks of a file what a host's own steps would make of it.
   ctl: [...below, "fetch", "steps", "store", "monitor", "zookeeper"],
   // The manual, which is no source but goes into the binary.
   help: [...below, "../docs"],
   pack: [...below, "fetch", "steps", "host"],
-  doctor: [...below, "traffic", "host", "agent"],
+  doctor: [...below, "traffic", "host", "agent", "service"],
   dev: [...below, "fetch", "store", "host", "zookeeper"],
 };
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
-import { variablesOf } from "../../src/agent/commands.ts";
+import { variablesOf } from "../../src/service/commands.ts";
 import { resolveRecipe } from "../../src/core/resolved_recipe.ts";
 import { exit, exitForError } from "../../src/ctl/exit.ts";
 import { helpPage, topics } from "../../src/help/pages.ts";
@@ -12,7 +12,7 @@ import { errorCodeSchema } from "../../src/schema/error_code.ts";
 import { recipeSchema } from "../../src/schema/recipe.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { parseRecipe } from "../../src/steps/recipe.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { codeOf, readSources } from "./sources.ts";
 
 const root = join(import.meta.dir, "..", "..");

@@ -5,9 +5,9 @@ import { hostDisk } from "../../src/host/disk.ts";
 import { Files } from "../../src/steps/files.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { fileError } from "../../src/support/file_error.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { rejection } from "../support/rejection.ts";
+import { eventually } from "../harness/eventually.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { rejection } from "../harness/rejection.ts";
 
 const files = new Files(hostDisk, systemClock);
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { hostDisk } from "../../src/host/disk.ts";
 import { Files } from "../../src/steps/files.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { rejection } from "../support/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { rejection } from "../harness/rejection.ts";
 
 const files = new Files(hostDisk, systemClock);
 

@@ -7,8 +7,8 @@ import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { KeptRecipes } from "../../src/steps/kept_recipes.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 /** A service in a directory of its own. */
 async function service(section = "") {

@@ -6,9 +6,9 @@ import { Files } from "../../src/steps/files.ts";
 import { layoutOf, type Layout } from "../../src/steps/layout.ts";
 import { linkShared } from "../../src/steps/shared.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { mountTmpfs } from "../support/tmpfs.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { mountTmpfs } from "../harness/tmpfs.ts";
 
 /* What is shared between releases where it lies on a file system of its own, as uploads often do. */
 

@@ -7,7 +7,7 @@ import { Files } from "../../src/steps/files.ts";
 import { loginAt, requireLogins } from "../../src/steps/source_login.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { deployErrorOf } from "../fetch/scratch.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 const files = new Files(hostDisk, systemClock);
 const isRoot = process.getuid?.() === 0;

@@ -3,8 +3,8 @@ import { lstat, mkdir, readdir, readFile, readlink, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { archive, directory, file, hardlink, symlink } from "../evil/tar_builder.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { hostSays, TAKEN } from "../support/unpacking_host.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { hostSays, TAKEN } from "../harness/unpacking_host.ts";
 
 const RECIPE = '[restart]\nby = "command"\nstart = "true"\n';
 

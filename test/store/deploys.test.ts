@@ -8,7 +8,7 @@ import { listBuilds, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
 import { removeBuild } from "../../src/store/remove_build.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
-import { listDeploys, readDeploy, readFront } from "../../src/store/deploys.ts";
+import { listDeploys, readDeploy, readHead } from "../../src/store/deploys.ts";
 import { readOverview } from "../../src/store/overview.ts";
 import {
   buildPath,
@@ -27,7 +27,7 @@ import { reportFailure } from "../../src/store/gate.ts";
 import { readService, setService } from "../../src/store/services.ts";
 import type { Wish } from "../../src/schema/znodes.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
-import { rejection } from "../support/rejection.ts";
+import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
 
@@ -58,7 +58,7 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   async function wishes(): Promise<unknown> {
-    const { enabled, canary } = await readFront(site.zk, "web");
+    const { enabled, canary } = await readHead(site.zk, "web");
     return { enabled: unnumbered(enabled.value), canary: unnumbered(canary?.value ?? null) };
   }
 
@@ -96,7 +96,7 @@ describe.each(servers)("with %s", (_name, start) => {
       startDeploy(site.other, { ...request, id: "d2", build: "v2" }),
     ]);
     expect(both.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    const front = await readFront(site.zk, "web");
+    const front = await readHead(site.zk, "web");
     const winner = both[0].status === "fulfilled" ? { build: "v1", deploy: "d1" } : { build: "v2", deploy: "d2" };
     expect(front.latest?.id).toBe(winner.deploy);
     expect(unnumbered(front.enabled.value)).toEqual(winner);
@@ -452,13 +452,13 @@ describe.each(servers)("with %s", (_name, start) => {
     await barBuild(site.zk, "web", "v2", { who: "me", why: "it burns", time: NOW.toISOString() });
     await site.zk.set(enabledPath("web"), "v2");
     expect(await codeOf(adoptWish(site.zk, "web", "d1", NOW))).toBe("build-barred");
-    expect((await readFront(site.zk, "web")).latest).toBeNull();
+    expect((await readHead(site.zk, "web")).latest).toBeNull();
   });
 
   test("of two conductors that adopt a wish at once one does", async () => {
     await site.zk.set(enabledPath("web"), "v1");
     await Promise.allSettled([adoptWish(site.zk, "web", "d1", NOW), adoptWish(site.other, "web", "d2", NOW)]);
-    const front = await readFront(site.zk, "web");
+    const front = await readHead(site.zk, "web");
     expect(front.latest?.id).toBe(front.enabled.value?.deploy ?? "none");
     const ids = (await site.zk.children("/services/web/deploys")).children;
     expect(ids).toHaveLength(1);
@@ -538,7 +538,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.state("d2", "done");
     for (const damage of ['{"latest": 7}', '{"latest":"20270101-000000-abcd"}', "[]"]) {
       await site.zk.set(deploysPath("web"), damage);
-      const front = await readFront(site.zk, "web");
+      const front = await readHead(site.zk, "web");
       expect([front.latest?.id, front.damaged]).toEqual(["d2", null]);
       const { problems, deploy } = await readOverview(site.zk, "web");
       expect([deploy?.id, problems.length]).toEqual(["d2", 1]);

@@ -13,8 +13,8 @@ import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { rejection } from "../support/rejection.ts";
+import { eventually } from "../harness/eventually.ts";
+import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { Site, statusOf } from "./site.ts";
 

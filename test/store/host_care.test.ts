@@ -4,7 +4,7 @@ import { grantSlot } from "../../src/store/grants.ts";
 import { forgetHost, unlockHost } from "../../src/store/host_care.ts";
 import { agentPath, statusPath } from "../../src/store/paths.ts";
 import { readAgents, readHosts } from "../../src/store/registry.ts";
-import { rejection } from "../support/rejection.ts";
+import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
 import { systemClock } from "../../src/support/clock.ts";

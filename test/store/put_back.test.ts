@@ -14,7 +14,7 @@ import { readStatuses, setRole } from "../../src/store/registry.ts";
 import { acceptWishes } from "../../src/store/wishes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { rejection } from "../support/rejection.ts";
+import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site, statusOf } from "./site.ts";
 

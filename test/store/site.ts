@@ -8,7 +8,7 @@ import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
 import type { HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
-import { recordIn } from "../support/deploy_records.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
 import { emptyJournal } from "../../src/core/types.ts";
-import { listDeploys, readFront } from "../../src/store/deploys.ts";
+import { listDeploys, readHead } from "../../src/store/deploys.ts";
 import { followWish } from "../../src/store/follow.ts";
 import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
@@ -26,9 +26,9 @@ import { startDeploy } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { knownFormat } from "../support/format.ts";
-import { startProxy, type FaultProxy } from "../support/proxy.ts";
+import { eventually } from "../harness/eventually.ts";
+import { knownFormat } from "../harness/format.ts";
+import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site, statusOf } from "./site.ts";
 
@@ -287,7 +287,7 @@ describe.each(servers)("with %s", (_name, start) => {
       true,
     ]);
     // Who writes the record again goes by what it says.
-    const written = (await readFront(site.zk, "web")).latest?.record.times.created ?? "";
+    const written = (await readHead(site.zk, "web")).latest?.record.times.created ?? "";
     expect(Date.parse(written)).toBeLessThan(hours(-47).getTime());
   });
 

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
 import type { Traffic } from "../../src/traffic/ports.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { eventually } from "../support/eventually.ts";
-import { ask } from "../support/http.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { eventually } from "../harness/eventually.ts";
+import { ask } from "../harness/http.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
 import { type Haproxy, keepAlive, startHaproxy, startService } from "./haproxy_process.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 setDefaultTimeout(60_000);
 

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { eventually } from "../support/eventually.ts";
-import { servicePort } from "../support/http.ts";
+import { eventually } from "../harness/eventually.ts";
+import { servicePort } from "../harness/http.ts";
 
 /** A real HAProxy in front of services of this process. */
 export interface Haproxy extends AsyncDisposable {

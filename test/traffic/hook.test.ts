@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 const instances = [

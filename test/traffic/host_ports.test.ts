@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { eventually } from "../support/eventually.ts";
-import { rejection } from "../support/rejection.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import { eventually } from "../harness/eventually.ts";
+import { rejection } from "../harness/rejection.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 const ports = trafficPorts();
 const { signal } = new AbortController();

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { TrafficPorts } from "../../src/traffic/ports.ts";
-import type { NetworkNamespace, Started } from "../support/netns.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import type { NetworkNamespace, Started } from "../harness/netns.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 /** The real ports, whose programs run in a network namespace, and a list of what they ran. */
 export interface InsidePorts extends TrafficPorts {

@@ -2,8 +2,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
 import { natChange, natRemoval } from "../../src/traffic/iptables_rules.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { networkNamespace } from "../support/netns.ts";
-import { rejection } from "../support/rejection.ts";
+import { networkNamespace } from "../harness/netns.ts";
+import { rejection } from "../harness/rejection.ts";
 import { answers, portsInside, serveLines, without } from "./inside.ts";
 
 setDefaultTimeout(60_000);

@@ -1,4 +1,4 @@
-import type { NetworkNamespace } from "../support/netns.ts";
+import type { NetworkNamespace } from "../harness/netns.ts";
 
 /*
  * Rules that others have on a host: Docker's and ufw's as iptables-save shows them on a small server, and a table of the

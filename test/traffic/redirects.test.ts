@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { join, JOINED, networkNamespace } from "../support/netns.ts";
+import { join, JOINED, networkNamespace } from "../harness/netns.ts";
 import { answers, keepConnection, portsInside, serveLines } from "./inside.ts";
 import { allRules, moveIn, othersRules } from "./neighbours.ts";
 

@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { rejectTableName } from "../../src/traffic/reject.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { eventually } from "../support/eventually.ts";
-import { join, JOINED, networkNamespace } from "../support/netns.ts";
+import { eventually } from "../harness/eventually.ts";
+import { join, JOINED, networkNamespace } from "../harness/netns.ts";
 import { answers, keepConnection, portsInside, serveLines } from "./inside.ts";
 import { allRules, moveIn, othersRules } from "./neighbours.ts";
 

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { readdir, readlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { countOpen, openAt, readTcpTables } from "../../src/traffic/sockets.ts";
-import { eventually } from "../support/eventually.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import { eventually } from "../harness/eventually.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     ";

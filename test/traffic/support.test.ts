@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TrafficPorts } from "../../src/traffic/ports.ts";
 import { trafficSupport } from "../../src/traffic/support.ts";
-import { networkNamespace } from "../support/netns.ts";
+import { networkNamespace } from "../harness/netns.ts";
 import { portsInside, without } from "./inside.ts";
 import { moveIn } from "./neighbours.ts";
 

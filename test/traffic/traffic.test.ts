@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { nftTraffic } from "../../src/traffic/nft.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import { networkNamespace } from "../support/netns.ts";
-import { rejection } from "../support/rejection.ts";
+import { networkNamespace } from "../harness/netns.ts";
+import { rejection } from "../harness/rejection.ts";
 import { portsInside, without } from "./inside.ts";
-import { trafficPorts } from "../support/real_time.ts";
+import { trafficPorts } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 const one = [{ name: "1", port: 8001 }];

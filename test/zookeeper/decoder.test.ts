@@ -14,9 +14,9 @@ import { readReplyHeader } from "../../src/zookeeper/packets.ts";
 import { Chroot } from "../../src/zookeeper/paths.ts";
 import { noPassword, openAcl, writeAcls, writeConnectResponse, writeStat } from "../../src/zookeeper/records.ts";
 import * as requests from "../../src/zookeeper/requests.ts";
-import { eventually } from "../support/eventually.ts";
-import { framed } from "../support/framed.ts";
-import { failureOf } from "../support/zookeeper_link.ts";
+import { eventually } from "../harness/eventually.ts";
+import { framed } from "../harness/framed.ts";
+import { failureOf } from "../harness/zookeeper_link.ts";
 
 const stat = {
   czxid: 1n,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { op, type WatchEvent } from "../../src/zookeeper/client.ts";
 import { creatorAcl } from "../../src/zookeeper/records.ts";
-import { eventually } from "../support/eventually.ts";
-import { failureOf, startFaultyLink, type FaultyLink } from "../support/zookeeper_link.ts";
-import { reconnected, statesOf } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { failureOf, startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
+import { reconnected, statesOf } from "../harness/zookeeper_states.ts";
 
 // The defects that were reproduced in other clients before this one was written, by their numbers there (there is no D8).
 

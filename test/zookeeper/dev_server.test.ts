@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { eventually } from "../support/eventually.ts";
-import { fourLetters } from "../support/zookeeper.ts";
-import { reconnected } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { fourLetters } from "../harness/zookeeper.ts";
+import { reconnected } from "../harness/zookeeper_states.ts";
 
 test.each(["0.0.0.0", "::", "10.0.0.1", "example.com", "127.0.0.1.example.com", "1270.0.0.1"])(
   "%s is not loopback and is refused",

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type WatchEvent } from "../../src/zookeeper/client.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy } from "../support/proxy.ts";
-import { startEnsemble, startZooKeeper, type RealEnsemble } from "../support/zookeeper.ts";
-import { reconnected, statesOf } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy } from "../harness/proxy.ts";
+import { startEnsemble, startZooKeeper, type RealEnsemble } from "../harness/zookeeper.ts";
+import { reconnected, statesOf } from "../harness/zookeeper_states.ts";
 
 let ensemble: RealEnsemble;
 

@@ -6,8 +6,8 @@ import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { openAcl, Perms } from "../../src/zookeeper/records.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy, type FaultProxy } from "../support/proxy.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 
 const deadlineMs = 4_000;
 const tooLarge = "x".repeat(2_000_000);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type WatchEvent } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { eventually } from "../support/eventually.ts";
-import { fourLetters, startEnsemble, type RealEnsemble, type RealZooKeeper } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { fourLetters, startEnsemble, type RealEnsemble, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 const ROUNDS = 20;
 let ensemble: RealEnsemble;

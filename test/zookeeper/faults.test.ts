@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import type { WatchEvent } from "../../src/zookeeper/client.ts";
-import { eventually } from "../support/eventually.ts";
-import { failureOf, startFaultyLink, type FaultyLink } from "../support/zookeeper_link.ts";
-import { statesOf } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { failureOf, startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
+import { statesOf } from "../harness/zookeeper_states.ts";
 
 let link: FaultyLink;
 

@@ -4,9 +4,9 @@ import { AddressBook, addressName, systemLookup, type Lookup } from "../../src/z
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { HostRound, type Turn } from "../../src/zookeeper/host_round.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy } from "../support/proxy.ts";
-import { statesOf } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy } from "../harness/proxy.ts";
+import { statesOf } from "../harness/zookeeper_states.ts";
 
 function fixed(addresses: Readonly<Record<string, readonly string[]>>): Lookup {
   return async (host) => {

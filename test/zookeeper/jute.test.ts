@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { FrameReader, MalformedFrame } from "../../src/zookeeper/framing.ts";
 import { JuteReader, JuteWriter, MalformedRecord, RecordTooLarge } from "../../src/zookeeper/jute.ts";
 import { readStat, writeStat } from "../../src/zookeeper/records.ts";
-import { framed } from "../support/framed.ts";
+import { framed } from "../harness/framed.ts";
 
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
-import { failureOf } from "../support/zookeeper_link.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
+import { failureOf } from "../harness/zookeeper_link.ts";
 
 let server: DevServer;
 let zk: ZooKeeper;

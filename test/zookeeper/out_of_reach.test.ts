@@ -4,11 +4,11 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
 import { readConnectRequest, writeConnectResponse, type ConnectRequest } from "../../src/zookeeper/records.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { framed } from "../support/framed.ts";
-import { freePorts, startZooKeeper } from "../support/zookeeper.ts";
-import { failureOf, startFaultyLink, type FaultyLink } from "../support/zookeeper_link.ts";
-import { statesOf } from "../support/zookeeper_states.ts";
+import { eventually } from "../harness/eventually.ts";
+import { framed } from "../harness/framed.ts";
+import { freePorts, startZooKeeper } from "../harness/zookeeper.ts";
+import { failureOf, startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
+import { statesOf } from "../harness/zookeeper_states.ts";
 
 /** A server that answers handshakes and requests as the test says. */
 interface Scripted extends Disposable {

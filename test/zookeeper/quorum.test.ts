@@ -3,8 +3,8 @@ import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { digestId } from "../../src/zookeeper/server/access.ts";
-import { eventually } from "../support/eventually.ts";
-import { fourLetters, startEnsemble, type RealEnsemble } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { fourLetters, startEnsemble, type RealEnsemble } from "../harness/zookeeper.ts";
 
 const superPassword = "for this test";
 

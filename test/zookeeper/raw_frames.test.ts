@@ -6,9 +6,9 @@ import { OpCode } from "../../src/zookeeper/opcodes.ts";
 import { openAcl, readConnectResponse, readStat, writeAcls } from "../../src/zookeeper/records.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { framed } from "../support/framed.ts";
-import { fourLetters, startZooKeeper } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { framed } from "../harness/framed.ts";
+import { fourLetters, startZooKeeper } from "../harness/zookeeper.ts";
 
 /** Frames as any client may send them, without ours in between. */
 class Wire implements Disposable {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { tempDir } from "../support/tempdir.ts";
+import { tempDir } from "../harness/tempdir.ts";
 
 const directory = join(import.meta.dir, "../../src/zookeeper");
 const readme = await Bun.file(join(directory, "README.md")).text();

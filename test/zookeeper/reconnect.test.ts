@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { WatchEvent } from "../../src/zookeeper/client.ts";
-import { eventually } from "../support/eventually.ts";
-import { startFaultyLink, type FaultyLink } from "../support/zookeeper_link.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
 
 let link: FaultyLink;
 

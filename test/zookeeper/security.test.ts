@@ -3,13 +3,13 @@ import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type SessionState, type ZooKeeperOptions } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { creatorAcl } from "../../src/zookeeper/records.ts";
-import { makeCertificates, type Certificates } from "../support/certificates.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy } from "../support/proxy.ts";
-import { tempDir } from "../support/tempdir.ts";
-import { failureOf } from "../support/zookeeper_link.ts";
-import { startSecureZooKeeper, type SecureZooKeeper } from "../support/zookeeper_secure.ts";
-import { reconnected, statesOf } from "../support/zookeeper_states.ts";
+import { makeCertificates, type Certificates } from "../harness/certificates.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy } from "../harness/proxy.ts";
+import { tempDir } from "../harness/tempdir.ts";
+import { failureOf } from "../harness/zookeeper_link.ts";
+import { startSecureZooKeeper, type SecureZooKeeper } from "../harness/zookeeper_secure.ts";
+import { reconnected, statesOf } from "../harness/zookeeper_states.ts";
 
 // Hashed as ISO 8859-1, and as UTF-8.
 const users = { agent: 'sésame, "ouvre" \\ toi', other: "開けゴマ" };

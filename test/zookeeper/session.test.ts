@@ -4,8 +4,8 @@ import { ZooKeeper, type Stat } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { startProxy, type FaultProxy } from "../support/proxy.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 
 let server: DevServer;
 let proxy: FaultProxy;

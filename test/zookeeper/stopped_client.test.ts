@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { eventually } from "../support/eventually.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
+import { eventually } from "../harness/eventually.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 const program = (connectString: string) => `
 import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../../src/support/clock.ts"))};

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 interface Transcript {
   /** What the commands printed, times and transaction ids left out. */

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import type { BuildRecord } from "../../schema/znodes.ts";
 import { listBuilds } from "../../store/builds.ts";
-import { readFront } from "../../store/deploys.ts";
+import { readHead } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { maskedUrl } from "../../support/secret_url.ts";
 import { serviceArgument } from "../arguments.ts";
@@ -25,14 +25,14 @@ export const buildsList = buildCommand({
     await using zk = await connect();
     await readService(zk, service, () => {});
     const problems: string[] = [];
-    const [builds, front] = await Promise.all([
+    const [builds, head] = await Promise.all([
       listBuilds(zk, service, (problem) => problems.push(problem)),
-      readFront(zk, service),
+      readHead(zk, service),
     ]);
     const newestFirst = builds.toReversed();
     const enabled = (id: string): string[] => [
-      ...(front.enabled.value?.build === id ? ["fleet"] : []),
-      ...(front.canary?.value?.build === id ? ["canary"] : []),
+      ...(head.enabled.value?.build === id ? ["fleet"] : []),
+      ...(head.canary?.value?.build === id ? ["canary"] : []),
     ];
     const { paint } = output;
     const rows = newestFirst.map(({ id, record }) => [

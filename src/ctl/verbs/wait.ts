@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { DeployError } from "../../core/errors.ts";
-import { readDeploy, readFront } from "../../store/deploys.ts";
+import { readDeploy, readHead } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { parseDeployId, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -44,7 +44,7 @@ export const wait = buildCommand({
     return await follow(ctl, link, { service, id, purpose: "wait", timeoutS });
 
     async function newest(): Promise<{ id: string }> {
-      const { latest, damaged } = await readFront(zk, service);
+      const { latest, damaged } = await readHead(zk, service);
       if (damaged !== null) throw damaged;
       if (latest !== null) return latest;
       throw new DeployError(`Cannot wait for a deploy of "${service}": nothing was ever deployed.`, {

@@ -1,7 +1,7 @@
-import type { LoadReport } from "../../restarts/load.ts";
-import { nameOf, type Variant } from "../../restarts/variants.ts";
-import type { Verdict } from "../../restarts/verdict.ts";
-import type { HandRoll } from "../../restarts/wrong_rolls.ts";
+import type { LoadReport } from "../../under_load/load.ts";
+import { nameOf, type Variant } from "../../under_load/variants.ts";
+import type { Verdict } from "../../under_load/verdict.ts";
+import type { HandRoll } from "../../under_load/wrong_rolls.ts";
 import type { Figure } from "../figure.ts";
 import { median } from "../statistics.ts";
 

@@ -1,5 +1,5 @@
-import type { Variant } from "../../restarts/variants.ts";
-import type { Verdict } from "../../restarts/verdict.ts";
+import type { Variant } from "../../under_load/variants.ts";
+import type { Verdict } from "../../under_load/verdict.ts";
 import { median } from "../statistics.ts";
 
 export interface Row {

@@ -1,7 +1,7 @@
 // Verifies an archive and unpacks it, as the agent's steps do, in a process of its own.
 import { peakKb } from "../processes.ts";
 import { parseDigest } from "../../../src/fetch/digest.ts";
-import { extractArchive, verifyFile } from "../../support/real_time.ts";
+import { extractArchive, verifyFile } from "../../harness/real_time.ts";
 
 const [archive = "", into = "", digest = "", size = "", maxBytes = "", maxEntries = ""] = Bun.argv.slice(2);
 

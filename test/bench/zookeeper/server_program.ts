@@ -1,5 +1,5 @@
 // Starts a real ZooKeeper server, says where it listens, and stops it when stdin ends.
-import { startZooKeeper } from "../../support/zookeeper.ts";
+import { startZooKeeper } from "../../harness/zookeeper.ts";
 
 await using server = await startZooKeeper();
 process.stdout.write(`${server.connectString}\n`);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { isDeployError } from "../../../src/core/errors.ts";
 import { parseRecipe } from "../../../src/steps/recipe.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import { makeBuild } from "./builds.ts";
 import { stage } from "./stage.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { FetchRequest } from "../../../src/fetch/source.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import { stage, type Stage } from "./stage.ts";
 
 const spool = "/srv/deployd/web/spool";

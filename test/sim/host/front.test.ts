@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import { currentAfterPowerCut, currentFact, inService, instanceFacts, isInService, provision } from "./facts.ts";
 import { agentFile } from "./host_file.ts";
 import { agentConfig } from "../../../src/agent/config.ts";
 import { stage, type Stage } from "./stage.ts";
-import { ASKING } from "../../support/asking.ts";
+import { ASKING } from "../../harness/asking.ts";
 
 const { signal } = new AbortController();
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { agentConfig } from "../../../src/agent/config.ts";
-import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
-import { observe, readCurrent } from "../../../src/agent/observe.ts";
+import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
+import { observe, readCurrent } from "../../../src/service/observe.ts";
 import type { Actual } from "../../../src/core/plan.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import { emptyJournal } from "../../../src/core/types.ts";
@@ -20,7 +20,7 @@ import { currentAfterPowerCut, currentFact, provision } from "./facts.ts";
 import type { Death } from "./life.ts";
 import { readRelease } from "./release.ts";
 import { stage, type Stage } from "./stage.ts";
-import { ASKING } from "../../support/asking.ts";
+import { ASKING } from "../../harness/asking.ts";
 
 const { signal } = new AbortController();
 const AGENT_FILE = '[zookeeper]\nservers = "zk:1"\n[services.web]\n';

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import type { Death } from "./life.ts";
 import { stage } from "./stage.ts";
 

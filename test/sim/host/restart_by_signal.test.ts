@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
-import { markerOf, supervisorPortsFor, variablesOf, type CommandContext } from "../../../src/agent/commands.ts";
+import { markerOf, supervisorPortsFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { mainPids, restart } from "../../../src/restart/supervisor.ts";
 import { Files } from "../../../src/steps/files.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import { parseRecipe } from "../../../src/steps/recipe.ts";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import { makeBuild, pidFileOf } from "./builds.ts";
 import { instanceFacts, provision } from "./facts.ts";
 import { stage, type Stage } from "./stage.ts";
-import { ASKING } from "../../support/asking.ts";
+import { ASKING } from "../../harness/asking.ts";
 
 const { signal } = new AbortController();
 

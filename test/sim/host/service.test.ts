@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { CommandRequest } from "../../../src/support/command.ts";
-import { rejection } from "../../support/rejection.ts";
+import { rejection } from "../../harness/rejection.ts";
 import { makeBuild, pidFileOf, type BuildPlan } from "./builds.ts";
 import { inService, instanceFacts, isInService, provision } from "./facts.ts";
 import { stage, type Stage } from "./stage.ts";
-import { ASKING } from "../../support/asking.ts";
+import { ASKING } from "../../harness/asking.ts";
 
 const { signal } = new AbortController();
 

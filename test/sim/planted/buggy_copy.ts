@@ -1,6 +1,6 @@
 import { cp, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { tempDir } from "../../support/tempdir.ts";
+import { tempDir } from "../../harness/tempdir.ts";
 import type { PlantedBug } from "./bug.ts";
 
 const ROOT = join(import.meta.dir, "../../..");

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { tempDir } from "../../support/tempdir.ts";
+import { tempDir } from "../../harness/tempdir.ts";
 import { plantedBugs, type PlantedBug } from "./bug.ts";
 import { buggyCopy } from "./buggy_copy.ts";
 import { hunt, type Hunted } from "./hunt.ts";

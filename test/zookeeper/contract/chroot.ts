@@ -1,7 +1,7 @@
 import { op, read } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
 import { openAcl } from "../../../src/zookeeper/records.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { codeOf, counters, culprit, notes, text, type ContractCase } from "./contract.ts";
 
 export const chrootCases: readonly ContractCase[] = [

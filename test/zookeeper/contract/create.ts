@@ -1,4 +1,4 @@
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { codeOf, counters, notes, text, type ContractCase } from "./contract.ts";
 
 export const createCases: readonly ContractCase[] = [

@@ -1,6 +1,6 @@
 import type { ZooKeeper } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { codeOf, notes, text, type ContractCase } from "./contract.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { op } from "../../../src/zookeeper/client.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { codeOf, notes, type ContractCase } from "./contract.ts";
 
 export const persistentWatchCases: readonly ContractCase[] = [

@@ -5,7 +5,7 @@ import { chanceOf } from "../../sim/chance.ts";
 import { Network } from "../../sim/network.ts";
 import { VirtualTime } from "../../sim/time.ts";
 import { Ensemble } from "../../sim/zookeeper/ensemble.ts";
-import { startEnsemble, startZooKeeper } from "../../support/zookeeper.ts";
+import { startEnsemble, startZooKeeper } from "../../harness/zookeeper.ts";
 
 export interface Target extends AsyncDisposable {
   /** `host:port` of each server. */

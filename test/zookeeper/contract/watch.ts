@@ -1,6 +1,6 @@
 import { op, type WatchEvent } from "../../../src/zookeeper/client.ts";
 import { openAcl } from "../../../src/zookeeper/records.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../harness/eventually.ts";
 import { codeOf, notes, text, type ContractCase } from "./contract.ts";
 
 export const watchCases: readonly ContractCase[] = [

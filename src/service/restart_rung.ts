@@ -1,0 +1,229 @@
+import { assertRestartAllowed } from "../core/policy.ts";
+import { DEFAULT_DRAIN_MS, type DrainSpec, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
+import type { BatchEnd } from "../core/journal_roll.ts";
+import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
+import type { RestartPhase } from "../core/traffic.ts";
+import type { RollCounts } from "../core/types.ts";
+import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
+import { supervisorFor } from "../restart/supervisor.ts";
+import { dropBallast } from "../steps/ballast.ts";
+import { tellApp } from "../restart/tell.ts";
+import type { ActivateContext } from "./activate.ts";
+import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
+import { faultOf, isHealthy, untilHealthy } from "./health.ts";
+import type { ServiceHost } from "./service_host.ts";
+import { leadersOf } from "./leaders.ts";
+import { frontProbe, verifyFront } from "./front_check.ts";
+
+/** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
+const DEFAULT_AVAILABLE_MS = 60_000;
+
+/** An instance of the batch, with what its build says about it. */
+interface Member {
+  readonly command: CommandContext;
+  readonly resolvedRecipe: ResolvedRecipe;
+  readonly restart: RestartSpec;
+  /** By which the one that runs now lets its clients go: its own build's, since no other knows what it hears. */
+  readonly drain: DrainSpec | null;
+}
+
+/**
+ * Restarts one batch into what `current` points at. That it was begun is on the disk before it is, and what it cost when
+ * it has ended, well or not.
+ */
+export async function restartBatch(
+  context: ActivateContext,
+  step: { readonly back: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, host, activation, build } = context;
+  const { phase } = activation;
+  if (!("restart" in phase)) return;
+  const names = host.instances.map(({ name }) => name);
+  const before = rollAmong(phase.restart, names);
+  if (isRolled(before) || (await context.resolvedRecipe()).restart === null) {
+    return state.journal.record({ kind: "nothing-to-restart" });
+  }
+  // Where all that is left goes at once there is nothing to choose.
+  const chooses = isBetweenBatches(before) && before.left.length > host.batch;
+  const unwell = chooses ? await unwellAmong(context, before.left, signal) : new Set<string>();
+  const batch = nextBatch(before, host.batch, unwell);
+  const members = new Map<string, Member>();
+  for (const name of batch) {
+    const on = host.build(build, activation.deploy, host.instance(name));
+    const resolvedRecipe = await on.resolvedRecipe();
+    if (resolvedRecipe.restart === null) continue;
+    assertRestartAllowed(resolvedRecipe.restart, host.policy);
+    members.set(name, {
+      command: on.command,
+      resolvedRecipe,
+      restart: resolvedRecipe.restart,
+      drain: await drainOfOld(context, name, step.back),
+    });
+  }
+  await state.journal.record({ kind: "batch-begun", batch, instances: names });
+  state.proof = null;
+  // There is nothing else to go to: what room there is, is for this start.
+  if (step.back || activation.previous === null) await dropBallast(host.layout, host.files).catch(() => {});
+  for (const { command } of members.values()) {
+    await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
+  }
+  const cost = { counts: noCounts, touched: false };
+  const ports = rollPorts(context, members, cost);
+  const ended = async (how: BatchEnd): Promise<void> => {
+    state.rollPhase = null;
+    const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
+    state.onRestarted(counts);
+    await state.journal.record({ kind: "batch-ended", how, cost: counts });
+  };
+  try {
+    await rollBatch(rollPlan(context, members, step.back), ports, signal);
+  } catch (error) {
+    const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
+    // Where that cannot be written the restart's own failure says more; the batch is then one that an agent's death ended.
+    await ended(how).catch(() => {});
+    throw error;
+  }
+  await ended("restarted");
+}
+
+async function unwellAmong(
+  { host, state }: ActivateContext,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Set<string>> {
+  const asked = await Promise.all(
+    names.map(async (name) => ({ name, well: await isHealthy(host, state, host.instance(name), signal) })),
+  );
+  return new Set(asked.filter(({ well }) => !well).map(({ name }) => name));
+}
+
+async function drainOfOld(
+  { host, state, activation }: ActivateContext,
+  name: string,
+  back: boolean,
+): Promise<DrainSpec | null> {
+  const served = state.actual?.instances.find((instance) => instance.name === name)?.served;
+  const build = served?.kind === "build" ? served.build : back ? activation.build : activation.previous;
+  if (build === null) return null;
+  const old = host.build(build, activation.deploy, host.instance(name));
+  // A release that is gone says nothing any more; then nobody is told anything.
+  return old.resolvedRecipe().then(
+    ({ drain }) => drain,
+    () => null,
+  );
+}
+
+/** How a batch ended whose restart was called off before anything was changed. */
+async function calledOff(context: ActivateContext, batch: readonly string[], signal: AbortSignal): Promise<BatchEnd> {
+  if (signal.aborted) return "stopped";
+  const unwell = await unwellAmong(context, batch, signal);
+  // An app that was told to let go and serves nobody since has been touched after all.
+  return unwell.size === 0 ? "untouched" : "failed";
+}
+
+function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RollPlan {
+  const { traffic } = host.section;
+  const [first] = members.values();
+  const { drain, check, restart } = first?.resolvedRecipe ?? { drain: null, check: null, restart: null };
+  // Where nothing keeps clients away and the old process knows no word to let go, none of them would ever leave.
+  const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
+  const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
+  // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
+  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "verify"] : [];
+  return {
+    batch: [...members.keys()],
+    all: host.instances.map(({ name }) => name),
+    minAvailable: host.minAvailable,
+    availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
+    idleMs: stays ? null : (drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS)),
+    provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
+    goesBack: back,
+    force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
+  };
+}
+
+function rollPorts(
+  context: ActivateContext,
+  members: ReadonlyMap<string, Member>,
+  cost: { counts: RollCounts; touched: boolean },
+): RollPorts {
+  const { host, state } = context;
+  const { trafficControl, section } = host;
+  const { clock } = host.machine;
+  const { traffic } = section;
+  const [first] = members.values();
+  const probe = frontProbe(traffic, first?.resolvedRecipe.check ?? null, first?.command.instance?.port ?? null);
+  // What the agent's file itself names may be anywhere.
+  const asking = traffic.verify === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
+  // Made once: a handover remembers who the old one is.
+  const phase = state.journal.now.activation?.phase;
+  const isBegunAgain = phase !== undefined && "restart" in phase && phase.restart.begun > 1;
+  const instances = new Map(
+    [...members].map(([name, member]) => [name, instancePorts(host, name, member, isBegunAgain)]),
+  );
+  return {
+    instance: (name) => {
+      const found = instances.get(name);
+      if (found === undefined) throw new Error(`instance "${name}" is not of this batch`);
+      return found;
+    },
+    isHealthy: async (name, signal) => {
+      const instance = host.instance(name);
+      if (members.has(name)) return isHealthy(host, state, instance, signal);
+      return (await faultOf(host, state, instance, signal)) === null;
+    },
+    traffic:
+      traffic.by === "none"
+        ? null
+        : {
+            off: (batch, signal) => trafficControl.turnOff(batch, signal),
+            on: (batch, signal) => trafficControl.turnOn(batch, signal),
+            refused: (signal) => trafficControl.traffic.refused(signal),
+          },
+    verify:
+      probe === null || first === undefined
+        ? null
+        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probePortsFor(first.command, asking), signal),
+    clock,
+    onPhase: (phase) => {
+      state.rollPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
+    },
+    onTouch: () => (cost.touched = true),
+    onCounts: (counts) => (cost.counts = counts),
+  };
+}
+
+function instancePorts(
+  host: ServiceHost,
+  name: string,
+  { command, resolvedRecipe, restart, drain }: Member,
+  isBegunAgain: boolean,
+): InstancePorts {
+  const { alone, port } = host.instance(name);
+  const { processes, probes, traffic } = host.machine;
+  const { check } = resolvedRecipe;
+  const { by } = restart;
+  const ports = supervisorPortsFor(command, host.policy.pidFiles, isBegunAgain);
+  const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
+    if (word === undefined) return;
+    const uid = command.user?.uid ?? null;
+    const all = async () => processes.of({ root: host.layout.root, uid, mains: [] });
+    const told = pids.length > 0 ? pids : leadersOf(await all(), alone ? null : name);
+    const post = (url: string, signal: AbortSignal) => probes.post(url, signal, command.asking);
+    await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), post }, signal);
+  };
+  return {
+    supervisor: host.ownership.before(supervisorFor(restart, ports), by === "command" || by === "signal"),
+    untilHealthy: async (signal) => {
+      if (check !== null) await untilHealthy(check, command, signal);
+    },
+    tell: (pids, signal) => tell(drain?.tell, pids, signal),
+    resume: (pids, signal) => tell(drain?.resume, pids, signal),
+    busy: async (pids, signal) =>
+      pids === null
+        ? ((await host.trafficControl.traffic.busy(name, signal)) ??
+          (port === null ? null : await traffic.openAt(port)))
+        : await processes.openConnections(pids),
+  };
+}

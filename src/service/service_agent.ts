@@ -1,0 +1,295 @@
+import { asDeployError, type DeployError } from "../core/errors.ts";
+import { decide, type Step } from "../core/plan.ts";
+import { isInterruptible, rungOf, type Rung } from "../core/rung.ts";
+import type { WishSnapshot } from "../store/read_wish.ts";
+import { Bell } from "../support/bell.ts";
+import type { Clock } from "../support/clock.ts";
+import { checkService, flip, soakService } from "./activate.ts";
+import { collectGarbage, removeStaging } from "./collect.ts";
+import type { GateKeeper } from "./gate_keeper.ts";
+import { isIll, lookAtService } from "./health.ts";
+import type { Observation } from "./observe.ts";
+import { assertTraffic, openHost } from "./opening.ts";
+import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { permissionToBegin } from "./permission.ts";
+import { installsAllowed, prepareStep } from "./prepare.ts";
+import { Revival } from "./revive.ts";
+import { restartBatch } from "./restart_rung.ts";
+import type { ServiceHost } from "./service_host.ts";
+import type { ServiceState } from "./service_state.ts";
+import { Setback } from "./setback.ts";
+import { Settling } from "./settling.ts";
+import { SteadyCheck } from "./steady_check.ts";
+
+/** How often a host that has nothing to do looks whether that is still true. */
+const LOOK_AGAIN_MS = 5_000;
+
+export interface ServiceAgentOptions {
+  readonly host: ServiceHost;
+  readonly state: ServiceState;
+  readonly gate: GateKeeper;
+  /** One at a time over all services of this host: unpacking is what makes a host slow. */
+  readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
+  readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
+  readonly onEnd: (result: "served" | "failed") => void;
+}
+
+/** New work stops at `soon`, a restart that is under way at `now`. */
+export interface StopSignals {
+  readonly soon: AbortSignal;
+  readonly now: AbortSignal;
+}
+
+/**
+ * Brings one service of this host to what ZooKeeper wishes: look, decide, do one step, and again. Nothing is carried
+ * from one round to the next but what the journal holds, so every round could be the first after a crash.
+ */
+export class ServiceAgent {
+  readonly #options: ServiceAgentOptions;
+  readonly #outcome: OutcomePorts;
+  readonly #clock: Clock;
+  readonly #bell: Bell;
+  readonly #setback: Setback;
+  readonly #steady: SteadyCheck;
+  readonly #settling: Settling;
+  #interrupt = new AbortController();
+  #isOpen = false;
+  readonly #revival: Revival;
+
+  constructor(options: ServiceAgentOptions) {
+    const { state, host, gate, onEnd, onStep } = options;
+    this.#options = options;
+    this.#clock = host.machine.clock;
+    this.#bell = new Bell(this.#clock);
+    this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
+    this.#revival = new Revival(this.#outcome, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
+    this.#steady = new SteadyCheck(state);
+    this.#settling = new Settling(state.journal, this.#clock);
+  }
+
+  /** A newer wish ends PREPARE at once; ACTIVATE looks at it between two steps. */
+  onSnapshot(snapshot: WishSnapshot): void {
+    const { state } = this.#options;
+    const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
+    // A build that was added meanwhile, or whose URL was put right, need not wait until the old place is asked again.
+    const moved = state.step === "fetch" && state.snapshot.build?.url !== snapshot.build?.url;
+    state.snapshot = snapshot;
+    if (changed || moved) {
+      state.trouble = null;
+      this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
+    }
+    // What was said for the wish before is not said for this one, which may be for the same build.
+    if (changed && state.step === "serving") state.enter("idle");
+    state.changed();
+    this.#bell.ring();
+  }
+
+  async run(stop: StopSignals): Promise<void> {
+    while (!stop.soon.aborted) {
+      this.#interrupt = new AbortController();
+      let step: Step | null = null;
+      const startedAt = this.#clock.monotonicMs();
+      try {
+        const round = await this.#next(stop.soon);
+        step = round.step;
+        const waits = step.step === "idle" || step.step === "ask";
+        if (waits) this.#setback.over();
+        await this.#take(step, round.observation, stop);
+        if (!waits) this.#setback.over();
+        const rung = rungOf(step);
+        if (rung !== null) this.#options.onStep(rung, { seconds: (this.#clock.monotonicMs() - startedAt) / 1000 });
+      } catch (thrown) {
+        const error = asDeployError(thrown, `Cannot ${step?.step ?? "look"}`);
+        if (stop.now.aborted || this.#isCalledOff(step, error, stop)) continue;
+        await this.#setback.take(step, error, AbortSignal.any([stop.soon, this.#interrupt.signal]));
+      }
+    }
+  }
+
+  /** What was interrupted may end with any error; what was not has failed, also when a newer wish came meanwhile. */
+  #isCalledOff(step: Step | null, error: DeployError, { soon }: StopSignals): boolean {
+    if (!soon.aborted && !this.#interrupt.signal.aborted) return false;
+    return error.code === "aborted" || (step !== null && isInterruptible(step));
+  }
+
+  /**
+   * Before anything else a former self's leftovers are gone and the traffic is as the journal has it: it may have been
+   * killed with an instance off. Traffic that cannot be put right now is looked at again by the steady check; no restart
+   * begins without it.
+   */
+  async #open(signal: AbortSignal): Promise<void> {
+    if (this.#isOpen) return;
+    const { host, state } = this.#options;
+    await openHost(host, state, (level, message, facts) => this.#say(level, message, facts));
+    this.#isOpen = true;
+    if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
+    await this.#assertTraffic(signal);
+    // What cannot be looked at now is looked at again in this round, which says why.
+    await lookAtService(host, state).catch(() => {});
+  }
+
+  async #assertTraffic(signal: AbortSignal): Promise<void> {
+    const { host, state } = this.#options;
+    await assertTraffic(host, state, (level, message, facts) => this.#say(level, message, facts), signal);
+  }
+
+  async #next(signal: AbortSignal): Promise<{ step: Step; observation: Observation }> {
+    const { state, host } = this.#options;
+    await this.#open(signal);
+    const observation = await host.observe();
+    await this.#assertJournal(signal);
+    await state.remember();
+    const journal = state.journal.now;
+    const step = decide({
+      target: state.snapshot.target,
+      actual: observation.actual,
+      journal,
+      permission: await permissionToBegin(this.#options, observation, this.#bell.ring),
+      proof: state.proof,
+      isIll: state.illAt !== null && state.illAt === journal.attempt?.number,
+      soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
+      maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
+      batch: host.batch,
+      bootId: host.machine.bootId,
+      nowMs: this.#clock.monotonicMs(),
+      ...this.#revival.facts(observation.actual),
+    });
+    return { step, observation };
+  }
+
+  /** Without a journal to go by nothing is known of what is half done: the service is left as it is, and that is told. */
+  async #assertJournal(signal: AbortSignal): Promise<void> {
+    const { state, host } = this.#options;
+    if (state.journal.problem === null) return;
+    try {
+      await this.#steady.look(host);
+    } finally {
+      await state.journal.readAgain();
+    }
+    await this.#assertTraffic(signal);
+  }
+
+  async #take(step: Step, observation: Observation, stop: StopSignals): Promise<void> {
+    const { state, host, gate, heavy } = this.#options;
+    const { journal } = state;
+    const rung = rungOf(step);
+    if (rung !== null) {
+      if (rung !== state.step) this.#say("info", rung, step);
+      state.enter(rung);
+    }
+    switch (step.step) {
+      case "idle":
+        return this.#idle(step.reason, observation, stop.soon);
+      case "take-up": {
+        const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
+        return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
+      }
+      case "note-served":
+        state.illAt = (await isIll(host, state, stop.soon)) ? step.attempt : null;
+        if (state.illAt !== null) return;
+        return journal.record({ kind: "seen-served" });
+      case "withdraw":
+        state.illAt = null;
+        // The status that asked goes with the request, or it could still be granted.
+        await lookAtService(host, state);
+        await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
+        return journal.record({ kind: "withdrawn" });
+      case "report":
+        return report(this.#outcome, stop.soon);
+      case "fetch":
+      case "verify":
+      case "extract":
+      case "install": {
+        const signal = AbortSignal.any([stop.soon, this.#interrupt.signal]);
+        const onGaveWay = (paths: readonly string[]): void =>
+          this.#say("warn", "what the build brings at these paths gives way to what is shared", { paths });
+        const build = host.build(step.build, step.deploy);
+        await prepareStep(step.step, { host, state, heavy, onGaveWay, ...build }, signal);
+        state.downloaded = null;
+        return;
+      }
+      case "refuse":
+        return condemn(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
+      case "ask":
+        if (journal.now.asked?.attempt !== step.attempt) await journal.record({ kind: "asked" });
+        state.enter("ready");
+        return this.#waitSteadily(stop.soon);
+      case "begin":
+        this.#settling.begun();
+        state.proof = null;
+        return journal.record({ kind: "begun", activation: step.activation });
+      case "abandon":
+        // Forgotten first, given back after: an agent killed in between must not go on without a slot.
+        return journal.record({ kind: "abandoned" });
+      case "note-boot":
+        return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
+      case "revive":
+      case "boot-over":
+        return this.#revival.take(step, stop);
+      case "flip":
+      case "restart":
+      case "check":
+      case "soak":
+        return this.#activate(step, stop);
+      case "turn-back":
+        return turnBack(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
+      case "give-up":
+        return giveUp(this.#outcome, step.healthy);
+      case "finish":
+        return finish(this.#outcome, stop.now);
+    }
+  }
+
+  async #activate(
+    step: Extract<Step, { step: "flip" | "restart" | "check" | "soak" }>,
+    stop: StopSignals,
+  ): Promise<void> {
+    const { activation } = this.#options.state.journal.now;
+    if (activation === null) return;
+    const context = this.#options.host.activation(activation, step.build);
+    switch (step.step) {
+      case "flip":
+        return flip(context);
+      case "restart":
+        return restartBatch(context, step, stop.now);
+      case "check":
+        return checkService(context, stop.now);
+      case "soak":
+        // Proven already; when the agent is to stop, the next one soaks.
+        return soakService(context, step.remainingMs, AbortSignal.any([stop.soon, this.#interrupt.signal]));
+    }
+  }
+
+  async #idle(
+    reason: Extract<Step, { step: "idle" }>["reason"],
+    { actual, inUse }: Observation,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { state, host } = this.#options;
+    state.enter(reason === "serving" ? "serving" : reason === "failed" ? "failed" : "idle");
+    if (reason === "serving") {
+      // Before anything is removed, which a sick disk may refuse.
+      await this.#steady.look(host);
+      const current = actual.current.kind === "link" ? actual.current.build : null;
+      const { proven } = state.journal.now;
+      const { releases, log_bytes: logBytes } = host.config.limits;
+      await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
+    }
+    if (reason === "failed") await removeStaging(host.files, host.layout);
+    await this.#settling.look(reason === "serving");
+    await this.#waitSteadily(signal);
+  }
+
+  /** Nothing to do until something changes; meanwhile the service that runs is looked after. */
+  async #waitSteadily(signal: AbortSignal): Promise<void> {
+    await this.#steady.look(this.#options.host);
+    this.#options.state.changed();
+    await this.#bell.wait(LOOK_AGAIN_MS, signal);
+  }
+
+  #say(level: "info" | "warn" | "error", message: string, facts: object): void {
+    this.#options.log(level, message, { service: this.#options.state.service, ...facts });
+  }
+}

@@ -1,0 +1,233 @@
+import { looksAfterBoot } from "../core/boot.ts";
+import { batchSize, minAvailable } from "../core/roll.ts";
+import { resolveRecipe, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
+import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
+import type { Activation, LinkState } from "../core/types.ts";
+import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
+import type { Recipe } from "../schema/recipe.ts";
+import type { Machine } from "../machine/machine.ts";
+import { mainPids, supervisorFor } from "../restart/supervisor.ts";
+import type { Files } from "../steps/files.ts";
+import { makeHome } from "../steps/home.ts";
+import { layoutOf, type Layout } from "../steps/layout.ts";
+import { KeptRecipes } from "../steps/kept_recipes.ts";
+import { requireTrusted } from "../steps/trusted_place.ts";
+import { MARKER_PART, type HostUser } from "../support/command.ts";
+import type { ActivateContext } from "./activate.ts";
+import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
+import type { TrafficControl } from "./traffic_control.ts";
+import { hostInstances } from "./instances.ts";
+import { observe, readCurrent, type Observation } from "./observe.ts";
+import { Ownership } from "./ownership.ts";
+import type { ServiceState } from "./service_state.ts";
+
+export interface ServiceHostOptions {
+  readonly machine: Machine;
+  readonly files: Files;
+  readonly config: AgentConfig & { host: string };
+  readonly section: ServiceConfig;
+  readonly root: string;
+  readonly state: ServiceState;
+  readonly trafficControl: TrafficControl;
+}
+
+/** A build as this host would run it: one of its instances, or, without one, what concerns all of them. */
+export interface BuildOnHost {
+  readonly command: CommandContext;
+  readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
+}
+
+/** One service on this host: what lies on its disk, what runs, and how each of its builds is run here. */
+export class ServiceHost {
+  readonly machine: Machine;
+  readonly files: Files;
+  readonly layout: Layout;
+  readonly config: AgentConfig & { host: string };
+  readonly section: ServiceConfig;
+  readonly policy: RestartPolicy;
+  readonly trafficControl: TrafficControl;
+  readonly recipes: KeptRecipes;
+  readonly ownership: Ownership;
+  readonly instances: readonly HostInstance[];
+  /** How many instances restart at once, and how many have to stay in service meanwhile. */
+  readonly batch: number;
+  readonly minAvailable: number;
+  #user: HostUser | undefined;
+  #home: string | null = null;
+  readonly #state: ServiceState;
+  #commands = 0;
+
+  constructor({ machine, files, config, section, root, state, trafficControl }: ServiceHostOptions) {
+    const named = (section.instances ?? []).map(({ name }) => name);
+    this.machine = machine;
+    this.files = files;
+    this.layout = layoutOf(root);
+    this.config = config;
+    this.section = section;
+    const units = section.units ?? defaultUnits(state.service, named);
+    this.policy = { service: state.service, units, pidFiles: section.pid_files, root };
+    this.trafficControl = trafficControl;
+    this.instances = hostInstances(section);
+    this.batch = batchSize(section.rolling.batch, this.instances.length);
+    this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
+    this.#state = state;
+    this.recipes = new KeptRecipes(state.service, this.layout, section, files);
+    const onProblem = (problem: string) => void (state.disowned = problem);
+    this.ownership = new Ownership({ machine, files, layout: this.layout, onProblem });
+  }
+
+  /** With fewer instances in service than these the host itself is out of service. */
+  get fewest(): number {
+    return Math.max(1, this.minAvailable);
+  }
+
+  /**
+   * Makes the service's directory ready for work: ends what a killed agent left running, and removes what it left half
+   * written.
+   *
+   * @returns how many processes that were
+   * @throws DeployError `config-invalid` for a user that is not there, or a directory that others may write
+   */
+  async open(): Promise<number> {
+    const { root } = this.layout;
+    this.#user = userOf(this.section, this.machine);
+    if (this.machine.isRoot) await requireTrusted(this.layout, this.files);
+    await this.files.makeDirectory(root, 0o755);
+    const processes = await this.machine.processes.endMarked(markerOf(this.layout), this.#user?.uid ?? null);
+    // They are in nobody's way, and a disk that is read-only must not keep the service from being looked after.
+    await this.files.sweepTemps(root).catch(() => {});
+    await this.files.sweepTemps(this.layout.builds).catch(() => {});
+    await this.recipes.adopt();
+    await this.ownership.look(this.#user);
+    // A disk that takes no directory now may take one when a build is installed.
+    await this.lookForHome().catch(() => {});
+    return processes;
+  }
+
+  /** What the service's commands have for HOME; it is made where their user has none that it may write in. */
+  async lookForHome(): Promise<void> {
+    if (this.section.env["HOME"] !== undefined) return;
+    const own = await this.machine.commands.usableHome(this.#user);
+    this.#home = own ?? this.layout.home;
+    if (own === null) await makeHome(this.layout, this.#user, this.files);
+  }
+
+  async observe(): Promise<Observation> {
+    const state = this.#state;
+    const { target, build: record } = state.snapshot;
+    const current = await readCurrent(this.layout, this.files);
+    // A supervisor is asked about the build that it was started for.
+    const recipe = current.kind === "link" ? await this.recipes.read(current.build).catch(() => null) : null;
+    const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, recipe, each)]));
+    const observation = await observe({
+      files: this.files,
+      processes: this.ownership.processes,
+      layout: this.layout,
+      current,
+      journal: state.journal.now,
+      wanted: target.kind === "build" ? { build: target.build, record } : null,
+      instances: this.instances.map(({ name }) => name),
+      uid: this.#user?.uid ?? null,
+      mainPids: (name) => this.#mainPids(current, specs.get(name) ?? null, this.instance(name)),
+      isStatic: recipe !== null && recipe.restart === undefined,
+      startsAnew: [...specs.values()].every(
+        (spec) => spec?.by === "command" && spec.start !== undefined && spec.reload === undefined,
+      ),
+      isStopped: looksAfterBoot(state.journal.now, this.machine.bootId)
+        ? (name) => this.#isStopped(current, specs.get(name) ?? null, this.instance(name))
+        : async () => false,
+      startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
+    });
+    state.actual = observation.actual;
+    if (observation.actual.instances.every(({ served }) => served.kind !== "down")) state.unstarted = "";
+    return observation;
+  }
+
+  instance(name: string): HostInstance {
+    const found = this.instances.find((instance) => instance.name === name);
+    if (found === undefined) throw new Error(`this host has no instance "${name}"`);
+    return found;
+  }
+
+  build(build: string, deploy: string, instance: HostInstance | null = null): BuildOnHost {
+    const current = this.#state.actual?.current;
+    const previous = current?.kind === "link" && current.build !== build ? current.build : null;
+    const command: CommandContext = {
+      machine: this.machine,
+      files: this.files,
+      host: this.config.host,
+      service: this.#state.service,
+      build,
+      deploy,
+      previous: this.#state.journal.now.activation?.previous ?? previous,
+      instance,
+      layout: this.layout,
+      user: this.#user,
+      home: this.#home,
+      env: this.section.env,
+      asking: { hosts: this.section.check_hosts, quotesAnswers: this.section.quote_answers },
+      supervisordConfig: this.section.supervisord_config ?? null,
+      maxLogBytes: this.config.limits.log_bytes,
+      nextMarker: () => `${markerOf(this.layout)}${MARKER_PART}${(this.#commands += 1)}`,
+    };
+    const resolvedRecipe = async () => resolveRecipe(await this.recipes.read(build), this.#variables(command));
+    return { command, resolvedRecipe };
+  }
+
+  /** The build that `current` points at, as this host runs it; null where there is none. */
+  async current(instance: HostInstance | null = null): Promise<BuildOnHost | null> {
+    const link = await readCurrent(this.layout, this.files);
+    return link.kind === "link" ? this.build(link.build, "", instance) : null;
+  }
+
+  /** @param build the one to bring to life: the activation's own, or on the way back the previous one */
+  activation(activation: Activation, build: string): ActivateContext {
+    return {
+      state: this.#state,
+      host: this,
+      activation,
+      build,
+      ...this.build(build, activation.deploy),
+    };
+  }
+
+  #variables(command: CommandContext): Record<string, string> {
+    // What concerns all instances still has their variables in its recipe; any of them will do to read it.
+    return variablesOf({ ...command, instance: command.instance ?? this.instances[0] ?? null });
+  }
+
+  /** How an instance of the current build is restarted; null where nobody can tell. */
+  #restartSpec(current: LinkState, recipe: Recipe | null, instance: HostInstance): RestartSpec | null {
+    if (current.kind !== "link" || recipe === null) return null;
+    try {
+      return resolveRecipe(recipe, this.#variables(this.build(current.build, "", instance).command)).restart;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Whether a start is all that is missing; false where that cannot be known. */
+  async #isStopped(current: LinkState, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
+    if (current.kind !== "link" || spec === null) return false;
+    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    const { revival } = supervisorFor(spec, ports);
+    if (revival === null) return false;
+    return revival.isNeeded(this.machine.clock.deadline(spec.timeoutMs)).catch(() => false);
+  }
+
+  /** Null where the supervisor does not know, or cannot be asked. */
+  async #mainPids(
+    current: LinkState,
+    spec: RestartSpec | null,
+    instance: HostInstance,
+  ): Promise<readonly number[] | null> {
+    if (current.kind !== "link" || spec === null || spec.by === "command") return null;
+    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    return mainPids(spec, ports, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
+  }
+}
+
+/** Whom a service's commands run as; nobody else than the agent where it cannot become another. */
+export function userOf(section: ServiceConfig, machine: Machine): HostUser | undefined {
+  return machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
+}

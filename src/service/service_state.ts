@@ -1,0 +1,133 @@
+import type { Leftover } from "../core/leftovers.ts";
+import type { DeployError } from "../core/errors.ts";
+import type { Actual, Proof } from "../core/plan.ts";
+import { hostStatus, type Trouble } from "../core/status.ts";
+import type { RollCounts } from "../core/types.ts";
+import type { RestartPhase } from "../core/traffic.ts";
+import type { HostStatus, HostStep } from "../schema/znodes.ts";
+import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
+import { Illness } from "./illness.ts";
+import type { Troubles } from "../store/troubles.ts";
+import type { JournalFile } from "./journal_file.ts";
+
+interface ServiceStateOptions {
+  readonly service: string;
+  readonly journal: JournalFile;
+  readonly troubles: Troubles;
+  readonly nowMs: () => number;
+  readonly say: (level: "info" | "warn", message: string, facts: object) => void;
+  readonly onChange: (status: HostStatus) => void;
+}
+
+/** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
+export class ServiceState {
+  readonly service: string;
+  readonly journal: JournalFile;
+  /** Of its dealings with ZooKeeper. */
+  readonly troubles: Troubles;
+  readonly #nowMs: () => number;
+  readonly #onChange: (status: HostStatus) => void;
+  #step: HostStep = "idle";
+  #sinceMs: number;
+
+  snapshot: WishSnapshot = unreadSnapshot;
+  actual: Actual | null = null;
+  proof: Proof | null = null;
+  /** What the last probes of the running service said; null before the first, and where there is nothing to ask. */
+  healthy: boolean | null = null;
+  /** The attempt at whose beginning the service was found running, and ill. */
+  illAt: number | null = null;
+  /** Why the last probes failed; empty where they did not, or where nobody asked. */
+  whyIll = "";
+  readonly #illness: Illness;
+  /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
+  isSeen = false;
+  /** Processes of other builds that are waited for after a restart, for /status. */
+  leftovers: readonly Leftover[] = [];
+  /** Why the service's directory, or its user, cannot be worked with; null when they can, or before the first try. */
+  unopened: DeployError | null = null;
+  /** What of the service belongs to another user than the one it runs as, and what to do about it; "" when nothing does. */
+  disowned = "";
+  /** Why what a boot left down could not be started; "" when it could, or nothing was. */
+  unstarted = "";
+  /** What a person should see to before the next boot; "" when there is nothing. */
+  warning = "";
+  trouble: Trouble | null = null;
+  /** Bytes of the running download, for /status. */
+  downloaded: { bytes: number; of: number } | null = null;
+
+  /** Told what a batch of instances has cost. */
+  onRestarted: (cost: RollCounts) => void = () => {};
+  /** The phase of the restart that is under way, for /status. */
+  rollPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
+
+  constructor({ service, journal, troubles, nowMs, say, onChange }: ServiceStateOptions) {
+    this.service = service;
+    this.journal = journal;
+    this.troubles = troubles;
+    this.#nowMs = nowMs;
+    this.#illness = new Illness(nowMs, say);
+    this.#onChange = onChange;
+    this.#sinceMs = nowMs();
+  }
+
+  get step(): HostStep {
+    return this.#step;
+  }
+
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  enter(step: HostStep): void {
+    if (step !== this.#step) {
+      this.#step = step;
+      this.#sinceMs = this.#nowMs();
+    }
+    this.changed();
+  }
+
+  /** The status as it would be on this step, for writing it together with something else. */
+  statusAt(step: HostStep): HostStatus {
+    if (step !== this.#step) {
+      this.#step = step;
+      this.#sinceMs = this.#nowMs();
+    }
+    return this.status();
+  }
+
+  /** Before anything is done for a wish the journal has its number, by which older ones are known. */
+  async remember(): Promise<void> {
+    const { order } = this.snapshot;
+    if (order === null || order.number <= (this.journal.now.followed?.[order.node] ?? 0)) return;
+    await this.journal.record({ kind: "followed", ...order });
+  }
+
+  changed(): void {
+    const { target } = this.snapshot;
+    // Until this agent knows its own number, its former self's word, which holds it, must stand.
+    if (!this.isSeen || target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null))
+      return;
+    this.#onChange(this.status());
+  }
+
+  status(): HostStatus {
+    const status = hostStatus({
+      target: this.snapshot.target,
+      held: this.snapshot.held,
+      journal: this.journal.now,
+      actual: this.actual,
+      step: this.#step,
+      sinceMs: this.#sinceMs,
+      healthy: this.healthy,
+      trouble: this.trouble,
+    });
+    const isLeftAlone = this.isSeen && this.journal.now.activation === null;
+    const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll, status);
+    return {
+      ...status,
+      ...(ill === null ? {} : { ill }),
+      ...(this.warning === "" ? {} : { warning: this.warning }),
+    };
+  }
+}
