@@ -1,7 +1,7 @@
 import { ctl } from "./ctl.ts";
 import { askHost, assertAgentsRun, type MachineRoom } from "./machine_room.ts";
 
-export interface StoryPorts {
+export interface StoryEffects {
   readonly print: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -61,24 +61,24 @@ const scenes: readonly Scene[] = [
 ];
 
 /** Plays the main job from first deploy to rollback. Returns 0 when every scene ended as it should, else 1. */
-export async function playStory(room: MachineRoom, ports: StoryPorts): Promise<number> {
+export async function playStory(room: MachineRoom, effects: StoryEffects): Promise<number> {
   let failures = 0;
   for (const [index, scene] of scenes.entries()) {
-    ports.print("");
-    ports.print(`== ${index + 1}. ${scene.title}`);
-    ports.print(`$ deployd ctl ${scene.args.map(quoted).join(" ")}`);
-    const code = await ctl(room.connectString, scene.args, "inherit", ports.signal);
-    ports.print(`exit ${code}${code === scene.exit ? "" : `, expected ${scene.exit}`}`);
-    const right = await showAnswers(room, scene, ports.print);
+    effects.print("");
+    effects.print(`== ${index + 1}. ${scene.title}`);
+    effects.print(`$ deployd ctl ${scene.args.map(quoted).join(" ")}`);
+    const code = await ctl(room.connectString, scene.args, "inherit", effects.signal);
+    effects.print(`exit ${code}${code === scene.exit ? "" : `, expected ${scene.exit}`}`);
+    const right = await showAnswers(room, scene, effects.print);
     if (code !== scene.exit || !right) failures += 1;
     await assertAgentsRun(room);
   }
-  ports.print("");
-  ports.print("== What is on record");
-  ports.print("$ deployd ctl history web");
-  await ctl(room.connectString, ["history", "web"], "inherit", ports.signal);
-  ports.print("");
-  ports.print(failures === 0 ? "The story went as it should." : `${failures} of ${scenes.length} scenes went wrong.`);
+  effects.print("");
+  effects.print("== What is on record");
+  effects.print("$ deployd ctl history web");
+  await ctl(room.connectString, ["history", "web"], "inherit", effects.signal);
+  effects.print("");
+  effects.print(failures === 0 ? "The story went as it should." : `${failures} of ${scenes.length} scenes went wrong.`);
   return failures === 0 ? 0 : 1;
 }
 

@@ -6,7 +6,7 @@ import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
 import { readIfThere } from "../host/files.ts";
 import { afterBoot, AGENT_UNIT, type AfterBoot } from "../host/own_unit.ts";
-import { trafficPorts } from "../host/traffic_ports.ts";
+import { trafficEffects } from "../host/traffic_effects.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
 import { trafficSupport } from "../traffic/support.ts";
@@ -56,10 +56,10 @@ export async function doctorCommand(argv: readonly string[], host: DoctorProcess
     return 0;
   }
   const config = await configOf(flags.config, host.env);
-  const ports = trafficPorts(host.clock);
-  const traffic = await trafficSupport(ports, host.signal);
+  const effects = trafficEffects(host.clock);
+  const traffic = await trafficSupport(effects, host.signal);
   const restart = await supervisorSupport({
-    find: (program) => ports.find(program),
+    find: (program) => effects.find(program),
     exists: async (path) => (await hostDisk.look(path)) !== null,
   });
   const services =

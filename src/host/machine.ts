@@ -23,7 +23,7 @@ import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
 import { usableHome, userByName } from "./users.ts";
 import { socketInodesOf } from "./sockets.ts";
-import { trafficPorts } from "./traffic_ports.ts";
+import { trafficEffects } from "./traffic_effects.ts";
 import { systemTrust } from "./trust.ts";
 
 /**
@@ -36,7 +36,7 @@ export function hostMachine(
   manager: ServiceManager,
   env: Readonly<Record<string, string | undefined>>,
 ): Machine {
-  const traffic = trafficPorts(clock);
+  const traffic = trafficEffects(clock);
   const trust = systemTrust(env);
   const asked = { clock, names: hostNames, trust };
   return {

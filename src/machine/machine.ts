@@ -7,10 +7,10 @@ import type { Network } from "./network.ts";
 import type { Probes } from "./probes.ts";
 import type { Processes } from "./processes.ts";
 import type { ServiceManager } from "./service_manager.ts";
-import type { TrafficPort } from "./traffic.ts";
+import type { TrafficOfMachine } from "./traffic.ts";
 
 /**
- * Everything through which an agent acts on its host, and learns of it. `main` makes one of the real ports in host/; the
+ * Everything through which an agent acts on its host, and learns of it. `main` makes a real one of what is in host/; the
  * rehearsal makes as many as it has hosts.
  */
 export interface Machine {
@@ -20,7 +20,7 @@ export interface Machine {
   readonly commands: Commands;
   readonly archive: Archive;
   readonly probes: Probes;
-  readonly traffic: TrafficPort;
+  readonly traffic: TrafficOfMachine;
   readonly lock: Lock;
   readonly manager: ServiceManager;
   readonly network: Network;

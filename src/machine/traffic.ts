@@ -1,8 +1,8 @@
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
-import type { Traffic } from "../traffic/ports.ts";
+import type { Traffic } from "../traffic/effects.ts";
 
 /** What stands between clients and instances on this host. */
-export interface TrafficPort {
+export interface TrafficOfMachine {
   /**
    * A back end, as the host's own file names it. Nothing is asked or changed yet.
    *

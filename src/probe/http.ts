@@ -9,7 +9,7 @@ import { failed, networkFailure, type ProbeFailure, timedOut } from "./result.ts
 /** As much of the body as is looked at, in bytes: a health page that is longer is a mistake, not a reason to fill memory. */
 const BODY_BYTES = 64 * 1024;
 
-export interface QuestionPorts {
+export interface QuestionEffects {
   readonly clock: Clock;
   readonly names: HostNames;
   readonly trust: Trust;
@@ -26,7 +26,7 @@ export async function probeHttp(
   spec: Extract<ProbeSpec, { kind: "http" }>,
   signal: AbortSignal,
   asking: Asking,
-  { clock, names, trust }: QuestionPorts,
+  { clock, names, trust }: QuestionEffects,
 ): Promise<ProbeFailure | null> {
   const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
   const over = new AbortController();

@@ -1,7 +1,7 @@
 import type { Trust } from "../support/trust.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, isRefused, requestAt } from "./request.ts";
-import type { QuestionPorts } from "./http.ts";
+import type { QuestionEffects } from "./http.ts";
 
 /** An app that is told something says yes at once, or does not hear it. In milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -15,7 +15,7 @@ export async function post(
   url: string,
   signal: AbortSignal,
   asking: Asking,
-  { clock, names, trust }: QuestionPorts,
+  { clock, names, trust }: QuestionEffects,
 ): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const over = new AbortController();

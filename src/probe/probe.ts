@@ -5,7 +5,7 @@ import { throwIfAborted } from "../support/wait.ts";
 import { probeCommand } from "./command.ts";
 import type { ProbeFailure, ProbeResult } from "./result.ts";
 
-export interface ProbePorts {
+export interface ProbeEffects {
   readonly run: RunCommand;
   /** Questions as the host lets this build ask them. */
   readonly probes: {
@@ -20,22 +20,22 @@ export interface ProbePorts {
  *
  * @throws DeployError `aborted`
  */
-export async function probeOnce(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult> {
+export async function probeOnce(spec: ProbeSpec, effects: ProbeEffects, signal: AbortSignal): Promise<ProbeResult> {
   throwIfAborted(signal, "check the service");
-  const startedAt = ports.clock.monotonicMs();
-  const failure = await ask(spec, ports, signal);
+  const startedAt = effects.clock.monotonicMs();
+  const failure = await ask(spec, effects, signal);
   throwIfAborted(signal, "check the service");
-  return failure ?? { ok: true, tookMs: Math.round(ports.clock.monotonicMs() - startedAt) };
+  return failure ?? { ok: true, tookMs: Math.round(effects.clock.monotonicMs() - startedAt) };
 }
 
-async function ask(spec: ProbeSpec, ports: ProbePorts, signal: AbortSignal): Promise<ProbeResult | null> {
+async function ask(spec: ProbeSpec, effects: ProbeEffects, signal: AbortSignal): Promise<ProbeResult | null> {
   switch (spec.kind) {
     case "http":
-      return await ports.probes.http(spec, signal);
+      return await effects.probes.http(spec, signal);
     case "tcp":
-      return await ports.probes.tcp(spec, signal);
+      return await effects.probes.tcp(spec, signal);
     case "command":
-      return await probeCommand(spec, ports.run, signal);
+      return await probeCommand(spec, effects.run, signal);
   }
 }
 
@@ -68,7 +68,7 @@ export type Health =
  * @returns `last` is the newest failure if there was one, else the newest success of a streak that was too short
  * @throws DeployError `aborted`
  */
-export async function probeUntilHealthy(request: HealthRequest, ports: ProbePorts): Promise<Health> {
+export async function probeUntilHealthy(request: HealthRequest, effects: ProbeEffects): Promise<Health> {
   // Not cut to what is left: the last attempt would fail with a number of its own, and hide the real reason.
   const timeoutMs = Math.min(request.spec.timeoutMs, request.deadlineMs);
   let leftMs = request.deadlineMs;
@@ -76,9 +76,9 @@ export async function probeUntilHealthy(request: HealthRequest, ports: ProbePort
   let streakMs = 0;
   let lastFailure: ProbeResult | null = null;
   for (let attempts = 1; ; attempts++) {
-    const startedAt = ports.clock.monotonicMs();
-    const result = await probeOnce({ ...request.spec, timeoutMs }, ports, request.signal);
-    const tookMs = ports.clock.monotonicMs() - startedAt;
+    const startedAt = effects.clock.monotonicMs();
+    const result = await probeOnce({ ...request.spec, timeoutMs }, effects, request.signal);
+    const tookMs = effects.clock.monotonicMs() - startedAt;
     // The first success counts from its answer on, not from the question.
     streakMs = result.ok && streak > 0 ? streakMs + tookMs : 0;
     streak = result.ok ? streak + 1 : 0;
@@ -88,6 +88,6 @@ export async function probeUntilHealthy(request: HealthRequest, ports: ProbePort
     leftMs -= tookMs + request.intervalMs;
     streakMs += request.intervalMs;
     if (leftMs <= 0) return { kind: "unhealthy", last: lastFailure ?? result, attempts };
-    await ports.clock.sleep(request.intervalMs, request.signal);
+    await effects.clock.sleep(request.intervalMs, request.signal);
   }
 }

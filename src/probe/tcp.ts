@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { ProbeSpec } from "../core/resolved_recipe.ts";
-import type { QuestionPorts } from "./http.ts";
+import type { QuestionEffects } from "./http.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach } from "./request.ts";
 import { networkFailure, type ProbeFailure, timedOut } from "./result.ts";
@@ -10,7 +10,7 @@ export async function probeTcp(
   spec: Extract<ProbeSpec, { kind: "tcp" }>,
   signal: AbortSignal,
   asking: Asking,
-  { clock, names }: QuestionPorts,
+  { clock, names }: QuestionEffects,
 ): Promise<ProbeFailure | null> {
   const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
   const over = new AbortController();

@@ -1,10 +1,10 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { runOperation } from "./run.ts";
 
 /** A service that is started by a line of shell, and lives on when the line is done. */
-export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>, ports: SupervisorPorts): Supervisor {
+export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>, effects: SupervisorEffects): Supervisor {
   const { stop, start, reload, timeoutMs } = spec;
 
   const operate = async (
@@ -14,7 +14,7 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
     signal: AbortSignal,
   ): Promise<void> => {
     const hint = `See the restart log of the release; the command is restart.${name} of the build.`;
-    await runOperation({ run, background, as: "service", timeoutMs, what: `${name} the service`, hint, signal }, ports);
+    await runOperation({ run, background, as: "service", timeoutMs, what: `${name} the service`, hint, signal }, effects);
   };
 
   if (reload !== undefined) {
@@ -38,13 +38,13 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
       if (stop !== undefined) await operate("stop", stop, "kill", signal);
     },
     start: async (signal: AbortSignal) => {
-      if (ports.isBegunAgain) await endStarted([], ports);
-      const before = await ports.startedHere();
+      if (effects.isBegunAgain) await endStarted([], effects);
+      const before = await effects.startedHere();
       try {
         await operate("start", start, "leave", signal);
       } catch (error) {
         // Half a start would serve beside whatever is started next. That it cannot be ended hides no reason.
-        await endStarted(before, ports).catch(() => {});
+        await endStarted(before, effects).catch(() => {});
         throw error;
       }
     },
@@ -70,21 +70,21 @@ const POLL_MS = 20;
 /** Ends what a start has begun, but for those who were there before it. */
 async function endStarted(
   before: readonly { pid: number; startTicks: number }[],
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
 ): Promise<void> {
   const known = new Set(before.map(({ pid, startTicks }) => `${pid}/${startTicks}`));
-  const endsAt = ports.clock.monotonicMs() + KILL_WAIT_MS;
+  const endsAt = effects.clock.monotonicMs() + KILL_WAIT_MS;
   for (;;) {
     // They may have forked while they were looked for, so only an empty look ends it.
-    const found = (await ports.startedHere()).filter(({ pid, startTicks }) => !known.has(`${pid}/${startTicks}`));
-    if (found.length === 0 || ports.clock.monotonicMs() > endsAt) return;
+    const found = (await effects.startedHere()).filter(({ pid, startTicks }) => !known.has(`${pid}/${startTicks}`));
+    if (found.length === 0 || effects.clock.monotonicMs() > endsAt) return;
     for (const { pid } of found) {
       try {
-        ports.kill(pid, "SIGKILL");
+        effects.kill(pid, "SIGKILL");
       } catch {
         // Gone already, which is what was wanted.
       }
     }
-    await ports.clock.sleep(POLL_MS);
+    await effects.clock.sleep(POLL_MS);
   }
 }

@@ -5,10 +5,10 @@ import type { RollCounts } from "../core/types.ts";
 import type { Clock } from "../support/clock.ts";
 import { untilOthersSuffice } from "./availability.ts";
 import { openIn, untilIdle, type CountOpen } from "./idle.ts";
-import type { Handover, Supervisor } from "./ports.ts";
+import type { Handover, Supervisor } from "./effects.ts";
 
 /** One instance, as the driver needs it. */
-export interface InstancePorts {
+export interface InstanceEffects {
   readonly supervisor: Supervisor;
   /** Waits until it is healthy. @throws DeployError `check-failed` */
   untilHealthy(signal: AbortSignal): Promise<void>;
@@ -19,9 +19,9 @@ export interface InstancePorts {
   busy(pids: readonly number[] | null, signal: AbortSignal): Promise<number | null>;
 }
 
-export interface RollPorts {
+export interface RollEffects {
   /** One of the batch; always the same object for the same name. */
-  instance(name: string): InstancePorts;
+  instance(name: string): InstanceEffects;
   /** Whether an instance, of the batch or not, answers its check right now. */
   isHealthy(name: string, signal: AbortSignal): Promise<boolean>;
   /** Null where nothing stands between clients and instances. What may be off is on disk before it is. */
@@ -68,10 +68,10 @@ export interface RollPlan {
  * @throws DeployError `instances-unavailable`, `traffic-failed`, `drain-timeout`, `restart-failed`, `restart-timeout`,
  *   `check-failed`, `aborted`
  */
-export async function rollBatch(plan: RollPlan, ports: RollPorts, signal: AbortSignal): Promise<void> {
-  const roll = new BatchRoll(plan, ports, signal);
+export async function rollBatch(plan: RollPlan, effects: RollEffects, signal: AbortSignal): Promise<void> {
+  const roll = new BatchRoll(plan, effects, signal);
   const handovers = plan.batch.flatMap((name) => {
-    const { handover } = ports.instance(name).supervisor;
+    const { handover } = effects.instance(name).supervisor;
     return handover === null ? [] : [{ name, handover }];
   });
   if (handovers.length === 0) return roll.replace();
@@ -81,12 +81,12 @@ export async function rollBatch(plan: RollPlan, ports: RollPorts, signal: AbortS
 class BatchRoll {
   #counts: RollCounts;
   readonly #plan: RollPlan;
-  readonly #ports: RollPorts;
+  readonly #effects: RollEffects;
   readonly #signal: AbortSignal;
 
-  constructor(plan: RollPlan, ports: RollPorts, signal: AbortSignal) {
+  constructor(plan: RollPlan, effects: RollEffects, signal: AbortSignal) {
     this.#plan = plan;
-    this.#ports = ports;
+    this.#effects = effects;
     this.#signal = signal;
     this.#counts = { ...noCounts, instances: plan.batch.length };
   }
@@ -94,7 +94,7 @@ class BatchRoll {
   /** The old process goes before the new one comes. */
   async replace(): Promise<void> {
     const { batch, idleMs } = this.#plan;
-    const { traffic } = this.#ports;
+    const { traffic } = this.#effects;
     const signal = this.#signal;
     await this.#untilOthersSuffice();
     const refusedBefore = await this.#refused();
@@ -103,7 +103,7 @@ class BatchRoll {
       await this.#calledOffOnFailure("tell", () => this.#each((name) => this.#tell(name)));
       await this.#calledOffOnFailure("idle", () => this.#untilIdle(idleMs, null));
     }
-    this.#ports.onTouch();
+    this.#effects.onTouch();
     await this.#stopAndStart();
     if (this.#plan.provesHealth) await this.#phase("healthy", () => this.#each((name) => this.#untilHealthy(name)));
     if (traffic !== null) await this.#phase("on", () => traffic.on(batch, signal));
@@ -123,10 +123,10 @@ class BatchRoll {
         throw error;
       });
     }
-    this.#ports.onTouch();
+    this.#effects.onTouch();
     if (idleMs !== null && old.length > 0) {
       // The new one serves already, so there is nothing to call off any more: what fails here only costs connections.
-      await this.#forced("tell", () => this.#ports.instance(name).tell(old.slice(0, 1), signal));
+      await this.#forced("tell", () => this.#effects.instance(name).tell(old.slice(0, 1), signal));
       await this.#forced("idle", () => this.#untilIdle(idleMs, old));
     }
     if (old.length > 0) await this.#countOpen(old);
@@ -136,14 +136,14 @@ class BatchRoll {
 
   async #stopAndStart(): Promise<void> {
     const signal = this.#signal;
-    const supervisors = this.#plan.batch.map((name) => this.#ports.instance(name).supervisor);
+    const supervisors = this.#plan.batch.map((name) => this.#effects.instance(name).supervisor);
     const parts = supervisors.flatMap((supervisor) => supervisor.parts ?? []);
     // A reload closes nothing, and there is nothing between its stop and its start.
     if (parts.length < supervisors.length) {
       return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
     }
     await this.#countOpen(null);
-    if (this.#ports.traffic === null && !this.#plan.force.has("stop")) {
+    if (this.#effects.traffic === null && !this.#plan.force.has("stop")) {
       return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
     }
     await this.#phase("stop", () => this.#all(parts.map((part) => part.stop(signal))));
@@ -152,9 +152,9 @@ class BatchRoll {
 
   async #untilOthersSuffice(): Promise<void> {
     const { batch, all, minAvailable: minimum, availableMs: deadlineMs } = this.#plan;
-    const isHealthy = (name: string) => this.#ports.isHealthy(name, this.#signal);
+    const isHealthy = (name: string) => this.#effects.isHealthy(name, this.#signal);
     try {
-      await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#ports.clock, this.#signal);
+      await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#effects.clock, this.#signal);
     } catch (error) {
       // The way back goes on: fewer instances than there should be are better than two builds.
       if (!this.#plan.goesBack || !isDeployError(error) || error.code !== "instances-unavailable") throw error;
@@ -162,7 +162,7 @@ class BatchRoll {
   }
 
   async #tell(name: string): Promise<void> {
-    const instance = this.#ports.instance(name);
+    const instance = this.#effects.instance(name);
     const pids = await instance.supervisor.mainPids(this.#signal).catch((error: unknown) => {
       // The pid file of before a boot, by whose word nobody is signalled. The restart waits until it is another.
       if (isDeployError(error) && error.code === "policy-refused") return [];
@@ -172,17 +172,17 @@ class BatchRoll {
   }
 
   async #untilHealthy(name: string): Promise<void> {
-    await this.#ports.instance(name).untilHealthy(this.#signal);
+    await this.#effects.instance(name).untilHealthy(this.#signal);
   }
 
   /** Of the batch, or of these processes alone. */
   #open(pids: readonly number[] | null): CountOpen[] {
     const names = pids === null ? this.#plan.batch : this.#plan.batch.slice(0, 1);
-    return names.map((name) => () => this.#ports.instance(name).busy(pids, this.#signal));
+    return names.map((name) => () => this.#effects.instance(name).busy(pids, this.#signal));
   }
 
   async #untilIdle(idleMs: number, pids: readonly number[] | null): Promise<void> {
-    await untilIdle(this.#plan.batch.join(", "), this.#open(pids), idleMs, this.#ports.clock, this.#signal);
+    await untilIdle(this.#plan.batch.join(", "), this.#open(pids), idleMs, this.#effects.clock, this.#signal);
   }
 
   /** What is open when an instance is stopped is what the stop closes. */
@@ -193,7 +193,7 @@ class BatchRoll {
 
   /** Nobody fails for a figure. */
   async #refused(): Promise<number | null> {
-    return (this.#ports.traffic?.refused(this.#signal) ?? Promise.resolve(null)).catch(() => null);
+    return (this.#effects.traffic?.refused(this.#signal) ?? Promise.resolve(null)).catch(() => null);
   }
 
   #countRefused(before: number | null, after: number | null): void {
@@ -204,11 +204,11 @@ class BatchRoll {
 
   #count(changes: Partial<RollCounts>): void {
     this.#counts = { ...this.#counts, ...changes };
-    this.#ports.onCounts(this.#counts);
+    this.#effects.onCounts(this.#counts);
   }
 
   async #verify(): Promise<void> {
-    const { verify } = this.#ports;
+    const { verify } = this.#effects;
     if (verify !== null) await this.#phase("verify", () => verify(this.#signal));
   }
 
@@ -224,14 +224,14 @@ class BatchRoll {
 
   async #callOff(): Promise<void> {
     const { batch, idleMs } = this.#plan;
-    const { traffic } = this.#ports;
+    const { traffic } = this.#effects;
     const quietly = async (work: () => Promise<void>): Promise<void> => {
       // The failure that led here is what is to be reported; traffic that stays off is still on record, and put on later.
       await work().catch(() => {});
     };
     if (idleMs !== null) {
       for (const name of batch) {
-        const instance = this.#ports.instance(name);
+        const instance = this.#effects.instance(name);
         await quietly(async () => instance.resume(await instance.supervisor.mainPids(this.#signal), this.#signal));
       }
     }
@@ -253,13 +253,13 @@ class BatchRoll {
   }
 
   async #timed(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
-    this.#ports.onPhase(phase);
-    const startedAt = this.#ports.clock.monotonicMs();
+    this.#effects.onPhase(phase);
+    const startedAt = this.#effects.clock.monotonicMs();
     try {
       await work();
     } finally {
       // Instances that hand over go through their phases one after the other.
-      const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(this.#ports.clock.monotonicMs() - startedAt);
+      const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(this.#effects.clock.monotonicMs() - startedAt);
       this.#count({ phaseMs: { ...this.#counts.phaseMs, [phase]: ms } });
     }
   }

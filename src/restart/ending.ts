@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { isLive, send, type SignalSpec, type Target } from "./pid_file.ts";
-import type { SupervisorPorts } from "./ports.ts";
+import type { SupervisorEffects } from "./effects.ts";
 
 const POLL_MS = 50;
 /** How long a process may take after TERM, and then after KILL. In milliseconds. */
@@ -8,9 +8,9 @@ const TERM_MS = 5_000;
 const KILL_MS = 2_000;
 
 /** A process and all that it started, but for a tree of its own in there: the successor is a child of the old one. */
-export async function treeOf(target: Target, except: Target | null, ports: SupervisorPorts): Promise<number[]> {
-  if (!(await isLive(target, ports))) return [];
-  const below = async ({ pid }: Target): Promise<number[]> => (await ports.descendants(pid)).map((child) => child.pid);
+export async function treeOf(target: Target, except: Target | null, effects: SupervisorEffects): Promise<number[]> {
+  if (!(await isLive(target, effects))) return [];
+  const below = async ({ pid }: Target): Promise<number[]> => (await effects.descendants(pid)).map((child) => child.pid);
   const spared = new Set(except === null ? [] : [except.pid, ...(await below(except))]);
   return [target.pid, ...(await below(target))].filter((pid) => !spared.has(pid));
 }
@@ -27,25 +27,25 @@ export async function endProcess(
   spec: SignalSpec,
   target: Target,
   { name, timeoutMs, except }: { name: NodeJS.Signals; timeoutMs: number; except: Target | null },
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
   for (const [next, waitMs] of [
     [name, timeoutMs],
     ["SIGTERM", TERM_MS],
   ] as const) {
-    if (!(await isLive(target, ports))) return;
-    send(spec, ports, target, next);
-    if (await untilGone(target, waitMs, ports, signal)) return;
+    if (!(await isLive(target, effects))) return;
+    send(spec, effects, target, next);
+    if (await untilGone(target, waitMs, effects, signal)) return;
   }
-  for (const pid of await treeOf(target, except, ports)) {
+  for (const pid of await treeOf(target, except, effects)) {
     try {
-      ports.kill(pid, "SIGKILL");
+      effects.kill(pid, "SIGKILL");
     } catch {
       // It has ended in this moment, or its master has ended it.
     }
   }
-  if (await untilGone(target, KILL_MS, ports, signal)) return;
+  if (await untilGone(target, KILL_MS, effects, signal)) return;
   throw new DeployError(
     `Cannot end process ${target.pid} of the service: ${KILL_MS} ms after KILL it was still there.`,
     {
@@ -58,12 +58,12 @@ export async function endProcess(
 async function untilGone(
   target: Target,
   timeoutMs: number,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<boolean> {
   for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += POLL_MS) {
-    if (!(await isLive(target, ports))) return true;
-    await ports.clock.sleep(POLL_MS, signal);
+    if (!(await isLive(target, effects))) return true;
+    await effects.clock.sleep(POLL_MS, signal);
   }
-  return !(await isLive(target, ports));
+  return !(await isLive(target, effects));
 }

@@ -10,7 +10,7 @@ import {
   type SignalSpec,
   type Target,
 } from "./pid_file.ts";
-import type { Handover, SupervisorPorts } from "./ports.ts";
+import type { Handover, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
 
 const POLL_MS = 50;
@@ -32,33 +32,33 @@ const TAKE_BACK_MS = 10_000;
 export function signalHandover(
   spec: SignalSpec,
   names: { make: NodeJS.Signals; end: NodeJS.Signals },
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
 ): Handover {
   let parties: { readonly old: Target; readonly successor: Target } | null = null;
 
   /** The process that serves, with nobody beside it. */
   const alone = async (signal: AbortSignal): Promise<Target> => {
     // One that names somebody else's process was left there before a boot.
-    const aside = await readUnlessRefused(`${spec.pidFile}.oldbin`, ports);
+    const aside = await readUnlessRefused(`${spec.pidFile}.oldbin`, effects);
     // The file may be away because a successor is being started by an earlier signal.
-    const named = await untilNamed(spec, ports, signal);
+    const named = await untilNamed(spec, effects, signal);
     if (named.kind === "none") {
       const stuck = aside?.kind === "live" ? `, while process ${aside.pid} is still in ${spec.pidFile}.oldbin` : "";
       throw signalFailure(spec, `${named.why}${stuck}`, named.hint);
     }
     if (aside?.kind !== "live" || aside.pid === named.pid) return named;
-    const serves = await ports.listens(aside.pid);
+    const serves = await effects.listens(aside.pid);
     if (serves === null) {
       const why = `${spec.pidFile}.oldbin names process ${aside.pid}, and it cannot be told whether that still listens`;
       throw signalFailure(spec, why, "Run the agent as root. Or end one of the two by hand.");
     }
     if (serves) {
-      await takeBack(spec, { old: aside, successor: named }, ports, signal);
+      await takeBack(spec, { old: aside, successor: named }, effects, signal);
       return aside;
     }
     // It was told to go before the interruption, and takes no more clients: the other one is all there is.
     const { timeoutMs } = spec;
-    await endProcess(spec, aside, { name: names.end, timeoutMs, except: named }, ports, signal);
+    await endProcess(spec, aside, { name: names.end, timeoutMs, except: named }, effects, signal);
     return named;
   };
 
@@ -66,34 +66,34 @@ export function signalHandover(
     begin: async (signal) => {
       parties = null;
       const old = await alone(signal);
-      const before = new Set((await childrenOf(old, ports)).map(({ pid }) => pid));
-      send(spec, ports, old, names.make);
+      const before = new Set((await childrenOf(old, effects)).map(({ pid }) => pid));
+      send(spec, effects, old, names.make);
       try {
-        parties = { old, successor: await untilSuccessor(spec, old, before, ports, signal) };
+        parties = { old, successor: await untilSuccessor(spec, old, before, effects, signal) };
       } catch (error) {
-        await takeBackAll(spec, old, before, ports);
+        await takeBackAll(spec, old, before, effects);
         throw error;
       }
     },
     abandon: async (signal) => {
       if (parties === null) return;
-      if (!(await isLive(parties.old, ports))) {
+      if (!(await isLive(parties.old, effects))) {
         const why = `process ${parties.old.pid}, which was to serve on, has ended`;
         throw signalFailure(spec, why, `Process ${parties.successor.pid} is left as it is; see its log.`);
       }
-      await takeBack(spec, parties, ports, signal);
+      await takeBack(spec, parties, effects, signal);
       parties = null;
     },
-    oldPids: async () => (parties === null ? [] : await treeOf(parties.old, parties.successor, ports)),
+    oldPids: async () => (parties === null ? [] : await treeOf(parties.old, parties.successor, effects)),
     finish: async (signal) => {
       if (parties === null) return;
       const { old, successor } = parties;
-      if (!(await isLive(successor, ports))) {
+      if (!(await isLive(successor, effects))) {
         const why = `its successor ${successor.pid} has ended, so process ${old.pid} is not told to go`;
         throw signalFailure(spec, why, LOG_HINT);
       }
       const { timeoutMs } = spec;
-      await endProcess(spec, old, { name: names.end, timeoutMs, except: successor }, ports, signal);
+      await endProcess(spec, old, { name: names.end, timeoutMs, except: successor }, effects, signal);
       parties = null;
     },
   };
@@ -110,25 +110,25 @@ async function untilSuccessor(
   spec: SignalSpec,
   old: Target,
   before: ReadonlySet<number>,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<Target> {
   let moved = false;
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
-    await ports.clock.sleep(POLL_MS, signal);
-    const named = await readPidFile(spec.pidFile, ports);
+    await effects.clock.sleep(POLL_MS, signal);
+    const named = await readPidFile(spec.pidFile, effects);
     if (named.kind === "live" && named.pid !== old.pid) {
-      await ports.clock.sleep(SETTLE_MS, signal);
-      if (await isLive(named, ports)) return { pid: named.pid, startTicks: named.startTicks };
+      await effects.clock.sleep(SETTLE_MS, signal);
+      if (await isLive(named, effects)) return { pid: named.pid, startTicks: named.startTicks };
       throw handoverFailure(spec, old, `its successor ${named.pid} ended within ${SETTLE_MS} ms`);
     }
-    if (!(await isLive(old, ports))) {
+    if (!(await isLive(old, effects))) {
       throw signalFailure(spec, `process ${old.pid} ended at the signal`, "Does the service handle this signal?");
     }
     // The file is away while a successor is being started, and back when that has ended.
     if (named.kind === "none") moved = true;
     else if (moved) throw handoverFailure(spec, old, "its successor ended as soon as it was started");
-    else if (waitedMs >= ANSWER_MS && (await startedSince(old, before, ports)).length === 0) {
+    else if (waitedMs >= ANSWER_MS && (await startedSince(old, before, effects)).length === 0) {
       throw handoverFailure(spec, old, `after ${waitedMs} ms there was no successor, and none on its way`);
     }
   }
@@ -150,15 +150,15 @@ function handoverFailure(spec: SignalSpec, old: Target, why: string): DeployErro
 async function takeBack(
   spec: SignalSpec,
   { old, successor }: { old: Target; successor: Target },
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
   const end = { name: "SIGQUIT", timeoutMs: Math.min(spec.timeoutMs, TAKE_BACK_MS), except: null } as const;
-  await endProcess(spec, successor, end, ports, signal);
+  await endProcess(spec, successor, end, effects, signal);
   for (let waitedMs = 0; waitedMs < TAKE_BACK_MS; waitedMs += POLL_MS) {
-    const named = await readPidFile(spec.pidFile, ports);
+    const named = await readPidFile(spec.pidFile, effects);
     if (named.kind === "live" && named.pid === old.pid) return;
-    await ports.clock.sleep(POLL_MS, signal);
+    await effects.clock.sleep(POLL_MS, signal);
   }
   throw signalFailure(
     spec,
@@ -172,19 +172,19 @@ async function takeBackAll(
   spec: SignalSpec,
   old: Target,
   before: ReadonlySet<number>,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
 ): Promise<void> {
   // The failure that led here is the one to report, also when it was the caller's calling it off.
   const { signal } = new AbortController();
   try {
-    if (!(await isLive(old, ports))) return;
-    const named = await readPidFile(spec.pidFile, ports);
+    if (!(await isLive(old, effects))) return;
+    const named = await readPidFile(spec.pidFile, effects);
     if (named.kind === "live" && named.pid !== old.pid) {
-      return await takeBack(spec, { old, successor: named }, ports, signal);
+      return await takeBack(spec, { old, successor: named }, effects, signal);
     }
     // It may not have got as far as its pid file. A worker that was started anew meanwhile goes gracefully, and returns.
-    for (const successor of await startedSince(old, before, ports)) {
-      await takeBack(spec, { old, successor }, ports, signal);
+    for (const successor of await startedSince(old, before, effects)) {
+      await takeBack(spec, { old, successor }, effects, signal);
     }
   } catch {
     // As above. The next handover begins by taking back what it finds.
@@ -192,10 +192,10 @@ async function takeBackAll(
 }
 
 /** Workers, and the successor. What the workers start themselves is none of ours. */
-async function childrenOf(target: Target, ports: SupervisorPorts): Promise<Target[]> {
-  return (await ports.descendants(target.pid)).filter(({ parent }) => parent === target.pid);
+async function childrenOf(target: Target, effects: SupervisorEffects): Promise<Target[]> {
+  return (await effects.descendants(target.pid)).filter(({ parent }) => parent === target.pid);
 }
 
-async function startedSince(old: Target, before: ReadonlySet<number>, ports: SupervisorPorts): Promise<Target[]> {
-  return (await childrenOf(old, ports)).filter(({ pid }) => !before.has(pid));
+async function startedSince(old: Target, before: ReadonlySet<number>, effects: SupervisorEffects): Promise<Target[]> {
+  return (await childrenOf(old, effects)).filter(({ pid }) => !before.has(pid));
 }

@@ -1,6 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { SupervisorPorts } from "./ports.ts";
+import type { SupervisorEffects } from "./effects.ts";
 
 export type SignalSpec = Extract<RestartSpec, { by: "signal" }>;
 
@@ -17,23 +17,23 @@ const CLOCK_SLACK_MS = 2000;
 const POLL_MS = 50;
 
 /** The process that a pid file names, when it is the one that wrote it. */
-export async function readPidFile(path: string, ports: SupervisorPorts): Promise<Named> {
+export async function readPidFile(path: string, effects: SupervisorEffects): Promise<Named> {
   const hint = "Is the service running, and does it write its pid there?";
-  const file = await ports.readWithTime(path);
+  const file = await effects.readWithTime(path);
   if (file === null) return { kind: "none", why: `there is no pid file ${path}`, hint };
   const text = file.text.trim();
   const pid = Number(text);
   if (!/^[1-9]\d{0,9}$/.test(text)) {
     return { kind: "none", why: `${path} does not hold one pid`, hint };
   }
-  if (pid === 1 || pid === ports.ownPid) {
+  if (pid === 1 || pid === effects.ownPid) {
     return { kind: "none", why: `${path} names process ${pid}, which is no service`, hint };
   }
-  const fact = await ports.processFact(pid);
+  const fact = await effects.processFact(pid);
   if (fact === null) return { kind: "none", why: `process ${pid} of ${path} does not run`, hint };
   // A service writes the file after it has started; a process younger than the file has merely got the same number. When
   // a process started is told by the clock as it is now: where that was set forward since, all seem to be younger.
-  if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS && !(await ports.isOfService(pid))) {
+  if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS && !(await effects.isOfService(pid))) {
     return {
       kind: "none",
       why: `${path} is older than process ${pid}, which is thus another one`,
@@ -49,33 +49,33 @@ export async function readPidFile(path: string, ports: SupervisorPorts): Promise
  *
  * @throws DeployError `policy-refused` when it still names somebody else's process then
  */
-export async function untilNamed(spec: SignalSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<Named> {
+export async function untilNamed(spec: SignalSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<Named> {
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
-    const named = await readUnlessRefused(spec.pidFile, ports);
+    const named = await readUnlessRefused(spec.pidFile, effects);
     if (named?.kind === "live") return named;
-    await ports.clock.sleep(POLL_MS, signal);
+    await effects.clock.sleep(POLL_MS, signal);
   }
-  return readPidFile(spec.pidFile, ports);
+  return readPidFile(spec.pidFile, effects);
 }
 
 /** Null when the file names a process that is not to be signalled on its word. */
-export async function readUnlessRefused(path: string, ports: SupervisorPorts): Promise<Named | null> {
+export async function readUnlessRefused(path: string, effects: SupervisorEffects): Promise<Named | null> {
   try {
-    return await readPidFile(path, ports);
+    return await readPidFile(path, effects);
   } catch (error) {
     if (isDeployError(error) && error.code === "policy-refused") return null;
     throw error;
   }
 }
 
-export async function isLive(target: Target, ports: SupervisorPorts): Promise<boolean> {
-  return (await ports.processFact(target.pid))?.startTicks === target.startTicks;
+export async function isLive(target: Target, effects: SupervisorEffects): Promise<boolean> {
+  return (await effects.processFact(target.pid))?.startTicks === target.startTicks;
 }
 
 /** @throws DeployError `restart-failed` when the process may not be signalled or has ended */
-export function send(spec: SignalSpec, ports: SupervisorPorts, target: Target, name: NodeJS.Signals): void {
+export function send(spec: SignalSpec, effects: SupervisorEffects, target: Target, name: NodeJS.Signals): void {
   try {
-    ports.kill(target.pid, name);
+    effects.kill(target.pid, name);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const hint = "The agent must run as root or as the service's user.";

@@ -1,7 +1,7 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { type CommandResult, howItEnded } from "../support/command.ts";
 import { redact } from "../support/redact.ts";
-import type { SupervisorPorts } from "./ports.ts";
+import type { SupervisorEffects } from "./effects.ts";
 
 export interface Operation {
   readonly run: string | readonly string[];
@@ -31,10 +31,10 @@ export const ASK_TIMEOUT_MS = 10_000;
  *
  * @throws DeployError `restart-failed` when it could not be started or did not do as asked, `restart-timeout`, `aborted`
  */
-export async function runOperation(operation: Operation, ports: SupervisorPorts): Promise<string> {
+export async function runOperation(operation: Operation, effects: SupervisorEffects): Promise<string> {
   const { run, background, as, timeoutMs, what, hint, signal } = operation;
   const label = operation.asks === true ? "supervisor" : "restart";
-  const result = await ports.run(run, { background, timeoutMs, label, as, signal }).catch((error: unknown) => {
+  const result = await effects.run(run, { background, timeoutMs, label, as, signal }).catch((error: unknown) => {
     if (!isDeployError(error) || error.code === "aborted") throw error;
     throw new DeployError(`Cannot ${what}: ${error.message}`, {
       code: "restart-failed",

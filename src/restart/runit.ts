@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
 import { untilSteady } from "./steady.ts";
 
@@ -9,7 +9,7 @@ const POLL_MS = 200;
 /**
  * A service under runsv, told by sv(8). A `./check` in its directory is heard by sv, so that it can tell when it is ready.
  */
-export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, ports: SupervisorPorts): Supervisor {
+export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, effects: SupervisorEffects): Supervisor {
   const { service, timeoutMs } = spec;
   const hint =
     `See: sv status ${service}. runsv must watch that directory (runsvdir watches those linked in /etc/service), ` +
@@ -30,7 +30,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
         judge: (code, text) => (code === 0 ? "done" : /^timeout: run: /m.test(text) ? "timed-out" : "failed"),
         signal,
       },
-      ports,
+      effects,
     );
   };
 
@@ -47,13 +47,13 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
         asks: true,
         signal,
       },
-      ports,
+      effects,
     );
 
   const pid = async (signal: AbortSignal): Promise<number | null> => pidIn(await status(signal), service);
 
   const steady = async (what: string, signal: AbortSignal): Promise<void> => {
-    await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
+    await untilSteady({ what: `${what} ${service}`, hint, pid }, effects, signal);
   };
 
   /** sv tells a restart by its second, and takes a process that was started in the same one for the new one. */
@@ -67,7 +67,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, por
           { code: now === old ? "restart-timeout" : "restart-failed", hint },
         );
       }
-      await ports.clock.sleep(POLL_MS, signal);
+      await effects.clock.sleep(POLL_MS, signal);
     }
   };
 

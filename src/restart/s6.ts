@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
 import { untilSteady } from "./steady.ts";
 
@@ -8,7 +8,7 @@ import { untilSteady } from "./steady.ts";
 const TIMED_OUT = 99;
 
 /** A service under s6-supervise. Where it has a `notification-fd`, started means that it has said it is ready. */
-export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: SupervisorPorts): Supervisor {
+export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, effects: SupervisorEffects): Supervisor {
   const { service, timeoutMs } = spec;
   const hint =
     `See: s6-svstat ${service}. s6-supervise must watch that directory (s6-svscan watches those linked in its scan ` +
@@ -27,7 +27,7 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
         judge: (code) => (code === 0 ? "done" : code === TIMED_OUT ? "timed-out" : "failed"),
         signal,
       },
-      ports,
+      effects,
     );
   };
 
@@ -44,7 +44,7 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
         asks: true,
         signal,
       },
-      ports,
+      effects,
     );
 
   const pid = async (signal: AbortSignal): Promise<number | null> => {
@@ -60,7 +60,7 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, ports: Su
   };
 
   const steady = async (what: string, signal: AbortSignal): Promise<void> => {
-    await untilSteady({ what: `${what} ${service}`, hint, pid }, ports, signal);
+    await untilSteady({ what: `${what} ${service}`, hint, pid }, effects, signal);
   };
 
   const start = async (signal: AbortSignal): Promise<void> => {

@@ -10,7 +10,7 @@ import {
   type SignalSpec,
   type Target,
 } from "./pid_file.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
 
 /**
@@ -30,18 +30,18 @@ const EFFECTS = {
 const POLL_MS = 50;
 
 /** A service that is restarted by a signal. With `retire` that signal makes a successor, and `retire` ends the old one. */
-export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supervisor {
+export function signalSupervisor(spec: SignalSpec, effects: SupervisorEffects): Supervisor {
   const { retire } = spec;
   if (retire === undefined) {
     return {
-      restart: (signal) => restartBySignal(spec, ports, signal),
+      restart: (signal) => restartBySignal(spec, effects, signal),
       parts: null,
       handover: null,
       revival: null,
-      mainPids: async () => pidsOf(await readPidFile(spec.pidFile, ports)),
+      mainPids: async () => pidsOf(await readPidFile(spec.pidFile, effects)),
     };
   }
-  const handover = signalHandover(spec, { make: signalName(spec.signal), end: signalName(retire) }, ports);
+  const handover = signalHandover(spec, { make: signalName(spec.signal), end: signalName(retire) }, effects);
   return {
     restart: async (signal) => {
       await handover.begin(signal);
@@ -51,9 +51,9 @@ export function signalSupervisor(spec: SignalSpec, ports: SupervisorPorts): Supe
     handover,
     revival: null,
     mainPids: async () => {
-      const named = await readPidFile(spec.pidFile, ports);
+      const named = await readPidFile(spec.pidFile, effects);
       // Between the old one's moving its file aside and the new one's writing it, the old one serves.
-      return pidsOf(named.kind === "live" ? named : await readPidFile(`${spec.pidFile}.oldbin`, ports));
+      return pidsOf(named.kind === "live" ? named : await readPidFile(`${spec.pidFile}.oldbin`, effects));
     },
   };
 }
@@ -62,16 +62,16 @@ function pidsOf(named: Named): number[] {
   return named.kind === "live" ? [named.pid] : [];
 }
 
-async function restartBySignal(spec: SignalSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<void> {
+async function restartBySignal(spec: SignalSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<void> {
   const name = signalName(spec.signal);
-  const found = await untilNamed(spec, ports, signal);
+  const found = await untilNamed(spec, effects, signal);
   if (found.kind === "none") throw signalFailure(spec, found.why, found.hint);
-  send(spec, ports, found, name);
+  send(spec, effects, found, name);
   switch (EFFECTS[name]) {
     case "reload":
-      return await outlive(spec, ports, found, signal);
+      return await outlive(spec, effects, found, signal);
     case "replace":
-      return await beReplaced(spec, ports, found, signal);
+      return await beReplaced(spec, effects, found, signal);
   }
 }
 
@@ -86,23 +86,23 @@ function signalName(wanted: string): keyof typeof EFFECTS {
 }
 
 /** An unhandled HUP ends a process within this time; what lives on has taken it. */
-async function outlive(spec: SignalSpec, ports: SupervisorPorts, target: Target, signal: AbortSignal): Promise<void> {
-  await ports.clock.sleep(SETTLE_MS, signal);
-  if (await isLive(target, ports)) return;
+async function outlive(spec: SignalSpec, effects: SupervisorEffects, target: Target, signal: AbortSignal): Promise<void> {
+  await effects.clock.sleep(SETTLE_MS, signal);
+  if (await isLive(target, effects)) return;
   // It may have handed over; the successor is then in the file.
-  const successor = await readPidFile(spec.pidFile, ports);
+  const successor = await readPidFile(spec.pidFile, effects);
   if (successor.kind === "live") return;
   throw signalFailure(spec, `process ${target.pid} ended at the signal`, "Does the service handle this signal?");
 }
 
-async function beReplaced(spec: SignalSpec, ports: SupervisorPorts, old: Target, signal: AbortSignal): Promise<void> {
+async function beReplaced(spec: SignalSpec, effects: SupervisorEffects, old: Target, signal: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
-    await ports.clock.sleep(POLL_MS, signal);
-    if (await isLive(old, ports)) continue;
-    const successor = await readPidFile(spec.pidFile, ports);
+    await effects.clock.sleep(POLL_MS, signal);
+    if (await isLive(old, effects)) continue;
+    const successor = await readPidFile(spec.pidFile, effects);
     if (successor.kind === "live") return;
   }
-  const ended = !(await isLive(old, ports));
+  const ended = !(await isLive(old, effects));
   throw new DeployError(
     `Cannot restart the service with ${spec.signal}: after ${spec.timeoutMs} ms process ${old.pid} ` +
       `${ended ? "had ended, but no other stood in" : "still stood in"} ${spec.pidFile}.`,

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { SupervisorPorts } from "./ports.ts";
+import type { SupervisorEffects } from "./effects.ts";
 
 /**
  * How long a process must live to count as up, in milliseconds. Supervisors say "up" as soon as they have forked, and
@@ -21,13 +21,13 @@ export interface Steady {
  *
  * @throws DeployError `restart-failed` when it ended or was started anew meanwhile; `aborted`
  */
-export async function untilSteady(wanted: Steady, ports: SupervisorPorts, signal: AbortSignal): Promise<number> {
+export async function untilSteady(wanted: Steady, effects: SupervisorEffects, signal: AbortSignal): Promise<number> {
   const pid = await wanted.pid(signal);
-  const first = pid === null ? null : await ports.processFact(pid);
+  const first = pid === null ? null : await effects.processFact(pid);
   if (pid === null || first === null) throw failure(wanted, "it ended as soon as it was started");
   for (let waitedMs = 0; waitedMs < SETTLE_MS; waitedMs += POLL_MS) {
-    await ports.clock.sleep(POLL_MS, signal);
-    if ((await ports.processFact(pid))?.startTicks !== first.startTicks) {
+    await effects.clock.sleep(POLL_MS, signal);
+    if ((await effects.processFact(pid))?.startTicks !== first.startTicks) {
       throw failure(wanted, `process ${pid} ended within ${SETTLE_MS} ms of its start`);
     }
   }

@@ -1,6 +1,6 @@
 import type { RestartSpec } from "../core/resolved_recipe.ts";
 import { commandSupervisor } from "./command.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { runitSupervisor } from "./runit.ts";
 import { s6Supervisor } from "./s6.ts";
 import { signalSupervisor } from "./signal.ts";
@@ -8,22 +8,22 @@ import { supervisordSupervisor } from "./supervisord.ts";
 import { systemdSocketSupervisor } from "./systemd_socket.ts";
 import { systemdSupervisor } from "./systemd.ts";
 
-export function supervisorFor(spec: RestartSpec, ports: SupervisorPorts): Supervisor {
+export function supervisorFor(spec: RestartSpec, effects: SupervisorEffects): Supervisor {
   switch (spec.by) {
     case "systemd":
-      return systemdSupervisor(spec, ports);
+      return systemdSupervisor(spec, effects);
     case "command":
-      return commandSupervisor(spec, ports);
+      return commandSupervisor(spec, effects);
     case "signal":
-      return signalSupervisor(spec, ports);
+      return signalSupervisor(spec, effects);
     case "systemd-socket":
-      return systemdSocketSupervisor(spec, ports);
+      return systemdSocketSupervisor(spec, effects);
     case "runit":
-      return runitSupervisor(spec, ports);
+      return runitSupervisor(spec, effects);
     case "s6":
-      return s6Supervisor(spec, ports);
+      return s6Supervisor(spec, effects);
     case "supervisord":
-      return supervisordSupervisor(spec, ports);
+      return supervisordSupervisor(spec, effects);
   }
 }
 
@@ -32,11 +32,11 @@ export function supervisorFor(spec: RestartSpec, ports: SupervisorPorts): Superv
  *
  * @throws DeployError `restart-failed` with the end of the output, `restart-timeout`, `aborted`
  */
-export async function restart(spec: RestartSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<void> {
-  await supervisorFor(spec, ports).restart(signal);
+export async function restart(spec: RestartSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<void> {
+  await supervisorFor(spec, effects).restart(signal);
 }
 
 /** @throws DeployError `restart-failed` when the supervisor cannot be asked */
-export async function mainPids(spec: RestartSpec, ports: SupervisorPorts, signal: AbortSignal): Promise<number[]> {
-  return await supervisorFor(spec, ports).mainPids(signal);
+export async function mainPids(spec: RestartSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<number[]> {
+  return await supervisorFor(spec, effects).mainPids(signal);
 }

@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
 import { untilSteady } from "./steady.ts";
 
@@ -26,7 +26,7 @@ const STATE = /^\S+\s+(STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UN
 /** A program of supervisord, named `web` or, in a group of its own, `web:web_1`. */
 export function supervisordSupervisor(
   spec: Extract<RestartSpec, { by: "supervisord" }>,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
 ): Supervisor {
   const { program, timeoutMs } = spec;
   const hint =
@@ -43,10 +43,10 @@ export function supervisordSupervisor(
     },
     signal: AbortSignal,
   ): Promise<string> => {
-    const run = ["supervisorctl", "-c", await configOf(ports), ...words];
+    const run = ["supervisorctl", "-c", await configOf(effects), ...words];
     return await runOperation(
       { run, background: "kill", as: "agent", hint, debianPackage: "supervisor", signal, ...operation },
-      ports,
+      effects,
     );
   };
 
@@ -60,7 +60,7 @@ export function supervisordSupervisor(
     }
     const judge = (_: number, said: string): "done" | "failed" => (WELL[verb].test(said.trim()) ? "done" : "failed");
     await ctl([verb, program], { what: `${verb} ${program}`, timeoutMs, judge }, signal);
-    if (verb !== "stop") await untilSteady({ what: `${verb} ${program}`, hint, pid }, ports, signal);
+    if (verb !== "stop") await untilSteady({ what: `${verb} ${program}`, hint, pid }, effects, signal);
   };
 
   const pid = async (signal: AbortSignal): Promise<number | null> => {
@@ -93,9 +93,9 @@ export function supervisordSupervisor(
   };
 }
 
-async function configOf(ports: SupervisorPorts): Promise<string> {
-  if (ports.supervisordConfig !== null) return ports.supervisordConfig;
-  for (const path of CONFIGS) if ((await ports.readWithTime(path)) !== null) return path;
+async function configOf(effects: SupervisorEffects): Promise<string> {
+  if (effects.supervisordConfig !== null) return effects.supervisordConfig;
+  for (const path of CONFIGS) if ((await effects.readWithTime(path)) !== null) return path;
   throw new DeployError(`Cannot ask supervisord: there is no ${CONFIGS.join(" and no ")}.`, {
     code: "restart-failed",
     hint:

@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { SupervisorPorts } from "./ports.ts";
+import type { SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
 
 /** A unit as `systemctl show` has it. */
@@ -29,11 +29,11 @@ export async function tellUnit(
   verb: Verb,
   unit: string,
   timeoutMs: number,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
   if (verb === "start" || verb === "restart" || verb === "reload-or-restart")
-    await forgetFailures(unit, timeoutMs, ports, signal);
+    await forgetFailures(unit, timeoutMs, effects, signal);
   await runOperation(
     {
       // An argument list and "--": the name of a unit comes from a build and must not become an option or a shell word.
@@ -46,20 +46,20 @@ export async function tellUnit(
       debianPackage: "systemd",
       signal,
     },
-    ports,
+    effects,
   );
 }
 
 async function forgetFailures(
   unit: string,
   timeoutMs: number,
-  ports: SupervisorPorts,
+  effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     const run = ["systemctl", "--no-ask-password", "reset-failed", "--", unit];
     const limitMs = Math.min(timeoutMs, ASK_TIMEOUT_MS);
-    await ports.run(run, { background: "kill", timeoutMs: limitMs, label: "supervisor", as: "agent", signal });
+    await effects.run(run, { background: "kill", timeoutMs: limitMs, label: "supervisor", as: "agent", signal });
   } catch (error) {
     if (isDeployError(error) && error.code === "aborted") throw error;
     // Without systemctl or systemd the start itself says so; a unit that systemd has not loaded has not failed.
@@ -67,7 +67,7 @@ async function forgetFailures(
 }
 
 /** @throws DeployError `restart-failed` when systemd cannot be asked, `restart-timeout`, `aborted` */
-export async function showUnit(unit: string, ports: SupervisorPorts, signal: AbortSignal): Promise<UnitState> {
+export async function showUnit(unit: string, effects: SupervisorEffects, signal: AbortSignal): Promise<UnitState> {
   const shown = await runOperation(
     {
       run: ["systemctl", "show", `--property=${PROPERTIES}`, "--", unit],
@@ -80,7 +80,7 @@ export async function showUnit(unit: string, ports: SupervisorPorts, signal: Abo
       asks: true,
       signal,
     },
-    ports,
+    effects,
   );
   const property = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, "m").exec(shown)?.[1];
   const state = property("ActiveState");

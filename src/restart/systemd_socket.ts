@@ -2,7 +2,7 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
 import { treeOf } from "./ending.ts";
 import type { Target } from "./pid_file.ts";
-import type { Handover, Supervisor, SupervisorPorts } from "./ports.ts";
+import type { Handover, Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
 import { hintFor, showUnit, tellUnit, type UnitState } from "./systemctl.ts";
 
@@ -37,8 +37,8 @@ interface Copy extends UnitState {
  *   cannot listen again while the other copy holds the address.
  * - `Type=notify` lets systemd say when the copy is ready; without it "started" means "has been forked".
  */
-export function systemdSocketSupervisor(spec: SocketSpec, ports: SupervisorPorts): Supervisor {
-  const handover = new SocketHandover(spec, ports);
+export function systemdSocketSupervisor(spec: SocketSpec, effects: SupervisorEffects): Supervisor {
+  const handover = new SocketHandover(spec, effects);
   return {
     restart: async (signal) => {
       await handover.begin(signal);
@@ -59,13 +59,13 @@ export function systemdSocketSupervisor(spec: SocketSpec, ports: SupervisorPorts
 
 class SocketHandover implements Handover {
   readonly #spec: SocketSpec;
-  readonly #ports: SupervisorPorts;
+  readonly #effects: SupervisorEffects;
   #old: { readonly colour: Colour; readonly main: Target | null } | null = null;
   #successor: Colour | null = null;
 
-  constructor(spec: SocketSpec, ports: SupervisorPorts) {
+  constructor(spec: SocketSpec, effects: SupervisorEffects) {
     this.#spec = spec;
-    this.#ports = ports;
+    this.#effects = effects;
   }
 
   async begin(signal: AbortSignal): Promise<void> {
@@ -79,7 +79,7 @@ class SocketHandover implements Handover {
     }
     const next = serving?.colour === "blue" ? "green" : "blue";
     try {
-      await tellUnit("start", this.#unit(next), this.#spec.timeoutMs, this.#ports, signal);
+      await tellUnit("start", this.#unit(next), this.#spec.timeoutMs, this.#effects, signal);
       await this.#untilSteady(next, serving?.colour ?? null, signal);
     } catch (error) {
       // Also when it was called off; the failure that led here is the one to report.
@@ -88,7 +88,7 @@ class SocketHandover implements Handover {
     }
     this.#successor = next;
     if (serving === undefined) return;
-    const fact = serving.mainPid === null ? null : await this.#ports.processFact(serving.mainPid);
+    const fact = serving.mainPid === null ? null : await this.#effects.processFact(serving.mainPid);
     const main = fact === null || serving.mainPid === null ? null : { pid: serving.mainPid, ...fact };
     this.#old = { colour: serving.colour, main };
   }
@@ -102,12 +102,12 @@ class SocketHandover implements Handover {
 
   async oldPids(): Promise<number[]> {
     const main = this.#old?.main ?? null;
-    return main === null ? [] : await treeOf(main, null, this.#ports);
+    return main === null ? [] : await treeOf(main, null, this.#effects);
   }
 
   async finish(signal: AbortSignal): Promise<void> {
     if (this.#old === null || this.#successor === null) return;
-    const { state } = await showUnit(this.#unit(this.#successor), this.#ports, signal);
+    const { state } = await showUnit(this.#unit(this.#successor), this.#effects, signal);
     if (!SERVING.has(state)) {
       throw new DeployError(
         `Cannot stop ${this.#unit(this.#old.colour)}: its successor ${this.#unit(this.#successor)} is ${state}.`,
@@ -121,7 +121,7 @@ class SocketHandover implements Handover {
 
   /** A socket that listens starts a copy with the first connection. */
   async isStopped(signal: AbortSignal): Promise<boolean> {
-    const units = [await showUnit(this.#spec.socket, this.#ports, signal), ...(await this.#copies(signal))];
+    const units = [await showUnit(this.#spec.socket, this.#effects, signal), ...(await this.#copies(signal))];
     return units.every(({ isStopped }) => isStopped);
   }
 
@@ -136,14 +136,14 @@ class SocketHandover implements Handover {
 
   async #copies(signal: AbortSignal): Promise<Copy[]> {
     return await Promise.all(
-      COLOURS.map(async (colour) => ({ colour, ...(await showUnit(this.#unit(colour), this.#ports, signal)) })),
+      COLOURS.map(async (colour) => ({ colour, ...(await showUnit(this.#unit(colour), this.#effects, signal)) })),
     );
   }
 
   /** The socket unit is up, and both copies are its own. */
   async #assureSocket(serving: Copy | null, signal: AbortSignal): Promise<void> {
     const { socket, unit, timeoutMs } = this.#spec;
-    const { state } = await showUnit(socket, this.#ports, signal);
+    const { state } = await showUnit(socket, this.#effects, signal);
     if (state !== "active") {
       if (serving !== null) {
         const copy = this.#unit(serving.colour);
@@ -154,7 +154,7 @@ class SocketHandover implements Handover {
             `[Unit] of ${unit} the socket outlives copies that fail.`,
         });
       }
-      await tellUnit("start", socket, timeoutMs, this.#ports, signal);
+      await tellUnit("start", socket, timeoutMs, this.#effects, signal);
     }
     for (const copy of await this.#copies(signal)) {
       if (copy.triggeredBy.includes(socket)) continue;
@@ -168,9 +168,9 @@ class SocketHandover implements Handover {
   /** Waits until the copy has been up for a while in one and the same process. */
   async #untilSteady(colour: Colour, old: Colour | null, signal: AbortSignal): Promise<void> {
     const unit = this.#unit(colour);
-    const first = await showUnit(unit, this.#ports, signal);
+    const first = await showUnit(unit, this.#effects, signal);
     for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-      const { state, mainPid } = await showUnit(unit, this.#ports, signal);
+      const { state, mainPid } = await showUnit(unit, this.#effects, signal);
       if (!SERVING.has(state) || mainPid === null || mainPid !== first.mainPid) {
         const rest = old === null ? "" : ` ${this.#unit(old)} serves on.`;
         throw new DeployError(`Cannot start ${unit}: it did not stay up for ${SETTLE_MS} ms, and is ${state}.${rest}`, {
@@ -179,7 +179,7 @@ class SocketHandover implements Handover {
         });
       }
       if (waitedMs >= SETTLE_MS) return;
-      await this.#ports.clock.sleep(POLL_MS, signal);
+      await this.#effects.clock.sleep(POLL_MS, signal);
     }
   }
 
@@ -187,11 +187,11 @@ class SocketHandover implements Handover {
   async #stop(colour: Colour, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const unit = this.#unit(colour);
     try {
-      await tellUnit("stop", unit, timeoutMs, this.#ports, signal);
+      await tellUnit("stop", unit, timeoutMs, this.#effects, signal);
     } catch (error) {
       if (!isTimeout(error)) throw error;
-      await tellUnit("kill", unit, KILL_MS, this.#ports, signal);
-      await tellUnit("stop", unit, KILL_MS, this.#ports, signal);
+      await tellUnit("kill", unit, KILL_MS, this.#effects, signal);
+      await tellUnit("stop", unit, KILL_MS, this.#effects, signal);
     }
   }
 }

@@ -12,7 +12,7 @@ import { abortedError } from "../support/wait.ts";
 export async function tellApp(
   word: DrainSpec["tell"],
   pids: readonly number[],
-  ports: {
+  effects: {
     kill(pid: number, signal: NodeJS.Signals): void;
     /** @returns "" when it was heard, else why not */
     post(url: string, signal: AbortSignal): Promise<string>;
@@ -23,14 +23,14 @@ export async function tellApp(
     const name = `SIG${word.signal}` as NodeJS.Signals;
     for (const pid of pids) {
       try {
-        ports.kill(pid, name);
+        effects.kill(pid, name);
       } catch (error) {
         throw failure(`send ${name} to process ${pid}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
   if (word.url === null) return;
-  const problem = await ports.post(word.url, signal);
+  const problem = await effects.post(word.url, signal);
   if (signal.aborted) throw abortedError(`tell the app by ${word.url}`, signal);
   if (problem !== "") throw failure(`tell the app by POST ${word.url}: ${problem}`);
 }

@@ -7,7 +7,7 @@ import { SETTLE_MS } from "../restart/steady.ts";
 import { keepBallast } from "../steps/ballast.ts";
 import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
-import { isStartedBy, probePortsFor, type CommandContext } from "./commands.ts";
+import { isStartedBy, probeEffectsFor, type CommandContext } from "./commands.ts";
 import { lastWords, TOLERATED_FAILURES, untilHealthy } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { requireRestartable } from "./restartable.ts";
@@ -187,7 +187,7 @@ async function soakInstance(
     if (leftMs > 0) await clock.sleep(Math.min(leftMs, intervalMs), signal);
     else if (failures > 0) await clock.sleep(intervalMs, signal);
     if (check === null) continue;
-    const result = await probeOnce(check.probe, probePortsFor(command), signal);
+    const result = await probeOnce(check.probe, probeEffectsFor(command), signal);
     failures = result.ok ? 0 : failures + 1;
     if (!result.ok && failures > TOLERATED_FAILURES) {
       throw new DeployError(`Cannot keep "${command.build}": it became unhealthy while it soaked (${result.reason}).`, {

@@ -3,9 +3,9 @@ import { DeployError } from "../core/errors.ts";
 import type { Instance } from "../core/traffic.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ProcessFact } from "../machine/processes.ts";
-import type { ProbePorts } from "../probe/probe.ts";
+import type { ProbeEffects } from "../probe/probe.ts";
 import type { Asking } from "../probe/reach.ts";
-import type { SupervisorPorts } from "../restart/ports.ts";
+import type { SupervisorEffects } from "../restart/effects.ts";
 import type { Layout } from "../steps/layout.ts";
 import type { Files } from "../steps/files.ts";
 import { INSTANCE_VARIABLE, type HostUser, type RunCommand } from "../support/command.ts";
@@ -103,7 +103,7 @@ function homeOf({ home }: CommandContext): Record<string, string> {
 }
 
 /** What asking one of its instances needs. @param asking whom; what the host lets a build ask, unless given */
-export function probePortsFor(context: CommandContext, asking: Asking = context.asking): ProbePorts {
+export function probeEffectsFor(context: CommandContext, asking: Asking = context.asking): ProbeEffects {
   const { clock, probes } = context.machine;
   return {
     run: runnerFor(context),
@@ -115,11 +115,11 @@ export function probePortsFor(context: CommandContext, asking: Asking = context.
   };
 }
 
-export function supervisorPortsFor(
+export function supervisorEffectsFor(
   context: CommandContext,
   pidFiles: readonly string[],
   isBegunAgain = false,
-): SupervisorPorts {
+): SupervisorEffects {
   const { clock, pid, processes } = context.machine;
   const { instance, layout, user } = context;
   const isOurs = ({ instance: named, uid }: ProcessFact): boolean =>
@@ -160,7 +160,7 @@ export function isStartedBy(
 function guardedPidFiles(
   { files, layout, machine, service, user }: CommandContext,
   pidFiles: readonly string[],
-): Pick<SupervisorPorts, "readWithTime"> {
+): Pick<SupervisorEffects, "readWithTime"> {
   return {
     readWithTime: async (path) => {
       const file = await files.readWithTime(path);

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { CheckSpec, ProbeSpec } from "../core/resolved_recipe.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
-import { probeUntilHealthy, type ProbePorts } from "../probe/probe.ts";
+import { probeUntilHealthy, type ProbeEffects } from "../probe/probe.ts";
 
 const INTERVAL_MS = 100;
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -45,7 +45,7 @@ function probeOf(verify: string): ProbeSpec {
 }
 
 /** Asks until it is answered once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
-export async function verifyFront(spec: ProbeSpec, timeoutMs: number, ports: ProbePorts, signal: AbortSignal) {
+export async function verifyFront(spec: ProbeSpec, timeoutMs: number, effects: ProbeEffects, signal: AbortSignal) {
   const health = await probeUntilHealthy(
     {
       spec,
@@ -55,7 +55,7 @@ export async function verifyFront(spec: ProbeSpec, timeoutMs: number, ports: Pro
       deadlineMs: timeoutMs,
       signal,
     },
-    ports,
+    effects,
   );
   if (health.kind === "healthy") return;
   const asked = spec.kind === "http" ? spec.url : spec.kind === "tcp" ? `${spec.host}:${spec.port}` : spec.run;

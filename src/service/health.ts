@@ -3,7 +3,7 @@ import type { CheckSpec } from "../core/resolved_recipe.ts";
 import type { StepFailure } from "../core/types.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { redact } from "../support/redact.ts";
-import { logLabel, probePortsFor, type CommandContext } from "./commands.ts";
+import { logLabel, probeEffectsFor, type CommandContext } from "./commands.ts";
 import type { HostInstance } from "./commands.ts";
 import { notAskable } from "./asked_hosts.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -101,7 +101,7 @@ async function illnessOf(
   );
   if (check === null) return served?.kind === "down" ? "none of its processes runs" : null;
   try {
-    const result = await probeOnce(check.probe, probePortsFor(on.command), signal);
+    const result = await probeOnce(check.probe, probeEffectsFor(on.command), signal);
     return result.ok ? null : `its check failed: ${result.reason}`;
   } catch (error) {
     if (isDeployError(error) && isTimeout(signal)) return `its check gave no answer in ${LONGEST_CHECK_MS / 1000} s`;
@@ -124,7 +124,7 @@ export async function untilHealthy(check: CheckSpec, command: CommandContext, si
       deadlineMs: check.deadlineMs,
       signal,
     },
-    probePortsFor(command),
+    probeEffectsFor(command),
   );
   if (health.kind === "healthy") return;
   const { last } = health;

@@ -4,7 +4,7 @@ import { lookAtService, withLastWords } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
-export interface OutcomePorts {
+export interface OutcomeEffects {
   readonly state: ServiceState;
   readonly host: ServiceHost;
   readonly gate: Pick<GateKeeper, "release" | "fail">;
@@ -13,7 +13,7 @@ export interface OutcomePorts {
 }
 
 /** The build is proven. */
-export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, signal: AbortSignal): Promise<void> {
+export async function finish({ state, host, gate, say, onEnd }: OutcomeEffects, signal: AbortSignal): Promise<void> {
   await warnOfReboot({ state, host, say });
   const { activation } = state.journal.now;
   if (activation === null) return;
@@ -27,14 +27,14 @@ export async function finish({ state, host, gate, say, onEnd }: OutcomePorts, si
 }
 
 /** Whoever deploys is told, in time, that after a reboot nobody would start what is served now. */
-async function warnOfReboot({ state, host, say }: Pick<OutcomePorts, "state" | "host" | "say">): Promise<void> {
+async function warnOfReboot({ state, host, say }: Pick<OutcomeEffects, "state" | "host" | "say">): Promise<void> {
   // That it cannot be known keeps no deploy from its end.
   state.warning = (await host.machine.manager.whyLeftDown().catch(() => null)) ?? "";
   if (state.warning !== "") say("warn", state.warning, {});
 }
 
 /** The activation failed: from here on the way leads back, or, when it led back already, nowhere. */
-export async function turnBack({ state, host, say }: OutcomePorts, failure: StepFailure): Promise<void> {
+export async function turnBack({ state, host, say }: OutcomeEffects, failure: StepFailure): Promise<void> {
   const { activation } = state.journal.now;
   if (activation === null || activation.phase.kind === "proven") return;
   state.proof = null;
@@ -48,7 +48,7 @@ export async function turnBack({ state, host, say }: OutcomePorts, failure: Step
 }
 
 /** The end of the way back: what failed, and how the host is now, is still to be reported. */
-export async function giveUp({ state, host, onEnd }: OutcomePorts, wentBack: boolean): Promise<void> {
+export async function giveUp({ state, host, onEnd }: OutcomeEffects, wentBack: boolean): Promise<void> {
   await lookAtService(host, state);
   const healthy = wentBack && state.healthy !== false;
   state.healthy = healthy;
@@ -57,7 +57,7 @@ export async function giveUp({ state, host, onEnd }: OutcomePorts, wentBack: boo
 }
 
 /** PREPARE came to nothing: the build is not tried again here, and the running service was never touched. */
-export async function condemn({ state, host, say, onEnd }: OutcomePorts, failure: StepFailure): Promise<void> {
+export async function condemn({ state, host, say, onEnd }: OutcomeEffects, failure: StepFailure): Promise<void> {
   const { attempt } = state.journal.now;
   const told = attempt === null ? failure : await withLastWords(failure, attempt, host);
   await state.journal.record({ kind: "condemned", failure: told, healthy: state.status().health !== "unhealthy" });
@@ -66,7 +66,7 @@ export async function condemn({ state, host, say, onEnd }: OutcomePorts, failure
 }
 
 /** Says the failure in ZooKeeper, where it counts against the budget. */
-export async function report({ state, host, gate }: OutcomePorts, signal: AbortSignal): Promise<void> {
+export async function report({ state, host, gate }: OutcomeEffects, signal: AbortSignal): Promise<void> {
   const { failed } = state.journal.now;
   if (failed === null) return;
   await host.observe();

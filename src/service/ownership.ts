@@ -2,13 +2,13 @@ import { asDeployError } from "../core/errors.ts";
 import type { Owner } from "../machine/disk.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ProcessFact, Processes } from "../machine/processes.ts";
-import type { Supervisor } from "../restart/ports.ts";
+import type { Supervisor } from "../restart/effects.ts";
 import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
 import { readReleaseRecord } from "../steps/release_records.ts";
 import type { HostUser } from "../support/command.ts";
 
-export interface OwnershipPorts {
+export interface OwnershipEffects {
   readonly machine: Pick<Machine, "clock" | "isRoot" | "processes">;
   readonly files: Files;
   readonly layout: Layout;
@@ -26,20 +26,20 @@ const ROOT = 0;
  * ran as before is known by its releases: each was given to the user of its time, in a directory where only root may do so.
  */
 export class Ownership {
-  readonly #ports: OwnershipPorts;
+  readonly #effects: OwnershipEffects;
   #user: HostUser | null = null;
   /** Former users of whom something is left. */
   #former: readonly Owner[] = [];
   #taking: Promise<void> | null = null;
   #ofRoot = "";
 
-  constructor(ports: OwnershipPorts) {
-    this.#ports = ports;
+  constructor(effects: OwnershipEffects) {
+    this.#effects = effects;
   }
 
   /** The process table in which what still runs as a former user is the service's, too. */
   get processes(): Processes {
-    const { processes } = this.#ports.machine;
+    const { processes } = this.#effects.machine;
     return {
       ...processes,
       of: async (service) => [...(await processes.of(service)), ...(await this.#running())],
@@ -48,13 +48,13 @@ export class Ownership {
 
   /** Looks whose it all is. What nobody uses changes hands at once, what a running service uses with its next restart. */
   async look(user: HostUser | undefined): Promise<void> {
-    const { machine, onProblem } = this.#ports;
+    const { machine, onProblem } = this.#effects;
     onProblem("");
     if (!machine.isRoot || user === undefined || user.uid === ROOT) return;
     this.#user = user;
     const former = await this.#formerOwners(user);
     this.#former = former.filter(({ uid }) => uid !== ROOT);
-    this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#ports.layout) : "";
+    this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#effects.layout) : "";
     const running = await this.#running();
     if (running.length === 0) return this.#give(user);
     // Where it cannot be given now the restart tries again, and tells.
@@ -116,7 +116,7 @@ export class Ownership {
   }
 
   async #formerOwners(user: HostUser): Promise<Owner[]> {
-    const { files, layout } = this.#ports;
+    const { files, layout } = this.#effects;
     const found = new Map<number, Owner>();
     for (const build of await files.list(layout.releases)) {
       const entry = await files.look(layout.release(build));
@@ -129,14 +129,14 @@ export class Ownership {
   }
 
   async #running(): Promise<readonly ProcessFact[]> {
-    const { machine, layout } = this.#ports;
+    const { machine, layout } = this.#effects;
     const all = this.#former.map(({ uid }) => machine.processes.of({ root: layout.root, uid, mains: [] }));
     return (await Promise.all(all)).flat().filter(({ uid }) => this.#former.some((former) => former.uid === uid));
   }
 
   /** Nobody else than root could stop them: the service's own stop runs as its new user. */
   async #end(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#ports.machine;
+    const { clock } = this.#effects.machine;
     for (const name of ["SIGTERM", "SIGKILL"] as const) {
       const endsAt = clock.monotonicMs() + END_MS;
       for (const { pid } of await this.#running()) this.#tell(pid, name);
@@ -146,14 +146,14 @@ export class Ownership {
 
   #tell(pid: number, name: "SIGTERM" | "SIGKILL"): void {
     try {
-      this.#ports.machine.processes.kill(pid, name);
+      this.#effects.machine.processes.kill(pid, name);
     } catch {
       // It has ended since.
     }
   }
 
   async #give(user: HostUser): Promise<void> {
-    const { files, layout, onProblem } = this.#ports;
+    const { files, layout, onProblem } = this.#effects;
     const problems = [this.#ofRoot];
     try {
       await this.#giveHome(user);
@@ -180,14 +180,14 @@ export class Ownership {
    * that the service needs to stay as it is that it needs as it was: that is in `shared/`.
    */
   async #giveHome(user: HostUser): Promise<void> {
-    const { files, layout } = this.#ports;
+    const { files, layout } = this.#effects;
     if ((await files.kindOf(layout.home)) !== "directory") return;
     for (const from of this.#former) await files.giveTree(layout.home, from, user);
   }
 
   #ofKept(user: HostUser, from: Owner, kept: number, named: readonly string[]): string {
     const more = kept > named.length ? ` and ${kept - named.length} more` : "";
-    return `Cannot give all of ${this.#ports.layout.shared} to "${user.name}": ${named.join(", ")}${more} stay user ${from.uid}'s, having other names as well, or lying too deep or on another file system. Where they are the service's: chown -h ${user.name}: PATH`;
+    return `Cannot give all of ${this.#effects.layout.shared} to "${user.name}": ${named.join(", ")}${more} stay user ${from.uid}'s, having other names as well, or lying too deep or on another file system. Where they are the service's: chown -h ${user.name}: PATH`;
   }
 }
 

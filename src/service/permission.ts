@@ -6,7 +6,7 @@ import type { Observation } from "./observe.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
-export interface PermissionPorts {
+export interface PermissionEffects {
   readonly state: ServiceState;
   readonly host: ServiceHost;
   readonly gate: Pick<GateKeeper, "grant">;
@@ -14,7 +14,7 @@ export interface PermissionPorts {
 
 /** Whether this host may be taken out of service now. @param onChange called when that may have changed */
 export async function permissionToBegin(
-  { state, host, gate }: PermissionPorts,
+  { state, host, gate }: PermissionEffects,
   { actual }: Observation,
   onChange: () => void,
 ): Promise<Permission> {

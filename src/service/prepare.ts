@@ -4,7 +4,7 @@ import type { Target } from "../core/types.ts";
 import { extractStep } from "../steps/extract.ts";
 import { fetchStep } from "../steps/fetch.ts";
 import { installStep } from "../steps/install.ts";
-import type { BuildWork } from "../steps/ports.ts";
+import type { BuildWork } from "../steps/effects.ts";
 import { verifyStep } from "../steps/verify.ts";
 import { requireAskable } from "./asked_hosts.ts";
 import { runnerFor } from "./commands.ts";
@@ -39,7 +39,7 @@ export async function prepareStep(
   }
   const work: BuildWork = { service, build, deploy, layout, record };
   const { archive, network } = machine;
-  const ports = { files, archive, network, run: runnerFor(command), signal };
+  const effects = { files, archive, network, run: runnerFor(command), signal };
   switch (step) {
     case "fetch":
       state.downloaded = null;
@@ -52,11 +52,11 @@ export async function prepareStep(
           isRoot: machine.isRoot,
           onProgress: (bytes) => (state.downloaded = { bytes, of: record.size }),
         },
-        ports,
+        effects,
       );
       return;
     case "verify":
-      return verifyStep(work, ports);
+      return verifyStep(work, effects);
     case "extract":
       await context.heavy(() =>
         extractStep(
@@ -67,7 +67,7 @@ export async function prepareStep(
             recipes: context.host.recipes,
             onGaveWay: context.onGaveWay,
           },
-          ports,
+          effects,
         ),
       );
       return;
@@ -83,7 +83,7 @@ export async function prepareStep(
       await state.journal.record({ kind: "install-begun" });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {
-        await installStep(work, install, ports);
+        await installStep(work, install, effects);
       } catch (error) {
         // After the last try its own failure says more than that the tries are used up.
         throw begun >= install.attempts && isDeployError(error) ? asFinal(error) : error;

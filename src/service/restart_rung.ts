@@ -4,12 +4,12 @@ import type { BatchEnd } from "../core/journal_roll.ts";
 import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { RollCounts } from "../core/types.ts";
-import { rollBatch, type InstancePorts, type RollPlan, type RollPorts } from "../restart/driver.ts";
+import { rollBatch, type InstanceEffects, type RollPlan, type RollEffects } from "../restart/driver.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./activate.ts";
-import { logLabel, probePortsFor, supervisorPortsFor, type CommandContext } from "./commands.ts";
+import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./commands.ts";
 import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { leadersOf } from "./leaders.ts";
@@ -69,7 +69,7 @@ export async function restartBatch(
     await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
   }
   const cost = { counts: noCounts, touched: false };
-  const ports = rollPorts(context, members, cost);
+  const effects = rollEffects(context, members, cost);
   const ended = async (how: BatchEnd): Promise<void> => {
     state.rollPhase = null;
     const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
@@ -77,7 +77,7 @@ export async function restartBatch(
     await state.journal.record({ kind: "batch-ended", how, cost: counts });
   };
   try {
-    await rollBatch(rollPlan(context, members, step.back), ports, signal);
+    await rollBatch(rollPlan(context, members, step.back), effects, signal);
   } catch (error) {
     const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
     // Where that cannot be written the restart's own failure says more; the batch is then one that an agent's death ended.
@@ -143,11 +143,11 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
   };
 }
 
-function rollPorts(
+function rollEffects(
   context: ActivateContext,
   members: ReadonlyMap<string, Member>,
   cost: { counts: RollCounts; touched: boolean },
-): RollPorts {
+): RollEffects {
   const { host, state } = context;
   const { trafficControl, section } = host;
   const { clock } = host.machine;
@@ -184,7 +184,7 @@ function rollPorts(
     verify:
       probe === null || first === undefined
         ? null
-        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probePortsFor(first.command, asking), signal),
+        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probeEffectsFor(first.command, asking), signal),
     clock,
     onPhase: (phase) => {
       state.rollPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
@@ -199,22 +199,22 @@ function instancePorts(
   name: string,
   { command, resolvedRecipe, restart, drain }: Member,
   isBegunAgain: boolean,
-): InstancePorts {
+): InstanceEffects {
   const { alone, port } = host.instance(name);
   const { processes, probes, traffic } = host.machine;
   const { check } = resolvedRecipe;
   const { by } = restart;
-  const ports = supervisorPortsFor(command, host.policy.pidFiles, isBegunAgain);
+  const effects = supervisorEffectsFor(command, host.policy.pidFiles, isBegunAgain);
   const tell = async (word: DrainSpec["tell"] | undefined, pids: readonly number[], signal: AbortSignal) => {
     if (word === undefined) return;
     const uid = command.user?.uid ?? null;
     const all = async () => processes.of({ root: host.layout.root, uid, mains: [] });
     const told = pids.length > 0 ? pids : leadersOf(await all(), alone ? null : name);
     const post = (url: string, signal: AbortSignal) => probes.post(url, signal, command.asking);
-    await tellApp(word, told, { kill: (pid, name) => ports.kill(pid, name), post }, signal);
+    await tellApp(word, told, { kill: (pid, name) => effects.kill(pid, name), post }, signal);
   };
   return {
-    supervisor: host.ownership.before(supervisorFor(restart, ports), by === "command" || by === "signal"),
+    supervisor: host.ownership.before(supervisorFor(restart, effects), by === "command" || by === "signal"),
     untilHealthy: async (signal) => {
       if (check !== null) await untilHealthy(check, command, signal);
     },

@@ -4,9 +4,9 @@ import type { Actual, Situation, Step } from "../core/plan.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
-import { supervisorPortsFor } from "./commands.ts";
+import { supervisorEffectsFor } from "./commands.ts";
 import type { Observation } from "./observe.ts";
-import type { OutcomePorts } from "./outcomes.ts";
+import type { OutcomeEffects } from "./outcomes.ts";
 import type { StopSignals } from "./service_agent.ts";
 import type { ServiceHost } from "./service_host.ts";
 
@@ -21,20 +21,20 @@ const SEEN_POLL_MS = 50;
  * go back to, and what comes of it is no deploy's failure.
  */
 export class Revival {
-  readonly #ports: Pick<OutcomePorts, "host" | "state" | "say">;
+  readonly #effects: Pick<OutcomeEffects, "host" | "state" | "say">;
   readonly #pause: (signal: AbortSignal) => Promise<void>;
   readonly #aloneAtMs: number;
 
   /** @param pause until it is tried again */
-  constructor(ports: Pick<OutcomePorts, "host" | "state" | "say">, pause: (signal: AbortSignal) => Promise<void>) {
-    this.#ports = ports;
+  constructor(effects: Pick<OutcomeEffects, "host" | "state" | "say">, pause: (signal: AbortSignal) => Promise<void>) {
+    this.#effects = effects;
     this.#pause = pause;
-    this.#aloneAtMs = ports.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;
+    this.#aloneAtMs = effects.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;
   }
 
   /** What the decision needs to know besides what is observed. */
   facts(actual: Actual): Pick<Situation, "isUnwanted" | "isAlone"> {
-    const { host, state } = this.#ports;
+    const { host, state } = this.#effects;
     return {
       isUnwanted: isUnwanted(state.snapshot, actual),
       isAlone: host.machine.clock.monotonicMs() >= this.#aloneAtMs,
@@ -43,14 +43,14 @@ export class Revival {
 
   /** @throws DeployError where the journal cannot be written */
   async take(step: Extract<Step, { step: "revive" | "boot-over" }>, { soon, now }: StopSignals): Promise<void> {
-    const { host, state } = this.#ports;
+    const { host, state } = this.#effects;
     if (step.step === "boot-over") return state.journal.record({ kind: "boot-over", bootId: host.machine.bootId });
     if (!(await this.#begin(step, now))) await this.#pause(soon);
   }
 
   /** @returns false where something could not be started, which is told */
   async #begin({ build, instances }: Extract<Step, { step: "revive" }>, signal: AbortSignal): Promise<boolean> {
-    const { host, state, say } = this.#ports;
+    const { host, state, say } = this.#effects;
     say("info", "starts what the boot of this host has left down", { build, instances });
     await state.journal.record({ kind: "revival-begun", bootId: host.machine.bootId });
     const { attempt } = state.journal.now;
@@ -85,7 +85,7 @@ async function start(
   const { restart } = await resolvedRecipe();
   if (restart === null) return;
   assertRestartAllowed(restart, host.policy);
-  const supervisor = supervisorFor(restart, supervisorPortsFor(command, host.policy.pidFiles));
+  const supervisor = supervisorFor(restart, supervisorEffectsFor(command, host.policy.pidFiles));
   await supervisor.revival?.start(signal);
 }
 

@@ -10,7 +10,7 @@ import type { GateKeeper } from "./gate_keeper.ts";
 import { isIll, lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
-import { condemn, finish, giveUp, report, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { condemn, finish, giveUp, report, turnBack, type OutcomeEffects } from "./outcomes.ts";
 import { permissionToBegin } from "./permission.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { Revival } from "./revive.ts";
@@ -47,7 +47,7 @@ export interface StopSignals {
  */
 export class ServiceAgent {
   readonly #options: ServiceAgentOptions;
-  readonly #outcome: OutcomePorts;
+  readonly #outcome: OutcomeEffects;
   readonly #clock: Clock;
   readonly #bell: Bell;
   readonly #setback: Setback;

@@ -14,7 +14,7 @@ import { KeptRecipes } from "../steps/kept_recipes.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
 import type { ActivateContext } from "./activate.ts";
-import { markerOf, supervisorPortsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
+import { markerOf, supervisorEffectsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
 import type { TrafficControl } from "./traffic_control.ts";
 import { hostInstances } from "./instances.ts";
 import { observe, readCurrent, type Observation } from "./observe.ts";
@@ -209,8 +209,8 @@ export class ServiceHost {
   /** Whether a start is all that is missing; false where that cannot be known. */
   async #isStopped(current: LinkState, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
     if (current.kind !== "link" || spec === null) return false;
-    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
-    const { revival } = supervisorFor(spec, ports);
+    const effects = supervisorEffectsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    const { revival } = supervisorFor(spec, effects);
     if (revival === null) return false;
     return revival.isNeeded(this.machine.clock.deadline(spec.timeoutMs)).catch(() => false);
   }
@@ -222,8 +222,8 @@ export class ServiceHost {
     instance: HostInstance,
   ): Promise<readonly number[] | null> {
     if (current.kind !== "link" || spec === null || spec.by === "command") return null;
-    const ports = supervisorPortsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
-    return mainPids(spec, ports, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
+    const effects = supervisorEffectsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
+    return mainPids(spec, effects, this.machine.clock.deadline(spec.timeoutMs)).catch(() => null);
   }
 }
 

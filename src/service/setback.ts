@@ -2,7 +2,7 @@ import { asDeployError, type DeployError } from "../core/errors.ts";
 import type { Step } from "../core/plan.ts";
 import { rungOf, type Rung } from "../core/rung.ts";
 import type { StepFailure } from "../core/types.ts";
-import { condemn, turnBack, type OutcomePorts } from "./outcomes.ts";
+import { condemn, turnBack, type OutcomeEffects } from "./outcomes.ts";
 import { type Failing, Patience } from "./patience.ts";
 import { failureOf } from "./step_failure.ts";
 
@@ -31,12 +31,12 @@ const GIVEN_UP: Verdict = { ...TRIED_AGAIN, next: "failed", said: "" };
 
 /** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
 export class Setback {
-  readonly #outcome: OutcomePorts;
+  readonly #outcome: OutcomeEffects;
   readonly #onFailed: (step: Rung, code: string) => void;
   readonly #patience: Patience;
   #told = "";
 
-  constructor(outcome: OutcomePorts, onFailed: (step: Rung, code: string) => void) {
+  constructor(outcome: OutcomeEffects, onFailed: (step: Rung, code: string) => void) {
     this.#outcome = outcome;
     this.#onFailed = onFailed;
     this.#patience = new Patience(outcome.host.machine.clock);

@@ -1,5 +1,5 @@
 import type { TrafficSpec } from "../core/traffic.ts";
-import type { Traffic } from "../traffic/ports.ts";
+import type { Traffic } from "../traffic/effects.ts";
 import type { JournalFile } from "./journal_file.ts";
 
 export interface TrafficControlOptions {

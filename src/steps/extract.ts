@@ -5,7 +5,7 @@ import type { Owner } from "../machine/disk.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
 import type { KeptRecipes } from "./kept_recipes.ts";
-import type { BuildWork, StepPorts } from "./ports.ts";
+import type { BuildWork, StepEffects } from "./effects.ts";
 import { writeReleaseRecord } from "./release_records.ts";
 import { linkShared } from "./shared.ts";
 import { topToStrip } from "./strip.ts";
@@ -28,7 +28,7 @@ export interface ExtractOptions {
 export async function extractStep(
   work: BuildWork,
   { limits, owner, recipes, onGaveWay }: ExtractOptions,
-  { files, archive, signal }: StepPorts,
+  { files, archive, signal }: StepEffects,
 ): Promise<void> {
   const { layout, build, record } = work;
   const tree = layout.tree(build);
@@ -76,7 +76,7 @@ export async function extractStep(
 async function stripTop(
   { layout, build, record }: BuildWork,
   top: Top | null,
-  files: StepPorts["files"],
+  files: StepEffects["files"],
 ): Promise<void> {
   const tree = layout.tree(build);
   const what = recipeOf(build);
@@ -92,7 +92,7 @@ async function stripTop(
 }
 
 /** Something lies where the release belongs and is not this build: half removed, or put there by hand. */
-async function moveAside({ layout, build }: BuildWork, files: StepPorts["files"]): Promise<void> {
+async function moveAside({ layout, build }: BuildWork, files: StepEffects["files"]): Promise<void> {
   if ((await files.kindOf(layout.release(build))) === "absent") return;
   if (
     (await files.kindOf(layout.current)) === "link" &&

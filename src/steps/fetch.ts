@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { SourceLogins } from "../schema/agent_config.ts";
-import type { BuildWork, StepPorts } from "./ports.ts";
+import type { BuildWork, StepEffects } from "./effects.ts";
 import { loginAt } from "./source_login.ts";
 
 /** Room that must stay free on the disk besides the archive and what it unpacks to. */
@@ -20,7 +20,7 @@ export interface FetchPolicy {
 export async function fetchStep(
   work: BuildWork,
   policy: FetchPolicy,
-  { files, network, signal }: StepPorts,
+  { files, network, signal }: StepEffects,
 ): Promise<void> {
   const { layout, build, record } = work;
   const spool = layout.spool(build);

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { InstallSpec } from "../core/resolved_recipe.ts";
 import { howItEnded } from "../support/command.ts";
-import type { BuildWork, StepPorts } from "./ports.ts";
+import type { BuildWork, StepEffects } from "./effects.ts";
 import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
 
 /**
@@ -10,16 +10,16 @@ import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
  *
  * @throws DeployError `install-failed` (with the end of the output), `install-timeout`, `recipe-invalid`
  */
-export async function installStep(work: BuildWork, spec: InstallSpec, ports: StepPorts): Promise<void> {
+export async function installStep(work: BuildWork, spec: InstallSpec, effects: StepEffects): Promise<void> {
   const { layout, build } = work;
   for (const [index, step] of spec.steps.entries()) {
     const label = index === 0 ? "install" : `install-${index + 1}`;
-    const result = await ports.run(step.run, {
+    const result = await effects.run(step.run, {
       background: "kill",
       timeoutMs: step.timeoutMs,
       label,
       as: "service",
-      signal: ports.signal,
+      signal: effects.signal,
     });
     if (result.kind === "exited" && result.code === 0) continue;
     throw new DeployError(
@@ -32,8 +32,8 @@ export async function installStep(work: BuildWork, spec: InstallSpec, ports: Ste
       },
     );
   }
-  const known = await readReleaseRecord(layout, build, ports.files);
-  await ports.files.syncTree(layout.release(build));
+  const known = await readReleaseRecord(layout, build, effects.files);
+  await effects.files.syncTree(layout.release(build));
   const installed = { ...known, digest: work.record.digest, installed: true };
-  await writeReleaseRecord(layout, build, installed, ports.files);
+  await writeReleaseRecord(layout, build, installed, effects.files);
 }

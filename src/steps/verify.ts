@@ -2,13 +2,13 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import { originPath } from "../fetch/spool.ts";
 import { requireDigest } from "../fetch/verify.ts";
 import { parseDownloadOrigin } from "../schema/download_origin.ts";
-import type { BuildWork, StepPorts } from "./ports.ts";
+import type { BuildWork, StepEffects } from "./effects.ts";
 
 /**
  * Compares the download with the build's digest and, when it is the right one, gives it the name that says so. One that was
  * put together of several answers is fetched anew before it is given up, once: a single one of them may have been wrong.
  */
-export async function verifyStep(work: BuildWork, { files, archive, signal }: StepPorts): Promise<void> {
+export async function verifyStep(work: BuildWork, { files, archive, signal }: StepEffects): Promise<void> {
   const { layout, build, record } = work;
   const spool = layout.spool(build);
   try {

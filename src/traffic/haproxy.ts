@@ -9,7 +9,7 @@ import {
   statistics,
   type StatRow,
 } from "./haproxy_api.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 
 type HaproxySpec = Extract<TrafficSpec, { by: "haproxy" }>;
 
@@ -27,7 +27,7 @@ export function haproxyTraffic(
   spec: HaproxySpec,
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   const at = { socket: spec.socket, backend: spec.backend, timeoutMs };
@@ -40,33 +40,33 @@ export function haproxyTraffic(
   };
 
   const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
-    const states = await serverStates(at, ports, signal);
+    const states = await serverStates(at, effects, signal);
     const wanted = new Set(on.map(serverOf));
     const all = [...servers.values()].map((server) => stateOf(at, states, server));
     // HAProxy has no transactions: those that come are told before those that go, so that there is always one.
     for (const state of all) {
       if (wanted.has(state.name) && adminState(state) === "forced-drain") {
-        await setServer(at, state.name, "ready", ports, signal);
+        await setServer(at, state.name, "ready", effects, signal);
       }
     }
     for (const state of all) {
       // "drain" would take a server out of the maintenance in which it gets no traffic either.
       const is = adminState(state);
       if (!wanted.has(state.name) && is !== "forced-drain" && is !== "forced-maint") {
-        await setServer(at, state.name, "drain", ports, signal);
+        await setServer(at, state.name, "drain", effects, signal);
       }
     }
   };
 
   const rows = async (signal: AbortSignal): Promise<StatRow[]> => {
-    const [first] = await serverStates(at, ports, signal);
-    return first === undefined ? [] : await statistics(at, first.backendId, ports, signal);
+    const [first] = await serverStates(at, effects, signal);
+    return first === undefined ? [] : await statistics(at, first.backendId, effects, signal);
   };
 
   return {
     steer,
     taken: async (names, limitMs, signal) => {
-      await waitUntilTaken(at, names.map(serverOf), limitMs, ports, signal);
+      await waitUntilTaken(at, names.map(serverOf), limitMs, effects, signal);
     },
     busy: async (instance, signal) => {
       const server = serverOf(instance);
@@ -105,19 +105,19 @@ async function waitUntilTaken(
   at: HaproxyBackend,
   servers: readonly string[],
   limitMs: number,
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<void> {
-  const endsAt = ports.clock.monotonicMs() + limitMs;
+  const endsAt = effects.clock.monotonicMs() + limitMs;
   for (;;) {
-    const states = await serverStates(at, ports, signal);
+    const states = await serverStates(at, effects, signal);
     // Only a person ends what a person has begun; for a server in maintenance there is nothing to wait for.
     const first = servers
       .map((server) => stateOf(at, states, server))
       .find((state) => !isTaken(state) && adminState(state) !== "forced-maint");
     if (first === undefined) return;
-    if (ports.clock.monotonicMs() >= endsAt) throw notTaken(at, first, limitMs);
-    await ports.clock.sleep(POLL_MS, signal);
+    if (effects.clock.monotonicMs() >= endsAt) throw notTaken(at, first, limitMs);
+    await effects.clock.sleep(POLL_MS, signal);
   }
 }
 

@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { TrafficPorts } from "./ports.ts";
+import type { TrafficEffects } from "./effects.ts";
 
 /** A backend of an HAProxy, by its runtime API (HAProxy's management guide, section 9.3). */
 export interface HaproxyBackend {
@@ -45,11 +45,11 @@ export interface StatRow {
 /** @throws DeployError `traffic-failed`, `aborted` */
 export async function serverStates(
   at: HaproxyBackend,
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<ServerState[]> {
   const command = `show servers state ${at.backend}`;
-  const answer = await askHaproxy(at, command, ports, signal);
+  const answer = await askHaproxy(at, command, effects, signal);
   // A version number, a line of column names behind a "#", then a line for every server.
   const columns = /^# (be_id .*)$/m.exec(answer)?.[1]?.split(" ");
   if (columns === undefined) throw refusal(at, command, answer);
@@ -76,11 +76,11 @@ const BACKENDS_AND_SERVERS = 6;
 export async function statistics(
   at: HaproxyBackend,
   backendId: string,
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<StatRow[]> {
   const command = `show stat ${backendId} ${BACKENDS_AND_SERVERS} -1`;
-  const answer = await askHaproxy(at, command, ports, signal);
+  const answer = await askHaproxy(at, command, effects, signal);
   const [head = "", ...rows] = answer.trim().split("\n");
   if (!head.startsWith("# pxname,")) throw refusal(at, command, answer);
   const columns = head.slice("# ".length).split(",");
@@ -101,11 +101,11 @@ export async function setServer(
   at: HaproxyBackend,
   server: string,
   state: "ready" | "drain",
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<void> {
   const command = `set server ${at.backend}/${server} state ${state}`;
-  const answer = await askHaproxy(at, command, ports, signal);
+  const answer = await askHaproxy(at, command, effects, signal);
   // It says nothing when it has done it.
   if (answer.trim() !== "") throw refusal(at, command, answer);
 }
@@ -113,11 +113,11 @@ export async function setServer(
 async function askHaproxy(
   at: HaproxyBackend,
   command: string,
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    return await ports.ask(at.socket, `${command}\n`, { timeoutMs: at.timeoutMs, signal });
+    return await effects.ask(at.socket, `${command}\n`, { timeoutMs: at.timeoutMs, signal });
   } catch (error) {
     if (!isDeployError(error) || error.code === "aborted") throw error;
     throw new DeployError(`Cannot ask HAProxy to "${command}": ${error.message}`, {

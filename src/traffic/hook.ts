@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./sockets.ts";
 import { said } from "./tool.ts";
 
@@ -13,7 +13,7 @@ export function hookTraffic(
   spec: Extract<TrafficSpec, { by: "hook" }>,
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   const told = new Map<string, "on" | "off">();
@@ -36,7 +36,7 @@ export function hookTraffic(
       DEPLOYD_INSTANCE: name,
       ...(port === null ? {} : { DEPLOYD_PORT: String(port) }),
     };
-    const result = await ports.hook(spec[state], env, { timeoutMs, signal });
+    const result = await effects.hook(spec[state], env, { timeoutMs, signal });
     if (result.code !== 0) {
       throw new DeployError(
         `Cannot turn the traffic of ${service}@${name} ${state}: "${spec[state]}" exited with ${result.code}${said(result)}.`,
@@ -61,7 +61,7 @@ export function hookTraffic(
     taken: async () => {},
     busy: async (instance) => {
       const { port } = instanceOf(instance);
-      return port === null ? null : await openAt(port, ports);
+      return port === null ? null : await openAt(port, effects);
     },
     refused: async () => null,
     // All on is what there was before deployd came.

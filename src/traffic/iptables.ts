@@ -11,7 +11,7 @@ import {
 } from "./iptables_programs.ts";
 import { natChange, natRemoval } from "./iptables_rules.ts";
 import { ownName } from "./own_name.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./sockets.ts";
 import { isRefusal, runTool, toolFailure, tryTool } from "./tool.ts";
 
@@ -32,7 +32,7 @@ export function iptablesTraffic(
   spec: Extract<TrafficSpec, { by: "iptables" }>,
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   const own = instancePorts("iptables", service, instances, spec.port);
@@ -46,21 +46,21 @@ export function iptablesTraffic(
   type Use = ReturnType<typeof useFor>;
 
   const dump = async (programs: IptablesPrograms, use: Use): Promise<string> =>
-    await runTool({ ...use, argv: [programs.save, "-t", "nat"] }, ports);
+    await runTool({ ...use, argv: [programs.save, "-t", "nat"] }, effects);
 
   const restore = async (programs: IptablesPrograms, input: string | null, use: Use): Promise<void> => {
     if (input === null) return;
-    await runTool({ ...use, argv: [programs.restore, "--noflush", "-w", LOCK_WAIT_S], input }, ports);
+    await runTool({ ...use, argv: [programs.restore, "--noflush", "-w", LOCK_WAIT_S], input }, effects);
   };
 
   /** Takes our rules out of one variant, where the host has it. */
   const removeFrom = async (variant: IptablesVariant, spoken: IptablesVariant | null, use: Use): Promise<void> => {
     for (const command of ["iptables", "ip6tables"] as const) {
-      if (variant === "legacy" && !(await hasLegacyNat(command, ports))) continue;
-      const programs = programsFor(command, variant, spoken, ports);
+      if (variant === "legacy" && !(await hasLegacyNat(command, effects))) continue;
+      const programs = programsFor(command, variant, spoken, effects);
       if (programs === null) continue;
       const listing = { ...use, argv: [programs.save, "-t", "nat"] };
-      const result = await tryTool(listing, ports);
+      const result = await tryTool(listing, effects);
       if (isRefusal(result)) throw toolFailure(listing, result);
       // A kernel without this variant or address family has no rules of it.
       if (result.code !== 0) continue;
@@ -71,15 +71,15 @@ export function iptablesTraffic(
   const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
     const rules = { chain, front: spec.port, backs: portsOfThose(own, on) };
     const use = useFor("steer", signal);
-    const spoken = await spokenVariant(use, ports);
+    const spoken = await spokenVariant(use, effects);
     const variant = spec.variant === "auto" ? spoken : spec.variant;
-    const programs = programsFor("iptables", variant, spoken, ports);
+    const programs = programsFor("iptables", variant, spoken, effects);
     if (programs === null) throw noPrograms(variant, use.what);
     await restore(programs, natChange(rules, await dump(programs, use)), use);
 
-    const programs6 = (await hasIpv6(ports)) ? programsFor("ip6tables", variant, spoken, ports) : null;
+    const programs6 = (await hasIpv6(effects)) ? programsFor("ip6tables", variant, spoken, effects) : null;
     if (programs6 !== null) {
-      const result = await tryTool({ ...use, argv: [programs6.save, "-t", "nat"] }, ports);
+      const result = await tryTool({ ...use, argv: [programs6.save, "-t", "nat"] }, effects);
       // A kernel without NAT for IPv6 has nothing to steer.
       if (result.code === 0) await restore(programs6, natChange(rules, result.stdout), use);
     }
@@ -90,11 +90,11 @@ export function iptablesTraffic(
   return {
     steer,
     taken: async () => {},
-    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    busy: async (instance) => await openAt(portOf(own, instance), effects),
     refused: async () => null,
     remove: async (signal) => {
       const use = useFor("stop steering", signal);
-      const spoken = ports.find("iptables") === null ? null : await spokenVariant(use, ports);
+      const spoken = effects.find("iptables") === null ? null : await spokenVariant(use, effects);
       await removeFrom("legacy", spoken, use);
       await removeFrom("nft", spoken, use);
     },

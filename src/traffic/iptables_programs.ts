@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { TrafficPorts } from "./ports.ts";
+import type { TrafficEffects } from "./effects.ts";
 import { runTool, type ToolUse } from "./tool.ts";
 
 /** The kernel's two interfaces, whose rules do not see each other: x_tables, and nftables in its place. */
@@ -19,8 +19,8 @@ type Use = Omit<ToolUse, "argv" | "input">;
  *
  * @throws DeployError `traffic-failed` when there is no such command; `aborted`
  */
-export async function spokenVariant(use: Use, ports: TrafficPorts): Promise<IptablesVariant> {
-  const version = await runTool({ ...use, argv: ["iptables", "--version"] }, ports);
+export async function spokenVariant(use: Use, effects: TrafficEffects): Promise<IptablesVariant> {
+  const version = await runTool({ ...use, argv: ["iptables", "--version"] }, effects);
   return version.includes("(nf_tables)") ? "nft" : "legacy";
 }
 
@@ -32,10 +32,10 @@ export function programsFor(
   command: "iptables" | "ip6tables",
   variant: IptablesVariant,
   spoken: IptablesVariant | null,
-  ports: TrafficPorts,
+  effects: TrafficEffects,
 ): IptablesPrograms | null {
   const names = [`${command}-${variant}`, ...(variant === spoken ? [command] : [])];
-  const name = names.find((each) => ports.find(`${each}-save`) !== null && ports.find(`${each}-restore`) !== null);
+  const name = names.find((each) => effects.find(`${each}-save`) !== null && effects.find(`${each}-restore`) !== null);
   return name === undefined ? null : { save: `${name}-save`, restore: `${name}-restore` };
 }
 
@@ -50,12 +50,12 @@ export function noPrograms(variant: IptablesVariant, what: string): DeployError 
  * Whether the legacy table nat was used since the host started. Only then may it be read by the legacy programs: they
  * would make it, and every iptables-nft would warn of it from then on.
  */
-export async function hasLegacyNat(command: "iptables" | "ip6tables", ports: TrafficPorts): Promise<boolean> {
-  const names = await ports.read(command === "iptables" ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names");
+export async function hasLegacyNat(command: "iptables" | "ip6tables", effects: TrafficEffects): Promise<boolean> {
+  const names = await effects.read(command === "iptables" ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names");
   return names?.split("\n").includes("nat") === true;
 }
 
 /** An IPv6 that is compiled in and not switched off shows at least the loopback's address. */
-export async function hasIpv6(ports: TrafficPorts): Promise<boolean> {
-  return ((await ports.read("/proc/net/if_inet6")) ?? "").trim() !== "";
+export async function hasIpv6(effects: TrafficEffects): Promise<boolean> {
+  return ((await effects.read("/proc/net/if_inet6")) ?? "").trim() !== "";
 }

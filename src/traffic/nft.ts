@@ -2,7 +2,7 @@ import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import { instancePorts, portOf, portsOfThose } from "./instance_ports.ts";
 import { applyTable, type NftTable, removeTable } from "./nft_table.ts";
 import { ownName } from "./own_name.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./sockets.ts";
 
 /** Longer ones are legal, but nobody wants to type them. */
@@ -19,7 +19,7 @@ export function nftTraffic(
   spec: Extract<TrafficSpec, { by: "nft" }>,
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   const own = instancePorts("nft", service, instances, spec.port);
@@ -32,12 +32,12 @@ export function nftTraffic(
   });
   return {
     steer: async (on, signal) => {
-      await applyTable(redirectTable(name, spec.port, portsOfThose(own, on)), use("steer", signal), ports);
+      await applyTable(redirectTable(name, spec.port, portsOfThose(own, on)), use("steer", signal), effects);
     },
     taken: async () => {},
-    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    busy: async (instance) => await openAt(portOf(own, instance), effects),
     refused: async () => null,
-    remove: (signal) => removeTable(name, use("stop steering", signal), ports),
+    remove: (signal) => removeTable(name, use("stop steering", signal), effects),
   };
 }
 

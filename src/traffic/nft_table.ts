@@ -1,4 +1,4 @@
-import type { TrafficPorts } from "./ports.ts";
+import type { TrafficEffects } from "./effects.ts";
 import { runTool, toolFailure, tryTool, type ToolUse } from "./tool.ts";
 
 /** A base chain of a table of our own, with all its rules. */
@@ -20,9 +20,9 @@ export interface NftTable {
 type Use = Omit<ToolUse, "argv" | "input">;
 
 /** The table's listing by `nft`, or null when there is none. @throws DeployError `traffic-failed`, `aborted` */
-export async function listTable(name: string, use: Use, ports: TrafficPorts): Promise<string | null> {
+export async function listTable(name: string, use: Use, effects: TrafficEffects): Promise<string | null> {
   const listing = { ...use, argv: ["nft", "list", "table", "inet", name] };
-  const result = await tryTool(listing, ports);
+  const result = await tryTool(listing, effects);
   if (result.code === 0) return result.stdout;
   if (result.stderr.includes("No such file or directory")) return null;
   throw toolFailure(listing, result);
@@ -34,16 +34,16 @@ export async function listTable(name: string, use: Use, ports: TrafficPorts): Pr
  *
  * @throws DeployError `traffic-failed`, `aborted`
  */
-export async function applyTable(table: NftTable, use: Use, ports: TrafficPorts): Promise<void> {
-  const listing = await listTable(table.name, use, ports);
+export async function applyTable(table: NftTable, use: Use, effects: TrafficEffects): Promise<void> {
+  const listing = await listTable(table.name, use, effects);
   if (listing !== null && isListed(table, listing)) return;
-  await runTool({ ...use, argv: ["nft", "-f", "-"], input: transaction(table) }, ports);
+  await runTool({ ...use, argv: ["nft", "-f", "-"], input: transaction(table) }, effects);
 }
 
 /** @throws DeployError `traffic-failed`, `aborted` */
-export async function removeTable(name: string, use: Use, ports: TrafficPorts): Promise<void> {
-  if ((await listTable(name, use, ports)) === null) return;
-  await runTool({ ...use, argv: ["nft", "delete", "table", "inet", name] }, ports);
+export async function removeTable(name: string, use: Use, effects: TrafficEffects): Promise<void> {
+  if ((await listTable(name, use, effects)) === null) return;
+  await runTool({ ...use, argv: ["nft", "delete", "table", "inet", name] }, effects);
 }
 
 /** What `nft -f` is given. "add" is no error for what is there already. */

@@ -1,4 +1,4 @@
-import type { Traffic } from "./ports.ts";
+import type { Traffic } from "./effects.ts";
 
 /** For a service whose clients bear a restart, or that hands its own socket over. */
 export function noTraffic(): Traffic {

@@ -2,7 +2,7 @@ import type { Instance } from "../core/traffic.ts";
 import { instancePorts, portOf } from "./instance_ports.ts";
 import { applyTable, listTable, type NftTable, removeTable } from "./nft_table.ts";
 import { ownName } from "./own_name.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./sockets.ts";
 
 const LONGEST_NAME = 48;
@@ -18,7 +18,7 @@ const COUNTER = "refused";
 export function rejectTraffic(
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   const own = instancePorts("reject", service, instances, null);
@@ -33,15 +33,15 @@ export function rejectTraffic(
     steer: async (on, signal) => {
       for (const instance of on) portOf(own, instance);
       const off = [...own].filter(([instance]) => !on.includes(instance)).map(([, port]) => port);
-      await applyTable(rejectTable(name, off), use("refuse", signal), ports);
+      await applyTable(rejectTable(name, off), use("refuse", signal), effects);
     },
     taken: async () => {},
-    busy: async (instance) => await openAt(portOf(own, instance), ports),
+    busy: async (instance) => await openAt(portOf(own, instance), effects),
     refused: async (signal) => {
-      const listing = await listTable(name, use("count refused", signal), ports);
+      const listing = await listTable(name, use("count refused", signal), effects);
       return Number(/counter refused \{\s*packets (\d+)/.exec(listing ?? "")?.[1] ?? 0);
     },
-    remove: (signal) => removeTable(name, use("stop refusing", signal), ports),
+    remove: (signal) => removeTable(name, use("stop refusing", signal), effects),
   };
 }
 

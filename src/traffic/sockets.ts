@@ -1,4 +1,4 @@
-import type { TrafficPorts } from "./ports.ts";
+import type { TrafficEffects } from "./effects.ts";
 
 /** Which sockets of this host: all with this local port, or those that a process has open. */
 export type SocketMatch = { readonly port: number } | { readonly inodes: ReadonlySet<string> };
@@ -55,12 +55,12 @@ function socketOf(line: string): { readonly state: string; readonly port: number
 }
 
 /** What `countOpen` counts in; without IPv6 there is one table. */
-export async function readTcpTables(ports: Pick<TrafficPorts, "read">): Promise<string[]> {
-  const tables = await Promise.all([ports.read("/proc/net/tcp"), ports.read("/proc/net/tcp6")]);
+export async function readTcpTables(effects: Pick<TrafficEffects, "read">): Promise<string[]> {
+  const tables = await Promise.all([effects.read("/proc/net/tcp"), effects.read("/proc/net/tcp6")]);
   return tables.filter((table) => table !== null);
 }
 
 /** Connections that the process behind this port of the host still serves. */
-export async function openAt(port: number, ports: Pick<TrafficPorts, "read">): Promise<number> {
-  return countOpen(await readTcpTables(ports), { port });
+export async function openAt(port: number, effects: Pick<TrafficEffects, "read">): Promise<number> {
+  return countOpen(await readTcpTables(effects), { port });
 }

@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { redact } from "../support/redact.ts";
-import type { ToolResult, TrafficPorts } from "./ports.ts";
+import type { ToolResult, TrafficEffects } from "./effects.ts";
 
 export interface ToolUse {
   readonly argv: readonly string[];
@@ -19,8 +19,8 @@ export interface ToolUse {
  *
  * @throws DeployError `traffic-failed` when it is not there, takes too long or exits with anything but 0; `aborted`
  */
-export async function runTool(use: ToolUse, ports: TrafficPorts): Promise<string> {
-  const result = await tryTool(use, ports);
+export async function runTool(use: ToolUse, effects: TrafficEffects): Promise<string> {
+  const result = await tryTool(use, effects);
   if (result.code !== 0) throw toolFailure(use, result);
   return result.stdout;
 }
@@ -30,16 +30,16 @@ export async function runTool(use: ToolUse, ports: TrafficPorts): Promise<string
  *
  * @throws DeployError `traffic-failed` when it is not there or takes too long; `aborted`
  */
-export async function tryTool(use: ToolUse, ports: TrafficPorts): Promise<ToolResult> {
+export async function tryTool(use: ToolUse, effects: TrafficEffects): Promise<ToolResult> {
   const { argv, input, timeoutMs, signal } = use;
   const [program = ""] = argv;
-  if (ports.find(program) === null) {
+  if (effects.find(program) === null) {
     throw new DeployError(`Cannot ${use.what}: there is no program "${program}" on this host.`, {
       code: "traffic-failed",
       hint: `Install the package ${packageOf(program)}, or choose another traffic back end in the agent's file.`,
     });
   }
-  return await ports.tool(argv, { ...(input === undefined ? {} : { input }), timeoutMs, signal });
+  return await effects.tool(argv, { ...(input === undefined ? {} : { input }), timeoutMs, signal });
 }
 
 export function toolFailure(use: ToolUse, result: ToolResult): DeployError {

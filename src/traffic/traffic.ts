@@ -4,7 +4,7 @@ import { hookTraffic } from "./hook.ts";
 import { iptablesTraffic } from "./iptables.ts";
 import { nftTraffic } from "./nft.ts";
 import { noTraffic } from "./none.ts";
-import type { Traffic, TrafficPorts } from "./ports.ts";
+import type { Traffic, TrafficEffects } from "./effects.ts";
 import { rejectTraffic } from "./reject.ts";
 
 /**
@@ -19,21 +19,21 @@ export function trafficFor(
   spec: TrafficSpec,
   service: string,
   instances: readonly Instance[],
-  ports: TrafficPorts,
+  effects: TrafficEffects,
   timeoutMs: number,
 ): Traffic {
   switch (spec.by) {
     case "none":
       return noTraffic();
     case "nft":
-      return nftTraffic(spec, service, instances, ports, timeoutMs);
+      return nftTraffic(spec, service, instances, effects, timeoutMs);
     case "iptables":
-      return iptablesTraffic(spec, service, instances, ports, timeoutMs);
+      return iptablesTraffic(spec, service, instances, effects, timeoutMs);
     case "haproxy":
-      return haproxyTraffic(spec, service, instances, ports, timeoutMs);
+      return haproxyTraffic(spec, service, instances, effects, timeoutMs);
     case "reject":
-      return rejectTraffic(service, instances, ports, timeoutMs);
+      return rejectTraffic(service, instances, effects, timeoutMs);
     case "hook":
-      return hookTraffic(spec, service, instances, ports, timeoutMs);
+      return hookTraffic(spec, service, instances, effects, timeoutMs);
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { hostMachine } from "../../src/host/machine.ts";
-import type { BuildWork } from "../../src/steps/ports.ts";
+import type { BuildWork } from "../../src/steps/effects.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { verifyStep } from "../../src/steps/verify.ts";
@@ -187,11 +187,11 @@ async function workIn(scratch: Scratch, url: string) {
   const record = { url, digest, size: BUILD.length, time: new Date(0).toISOString() };
   const work: BuildWork = { service: "web", build: "v1", deploy: "d1", layout, record };
   await files.makeDirectory(layout.staging("v1"));
-  const ports = { ...machine, files, run: () => Promise.reject(new Error("no command")), signal: never() };
+  const effects = { ...machine, files, run: () => Promise.reject(new Error("no command")), signal: never() };
   const into = layout.spool("v1");
   return {
     fetch: () => fetchToFile({ url, into, size: BUILD.length, sources: [], onProgress: breakThem, signal: never() }),
-    verify: () => verifyStep(work, ports),
+    verify: () => verifyStep(work, effects),
     verified: layout.verified("v1", digest),
     spool: into,
   };

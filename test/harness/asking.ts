@@ -1,5 +1,5 @@
 import { hostNames } from "../../src/host/names.ts";
-import type { QuestionPorts } from "../../src/probe/http.ts";
+import type { QuestionEffects } from "../../src/probe/http.ts";
 import type { Asking } from "../../src/probe/reach.ts";
 import { systemTrust } from "../../src/host/trust.ts";
 import { systemClock } from "../../src/support/clock.ts";
@@ -8,4 +8,4 @@ import { systemClock } from "../../src/support/clock.ts";
 export const ASKING: Asking = { hosts: [], quotesAnswers: false };
 
 /** This host, as it asks. */
-export const asked: QuestionPorts = { clock: systemClock, names: hostNames, trust: systemTrust({}) };
+export const asked: QuestionEffects = { clock: systemClock, names: hostNames, trust: systemTrust({}) };

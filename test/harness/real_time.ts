@@ -6,7 +6,7 @@ import { requireDigest } from "../../src/fetch/verify.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
 import { systemTrust } from "../../src/host/trust.ts";
-import { trafficPorts as portsOf } from "../../src/host/traffic_ports.ts";
+import { trafficEffects as portsOf } from "../../src/host/traffic_effects.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 
@@ -28,7 +28,7 @@ export const processesOf = (
   root: string,
   options: { ignoreMarker?: boolean; uid?: number; mains?: readonly number[] } = {},
 ) => processesBelow({ root, uid: options.uid ?? null, mains: options.mains ?? [] }, systemClock, options);
-export const trafficPorts = () => portsOf(systemClock);
+export const trafficEffects = () => portsOf(systemClock);
 
 export async function verifyFile(
   path: string,

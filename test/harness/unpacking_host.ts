@@ -48,7 +48,7 @@ export async function hostSays(request: {
   };
   const limits = { maxBytes: 1_000_000_000, maxEntries: 10_000 };
   const recipes = new KeptRecipes("web", layout, section, files);
-  const ports = {
+  const effects = {
     files,
     archive: {
       digest: digestOfFile,
@@ -60,7 +60,7 @@ export async function hostSays(request: {
     signal: new AbortController().signal,
   };
   try {
-    await extractStep(work, { limits, owner, recipes, onGaveWay: () => {} }, ports);
+    await extractStep(work, { limits, owner, recipes, onGaveWay: () => {} }, effects);
     return TAKEN;
   } catch (error) {
     if (!isDeployError(error)) throw error;

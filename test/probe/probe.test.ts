@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { ProbeSpec } from "../../src/core/resolved_recipe.ts";
-import { type HealthRequest, probeOnce, type ProbePorts, probeUntilHealthy } from "../../src/probe/probe.ts";
+import { type HealthRequest, probeOnce, type ProbeEffects, probeUntilHealthy } from "../../src/probe/probe.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { probeTcp } from "../../src/probe/tcp.ts";
 import type { ProbeResult } from "../../src/probe/result.ts";
@@ -14,19 +14,19 @@ import { runCommand } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 
-const probesAs = (asking: Asking): ProbePorts["probes"] => ({
+const probesAs = (asking: Asking): ProbeEffects["probes"] => ({
   http: (spec, signal) => probeHttp(spec, signal, asking, asked),
   tcp: (spec, signal) => probeTcp(spec, signal, asking, asked),
 });
 
-const noCommands: ProbePorts = {
+const noCommands: ProbeEffects = {
   run: () => Promise.reject(new Error("no command was expected")),
   probes: probesAs(ASKING),
   clock: systemClock,
 };
 
 /** On a host that says that answers may be told. */
-const quoting: ProbePorts = { ...noCommands, probes: probesAs({ hosts: [], quotesAnswers: true }) };
+const quoting: ProbeEffects = { ...noCommands, probes: probesAs({ hosts: [], quotesAnswers: true }) };
 
 /** A server that is told what to answer, and remembers what it was asked. */
 function server(answer: (request: Request) => Response | Promise<Response>) {
@@ -183,7 +183,7 @@ test("a port that accepts is health, one that does not is not", async () => {
 
 test("a command that exits with 0 is health; otherwise how it ended and its output are told", async () => {
   await using dir = await tempDir();
-  const ports: ProbePorts = {
+  const effects: ProbeEffects = {
     ...noCommands,
     run: (run, { timeoutMs, background, signal }) =>
       runCommand({
@@ -199,7 +199,7 @@ test("a command that exits with 0 is health; otherwise how it ended and its outp
       }),
   };
   const ask = (run: string): Promise<ProbeResult> =>
-    probeOnce({ kind: "command", run, timeoutMs: 1000 }, ports, signal);
+    probeOnce({ kind: "command", run, timeoutMs: 1000 }, effects, signal);
   expect(await ask("true")).toMatchObject({ ok: true });
   expect(await ask("echo queue is stuck; exit 2")).toEqual({ ok: false, reason: "exit 2", detail: "queue is stuck" });
   expect(await ask("kill -9 $$")).toEqual({ ok: false, reason: "ended by SIGKILL" });

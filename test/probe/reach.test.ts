@@ -93,7 +93,7 @@ test("what was looked at is what is connected to, however the name answers the n
     // The second answer is an address where nobody ever answers.
     lookup: async () => ((lookups += 1) === 1 ? ["127.0.0.1"] : ["192.0.2.1"]),
   };
-  const ports = { ...asked, names: turncoat };
+  const effects = { ...asked, names: turncoat };
   const url = `http://service.test:${web.port}/health`;
   const spec = {
     kind: "http",
@@ -103,9 +103,9 @@ test("what was looked at is what is connected to, however the name answers the n
     timeoutMs: 5_000,
   } as const;
   const ask: readonly (() => Promise<unknown>)[] = [
-    () => probeHttp(spec, signal, ASKING, ports),
-    () => probeTcp({ kind: "tcp", host: "service.test", port: web.port ?? 0, timeoutMs: 5_000 }, signal, ASKING, ports),
-    () => post(url, signal, ASKING, ports),
+    () => probeHttp(spec, signal, ASKING, effects),
+    () => probeTcp({ kind: "tcp", host: "service.test", port: web.port ?? 0, timeoutMs: 5_000 }, signal, ASKING, effects),
+    () => post(url, signal, ASKING, effects),
   ];
   for (const question of ask) {
     lookups = 0;
@@ -117,11 +117,11 @@ test("what was looked at is what is connected to, however the name answers the n
 
 test("of several addresses of this host the one where somebody listens is asked", async () => {
   using web = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
-  const ports = { ...asked, names: names({ both: ["::1", "127.0.0.1"] }) };
+  const effects = { ...asked, names: names({ both: ["::1", "127.0.0.1"] }) };
   const spec = { kind: "http", url: `http://both:${web.port}/`, expectStatus: [200], timeoutMs: 5_000 } as const;
-  expect(await probeHttp(spec, signal, ASKING, ports)).toBeNull();
+  expect(await probeHttp(spec, signal, ASKING, effects)).toBeNull();
   const tcp = { kind: "tcp", host: "both", port: web.port ?? 0, timeoutMs: 5_000 } as const;
-  expect(await probeTcp(tcp, signal, ASKING, ports)).toBeNull();
+  expect(await probeTcp(tcp, signal, ASKING, effects)).toBeNull();
 });
 
 test("a redirect to another host is an answer, and nobody is asked there", async () => {

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
 import type { RestartPhase } from "../../src/core/traffic.ts";
 import type { RollCounts } from "../../src/core/types.ts";
-import { rollBatch, type RollPlan, type RollPorts } from "../../src/restart/driver.ts";
-import type { Handover, Supervisor } from "../../src/restart/ports.ts";
+import { rollBatch, type RollPlan, type RollEffects } from "../../src/restart/driver.ts";
+import type { Handover, Supervisor } from "../../src/restart/effects.ts";
 import { rejection } from "../harness/rejection.ts";
 
 const { signal } = new AbortController();
@@ -53,7 +53,7 @@ function host(troubles: Troubles = {}) {
       return [Number(name)];
     },
   });
-  const ports: RollPorts = {
+  const effects: RollEffects = {
     instance: (name) => ({
       supervisor: supervisor(name),
       untilHealthy: () => does(`healthy ${name}`, "healthy"),
@@ -79,7 +79,7 @@ function host(troubles: Troubles = {}) {
     onTouch: () => (touched = true),
     onCounts: (now) => (counts = now),
   };
-  return { ports, done, counts: () => counts, touched: () => touched };
+  return { effects, done, counts: () => counts, touched: () => touched };
 }
 
 const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
@@ -95,21 +95,21 @@ const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
 });
 
 test("a pid file that names somebody else does not keep the service from being told", async () => {
-  const { ports, done } = host({ unnamed: "policy-refused" });
-  await rollBatch(plan(), ports, signal);
+  const { effects, done } = host({ unnamed: "policy-refused" });
+  await rollBatch(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell ", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
 });
 
 test("a supervisor that cannot be asked calls the restart off", async () => {
-  const { ports, done, touched } = host({ unnamed: "restart-failed" });
-  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code: "restart-failed" });
+  const { effects, done, touched } = host({ unnamed: "restart-failed" });
+  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
   expect(done).toEqual(["off 1", "on 1"]);
   expect(touched()).toBe(false);
 });
 
 test("a batch goes through all phases in the order that drops nothing", async () => {
-  const { ports, done, counts } = host({ open: [2, 1, 0] });
-  await rollBatch(plan(), ports, signal);
+  const { effects, done, counts } = host({ open: [2, 1, 0] });
+  await rollBatch(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
   expect(counts()).toMatchObject({ instances: 1, closed: 0, refused: 2, forced: [] });
   expect(Object.keys(counts()?.phaseMs ?? {})).toEqual([
@@ -125,8 +125,8 @@ test("a batch goes through all phases in the order that drops nothing", async ()
 });
 
 test("all of a batch are through one phase before any is in the next", async () => {
-  const { ports, done } = host();
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  const { effects, done } = host();
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
   expect(done).toEqual([
     "off 1,2",
     "tell 1",
@@ -143,14 +143,14 @@ test("all of a batch are through one phase before any is in the next", async () 
 });
 
 test("a service that nobody drains and nothing fronts is restarted by its supervisor in one", async () => {
-  const { ports, done } = host({ noTraffic: true });
-  await rollBatch(plan({ idleMs: null, provesHealth: false, minAvailable: 0 }), { ...ports, verify: null }, signal);
+  const { effects, done } = host({ noTraffic: true });
+  await rollBatch(plan({ idleMs: null, provesHealth: false, minAvailable: 0 }), { ...effects, verify: null }, signal);
   expect(done).toEqual(["restart 1"]);
 });
 
 test("a reload is drained like a restart, and closes nothing", async () => {
-  const { ports, done, counts } = host({ reloads: true, open: [0, 0, 9] });
-  await rollBatch(plan(), ports, signal);
+  const { effects, done, counts } = host({ reloads: true, open: [0, 0, 9] });
+  await rollBatch(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "restart 1", "healthy 1", "on 1", "verify"]);
   expect(counts()?.closed).toBeNull();
 });
@@ -159,30 +159,30 @@ test.each<[RestartPhase, ErrorCode, string[]]>([
   ["off", "traffic-failed", ["off 1", "resume 1", "on 1"]],
   ["tell", "restart-failed", ["off 1", "tell 1", "resume 1", "on 1"]],
 ])("what fails in the phase %s is called off: the app goes on and has its traffic back", async (phase, code, said) => {
-  const { ports, done, touched } = host({ fails: { [phase]: code } });
-  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code });
+  const { effects, done, touched } = host({ fails: { [phase]: code } });
+  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code });
   expect(done).toEqual(said);
   expect(touched()).toBe(false);
 });
 
 test("clients that do not leave call the restart off, and are told of by number", async () => {
-  const { ports, done } = host({ open: [4, 3] });
-  const error = await rejection(rollBatch(plan(), ports, signal));
+  const { effects, done } = host({ open: [4, 3] });
+  const error = await rejection(rollBatch(plan(), effects, signal));
   expect(error).toMatchObject({ code: "drain-timeout" });
   expect(String(error)).toContain("after 1 s 3 connections are open");
   expect(done).toEqual(["off 1", "tell 1", "resume 1", "on 1"]);
 });
 
 test("clients that do not leave are closed and counted where that is forced", async () => {
-  const { ports, done, counts } = host({ open: [4, 3] });
-  await rollBatch(plan({ force: new Set(["idle"]) }), ports, signal);
+  const { effects, done, counts } = host({ open: [4, 3] });
+  await rollBatch(plan({ force: new Set(["idle"]) }), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
 
 test("where nobody can count connections nobody waits for them", async () => {
-  const { ports, done, counts } = host({ open: [null] });
-  await rollBatch(plan(), ports, signal);
+  const { effects, done, counts } = host({ open: [null] });
+  await rollBatch(plan(), effects, signal);
   expect(done).toContain("stop 1");
   expect(counts()?.closed).toBeNull();
 });
@@ -192,69 +192,69 @@ test.each<[RestartPhase, string[]]>([
   ["start", ["off 1", "tell 1", "stop 1", "start 1"]],
   ["healthy", ["off 1", "tell 1", "stop 1", "start 1", "healthy 1"]],
 ])("traffic stays off when the phase %s fails, since there is nothing behind it", async (phase, said) => {
-  const { ports, done, touched } = host({ fails: { [phase]: "restart-failed" } });
-  expect(await rejection(rollBatch(plan(), ports, signal))).toMatchObject({ code: "restart-failed" });
+  const { effects, done, touched } = host({ fails: { [phase]: "restart-failed" } });
+  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
   expect(done).toEqual(said);
   expect(touched()).toBe(true);
 });
 
 test("what a restart has cost is known also when it fails", async () => {
-  const { ports, counts } = host({ open: [2], fails: { healthy: "check-failed" } });
-  await rejection(rollBatch(plan({ force: new Set(["idle"]) }), ports, signal));
+  const { effects, counts } = host({ open: [2], fails: { healthy: "check-failed" } });
+  await rejection(rollBatch(plan({ force: new Set(["idle"]) }), effects, signal));
   expect(counts()).toMatchObject({ closed: 2, forced: ["idle"] });
 });
 
 test("no batch is taken out while too few others are healthy", async () => {
-  const { ports, done } = host({ healthy: ["1", "2", "3"] });
-  const error = await rejection(rollBatch(plan(), ports, signal));
+  const { effects, done } = host({ healthy: ["1", "2", "3"] });
+  const error = await rejection(rollBatch(plan(), effects, signal));
   expect(error).toMatchObject({ code: "instances-unavailable" });
   expect(String(error)).toContain("of 4 instances 2, 3 would be left healthy, and 3 must be");
   expect(done).toEqual([]);
 });
 
 test("an instance that is down takes nothing away and may be restarted all the same", async () => {
-  const { ports, done } = host({ healthy: ["2"] });
-  await rollBatch(plan(), ports, signal);
+  const { effects, done } = host({ healthy: ["2"] });
+  await rollBatch(plan(), effects, signal);
   expect(done).toContain("start 1");
 });
 
 test("the way back goes on although too few others are healthy", async () => {
-  const { ports, done } = host({ healthy: ["1"] });
-  await rollBatch(plan({ goesBack: true }), ports, signal);
+  const { effects, done } = host({ healthy: ["1"] });
+  await rollBatch(plan({ goesBack: true }), effects, signal);
   expect(done).toContain("start 1");
 });
 
 test("every instance of a batch is handed over, not the first alone", async () => {
-  const { ports, done } = host({ handsOver: true, noTraffic: true });
-  await rollBatch(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), ports, signal);
+  const { effects, done } = host({ handsOver: true, noTraffic: true });
+  await rollBatch(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "finish", "verify", "begin", "healthy 2", "finish", "verify"]);
 });
 
 test("nobody fails for a figure that cannot be had", async () => {
-  const { ports, done, counts } = host();
+  const { effects, done, counts } = host();
   const traffic =
-    ports.traffic === null ? null : { ...ports.traffic, refused: () => Promise.reject(new Error("gone")) };
-  await rollBatch(plan(), { ...ports, traffic }, signal);
+    effects.traffic === null ? null : { ...effects.traffic, refused: () => Promise.reject(new Error("gone")) };
+  await rollBatch(plan(), { ...effects, traffic }, signal);
   expect(done).toContain("verify");
   expect(counts()?.refused).toBeNull();
 });
 
 test("a stop that is forced to go on is made apart from the start, so that the start comes", async () => {
-  const { ports, done } = host({ noTraffic: true, fails: { stop: "restart-failed" } });
-  await rollBatch(plan({ force: new Set(["stop"]), idleMs: null }), ports, signal);
+  const { effects, done } = host({ noTraffic: true, fails: { stop: "restart-failed" } });
+  await rollBatch(plan({ force: new Set(["stop"]), idleMs: null }), effects, signal);
   expect(done).toEqual(["stop 1", "start 1", "healthy 1", "verify"]);
 });
 
 test("a successor is proven before the old one is told to go", async () => {
-  const { ports, done, counts } = host({ handsOver: true, noTraffic: true, open: [1, 0, 0, 6] });
-  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal);
+  const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [1, 0, 0, 6] });
+  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
   expect(counts()?.closed).toBe(6);
 });
 
 test("a successor that is not healthy is taken back, and the old one is told nothing", async () => {
-  const { ports, done, touched } = host({ handsOver: true, noTraffic: true, fails: { healthy: "check-failed" } });
-  expect(await rejection(rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal))).toMatchObject({
+  const { effects, done, touched } = host({ handsOver: true, noTraffic: true, fails: { healthy: "check-failed" } });
+  expect(await rejection(rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal))).toMatchObject({
     code: "check-failed",
   });
   expect(done).toEqual(["begin", "healthy 1", "abandon"]);
@@ -262,15 +262,15 @@ test("a successor that is not healthy is taken back, and the old one is told not
 });
 
 test("clients that stay with the old one do not keep it once the successor serves", async () => {
-  const { ports, done, counts } = host({ handsOver: true, noTraffic: true, open: [3] });
-  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), ports, signal);
+  const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [3] });
+  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
 
 test("a batch that is stopped in the middle is left as it is, for the agent that comes next", async () => {
   const stop = new AbortController();
-  const { ports, done } = host({ open: [1] });
+  const { effects, done } = host({ open: [1] });
   const clock = {
     ...quick,
     sleep: async () => {
@@ -278,21 +278,21 @@ test("a batch that is stopped in the middle is left as it is, for the agent that
       throw new DeployError("Cannot wait: it was called off.", { code: "aborted" });
     },
   };
-  const error = await rejection(rollBatch(plan({ force: new Set(["idle"]) }), { ...ports, clock }, stop.signal));
+  const error = await rejection(rollBatch(plan({ force: new Set(["idle"]) }), { ...effects, clock }, stop.signal));
   expect(error).toMatchObject({ code: "aborted" });
   expect(done).toEqual(["off 1", "tell 1"]);
 });
 
 test("the time of a phase is that of all instances that go through it one after the other", async () => {
   let now = 0;
-  const { ports, counts } = host({ handsOver: true });
+  const { effects, counts } = host({ handsOver: true });
   const clock = { ...quick, monotonicMs: () => (now += 10) };
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), { ...ports, clock }, signal);
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), { ...effects, clock }, signal);
   expect(counts()?.phaseMs).toMatchObject({ start: 20, healthy: 20, stop: 20 });
 });
 
 test("a phase that was forced for several instances is told once", async () => {
-  const { ports, counts } = host({ handsOver: true, open: [1] });
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), ports, signal);
+  const { effects, counts } = host({ handsOver: true, open: [1] });
+  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
   expect(counts()?.forced).toEqual(["idle"]);
 });

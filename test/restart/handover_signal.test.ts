@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { allPids, argvOf } from "../../src/host/scan_proc.ts";
 import { descendantsOf } from "../../src/host/scan_tree.ts";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
-import type { Handover } from "../../src/restart/ports.ts";
+import type { Handover } from "../../src/restart/effects.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { eventually } from "../harness/eventually.ts";
 import { run } from "../harness/fleet_program.ts";
@@ -14,7 +14,7 @@ import { ask, servicePort } from "../harness/http.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { startConnects } from "./connects.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 import { processFact } from "../harness/real_time.ts";
 
 /* The handover of nginx, by Debian's nginx under a configuration of its own. */
@@ -83,7 +83,7 @@ http {
     pid: async () => Number((await readFile(pidFile, "utf8")).trim()),
     spec,
     handover: (timeoutMs) => {
-      const { handover } = supervisorFor(spec(timeoutMs), hostPorts(dir));
+      const { handover } = supervisorFor(spec(timeoutMs), hostEffects(dir));
       if (handover === null) throw new Error("no handover");
       return handover;
     },
@@ -137,7 +137,7 @@ test(
     await using web = await nginx();
     const old = await web.pid();
     const load = await clients(web);
-    await restart(web.spec(), hostPorts(web.dir), signal);
+    await restart(web.spec(), hostEffects(web.dir), signal);
     const seen = await load.stop();
     expect(seen).toMatchObject({ refused: 0, broken: 0 });
     expect(seen.answered).toBeGreaterThan(0);
@@ -158,7 +158,7 @@ test(
     await handover.begin(signal);
     const successor = await web.pid();
     expect(successor).not.toBe(old);
-    expect(await mainPids(web.spec(), hostPorts(web.dir), signal)).toEqual([successor]);
+    expect(await mainPids(web.spec(), hostEffects(web.dir), signal)).toEqual([successor]);
     const [main, ...rest] = await handover.oldPids(signal);
     expect(main).toBe(old);
     expect(new Set(rest)).toEqual(new Set(workers));
@@ -203,7 +203,7 @@ test.each([
     const old = await web.pid();
     await damage(web);
     const load = await clients(web);
-    const error = await rejection(restart(web.spec(), hostPorts(web.dir), signal));
+    const error = await rejection(restart(web.spec(), hostEffects(web.dir), signal));
     expect(error).toMatchObject({ code: "restart-failed", hint: expect.stringContaining("nginx's error log") });
     expect(error.message).toStartWith("Cannot hand over with USR2: ");
     expect(error.message).toEndWith(`Process ${old} serves on.`);
@@ -219,7 +219,7 @@ test(
     await using web = await nginx((_, options) => ["/bin/sh", "-c", 'exec nginx "$@"', "sh", ...options]);
     const old = await web.pid();
     const load = await clients(web);
-    const error = await rejection(restart(web.spec(), hostPorts(web.dir), signal));
+    const error = await rejection(restart(web.spec(), hostEffects(web.dir), signal));
     expect(error).toMatchObject({ code: "restart-failed", hint: expect.stringContaining("absolute path") });
     expect(error.message).toEndWith(`Process ${old} serves on.`);
     expect(await load.stop()).toMatchObject({ refused: 0, broken: 0 });
@@ -333,11 +333,11 @@ test("a service that is not there is no success", async () => {
     pidFile: join(dir.path, "pid"),
     timeoutMs: 1_000,
   } as const;
-  expect(await rejection(restart(spec, hostPorts(dir.path), signal))).toMatchObject({
+  expect(await rejection(restart(spec, hostEffects(dir.path), signal))).toMatchObject({
     code: "restart-failed",
     message: `Cannot send USR2 to the service: there is no pid file ${dir.path}/pid.`,
   });
-  expect(await mainPids(spec, hostPorts(dir.path), signal)).toEqual([]);
+  expect(await mainPids(spec, hostEffects(dir.path), signal)).toEqual([]);
 });
 
 test("a successor that never names itself is ended when its time is over", async () => {
@@ -353,7 +353,7 @@ test("a successor that never names itself is ended when its time is over", async
     await eventually(() => existsSync(join(dir.path, "pid")));
     const pidFile = join(dir.path, "pid");
     const spec = { by: "signal", signal: "USR2", retire: "QUIT", pidFile, timeoutMs: 1_000 } as const;
-    const error = await rejection(restart(spec, hostPorts(dir.path), signal));
+    const error = await rejection(restart(spec, hostEffects(dir.path), signal));
     expect(error).toMatchObject({ code: "restart-timeout" });
     expect(error.message).toContain(`no successor of process ${child.pid} stood in ${pidFile}`);
     expect(await runs(Number(await readFile(join(dir.path, "successor"), "utf8")))).toBe(false);

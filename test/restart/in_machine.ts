@@ -1,7 +1,7 @@
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { isDeployError } from "../../src/core/errors.ts";
 import { mainPids, supervisorFor } from "../../src/restart/supervisor.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 
 /*
  * A program that does things with a supervisor, one after the other, and then ends as an agent does that is killed. It
@@ -17,9 +17,9 @@ export interface Done {
 }
 
 async function main(spec: RestartSpec, deeds: readonly Deed[]): Promise<Done> {
-  const ports = hostPorts("/opt", "/usr/bin:/bin");
+  const effects = hostEffects("/opt", "/usr/bin:/bin");
   const { signal } = new AbortController();
-  const supervisor = supervisorFor(spec, ports);
+  const supervisor = supervisorFor(spec, effects);
   const done: { deed: Deed; pids?: number[]; is?: boolean }[] = [];
   try {
     for (const deed of deeds) {
@@ -50,7 +50,7 @@ async function main(spec: RestartSpec, deeds: readonly Deed[]): Promise<Done> {
           done.push({ deed, pids: (await supervisor.handover?.oldPids(signal)) ?? [] });
           break;
         case "mainPids":
-          done.push({ deed, pids: await mainPids(spec, ports, signal) });
+          done.push({ deed, pids: await mainPids(spec, effects, signal) });
           break;
       }
     }

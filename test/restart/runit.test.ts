@@ -5,7 +5,7 @@ import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.t
 import { eventually } from "../harness/eventually.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 import { answers, daemon, type Supervised, supervised } from "./supervised.ts";
 
 const { signal } = new AbortController();
@@ -30,13 +30,13 @@ test(
   async () => {
     await using web = await runsv();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
-    const before = await mainPids(by(web.directory), ports, signal);
+    const effects = hostEffects(dir.path);
+    const before = await mainPids(by(web.directory), effects, signal);
     expect(before).toHaveLength(1);
     await web.writeAnswer("second");
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await answers(web, "second");
-    const after = await mainPids(by(web.directory), ports, signal);
+    const after = await mainPids(by(web.directory), effects, signal);
     expect(after).toHaveLength(1);
     expect(after).not.toEqual(before);
   },
@@ -48,17 +48,17 @@ test(
   async () => {
     await using web = await runsv();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
-    const { parts } = supervisorFor(by(web.directory), ports);
+    const effects = hostEffects(dir.path);
+    const { parts } = supervisorFor(by(web.directory), effects);
     await parts?.stop(signal);
-    expect(await mainPids(by(web.directory), ports, signal)).toEqual([]);
+    expect(await mainPids(by(web.directory), effects, signal)).toEqual([]);
     expect(await web.ask()).toStartWith("no answer");
     await parts?.stop(signal);
     await parts?.start(signal);
     await answers(web, "first");
     await parts?.start(signal);
     await parts?.stop(signal);
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await answers(web, "first");
   },
   LONG_MS,
@@ -69,14 +69,14 @@ test(
   async () => {
     await using web = await runsv();
     await using dir = await tempDir();
-    const { parts, revival } = supervisorFor(by(web.directory), hostPorts(dir.path));
+    const { parts, revival } = supervisorFor(by(web.directory), hostEffects(dir.path));
     expect(await revival?.isNeeded(signal)).toBe(false);
     await parts?.stop(signal);
     expect(await revival?.isNeeded(signal)).toBe(true);
     await revival?.start(signal);
     await answers(web, "first");
     expect(await revival?.isNeeded(signal)).toBe(false);
-    const unwatched = supervisorFor(by(join(dir.path, "unwatched")), hostPorts(dir.path));
+    const unwatched = supervisorFor(by(join(dir.path, "unwatched")), hostEffects(dir.path));
     expect((await rejection(unwatched.revival?.isNeeded(signal) ?? Promise.resolve())).message).toContain("unwatched");
   },
   LONG_MS,
@@ -88,7 +88,7 @@ test(
     await using web = await runsv();
     await using dir = await tempDir();
     await web.writeRun("exit 3");
-    expect(await rejection(restart(by(web.directory, 2_000), hostPorts(dir.path), signal))).toMatchObject({
+    expect(await rejection(restart(by(web.directory, 2_000), hostEffects(dir.path), signal))).toMatchObject({
       code: "restart-failed",
       message: expect.stringContaining(`Cannot restart ${web.directory}: `),
       hint: expect.stringContaining(`sv status ${web.directory}`),
@@ -102,11 +102,11 @@ test(
   async () => {
     await using web = await runsv();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
+    const effects = hostEffects(dir.path);
     await web.writeRun("trap '' TERM; echo > ready; while :; do sleep 0.05; done");
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await eventually(() => Bun.file(join(web.directory, "ready")).exists());
-    const error = await rejection(restart(by(web.directory, 1_000), ports, signal));
+    const error = await rejection(restart(by(web.directory, 1_000), effects, signal));
     expect(error).toMatchObject({ code: "restart-timeout" });
     // sv's own words, or ours where sv was wrong.
     expect(error.message).toMatch(/timeout: run: |after 1000 ms process \d+ still ran/);
@@ -116,21 +116,21 @@ test(
 
 test("a directory that runsv does not watch is named", async () => {
   await using dir = await tempDir();
-  const ports = hostPorts(dir.path);
+  const effects = hostEffects(dir.path);
   const service = await supervised(join(dir.path, "web"));
-  const error = await rejection(restart(by(service.directory), ports, signal));
+  const error = await rejection(restart(by(service.directory), effects, signal));
   expect(error).toMatchObject({
     code: "restart-failed",
     message: expect.stringContaining("unable to open supervise/ok: file does not exist"),
     hint: expect.stringContaining("runsv must watch that directory"),
   });
-  expect(await rejection(mainPids(by(service.directory), ports, signal))).toMatchObject({ code: "restart-failed" });
+  expect(await rejection(mainPids(by(service.directory), effects, signal))).toMatchObject({ code: "restart-failed" });
 });
 
 test("a host without runit is told which package has it", async () => {
   await using dir = await tempDir();
-  const ports = hostPorts(dir.path, "/nowhere");
-  expect(await rejection(restart(by("/etc/service/web"), ports, signal))).toMatchObject({
+  const effects = hostEffects(dir.path, "/nowhere");
+  expect(await rejection(restart(by("/etc/service/web"), effects, signal))).toMatchObject({
     code: "restart-failed",
     message: expect.stringContaining('Cannot run "sv": no such program'),
     hint: expect.stringContaining("apt-get install runit"),

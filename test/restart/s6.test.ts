@@ -7,7 +7,7 @@ import { eventually } from "../harness/eventually.ts";
 import { run } from "../harness/fleet_program.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 import { answers, daemon, type Supervised, supervised } from "./supervised.ts";
 
 const { signal } = new AbortController();
@@ -36,13 +36,13 @@ test(
   async () => {
     await using web = await s6();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
-    const before = await mainPids(by(web.directory), ports, signal);
+    const effects = hostEffects(dir.path);
+    const before = await mainPids(by(web.directory), effects, signal);
     expect(before).toHaveLength(1);
     await web.writeAnswer("second");
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await answers(web, "second");
-    const after = await mainPids(by(web.directory), ports, signal);
+    const after = await mainPids(by(web.directory), effects, signal);
     expect(after).toHaveLength(1);
     expect(after).not.toEqual(before);
   },
@@ -56,13 +56,13 @@ test(
     await using dir = await tempDir();
     await writeFile(join(web.directory, "notification-fd"), "3\n");
     await web.writeRun(`rm -f ready; sleep 1; echo yes > ready; echo >&3; exec 3>&-\n${web.server}`);
-    const ports = hostPorts(dir.path);
-    const { parts } = supervisorFor(by(web.directory), ports);
+    const effects = hostEffects(dir.path);
+    const { parts } = supervisorFor(by(web.directory), effects);
     await parts?.stop(signal);
     await parts?.start(signal);
     expect(await readFile(join(web.directory, "ready"), "utf8")).toBe("yes\n");
     await writeFile(join(web.directory, "ready"), "old\n");
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     expect(await readFile(join(web.directory, "ready"), "utf8")).toBe("yes\n");
   },
   LONG_MS,
@@ -73,17 +73,17 @@ test(
   async () => {
     await using web = await s6();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
-    const { parts } = supervisorFor(by(web.directory), ports);
+    const effects = hostEffects(dir.path);
+    const { parts } = supervisorFor(by(web.directory), effects);
     await parts?.stop(signal);
-    expect(await mainPids(by(web.directory), ports, signal)).toEqual([]);
+    expect(await mainPids(by(web.directory), effects, signal)).toEqual([]);
     expect(await web.ask()).toStartWith("no answer");
     await parts?.stop(signal);
     await parts?.start(signal);
     await answers(web, "first");
     await parts?.start(signal);
     await parts?.stop(signal);
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await answers(web, "first");
   },
   LONG_MS,
@@ -94,14 +94,14 @@ test(
   async () => {
     await using web = await s6();
     await using dir = await tempDir();
-    const { parts, revival } = supervisorFor(by(web.directory), hostPorts(dir.path));
+    const { parts, revival } = supervisorFor(by(web.directory), hostEffects(dir.path));
     expect(await revival?.isNeeded(signal)).toBe(false);
     await parts?.stop(signal);
     expect(await revival?.isNeeded(signal)).toBe(true);
     await revival?.start(signal);
     await answers(web, "first");
     expect(await revival?.isNeeded(signal)).toBe(false);
-    const unwatched = supervisorFor(by(join(dir.path, "unwatched")), hostPorts(dir.path));
+    const unwatched = supervisorFor(by(join(dir.path, "unwatched")), hostEffects(dir.path));
     expect((await rejection(unwatched.revival?.isNeeded(signal) ?? Promise.resolve())).message).toContain("unwatched");
   },
   LONG_MS,
@@ -113,7 +113,7 @@ test(
     await using web = await s6();
     await using dir = await tempDir();
     await web.writeRun("exit 3");
-    expect(await rejection(restart(by(web.directory), hostPorts(dir.path), signal))).toMatchObject({
+    expect(await rejection(restart(by(web.directory), hostEffects(dir.path), signal))).toMatchObject({
       code: "restart-failed",
       message: expect.stringContaining(`Cannot restart ${web.directory}: `),
       hint: expect.stringContaining(`s6-svstat ${web.directory}`),
@@ -127,11 +127,11 @@ test(
   async () => {
     await using web = await s6();
     await using dir = await tempDir();
-    const ports = hostPorts(dir.path);
+    const effects = hostEffects(dir.path);
     await web.writeRun("trap '' TERM; echo > ready; while :; do sleep 0.05; done");
-    await restart(by(web.directory), ports, signal);
+    await restart(by(web.directory), effects, signal);
     await eventually(() => Bun.file(join(web.directory, "ready")).exists());
-    expect(await rejection(restart(by(web.directory, 1_000), ports, signal))).toMatchObject({
+    expect(await rejection(restart(by(web.directory, 1_000), effects, signal))).toMatchObject({
       code: "restart-timeout",
     });
   },
@@ -140,21 +140,21 @@ test(
 
 test("a directory that s6-supervise does not watch is named", async () => {
   await using dir = await tempDir();
-  const ports = hostPorts(dir.path);
+  const effects = hostEffects(dir.path);
   const service = await supervised(join(dir.path, "web"));
-  expect(await rejection(restart(by(service.directory), ports, signal))).toMatchObject({
+  expect(await rejection(restart(by(service.directory), effects, signal))).toMatchObject({
     code: "restart-failed",
     message: expect.stringContaining(service.directory),
     hint: expect.stringContaining("s6-supervise must watch that directory"),
   });
-  const error = await rejection(mainPids(by(service.directory), ports, signal));
+  const error = await rejection(mainPids(by(service.directory), effects, signal));
   expect(error.message).toContain("s6-supervise not running");
 });
 
 test("a host without s6 is told which package has it", async () => {
   await using dir = await tempDir();
-  const ports = hostPorts(dir.path, "/nowhere");
-  expect(await rejection(restart(by("/run/service/web"), ports, signal))).toMatchObject({
+  const effects = hostEffects(dir.path, "/nowhere");
+  expect(await rejection(restart(by("/run/service/web"), effects, signal))).toMatchObject({
     code: "restart-failed",
     message: expect.stringContaining('Cannot run "s6-svc": no such program'),
     hint: expect.stringContaining("apt-get install s6"),

@@ -7,7 +7,7 @@ import { mainPids, restart } from "../../src/restart/supervisor.ts";
 import { eventually } from "../harness/eventually.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 import { processFact } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
@@ -36,16 +36,16 @@ async function service(dir: string, body: string): Promise<{ pid: number } & Asy
 test.each(["HUP", "SIGHUP", "usr1"])("a service that handles %s is told, and lives on", async (name) => {
   await using dir = await tempDir();
   await using web = await service(dir.path, "trap 'touch told' HUP USR1");
-  const ports = hostPorts(dir.path);
-  await restart(by(name, dir.path), ports, signal);
+  const effects = hostEffects(dir.path);
+  await restart(by(name, dir.path), effects, signal);
   await eventually(() => existsSync(join(dir.path, "told")));
-  expect(await mainPids(by(name, dir.path), ports, signal)).toEqual([web.pid]);
+  expect(await mainPids(by(name, dir.path), effects, signal)).toEqual([web.pid]);
 });
 
 test("a service that dies of a reload is a failed restart", async () => {
   await using dir = await tempDir();
   await using web = await service(dir.path, "");
-  expect(await rejection(restart(by("HUP", dir.path), hostPorts(dir.path), signal))).toMatchObject({
+  expect(await rejection(restart(by("HUP", dir.path), hostEffects(dir.path), signal))).toMatchObject({
     code: "restart-failed",
     message: `Cannot send HUP to the service: process ${web.pid} ended at the signal.`,
     hint: "Does the service handle this signal?",
@@ -58,10 +58,10 @@ test("a service that hands over to a successor at USR2 has been reloaded", async
     dir.path,
     `trap 'setsid sh -c "echo \\$\\$ > pid; exec sleep 300" & while [ "$(cat pid)" = $$ ]; do sleep 0.01; done; exit 0' USR2`,
   );
-  const ports = hostPorts(dir.path);
-  await restart(by("USR2", dir.path), ports, signal);
+  const effects = hostEffects(dir.path);
+  await restart(by("USR2", dir.path), effects, signal);
   const [successor = 0] = await eventually(async () => {
-    const pids = await mainPids(by("USR2", dir.path), ports, signal);
+    const pids = await mainPids(by("USR2", dir.path), effects, signal);
     return pids.length === 1 && pids[0] !== old.pid && pids;
   });
   process.kill(successor, "SIGKILL");
@@ -74,7 +74,7 @@ test("a service that ends at TERM and is started again by somebody has been rest
     "while :; do sh -c 'echo $$ > pid; exec sleep 300'; done & while :; do sleep 0.02; done",
   );
   const old = Number(await readFile(join(dir.path, "pid"), "utf8"));
-  await restart(by("TERM", dir.path), hostPorts(dir.path), signal);
+  await restart(by("TERM", dir.path), hostEffects(dir.path), signal);
   const now = Number(await readFile(join(dir.path, "pid"), "utf8"));
   expect(now).not.toBe(old);
   expect(await processFact(now)).not.toBeNull();
@@ -84,7 +84,7 @@ test("a service that ends at TERM and is started again by somebody has been rest
 test("a service that ends at TERM and that nobody starts again is a time-out", async () => {
   await using dir = await tempDir();
   await using web = await service(dir.path, "");
-  const error = await rejection(restart(by("TERM", dir.path, 300), hostPorts(dir.path), signal));
+  const error = await rejection(restart(by("TERM", dir.path, 300), hostEffects(dir.path), signal));
   expect(error).toMatchObject({ code: "restart-timeout" });
   expect(error.message).toContain(`after 300 ms process ${web.pid} had ended, but no other stood in ${dir.path}/pid`);
 });
@@ -92,7 +92,7 @@ test("a service that ends at TERM and that nobody starts again is a time-out", a
 test("a service that ignores TERM is a time-out", async () => {
   await using dir = await tempDir();
   await using web = await service(dir.path, "trap '' TERM");
-  const error = await rejection(restart(by("TERM", dir.path, 300), hostPorts(dir.path), signal));
+  const error = await rejection(restart(by("TERM", dir.path, 300), hostEffects(dir.path), signal));
   expect(error.message).toContain(`process ${web.pid} still stood in`);
 });
 
@@ -101,7 +101,7 @@ test.each(["0", "KILL", "STOP", "SEGV", "", "constructor"])(
   async (name) => {
     await using dir = await tempDir();
     await using web = await service(dir.path, "");
-    expect(await rejection(restart(by(name, dir.path), hostPorts(dir.path), signal))).toMatchObject({
+    expect(await rejection(restart(by(name, dir.path), hostEffects(dir.path), signal))).toMatchObject({
       code: "restart-failed",
       hint: expect.stringContaining("Use one of SIGHUP"),
     });
@@ -111,13 +111,13 @@ test.each(["0", "KILL", "STOP", "SEGV", "", "constructor"])(
 
 test("a pid file that is not there is named", async () => {
   await using dir = await tempDir();
-  const ports = hostPorts(dir.path);
-  expect(await rejection(restart(by("HUP", dir.path, 100), ports, signal))).toMatchObject({
+  const effects = hostEffects(dir.path);
+  expect(await rejection(restart(by("HUP", dir.path, 100), effects, signal))).toMatchObject({
     code: "restart-failed",
     message: `Cannot send HUP to the service: there is no pid file ${dir.path}/pid.`,
     hint: "Is the service running, and does it write its pid there?",
   });
-  expect(await mainPids(by("HUP", dir.path), ports, signal)).toEqual([]);
+  expect(await mainPids(by("HUP", dir.path), effects, signal)).toEqual([]);
 });
 
 test.each(["", "web", "12 13", "-1", "0", "1", "1e3", "999999999"])(
@@ -126,8 +126,8 @@ test.each(["", "web", "12 13", "-1", "0", "1", "1e3", "999999999"])(
     await using dir = await tempDir();
     await writeFile(join(dir.path, "pid"), text);
     const sent: number[] = [];
-    const ports = { ...hostPorts(dir.path), kill: (pid: number) => void sent.push(pid) };
-    expect(await rejection(restart(by("HUP", dir.path, 100), ports, signal))).toMatchObject({ code: "restart-failed" });
+    const effects = { ...hostEffects(dir.path), kill: (pid: number) => void sent.push(pid) };
+    expect(await rejection(restart(by("HUP", dir.path, 100), effects, signal))).toMatchObject({ code: "restart-failed" });
     expect(sent).toEqual([]);
   },
 );
@@ -137,7 +137,7 @@ test("a pid file that is older than the process it names is not believed", async
   await using web = await service(dir.path, "");
   const hourAgo = new Date(Date.now() - 3_600_000);
   await utimes(join(dir.path, "pid"), hourAgo, hourAgo);
-  const error = await rejection(restart(by("HUP", dir.path, 100), hostPorts(dir.path), signal));
+  const error = await rejection(restart(by("HUP", dir.path, 100), hostEffects(dir.path), signal));
   expect(error.message).toContain(`pid is older than process ${web.pid}, which is thus another one`);
   expect(await processFact(web.pid)).not.toBeNull();
 });
@@ -147,8 +147,8 @@ test("it is believed where the process runs from the service's own directory, wh
   await using web = await service(dir.path, "trap 'touch told' HUP");
   const hourAgo = new Date(Date.now() - 3_600_000);
   await utimes(join(dir.path, "pid"), hourAgo, hourAgo);
-  const ports = { ...hostPorts(dir.path), isOfService: async (pid: number) => pid === web.pid };
-  await restart(by("HUP", dir.path), ports, signal);
+  const effects = { ...hostEffects(dir.path), isOfService: async (pid: number) => pid === web.pid };
+  await restart(by("HUP", dir.path), effects, signal);
   await eventually(() => existsSync(join(dir.path, "told")));
-  expect(await mainPids(by("HUP", dir.path), ports, signal)).toEqual([web.pid]);
+  expect(await mainPids(by("HUP", dir.path), effects, signal)).toEqual([web.pid]);
 });

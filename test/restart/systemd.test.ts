@@ -5,7 +5,7 @@ import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { hostPorts } from "./host_ports.ts";
+import { hostEffects } from "./host_effects.ts";
 
 const { signal } = new AbortController();
 
@@ -33,7 +33,7 @@ test.each(["restart", "reload", "reload-or-restart"] as const)(
   async (action) => {
     await using dir = await tempDir();
     const calls = await fakeSystemctl(dir.path, "exit 0");
-    await restart({ ...unit(action), unit: "web@$(id).service" }, hostPorts(dir.path), signal);
+    await restart({ ...unit(action), unit: "web@$(id).service" }, hostEffects(dir.path), signal);
     expect((await calls()).at(-1)).toBe(`--no-ask-password ${action} -- web@$(id).service`);
   },
 );
@@ -41,8 +41,8 @@ test.each(["restart", "reload", "reload-or-restart"] as const)(
 test("what is to be started has its failed starts forgotten, and what is reloaded or stopped has not", async () => {
   await using dir = await tempDir();
   const calls = await fakeSystemctl(dir.path, '[ "$2" != reset-failed ]');
-  await restart(unit("restart"), hostPorts(dir.path), signal);
-  await restart(unit("reload"), hostPorts(dir.path), signal);
+  await restart(unit("restart"), hostEffects(dir.path), signal);
+  await restart(unit("reload"), hostEffects(dir.path), signal);
   expect(await calls()).toEqual([
     "--no-ask-password reset-failed -- web.service",
     "--no-ask-password restart -- web.service",
@@ -53,7 +53,7 @@ test("what is to be started has its failed starts forgotten, and what is reloade
 test("stop and start can be asked for alone", async () => {
   await using dir = await tempDir();
   const calls = await fakeSystemctl(dir.path, "exit 0");
-  const { parts } = supervisorFor(unit(), hostPorts(dir.path));
+  const { parts } = supervisorFor(unit(), hostEffects(dir.path));
   await parts?.stop(signal);
   await parts?.start(signal);
   expect(await calls()).toEqual([
@@ -66,7 +66,7 @@ test("stop and start can be asked for alone", async () => {
 test("a failed restart tells what systemctl said and where to look", async () => {
   await using dir = await tempDir();
   await fakeSystemctl(dir.path, "echo Job for web.service failed. >&2; exit 1");
-  expect(await rejection(restart(unit(), hostPorts(dir.path), signal))).toMatchObject({
+  expect(await rejection(restart(unit(), hostEffects(dir.path), signal))).toMatchObject({
     code: "restart-failed",
     message:
       'Cannot restart web.service: "systemctl --no-ask-password restart -- web.service" exited with 1, ' +
@@ -78,7 +78,7 @@ test("a failed restart tells what systemctl said and where to look", async () =>
 test("a restart that takes too long is a time-out", async () => {
   await using dir = await tempDir();
   await fakeSystemctl(dir.path, '[ "$2" = reset-failed ] || sleep 300');
-  const error = await rejection(restart({ ...unit(), timeoutMs: 100 }, hostPorts(dir.path), signal));
+  const error = await rejection(restart({ ...unit(), timeoutMs: 100 }, hostEffects(dir.path), signal));
   expect(error).toMatchObject({ code: "restart-timeout" });
   expect(error.message).toContain("was not done after 100 ms");
 });
@@ -87,7 +87,7 @@ test("a restart that is called off is aborted, not failed", async () => {
   await using dir = await tempDir();
   await fakeSystemctl(dir.path, "sleep 300");
   const stop = new AbortController();
-  const restarting = restart(unit(), hostPorts(dir.path), stop.signal);
+  const restarting = restart(unit(), hostEffects(dir.path), stop.signal);
   stop.abort();
   expect(await rejection(restarting)).toMatchObject({ code: "aborted" });
 });
@@ -96,12 +96,12 @@ test("a host without systemd, or with another unit's name, is told clearly", asy
   await using dir = await tempDir();
   const none = { ...unit(), unit: "deployd-test-no-such.service" };
   // The host's own systemctl, whether or not it was booted with systemd.
-  expect(await rejection(restart(none, hostPorts(dir.path), signal))).toMatchObject({ code: "restart-failed" });
+  expect(await rejection(restart(none, hostEffects(dir.path), signal))).toMatchObject({ code: "restart-failed" });
 
-  const ports = hostPorts(dir.path);
+  const effects = hostEffects(dir.path);
   const missing = {
-    ...ports,
-    run: (async (_, options) => ports.run(["no-such-systemctl"], options)) as typeof ports.run,
+    ...effects,
+    run: (async (_, options) => effects.run(["no-such-systemctl"], options)) as typeof effects.run,
   };
   expect((await rejection(restart(none, missing, signal))).message).toBe(
     `Cannot restart deployd-test-no-such.service: Cannot run "no-such-systemctl": no such program in ${dir.path}:/usr/bin:/bin.`,
@@ -118,12 +118,12 @@ test.each([
 ])("what systemd says runs is read from %p", async (shown, pids) => {
   await using dir = await tempDir();
   const calls = await fakeSystemctl(dir.path, `printf '${shown}\\n'`);
-  expect(await mainPids(unit(), hostPorts(dir.path), signal)).toEqual(pids);
+  expect(await mainPids(unit(), hostEffects(dir.path), signal)).toEqual(pids);
   expect(await calls()).toEqual([expect.stringMatching(/^show --property=\S*MainPID\S* -- web\.service$/)]);
 });
 
 test("an answer of systemd that says nothing is an error and not an absence", async () => {
   await using dir = await tempDir();
   await fakeSystemctl(dir.path, "echo hello");
-  expect(await rejection(mainPids(unit(), hostPorts(dir.path), signal))).toMatchObject({ code: "restart-failed" });
+  expect(await rejection(mainPids(unit(), hostEffects(dir.path), signal))).toMatchObject({ code: "restart-failed" });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TrafficControl, type TrafficControlOptions } from "../../src/service/traffic_control.ts";
 import { JournalFile } from "../../src/service/journal_file.ts";
 import { noCounts, rollOf } from "../../src/core/roll.ts";
-import type { Traffic } from "../../src/traffic/ports.ts";
+import type { Traffic } from "../../src/traffic/effects.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { systemClock } from "../../src/support/clock.ts";

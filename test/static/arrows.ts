@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   zookeeper: [],
   fetch: below,
   traffic: below,
-  // What a machine is to those who act on it: ports, and the types that they speak in.
+  // What a machine is to those who act on it: interfaces, one noun each, and the types that they speak in.
   machine: [...below, "fetch", "probe", "traffic", "zookeeper"],
   probe: [...below, "machine"],
   restart: [...below, "machine"],
@@ -21,7 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   monitor: below,
   steps: [...below, "machine", "fetch", "probe", "restart"],
   store: [...below, "zookeeper"],
-  // The real ports. Only main and the commands that run on one machine alone know them.
+  // The real machine. Only main and the commands that run on one machine alone know them.
   host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
   service: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "zookeeper"],
   conductor: [...below, "store", "zookeeper"],

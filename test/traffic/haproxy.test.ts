@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
-import type { Traffic } from "../../src/traffic/ports.ts";
+import type { Traffic } from "../../src/traffic/effects.ts";
 import { trafficFor } from "../../src/traffic/traffic.ts";
 import { eventually } from "../harness/eventually.ts";
 import { ask } from "../harness/http.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { type Haproxy, keepAlive, startHaproxy, startService } from "./haproxy_process.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
 setDefaultTimeout(60_000);
 
@@ -25,7 +25,7 @@ function trafficOf(haproxy: Pick<Haproxy, "admin">, changed: Partial<TrafficSpec
     server: "${DEPLOYD_SERVICE}${DEPLOYD_INSTANCE}",
     ...changed,
   } as TrafficSpec;
-  return trafficFor(spec, "web", instances, trafficPorts(), 2000);
+  return trafficFor(spec, "web", instances, trafficEffects(), 2000);
 }
 
 /** HAProxy with two services behind it, both up. */
@@ -115,8 +115,8 @@ test("steering says nothing that HAProxy knows, and again what it forgot", async
   await using at = await site();
   const { haproxy } = at;
   const said: string[] = [];
-  const real = trafficPorts();
-  const ports: typeof real = {
+  const real = trafficEffects();
+  const effects: typeof real = {
     ...real,
     ask: (path, text, options) => {
       said.push(text.trim());
@@ -124,7 +124,7 @@ test("steering says nothing that HAProxy knows, and again what it forgot", async
     },
   };
   const spec = { by: "haproxy", socket: haproxy.admin, backend: "app", server: "web${DEPLOYD_INSTANCE}" } as const;
-  const traffic = trafficFor(spec, "web", instances, ports, 2000);
+  const traffic = trafficFor(spec, "web", instances, effects, 2000);
   await traffic.steer(["1"], signal);
   await traffic.steer(["1"], signal);
   expect(said).toEqual(["show servers state app", "set server app/web2 state drain", "show servers state app"]);
@@ -188,7 +188,7 @@ test("a socket of another program is an error in time", async () => {
   server.listen(silent);
   await once(server, "listening");
   const spec = { by: "haproxy", socket: silent, backend: "app", server: "web1" } as const;
-  const quick = trafficFor(spec, "web", instances.slice(0, 1), trafficPorts(), 100);
+  const quick = trafficFor(spec, "web", instances.slice(0, 1), trafficEffects(), 100);
   expect(await rejection(quick.steer([], signal))).toMatchObject({
     code: "traffic-failed",
     message: expect.stringContaining("nothing of the answer had come after 100 ms"),
@@ -198,7 +198,7 @@ test("a socket of another program is an error in time", async () => {
   await using other = createServer((socket) => void socket.resume().end("Unknown command. Type help.\n"));
   other.listen(chatty);
   await once(other, "listening");
-  const wrong = trafficFor({ ...spec, socket: chatty }, "web", instances.slice(0, 1), trafficPorts(), 2000);
+  const wrong = trafficFor({ ...spec, socket: chatty }, "web", instances.slice(0, 1), trafficEffects(), 2000);
   expect(await rejection(wrong.steer([], signal))).toMatchObject({
     code: "traffic-failed",
     hint: "Is this the socket of HAProxy itself, and not of its master (-S) or of another program?",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { trafficFor } from "../../src/traffic/traffic.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 const instances = [
@@ -18,7 +18,7 @@ function hooks(dir: string, lines: { on?: string; off?: string } = {}) {
   const spec = { by: "hook", on: lines.on ?? note("on"), off: lines.off ?? note("off") } as const;
   return {
     /** As a process of the agent has it. */
-    traffic: () => trafficFor(spec, "web", instances, trafficPorts(), 2000),
+    traffic: () => trafficFor(spec, "web", instances, trafficEffects(), 2000),
     /** What was said since it was asked last. */
     said: async () => {
       const text = await readFile(join(dir, "said"), "utf8").catch(() => "");

@@ -5,20 +5,20 @@ import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
-const ports = trafficPorts();
+const effects = trafficEffects();
 const { signal } = new AbortController();
 const options = { timeoutMs: 10_000, signal };
 
 test("a tool gets its input, no shell, and an environment in which it speaks English", async () => {
-  expect(await ports.tool(["cat"], { ...options, input: "*nat\nCOMMIT\n" })).toEqual({
+  expect(await effects.tool(["cat"], { ...options, input: "*nat\nCOMMIT\n" })).toEqual({
     code: 0,
     stdout: "*nat\nCOMMIT\n",
     stderr: "",
   });
-  expect((await ports.tool(["echo", "$HOME; exit 3"], options)).stdout).toBe("$HOME; exit 3\n");
-  expect((await ports.tool(["env"], options)).stdout.trim().split("\n").toSorted()).toEqual([
+  expect((await effects.tool(["echo", "$HOME; exit 3"], options)).stdout).toBe("$HOME; exit 3\n");
+  expect((await effects.tool(["env"], options)).stdout.trim().split("\n").toSorted()).toEqual([
     "LANG=C",
     "LC_ALL=C",
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -26,25 +26,25 @@ test("a tool gets its input, no shell, and an environment in which it speaks Eng
 });
 
 test("how a tool ended and what it said are handed back", async () => {
-  expect(await ports.tool(["sh", "-c", "echo out; echo err >&2; exit 4"], options)).toEqual({
+  expect(await effects.tool(["sh", "-c", "echo out; echo err >&2; exit 4"], options)).toEqual({
     code: 4,
     stdout: "out\n",
     stderr: "err\n",
   });
-  expect((await ports.tool(["sh", "-c", "kill -9 $$"], options)).code).toBe(137);
-  const { stdout } = await ports.tool(["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"], options);
+  expect((await effects.tool(["sh", "-c", "kill -9 $$"], options)).code).toBe(137);
+  const { stdout } = await effects.tool(["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"], options);
   expect(stdout.length).toBe(3_000_000);
 });
 
 test("a tool may leave its input unread", async () => {
-  const { code } = await ports.tool(["true"], { ...options, input: "x".repeat(1_000_000) });
+  const { code } = await effects.tool(["true"], { ...options, input: "x".repeat(1_000_000) });
   expect(code).toBe(0);
 });
 
 test("a program that is not there is found missing and is an error", async () => {
-  expect(ports.find("no-such-nft")).toBeNull();
-  expect(ports.find("sh")).toEndWith("/sh");
-  expect(await rejection(ports.tool(["no-such-nft"], options))).toMatchObject({
+  expect(effects.find("no-such-nft")).toBeNull();
+  expect(effects.find("sh")).toEndWith("/sh");
+  expect(await rejection(effects.tool(["no-such-nft"], options))).toMatchObject({
     code: "traffic-failed",
     message: expect.stringContaining('Cannot run "no-such-nft": there is no such program in /usr/local/sbin:'),
   });
@@ -66,7 +66,7 @@ async function areGone(pids: readonly number[]): Promise<boolean> {
 test("past its time a hook is killed with all that it started", async () => {
   await using dir = await tempDir();
   const file = join(dir.path, "pids");
-  const hook = ports.hook(`echo $$ > ${file}; sleep 300 & echo $! >> ${file}; wait`, {}, { timeoutMs: 500, signal });
+  const hook = effects.hook(`echo $$ > ${file}; sleep 300 & echo $! >> ${file}; wait`, {}, { timeoutMs: 500, signal });
   const pids = await pidsOf(file);
   const error = await rejection(hook);
   expect(error).toMatchObject({ code: "traffic-failed" });
@@ -78,7 +78,7 @@ test("a hook that is called off is killed the same way", async () => {
   await using dir = await tempDir();
   const file = join(dir.path, "pids");
   const stop = new AbortController();
-  const hook = ports.hook(
+  const hook = effects.hook(
     `echo $$ > ${file}; sleep 300 & echo $! >> ${file}; wait`,
     {},
     { timeoutMs: 60_000, signal: stop.signal },
@@ -87,13 +87,13 @@ test("a hook that is called off is killed the same way", async () => {
   stop.abort();
   expect(await rejection(hook)).toMatchObject({ code: "aborted" });
   await eventually(() => areGone(pids));
-  expect(await rejection(ports.hook("true", {}, { timeoutMs: 1000, signal: stop.signal }))).toMatchObject({
+  expect(await rejection(effects.hook("true", {}, { timeoutMs: 1000, signal: stop.signal }))).toMatchObject({
     code: "aborted",
   });
 });
 
 test("a hook has a session of its own and only the given variables", async () => {
-  const { stdout } = await ports.hook(
+  const { stdout } = await effects.hook(
     "env | cut -d= -f1; cut -d' ' -f6 /proc/$$/stat; echo $$",
     { DEPLOYD_SERVICE: "web" },
     options,
@@ -109,7 +109,7 @@ test("a hook has a session of its own and only the given variables", async () =>
 test("a hook that leaves something in the background is not waited for", async () => {
   await using dir = await tempDir();
   const file = join(dir.path, "pid");
-  const { code, stdout } = await ports.hook(`echo said; sleep 300 & echo $! > ${file}`, {}, options);
+  const { code, stdout } = await effects.hook(`echo said; sleep 300 & echo $! > ${file}`, {}, options);
   try {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "said\n" });
   } finally {
@@ -127,19 +127,19 @@ test("a socket is asked and answers until it closes", async () => {
     });
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  expect(await ports.ask(path, "well\n", options)).toBe("well?\nyes\n");
-  expect(await rejection(ports.ask(join(dir.path, "none"), "well\n", options))).toMatchObject({
+  expect(await effects.ask(path, "well\n", options)).toBe("well?\nyes\n");
+  expect(await rejection(effects.ask(join(dir.path, "none"), "well\n", options))).toMatchObject({
     code: "traffic-failed",
     message: expect.stringContaining(`Cannot ask the socket ${join(dir.path, "none")}: `),
   });
   const stop = new AbortController();
   stop.abort();
-  expect(await rejection(ports.ask(path, "well\n", { ...options, signal: stop.signal }))).toMatchObject({
+  expect(await rejection(effects.ask(path, "well\n", { ...options, signal: stop.signal }))).toMatchObject({
     code: "aborted",
   });
 });
 
 test("a file is read, and its absence is null", async () => {
-  expect(await ports.read("/proc/net/tcp")).toContain("local_address");
-  expect(await ports.read("/proc/net/no_such_table")).toBeNull();
+  expect(await effects.read("/proc/net/tcp")).toContain("local_address");
+  expect(await effects.read("/proc/net/no_such_table")).toBeNull();
 });

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import type { TrafficPorts } from "../../src/traffic/ports.ts";
+import type { TrafficEffects } from "../../src/traffic/effects.ts";
 import type { NetworkNamespace, Started } from "../harness/netns.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
-/** The real ports, whose programs run in a network namespace, and a list of what they ran. */
-export interface InsidePorts extends TrafficPorts {
+/** The real effects, whose programs run in a network namespace, and a list of what they ran. */
+export interface InsideEffects extends TrafficEffects {
   readonly ran: string[];
 }
 
-export function portsInside(namespace: NetworkNamespace): InsidePorts {
-  const real = trafficPorts();
+export function portsInside(namespace: NetworkNamespace): InsideEffects {
+  const real = trafficEffects();
   const ran: string[] = [];
   return {
     ...real,
@@ -27,13 +27,13 @@ export function portsInside(namespace: NetworkNamespace): InsidePorts {
 }
 
 /** Ports inside on which a program of the host is not there. */
-export function without(ports: TrafficPorts, missing: RegExp): TrafficPorts {
-  return { ...ports, find: (program) => (missing.test(program) ? null : ports.find(program)) };
+export function without(effects: TrafficEffects, missing: RegExp): TrafficEffects {
+  return { ...effects, find: (program) => (missing.test(program) ? null : effects.find(program)) };
 }
 
 const script = (name: string): string => join(import.meta.dir, name);
 
-/** One process that answers a line on each of these ports with the port's number. */
+/** One process that answers a line on each of these effects with the port's number. */
 export async function serveLines(namespace: NetworkNamespace, listening: readonly number[]): Promise<Started> {
   const server = namespace.start([process.execPath, script("line_server.mjs"), ...listening.map(String)]);
   await server.line();

@@ -3,7 +3,7 @@ import { readdir, readlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { countOpen, openAt, readTcpTables } from "../../src/traffic/sockets.ts";
 import { eventually } from "../harness/eventually.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     ";
@@ -38,7 +38,7 @@ test.each([
   expect(countOpen([table(line(at(PORT), at(40_000), state))], { port: PORT })).toBe(count);
 });
 
-test("IPv4 and IPv6 are added, and other ports are not", () => {
+test("IPv4 and IPv6 are added, and other effects are not", () => {
   const ipv4 = table(line(at(PORT), at(40_000), "01"), line(at(PORT + 1), at(40_001), "01"));
   const ipv6 = table(line(at6(PORT), at6(40_002), "01"), line(at6(443), at6(PORT), "01"));
   expect(countOpen([ipv4, ipv6], { port: PORT })).toBe(2);
@@ -82,14 +82,14 @@ test.each(["127.0.0.1", "::1"])("the kernel's own tables are read for a service 
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  const ports = trafficPorts();
-  expect(await openAt(address.port, ports)).toBe(0);
+  const effects = trafficEffects();
+  expect(await openAt(address.port, effects)).toBe(0);
 
   const client = connect({ host, port: address.port }).on("error", () => {});
-  await eventually(async () => accepted.length === 1 && (await openAt(address.port, ports)) === 1);
-  const tables = await readTcpTables(ports);
+  await eventually(async () => accepted.length === 1 && (await openAt(address.port, effects)) === 1);
+  const tables = await readTcpTables(effects);
   expect(countOpen(tables, { inodes: await ownInodes() })).toBeGreaterThanOrEqual(1);
   client.destroy();
   for (const socket of accepted) socket.destroy();
-  await eventually(async () => (await openAt(address.port, ports)) === 0);
+  await eventually(async () => (await openAt(address.port, effects)) === 0);
 });

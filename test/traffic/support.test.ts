@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { TrafficPorts } from "../../src/traffic/ports.ts";
+import type { TrafficEffects } from "../../src/traffic/effects.ts";
 import { trafficSupport } from "../../src/traffic/support.ts";
 import { networkNamespace } from "../harness/netns.ts";
 import { portsInside, without } from "./inside.ts";
@@ -9,8 +9,8 @@ setDefaultTimeout(60_000);
 
 const { signal } = new AbortController();
 
-async function supportOf(ports: TrafficPorts) {
-  const all = await trafficSupport(ports, signal);
+async function supportOf(effects: TrafficEffects) {
+  const all = await trafficSupport(effects, signal);
   expect(all.map(({ strategy }) => strategy)).toEqual(["nft", "iptables", "haproxy", "reject", "hook"]);
   return Object.fromEntries(all.map(({ strategy, ...found }) => [strategy, found]));
 }
@@ -46,11 +46,11 @@ test("what is missing is named by its package", async () => {
 
 test("an agent without the capability is told so", async () => {
   await using host = await networkNamespace();
-  const ports = portsInside(host);
+  const effects = portsInside(host);
   const bare = ["setpriv", "--bounding-set", "-net_admin"];
   const found = await supportOf({
-    ...ports,
-    tool: (argv, options) => ports.tool([...bare, ...argv], options),
+    ...effects,
+    tool: (argv, options) => effects.tool([...bare, ...argv], options),
     read: async (path) => (await host.run([...bare, "cat", path])).stdout,
   });
   for (const strategy of ["nft", "iptables", "reject"]) {

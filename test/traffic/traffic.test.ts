@@ -4,13 +4,13 @@ import { trafficFor } from "../../src/traffic/traffic.ts";
 import { networkNamespace } from "../harness/netns.ts";
 import { rejection } from "../harness/rejection.ts";
 import { portsInside, without } from "./inside.ts";
-import { trafficPorts } from "../harness/real_time.ts";
+import { trafficEffects } from "../harness/real_time.ts";
 
 const { signal } = new AbortController();
 const one = [{ name: "1", port: 8001 }];
 
 test("none does nothing and counts nothing", async () => {
-  const traffic = trafficFor({ by: "none" }, "web", [{ name: "1", port: null }], trafficPorts(), 1000);
+  const traffic = trafficFor({ by: "none" }, "web", [{ name: "1", port: null }], trafficEffects(), 1000);
   await traffic.steer([], signal);
   await traffic.taken(["1"], 1000, signal);
   await traffic.remove(signal);
@@ -27,7 +27,7 @@ test.each([
 ] as const)("instances that %p cannot steer are refused before anything is done", (spec, instances, why) => {
   let error: unknown;
   try {
-    trafficFor(spec, "web", instances, trafficPorts(), 1000);
+    trafficFor(spec, "web", instances, trafficEffects(), 1000);
   } catch (thrown) {
     error = thrown;
   }
@@ -35,7 +35,7 @@ test.each([
 });
 
 test("an instance that is not in the host's file is refused", async () => {
-  const traffic = trafficFor({ by: "nft", port: 80 }, "web", one, trafficPorts(), 1000);
+  const traffic = trafficFor({ by: "nft", port: 80 }, "web", one, trafficEffects(), 1000);
   for (const asked of [traffic.steer(["1", "9"], signal), traffic.busy("9", signal)]) {
     expect(await rejection(asked)).toMatchObject({
       code: "traffic-failed",
@@ -47,7 +47,7 @@ test("an instance that is not in the host's file is refused", async () => {
 test.each([{ by: "nft", port: 80 } as const, { by: "reject" } as const])(
   "a host without nft is told what to install (%p)",
   async (spec) => {
-    const traffic = trafficFor(spec, "web", one, without(trafficPorts(), /^nft$/), 1000);
+    const traffic = trafficFor(spec, "web", one, without(trafficEffects(), /^nft$/), 1000);
     const error = await rejection(traffic.steer(["1"], signal));
     expect(error).toMatchObject({ code: "traffic-failed" });
     expect(error.message).toContain('there is no program "nft" on this host.');
@@ -62,10 +62,10 @@ test.each([
   { by: "iptables", port: 80, variant: "legacy" } as const,
 ])("an agent without the capability is told so (%p)", async (spec) => {
   await using host = await networkNamespace();
-  const ports = portsInside(host);
-  const bare: typeof ports = {
-    ...ports,
-    tool: (argv, options) => ports.tool(["setpriv", "--bounding-set", "-net_admin", ...argv], options),
+  const effects = portsInside(host);
+  const bare: typeof effects = {
+    ...effects,
+    tool: (argv, options) => effects.tool(["setpriv", "--bounding-set", "-net_admin", ...argv], options),
   };
   expect(await rejection(trafficFor(spec, "web", one, bare, 10_000).steer(["1"], signal))).toMatchObject({
     code: "traffic-failed",

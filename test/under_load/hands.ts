@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { trafficFor } from "../../src/traffic/traffic.ts";
-import type { Traffic } from "../../src/traffic/ports.ts";
+import type { Traffic } from "../../src/traffic/effects.ts";
 import type { TrafficSpec } from "../../src/core/traffic.ts";
 import { eventually } from "../harness/eventually.ts";
 import { killQuietly } from "../harness/fleet_leftovers.ts";

@@ -13,7 +13,7 @@ import { flipStep } from "../../../src/steps/flip.ts";
 import { installStep } from "../../../src/steps/install.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import { KeptRecipes } from "../../../src/steps/kept_recipes.ts";
-import type { BuildWork } from "../../../src/steps/ports.ts";
+import type { BuildWork } from "../../../src/steps/effects.ts";
 import { verifyStep } from "../../../src/steps/verify.ts";
 import { makeBuild, type BuildPlan } from "./builds.ts";
 import { currentAfterPowerCut, currentFact, provision } from "./facts.ts";
@@ -58,7 +58,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     files,
     nextMarker: () => `${markerOf(layout)}#${(markers += 1)}`,
   };
-  const ports = { files, archive: machine.archive, network: machine.network, run: runnerFor(command), signal };
+  const effects = { files, archive: machine.archive, network: machine.network, run: runnerFor(command), signal };
   const [section] = Object.values(agentConfig(AGENT_FILE, "agent.toml", {}, host.name).services);
   if (section === undefined) throw new Error("the service is gone from the file");
   const recipes = new KeptRecipes(service.name, layout, section, files);
@@ -83,18 +83,18 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
     });
     switch (rungOf(actual)) {
       case "fetch":
-        await fetchStep(work, { sources: [], logins: {}, isRoot: true }, ports);
+        await fetchStep(work, { sources: [], logins: {}, isRoot: true }, effects);
         break;
       case "verify":
-        await verifyStep(work, ports);
+        await verifyStep(work, effects);
         break;
       case "extract":
-        await extractStep(work, { limits, owner: user, recipes, onGaveWay: () => {} }, ports);
+        await extractStep(work, { limits, owner: user, recipes, onGaveWay: () => {} }, effects);
         break;
       case "install": {
         const recipe = await recipes.read(build.id);
         const { install } = resolveRecipe(recipe, { ...variablesOf(command), PORT: "1", DEPLOYD_INSTANCE: "1" });
-        await installStep(work, install, ports);
+        await installStep(work, install, effects);
         break;
       }
       case "flip":

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { markerOf, supervisorPortsFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
+import { markerOf, supervisorEffectsFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { mainPids, restart } from "../../../src/restart/supervisor.ts";
@@ -48,8 +48,8 @@ function supervised({ host, service }: Stage, machine: Machine) {
     variablesOf(command),
   );
   if (spec === null) throw new Error("the build says nothing of its restart");
-  const ports = supervisorPortsFor(command, []);
-  return { restart: () => restart(spec, ports, signal), mainPids: () => mainPids(spec, ports, signal) };
+  const effects = supervisorEffectsFor(command, []);
+  return { restart: () => restart(spec, effects, signal), mainPids: () => mainPids(spec, effects, signal) };
 }
 
 const serves = ({ host, service }: Stage): boolean => instanceFacts(host, service)[0]?.serves?.isWell === true;

@@ -1,5 +1,5 @@
 import { DeployError } from "../../../src/core/errors.ts";
-import type { TrafficPort } from "../../../src/machine/traffic.ts";
+import type { TrafficOfMachine } from "../../../src/machine/traffic.ts";
 import { throwIfAborted } from "../../../src/support/wait.ts";
 import type { Ground } from "./ground.ts";
 import type { Life } from "./life.ts";
@@ -9,7 +9,7 @@ import type { SimFront } from "./front.ts";
 const TAKES_MS = 300;
 
 /** A host's front as one agent has it. One kind of back end stands for all that keep clients away. */
-export function trafficOf(life: Life, ground: Ground, front: SimFront): TrafficPort {
+export function trafficOf(life: Life, ground: Ground, front: SimFront): TrafficOfMachine {
   return {
     openAt: (port) => life.look(() => front.openAt(port)),
     backend: (spec, service, instances) => {

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { abortedError, throwIfAborted, withDeadline } from "../support/wait.ts";
-import type { ToolResult, TrafficPorts } from "../traffic/ports.ts";
+import type { ToolResult, TrafficEffects } from "../traffic/effects.ts";
 import { readIfThere } from "./files.ts";
 import { DEFAULT_PATH, withUsualLimits } from "./processes_env.ts";
 
@@ -13,8 +13,8 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** How long output may still come after its program has ended: a hook may have left something that holds the pipe. */
 const DRAIN_MS = 200;
 
-/** The traffic ports of this host. */
-export function trafficPorts(clock: Clock): TrafficPorts {
+/** The traffic effects of this host. */
+export function trafficEffects(clock: Clock): TrafficEffects {
   return {
     find: (program) => Bun.which(program, { PATH: DEFAULT_PATH }),
     tool: async (argv, { input, timeoutMs, signal }) => {

@@ -8,7 +8,7 @@ export interface ToolResult {
 }
 
 /** What the back ends need of the host. */
-export interface TrafficPorts {
+export interface TrafficEffects {
   /** Where the system's PATH has this program, or null. */
   find(program: string): string | null;
   /**

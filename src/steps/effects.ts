@@ -15,7 +15,7 @@ export interface BuildWork {
   readonly record: BuildRecord & { readonly digest: Digest };
 }
 
-export interface StepPorts {
+export interface StepEffects {
   readonly files: Files;
   readonly archive: Archive;
   readonly network: Pick<Network, "download">;

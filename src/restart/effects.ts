@@ -2,7 +2,7 @@ import type { Clock } from "../support/clock.ts";
 import type { RunCommand } from "../support/command.ts";
 
 /** What restarting a service needs of the host. */
-export interface SupervisorPorts {
+export interface SupervisorEffects {
   readonly run: RunCommand;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   /** The agent's own. */

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { readPlain } from "../../src/host/files.ts";
 import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
-import type { SupervisorPorts } from "../../src/restart/ports.ts";
+import type { SupervisorEffects } from "../../src/restart/effects.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { processFact, runCommand } from "../harness/real_time.ts";
 
 /** The real host, with logs and working directory in `dir` and programs looked for there first, and then in `path`. */
-export function hostPorts(dir: string, path = "/usr/bin:/bin"): SupervisorPorts {
+export function hostEffects(dir: string, path = "/usr/bin:/bin"): SupervisorEffects {
   return {
     clock: systemClock,
     processFact,
