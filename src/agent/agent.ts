@@ -21,7 +21,8 @@ import { GateKeeper } from "../service/gate_keeper.ts";
 import { formerSpec, trafficSpec } from "../service/instances.ts";
 import { JournalFile } from "../service/journal_file.ts";
 import { announce } from "./presence.ts";
-import { ServiceAgent, type StopSignals } from "../service/service_agent.ts";
+import type { StopSignals } from "../support/abort.ts";
+import { ServiceAgent } from "../service/service_agent.ts";
 import { ServiceHost } from "../service/service_host.ts";
 import { ServiceState } from "../service/service_state.ts";
 import { zookeeperDetail, zookeeperProblem } from "./zookeeper_problem.ts";
@@ -100,7 +101,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       readAtMs: state.snapshot.readAtMs,
       download: state.downloaded,
       instances: instancesShown(state),
-      restart: state.rollPhase,
+      restart: state.restartPhase,
       leftovers: state.leftovers,
       servedAtMs: state.journal.now.served?.atMs ?? 0,
     })),

@@ -1,5 +1,6 @@
-import type { Situation, Step } from "./plan.ts";
-import type { Activation, Journal, Roll } from "./types.ts";
+import type { Situation } from "./situation.ts";
+import type { Step } from "./step.ts";
+import type { Activation, Journal, RestartProgress } from "../schema/journal.ts";
 
 /**
  * A boot in the middle of an activation takes down what was restarted before it. Where nobody else starts that again it is no
@@ -9,7 +10,7 @@ import type { Activation, Journal, Roll } from "./types.ts";
 export function bootToNote(
   { actual, bootId }: Pick<Situation, "actual" | "bootId">,
   activation: Activation,
-  { left }: Roll,
+  { left }: RestartProgress,
 ): Extract<Step, { step: "note-boot" }> | null {
   if (activation.bootId === bootId) return null;
   // An agent that did not remember the boot began this: nothing is known of a boot in between.

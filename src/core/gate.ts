@@ -1,5 +1,5 @@
-import { summed, sumOfKnown } from "./roll.ts";
-import type { RollCounts } from "./types.ts";
+import { summed, sumOfKnown } from "./restart_progress.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import type { Failure, Gate, Slot } from "../schema/znodes.ts";
 
 export const emptyGate: Gate = { slots: {}, failed: {} };
@@ -32,17 +32,17 @@ export function withHealthy(gate: Gate, host: string): Gate {
 }
 
 /** The gate with what one more host's restarts have cost. */
-export function withCost(gate: Gate, roll: RollCounts): Gate {
+export function withCost(gate: Gate, added: RestartCost): Gate {
   const { cost } = gate;
   return {
     ...gate,
     cost: {
       ...cost,
       hosts: (cost?.hosts ?? 0) + 1,
-      instances: (cost?.instances ?? 0) + roll.instances,
-      closed: sumOfKnown(cost?.closed ?? null, roll.closed),
-      refused: sumOfKnown(cost?.refused ?? null, roll.refused),
-      phaseMs: summed<string>(cost?.phaseMs ?? {}, roll.phaseMs) as Record<string, number>,
+      instances: (cost?.instances ?? 0) + added.instances,
+      closed: sumOfKnown(cost?.closed ?? null, added.closed),
+      refused: sumOfKnown(cost?.refused ?? null, added.refused),
+      phaseMs: summed<string>(cost?.phaseMs ?? {}, added.phaseMs) as Record<string, number>,
     },
   };
 }

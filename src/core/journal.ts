@@ -11,9 +11,9 @@ import {
 } from "./journal_activation.ts";
 import { bootOver, revivalBegun, revived, type BootEvent } from "./journal_boot.ts";
 import { illegal } from "./journal_origin.ts";
-import { batchBegun, batchEnded, nothingToRestart, rebooted, type RollEvent } from "./journal_roll.ts";
+import { batchBegun, batchEnded, nothingToRestart, rebooted, type RestartEvent } from "./journal_restart.ts";
 import type { TrafficSpec } from "./traffic.ts";
-import type { Journal, StepFailure } from "./types.ts";
+import type { Journal, StepFailure } from "../schema/journal.ts";
 import { nothingFollowed, type WishNode } from "./wish_order.ts";
 
 /** What happens to a wish before its activation, and what is left to say after a failed one. */
@@ -44,7 +44,7 @@ interface TrafficEvent {
 }
 
 /** Everything that ever changes a journal. */
-export type JournalEvent = WishEvent | ActivationEvent | RollEvent | BootEvent | TrafficEvent;
+export type JournalEvent = WishEvent | ActivationEvent | RestartEvent | BootEvent | TrafficEvent;
 
 /**
  * The journal after an event. What an event does not speak of stays, also what only a newer agent has a name for: that

@@ -1,6 +1,7 @@
 import { activationIn, illegal } from "./journal_origin.ts";
-import { isRolled, rollOf, touchedBy } from "./roll.ts";
-import type { Activation, ActivationPhase, InstanceServed, Journal, ProcessStamp, StepFailure } from "./types.ts";
+import { isRestarted, restartOf, touchedBy } from "./restart_progress.ts";
+import type { Activation, ActivationPhase, Journal, ProcessStamp, StepFailure } from "../schema/journal.ts";
+import type { InstanceServed } from "./served.ts";
 
 /** Builds that passed check and soak, as many as may be gone back to. */
 const KEPT_PROVEN = 2;
@@ -51,14 +52,14 @@ export function settled(journal: Journal, { kind }: Of<"settled">): Journal {
 export function abandoned(journal: Journal, { kind }: Of<"abandoned">): Journal {
   const activation = activationIn(journal, kind, ["forward"]);
   const { deploy, attempt } = activation;
-  return { ...journal, activation: null, asked: { deploy, attempt }, lastRoll: rollTold(activation) };
+  return { ...journal, activation: null, asked: { deploy, attempt }, lastRestart: restartTold(activation) };
 }
 
 export function checked(journal: Journal, { kind, build, processes }: Of<"checked">): Journal {
   const activation = activationIn(journal, kind, ["forward", "back"]);
   const expected = activation.phase.kind === "forward" ? activation.build : activation.previous;
   if (build !== expected) throw illegal(kind, `"${build}" is not the one that is brought to life`);
-  if (!isRolled(activation.phase.restart)) throw illegal(kind, "instances are still to be restarted");
+  if (!isRestarted(activation.phase.restart)) throw illegal(kind, "instances are still to be restarted");
   return { ...journal, restarted: { build, processes } };
 }
 
@@ -67,7 +68,7 @@ export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
   const { phase } = activation;
   // It was written, and giving the slot back failed.
   if (phase.kind === "proven") return journal;
-  if (!isRolled(phase.restart)) throw illegal(kind, "instances are still to be restarted");
+  if (!isRestarted(phase.restart)) throw illegal(kind, "instances are still to be restarted");
   if (journal.restarted?.build !== activation.build) throw illegal(kind, "its check has not passed");
   return withPhase(journal, activation, { kind: "proven" });
 }
@@ -86,7 +87,7 @@ export function finished(journal: Journal, { kind, atMs }: Of<"finished">): Jour
     asked: null,
     failed: null,
     installs: null,
-    lastRoll: rollTold(activation),
+    lastRestart: restartTold(activation),
     proven: [build, ...journal.proven.filter((other) => other !== build)].slice(0, KEPT_PROVEN),
   };
 }
@@ -98,7 +99,7 @@ export function turnedBack(journal: Journal, { kind, failure, instances }: Of<"t
     journal,
     activation,
     phase.kind === "forward"
-      ? { kind: "back", failure, restart: rollOf(touchedBy(phase.restart, instances, previous)) }
+      ? { kind: "back", failure, restart: restartOf(touchedBy(phase.restart, instances, previous)) }
       : { kind: "stuck", failure: phase.failure, second: failure },
   );
 }
@@ -112,7 +113,7 @@ export function givenUp(journal: Journal, { kind, healthy }: Of<"given-up">): Jo
   return {
     ...journal,
     activation: null,
-    lastRoll: rollTold(activation),
+    lastRestart: restartTold(activation),
     failed: { deploy, build, failure: { ...failure, hint }, attempt, reported: false, healthy },
   };
 }
@@ -128,7 +129,7 @@ function howItIsNow({ phase, previous }: Activation, healthy: boolean): string {
 }
 
 /** What the restarts cost, for whoever asks later. */
-function rollTold({ counts, build, deploy }: Activation): Journal["lastRoll"] {
+function restartTold({ counts, build, deploy }: Activation): Journal["lastRestart"] {
   return counts.instances === 0 ? null : { ...counts, build, deploy };
 }
 

@@ -1,5 +1,5 @@
 import { illegal } from "./journal_origin.ts";
-import type { Journal, ProcessStamp } from "./types.ts";
+import type { Journal, ProcessStamp } from "../schema/journal.ts";
 
 /** What the service's host has seen to after the machine was started. */
 export type BootEvent =

@@ -1,5 +1,5 @@
 import { DeployError } from "./errors.ts";
-import type { Activation, ActivationPhase, Journal } from "./types.ts";
+import type { Activation, ActivationPhase, Journal } from "../schema/journal.ts";
 
 /** The error of an event that cannot follow on what the journal says. */
 export function illegal(kind: string, because: string): DeployError {

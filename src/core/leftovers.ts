@@ -1,5 +1,5 @@
 import { sameProcess } from "./served.ts";
-import type { Journal } from "./types.ts";
+import type { Journal } from "../schema/journal.ts";
 
 /** A process that runs another build than the one that was brought to life. */
 export interface Leftover {

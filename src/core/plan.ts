@@ -1,101 +1,11 @@
+import type { Activation, Journal, RestartProgress } from "../schema/journal.ts";
 import { afterBoot, bootToNote } from "./boot.ts";
-import { isBetweenBatches, isRolled, nextBatch, noCounts, rollOf, whyExhausted } from "./roll.ts";
 import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
-import type { Activation, InstanceServed, Journal, LinkState, Roll, Served, StepFailure, Target } from "./types.ts";
-
-/** What is observed on the host, for the wanted build where it depends on one. */
-export interface Actual {
-  readonly current: LinkState;
-  readonly served: Served;
-  /** The same, of each instance; at least one. */
-  readonly instances: readonly InstanceServed[];
-  /**
-   * Who starts the service when it is down. Nobody but deployd starts one that is run by commands; any other has a
-   * supervisor of its own, and may have been stopped on purpose.
-   */
-  readonly startedBy: "deployd" | "supervisor";
-  /** Instances that are down, that nobody is about to start, and that deployd could; only looked for after a boot. */
-  readonly stopped: readonly string[];
-  /** `<root>/releases/<build>` of the wanted build. */
-  readonly release: "absent" | "extracted" | "installed";
-  /** The wanted build's archive in its staging directory. */
-  readonly spool: "absent" | "partial" | "fetched" | "verified";
-}
-
-/** Permission to take this host out of service. */
-export type Permission =
-  | { readonly kind: "granted" }
-  /** Nothing is in service here, and the service has no deploy running: there is nothing to protect. */
-  | { readonly kind: "free" }
-  /** Granted to a host that was out of service, and it is well again: others may be out by now in its place. */
-  | { readonly kind: "void" }
-  | { readonly kind: "none" };
-
-/** That the service passed its check under an attempt, and when. Kept in memory: after a crash it is checked again. */
-export interface Proof {
-  readonly build: string;
-  readonly attempt: number;
-  readonly atMs: number;
-  /** It was asked again since, to the end of its soak or when that was cut short. */
-  readonly soaked: boolean;
-}
-
-export interface Situation {
-  readonly target: Target;
-  readonly actual: Actual;
-  readonly journal: Journal;
-  readonly permission: Permission;
-  readonly proof: Proof | null;
-  /** The service was found running for this wish, and ill: until it is served once it is restarted into the build that it has. */
-  readonly isIll: boolean;
-  /** Of the wish. */
-  readonly soakMs: number;
-  readonly maxInstalls: number;
-  /** How many instances restart at once. */
-  readonly batch: number;
-  /** Tells one boot of the machine from the next. */
-  readonly bootId: string;
-  readonly nowMs: number;
-  /** What `current` points at is not to be started any more: it was barred, or a rollback leads away from it. */
-  readonly isUnwanted: boolean;
-  /** ZooKeeper has been away for so long that a service is not left down for its word. */
-  readonly isAlone: boolean;
-}
-
-type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed";
-
-export type Step =
-  | { readonly step: "idle"; readonly reason: IdleReason }
-  /** A wish that was not seen before: number it. */
-  | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
-  /** A request for a slot that must not stand: an older wish's, or one of a service that came back without it. */
-  | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
-  /** Remember that what is wished is served, without anything to be done for it: from here on its supervisor looks after it. */
-  | { readonly step: "note-served"; readonly attempt: number }
-  /** A failure that ZooKeeper has not heard of. */
-  | { readonly step: "report"; readonly deploy: string }
-  | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
-  /** The wish cannot be served on this host, whatever is tried. */
-  | { readonly step: "refuse"; readonly failure: Omit<StepFailure, "atMs"> }
-  /** Prepared: say so and wait for a grant. */
-  | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
-  | { readonly step: "begin"; readonly activation: Activation }
-  /** Let the activation go, before anything was changed or between two batches: a newer wish came. */
-  | { readonly step: "abandon" }
-  /** Remember that the machine was started anew, and which instances are to be restarted once more for that. */
-  | { readonly step: "note-boot"; readonly down: readonly string[] }
-  /** Start what was served here and a boot has left down. */
-  | { readonly step: "revive"; readonly build: string; readonly instances: readonly string[] }
-  /** Nothing is to be started for this boot's sake any more. */
-  | { readonly step: "boot-over" }
-  | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
-  | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
-  /** Watch what is proven for as long; for 0 ms it is asked once. */
-  | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
-  /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
-  | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
-  | { readonly step: "finish" }
-  | { readonly step: "give-up"; readonly healthy: boolean };
+import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartOf, whyExhausted } from "./restart_progress.ts";
+import type { CurrentLink } from "./served.ts";
+import type { Actual, Situation } from "./situation.ts";
+import type { Step } from "./step.ts";
+import type { Target } from "./targets.ts";
 
 /**
  * The next rung, from what is observed. Resuming after a crash, retrying and being overtaken by a newer wish are all
@@ -157,7 +67,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
 
   switch (actual.release) {
     case "absent":
-      return { step: rungOf(actual.spool), build, deploy };
+      return { step: rungOfSpool(actual.spool), build, deploy };
     case "extracted": {
       const { installs } = journal;
       const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
@@ -187,7 +97,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
     isIll && pointsHere
       ? actual.instances.map(({ name }) => name)
       : toRestart({ ...actual, startedBy }, build, pointsHere);
-  const phase = { kind: "forward", restart: rollOf(left) } as const;
+  const phase = { kind: "forward", restart: restartOf(left) } as const;
   return { step: "begin", activation: { build, deploy, previous, attempt, soakMs, bootId, phase, counts: noCounts } };
 }
 
@@ -196,14 +106,14 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
  * older build behind it; a build that failed here and was left in place is no way back either, and one that a newer wish
  * interrupted half-way is not while there is one that was proven.
  */
-function wayBack(current: LinkState, { failed, proven }: Journal, build: string): string | null {
+function wayBack(current: CurrentLink, { failed, proven }: Journal, build: string): string | null {
   if (current.kind !== "link" || current.build === build) return null;
   if (current.build === failed?.build) return null;
   if (proven.includes(current.build)) return current.build;
   return proven.find((other) => other !== build && other !== failed?.build) ?? current.build;
 }
 
-function rungOf(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
+function rungOfSpool(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
   switch (spool) {
     case "absent":
     case "partial":
@@ -259,10 +169,16 @@ function activate(situation: Situation, activation: Activation): Step {
 }
 
 /** Flip, restart, check, as far as they are still to be done; null when the build is in place and proven. */
-function towards(situation: Situation, activation: Activation, build: string, roll: Roll, back: boolean): Step | null {
+function towards(
+  situation: Situation,
+  activation: Activation,
+  build: string,
+  progress: RestartProgress,
+  back: boolean,
+): Step | null {
   const { actual, proof } = situation;
   if (actual.current.kind !== "link" || actual.current.build !== build) return { step: "flip", build, back };
-  if (!isRolled(roll)) return { step: "restart", build, back, batch: nextBatch(roll, situation.batch) };
+  if (!isRestarted(progress)) return { step: "restart", build, back, batch: nextBatch(progress, situation.batch) };
   if (proof?.build !== build || proof.attempt !== activation.attempt) return { step: "check", build, back };
   return null;
 }
@@ -289,7 +205,7 @@ function overtaken({ target, actual }: Situation, activation: Activation): boole
   if (actual.current.kind === "absent") return true;
   if (actual.current.kind === "link" && actual.current.build !== activation.build) return true;
   const { phase } = activation;
-  if (phase.kind !== "forward" || isRolled(phase.restart)) return false;
+  if (phase.kind !== "forward" || isRestarted(phase.restart)) return false;
   // Another deploy of the same build: to begin it anew half-way would only lose the way back.
   if (target.kind === "build" && target.build === activation.build) return false;
   const begun = activation.counts.instances > 0 && isBetweenBatches(phase.restart);

@@ -1,5 +1,6 @@
-import type { Actual } from "./plan.ts";
-import type { Journal, Served, StepFailure } from "./types.ts";
+import type { Actual } from "./situation.ts";
+import type { Journal, StepFailure } from "../schema/journal.ts";
+import type { Served } from "./served.ts";
 
 /** The instances that do not run `build` yet, those that are down first: they take nothing from anybody. */
 export function toRestart({ instances, ...actual }: Actual, build: string, pointsHere: boolean): string[] {

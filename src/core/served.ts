@@ -1,4 +1,24 @@
-import type { InstanceServed, LinkState, ProcessStamp, Served } from "./types.ts";
+import type { ProcessStamp } from "../schema/journal.ts";
+
+/** `<root>/current`, as found on disk. */
+export type CurrentLink =
+  | { kind: "absent" }
+  | { kind: "link"; build: string; changedAtMs: number }
+  /** Not a link into `releases/`: somebody else's, never touched. */
+  | { kind: "foreign"; what: string };
+
+/** What the processes of the service say that they run. */
+export type Served =
+  | { kind: "down" }
+  | { kind: "build"; build: string }
+  /** Something runs, or may run, and does not show which build: an nginx that reads its site through `current`. */
+  | { kind: "unknown" };
+
+/** What one instance runs. */
+export interface InstanceServed {
+  readonly name: string;
+  readonly served: Served;
+}
 
 export interface RunningProcess extends ProcessStamp {
   readonly startedAtMs: number;
@@ -7,7 +27,7 @@ export interface RunningProcess extends ProcessStamp {
 }
 
 export interface ServedFacts {
-  readonly current: LinkState;
+  readonly current: CurrentLink;
   /** Processes with a foot in `releases/`. */
   readonly processes: readonly RunningProcess[];
   /** What the supervisor or the pid file names, running; null when this kind of supervisor does not know. */
@@ -51,7 +71,7 @@ export function servedBuild(facts: ServedFacts): Served {
 }
 
 /** Nobody is restarted for a build that is files alone. */
-export function servedStatically(current: LinkState): Served {
+export function servedStatically(current: CurrentLink): Served {
   return current.kind === "link" ? { kind: "build", build: current.build } : { kind: "unknown" };
 }
 
@@ -67,7 +87,7 @@ export function sameProcess(a: Identity, b: Identity): boolean {
  */
 export function servedByAll(
   instances: readonly InstanceServed[],
-  current: LinkState,
+  current: CurrentLink,
   startedBy: "deployd" | "supervisor",
 ): Served {
   const all = instances.map(({ served }) => served);

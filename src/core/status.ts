@@ -1,7 +1,8 @@
 import { hostStepSchema, type HostStatus, type HostStep } from "../schema/znodes.ts";
-import type { Actual } from "./plan.ts";
+import type { Actual } from "./situation.ts";
 import { highestOf } from "./wish_order.ts";
-import type { ActivationPhase, Journal, StepFailure, Target } from "./types.ts";
+import type { ActivationPhase, Journal, StepFailure } from "../schema/journal.ts";
+import type { Target } from "./targets.ts";
 
 /** A failure that is being retried and so does not stand in the journal. */
 export interface Trouble {
@@ -37,7 +38,7 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     ...(journal.followed === undefined ? {} : { followed: highestOf(journal.followed) }),
     ...(facts.held === null ? {} : { held: facts.held }),
     step: facts.step,
-    rollingBack: activation !== null && goesBack(activation.phase),
+    rollingBack: activation !== null && isWayBack(activation.phase),
     attempt: journal.attempt?.number ?? 0,
     since: new Date(facts.sinceMs).toISOString(),
     error:
@@ -52,19 +53,19 @@ export function hostStatus(facts: StatusFacts): HostStatus {
             ...(told.untilMs === undefined ? {} : { until: new Date(told.untilMs).toISOString() }),
           },
     log: told?.failure.log ?? "",
-    roll: rollToTell(journal),
+    restart: restartToTell(journal),
   };
 }
 
 /** Of the activation under way, where it has restarted anything; else of the last one. */
-function rollToTell({ activation, lastRoll }: Journal): HostStatus["roll"] {
-  const roll =
+function restartToTell({ activation, lastRestart }: Journal): HostStatus["restart"] {
+  const told =
     activation === null || activation.counts.instances === 0
-      ? lastRoll
+      ? lastRestart
       : { ...activation.counts, build: activation.build, deploy: activation.deploy };
-  if (roll === null) return null;
+  if (told === null) return null;
   // Named one by one: what a newer agent left in the journal is not this one's to tell.
-  const { build, deploy, instances, closed, refused, forced, phaseMs } = roll;
+  const { build, deploy, instances, closed, refused, forced, phaseMs } = told;
   return { build, deploy, instances, closed, refused, forced: [...forced], phaseMs: { ...phaseMs } };
 }
 
@@ -74,7 +75,7 @@ function knownStep(step: StepFailure["step"]): HostStep {
   return known.success ? known.data : "failed";
 }
 
-function goesBack(phase: ActivationPhase): phase is Extract<ActivationPhase, { failure: StepFailure }> {
+function isWayBack(phase: ActivationPhase): phase is Extract<ActivationPhase, { failure: StepFailure }> {
   return phase.kind === "back" || phase.kind === "stuck";
 }
 
@@ -103,7 +104,7 @@ function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus
 /** The failure of the wished build is told until there is another wish. */
 function failureToTell({ journal, target, trouble }: StatusFacts): Trouble | null {
   const { activation } = journal;
-  if (activation !== null && goesBack(activation.phase)) {
+  if (activation !== null && isWayBack(activation.phase)) {
     return { build: activation.build, failure: activation.phase.failure };
   }
   if (trouble !== null) return trouble;

@@ -1,5 +1,9 @@
 import type { Role, Wish } from "../schema/znodes.ts";
-import type { Target } from "./types.ts";
+
+/** What ZooKeeper wants of this host for one service. */
+export type Target =
+  /** ZooKeeper has not been read yet: nothing may be concluded, not even that there is no wish. */
+  { kind: "unknown" } | { kind: "none" } | { kind: "build"; build: string; deploy: string };
 
 export interface Wishes {
   readonly enabled: Wish | null;

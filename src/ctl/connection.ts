@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import { assertFormat } from "../store/format.ts";
-import { throwIfAborted } from "../support/wait.ts";
+import { throwIfAborted } from "../support/abort.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { parseConnectString, serverName } from "../zookeeper/hosts.ts";

@@ -1,5 +1,5 @@
 import { isDeployError } from "../core/errors.ts";
-import { throwIfAborted } from "../support/wait.ts";
+import { throwIfAborted } from "../support/abort.ts";
 import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";

@@ -64,14 +64,14 @@ function hostFields({ host, role, zone, connected, phase, status }: HostRow, now
     age_s: status === null ? null : secondsBetween(status.since, now),
     error: status?.error ?? null,
     log: status?.log ?? "",
-    restart: restartFields(status?.roll ?? null),
+    restart: restartFields(status?.restart ?? null),
   };
 }
 
 /** What the last restart of the service on this host cost its clients. */
-function restartFields(roll: NonNullable<HostStatus["roll"]> | null) {
-  if (roll === null) return null;
-  const { build, deploy, instances, closed, refused, forced, phaseMs } = roll;
+function restartFields(restart: NonNullable<HostStatus["restart"]> | null) {
+  if (restart === null) return null;
+  const { build, deploy, instances, closed, refused, forced, phaseMs } = restart;
   return {
     build,
     deploy,

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import type { CommandRequest, CommandResult } from "../support/command.ts";
-import { abortedError, throwIfAborted } from "../support/wait.ts";
+import { abortedError, throwIfAborted } from "../support/abort.ts";
 import { endGroup, groupOf, groupsOf, makeGroup, removeEmptyGroups, removeIfEmpty } from "./control_group.ts";
 import { commandArgv, commandEnvironment } from "./processes_env.ts";
 import { directOutput, pipedOutput } from "./processes_output.ts";

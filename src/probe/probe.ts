@@ -1,7 +1,7 @@
 import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { Clock } from "../support/clock.ts";
 import type { RunCommand } from "../support/command.ts";
-import { throwIfAborted } from "../support/wait.ts";
+import { throwIfAborted } from "../support/abort.ts";
 import { probeCommand } from "./command.ts";
 import type { ProbeFailure, ProbeResult } from "./result.ts";
 

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { mayTakeOut } from "../core/roll.ts";
+import { mayTakeOut } from "../core/restart_progress.ts";
 import type { Clock } from "../support/clock.ts";
 
 const LOOK_AGAIN_MS = 500;

@@ -4,7 +4,10 @@ import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { runOperation } from "./run.ts";
 
 /** A service that is started by a line of shell, and lives on when the line is done. */
-export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>, effects: SupervisorEffects): Supervisor {
+export function commandSupervisor(
+  spec: Extract<RestartSpec, { by: "command" }>,
+  effects: SupervisorEffects,
+): Supervisor {
   const { stop, start, reload, timeoutMs } = spec;
 
   const operate = async (
@@ -14,7 +17,10 @@ export function commandSupervisor(spec: Extract<RestartSpec, { by: "command" }>,
     signal: AbortSignal,
   ): Promise<void> => {
     const hint = `See the restart log of the release; the command is restart.${name} of the build.`;
-    await runOperation({ run, background, as: "service", timeoutMs, what: `${name} the service`, hint, signal }, effects);
+    await runOperation(
+      { run, background, as: "service", timeoutMs, what: `${name} the service`, hint, signal },
+      effects,
+    );
   };
 
   if (reload !== undefined) {

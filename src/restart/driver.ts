@@ -1,7 +1,7 @@
 import { isDeployError } from "../core/errors.ts";
-import { noCounts } from "../core/roll.ts";
+import { noCounts } from "../core/restart_progress.ts";
 import type { RestartPhase } from "../core/traffic.ts";
-import type { RollCounts } from "../core/types.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import type { Clock } from "../support/clock.ts";
 import { untilOthersSuffice } from "./availability.ts";
 import { openIn, untilIdle, type CountOpen } from "./idle.ts";
@@ -19,7 +19,7 @@ export interface InstanceEffects {
   busy(pids: readonly number[] | null, signal: AbortSignal): Promise<number | null>;
 }
 
-export interface RollEffects {
+export interface RestartEffects {
   /** One of the batch; always the same object for the same name. */
   instance(name: string): InstanceEffects;
   /** Whether an instance, of the batch or not, answers its check right now. */
@@ -38,10 +38,10 @@ export interface RollEffects {
   /** Told before the first step after which an instance is not any more what it was; until then all can be undone. */
   readonly onTouch: () => void;
   /** Told what the restart has cost so far, whenever that changes; so that it is known also when the restart fails. */
-  readonly onCounts: (counts: RollCounts) => void;
+  readonly onCounts: (counts: RestartCost) => void;
 }
 
-export interface RollPlan {
+export interface RestartPlan {
   readonly batch: readonly string[];
   /** Every instance of the service. */
   readonly all: readonly string[];
@@ -53,7 +53,7 @@ export interface RollPlan {
   /** Whether the driver proves each instance; without it whoever restarts one looks after it. */
   readonly provesHealth: boolean;
   /** On the way back to the build before nothing is called off for want of healthy instances. */
-  readonly goesBack: boolean;
+  readonly isWayBack: boolean;
   /** Phases whose failure does not call the restart off. */
   readonly force: ReadonlySet<RestartPhase>;
 }
@@ -68,23 +68,23 @@ export interface RollPlan {
  * @throws DeployError `instances-unavailable`, `traffic-failed`, `drain-timeout`, `restart-failed`, `restart-timeout`,
  *   `check-failed`, `aborted`
  */
-export async function rollBatch(plan: RollPlan, effects: RollEffects, signal: AbortSignal): Promise<void> {
-  const roll = new BatchRoll(plan, effects, signal);
+export async function driveRestart(plan: RestartPlan, effects: RestartEffects, signal: AbortSignal): Promise<void> {
+  const restart = new BatchRestart(plan, effects, signal);
   const handovers = plan.batch.flatMap((name) => {
     const { handover } = effects.instance(name).supervisor;
     return handover === null ? [] : [{ name, handover }];
   });
-  if (handovers.length === 0) return roll.replace();
-  for (const { name, handover } of handovers) await roll.handOver(name, handover);
+  if (handovers.length === 0) return restart.replace();
+  for (const { name, handover } of handovers) await restart.handOver(name, handover);
 }
 
-class BatchRoll {
-  #counts: RollCounts;
-  readonly #plan: RollPlan;
-  readonly #effects: RollEffects;
+class BatchRestart {
+  #counts: RestartCost;
+  readonly #plan: RestartPlan;
+  readonly #effects: RestartEffects;
   readonly #signal: AbortSignal;
 
-  constructor(plan: RollPlan, effects: RollEffects, signal: AbortSignal) {
+  constructor(plan: RestartPlan, effects: RestartEffects, signal: AbortSignal) {
     this.#plan = plan;
     this.#effects = effects;
     this.#signal = signal;
@@ -157,7 +157,7 @@ class BatchRoll {
       await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#effects.clock, this.#signal);
     } catch (error) {
       // The way back goes on: fewer instances than there should be are better than two builds.
-      if (!this.#plan.goesBack || !isDeployError(error) || error.code !== "instances-unavailable") throw error;
+      if (!this.#plan.isWayBack || !isDeployError(error) || error.code !== "instances-unavailable") throw error;
     }
   }
 
@@ -202,7 +202,7 @@ class BatchRoll {
     this.#count({ refused: after >= before ? after - before : after });
   }
 
-  #count(changes: Partial<RollCounts>): void {
+  #count(changes: Partial<RestartCost>): void {
     this.#counts = { ...this.#counts, ...changes };
     this.#effects.onCounts(this.#counts);
   }

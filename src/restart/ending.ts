@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { isLive, send, type SignalSpec, type Target } from "./pid_file.ts";
+import { isLive, send, type SignalSpec, type SignalTarget } from "./pid_file.ts";
 import type { SupervisorEffects } from "./effects.ts";
 
 const POLL_MS = 50;
@@ -8,9 +8,14 @@ const TERM_MS = 5_000;
 const KILL_MS = 2_000;
 
 /** A process and all that it started, but for a tree of its own in there: the successor is a child of the old one. */
-export async function treeOf(target: Target, except: Target | null, effects: SupervisorEffects): Promise<number[]> {
+export async function treeOf(
+  target: SignalTarget,
+  except: SignalTarget | null,
+  effects: SupervisorEffects,
+): Promise<number[]> {
   if (!(await isLive(target, effects))) return [];
-  const below = async ({ pid }: Target): Promise<number[]> => (await effects.descendants(pid)).map((child) => child.pid);
+  const below = async ({ pid }: SignalTarget): Promise<number[]> =>
+    (await effects.descendants(pid)).map((child) => child.pid);
   const spared = new Set(except === null ? [] : [except.pid, ...(await below(except))]);
   return [target.pid, ...(await below(target))].filter((pid) => !spared.has(pid));
 }
@@ -25,8 +30,8 @@ export async function treeOf(target: Target, except: Target | null, effects: Sup
  */
 export async function endProcess(
   spec: SignalSpec,
-  target: Target,
-  { name, timeoutMs, except }: { name: NodeJS.Signals; timeoutMs: number; except: Target | null },
+  target: SignalTarget,
+  { name, timeoutMs, except }: { name: NodeJS.Signals; timeoutMs: number; except: SignalTarget | null },
   effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
@@ -56,7 +61,7 @@ export async function endProcess(
 }
 
 async function untilGone(
-  target: Target,
+  target: SignalTarget,
   timeoutMs: number,
   effects: SupervisorEffects,
   signal: AbortSignal,

@@ -8,7 +8,7 @@ import {
   signalFailure,
   untilNamed,
   type SignalSpec,
-  type Target,
+  type SignalTarget,
 } from "./pid_file.ts";
 import type { Handover, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
@@ -34,10 +34,10 @@ export function signalHandover(
   names: { make: NodeJS.Signals; end: NodeJS.Signals },
   effects: SupervisorEffects,
 ): Handover {
-  let parties: { readonly old: Target; readonly successor: Target } | null = null;
+  let parties: { readonly old: SignalTarget; readonly successor: SignalTarget } | null = null;
 
   /** The process that serves, with nobody beside it. */
-  const alone = async (signal: AbortSignal): Promise<Target> => {
+  const alone = async (signal: AbortSignal): Promise<SignalTarget> => {
     // One that names somebody else's process was left there before a boot.
     const aside = await readUnlessRefused(`${spec.pidFile}.oldbin`, effects);
     // The file may be away because a successor is being started by an earlier signal.
@@ -108,11 +108,11 @@ const LOG_HINT = "The service's own log says why, as nginx's error log does.";
  */
 async function untilSuccessor(
   spec: SignalSpec,
-  old: Target,
+  old: SignalTarget,
   before: ReadonlySet<number>,
   effects: SupervisorEffects,
   signal: AbortSignal,
-): Promise<Target> {
+): Promise<SignalTarget> {
   let moved = false;
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
     await effects.clock.sleep(POLL_MS, signal);
@@ -139,7 +139,7 @@ async function untilSuccessor(
   );
 }
 
-function handoverFailure(spec: SignalSpec, old: Target, why: string): DeployError {
+function handoverFailure(spec: SignalSpec, old: SignalTarget, why: string): DeployError {
   return new DeployError(`Cannot hand over with ${spec.signal}: ${why}. Process ${old.pid} serves on.`, {
     code: "restart-failed",
     hint: `${LOG_HINT} The program must have been started by an absolute path and read a valid configuration.`,
@@ -149,7 +149,7 @@ function handoverFailure(spec: SignalSpec, old: Target, why: string): DeployErro
 /** Ends the successor, and waits until the old one has its pid file again. */
 async function takeBack(
   spec: SignalSpec,
-  { old, successor }: { old: Target; successor: Target },
+  { old, successor }: { old: SignalTarget; successor: SignalTarget },
   effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<void> {
@@ -170,7 +170,7 @@ async function takeBack(
 /** After a handover that failed: whatever the signal made goes, as far as that can be told. */
 async function takeBackAll(
   spec: SignalSpec,
-  old: Target,
+  old: SignalTarget,
   before: ReadonlySet<number>,
   effects: SupervisorEffects,
 ): Promise<void> {
@@ -192,10 +192,14 @@ async function takeBackAll(
 }
 
 /** Workers, and the successor. What the workers start themselves is none of ours. */
-async function childrenOf(target: Target, effects: SupervisorEffects): Promise<Target[]> {
+async function childrenOf(target: SignalTarget, effects: SupervisorEffects): Promise<SignalTarget[]> {
   return (await effects.descendants(target.pid)).filter(({ parent }) => parent === target.pid);
 }
 
-async function startedSince(old: Target, before: ReadonlySet<number>, effects: SupervisorEffects): Promise<Target[]> {
+async function startedSince(
+  old: SignalTarget,
+  before: ReadonlySet<number>,
+  effects: SupervisorEffects,
+): Promise<SignalTarget[]> {
   return (await childrenOf(old, effects)).filter(({ pid }) => !before.has(pid));
 }

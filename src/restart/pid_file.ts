@@ -5,12 +5,12 @@ import type { SupervisorEffects } from "./effects.ts";
 export type SignalSpec = Extract<RestartSpec, { by: "signal" }>;
 
 /** A process, for good: pids are used again, pids with start ticks are not. */
-export interface Target {
+export interface SignalTarget {
   readonly pid: number;
   readonly startTicks: number;
 }
 
-export type Named = ({ kind: "live" } & Target) | { kind: "none"; why: string; hint: string };
+export type Named = ({ kind: "live" } & SignalTarget) | { kind: "none"; why: string; hint: string };
 
 /** Slack between the clock of the file system and that of the process table, in milliseconds. */
 const CLOCK_SLACK_MS = 2000;
@@ -68,12 +68,12 @@ export async function readUnlessRefused(path: string, effects: SupervisorEffects
   }
 }
 
-export async function isLive(target: Target, effects: SupervisorEffects): Promise<boolean> {
+export async function isLive(target: SignalTarget, effects: SupervisorEffects): Promise<boolean> {
   return (await effects.processFact(target.pid))?.startTicks === target.startTicks;
 }
 
 /** @throws DeployError `restart-failed` when the process may not be signalled or has ended */
-export function send(spec: SignalSpec, effects: SupervisorEffects, target: Target, name: NodeJS.Signals): void {
+export function send(spec: SignalSpec, effects: SupervisorEffects, target: SignalTarget, name: NodeJS.Signals): void {
   try {
     effects.kill(target.pid, name);
   } catch (error) {

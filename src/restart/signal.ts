@@ -8,7 +8,7 @@ import {
   signalFailure,
   untilNamed,
   type SignalSpec,
-  type Target,
+  type SignalTarget,
 } from "./pid_file.ts";
 import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
@@ -86,7 +86,12 @@ function signalName(wanted: string): keyof typeof EFFECTS {
 }
 
 /** An unhandled HUP ends a process within this time; what lives on has taken it. */
-async function outlive(spec: SignalSpec, effects: SupervisorEffects, target: Target, signal: AbortSignal): Promise<void> {
+async function outlive(
+  spec: SignalSpec,
+  effects: SupervisorEffects,
+  target: SignalTarget,
+  signal: AbortSignal,
+): Promise<void> {
   await effects.clock.sleep(SETTLE_MS, signal);
   if (await isLive(target, effects)) return;
   // It may have handed over; the successor is then in the file.
@@ -95,7 +100,12 @@ async function outlive(spec: SignalSpec, effects: SupervisorEffects, target: Tar
   throw signalFailure(spec, `process ${target.pid} ended at the signal`, "Does the service handle this signal?");
 }
 
-async function beReplaced(spec: SignalSpec, effects: SupervisorEffects, old: Target, signal: AbortSignal): Promise<void> {
+async function beReplaced(
+  spec: SignalSpec,
+  effects: SupervisorEffects,
+  old: SignalTarget,
+  signal: AbortSignal,
+): Promise<void> {
   for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
     await effects.clock.sleep(POLL_MS, signal);
     if (await isLive(old, effects)) continue;

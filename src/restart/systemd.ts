@@ -6,7 +6,10 @@ import { showUnit, tellUnit } from "./systemctl.ts";
 const RUNNING = new Set(["active", "reloading", "refreshing", "activating", "deactivating"]);
 
 /** A unit of systemd, also an instance of a template (`web@1.service`). */
-export function systemdSupervisor(spec: Extract<RestartSpec, { by: "systemd" }>, effects: SupervisorEffects): Supervisor {
+export function systemdSupervisor(
+  spec: Extract<RestartSpec, { by: "systemd" }>,
+  effects: SupervisorEffects,
+): Supervisor {
   const { unit, timeoutMs } = spec;
   return {
     restart: (signal) => tellUnit(spec.action, unit, timeoutMs, effects, signal),

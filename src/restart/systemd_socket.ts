@@ -1,7 +1,7 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
 import { treeOf } from "./ending.ts";
-import type { Target } from "./pid_file.ts";
+import type { SignalTarget } from "./pid_file.ts";
 import type { Handover, Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
 import { hintFor, showUnit, tellUnit, type UnitState } from "./systemctl.ts";
@@ -60,7 +60,7 @@ export function systemdSocketSupervisor(spec: SocketSpec, effects: SupervisorEff
 class SocketHandover implements Handover {
   readonly #spec: SocketSpec;
   readonly #effects: SupervisorEffects;
-  #old: { readonly colour: Colour; readonly main: Target | null } | null = null;
+  #old: { readonly colour: Colour; readonly main: SignalTarget | null } | null = null;
   #successor: Colour | null = null;
 
   constructor(spec: SocketSpec, effects: SupervisorEffects) {

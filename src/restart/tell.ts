@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { DrainSpec } from "../core/resolved_recipe.ts";
-import { abortedError } from "../support/wait.ts";
+import { abortedError } from "../support/abort.ts";
 
 /**
  * Asks an app, by signal, by URL or by both, to let go of its clients, or to go on. Where nobody runs or listens, there is

@@ -30,7 +30,7 @@ export type StepFailure = Seen<typeof stepFailureSchema>;
 const names = z.array(z.string());
 
 /** The restart of a service's instances, batch after batch; on disk before each change. */
-const rollSchema = z.looseObject({
+const restartProgressSchema = z.looseObject({
   /** How often the restart of this batch was begun. */
   begun: z.int().min(0),
   /** The instances that are being restarted; empty between two batches. */
@@ -40,7 +40,7 @@ const rollSchema = z.looseObject({
   /** How often the machine was started anew in the middle of it. */
   boots: z.exactOptional(z.int().min(0)),
 });
-export type Roll = Seen<typeof rollSchema>;
+export type RestartProgress = Seen<typeof restartProgressSchema>;
 
 /** The phases of a restart, in the order of a drain (design, section 7). */
 const restartPhaseSchema = z.enum(["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"]);
@@ -60,7 +60,7 @@ const phaseMsSchema = z
   .catchall(z.number());
 
 /** What restarts cost the clients, added up over an activation. */
-const rollCountsSchema = z.looseObject({
+const restartCostSchema = z.looseObject({
   instances: z.int().min(0),
   /** Connections that were open when their instance was stopped; null where nothing can count them. */
   closed: z.int().min(0).nullable(),
@@ -70,14 +70,14 @@ const rollCountsSchema = z.looseObject({
   forced: z.array(z.union([restartPhaseSchema, foreignWord])),
   phaseMs: phaseMsSchema,
 });
-export type RollCounts = Seen<typeof rollCountsSchema>;
+export type RestartCost = Seen<typeof restartCostSchema>;
 
 const activationPhaseSchema = z.discriminatedUnion("kind", [
-  z.looseObject({ kind: z.literal("forward"), restart: rollSchema }),
+  z.looseObject({ kind: z.literal("forward"), restart: restartProgressSchema }),
   /** Checked and soaked; the slot is being given back. */
   z.looseObject({ kind: z.literal("proven") }),
   /** The build failed; the host works its way back to the previous one. */
-  z.looseObject({ kind: z.literal("back"), failure: stepFailureSchema, restart: rollSchema }),
+  z.looseObject({ kind: z.literal("back"), failure: stepFailureSchema, restart: restartProgressSchema }),
   /** Going back failed too, or there is nothing to go back to. */
   z.looseObject({ kind: z.literal("stuck"), failure: stepFailureSchema, second: stepFailureSchema.nullable() }),
 ]);
@@ -94,7 +94,7 @@ const activationSchema = z.looseObject({
   /** The kernel's, as it was known last: what was restarted in an earlier boot does not run any more. */
   bootId: z.exactOptional(z.string()),
   phase: activationPhaseSchema,
-  counts: rollCountsSchema,
+  counts: restartCostSchema,
 });
 export type Activation = Seen<typeof activationSchema>;
 
@@ -149,7 +149,7 @@ export const journalSchema = z.looseObject({
    */
   boot: z.exactOptional(z.looseObject({ id: z.string(), begun: z.int().min(0), over: z.boolean() })),
   /** What the last restarts cost. */
-  lastRoll: rollCountsSchema.extend({ build: z.string(), deploy: z.string() }).nullable(),
+  lastRestart: restartCostSchema.extend({ build: z.string(), deploy: z.string() }).nullable(),
   /** The build that failed here, not to be tried again under the same deploy. */
   failed: z
     .looseObject({
@@ -178,7 +178,7 @@ export const emptyJournal: Journal = {
   installs: null,
   activation: null,
   traffic: null,
-  lastRoll: null,
+  lastRestart: null,
   failed: null,
   restarted: null,
   proven: [],

@@ -22,7 +22,7 @@ type Fields = z.output<typeof fieldsSchema>;
  */
 const migrations: readonly ((old: Fields) => Fields)[] = [
   // Fields that came to version 1 later, so that not every file has them.
-  (old) => ({ lastRoll: null, traffic: null, ...old, activation: withSoak(old["activation"]) }),
+  (old) => ({ lastRestart: null, traffic: null, ...old, activation: withSoak(old["activation"]) }),
 ];
 
 /** Version 1 asked ZooKeeper each time; 0 is what it took where that did not answer. */

@@ -121,7 +121,7 @@ export const grantSchema = slotSchema.pick({ attempt: true, since: true, wasOut:
 export type Grant = z.output<typeof grantSchema>;
 
 /** What the last restart of a service on a host cost; times in milliseconds by phase. */
-const rollSchema = z.looseObject({
+const restartToldSchema = z.looseObject({
   build: buildId,
   deploy: z.string(),
   instances: z.int().min(0),
@@ -190,7 +190,7 @@ export const hostStatusSchema = z.looseObject({
     .default(null),
   /** The end of the failed step's output. */
   log: z.string().default(""),
-  roll: rollSchema.nullable().optional(),
+  restart: restartToldSchema.nullable().optional(),
 });
 export type HostStatus = z.output<typeof hostStatusSchema>;
 

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
-import type { Actual } from "../core/plan.ts";
+import type { Actual } from "../core/situation.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type ResolvedRecipe } from "../core/resolved_recipe.ts";
-import type { Activation } from "../core/types.ts";
+import type { Activation } from "../schema/journal.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
 import { keepBallast } from "../steps/ballast.ts";
@@ -22,6 +22,15 @@ export interface ActivateContext {
   readonly build: string;
   readonly command: CommandContext;
   readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
+}
+
+/** @param build the one to bring to life: the activation's own, or on the way back the previous one */
+export function activateContext(
+  { host, state }: Pick<ActivateContext, "host" | "state">,
+  activation: Activation,
+  build: string,
+): ActivateContext {
+  return { state, host, activation, build, ...host.build(build, activation.deploy) };
 }
 
 const LEFTOVER_POLL_MS = 200;

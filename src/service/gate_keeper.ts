@@ -1,4 +1,4 @@
-import type { Journal, RollCounts } from "../core/types.ts";
+import type { Journal, RestartCost } from "../schema/journal.ts";
 import { hostStatusSchema, type Grant, type HostStatus } from "../schema/znodes.ts";
 import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
 import { readGrant } from "../store/grants.ts";
@@ -55,7 +55,7 @@ export class GateKeeper {
     deploy: string,
     status: HostStatus | null,
     signal: AbortSignal,
-    cost: RollCounts | null = null,
+    cost: RestartCost | null = null,
   ): Promise<void> {
     using _hold = status === null ? null : this.#publisher.hold();
     const outcome = await this.#again(signal, () =>
@@ -64,12 +64,12 @@ export class GateKeeper {
     if (status !== null) this.#said(outcome, status);
   }
 
-  /** @param lastRoll counted where it is that of the failed build */
+  /** @param lastRestart counted where it is that of the failed build */
   async fail(
     failed: NonNullable<Journal["failed"]>,
     status: HostStatus,
     signal: AbortSignal,
-    lastRoll: Journal["lastRoll"],
+    lastRestart: Journal["lastRestart"],
   ): Promise<void> {
     const { failure, deploy, build, healthy, attempt } = failed;
     const reason = failure.message;
@@ -82,7 +82,7 @@ export class GateKeeper {
         { reason, build, healthy, since, attempt },
         status,
         new Date(this.#clock.now()),
-        lastRoll?.deploy === deploy && lastRoll.build === build ? lastRoll : null,
+        lastRestart?.deploy === deploy && lastRestart.build === build ? lastRestart : null,
       ),
     );
     this.#said(outcome, status);

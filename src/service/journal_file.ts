@@ -1,6 +1,6 @@
 import { asDeployError, DeployError } from "../core/errors.ts";
 import { journalAfter, type JournalEvent } from "../core/journal.ts";
-import { emptyJournal, type Journal } from "../core/types.ts";
+import { emptyJournal, type Journal } from "../schema/journal.ts";
 import { readJournal, type JournalReading } from "../schema/journal_versions.ts";
 import type { Files } from "../steps/files.ts";
 import { ReservedFile, type ReservingFiles } from "../steps/reserved_file.ts";

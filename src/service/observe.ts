@@ -1,7 +1,14 @@
-import type { Actual } from "../core/plan.ts";
+import type { Actual } from "../core/situation.ts";
 import { leftoversOf, type Leftover } from "../core/leftovers.ts";
-import { servedBuild, servedByAll, servedStatically, type RunningProcess } from "../core/served.ts";
-import type { InstanceServed, Journal, LinkState, ProcessStamp } from "../core/types.ts";
+import {
+  servedBuild,
+  servedByAll,
+  servedStatically,
+  type RunningProcess,
+  type InstanceServed,
+  type CurrentLink,
+} from "../core/served.ts";
+import type { Journal, ProcessStamp } from "../schema/journal.ts";
 import type { ProcessFact, Processes } from "../machine/processes.ts";
 import { buildId } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
@@ -24,7 +31,7 @@ export interface Observed {
   readonly files: Files;
   readonly processes: Processes;
   readonly layout: Layout;
-  readonly current: LinkState;
+  readonly current: CurrentLink;
   readonly journal: Journal;
   readonly wanted: { build: string; record: BuildRecord | null } | null;
   /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
@@ -136,7 +143,7 @@ async function runningMains(
 }
 
 /** `current` in the ladder's words: a link that does not lead to a release is somebody else's. */
-export async function readCurrent(layout: Layout, files: Files): Promise<LinkState> {
+export async function readCurrent(layout: Layout, files: Files): Promise<CurrentLink> {
   const link = await files.readLink(layout.current);
   switch (link.kind) {
     case "absent":

@@ -1,4 +1,4 @@
-import type { StepFailure } from "../core/types.ts";
+import type { StepFailure } from "../schema/journal.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService, withLastWords } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -70,6 +70,6 @@ export async function report({ state, host, gate }: OutcomeEffects, signal: Abor
   const { failed } = state.journal.now;
   if (failed === null) return;
   await host.observe();
-  await gate.fail(failed, state.statusAt("failed"), signal, state.journal.now.lastRoll);
+  await gate.fail(failed, state.statusAt("failed"), signal, state.journal.now.lastRestart);
   await state.journal.record({ kind: "reported" });
 }

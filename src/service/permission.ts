@@ -1,4 +1,4 @@
-import type { Actual, Permission } from "../core/plan.ts";
+import type { Actual, Permission } from "../core/situation.ts";
 import { nothingToProtect } from "../core/restart_need.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { lookAtService } from "./health.ts";

@@ -1,6 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import type { Actual } from "../core/plan.ts";
-import type { Target } from "../core/types.ts";
+import type { Actual } from "../core/situation.ts";
+import type { Target } from "../core/targets.ts";
 import { extractStep } from "../steps/extract.ts";
 import { fetchStep } from "../steps/fetch.ts";
 import { installStep } from "../steps/install.ts";

@@ -1,10 +1,10 @@
 import { assertRestartAllowed } from "../core/policy.ts";
 import { DEFAULT_DRAIN_MS, type DrainSpec, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
-import type { BatchEnd } from "../core/journal_roll.ts";
-import { isBetweenBatches, isRolled, nextBatch, noCounts, rollAmong } from "../core/roll.ts";
+import type { BatchEnd } from "../core/journal_restart.ts";
+import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartAmong } from "../core/restart_progress.ts";
 import type { RestartPhase } from "../core/traffic.ts";
-import type { RollCounts } from "../core/types.ts";
-import { rollBatch, type InstanceEffects, type RollPlan, type RollEffects } from "../restart/driver.ts";
+import type { RestartCost } from "../schema/journal.ts";
+import { driveRestart, type InstanceEffects, type RestartPlan, type RestartEffects } from "../restart/driver.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
@@ -40,8 +40,8 @@ export async function restartBatch(
   const { phase } = activation;
   if (!("restart" in phase)) return;
   const names = host.instances.map(({ name }) => name);
-  const before = rollAmong(phase.restart, names);
-  if (isRolled(before) || (await context.resolvedRecipe()).restart === null) {
+  const before = restartAmong(phase.restart, names);
+  if (isRestarted(before) || (await context.resolvedRecipe()).restart === null) {
     return state.journal.record({ kind: "nothing-to-restart" });
   }
   // Where all that is left goes at once there is nothing to choose.
@@ -69,15 +69,15 @@ export async function restartBatch(
     await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
   }
   const cost = { counts: noCounts, touched: false };
-  const effects = rollEffects(context, members, cost);
+  const effects = restartEffects(context, members, cost);
   const ended = async (how: BatchEnd): Promise<void> => {
-    state.rollPhase = null;
+    state.restartPhase = null;
     const counts = cost.touched ? cost.counts : { ...cost.counts, instances: 0 };
     state.onRestarted(counts);
     await state.journal.record({ kind: "batch-ended", how, cost: counts });
   };
   try {
-    await rollBatch(rollPlan(context, members, step.back), effects, signal);
+    await driveRestart(restartPlan(context, members, step.back), effects, signal);
   } catch (error) {
     const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
     // Where that cannot be written the restart's own failure says more; the batch is then one that an agent's death ended.
@@ -122,7 +122,7 @@ async function calledOff(context: ActivateContext, batch: readonly string[], sig
   return unwell.size === 0 ? "untouched" : "failed";
 }
 
-function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RollPlan {
+function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member>, back: boolean): RestartPlan {
   const { traffic } = host.section;
   const [first] = members.values();
   const { drain, check, restart } = first?.resolvedRecipe ?? { drain: null, check: null, restart: null };
@@ -138,16 +138,16 @@ function rollPlan({ host }: ActivateContext, members: ReadonlyMap<string, Member
     availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
     idleMs: stays ? null : (drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS)),
     provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
-    goesBack: back,
+    isWayBack: back,
     force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
   };
 }
 
-function rollEffects(
+function restartEffects(
   context: ActivateContext,
   members: ReadonlyMap<string, Member>,
-  cost: { counts: RollCounts; touched: boolean },
-): RollEffects {
+  cost: { counts: RestartCost; touched: boolean },
+): RestartEffects {
   const { host, state } = context;
   const { trafficControl, section } = host;
   const { clock } = host.machine;
@@ -187,7 +187,7 @@ function rollEffects(
         : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probeEffectsFor(first.command, asking), signal),
     clock,
     onPhase: (phase) => {
-      state.rollPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
+      state.restartPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };
     },
     onTouch: () => (cost.touched = true),
     onCounts: (counts) => (cost.counts = counts),

@@ -1,7 +1,6 @@
 import { DeployError } from "../core/errors.ts";
-import { assertRestartAllowed } from "../core/policy.ts";
+import { assertRestartAllowed, type RestartPolicy } from "../core/policy.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
-import type { ServiceHost } from "./service_host.ts";
 
 /**
  * Whether this host can and may restart the service as a build wants it. All that the files of both say is known before
@@ -9,7 +8,10 @@ import type { ServiceHost } from "./service_host.ts";
  *
  * @throws DeployError `policy-refused`, `recipe-invalid`
  */
-export function requireRestartable(spec: RestartSpec | null, host: Pick<ServiceHost, "policy" | "instances">): void {
+export function requireRestartable(
+  spec: RestartSpec | null,
+  host: { readonly policy: RestartPolicy; readonly instances: readonly unknown[] },
+): void {
   if (spec === null) return;
   assertRestartAllowed(spec, host.policy);
   if (spec.by === "systemd-socket" && host.instances.length > 1) {

@@ -1,13 +1,14 @@
 import { asDeployError } from "../core/errors.ts";
 import { goesBack } from "../core/deploy_state.ts";
-import type { Actual, Situation, Step } from "../core/plan.ts";
+import type { Actual, Situation } from "../core/situation.ts";
+import type { Step } from "../core/step.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { supervisorEffectsFor } from "./commands.ts";
 import type { Observation } from "./observe.ts";
 import type { OutcomeEffects } from "./outcomes.ts";
-import type { StopSignals } from "./service_agent.ts";
+import type { StopSignals } from "../support/abort.ts";
 import type { ServiceHost } from "./service_host.ts";
 
 /** How long a service that a boot has left down waits for what ZooKeeper wishes by now, in milliseconds. */

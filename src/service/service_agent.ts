@@ -1,10 +1,11 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
-import { decide, type Step } from "../core/plan.ts";
-import { isInterruptible, rungOf, type Rung } from "../core/rung.ts";
+import { decide } from "../core/plan.ts";
+import { type Step, isInterruptible, rungOf, type Rung } from "../core/step.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
+import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
-import { checkService, flip, soakService } from "./activate.ts";
+import { activateContext, checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage, removeStaging } from "./collect.ts";
 import type { GateKeeper } from "./gate_keeper.ts";
 import { isIll, lookAtService } from "./health.ts";
@@ -33,12 +34,6 @@ export interface ServiceAgentOptions {
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
   readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
   readonly onEnd: (result: "served" | "failed") => void;
-}
-
-/** New work stops at `soon`, a restart that is under way at `now`. */
-export interface StopSignals {
-  readonly soon: AbortSignal;
-  readonly now: AbortSignal;
 }
 
 /**
@@ -248,7 +243,7 @@ export class ServiceAgent {
   ): Promise<void> {
     const { activation } = this.#options.state.journal.now;
     if (activation === null) return;
-    const context = this.#options.host.activation(activation, step.build);
+    const context = activateContext(this.#options, activation, step.build);
     switch (step.step) {
       case "flip":
         return flip(context);

@@ -1,8 +1,8 @@
 import { looksAfterBoot } from "../core/boot.ts";
-import { batchSize, minAvailable } from "../core/roll.ts";
+import { batchSize, minAvailable } from "../core/restart_progress.ts";
 import { resolveRecipe, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
-import type { Activation, LinkState } from "../core/types.ts";
+import type { CurrentLink } from "../core/served.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import type { Recipe } from "../schema/recipe.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -13,7 +13,6 @@ import { layoutOf, type Layout } from "../steps/layout.ts";
 import { KeptRecipes } from "../steps/kept_recipes.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
-import type { ActivateContext } from "./activate.ts";
 import { markerOf, supervisorEffectsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
 import type { TrafficControl } from "./traffic_control.ts";
 import { hostInstances } from "./instances.ts";
@@ -180,24 +179,13 @@ export class ServiceHost {
     return link.kind === "link" ? this.build(link.build, "", instance) : null;
   }
 
-  /** @param build the one to bring to life: the activation's own, or on the way back the previous one */
-  activation(activation: Activation, build: string): ActivateContext {
-    return {
-      state: this.#state,
-      host: this,
-      activation,
-      build,
-      ...this.build(build, activation.deploy),
-    };
-  }
-
   #variables(command: CommandContext): Record<string, string> {
     // What concerns all instances still has their variables in its recipe; any of them will do to read it.
     return variablesOf({ ...command, instance: command.instance ?? this.instances[0] ?? null });
   }
 
   /** How an instance of the current build is restarted; null where nobody can tell. */
-  #restartSpec(current: LinkState, recipe: Recipe | null, instance: HostInstance): RestartSpec | null {
+  #restartSpec(current: CurrentLink, recipe: Recipe | null, instance: HostInstance): RestartSpec | null {
     if (current.kind !== "link" || recipe === null) return null;
     try {
       return resolveRecipe(recipe, this.#variables(this.build(current.build, "", instance).command)).restart;
@@ -207,7 +195,7 @@ export class ServiceHost {
   }
 
   /** Whether a start is all that is missing; false where that cannot be known. */
-  async #isStopped(current: LinkState, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
+  async #isStopped(current: CurrentLink, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
     if (current.kind !== "link" || spec === null) return false;
     const effects = supervisorEffectsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
     const { revival } = supervisorFor(spec, effects);
@@ -217,7 +205,7 @@ export class ServiceHost {
 
   /** Null where the supervisor does not know, or cannot be asked. */
   async #mainPids(
-    current: LinkState,
+    current: CurrentLink,
     spec: RestartSpec | null,
     instance: HostInstance,
   ): Promise<readonly number[] | null> {

@@ -1,8 +1,8 @@
 import type { Leftover } from "../core/leftovers.ts";
 import type { DeployError } from "../core/errors.ts";
-import type { Actual, Proof } from "../core/plan.ts";
+import type { Actual, Proof } from "../core/situation.ts";
 import { hostStatus, type Trouble } from "../core/status.ts";
-import type { RollCounts } from "../core/types.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import type { RestartPhase } from "../core/traffic.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
@@ -57,9 +57,9 @@ export class ServiceState {
   downloaded: { bytes: number; of: number } | null = null;
 
   /** Told what a batch of instances has cost. */
-  onRestarted: (cost: RollCounts) => void = () => {};
+  onRestarted: (cost: RestartCost) => void = () => {};
   /** The phase of the restart that is under way, for /status. */
-  rollPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
+  restartPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
 
   constructor({ service, journal, troubles, nowMs, say, onChange }: ServiceStateOptions) {
     this.service = service;

@@ -1,7 +1,6 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
-import type { Step } from "../core/plan.ts";
-import { rungOf, type Rung } from "../core/rung.ts";
-import type { StepFailure } from "../core/types.ts";
+import { type Step, rungOf, type Rung } from "../core/step.ts";
+import type { StepFailure } from "../schema/journal.ts";
 import { condemn, turnBack, type OutcomeEffects } from "./outcomes.ts";
 import { type Failing, Patience } from "./patience.ts";
 import { failureOf } from "./step_failure.ts";

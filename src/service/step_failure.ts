@@ -1,7 +1,6 @@
 import type { DeployError } from "../core/errors.ts";
-import type { Step } from "../core/plan.ts";
-import { rungOf } from "../core/rung.ts";
-import type { StepFailure } from "../core/types.ts";
+import { type Step, rungOf } from "../core/step.ts";
+import type { StepFailure } from "../schema/journal.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { redact } from "../support/redact.ts";
 

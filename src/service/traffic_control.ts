@@ -82,7 +82,7 @@ export class TrafficControl {
   }
 
   /**
-   * After a roll that came to nothing: gives traffic back to those that are healthy; to all where nothing would have any,
+   * After a restart that came to nothing: gives traffic back to those that are healthy; to all where nothing would have any,
    * since an instance that may answer is better than a port where nobody does.
    */
   async settle(isHealthy: (name: string) => Promise<boolean>, signal: AbortSignal): Promise<void> {

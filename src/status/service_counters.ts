@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from "prom-client";
-import { rungs, type Rung } from "../core/rung.ts";
+import { rungs, type Rung } from "../core/step.ts";
 import type { RestartPhase } from "../core/traffic.ts";
-import type { RollCounts } from "../core/types.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import { reasonOfStep, stepReasons } from "./step_reasons.ts";
 
 const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"] as const satisfies RestartPhase[];
@@ -13,7 +13,7 @@ export interface ServiceCounters {
   stepFailed(step: Rung, code: string): void;
   deployEnded(result: (typeof RESULTS)[number]): void;
   /** What one batch of instances has cost when its restart has ended, well or not. */
-  restarted(cost: RollCounts): void;
+  restarted(cost: RestartCost): void;
 }
 
 /**

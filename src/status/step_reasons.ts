@@ -1,4 +1,4 @@
-import type { Rung } from "../core/rung.ts";
+import type { Rung } from "../core/step.ts";
 import type { ErrorCode } from "../schema/error_code.ts";
 
 type Reason = ErrorCode | "other";

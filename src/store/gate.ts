@@ -1,6 +1,6 @@
 import { halted } from "../core/deploy.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import type { RollCounts } from "../core/types.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import { countedFailures, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/znodes.ts";
@@ -75,7 +75,7 @@ export async function releaseSlot(
   zk: ZooKeeper,
   move: HostMove,
   status: HostStatus | null,
-  cost: RollCounts | null = null,
+  cost: RestartCost | null = null,
 ): Promise<GateOutcome> {
   const { service, deploy, host } = move;
   return changeGate(
@@ -104,7 +104,7 @@ export async function reportFailure(
   failure: Failure,
   status: HostStatus | null,
   now: Date,
-  cost: RollCounts | null = null,
+  cost: RestartCost | null = null,
 ): Promise<GateOutcome> {
   const { service, deploy, host } = move;
   return changeGate(
@@ -126,7 +126,7 @@ export async function reportFailure(
 }
 
 /** With the slot goes what was done with it: counted once, also when the answer is lost and the move is made again. */
-function priced(gate: Gate, cost: RollCounts | null): Gate {
+function priced(gate: Gate, cost: RestartCost | null): Gate {
   return cost === null || cost.instances === 0 ? gate : withCost(gate, cost);
 }
 

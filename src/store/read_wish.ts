@@ -1,5 +1,5 @@
-import { targetFor, wishFor, type Wishes } from "../core/targets.ts";
-import type { Journal, Target } from "../core/types.ts";
+import { targetFor, wishFor, type Wishes, type Target } from "../core/targets.ts";
+import type { Journal } from "../schema/journal.ts";
 import { isFromBefore, isOlder, nothingFollowed, numberOf, wishNode, type WishNode } from "../core/wish_order.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { abortedError } from "./wait.ts";
+import { abortedError } from "./abort.ts";
 
 /**
  * Time and chance as one port, so that a whole fleet can run on a time of its own and from a seed. Nothing else in src/

@@ -1,20 +1,5 @@
-import { DeployError } from "../core/errors.ts";
+import { abortedError, throwIfAborted } from "./abort.ts";
 import type { Clock } from "./clock.ts";
-
-/** The error of everything that was given up because its signal was aborted. `attempted` follows "Cannot". */
-export function abortedError(attempted: string, signal?: AbortSignal): DeployError {
-  const reason: unknown = signal?.reason;
-  return new DeployError(`Cannot ${attempted}: it was called off.`, {
-    code: "aborted",
-    retry: true,
-    ...(reason === undefined ? {} : { cause: reason }),
-  });
-}
-
-/** @throws DeployError `aborted` when `signal` is aborted already; `attempted` follows "Cannot" */
-export function throwIfAborted(signal: AbortSignal, attempted: string): void {
-  if (signal.aborted) throw abortedError(attempted, signal);
-}
 
 /**
  * Runs `work` with a signal that is aborted after `ms` or when `signal` is, whichever is first. It does not wait for

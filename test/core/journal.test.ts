@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
-import type { Journal, StepFailure } from "../../src/core/types.ts";
+import { noCounts, restartOf } from "../../src/core/restart_progress.ts";
+import type { Journal, StepFailure } from "../../src/schema/journal.ts";
 import { failure, forward, places, samples, second, type Place } from "./journals.ts";
 
 const placeNames = Object.keys(places) as Place[];
@@ -120,7 +120,7 @@ describe("the activation", () => {
       { phase: { kind: "forward", restart: { begun: 1, batch: ["1"], left: ["1"] } } },
       "on its way already",
     ],
-    ["that leads back", "asked", { phase: { kind: "back", failure, restart: rollOf([]) } }, "on its way already"],
+    ["that leads back", "asked", { phase: { kind: "back", failure, restart: restartOf([]) } }, "on its way already"],
     ["that has restarted something", "asked", { counts: { ...noCounts, instances: 1 } }, "on its way already"],
   ])("does not begin with one %s", (_, place, change, problem) => {
     expect(() => journalAfter(places[place], { kind: "begun", activation: { ...forward, ...change } })).toThrow(
@@ -140,7 +140,7 @@ describe("the activation", () => {
     expect(changes({ ...places["batch begun"], asked: null }, { kind: "abandoned" })).toMatchObject({
       activation: null,
       asked: { deploy: "d2", attempt: 4 },
-      lastRoll: { build: "v2", deploy: "d2", instances: 2, closed: 1, phaseMs: { stop: 20 } },
+      lastRestart: { build: "v2", deploy: "d2", instances: 2, closed: 1, phaseMs: { stop: 20 } },
     });
   });
 
@@ -172,7 +172,7 @@ describe("the activation", () => {
       asked: null,
       failed: null,
       installs: null,
-      lastRoll: {
+      lastRestart: {
         build: "v2",
         deploy: "d2",
         instances: 2,
@@ -196,9 +196,9 @@ describe("the activation", () => {
   });
 
   test("that restarted nothing leaves no cost behind", () => {
-    const lastRoll = { ...noCounts, instances: 1, build: "v1", deploy: "d1" };
-    const before = { ...places.forward, lastRoll };
-    expect(changes(before, { kind: "abandoned" }).lastRoll).toBeNull();
+    const lastRestart = { ...noCounts, instances: 1, build: "v1", deploy: "d1" };
+    const before = { ...places.forward, lastRestart };
+    expect(changes(before, { kind: "abandoned" }).lastRestart).toBeNull();
   });
 
   test("that fails goes back over what it touched, and not over the rest", () => {
@@ -209,7 +209,7 @@ describe("the activation", () => {
     expect(changes("batch begun", { kind: "turned-back", failure, instances }).activation?.phase).toEqual({
       kind: "back",
       failure,
-      restart: rollOf(["1"]),
+      restart: restartOf(["1"]),
     });
   });
 
@@ -241,7 +241,7 @@ describe("the activation", () => {
     expect(changes(before, { kind: "given-up", healthy })).toEqual({
       activation: null,
       failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, reported: false, healthy },
-      lastRoll: {
+      lastRestart: {
         build: "v2",
         deploy: "d2",
         instances: 2,

@@ -1,6 +1,12 @@
 import type { JournalEvent } from "../../src/core/journal.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
-import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
+import { noCounts, restartOf } from "../../src/core/restart_progress.ts";
+import {
+  emptyJournal,
+  type Activation,
+  type Journal,
+  type RestartProgress,
+  type StepFailure,
+} from "../../src/schema/journal.ts";
 
 export const failure: StepFailure = {
   code: "check-failed",
@@ -23,7 +29,7 @@ const taken: Journal = {
 };
 const asked: Journal = { ...taken, asked: { deploy: "d2", attempt: 4 } };
 
-const running: Roll = { begun: 1, batch: ["1"], left: ["1", "2"] };
+const running: RestartProgress = { begun: 1, batch: ["1"], left: ["1", "2"] };
 export const forward: Activation = {
   build: "v2",
   deploy: "d2",
@@ -31,7 +37,7 @@ export const forward: Activation = {
   attempt: 4,
   soakMs: 100,
   bootId: "boot 1",
-  phase: { kind: "forward", restart: rollOf(["1", "2"]) },
+  phase: { kind: "forward", restart: restartOf(["1", "2"]) },
   counts: noCounts,
 };
 const counts = { instances: 2, closed: 1, refused: null, forced: [], phaseMs: { stop: 20 } } as const;
@@ -54,12 +60,12 @@ export const places = {
   installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
   forward: { ...asked, activation: forward },
   "batch begun": { ...asked, activation: inBatch },
-  rolled: activated({ kind: "forward", restart: rollOf([]) }),
-  checked: activated({ kind: "forward", restart: rollOf([]) }, { restarted: checked }),
+  rolled: activated({ kind: "forward", restart: restartOf([]) }),
+  checked: activated({ kind: "forward", restart: restartOf([]) }, { restarted: checked }),
   proven: activated({ kind: "proven" }, { restarted: checked }),
-  back: activated({ kind: "back", failure, restart: rollOf(["1"]) }),
+  back: activated({ kind: "back", failure, restart: restartOf(["1"]) }),
   "batch begun back": activated({ kind: "back", failure, restart: { begun: 1, batch: ["1"], left: ["1"] } }),
-  "rolled back": activated({ kind: "back", failure, restart: rollOf([]) }),
+  "rolled back": activated({ kind: "back", failure, restart: restartOf([]) }),
   stuck: activated({ kind: "stuck", failure, second }),
   failed: { ...asked, failed },
   reported: { ...taken, failed: { ...failed, reported: true } },

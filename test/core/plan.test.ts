@@ -1,8 +1,15 @@
 import { expect, test } from "bun:test";
-import { decide, type Actual, type Situation } from "../../src/core/plan.ts";
+import { decide } from "../../src/core/plan.ts";
+import { type Actual, type Situation } from "../../src/core/situation.ts";
 import { nothingToProtect } from "../../src/core/restart_need.ts";
-import { MAX_RESTARTS, noCounts } from "../../src/core/roll.ts";
-import { emptyJournal, type Activation, type Journal, type Roll, type StepFailure } from "../../src/core/types.ts";
+import { MAX_RESTARTS, noCounts } from "../../src/core/restart_progress.ts";
+import {
+  emptyJournal,
+  type Activation,
+  type Journal,
+  type RestartProgress,
+  type StepFailure,
+} from "../../src/schema/journal.ts";
 
 const failure: StepFailure = { code: "check-failed", message: "m", hint: "h", step: "check", log: "", atMs: 1 };
 const on = (build: string): Actual["current"] => ({ kind: "link", build, changedAtMs: 0 });
@@ -46,7 +53,7 @@ function situation(
   };
 }
 
-const roll = (begun: number, done: boolean): Roll => ({
+const restarted = (begun: number, done: boolean): RestartProgress => ({
   begun: done ? 0 : begun,
   batch: done || begun === 0 ? [] : ["1"],
   left: done ? [] : ["1"],
@@ -58,13 +65,13 @@ const forward = (begun = 0, done = false): Activation => ({
   attempt: 4,
   soakMs: 100,
   bootId: "boot 1",
-  phase: { kind: "forward", restart: roll(begun, done) },
+  phase: { kind: "forward", restart: restarted(begun, done) },
   counts: noCounts,
 });
 const back = (begun = 0, done = false, previous: string | null = "v1"): Activation => ({
   ...forward(),
   previous,
-  phase: { kind: "back", failure, restart: roll(begun, done) },
+  phase: { kind: "back", failure, restart: restarted(begun, done) },
 });
 const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
 const proof = { build: "v2", attempt: 4, atMs: 950, soaked: false };

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Actual } from "../../src/core/plan.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
+import type { Actual } from "../../src/core/situation.ts";
+import { noCounts, restartOf } from "../../src/core/restart_progress.ts";
 import { hostStatus, type StatusFacts } from "../../src/core/status.ts";
-import { emptyJournal, type Activation, type StepFailure } from "../../src/core/types.ts";
+import { emptyJournal, type Activation, type StepFailure } from "../../src/schema/journal.ts";
 import { hostStatusSchema } from "../../src/schema/znodes.ts";
 import { fit } from "../../src/store/publish.ts";
 
@@ -31,7 +31,7 @@ const activation: Activation = {
   previous: "v1",
   attempt: 3,
   soakMs: 100,
-  phase: { kind: "back", failure, restart: rollOf(["1"]) },
+  phase: { kind: "back", failure, restart: restartOf(["1"]) },
   counts: noCounts,
 };
 
@@ -60,7 +60,7 @@ test("a status says what is served, what is wished and where the host is on the 
     since: "1970-01-01T00:00:00.000Z",
     error: null,
     log: "",
-    roll: null,
+    restart: null,
   });
 });
 

@@ -104,7 +104,8 @@ test("what was looked at is what is connected to, however the name answers the n
   } as const;
   const ask: readonly (() => Promise<unknown>)[] = [
     () => probeHttp(spec, signal, ASKING, effects),
-    () => probeTcp({ kind: "tcp", host: "service.test", port: web.port ?? 0, timeoutMs: 5_000 }, signal, ASKING, effects),
+    () =>
+      probeTcp({ kind: "tcp", host: "service.test", port: web.port ?? 0, timeoutMs: 5_000 }, signal, ASKING, effects),
     () => post(url, signal, ASKING, effects),
   ];
   for (const question of ask) {

@@ -2,15 +2,15 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isDeployError } from "../../src/core/errors.ts";
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { MAX_RESTARTS, noCounts, rollOf } from "../../src/core/roll.ts";
-import type { Journal, RollCounts } from "../../src/core/types.ts";
+import { MAX_RESTARTS, noCounts, restartOf } from "../../src/core/restart_progress.ts";
+import type { Journal, RestartCost } from "../../src/schema/journal.ts";
 import { readJournal } from "../../src/schema/journal_versions.ts";
 import { places, samples, second } from "../core/journals.ts";
 
 const names = fc.subarray(["1", "2", "3"]);
 const builds = fc.constantFrom("v1", "v2", "v3");
 const deploys = fc.constantFrom("d1", "d2", "d3");
-const cost: fc.Arbitrary<RollCounts> = fc.record({
+const cost: fc.Arbitrary<RestartCost> = fc.record({
   instances: fc.nat(2),
   closed: fc.option(fc.nat(3)),
   refused: fc.option(fc.nat(3)),
@@ -42,7 +42,7 @@ const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
       attempt: attempt?.number ?? 0,
       previous,
       soakMs: 0,
-      phase: { kind: "forward", restart: rollOf(left) },
+      phase: { kind: "forward", restart: restartOf(left) },
       counts: noCounts,
     },
   })),
@@ -154,7 +154,7 @@ test("what restarts cost only grows, and outlives the activation", () => {
   always(({ before, after }) => {
     if (before.activation === null) return;
     const was = before.activation.counts;
-    const is = after.activation?.counts ?? after.lastRoll ?? noCounts;
+    const is = after.activation?.counts ?? after.lastRestart ?? noCounts;
     expect(is.instances).toBeGreaterThanOrEqual(was.instances);
     if (was.instances > 0) {
       expect(is.closed ?? -1).toBeGreaterThanOrEqual(was.closed ?? -1);
@@ -222,7 +222,7 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "condemned":
       return ["journal.failed"];
     case "abandoned":
-      return ["journal.asked", "journal.lastRoll"];
+      return ["journal.asked", "journal.lastRestart"];
     case "checked":
     case "revived":
       return ["journal.restarted"];
@@ -233,9 +233,9 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "turned-back":
       return ["journal.activation.phase"];
     case "finished":
-      return ["journal.lastRoll", "journal.served"];
+      return ["journal.lastRestart", "journal.served"];
     case "given-up":
-      return ["journal.lastRoll", "journal.failed"];
+      return ["journal.lastRestart", "journal.failed"];
     case "traffic":
       return before.traffic?.by === after.traffic?.by ? [] : ["journal.traffic"];
     default:
@@ -251,9 +251,9 @@ test("what a newer agent has written lives as long as the thing that it is part 
     expect(lost).toEqual([]);
     // The cost of an activation is told after it.
     const counts: unknown = before.activation?.counts;
-    if (isObject(counts) && counts["later"] === 1 && after.activation === null && after.lastRoll !== null) {
-      expect(after.lastRoll).toHaveProperty("later", 1);
-      expect(after.lastRoll.phaseMs).toHaveProperty("later", 1);
+    if (isObject(counts) && counts["later"] === 1 && after.activation === null && after.lastRestart !== null) {
+      expect(after.lastRestart).toHaveProperty("later", 1);
+      expect(after.lastRestart.phaseMs).toHaveProperty("later", 1);
     }
   }, withLater);
 });

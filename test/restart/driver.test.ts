@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
 import type { RestartPhase } from "../../src/core/traffic.ts";
-import type { RollCounts } from "../../src/core/types.ts";
-import { rollBatch, type RollPlan, type RollEffects } from "../../src/restart/driver.ts";
+import type { RestartCost } from "../../src/schema/journal.ts";
+import { driveRestart, type RestartPlan, type RestartEffects } from "../../src/restart/driver.ts";
 import type { Handover, Supervisor } from "../../src/restart/effects.ts";
 import { rejection } from "../harness/rejection.ts";
 
@@ -25,7 +25,7 @@ interface Troubles {
 /** A batch on a host where everything that happens is written down. */
 function host(troubles: Troubles = {}) {
   const done: string[] = [];
-  let counts: RollCounts | null = null;
+  let counts: RestartCost | null = null;
   let looks = 0;
   let touched = false;
   const does = async (what: string, phase?: RestartPhase): Promise<void> => {
@@ -53,7 +53,7 @@ function host(troubles: Troubles = {}) {
       return [Number(name)];
     },
   });
-  const effects: RollEffects = {
+  const effects: RestartEffects = {
     instance: (name) => ({
       supervisor: supervisor(name),
       untilHealthy: () => does(`healthy ${name}`, "healthy"),
@@ -82,34 +82,34 @@ function host(troubles: Troubles = {}) {
   return { effects, done, counts: () => counts, touched: () => touched };
 }
 
-const plan = (changes: Partial<RollPlan> = {}): RollPlan => ({
+const plan = (changes: Partial<RestartPlan> = {}): RestartPlan => ({
   batch: ["1"],
   all: ["1", "2", "3", "4"],
   minAvailable: 3,
   availableMs: 1_000,
   idleMs: 1_000,
   provesHealth: true,
-  goesBack: false,
+  isWayBack: false,
   force: new Set(),
   ...changes,
 });
 
 test("a pid file that names somebody else does not keep the service from being told", async () => {
   const { effects, done } = host({ unnamed: "policy-refused" });
-  await rollBatch(plan(), effects, signal);
+  await driveRestart(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell ", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
 });
 
 test("a supervisor that cannot be asked calls the restart off", async () => {
   const { effects, done, touched } = host({ unnamed: "restart-failed" });
-  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
+  expect(await rejection(driveRestart(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
   expect(done).toEqual(["off 1", "on 1"]);
   expect(touched()).toBe(false);
 });
 
 test("a batch goes through all phases in the order that drops nothing", async () => {
   const { effects, done, counts } = host({ open: [2, 1, 0] });
-  await rollBatch(plan(), effects, signal);
+  await driveRestart(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
   expect(counts()).toMatchObject({ instances: 1, closed: 0, refused: 2, forced: [] });
   expect(Object.keys(counts()?.phaseMs ?? {})).toEqual([
@@ -126,7 +126,7 @@ test("a batch goes through all phases in the order that drops nothing", async ()
 
 test("all of a batch are through one phase before any is in the next", async () => {
   const { effects, done } = host();
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
+  await driveRestart(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
   expect(done).toEqual([
     "off 1,2",
     "tell 1",
@@ -144,13 +144,17 @@ test("all of a batch are through one phase before any is in the next", async () 
 
 test("a service that nobody drains and nothing fronts is restarted by its supervisor in one", async () => {
   const { effects, done } = host({ noTraffic: true });
-  await rollBatch(plan({ idleMs: null, provesHealth: false, minAvailable: 0 }), { ...effects, verify: null }, signal);
+  await driveRestart(
+    plan({ idleMs: null, provesHealth: false, minAvailable: 0 }),
+    { ...effects, verify: null },
+    signal,
+  );
   expect(done).toEqual(["restart 1"]);
 });
 
 test("a reload is drained like a restart, and closes nothing", async () => {
   const { effects, done, counts } = host({ reloads: true, open: [0, 0, 9] });
-  await rollBatch(plan(), effects, signal);
+  await driveRestart(plan(), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "restart 1", "healthy 1", "on 1", "verify"]);
   expect(counts()?.closed).toBeNull();
 });
@@ -160,14 +164,14 @@ test.each<[RestartPhase, ErrorCode, string[]]>([
   ["tell", "restart-failed", ["off 1", "tell 1", "resume 1", "on 1"]],
 ])("what fails in the phase %s is called off: the app goes on and has its traffic back", async (phase, code, said) => {
   const { effects, done, touched } = host({ fails: { [phase]: code } });
-  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code });
+  expect(await rejection(driveRestart(plan(), effects, signal))).toMatchObject({ code });
   expect(done).toEqual(said);
   expect(touched()).toBe(false);
 });
 
 test("clients that do not leave call the restart off, and are told of by number", async () => {
   const { effects, done } = host({ open: [4, 3] });
-  const error = await rejection(rollBatch(plan(), effects, signal));
+  const error = await rejection(driveRestart(plan(), effects, signal));
   expect(error).toMatchObject({ code: "drain-timeout" });
   expect(String(error)).toContain("after 1 s 3 connections are open");
   expect(done).toEqual(["off 1", "tell 1", "resume 1", "on 1"]);
@@ -175,14 +179,14 @@ test("clients that do not leave call the restart off, and are told of by number"
 
 test("clients that do not leave are closed and counted where that is forced", async () => {
   const { effects, done, counts } = host({ open: [4, 3] });
-  await rollBatch(plan({ force: new Set(["idle"]) }), effects, signal);
+  await driveRestart(plan({ force: new Set(["idle"]) }), effects, signal);
   expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
 
 test("where nobody can count connections nobody waits for them", async () => {
   const { effects, done, counts } = host({ open: [null] });
-  await rollBatch(plan(), effects, signal);
+  await driveRestart(plan(), effects, signal);
   expect(done).toContain("stop 1");
   expect(counts()?.closed).toBeNull();
 });
@@ -193,20 +197,20 @@ test.each<[RestartPhase, string[]]>([
   ["healthy", ["off 1", "tell 1", "stop 1", "start 1", "healthy 1"]],
 ])("traffic stays off when the phase %s fails, since there is nothing behind it", async (phase, said) => {
   const { effects, done, touched } = host({ fails: { [phase]: "restart-failed" } });
-  expect(await rejection(rollBatch(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
+  expect(await rejection(driveRestart(plan(), effects, signal))).toMatchObject({ code: "restart-failed" });
   expect(done).toEqual(said);
   expect(touched()).toBe(true);
 });
 
 test("what a restart has cost is known also when it fails", async () => {
   const { effects, counts } = host({ open: [2], fails: { healthy: "check-failed" } });
-  await rejection(rollBatch(plan({ force: new Set(["idle"]) }), effects, signal));
+  await rejection(driveRestart(plan({ force: new Set(["idle"]) }), effects, signal));
   expect(counts()).toMatchObject({ closed: 2, forced: ["idle"] });
 });
 
 test("no batch is taken out while too few others are healthy", async () => {
   const { effects, done } = host({ healthy: ["1", "2", "3"] });
-  const error = await rejection(rollBatch(plan(), effects, signal));
+  const error = await rejection(driveRestart(plan(), effects, signal));
   expect(error).toMatchObject({ code: "instances-unavailable" });
   expect(String(error)).toContain("of 4 instances 2, 3 would be left healthy, and 3 must be");
   expect(done).toEqual([]);
@@ -214,19 +218,19 @@ test("no batch is taken out while too few others are healthy", async () => {
 
 test("an instance that is down takes nothing away and may be restarted all the same", async () => {
   const { effects, done } = host({ healthy: ["2"] });
-  await rollBatch(plan(), effects, signal);
+  await driveRestart(plan(), effects, signal);
   expect(done).toContain("start 1");
 });
 
 test("the way back goes on although too few others are healthy", async () => {
   const { effects, done } = host({ healthy: ["1"] });
-  await rollBatch(plan({ goesBack: true }), effects, signal);
+  await driveRestart(plan({ isWayBack: true }), effects, signal);
   expect(done).toContain("start 1");
 });
 
 test("every instance of a batch is handed over, not the first alone", async () => {
   const { effects, done } = host({ handsOver: true, noTraffic: true });
-  await rollBatch(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), effects, signal);
+  await driveRestart(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "finish", "verify", "begin", "healthy 2", "finish", "verify"]);
 });
 
@@ -234,27 +238,27 @@ test("nobody fails for a figure that cannot be had", async () => {
   const { effects, done, counts } = host();
   const traffic =
     effects.traffic === null ? null : { ...effects.traffic, refused: () => Promise.reject(new Error("gone")) };
-  await rollBatch(plan(), { ...effects, traffic }, signal);
+  await driveRestart(plan(), { ...effects, traffic }, signal);
   expect(done).toContain("verify");
   expect(counts()?.refused).toBeNull();
 });
 
 test("a stop that is forced to go on is made apart from the start, so that the start comes", async () => {
   const { effects, done } = host({ noTraffic: true, fails: { stop: "restart-failed" } });
-  await rollBatch(plan({ force: new Set(["stop"]), idleMs: null }), effects, signal);
+  await driveRestart(plan({ force: new Set(["stop"]), idleMs: null }), effects, signal);
   expect(done).toEqual(["stop 1", "start 1", "healthy 1", "verify"]);
 });
 
 test("a successor is proven before the old one is told to go", async () => {
   const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [1, 0, 0, 6] });
-  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
+  await driveRestart(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
   expect(counts()?.closed).toBe(6);
 });
 
 test("a successor that is not healthy is taken back, and the old one is told nothing", async () => {
   const { effects, done, touched } = host({ handsOver: true, noTraffic: true, fails: { healthy: "check-failed" } });
-  expect(await rejection(rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal))).toMatchObject({
+  expect(await rejection(driveRestart(plan({ all: ["1"], minAvailable: 0 }), effects, signal))).toMatchObject({
     code: "check-failed",
   });
   expect(done).toEqual(["begin", "healthy 1", "abandon"]);
@@ -263,7 +267,7 @@ test("a successor that is not healthy is taken back, and the old one is told not
 
 test("clients that stay with the old one do not keep it once the successor serves", async () => {
   const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [3] });
-  await rollBatch(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
+  await driveRestart(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
   expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
@@ -278,7 +282,7 @@ test("a batch that is stopped in the middle is left as it is, for the agent that
       throw new DeployError("Cannot wait: it was called off.", { code: "aborted" });
     },
   };
-  const error = await rejection(rollBatch(plan({ force: new Set(["idle"]) }), { ...effects, clock }, stop.signal));
+  const error = await rejection(driveRestart(plan({ force: new Set(["idle"]) }), { ...effects, clock }, stop.signal));
   expect(error).toMatchObject({ code: "aborted" });
   expect(done).toEqual(["off 1", "tell 1"]);
 });
@@ -287,12 +291,12 @@ test("the time of a phase is that of all instances that go through it one after 
   let now = 0;
   const { effects, counts } = host({ handsOver: true });
   const clock = { ...quick, monotonicMs: () => (now += 10) };
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), { ...effects, clock }, signal);
+  await driveRestart(plan({ batch: ["1", "2"], minAvailable: 2 }), { ...effects, clock }, signal);
   expect(counts()?.phaseMs).toMatchObject({ start: 20, healthy: 20, stop: 20 });
 });
 
 test("a phase that was forced for several instances is told once", async () => {
   const { effects, counts } = host({ handsOver: true, open: [1] });
-  await rollBatch(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
+  await driveRestart(plan({ batch: ["1", "2"], minAvailable: 2 }), effects, signal);
   expect(counts()?.forced).toEqual(["idle"]);
 });

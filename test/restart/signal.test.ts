@@ -127,7 +127,9 @@ test.each(["", "web", "12 13", "-1", "0", "1", "1e3", "999999999"])(
     await writeFile(join(dir.path, "pid"), text);
     const sent: number[] = [];
     const effects = { ...hostEffects(dir.path), kill: (pid: number) => void sent.push(pid) };
-    expect(await rejection(restart(by("HUP", dir.path, 100), effects, signal))).toMatchObject({ code: "restart-failed" });
+    expect(await rejection(restart(by("HUP", dir.path, 100), effects, signal))).toMatchObject({
+      code: "restart-failed",
+    });
     expect(sent).toEqual([]);
   },
 );

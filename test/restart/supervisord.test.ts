@@ -112,7 +112,8 @@ test(
   "one process of several is restarted by its full name, and the other is left alone",
   async () => {
     await using web = await supervisord();
-    const pids = () => Promise.all(["pair:pair_0", "pair:pair_1"].map((name) => mainPids(by(name), web.effects, signal)));
+    const pids = () =>
+      Promise.all(["pair:pair_0", "pair:pair_1"].map((name) => mainPids(by(name), web.effects, signal)));
     const [zero, one] = await pids();
     await restart(by("pair:pair_1"), web.effects, signal);
     const [zeroAfter, oneAfter] = await pids();

@@ -30,7 +30,7 @@ const first = `{
 const last = {
   ...JSON.parse(first),
   traffic: { by: "nft", off: ["1"], bootId: "b" },
-  lastRoll: { instances: 1, closed: 0, refused: null, forced: [], phaseMs: {}, build: "1f3c77a", deploy: "d" },
+  lastRestart: { instances: 1, closed: 0, refused: null, forced: [], phaseMs: {}, build: "1f3c77a", deploy: "d" },
 };
 
 function understood(text: string) {
@@ -49,7 +49,7 @@ describe("a journal of version 1", () => {
     expect(understood(first)).toEqual({
       ...JSON.parse(first),
       version: JOURNAL_VERSION,
-      lastRoll: null,
+      lastRestart: null,
       traffic: null,
       activation: { ...last.activation, soakMs: 0 },
     });

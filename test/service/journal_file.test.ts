@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { JournalFile } from "../../src/service/journal_file.ts";
 import { failureOf } from "../../src/service/step_failure.ts";
 import { DeployError } from "../../src/core/errors.ts";
-import { noCounts } from "../../src/core/roll.ts";
+import { noCounts } from "../../src/core/restart_progress.ts";
 import { hostDisk } from "../../src/host/disk.ts";
 import { emptyJournal, JOURNAL_VERSION } from "../../src/schema/journal.ts";
 import { Files } from "../../src/steps/files.ts";
@@ -150,7 +150,7 @@ test("where names cannot be exchanged the journal is written all the same", asyn
 });
 
 test("an older journal is brought to this version with the first change", async () => {
-  const { lastRoll: _, traffic: __, ...rest } = places["batch begun"];
+  const { lastRestart: _, traffic: __, ...rest } = places["batch begun"];
   await left({ ...rest, version: 1 });
   const journal = await open();
   expect(journal.now.activation).toEqual(rest.activation);

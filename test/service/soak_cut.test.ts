@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { rollOf } from "../../src/core/roll.ts";
+import { restartOf } from "../../src/core/restart_progress.ts";
 import { unreadSnapshot } from "../../src/store/read_wish.ts";
 import { rolledTo } from "../sim/host/activations.ts";
 import type { Character } from "../sim/host/character.ts";
@@ -15,7 +15,7 @@ async function cutShort(character: Character): Promise<string | undefined> {
   const world = stage("soak cut short");
   const { host, service } = world;
   provision(host, service, world.build({ id: "v1" }));
-  rolledTo(world, { id: "v2", character, check: { intervalS: 20, successes: 1 } }, rollOf([]), {}, SOAK_MS);
+  rolledTo(world, { id: "v2", character, check: { intervalS: 20, successes: 1 } }, restartOf([]), {}, SOAK_MS);
   world.pass(3_000);
   const { machine } = host.newLife();
   const { agent, journal } = await world.play(

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { TrafficControl, type TrafficControlOptions } from "../../src/service/traffic_control.ts";
 import { JournalFile } from "../../src/service/journal_file.ts";
-import { noCounts, rollOf } from "../../src/core/roll.ts";
+import { noCounts, restartOf } from "../../src/core/restart_progress.ts";
 import type { Traffic } from "../../src/traffic/effects.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
@@ -29,7 +29,7 @@ const journalFile = (): Promise<JournalFile> => JournalFile.open(files, join(dir
 async function beginRestart(batch: readonly string[]): Promise<void> {
   const journal = await journalFile();
   const [build, deploy] = ["v1", "d1"];
-  const phase = { kind: "forward", restart: rollOf(batch) } as const;
+  const phase = { kind: "forward", restart: restartOf(batch) } as const;
   await journal.record({ kind: "taken-up", number: 1, build, deploy });
   await journal.record({
     kind: "begun",

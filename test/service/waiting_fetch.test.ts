@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
-import { emptyJournal } from "../../src/core/types.ts";
+import { emptyJournal } from "../../src/schema/journal.ts";
 import type { FetchRequest } from "../../src/fetch/source.ts";
 import { unreadSnapshot } from "../../src/store/read_wish.ts";
 import { stage } from "../sim/host/stage.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { emptyJournal, type Target } from "../../src/core/types.ts";
+import { emptyJournal } from "../../src/schema/journal.ts";
+import { type Target } from "../../src/core/targets.ts";
 import type { Wish } from "../../src/schema/znodes.ts";
 import { addBuild } from "../../src/store/builds.ts";
 import { followWish } from "../../src/store/follow.ts";

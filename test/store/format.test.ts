@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { emptyJournal } from "../../src/core/types.ts";
+import { emptyJournal } from "../../src/schema/journal.ts";
 import type { DeployError } from "../../src/core/errors.ts";
 import { followWish } from "../../src/store/follow.ts";
 import type { WishSnapshot } from "../../src/store/read_wish.ts";

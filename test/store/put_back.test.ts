@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { asDeployError } from "../../src/core/errors.ts";
 import { journalAfter } from "../../src/core/journal.ts";
-import { emptyJournal, type Journal } from "../../src/core/types.ts";
+import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
 import type { Role } from "../../src/schema/znodes.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { moveDeploy, promote } from "../../src/store/change_deploy.ts";

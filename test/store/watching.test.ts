@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
-import { emptyJournal } from "../../src/core/types.ts";
+import { emptyJournal } from "../../src/schema/journal.ts";
 import { listDeploys, readHead } from "../../src/store/deploys.ts";
 import { followWish } from "../../src/store/follow.ts";
 import type { WishSnapshot } from "../../src/store/read_wish.ts";

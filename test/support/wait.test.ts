@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { throwIfAborted, together, withDeadline } from "../../src/support/wait.ts";
+import { throwIfAborted } from "../../src/support/abort.ts";
+import { together, withDeadline } from "../../src/support/wait.ts";
 import { rejection } from "../harness/rejection.ts";
 
 const never = (): Promise<never> => Promise.withResolvers<never>().promise;

@@ -1,4 +1,4 @@
-import { MAX_RESTARTS } from "../../../src/core/roll.ts";
+import { MAX_RESTARTS } from "../../../src/core/restart_progress.ts";
 import type { Journal } from "../../../src/schema/journal.ts";
 import type { Effect } from "../host/life.ts";
 

@@ -1,5 +1,5 @@
-import { noCounts, rollOf } from "../../../src/core/roll.ts";
-import { emptyJournal, type Journal, type Roll } from "../../../src/core/types.ts";
+import { noCounts, restartOf } from "../../../src/core/restart_progress.ts";
+import { emptyJournal, type Journal, type RestartProgress } from "../../../src/schema/journal.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import type { BuildPlan } from "./builds.ts";
 import { readRelease } from "./release.ts";
@@ -7,12 +7,12 @@ import type { Stage } from "./stage.ts";
 
 /**
  * Leaves a host that serves v1 as an agent that was killed in the middle of its activation of another build does: the
- * release is in place, `current` leads to it, and the roll is where `restart` says. What is rolled runs the new build.
+ * release is in place, `current` leads to it, and the restart is where `restart` says. What is rolled runs the new build.
  */
 export function rolledTo(
   world: Stage,
   plan: BuildPlan,
-  restart: Roll = rollOf([]),
+  restart: RestartProgress = restartOf([]),
   more: Partial<Journal> = {},
   soakMs = 0,
   isFlipped = true,

@@ -2,7 +2,7 @@ import { DeployError } from "../../../src/core/errors.ts";
 import type { Commands } from "../../../src/machine/commands.ts";
 import type { Clock } from "../../../src/support/clock.ts";
 import type { CommandRequest, CommandResult } from "../../../src/support/command.ts";
-import { abortedError, throwIfAborted } from "../../../src/support/wait.ts";
+import { abortedError, throwIfAborted } from "../../../src/support/abort.ts";
 import type { FileNode } from "./file_tree.ts";
 import type { Ground } from "./ground.ts";
 import type { Life } from "./life.ts";

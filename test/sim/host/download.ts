@@ -5,7 +5,7 @@ import type { FetchRequest } from "../../../src/fetch/source.ts";
 import { requireAllowedSource, shownUrl } from "../../../src/fetch/source_policy.ts";
 import { originPath, otherLength } from "../../../src/fetch/spool.ts";
 import { parseDownloadOrigin } from "../../../src/schema/download_origin.ts";
-import { abortedError } from "../../../src/support/wait.ts";
+import { abortedError } from "../../../src/support/abort.ts";
 import type { ArtefactServer } from "./artefacts.ts";
 import type { FileNode } from "./file_tree.ts";
 import type { Ground } from "./ground.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { rollOf } from "../../../src/core/roll.ts";
+import { restartOf } from "../../../src/core/restart_progress.ts";
 import { rolledTo } from "./activations.ts";
 import { instanceFacts, provision } from "./facts.ts";
 import { journalOf, runAlone } from "./lone_agent.ts";
@@ -11,7 +11,7 @@ test.each([{ before: {} }, { before: { drainS: 20 } }])(
     const world = stage("drain");
     const { host, service } = world;
     provision(host, service, world.build({ id: "v1", ...before }));
-    rolledTo(world, { id: "v2", drainS: 4 }, rollOf(["1"]));
+    rolledTo(world, { id: "v2", drainS: 4 }, restartOf(["1"]));
     world.pass(3_000);
     expect(host.front.openAt(8001)).toBeGreaterThan(0);
     runAlone(host);

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { agentConfig } from "../../../src/agent/config.ts";
 import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
 import { observe, readCurrent } from "../../../src/service/observe.ts";
-import type { Actual } from "../../../src/core/plan.ts";
+import type { Actual } from "../../../src/core/situation.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
-import { emptyJournal } from "../../../src/core/types.ts";
+import { emptyJournal } from "../../../src/schema/journal.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { extractStep } from "../../../src/steps/extract.ts";
 import { fetchStep } from "../../../src/steps/fetch.ts";
@@ -81,7 +81,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
       startsAnew: true,
       isStatic: false,
     });
-    switch (rungOf(actual)) {
+    switch (rungThat(actual)) {
       case "fetch":
         await fetchStep(work, { sources: [], logins: {}, isRoot: true }, effects);
         break;
@@ -106,7 +106,7 @@ async function climb({ host, service, server }: Stage, machine: Machine): Promis
   }
 }
 
-function rungOf({ release, spool, current }: Actual): "fetch" | "verify" | "extract" | "install" | "flip" | "done" {
+function rungThat({ release, spool, current }: Actual): "fetch" | "verify" | "extract" | "install" | "flip" | "done" {
   switch (release) {
     case "absent":
       return spool === "verified" ? "extract" : spool === "fetched" ? "verify" : "fetch";

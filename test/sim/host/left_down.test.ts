@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { emptyJournal, type Journal } from "../../../src/core/types.ts";
+import { emptyJournal, type Journal } from "../../../src/schema/journal.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import type { BuildPlan } from "./builds.ts";
 import { instanceFacts, provision } from "./facts.ts";

@@ -1,6 +1,6 @@
 import { runAgent } from "../../../src/agent/agent.ts";
 import { agentConfig } from "../../../src/agent/config.ts";
-import { emptyJournal, type Journal } from "../../../src/core/types.ts";
+import { emptyJournal, type Journal } from "../../../src/schema/journal.ts";
 import { readJournal } from "../../../src/schema/journal_versions.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import type { HostService } from "./ground.ts";

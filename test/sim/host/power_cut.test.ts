@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { rollOf } from "../../../src/core/roll.ts";
-import type { Journal, Roll } from "../../../src/core/types.ts";
+import { restartOf } from "../../../src/core/restart_progress.ts";
+import type { Journal, RestartProgress } from "../../../src/schema/journal.ts";
 import { rolledTo } from "./activations.ts";
 import type { BuildPlan } from "./builds.ts";
 import { instanceFacts, provision } from "./facts.ts";
@@ -16,12 +16,16 @@ const seen: Partial<Journal> = { restarted: { build: "v1", processes: [{ pid: 7,
 function half(
   seed: string,
   service: Partial<ServicePlan>,
-  { v2 = {}, roll = rollOf([]), more = {} }: { v2?: Partial<BuildPlan>; roll?: Roll; more?: Partial<Journal> } = {},
+  {
+    v2 = {},
+    progress = restartOf([]),
+    more = {},
+  }: { v2?: Partial<BuildPlan>; progress?: RestartProgress; more?: Partial<Journal> } = {},
 ): Stage {
   const world = stage(seed, { service });
   const restart = world.service.restart;
   provision(world.host, world.service, world.build({ id: "v1", restart }));
-  rolledTo(world, { id: "v2", ...v2 }, roll, more);
+  rolledTo(world, { id: "v2", ...v2 }, progress, more);
   world.pass(3_000);
   return world;
 }
@@ -63,7 +67,11 @@ test.each<[string, Partial<ServicePlan>, Partial<Journal>]>([
 });
 
 test("instances that were done with are restarted again beside those that were not", () => {
-  const world = half("two", { instances: 3, traffic: "nft" }, { roll: { begun: 1, batch: ["2"], left: ["2", "3"] } });
+  const world = half(
+    "two",
+    { instances: 3, traffic: "nft" },
+    { progress: { begun: 1, batch: ["2"], left: ["2", "3"] } },
+  );
   expect(served(world)).toEqual(["v2", "v1", "v1"]);
   cut(world);
   runAlone(world.host);
@@ -91,7 +99,7 @@ test("a power cut on the way back does not keep the build before from being serv
 
 test("a turn back restarts what a power cut had taken down before it was touched", () => {
   const v2: Partial<BuildPlan> = { character: { kind: "ill" }, check: { deadlineS: 3 } };
-  const world = half("untouched", { instances: 2, traffic: "nft" }, { v2, roll: rollOf(["1", "2"]) });
+  const world = half("untouched", { instances: 2, traffic: "nft" }, { v2, progress: restartOf(["1", "2"]) });
   cut(world);
   runAlone(world.host);
   world.pass(120_000);
@@ -104,7 +112,7 @@ test.each([1, 2])(
   (instances) => {
     const v2: Partial<BuildPlan> = { character: { kind: "kills-host", afterMs: 2_000 } };
     const names = Array.from({ length: instances }, (_, at) => String(at + 1));
-    const world = half("killer", { instances }, { v2: { ...v2, check: { successes: 9 } }, roll: rollOf(names) });
+    const world = half("killer", { instances }, { v2: { ...v2, check: { successes: 9 } }, progress: restartOf(names) });
     const { deaths } = revived(world);
     runAlone(world.host);
     world.pass(600_000);
@@ -120,7 +128,7 @@ test.each([1, 2])(
 
 test("a build that ends by itself after its start is restarted once, and fails by its check", () => {
   const v2: Partial<BuildPlan> = { character: { kind: "dies", afterMs: 600 }, check: { deadlineS: 5, successes: 4 } };
-  const world = half("dies", {}, { v2, roll: rollOf(["1"]), more: seen });
+  const world = half("dies", {}, { v2, progress: restartOf(["1"]), more: seen });
   let starts = 0;
   world.host.onEvent = (what) => {
     if (what.includes("starts v2")) starts += 1;
@@ -142,7 +150,7 @@ function effectsOf(world: Stage): number {
 }
 
 const rolls = { instances: 2, traffic: "nft" } as const;
-const begin = (seed: string): Stage => half(seed, rolls, { roll: rollOf(["1", "2"]), more: seen });
+const begin = (seed: string): Stage => half(seed, rolls, { progress: restartOf(["1", "2"]), more: seen });
 
 test.each<DeathKind>(["kill", "power-cut"])("an activation ends well after a %s at any effect of it", (how) => {
   const effects = effectsOf(begin("whole"));

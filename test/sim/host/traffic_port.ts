@@ -1,6 +1,6 @@
 import { DeployError } from "../../../src/core/errors.ts";
 import type { TrafficOfMachine } from "../../../src/machine/traffic.ts";
-import { throwIfAborted } from "../../../src/support/wait.ts";
+import { throwIfAborted } from "../../../src/support/abort.ts";
 import type { Ground } from "./ground.ts";
 import type { Life } from "./life.ts";
 import type { SimFront } from "./front.ts";

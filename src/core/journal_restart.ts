@@ -2,14 +2,14 @@ import { activationIn, illegal } from "./journal_origin.ts";
 import {
   added,
   isBetweenBatches,
-  rollAmong,
-  rollOf,
+  restartAmong,
+  restartOf,
   whyExhausted,
   withBatchBegun,
   withBatchDone,
   withBoot,
-} from "./roll.ts";
-import type { Journal, Roll, RollCounts } from "./types.ts";
+} from "./restart_progress.ts";
+import type { Journal, RestartProgress, RestartCost } from "../schema/journal.ts";
 
 /** How the restart of a batch ended. */
 export type BatchEnd =
@@ -22,28 +22,28 @@ export type BatchEnd =
   | "stopped";
 
 /** The restart of the instances, batch after batch. */
-export type RollEvent =
+export type RestartEvent =
   /** There is no instance left to restart, or nothing to restart one by. */
   | { readonly kind: "nothing-to-restart" }
   /** Written before an instance of the batch is touched. `instances` are those that the host has now. */
   | { readonly kind: "batch-begun"; readonly batch: readonly string[]; readonly instances: readonly string[] }
-  | { readonly kind: "batch-ended"; readonly how: BatchEnd; readonly cost: RollCounts }
+  | { readonly kind: "batch-ended"; readonly how: BatchEnd; readonly cost: RestartCost }
   /**
    * The machine was started anew in the middle. `down` are instances that were done with, and that nobody but deployd
    * starts: they are to be restarted again.
    */
   | { readonly kind: "rebooted"; readonly bootId: string; readonly down: readonly string[] };
 
-type Of<Kind extends RollEvent["kind"]> = Extract<RollEvent, { kind: Kind }>;
+type Of<Kind extends RestartEvent["kind"]> = Extract<RestartEvent, { kind: Kind }>;
 
 export function nothingToRestart(journal: Journal, { kind }: Of<"nothing-to-restart">): Journal {
-  const { activation, roll } = rollingIn(journal, kind);
-  return withRoll(journal, activation, { ...roll, ...rollOf([]) });
+  const { activation, progress } = restartingIn(journal, kind);
+  return withProgress(journal, activation, { ...progress, ...restartOf([]) });
 }
 
 export function batchBegun(journal: Journal, { kind, batch, instances }: Of<"batch-begun">): Journal {
-  const { activation, roll } = rollingIn(journal, kind);
-  const before = rollAmong(roll, instances);
+  const { activation, progress } = restartingIn(journal, kind);
+  const before = restartAmong(progress, instances);
   if (batch.length === 0) throw illegal(kind, "the batch is empty");
   if (!holds(before.left, batch)) throw illegal(kind, `${batch.join(", ")} need not be restarted`);
   // What was begun and has not ended comes first: it may be half restarted.
@@ -52,48 +52,48 @@ export function batchBegun(journal: Journal, { kind, batch, instances }: Of<"bat
   }
   const exhausted = whyExhausted(before);
   if (exhausted !== null) throw illegal(kind, exhausted);
-  return withRoll(journal, activation, withBatchBegun(before, batch));
+  return withProgress(journal, activation, withBatchBegun(before, batch));
 }
 
 export function batchEnded(journal: Journal, { kind, how, cost }: Of<"batch-ended">): Journal {
-  const { activation, roll } = rollingIn(journal, kind);
-  if (isBetweenBatches(roll) || roll.begun === 0) throw illegal(kind, "no batch was begun");
-  return withRoll(journal, { ...activation, counts: added(activation.counts, cost) }, rollAfter(roll, how));
+  const { activation, progress } = restartingIn(journal, kind);
+  if (isBetweenBatches(progress) || progress.begun === 0) throw illegal(kind, "no batch was begun");
+  return withProgress(journal, { ...activation, counts: added(activation.counts, cost) }, progressAfter(progress, how));
 }
 
 export function rebooted(journal: Journal, { kind, bootId, down }: Of<"rebooted">): Journal {
-  const { activation, roll } = rollingIn(journal, kind);
+  const { activation, progress } = restartingIn(journal, kind);
   if (activation.bootId === bootId) throw illegal(kind, "it is the same boot as before");
   if (activation.bootId === undefined) {
     if (down.length > 0) throw illegal(kind, "nothing is known of the boot before");
-    return withRoll(journal, { ...activation, bootId }, roll);
+    return withProgress(journal, { ...activation, bootId }, progress);
   }
-  const both = down.filter((name) => roll.left.includes(name));
+  const both = down.filter((name) => progress.left.includes(name));
   if (both.length > 0) throw illegal(kind, `${both.join(", ")} is to be restarted as it is`);
-  return withRoll(journal, { ...activation, bootId }, withBoot(roll, down));
+  return withProgress(journal, { ...activation, bootId }, withBoot(progress, down));
 }
 
-function rollAfter(roll: Roll, how: BatchEnd): Roll {
+function progressAfter(progress: RestartProgress, how: BatchEnd): RestartProgress {
   switch (how) {
     case "restarted":
-      return withBatchDone(roll);
+      return withBatchDone(progress);
     case "failed":
-      return roll;
+      return progress;
     case "untouched":
-      return { ...roll, batch: [] };
+      return { ...progress, batch: [] };
     case "stopped":
-      return { ...roll, begun: roll.begun - 1 };
+      return { ...progress, begun: progress.begun - 1 };
   }
 }
 
-type Rolling = ReturnType<typeof rollingIn>["activation"];
+type Restarting = ReturnType<typeof restartingIn>["activation"];
 
-function rollingIn(journal: Journal, kind: RollEvent["kind"]) {
+function restartingIn(journal: Journal, kind: RestartEvent["kind"]) {
   const activation = activationIn(journal, kind, ["forward", "back"]);
-  return { activation, roll: activation.phase.restart };
+  return { activation, progress: activation.phase.restart };
 }
 
-function withRoll(journal: Journal, activation: Rolling, restart: Roll): Journal {
+function withProgress(journal: Journal, activation: Restarting, restart: RestartProgress): Journal {
   return { ...journal, activation: { ...activation, phase: { ...activation.phase, restart } } };
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { journalAfter, type JournalEvent } from "../../src/core/journal.ts";
-import { MAX_RESTARTS, noCounts, rollOf } from "../../src/core/roll.ts";
-import type { Activation, Journal, Roll } from "../../src/core/types.ts";
+import { MAX_RESTARTS, noCounts, restartOf } from "../../src/core/restart_progress.ts";
+import type { Activation, Journal, RestartProgress } from "../../src/schema/journal.ts";
 import { failure, forward, places } from "./journals.ts";
 
-function withRoll(restart: Roll, back = false): Journal {
+function withProgress(restart: RestartProgress, back = false): Journal {
   return {
     ...places.forward,
     activation: { ...forward, phase: back ? { kind: "back", failure, restart } : { kind: "forward", restart } },
@@ -15,7 +15,7 @@ function activationAfter(before: Journal, event: JournalEvent): Activation {
   if (activation === null) throw new Error("the activation is gone");
   return activation;
 }
-function rollAfter(before: Journal, event: JournalEvent): Roll {
+function progressAfter(before: Journal, event: JournalEvent): RestartProgress {
   const { phase } = activationAfter(before, event);
   if (!("restart" in phase)) throw new Error("the roll is gone");
   return phase.restart;
@@ -28,22 +28,22 @@ const begin = (batch: readonly string[], instances = ["1", "2", "3"]): JournalEv
 
 describe.each([false, true])("a batch, back: %p", (back) => {
   test("is begun once more with each try", () => {
-    const before = withRoll(rollOf(["1", "2", "3"]), back);
-    expect(rollAfter(before, begin(["3", "1"]))).toEqual({ begun: 1, batch: ["3", "1"], left: ["1", "2", "3"] });
+    const before = withProgress(restartOf(["1", "2", "3"]), back);
+    expect(progressAfter(before, begin(["3", "1"]))).toEqual({ begun: 1, batch: ["3", "1"], left: ["1", "2", "3"] });
     expect(
-      rollAfter(withRoll({ begun: 1, batch: ["3", "1"], left: ["1", "2", "3"] }, back), begin(["1", "3"])),
+      progressAfter(withProgress({ begun: 1, batch: ["3", "1"], left: ["1", "2", "3"] }, back), begin(["1", "3"])),
     ).toEqual({ begun: 2, batch: ["1", "3"], left: ["1", "2", "3"] });
   });
 
   test("forgets instances that the host has not got any more", () => {
-    const before = withRoll({ begun: 1, batch: ["1", "2"], left: ["1", "2", "3"] }, back);
-    expect(rollAfter(before, begin(["1"], ["1", "3"]))).toEqual({ begun: 2, batch: ["1"], left: ["1", "3"] });
-    expect(rollAfter(before, begin(["3"], ["3"]))).toEqual({ begun: 1, batch: ["3"], left: ["3"] });
+    const before = withProgress({ begun: 1, batch: ["1", "2"], left: ["1", "2", "3"] }, back);
+    expect(progressAfter(before, begin(["1"], ["1", "3"]))).toEqual({ begun: 2, batch: ["1"], left: ["1", "3"] });
+    expect(progressAfter(before, begin(["3"], ["3"]))).toEqual({ begun: 1, batch: ["3"], left: ["3"] });
   });
 
-  test.each<[string, Roll, readonly string[], string]>([
-    ["that is empty", rollOf(["1"]), [], "the batch is empty"],
-    ["of an instance that was restarted", rollOf(["1"]), ["2"], "2 need not be restarted"],
+  test.each<[string, RestartProgress, readonly string[], string]>([
+    ["that is empty", restartOf(["1"]), [], "the batch is empty"],
+    ["of an instance that was restarted", restartOf(["1"]), ["2"], "2 need not be restarted"],
     [
       "before the last one has ended",
       { begun: 1, batch: ["1"], left: ["1", "2"] },
@@ -62,23 +62,23 @@ describe.each([false, true])("a batch, back: %p", (back) => {
       ["1"],
       "3 restarts were begun and none ended well",
     ],
-  ])("does not begin with one %s", (_, roll, batch, problem) => {
-    expect(() => journalAfter(withRoll(roll, back), begin(batch))).toThrow(problem);
+  ])("does not begin with one %s", (_, progress, batch, problem) => {
+    expect(() => journalAfter(withProgress(progress, back), begin(batch))).toThrow(problem);
   });
 
-  const running = withRoll({ begun: 2, batch: ["1"], left: ["1", "2"] }, back);
-  test.each<[Extract<JournalEvent, { kind: "batch-ended" }>["how"], Roll]>([
-    ["restarted", rollOf(["2"])],
+  const running = withProgress({ begun: 2, batch: ["1"], left: ["1", "2"] }, back);
+  test.each<[Extract<JournalEvent, { kind: "batch-ended" }>["how"], RestartProgress]>([
+    ["restarted", restartOf(["2"])],
     ["failed", { begun: 2, batch: ["1"], left: ["1", "2"] }],
     ["untouched", { begun: 2, batch: [], left: ["1", "2"] }],
     ["stopped", { begun: 1, batch: ["1"], left: ["1", "2"] }],
-  ])("that ended as %s", (how, roll) => {
-    expect(rollAfter(running, { kind: "batch-ended", how, cost: noCounts })).toEqual(roll);
+  ])("that ended as %s", (how, progress) => {
+    expect(progressAfter(running, { kind: "batch-ended", how, cost: noCounts })).toEqual(progress);
   });
 
   test("that was stopped is begun again with the same count", () => {
     const stopped = journalAfter(running, { kind: "batch-ended", how: "stopped", cost: noCounts });
-    expect(rollAfter(stopped, begin(["1"]))).toEqual({ begun: 2, batch: ["1"], left: ["1", "2"] });
+    expect(progressAfter(stopped, begin(["1"]))).toEqual({ begun: 2, batch: ["1"], left: ["1", "2"] });
   });
 
   test("adds what it cost, however it ended", () => {
@@ -93,7 +93,7 @@ describe.each([false, true])("a batch, back: %p", (back) => {
   });
 
   test("is none where there is nothing to restart", () => {
-    expect(rollAfter(running, { kind: "nothing-to-restart" })).toEqual(rollOf([]));
+    expect(progressAfter(running, { kind: "nothing-to-restart" })).toEqual(restartOf([]));
   });
 });
 
@@ -101,33 +101,35 @@ describe.each([false, true])("a boot, back: %p", (back) => {
   const boot = (down: readonly string[], bootId = "boot 2"): JournalEvent => ({ kind: "rebooted", bootId, down });
 
   test("puts what it took down to what is still to be restarted, and is counted", () => {
-    const running = withRoll({ begun: 1, batch: ["2"], left: ["2", "3"] }, back);
-    expect(rollAfter(running, boot(["1"]))).toEqual({ begun: 1, batch: ["2"], left: ["2", "3", "1"], boots: 1 });
+    const running = withProgress({ begun: 1, batch: ["2"], left: ["2", "3"] }, back);
+    expect(progressAfter(running, boot(["1"]))).toEqual({ begun: 1, batch: ["2"], left: ["2", "3", "1"], boots: 1 });
     expect(activationAfter(running, boot([])).bootId).toBe("boot 2");
     const twice = journalAfter(journalAfter(running, boot([])), boot([], "boot 3"));
-    expect(rollAfter(twice, begin(["2"]))).toEqual({ begun: 2, batch: ["2"], left: ["2", "3"], boots: 2 });
+    expect(progressAfter(twice, begin(["2"]))).toEqual({ begun: 2, batch: ["2"], left: ["2", "3"], boots: 2 });
   });
 
   test("stays counted when the batch is done", () => {
-    const done = journalAfter(withRoll({ begun: 1, batch: ["1"], left: ["1"], boots: 2 }, back), {
+    const done = journalAfter(withProgress({ begun: 1, batch: ["1"], left: ["1"], boots: 2 }, back), {
       kind: "batch-ended",
       how: "restarted",
       cost: noCounts,
     });
-    expect(rollAfter(done, boot(["1"]))).toEqual({ begun: 0, batch: [], left: ["1"], boots: 3 });
+    expect(progressAfter(done, boot(["1"]))).toEqual({ begun: 0, batch: [], left: ["1"], boots: 3 });
     expect(() => journalAfter(journalAfter(done, boot(["1"])), begin(["1"]))).toThrow("started anew 3 times");
   });
 
   test("is none where it is the same, and takes nothing down that is to be restarted as it is", () => {
-    expect(() => journalAfter(withRoll(rollOf([]), back), boot([], "boot 1"))).toThrow("the same boot");
-    expect(() => journalAfter(withRoll(rollOf(["1", "2"]), back), boot(["2", "3"]))).toThrow("2 is to be restarted");
+    expect(() => journalAfter(withProgress(restartOf([]), back), boot([], "boot 1"))).toThrow("the same boot");
+    expect(() => journalAfter(withProgress(restartOf(["1", "2"]), back), boot(["2", "3"]))).toThrow(
+      "2 is to be restarted",
+    );
   });
 
   test("is not counted where the one before is not known", () => {
-    const { activation, ...rest } = withRoll(rollOf([]), back);
+    const { activation, ...rest } = withProgress(restartOf([]), back);
     if (activation === null) throw new Error("the activation is gone");
     const { bootId: _, ...older } = activation;
-    expect(rollAfter({ ...rest, activation: older }, boot([]))).toEqual(rollOf([]));
+    expect(progressAfter({ ...rest, activation: older }, boot([]))).toEqual(restartOf([]));
     expect(() => journalAfter({ ...rest, activation: older }, boot(["1"]))).toThrow("nothing is known of the boot");
   });
 });
@@ -141,12 +143,12 @@ describe("traffic", () => {
   });
 
   test("goes off only where a restart was begun", () => {
-    const running = withRoll({ begun: 1, batch: ["1", "2"], left: ["1", "2", "3"] });
+    const running = withProgress({ begun: 1, batch: ["1", "2"], left: ["1", "2", "3"] });
     const one = journalAfter(running, off(["1"]));
     expect(one.traffic).toEqual({ by: "nft", off: ["1"], bootId: "boot 1" });
     expect(journalAfter(one, off(["1", "2"])).traffic?.off).toEqual(["1", "2"]);
     expect(() => journalAfter(one, off(["1", "3"]))).toThrow("nobody restarts 3");
-    expect(() => journalAfter(withRoll(rollOf(["1"])), off(["1"]))).toThrow("nobody restarts 1");
+    expect(() => journalAfter(withProgress(restartOf(["1"])), off(["1"]))).toThrow("nobody restarts 1");
   });
 
   test("comes back at any time, and what is off stays off when the back end is another", () => {

@@ -1,61 +1,68 @@
-import type { InstanceServed, Roll, RollCounts } from "./types.ts";
+import type { InstanceServed } from "./served.ts";
+import type { RestartProgress, RestartCost } from "../schema/journal.ts";
 
 /** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
 export const MAX_RESTARTS = 3;
 
-export const noCounts: RollCounts = { instances: 0, closed: null, refused: null, forced: [], phaseMs: {} };
+export const noCounts: RestartCost = { instances: 0, closed: null, refused: null, forced: [], phaseMs: {} };
 
 /** A restart of these instances that has not begun. */
-export function rollOf(left: readonly string[]): Roll {
+export function restartOf(left: readonly string[]): RestartProgress {
   return { begun: 0, batch: [], left };
 }
 
-export function isRolled(roll: Roll): boolean {
-  return roll.left.length === 0;
+export function isRestarted(progress: RestartProgress): boolean {
+  return progress.left.length === 0;
 }
 
 /** Nothing is half-way: the last batch has ended and the next was not begun. */
-export function isBetweenBatches(roll: Roll): boolean {
-  return roll.batch.length === 0;
+export function isBetweenBatches(progress: RestartProgress): boolean {
+  return progress.batch.length === 0;
 }
 
 /**
  * The batch to restart next: the one that was begun, or as many as may restart at once, those first that are known not to
  * be well. Who is down takes nothing from anybody, and must not stand in the way of the build that mends it.
  */
-export function nextBatch(roll: Roll, size: number, unwell: ReadonlySet<string> = new Set()): readonly string[] {
-  if (!isBetweenBatches(roll)) return roll.batch;
-  return roll.left.toSorted((a, b) => Number(unwell.has(b)) - Number(unwell.has(a))).slice(0, size);
+export function nextBatch(
+  progress: RestartProgress,
+  size: number,
+  unwell: ReadonlySet<string> = new Set(),
+): readonly string[] {
+  if (!isBetweenBatches(progress)) return progress.batch;
+  return progress.left.toSorted((a, b) => Number(unwell.has(b)) - Number(unwell.has(a))).slice(0, size);
 }
 
-/** The roll without instances that the host has not got any more. */
-export function rollAmong(roll: Roll, names: readonly string[]): Roll {
-  const [batch, left] = [roll.batch, roll.left].map((list) => list.filter((name) => names.includes(name)));
-  if (batch === undefined || left === undefined) return roll;
-  return batch.length === 0 && roll.batch.length > 0 ? { ...roll, ...rollOf(left) } : { ...roll, batch, left };
+/** The progress without instances that the host has not got any more. */
+export function restartAmong(progress: RestartProgress, names: readonly string[]): RestartProgress {
+  const [batch, left] = [progress.batch, progress.left].map((list) => list.filter((name) => names.includes(name)));
+  if (batch === undefined || left === undefined) return progress;
+  return batch.length === 0 && progress.batch.length > 0
+    ? { ...progress, ...restartOf(left) }
+    : { ...progress, batch, left };
 }
 
-export function withBatchBegun(roll: Roll, batch: readonly string[]): Roll {
-  return { ...roll, batch, begun: roll.begun + 1 };
+export function withBatchBegun(progress: RestartProgress, batch: readonly string[]): RestartProgress {
+  return { ...progress, batch, begun: progress.begun + 1 };
 }
 
-export function withBatchDone(roll: Roll): Roll {
-  return { ...roll, ...rollOf(roll.left.filter((name) => !roll.batch.includes(name))) };
+export function withBatchDone(progress: RestartProgress): RestartProgress {
+  return { ...progress, ...restartOf(progress.left.filter((name) => !progress.batch.includes(name))) };
 }
 
-function bootsOf(roll: Roll): number {
-  return roll.boots ?? 0;
+function bootsOf(progress: RestartProgress): number {
+  return progress.boots ?? 0;
 }
 
-/** The roll after a boot that took these instances down, which were done with. */
-export function withBoot(roll: Roll, down: readonly string[]): Roll {
-  return { ...roll, boots: bootsOf(roll) + 1, left: [...roll.left, ...down] };
+/** The progress after a boot that took these instances down, which were done with. */
+export function withBoot(progress: RestartProgress, down: readonly string[]): RestartProgress {
+  return { ...progress, boots: bootsOf(progress) + 1, left: [...progress.left, ...down] };
 }
 
 /** A build may end the agent or the machine at its start, before that counts as done or after it. */
-export function whyExhausted(roll: Roll): string | null {
-  const boots = bootsOf(roll);
-  if (roll.begun >= MAX_RESTARTS) return `${roll.begun} restarts were begun and none ended well`;
+export function whyExhausted(progress: RestartProgress): string | null {
+  const boots = bootsOf(progress);
+  if (progress.begun >= MAX_RESTARTS) return `${progress.begun} restarts were begun and none ended well`;
   return boots >= MAX_RESTARTS ? `the machine was started anew ${boots} times in the middle of it` : null;
 }
 
@@ -63,11 +70,15 @@ export function whyExhausted(roll: Roll): string | null {
  * Which instances a turn back has to restart: those that were restarted or were about to be, those that came to run
  * another build by themselves, and those that a boot in the middle took down.
  */
-export function touchedBy(roll: Roll, instances: readonly InstanceServed[], previous: string | null): string[] {
+export function touchedBy(
+  progress: RestartProgress,
+  instances: readonly InstanceServed[],
+  previous: string | null,
+): string[] {
   return instances
     .filter(({ name, served }) => {
-      const untouched = roll.left.includes(name) && !roll.batch.includes(name);
-      return !untouched || (served.kind === "build" ? served.build !== previous : bootsOf(roll) > 0);
+      const untouched = progress.left.includes(name) && !progress.batch.includes(name);
+      return !untouched || (served.kind === "build" ? served.build !== previous : bootsOf(progress) > 0);
     })
     .map(({ name }) => name);
 }
@@ -87,7 +98,7 @@ export function sumOfKnown(a: number | null, b: number | null): number | null {
   return a === null && b === null ? null : (a ?? 0) + (b ?? 0);
 }
 
-export function added(a: RollCounts, b: RollCounts): RollCounts {
+export function added(a: RestartCost, b: RestartCost): RestartCost {
   return {
     ...a,
     instances: a.instances + b.instances,

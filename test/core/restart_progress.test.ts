@@ -3,18 +3,18 @@ import { emptyGate, withCost } from "../../src/core/gate.ts";
 import {
   added,
   batchSize,
-  isRolled,
+  isRestarted,
   mayTakeOut,
   minAvailable,
   nextBatch,
   noCounts,
-  rollAmong,
-  rollOf,
+  restartAmong,
+  restartOf,
   touchedBy,
   withBatchBegun,
   withBatchDone,
-} from "../../src/core/roll.ts";
-import type { InstanceServed } from "../../src/core/types.ts";
+} from "../../src/core/restart_progress.ts";
+import type { InstanceServed } from "../../src/core/served.ts";
 
 const runs = (name: string, build: string | null): InstanceServed => ({
   name,
@@ -22,25 +22,25 @@ const runs = (name: string, build: string | null): InstanceServed => ({
 });
 
 test("a roll goes batch by batch, and one that was begun comes first", () => {
-  let roll = rollOf(["1", "2", "3"]);
-  expect(nextBatch(roll, 2)).toEqual(["1", "2"]);
-  roll = withBatchBegun(roll, ["1", "2"]);
-  expect(roll.begun).toBe(1);
+  let progress = restartOf(["1", "2", "3"]);
+  expect(nextBatch(progress, 2)).toEqual(["1", "2"]);
+  progress = withBatchBegun(progress, ["1", "2"]);
+  expect(progress.begun).toBe(1);
   // Whatever the host's file says meanwhile.
-  expect(nextBatch(roll, 1)).toEqual(["1", "2"]);
-  roll = withBatchDone(roll);
-  expect(nextBatch(roll, 2)).toEqual(["3"]);
-  expect(roll.begun).toBe(0);
-  expect(isRolled(withBatchDone(withBatchBegun(roll, ["3"])))).toBe(true);
+  expect(nextBatch(progress, 1)).toEqual(["1", "2"]);
+  progress = withBatchDone(progress);
+  expect(nextBatch(progress, 2)).toEqual(["3"]);
+  expect(progress.begun).toBe(0);
+  expect(isRestarted(withBatchDone(withBatchBegun(progress, ["3"])))).toBe(true);
 });
 
 test("those that are not well are restarted first", () => {
-  expect(nextBatch(rollOf(["1", "2", "3"]), 2, new Set(["3"]))).toEqual(["3", "1"]);
+  expect(nextBatch(restartOf(["1", "2", "3"]), 2, new Set(["3"]))).toEqual(["3", "1"]);
 });
 
 test("an instance that the host has not got any more is left out, and the others are not forgotten with it", () => {
-  expect(rollAmong({ begun: 2, batch: ["3"], left: ["3", "4"] }, ["1", "4"])).toEqual(rollOf(["4"]));
-  expect(rollAmong({ begun: 1, batch: ["2", "3"], left: ["2", "3"] }, ["2"])).toEqual({
+  expect(restartAmong({ begun: 2, batch: ["3"], left: ["3", "4"] }, ["1", "4"])).toEqual(restartOf(["4"]));
+  expect(restartAmong({ begun: 1, batch: ["2", "3"], left: ["2", "3"] }, ["2"])).toEqual({
     begun: 1,
     batch: ["2"],
     left: ["2"],
@@ -48,12 +48,12 @@ test("an instance that the host has not got any more is left out, and the others
 });
 
 test("a turn back restarts what was touched, what was being restarted, and what runs the new build by itself", () => {
-  const roll = { begun: 1, batch: ["2"], left: ["2", "3", "4"] };
+  const progress = { begun: 1, batch: ["2"], left: ["2", "3", "4"] };
   const instances = [runs("1", "v2"), runs("2", null), runs("3", "v1"), runs("4", "v2")];
-  expect(touchedBy(roll, instances, "v1")).toEqual(["1", "2", "4"]);
-  expect(touchedBy(rollOf(["1", "2"]), [runs("1", "v1"), runs("2", null)], "v1")).toEqual([]);
+  expect(touchedBy(progress, instances, "v1")).toEqual(["1", "2", "4"]);
+  expect(touchedBy(restartOf(["1", "2"]), [runs("1", "v1"), runs("2", null)], "v1")).toEqual([]);
   // Unless a boot in the middle of it did that.
-  expect(touchedBy({ ...rollOf(["1", "2"]), boots: 1 }, [runs("1", "v1"), runs("2", null)], "v1")).toEqual(["2"]);
+  expect(touchedBy({ ...restartOf(["1", "2"]), boots: 1 }, [runs("1", "v1"), runs("2", null)], "v1")).toEqual(["2"]);
 });
 
 test.each<[number | string, number, number]>([

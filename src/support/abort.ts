@@ -1,0 +1,22 @@
+import { DeployError } from "../core/errors.ts";
+
+/** The error of everything that was given up because its signal was aborted. `attempted` follows "Cannot". */
+export function abortedError(attempted: string, signal?: AbortSignal): DeployError {
+  const reason: unknown = signal?.reason;
+  return new DeployError(`Cannot ${attempted}: it was called off.`, {
+    code: "aborted",
+    retry: true,
+    ...(reason === undefined ? {} : { cause: reason }),
+  });
+}
+
+/** @throws DeployError `aborted` when `signal` is aborted already; `attempted` follows "Cannot" */
+export function throwIfAborted(signal: AbortSignal, attempted: string): void {
+  if (signal.aborted) throw abortedError(attempted, signal);
+}
+
+/** New work stops at `soon`, a restart that is under way at `now`. */
+export interface StopSignals {
+  readonly soon: AbortSignal;
+  readonly now: AbortSignal;
+}
