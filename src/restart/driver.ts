@@ -31,7 +31,7 @@ export interface RestartEffects {
     refused(signal: AbortSignal): Promise<number | null>;
   } | null;
   /** One request through the front; null where there is none to ask. */
-  readonly verify: ((signal: AbortSignal) => Promise<void>) | null;
+  readonly probe: ((signal: AbortSignal) => Promise<void>) | null;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   /** Told when a phase begins. */
   readonly onPhase: (phase: RestartPhase) => void;
@@ -60,7 +60,7 @@ export interface RestartPlan {
 
 /**
  * Restarts one batch of instances: traffic off → tell the app → wait until it is idle → stop → start → healthy → traffic
- * on → verify one request. All strategies go this way; where one has no such phase, it is left out (design, section 7).
+ * on → one request through the front. All strategies go this way; where one has no such phase, it is left out (design, section 7).
  *
  * What fails before the stop is undone: the app is told to go on and gets its traffic back. What fails after it leaves
  * traffic off, since there is nothing behind it.
@@ -107,7 +107,7 @@ class BatchRestart {
     await this.#stopAndStart();
     if (this.#plan.provesHealth) await this.#phase("healthy", () => this.#each((name) => this.#untilHealthy(name)));
     if (traffic !== null) await this.#phase("on", () => traffic.on(batch, signal));
-    await this.#verify();
+    await this.#probe();
     this.#countRefused(refusedBefore, await this.#refused());
   }
 
@@ -131,7 +131,7 @@ class BatchRestart {
     }
     if (old.length > 0) await this.#countOpen(old);
     await this.#phase("stop", () => handover.finish(signal));
-    await this.#verify();
+    await this.#probe();
   }
 
   async #stopAndStart(): Promise<void> {
@@ -207,9 +207,9 @@ class BatchRestart {
     this.#effects.onCounts(this.#counts);
   }
 
-  async #verify(): Promise<void> {
-    const { verify } = this.#effects;
-    if (verify !== null) await this.#phase("verify", () => verify(this.#signal));
+  async #probe(): Promise<void> {
+    const { probe } = this.#effects;
+    if (probe !== null) await this.#phase("probe", () => probe(this.#signal));
   }
 
   /** A phase before the stop: when it fails, the app is told to go on and gets its traffic back. */

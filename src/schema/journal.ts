@@ -43,7 +43,7 @@ const restartProgressSchema = z.looseObject({
 export type RestartProgress = Seen<typeof restartProgressSchema>;
 
 /** The phases of a restart, in the order of a drain (design, section 7). */
-const restartPhaseSchema = z.enum(["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"]);
+const restartPhaseSchema = z.enum(["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"]);
 export type RestartPhase = z.output<typeof restartPhaseSchema>;
 
 const phaseMsSchema = z
@@ -55,7 +55,7 @@ const phaseMsSchema = z
     start: z.exactOptional(z.number()),
     healthy: z.exactOptional(z.number()),
     on: z.exactOptional(z.number()),
-    verify: z.exactOptional(z.number()),
+    probe: z.exactOptional(z.number()),
   } satisfies Record<RestartPhase, z.ZodType>)
   .catchall(z.number());
 

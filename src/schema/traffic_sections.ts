@@ -11,11 +11,11 @@ const port = z.int().min(1).max(65_535);
 
 const trafficCommon = {
   /** URL or tcp://host:port that is asked once, through the front, when traffic is on again. */
-  verify: z.string().min(1).optional(),
+  probe: z.string().min(1).optional(),
   /** Seconds for each change of traffic and for that request. */
   timeout_s: z.number().positive().max(600).default(10),
   /** Phases whose failure or deadline does not call the restart off. */
-  force: z.array(z.enum(["off", "on", "verify"])).default([]),
+  force: z.array(z.enum(["off", "on", "probe"])).default([]),
 };
 
 /** What keeps new connections from a copy that restarts (docs/restarts.md). */

@@ -17,7 +17,7 @@ export function frontProbe(
   check: CheckSpec | null,
   instancePort: number | null,
 ): ProbeSpec | null {
-  if (traffic.verify !== undefined) return probeOf(traffic.verify);
+  if (traffic.probe !== undefined) return probeOf(traffic.probe);
   if (!("port" in traffic) || check === null) return null;
   const { probe } = check;
   switch (probe.kind) {
@@ -36,16 +36,16 @@ export function frontProbe(
   }
 }
 
-function probeOf(verify: string): ProbeSpec {
-  const tcp = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d{1,5})$/.exec(verify);
+function probeOf(named: string): ProbeSpec {
+  const tcp = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d{1,5})$/.exec(named);
   if (tcp !== null) {
     return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]), timeoutMs: REQUEST_TIMEOUT_MS };
   }
-  return { kind: "http", url: verify, expectStatus: ANY_GOOD_STATUS, timeoutMs: REQUEST_TIMEOUT_MS };
+  return { kind: "http", url: named, expectStatus: ANY_GOOD_STATUS, timeoutMs: REQUEST_TIMEOUT_MS };
 }
 
 /** Asks until it is answered once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
-export async function verifyFront(spec: ProbeSpec, timeoutMs: number, effects: ProbeEffects, signal: AbortSignal) {
+export async function probeFront(spec: ProbeSpec, timeoutMs: number, effects: ProbeEffects, signal: AbortSignal) {
   const health = await probeUntilHealthy(
     {
       spec,
@@ -64,7 +64,7 @@ export async function verifyFront(spec: ProbeSpec, timeoutMs: number, effects: P
       `the last one: ${health.last.ok ? "passed" : health.last.reason}.`,
     {
       code: "traffic-failed",
-      hint: "The instance itself is healthy; look at traffic.verify in the agent's file and at what stands in front.",
+      hint: "The instance itself is healthy; look at traffic.probe in the agent's file and at what stands in front.",
     },
   );
 }

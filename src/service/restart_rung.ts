@@ -13,7 +13,7 @@ import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } 
 import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { leadersOf } from "./leaders.ts";
-import { frontProbe, verifyFront } from "./front_check.ts";
+import { frontProbe, probeFront } from "./front_check.ts";
 
 /** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
 const DEFAULT_AVAILABLE_MS = 60_000;
@@ -130,7 +130,7 @@ function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Mem
   const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
   // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
-  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "verify"] : [];
+  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "probe"] : [];
   return {
     batch: [...members.keys()],
     all: host.instances.map(({ name }) => name),
@@ -155,7 +155,7 @@ function restartEffects(
   const [first] = members.values();
   const probe = frontProbe(traffic, first?.resolvedRecipe.check ?? null, first?.command.instance?.port ?? null);
   // What the agent's file itself names may be anywhere.
-  const asking = traffic.verify === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
+  const asking = traffic.probe === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
   // Made once: a handover remembers who the old one is.
   const phase = state.journal.now.activation?.phase;
   const isBegunAgain = phase !== undefined && "restart" in phase && phase.restart.begun > 1;
@@ -181,10 +181,10 @@ function restartEffects(
             on: (batch, signal) => trafficControl.turnOn(batch, signal),
             refused: (signal) => trafficControl.traffic.refused(signal),
           },
-    verify:
+    probe:
       probe === null || first === undefined
         ? null
-        : (signal) => verifyFront(probe, traffic.timeout_s * 1000, probeEffectsFor(first.command, asking), signal),
+        : (signal) => probeFront(probe, traffic.timeout_s * 1000, probeEffectsFor(first.command, asking), signal),
     clock,
     onPhase: (phase) => {
       state.restartPhase = { phase, batch: [...members.keys()], sinceMs: clock.now() };

@@ -4,7 +4,7 @@ import type { RestartPhase } from "../core/traffic.ts";
 import type { RestartCost } from "../schema/journal.ts";
 import { reasonOfStep, stepReasons } from "./step_reasons.ts";
 
-const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"] as const satisfies RestartPhase[];
+const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"] as const satisfies RestartPhase[];
 const RESULTS = ["served", "failed"] as const;
 
 /** What happens to one service on this host, as it is counted. */

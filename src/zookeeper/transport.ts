@@ -20,15 +20,8 @@ import { Refusals } from "./refusals.ts";
 import { watchReplay } from "./replay.ts";
 import { closeRequest, type Request } from "./requests.ts";
 import { SessionTicket } from "./session_ticket.ts";
-import {
-  isTerminal,
-  sessionName,
-  sessionOver,
-  terminalCode,
-  terminalDetail,
-  type SessionState,
-  type TerminalState,
-} from "./state.ts";
+import { isTerminal, sessionName, sessionOver, terminalCode, terminalDetail } from "./state.ts";
+import type { SessionState, TerminalState } from "./state.ts";
 import type { ReplayPaths } from "./watches.ts";
 
 export interface TransportOptions {

@@ -73,7 +73,7 @@ function host(troubles: Troubles = {}) {
             on: (batch) => does(`on ${batch.join()}`, "on"),
             refused: async () => (done.length === 0 ? 5 : 7),
           },
-    verify: () => does("verify", "verify"),
+    probe: () => does("probe", "probe"),
     clock: quick,
     onPhase: () => {},
     onTouch: () => (touched = true),
@@ -97,7 +97,7 @@ const plan = (changes: Partial<RestartPlan> = {}): RestartPlan => ({
 test("a pid file that names somebody else does not keep the service from being told", async () => {
   const { effects, done } = host({ unnamed: "policy-refused" });
   await driveRestart(plan(), effects, signal);
-  expect(done).toEqual(["off 1", "tell ", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+  expect(done).toEqual(["off 1", "tell ", "stop 1", "start 1", "healthy 1", "on 1", "probe"]);
 });
 
 test("a supervisor that cannot be asked calls the restart off", async () => {
@@ -110,7 +110,7 @@ test("a supervisor that cannot be asked calls the restart off", async () => {
 test("a batch goes through all phases in the order that drops nothing", async () => {
   const { effects, done, counts } = host({ open: [2, 1, 0] });
   await driveRestart(plan(), effects, signal);
-  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "probe"]);
   expect(counts()).toMatchObject({ instances: 1, closed: 0, refused: 2, forced: [] });
   expect(Object.keys(counts()?.phaseMs ?? {})).toEqual([
     "off",
@@ -120,7 +120,7 @@ test("a batch goes through all phases in the order that drops nothing", async ()
     "start",
     "healthy",
     "on",
-    "verify",
+    "probe",
   ]);
 });
 
@@ -138,7 +138,7 @@ test("all of a batch are through one phase before any is in the next", async () 
     "healthy 1",
     "healthy 2",
     "on 1,2",
-    "verify",
+    "probe",
   ]);
 });
 
@@ -146,7 +146,7 @@ test("a service that nobody drains and nothing fronts is restarted by its superv
   const { effects, done } = host({ noTraffic: true });
   await driveRestart(
     plan({ idleMs: null, provesHealth: false, minAvailable: 0 }),
-    { ...effects, verify: null },
+    { ...effects, probe: null },
     signal,
   );
   expect(done).toEqual(["restart 1"]);
@@ -155,7 +155,7 @@ test("a service that nobody drains and nothing fronts is restarted by its superv
 test("a reload is drained like a restart, and closes nothing", async () => {
   const { effects, done, counts } = host({ reloads: true, open: [0, 0, 9] });
   await driveRestart(plan(), effects, signal);
-  expect(done).toEqual(["off 1", "tell 1", "restart 1", "healthy 1", "on 1", "verify"]);
+  expect(done).toEqual(["off 1", "tell 1", "restart 1", "healthy 1", "on 1", "probe"]);
   expect(counts()?.closed).toBeNull();
 });
 
@@ -180,7 +180,7 @@ test("clients that do not leave call the restart off, and are told of by number"
 test("clients that do not leave are closed and counted where that is forced", async () => {
   const { effects, done, counts } = host({ open: [4, 3] });
   await driveRestart(plan({ force: new Set(["idle"]) }), effects, signal);
-  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "verify"]);
+  expect(done).toEqual(["off 1", "tell 1", "stop 1", "start 1", "healthy 1", "on 1", "probe"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
 
@@ -231,7 +231,7 @@ test("the way back goes on although too few others are healthy", async () => {
 test("every instance of a batch is handed over, not the first alone", async () => {
   const { effects, done } = host({ handsOver: true, noTraffic: true });
   await driveRestart(plan({ batch: ["1", "2"], all: ["1", "2"], minAvailable: 0, idleMs: null }), effects, signal);
-  expect(done).toEqual(["begin", "healthy 1", "finish", "verify", "begin", "healthy 2", "finish", "verify"]);
+  expect(done).toEqual(["begin", "healthy 1", "finish", "probe", "begin", "healthy 2", "finish", "probe"]);
 });
 
 test("nobody fails for a figure that cannot be had", async () => {
@@ -239,20 +239,20 @@ test("nobody fails for a figure that cannot be had", async () => {
   const traffic =
     effects.traffic === null ? null : { ...effects.traffic, refused: () => Promise.reject(new Error("gone")) };
   await driveRestart(plan(), { ...effects, traffic }, signal);
-  expect(done).toContain("verify");
+  expect(done).toContain("probe");
   expect(counts()?.refused).toBeNull();
 });
 
 test("a stop that is forced to go on is made apart from the start, so that the start comes", async () => {
   const { effects, done } = host({ noTraffic: true, fails: { stop: "restart-failed" } });
   await driveRestart(plan({ force: new Set(["stop"]), idleMs: null }), effects, signal);
-  expect(done).toEqual(["stop 1", "start 1", "healthy 1", "verify"]);
+  expect(done).toEqual(["stop 1", "start 1", "healthy 1", "probe"]);
 });
 
 test("a successor is proven before the old one is told to go", async () => {
   const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [1, 0, 0, 6] });
   await driveRestart(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
-  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
+  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "probe"]);
   expect(counts()?.closed).toBe(6);
 });
 
@@ -268,7 +268,7 @@ test("a successor that is not healthy is taken back, and the old one is told not
 test("clients that stay with the old one do not keep it once the successor serves", async () => {
   const { effects, done, counts } = host({ handsOver: true, noTraffic: true, open: [3] });
   await driveRestart(plan({ all: ["1"], minAvailable: 0 }), effects, signal);
-  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "verify"]);
+  expect(done).toEqual(["begin", "healthy 1", "tell 41", "finish", "probe"]);
   expect(counts()).toMatchObject({ closed: 3, forced: ["idle"] });
 });
 

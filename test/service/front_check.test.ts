@@ -34,8 +34,8 @@ test("a check that does not ask what clients ask is not asked through the front"
 });
 
 test("what the host names goes before everything", () => {
-  const named = nft({ verify: "tcp://[::1]:443" });
+  const named = nft({ probe: "tcp://[::1]:443" });
   expect(frontProbe(named, null, 8081)).toMatchObject({ kind: "tcp", host: "::1", port: 443 });
-  const url = trafficSection.parse({ by: "reject", verify: "https://web.example.com/ok" });
+  const url = trafficSection.parse({ by: "reject", probe: "https://web.example.com/ok" });
   expect(frontProbe(url, null, null)).toMatchObject({ kind: "http", url: "https://web.example.com/ok" });
 });

@@ -64,7 +64,7 @@ describe("a host", () => {
         for (const code of [...errorCodeSchema.options, "of a newer agent"]) counters.stepFailed(step, code);
       }
       for (const result of ["served", "failed"] as const) counters.deployEnded(result);
-      const phaseMs = { off: 1, tell: 1, idle: 1, stop: 1, start: 1, healthy: 1, on: 1, verify: 1 };
+      const phaseMs = { off: 1, tell: 1, idle: 1, stop: 1, start: 1, healthy: 1, on: 1, probe: 1 };
       counters.restarted({ instances: 2, closed: 1, refused: 3, forced: [], phaseMs });
     }
     const after = await samples(metrics);

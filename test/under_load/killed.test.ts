@@ -19,7 +19,7 @@ import { AT_ONCE, atOnce } from "./pool.ts";
 const COPIES = 2;
 const copies = INSTANCES.slice(0, COPIES);
 const LONG_MS = 90_000;
-const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "verify"] as const;
+const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"] as const;
 
 describe("a host whose agent is killed is brought by its successor to one build, all in traffic", () => {
   const running = new Map<string, Promise<void>>();
@@ -40,7 +40,7 @@ async function killedIn(phase: string): Promise<void> {
     manners: { cooperates: true, stop: "graceful" },
     protocol: "http",
     // Asked through the front it takes its 2 s, and so the phase is long enough to be seen.
-    traffic: `by = "nft"\nport = ${FRONT_PORT}\nverify = "http://127.0.0.1:${FRONT_PORT}/slow"`,
+    traffic: `by = "nft"\nport = ${FRONT_PORT}\nprobe = "http://127.0.0.1:${FRONT_PORT}/slow"`,
     drain: 'url = "http://127.0.0.1:${PORT}/drain"\ndeadline_s = 20',
     copies: COPIES,
   });

@@ -70,12 +70,12 @@ async function rollInNetwork(variant: Variant, rolls: number, pace: Pace): Promi
 /** Lines of [services.web.traffic]. */
 function trafficSection({ strategy, clients }: Variant, dir: string): string {
   // What is asked through the front is, unless said, what the check asks a copy, and that is HTTP.
-  const verify = clients === "line" ? `\nverify = "tcp://127.0.0.1:${FRONT_PORT}"` : "";
+  const probe = clients === "line" ? `\nprobe = "tcp://127.0.0.1:${FRONT_PORT}"` : "";
   switch (strategy) {
     case "haproxy":
       return `by = "haproxy"\nsocket = "${haproxySocket(dir)}"\nbackend = "${HAPROXY_BACKEND}"`;
     case "nft":
-      return `by = "nft"\nport = ${FRONT_PORT}${verify}`;
+      return `by = "nft"\nport = ${FRONT_PORT}${probe}`;
     case "iptables-legacy":
     case "iptables-nft":
       return `by = "iptables"\nport = ${FRONT_PORT}\nvariant = "${strategy.slice("iptables-".length)}"`;
