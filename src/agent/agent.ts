@@ -17,7 +17,7 @@ import { Session } from "../zookeeper/session.ts";
 import { conductWhenElected } from "../conductor/conducting.ts";
 import { FleetReport } from "../conductor/fleet_report.ts";
 import { TrafficControl } from "../service/traffic_control.ts";
-import { GateKeeper } from "../service/gate_keeper.ts";
+import { HostSlot } from "../service/host_slot.ts";
 import { formerSpec, trafficSpec } from "../service/instances.ts";
 import { JournalFile } from "../service/journal_file.ts";
 import { announce } from "./presence.ts";
@@ -235,7 +235,7 @@ async function openService(
   const agent = new ServiceAgent({
     host: new ServiceHost({ machine, files, config, section, root, state, trafficControl }),
     state,
-    gate: new GateKeeper(session, service, config.host, publisher, format, clock),
+    slot: new HostSlot(session, service, config.host, publisher, format, clock),
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>

@@ -5,14 +5,14 @@ import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartAmong } from
 import type { RestartPhase } from "../core/traffic.ts";
 import type { RestartCost } from "../schema/journal.ts";
 import { driveRestart, type InstanceEffects, type RestartPlan, type RestartEffects } from "../restart/driver.ts";
+import type { ProcessFact } from "../machine/processes.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
-import type { ActivateContext } from "./activate.ts";
+import type { ActivateContext } from "./service_host.ts";
 import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./commands.ts";
 import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
-import { leadersOf } from "./leaders.ts";
 import { frontProbe, probeFront } from "./front_check.ts";
 
 /** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
@@ -226,4 +226,16 @@ function instancePorts(
           (port === null ? null : await traffic.openAt(port)))
         : await processes.openConnections(pids),
   };
+}
+
+/**
+ * The processes of an instance that nobody knows by pid, because a line of shell has started it: those whose parent is not
+ * one of them.
+ *
+ * @param instance null for a service that has no other
+ */
+function leadersOf(all: readonly ProcessFact[], instance: string | null): number[] {
+  const own = all.filter((process) => instance === null || process.instance === instance);
+  const pids = new Set(own.map(({ pid }) => pid));
+  return own.filter(({ parent }) => !pids.has(parent)).map(({ pid }) => pid);
 }

@@ -7,7 +7,7 @@ import { supervisorFor } from "../restart/supervisor.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import { supervisorEffectsFor } from "./commands.ts";
 import type { Observation } from "./observe.ts";
-import type { OutcomeEffects } from "./outcomes.ts";
+import type { ActivationEffects } from "./activation.ts";
 import type { StopSignals } from "../support/abort.ts";
 import type { ServiceHost } from "./service_host.ts";
 
@@ -22,12 +22,15 @@ const SEEN_POLL_MS = 50;
  * go back to, and what comes of it is no deploy's failure.
  */
 export class Revival {
-  readonly #effects: Pick<OutcomeEffects, "host" | "state" | "say">;
+  readonly #effects: Pick<ActivationEffects, "host" | "state" | "say">;
   readonly #pause: (signal: AbortSignal) => Promise<void>;
   readonly #aloneAtMs: number;
 
   /** @param pause until it is tried again */
-  constructor(effects: Pick<OutcomeEffects, "host" | "state" | "say">, pause: (signal: AbortSignal) => Promise<void>) {
+  constructor(
+    effects: Pick<ActivationEffects, "host" | "state" | "say">,
+    pause: (signal: AbortSignal) => Promise<void>,
+  ) {
     this.#effects = effects;
     this.#pause = pause;
     this.#aloneAtMs = effects.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;

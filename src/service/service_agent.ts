@@ -5,17 +5,14 @@ import type { WishSnapshot } from "../store/read_wish.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
-import { activateContext, checkService, flip, soakService } from "./activate.ts";
 import { collectGarbage, removeStaging } from "./collect.ts";
-import type { GateKeeper } from "./gate_keeper.ts";
+import { permissionToBegin, type HostSlot } from "./host_slot.ts";
 import { isIll, lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
-import { condemn, finish, giveUp, report, turnBack, type OutcomeEffects } from "./outcomes.ts";
-import { permissionToBegin } from "./permission.ts";
+import { activateStep, condemn, finish, giveUp, report, turnBack, type ActivationEffects } from "./activation.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { Revival } from "./revive.ts";
-import { restartBatch } from "./restart_rung.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { Setback } from "./setback.ts";
@@ -28,7 +25,7 @@ const LOOK_AGAIN_MS = 5_000;
 export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
-  readonly gate: GateKeeper;
+  readonly slot: HostSlot;
   /** One at a time over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
@@ -42,7 +39,7 @@ export interface ServiceAgentOptions {
  */
 export class ServiceAgent {
   readonly #options: ServiceAgentOptions;
-  readonly #outcome: OutcomeEffects;
+  readonly #activation: ActivationEffects;
   readonly #clock: Clock;
   readonly #bell: Bell;
   readonly #setback: Setback;
@@ -53,13 +50,13 @@ export class ServiceAgent {
   readonly #revival: Revival;
 
   constructor(options: ServiceAgentOptions) {
-    const { state, host, gate, onEnd, onStep } = options;
+    const { state, host, slot, onEnd, onStep } = options;
     this.#options = options;
     this.#clock = host.machine.clock;
     this.#bell = new Bell(this.#clock);
-    this.#outcome = { state, host, gate, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
-    this.#setback = new Setback(this.#outcome, (step, code) => onStep(step, { failure: code }));
-    this.#revival = new Revival(this.#outcome, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
+    this.#activation = { state, host, slot, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    this.#setback = new Setback(this.#activation, (step, code) => onStep(step, { failure: code }));
+    this.#revival = new Revival(this.#activation, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
   }
@@ -167,7 +164,7 @@ export class ServiceAgent {
   }
 
   async #take(step: Step, observation: Observation, stop: StopSignals): Promise<void> {
-    const { state, host, gate, heavy } = this.#options;
+    const { state, host, slot, heavy } = this.#options;
     const { journal } = state;
     const rung = rungOf(step);
     if (rung !== null) {
@@ -178,7 +175,7 @@ export class ServiceAgent {
       case "idle":
         return this.#idle(step.reason, observation, stop.soon);
       case "take-up": {
-        const number = (journal.now.attempt?.number ?? (await gate.lastAttempt())) + 1;
+        const number = (journal.now.attempt?.number ?? (await slot.lastAttempt())) + 1;
         return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
       }
       case "note-served":
@@ -189,10 +186,10 @@ export class ServiceAgent {
         state.illAt = null;
         // The status that asked goes with the request, or it could still be granted.
         await lookAtService(host, state);
-        await gate.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
+        await slot.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
         return journal.record({ kind: "withdrawn" });
       case "report":
-        return report(this.#outcome, stop.soon);
+        return report(this.#activation, stop.soon);
       case "fetch":
       case "verify":
       case "extract":
@@ -206,7 +203,7 @@ export class ServiceAgent {
         return;
       }
       case "refuse":
-        return condemn(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
+        return condemn(this.#activation, { ...step.failure, atMs: this.#clock.now() });
       case "ask":
         if (journal.now.asked?.attempt !== step.attempt) await journal.record({ kind: "asked" });
         state.enter("ready");
@@ -227,33 +224,13 @@ export class ServiceAgent {
       case "restart":
       case "check":
       case "soak":
-        return this.#activate(step, stop);
+        return activateStep(this.#activation, step, stop, this.#interrupt.signal);
       case "turn-back":
-        return turnBack(this.#outcome, { ...step.failure, atMs: this.#clock.now() });
+        return turnBack(this.#activation, { ...step.failure, atMs: this.#clock.now() });
       case "give-up":
-        return giveUp(this.#outcome, step.healthy);
+        return giveUp(this.#activation, step.healthy);
       case "finish":
-        return finish(this.#outcome, stop.now);
-    }
-  }
-
-  async #activate(
-    step: Extract<Step, { step: "flip" | "restart" | "check" | "soak" }>,
-    stop: StopSignals,
-  ): Promise<void> {
-    const { activation } = this.#options.state.journal.now;
-    if (activation === null) return;
-    const context = activateContext(this.#options, activation, step.build);
-    switch (step.step) {
-      case "flip":
-        return flip(context);
-      case "restart":
-        return restartBatch(context, step, stop.now);
-      case "check":
-        return checkService(context, stop.now);
-      case "soak":
-        // Proven already; when the agent is to stop, the next one soaks.
-        return soakService(context, step.remainingMs, AbortSignal.any([stop.soon, this.#interrupt.signal]));
+        return finish(this.#activation, stop.now);
     }
   }
 

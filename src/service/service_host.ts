@@ -3,6 +3,7 @@ import { batchSize, minAvailable } from "../core/restart_progress.ts";
 import { resolveRecipe, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
 import { defaultUnits, type RestartPolicy } from "../core/policy.ts";
 import type { CurrentLink } from "../core/served.ts";
+import type { Activation } from "../schema/journal.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import type { Recipe } from "../schema/recipe.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -34,6 +35,15 @@ export interface ServiceHostOptions {
 export interface BuildOnHost {
   readonly command: CommandContext;
   readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
+}
+
+/** What an activation is done with. */
+export interface ActivateContext extends BuildOnHost {
+  readonly state: ServiceState;
+  readonly host: ServiceHost;
+  readonly activation: Activation;
+  /** The one that is brought to life: the new one, or on the way back the previous one. */
+  readonly build: string;
 }
 
 /** One service on this host: what lies on its disk, what runs, and how each of its builds is run here. */
@@ -177,6 +187,11 @@ export class ServiceHost {
   async current(instance: HostInstance | null = null): Promise<BuildOnHost | null> {
     const link = await readCurrent(this.layout, this.files);
     return link.kind === "link" ? this.build(link.build, "", instance) : null;
+  }
+
+  /** @param build the one to bring to life: the activation's own, or on the way back the previous one */
+  activation(activation: Activation, build: string): ActivateContext {
+    return { state: this.#state, host: this, activation, build, ...this.build(build, activation.deploy) };
   }
 
   #variables(command: CommandContext): Record<string, string> {

@@ -1,7 +1,7 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { type Step, rungOf, type Rung } from "../core/step.ts";
 import type { StepFailure } from "../schema/journal.ts";
-import { condemn, turnBack, type OutcomeEffects } from "./outcomes.ts";
+import { condemn, turnBack, type ActivationEffects } from "./activation.ts";
 import { type Failing, Patience } from "./patience.ts";
 import { failureOf } from "./step_failure.ts";
 
@@ -30,12 +30,12 @@ const GIVEN_UP: Verdict = { ...TRIED_AGAIN, next: "failed", said: "" };
 
 /** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
 export class Setback {
-  readonly #outcome: OutcomeEffects;
+  readonly #outcome: ActivationEffects;
   readonly #onFailed: (step: Rung, code: string) => void;
   readonly #patience: Patience;
   #told = "";
 
-  constructor(outcome: OutcomeEffects, onFailed: (step: Rung, code: string) => void) {
+  constructor(outcome: ActivationEffects, onFailed: (step: Rung, code: string) => void) {
     this.#outcome = outcome;
     this.#onFailed = onFailed;
     this.#patience = new Patience(outcome.host.machine.clock);

@@ -144,11 +144,7 @@ test("all of a batch are through one phase before any is in the next", async () 
 
 test("a service that nobody drains and nothing fronts is restarted by its supervisor in one", async () => {
   const { effects, done } = host({ noTraffic: true });
-  await driveRestart(
-    plan({ idleMs: null, provesHealth: false, minAvailable: 0 }),
-    { ...effects, probe: null },
-    signal,
-  );
+  await driveRestart(plan({ idleMs: null, provesHealth: false, minAvailable: 0 }), { ...effects, probe: null }, signal);
   expect(done).toEqual(["restart 1"]);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { lookAtService } from "../../src/service/health.ts";
-import { finish } from "../../src/service/outcomes.ts";
-import { permissionToBegin } from "../../src/service/permission.ts";
+import { finish } from "../../src/service/activation.ts";
+import { permissionToBegin } from "../../src/service/host_slot.ts";
 import { restartOf } from "../../src/core/restart_progress.ts";
 import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
 import type { HostStatus } from "../../src/schema/znodes.ts";
@@ -108,8 +108,8 @@ test.each([
   const observation = await world.play(host.observe());
   const actual = { ...observation.actual, release: "installed" as const };
   const grant = { attempt: 1, since: "2026-01-01T00:00:00.000Z", ...(wasOut === undefined ? {} : { wasOut }) };
-  const gate = { grant: async () => grant };
-  const permission = permissionToBegin({ host, state, gate }, { ...observation, actual }, () => {});
+  const slot = { grant: async () => grant };
+  const permission = permissionToBegin({ host, state, slot }, { ...observation, actual }, () => {});
   expect((await world.play(permission)).kind).toBe(kind);
 });
 
@@ -124,11 +124,11 @@ test("a build that falls ill after its check gives its slot back as ill", async 
   const opened = await world.play(openAgent(host.newLife().machine, service.root, file));
   opened.state.healthy = true;
   const said: HostStatus[] = [];
-  const gate = {
+  const slot = {
     release: async (_: string, status: HostStatus | null) => void (status !== null && said.push(status)),
     fail: async () => {},
   };
   const { signal } = new AbortController();
-  await world.play(finish({ ...opened, gate, say: () => {}, onEnd: () => {} }, signal));
+  await world.play(finish({ ...opened, slot, say: () => {}, onEnd: () => {} }, signal));
   expect(said).toMatchObject([{ step: "serving", build: "v2", health: "unhealthy" }]);
 });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
 import { TrafficControl } from "../../src/service/traffic_control.ts";
-import { GateKeeper } from "../../src/service/gate_keeper.ts";
+import { HostSlot } from "../../src/service/host_slot.ts";
 import { JournalFile } from "../../src/service/journal_file.ts";
 import { ServiceAgent } from "../../src/service/service_agent.ts";
 import { ServiceHost } from "../../src/service/service_host.ts";
@@ -65,7 +65,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN, he
   const agent = new ServiceAgent({
     host,
     state,
-    gate: new GateKeeper(session, "web", "box", publisher, knownFormat, clock),
+    slot: new HostSlot(session, "web", "box", publisher, knownFormat, clock),
     heavy,
     log: (level, message) => lines.push(`${level}: ${message}`),
     onStep: () => {},

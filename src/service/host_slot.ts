@@ -1,16 +1,22 @@
+import { nothingToProtect } from "../core/restart_need.ts";
+import type { Actual, Permission } from "../core/situation.ts";
 import type { Journal, RestartCost } from "../schema/journal.ts";
 import { hostStatusSchema, type Grant, type HostStatus } from "../schema/znodes.ts";
+import type { FormatGate } from "../store/format.ts";
 import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
 import { readGrant } from "../store/grants.ts";
 import { statusPath } from "../store/paths.ts";
-import { readRecord } from "../store/records.ts";
-import type { FormatGate } from "../store/format.ts";
-import type { Clock } from "../support/clock.ts";
 import type { StatusPublisher } from "../store/publish.ts";
+import { readRecord } from "../store/records.ts";
+import type { Clock } from "../support/clock.ts";
 import type { Session } from "../zookeeper/session.ts";
+import { lookAtService } from "./health.ts";
+import type { Observation } from "./observe.ts";
+import type { ServiceHost } from "./service_host.ts";
+import type { ServiceState } from "./service_state.ts";
 
-/** One host's dealings with the gate of a service. */
-export class GateKeeper {
+/** One host's dealings with the slots of a service: what it is granted, and what it gives back. */
+export class HostSlot {
   readonly #session: Session;
   readonly #service: string;
   readonly #host: string;
@@ -105,4 +111,38 @@ export class GateKeeper {
       }
     }
   }
+}
+
+export interface PermissionEffects {
+  readonly state: ServiceState;
+  readonly host: ServiceHost;
+  readonly slot: Pick<HostSlot, "grant">;
+}
+
+/** Whether this host may be taken out of service now. @param onChange called when that may have changed */
+export async function permissionToBegin(
+  { state, host, slot }: PermissionEffects,
+  { actual }: Observation,
+  onChange: () => void,
+): Promise<Permission> {
+  const { target, deploy, held, build } = state.snapshot;
+  if (state.journal.now.activation !== null) return { kind: "granted" };
+  if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
+  // Whose deploy ZooKeeper does not know cannot ask it for a slot; to start again what is down anyhow takes nothing from anybody.
+  if (held !== null) return startsAgain(actual, target.build) ? { kind: "free" } : { kind: "none" };
+  const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
+  // A barred build is begun by nobody who does not have it: whoever has it is kept in service.
+  const isNew = actual.current.kind !== "link" || actual.current.build !== target.build;
+  const isBarred = isNew && build?.barred !== undefined;
+  if (settled && !isBarred && nothingToProtect(actual, target.build)) return { kind: "free" };
+  const grant = await slot.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
+  if (grant === null) return { kind: "none" };
+  if (grant.wasOut !== true) return { kind: "granted" };
+  // It was counted as nobody's loss: that must still be so.
+  await lookAtService(host, state);
+  return state.status().health === "healthy" ? { kind: "void" } : { kind: "granted" };
+}
+
+function startsAgain(actual: Actual, build: string): boolean {
+  return actual.current.kind === "link" && actual.current.build === build && nothingToProtect(actual, build);
 }

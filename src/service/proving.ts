@@ -1,53 +1,16 @@
 import { DeployError } from "../core/errors.ts";
-import type { Actual } from "../core/situation.ts";
 import { DEFAULT_DRAIN_MS, type CheckSpec, type ResolvedRecipe } from "../core/resolved_recipe.ts";
-import type { Activation } from "../schema/journal.ts";
+import type { Actual } from "../core/situation.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
-import { keepBallast } from "../steps/ballast.ts";
-import { flipStep, prepareWayBack } from "../steps/flip.ts";
 import { together } from "../support/wait.ts";
 import { isStartedBy, probeEffectsFor, type CommandContext } from "./commands.ts";
 import { lastWords, TOLERATED_FAILURES, untilHealthy } from "./health.ts";
 import type { Observation } from "./observe.ts";
-import { requireRestartable } from "./restartable.ts";
-import type { ServiceHost } from "./service_host.ts";
-import type { ServiceState } from "./service_state.ts";
-
-export interface ActivateContext {
-  readonly state: ServiceState;
-  readonly host: ServiceHost;
-  readonly activation: Activation;
-  /** The one that is brought to life: the new one, or on the way back the previous one. */
-  readonly build: string;
-  readonly command: CommandContext;
-  readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
-}
-
-/** @param build the one to bring to life: the activation's own, or on the way back the previous one */
-export function activateContext(
-  { host, state }: Pick<ActivateContext, "host" | "state">,
-  activation: Activation,
-  build: string,
-): ActivateContext {
-  return { state, host, activation, build, ...host.build(build, activation.deploy) };
-}
+import type { ActivateContext } from "./service_host.ts";
 
 const LEFTOVER_POLL_MS = 200;
 const SEEN_POLL_MS = 50;
-
-/** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
-export async function flip({ activation, command, resolvedRecipe, host, state }: ActivateContext): Promise<void> {
-  // What cannot be restarted must not be pointed at either.
-  requireRestartable((await resolvedRecipe()).restart, host);
-  if (activation.phase.kind === "forward" && activation.previous !== null) {
-    await state.journal.setAside();
-    await prepareWayBack(command.layout, activation.previous, host.files);
-    // For the service's own needs, which nobody can promise anything about.
-    await keepBallast(command.layout, host.files).catch(() => {});
-  }
-  await flipStep(command.layout, command.build, host.files);
-}
 
 /**
  * Waits until every instance is healthy, and then looks which build their processes run: a healthy answer from the old

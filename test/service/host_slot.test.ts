@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { GateKeeper } from "../../src/service/gate_keeper.ts";
+import { HostSlot } from "../../src/service/host_slot.ts";
 import { grantSlot } from "../../src/store/grants.ts";
 import { TreeFormat } from "../../src/store/format.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
@@ -33,15 +33,15 @@ test("a slot is neither used nor given back in a tree that is not understood, an
   const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   const format = stack.use(new TreeFormat(session, "0", systemClock, () => {}));
   const publisher = new StatusPublisher(session, "web", "a", format, systemClock);
-  const gate = new GateKeeper(session, "web", "a", publisher, format, systemClock);
+  const hostSlot = new HostSlot(session, "web", "a", publisher, format, systemClock);
   await format.known(never);
-  expect(await gate.grant("d1", 1, () => {})).toMatchObject({ attempt: 1 });
-  expect(await gate.grant("d1", 2, () => {})).toBeNull();
+  expect(await hostSlot.grant("d1", 1, () => {})).toMatchObject({ attempt: 1 });
+  expect(await hostSlot.grant("d1", 2, () => {})).toBeNull();
 
   await site.zk.set("/", encode({ format: 99 }));
   await eventually(() => format.problem !== null);
-  expect(await gate.grant("d1", 1, () => {})).toBeNull();
-  const released = gate.release("d1", statusOf({ step: "serving" }), never);
+  expect(await hostSlot.grant("d1", 1, () => {})).toBeNull();
+  const released = hostSlot.release("d1", statusOf({ step: "serving" }), never);
   // Whatever was sent by the first answer has come before the second.
   await session.client.sync("/");
   await session.client.sync("/");
