@@ -3,7 +3,8 @@ import { DeployError } from "../core/errors.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import { Files } from "../steps/files.ts";
-import { runAgent, type AgentLog } from "./agent.ts";
+import { runAgent } from "./agent.ts";
+import type { AgentLog } from "./open_service.ts";
 import { agentConfig, requireForRoot } from "./config.ts";
 import { requireServiceable } from "../service/start_check.ts";
 

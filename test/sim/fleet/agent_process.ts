@@ -1,4 +1,4 @@
-import type { AgentLog } from "../../../src/agent/agent.ts";
+import type { AgentLog } from "../../../src/agent/open_service.ts";
 import { agentCommand } from "../../../src/agent/command.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import type { Chance } from "../chance.ts";
