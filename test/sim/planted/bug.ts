@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { WorldPlan } from "../fleet/world_plan.ts";
 
 /** A small wrong change to production code, as a patch from the root of the repository. */
 export interface PlantedBug {
@@ -11,7 +12,11 @@ export interface PlantedBug {
   readonly hint: Hint | null;
 }
 
-export type Hint = { readonly kind: "deaths" } | { readonly kind: "seed"; readonly seed: string };
+/** A story under one seed is another one after each change of what it tells; worlds of a kind stay what they are. */
+export type Hint =
+  | { readonly kind: "deaths" }
+  | { readonly kind: "seed"; readonly seed: string }
+  | { readonly kind: "worlds"; readonly changes: Partial<WorldPlan> };
 
 const ENDING = ".patch";
 
@@ -37,6 +42,8 @@ function hintIn(head: string): Hint | null {
   if (words === undefined) return null;
   if (words === "deaths") return { kind: "deaths" };
   const seed = /^seed (\S+)$/.exec(words)?.[1];
-  if (seed === undefined) throw new Error(`"hunt: ${words}" is no hint: say "hunt: deaths" or "hunt: seed 17"`);
-  return { kind: "seed", seed };
+  if (seed !== undefined) return { kind: "seed", seed };
+  const changes = /^worlds (\{.*\})$/.exec(words)?.[1];
+  if (changes !== undefined) return { kind: "worlds", changes: JSON.parse(changes) as Partial<WorldPlan> };
+  throw new Error(`"hunt: ${words}" is no hint: say "hunt: deaths", "hunt: seed 17" or "hunt: worlds {"max":1}"`);
 }

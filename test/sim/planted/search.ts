@@ -13,8 +13,9 @@ const ALLOWANCE: Allowance = { seeds: 150, deaths: 1_000 };
 
 /** A scripted deploy is played in a fraction of the time that a world takes. */
 const DEATHS_A_SEED = 8;
-/** What a hint that speaks of deaths is good for. */
+/** What a hint that speaks of deaths is good for, and one that speaks of worlds. */
 const HINTED_DEATHS = 160;
+const HINTED_WORLDS = 60;
 
 /** Where to look for bugs, and in which order. */
 export class Search {
@@ -36,6 +37,9 @@ export class Search {
   *jobs(hint: Hint | null): Generator<Job, null> {
     const hinted = hint?.kind === "deaths" ? HINTED_DEATHS : 0;
     if (hint?.kind === "seed") yield world(hint.seed);
+    if (hint?.kind === "worlds") {
+      for (let seed = 1; seed <= HINTED_WORLDS; seed += 1) yield { ...world(String(seed)), changes: hint.changes };
+    }
     yield* this.#deaths.slice(0, hinted);
     let next = hinted;
     for (let seed = 1; seed <= this.#allowance.seeds || next < this.#deaths.length; seed += 1) {
@@ -47,6 +51,6 @@ export class Search {
   }
 }
 
-function world(seed: string): Job {
+function world(seed: string): Extract<Job, { kind: "seed" }> {
   return { kind: "seed", seed, changes: {} };
 }

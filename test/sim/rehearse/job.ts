@@ -19,7 +19,7 @@ export type Job =
 export function nameOf(job: Job): string {
   switch (job.kind) {
     case "seed":
-      return `seed ${job.seed}`;
+      return `seed ${job.seed}${Object.keys(job.changes).length === 0 ? "" : ` of worlds ${JSON.stringify(job.changes)}`}`;
     case "deaths":
       return job.deaths.map(({ host, effect, how, when }) => `${how} of ${host} ${when} effect ${effect}`).join(", ");
   }
