@@ -241,12 +241,12 @@ export class Conductor {
         case "grant": {
           const build = buildWanted(deploy.record);
           const hasIt = mirror.statuses.get(action.host)?.build === build;
-          const record = hasIt ? null : (mirror.builds.get(build) ?? null);
+          const record = hasIt ? undefined : mirror.builds.get(build);
           const basis = {
-            build: record === null ? null : { id: build, version: record.version },
+            build: record === undefined ? null : { id: build, version: record.version },
             others: [...mirror.deploys.values()].filter((other) => other.id !== deploy.id),
             deploysVersion: mirror.deploysVersion,
-            statusVersion: mirror.statusVersions.get(action.host) ?? -1,
+            statusVersion: mirror.statusNodes.get(action.host)?.version ?? -1,
           };
           const zone = mirror.hosts.get(action.host)?.zone;
           const slot = {
@@ -257,7 +257,7 @@ export class Conductor {
             ...(action.wasOut ? { wasOut: true } : {}),
           };
           const after = await grantSlot(zk, service, deploy, basis, action.host, slot);
-          if (after !== null) mirror.deploys.set(after.id, after);
+          if (after !== null) mirror.keep(after);
           return after !== null;
         }
         case "lose":
@@ -268,7 +268,7 @@ export class Conductor {
             zk,
             move(action.host),
             deploy.gate.slots[action.host]?.attempt ?? -1,
-            mirror.statusVersions.get(action.host) ?? -1,
+            mirror.statusNodes.get(action.host)?.version ?? -1,
           );
           return true;
         case "heal":

@@ -79,12 +79,12 @@ export class FleetReport {
   }
 
   /** By what ZooKeeper says of when things were written: a deploy that stands still does so under the next conductor, too. */
-  #stillBefore({ deploys, statuses, statusesWrittenAtMs }: ServiceMirror, id: string, nowMs: number): number {
+  #stillBefore({ deploys, statuses, statusNodes }: ServiceMirror, id: string, nowMs: number): number {
     const serverAheadMs = this.#term?.serverAheadMs ?? null;
     if (serverAheadMs === null) return 0;
     let lastMs = deploys.get(id)?.writtenAtMs ?? 0;
     for (const [host, { wish }] of statuses)
-      if (wish?.deploy === id) lastMs = Math.max(lastMs, statusesWrittenAtMs.get(host) ?? 0);
+      if (wish?.deploy === id) lastMs = Math.max(lastMs, statusNodes.get(host)?.writtenAtMs ?? 0);
     return Math.max(0, nowMs + serverAheadMs - lastMs);
   }
 }

@@ -1,4 +1,4 @@
-import { readHosts } from "../store/registry.ts";
+import { ServiceMirror } from "../store/mirror.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Output } from "./output.ts";
 import { count } from "./text.ts";
@@ -7,8 +7,8 @@ import { count } from "./text.ts";
 export async function warnOfMax(zk: ZooKeeper, service: string, max: number, output: Output): Promise<void> {
   if (max === 1) return;
   // What is said beside the work must not end it.
-  const hosts = await readHosts(zk, service).then(
-    (known) => known.size,
+  const hosts = await ServiceMirror.look(zk, service, ["hosts"]).then(
+    (known) => known.hosts.size,
     () => 0,
   );
   if (hosts < 2 || max < hosts) return;

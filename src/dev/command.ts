@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DeployError } from "../core/errors.ts";
-import { readHosts } from "../store/registry.ts";
+import { ServiceMirror } from "../store/mirror.ts";
 import type { Clock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { ctl } from "./ctl.ts";
@@ -86,7 +86,7 @@ async function registered(room: MachineRoom, clock: Clock, signal: AbortSignal):
   const endsAt = clock.monotonicMs() + REGISTER_MS;
   for (;;) {
     signal.throwIfAborted();
-    const known = await readHosts(zk, "web");
+    const { hosts: known } = await ServiceMirror.look(zk, "web", ["hosts"]);
     const missing = room.hosts.find((host) => !known.has(host.name));
     if (missing === undefined) return;
     await assertAgentsRun(room);

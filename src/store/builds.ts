@@ -13,8 +13,7 @@ export async function listBuilds(
   onProblem: (problem: string) => void = () => {},
 ): Promise<{ id: string; record: BuildRecord }[]> {
   return attempting(`Cannot list the builds of "${service}"`, async () => {
-    const read = (id: string) => readRecord(zk, buildPath(service, id), buildRecordSchema);
-    return [...(await readChildren(zk, buildsPath(service), read, onProblem))]
+    return [...(await readChildren(zk, buildsPath(service), buildRecordSchema, onProblem))]
       .toSorted(([, a], [, b]) => (a.czxid < b.czxid ? -1 : 1))
       .map(([id, { value: record }]) => ({ id, record }));
   });
@@ -25,11 +24,16 @@ export async function readBuild(zk: ZooKeeper, service: string, build: string): 
   return attempting(`Cannot read build "${build}" of "${service}"`, async () => {
     const found = await readRecord(zk, buildPath(service, build), buildRecordSchema);
     if (found !== null) return found;
-    const near = nearest(build, await childrenOf(zk, buildsPath(service)));
-    throw new DeployError(`There is no build "${build}" of "${service}".`, {
-      code: "build-unknown",
-      hint: near === undefined ? `Add it with: deployd ctl builds add ${service} FILE` : `Did you mean "${near}"?`,
-    });
+    throw unknownBuild(service, build, await childrenOf(zk, buildsPath(service)));
+  });
+}
+
+/** @param known the builds that there are */
+export function unknownBuild(service: string, build: string, known: readonly string[]): DeployError {
+  const near = nearest(build, known);
+  return new DeployError(`There is no build "${build}" of "${service}".`, {
+    code: "build-unknown",
+    hint: near === undefined ? `Add it with: deployd ctl builds add ${service} FILE` : `Did you mean "${near}"?`,
   });
 }
 

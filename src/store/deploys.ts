@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import { buildWanted, isRunning } from "../core/deploy_state.ts";
+import { buildWanted } from "../core/deploy_state.ts";
 import { nearest } from "../schema/problems.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import {
@@ -36,15 +36,20 @@ export async function readHead(zk: ZooKeeper, service: string): Promise<ServiceH
       readDamaged(zk, canaryPath(service), wishSchema),
     ]);
     if (pointer === null || enabled === null) {
-      throw new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
-        code: "zookeeper-data-invalid",
-        hint: `Make what is missing with: deployd ctl services set ${service}`,
-      });
+      throw incompleteTree(service);
     }
     const value = pointer.value ?? { latest: null, number: 0 };
     const problems = [enabled.problem, canary?.problem].filter((problem) => problem !== undefined);
     const rest = { pointer: { ...pointer, value }, enabled, canary, problems };
     return { ...rest, ...(await readLatest(zk, service, value.latest, pointer.problem ?? null)) };
+  });
+}
+
+/** For whoever finds no node where the wish or the newest deploy is said. */
+export function incompleteTree(service: string): DeployError {
+  return new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
+    code: "zookeeper-data-invalid",
+    hint: `Make what is missing with: deployd ctl services set ${service}`,
   });
 }
 
@@ -64,11 +69,14 @@ async function readLatest(
     return { latest: null, pointerProblem, damaged: damagedDeploy(service, id ?? "", error) };
   }
   const newest = (await listDeploys(zk, service)).at(-1) ?? null;
-  const why = pointerProblem ?? `The record of deploy ${id ?? ""}, the newest, is gone from ZooKeeper.`;
-  return { latest: newest, pointerProblem: why, damaged: null };
+  return { latest: newest, pointerProblem: pointerProblem ?? newestIsGone(id ?? ""), damaged: null };
 }
 
-function damagedDeploy(service: string, id: string, { message }: DeployError): DeployError {
+export function newestIsGone(id: string): string {
+  return `The record of deploy ${id}, the newest, is gone from ZooKeeper.`;
+}
+
+export function damagedDeploy(service: string, id: string, { message }: DeployError): DeployError {
   return new DeployError(message, {
     code: "zookeeper-data-invalid",
     hint:
@@ -94,20 +102,6 @@ export async function readDeploy(
   });
 }
 
-/**
- * A record for people: its times by ZooKeeper's clock, not by those of whoever asked for it and of the conductors, which may
- * be days apart.
- */
-export function byServersClock(
-  record: DeployRecord,
-  { madeAtMs, writtenAtMs }: { readonly madeAtMs: number; readonly writtenAtMs: number },
-): DeployRecord {
-  const [created, changed] = [new Date(madeAtMs).toISOString(), new Date(writtenAtMs).toISOString()];
-  return isRunning(record)
-    ? { ...record, times: { ...record.times, created, changed } }
-    : { ...record, times: { ...record.times, created, changed, ended: changed } };
-}
-
 /** All deploys on record that can be read, oldest first. */
 export async function listDeploys(
   zk: ZooKeeper,
@@ -115,8 +109,7 @@ export async function listDeploys(
   onProblem: (problem: string) => void = () => {},
 ): Promise<(Omit<Versioned<never>, "value"> & { readonly id: string; readonly record: DeployRecord })[]> {
   return attempting(`Cannot list the deploys of "${service}"`, async () => {
-    const read = (id: string) => readRecord(zk, deployPath(service, id), deployRecordSchema);
-    return [...(await readChildren(zk, deploysPath(service), read, onProblem))]
+    return [...(await readChildren(zk, deploysPath(service), deployRecordSchema, onProblem))]
       .map(([id, found]) => ({ ...found, id, record: found.value }))
       .toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1));
   });

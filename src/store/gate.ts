@@ -7,7 +7,8 @@ import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { deployPath, gatePath, grantPath, statusPath } from "./paths.ts";
-import { emptyRecord, encode, readRecord, readSlot, type Versioned } from "./records.ts";
+import { readNodes, type Node } from "./read_nodes.ts";
+import { emptyRecord, encode, readRecord, recordIn, type Versioned } from "./records.ts";
 
 /** Losing this often in a row is no contention any more: something is wrong with the tree, and it should be said. */
 const MAX_TRIES = 100;
@@ -234,15 +235,28 @@ export interface GateRead {
  *   is out of service because of it is not known then, which is not the same as nobody
  */
 export async function readGate(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
-  const [record, gate] = await Promise.all([
-    readSlot(zk, deployPath(service, deploy), deployRecordSchema),
-    readSlot(zk, gatePath(service, deploy), gateSchema),
-  ]);
-  if (record === null) return null;
+  const [record, gate] = await readNodes(zk, [deployPath(service, deploy), gatePath(service, deploy)]);
+  if (record === null || record === undefined) return null;
   // Between the two it may have been pruned, the gate with it.
   if (gate === null && (await zk.exists(deployPath(service, deploy))) === null) return null;
+  const recordRead = recordIn(record, deployPath(service, deploy), deployRecordSchema);
+  return gateIn(service, deploy, recordRead, gate ?? null);
+}
+
+/**
+ * @param gateNode null where it is gone
+ * @throws DeployError `zookeeper-data-invalid`
+ */
+export function gateIn(
+  service: string,
+  deploy: string,
+  record: Versioned<DeployRecord | null>,
+  gateNode: Node | null,
+): GateRead {
   if (record.value === null) throw emptyRecord(deployPath(service, deploy));
-  if (gate === null || gate.value === null) throw emptyRecord(gatePath(service, deploy));
+  const path = gatePath(service, deploy);
+  const gate = gateNode === null ? null : recordIn(gateNode, path, gateSchema);
+  if (gate === null || gate.value === null) throw emptyRecord(path);
   return {
     id: deploy,
     czxid: record.czxid,

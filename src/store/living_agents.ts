@@ -1,21 +1,25 @@
-import { isDeployError } from "../core/errors.ts";
 import { agentRecordSchema, type AgentRecord } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { agentPath, agentsPath } from "./paths.ts";
-import { childrenOf, readRecord } from "./records.ts";
+import { readNodes, type Node } from "./read_nodes.ts";
+import { childrenOf, isDamaged, recordIn } from "./records.ts";
+
+/** An agent that is connected; `record` is null where it says nothing that can be understood. */
+export interface LivingAgent {
+  readonly record: AgentRecord | null;
+}
 
 /**
- * The hosts whose agents are connected, for the one that looks at all of them. Only an ephemeral node says so: any other
- * was made by hand or by a restore, and outlives everybody. What a watch reports is only marked; `refresh` then looks at it.
+ * The hosts whose agents are connected, for the one that looks at all of them. What a watch reports is only marked;
+ * `refresh` then looks at it.
  */
 export class LivingAgents {
-  /** By host: the services that its agent runs, null where it does not say. */
-  readonly #services = new Map<string, readonly string[] | null>();
+  readonly #agents = new Map<string, LivingAgent>();
   #stale: "all" | Set<string> = "all";
 
-  /** The hosts whose agents are connected and run this service. */
+  /** The hosts whose agents are connected and run this service; one that does not say what it runs is taken for one. */
   running(service: string): ReadonlySet<string> {
-    const found = [...this.#services].filter(([, services]) => services === null || services.includes(service));
+    const found = [...this.#agents].filter(([, { record }]) => record === null || runsService(record, service));
     return new Set(found.map(([host]) => host));
   }
 
@@ -34,13 +38,13 @@ export class LivingAgents {
     const stale = this.#stale;
     this.#stale = new Set();
     try {
-      const names = stale === "all" ? await childrenOf(zk, agentsPath) : [...stale];
-      const found = await Promise.all(names.map((host) => readLivingAgent(zk, host)));
-      if (stale === "all") this.#services.clear();
-      for (const [index, host] of names.entries()) {
-        const agent = found[index] ?? null;
-        if (agent === null) this.#services.delete(host);
-        else this.#services.set(host, agent.record?.services ?? null);
+      const hosts = stale === "all" ? await childrenOf(zk, agentsPath) : [...stale];
+      const found = await readLivingAgents(zk, hosts);
+      if (stale === "all") this.#agents.clear();
+      for (const host of hosts) {
+        const agent = found.get(host);
+        if (agent === undefined) this.#agents.delete(host);
+        else this.#agents.set(host, agent);
       }
     } catch (error) {
       this.#stale = "all";
@@ -49,18 +53,27 @@ export class LivingAgents {
   }
 }
 
-/** Null where the host's agent is not connected; `record` is null where it says nothing that can be understood. */
-export async function readLivingAgent(
-  zk: ZooKeeper,
-  host: string,
-): Promise<{ readonly record: AgentRecord | null } | null> {
-  const path = agentPath(host);
-  const stat = await zk.exists(path);
-  if (stat === null || stat.ephemeralOwner === 0n) return null;
+/** Of these hosts, those whose agents are connected. */
+export async function readLivingAgents(zk: ZooKeeper, hosts: readonly string[]): Promise<Map<string, LivingAgent>> {
+  const nodes = await readNodes(zk, hosts.map(agentPath));
+  return new Map(
+    hosts.flatMap((host, index) => {
+      const agent = livingAgentIn(nodes[index] ?? null, host);
+      return agent === null ? [] : [[host, agent] as const];
+    }),
+  );
+}
+
+/**
+ * Null where the host's agent is not connected. Only an ephemeral node says that it is: any other was made by hand or by a
+ * restore, and outlives everybody.
+ */
+export function livingAgentIn(node: Node | null, host: string): LivingAgent | null {
+  if (node === null || node.stat.ephemeralOwner === 0n) return null;
   try {
-    return { record: (await readRecord(zk, path, agentRecordSchema))?.value ?? null };
+    return { record: recordIn(node, agentPath(host), agentRecordSchema).value };
   } catch (error) {
-    if (isDeployError(error) && error.code === "zookeeper-data-invalid") return { record: null };
+    if (isDamaged(error)) return { record: null };
     throw error;
   }
 }

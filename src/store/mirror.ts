@@ -1,252 +1,248 @@
-import { isDeployError } from "../core/errors.ts";
-import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import type { Unreadable } from "../core/rollout.ts";
-import type { Wishes } from "../core/targets.ts";
+import { buildWanted } from "../core/deploy_state.ts";
+import type { DeployError } from "../core/errors.ts";
+import { read, type ZooKeeper } from "../zookeeper/client.ts";
+import { unknownBuild } from "./builds.ts";
+import { incompleteTree } from "./deploys.ts";
+import { attempting } from "./errors.ts";
+import { conducted, MirrorMarks, shown, type Section, type Stale } from "./mirror_marks.ts";
 import {
-  buildRecordSchema,
-  hostStatusSchema,
-  wishSchema,
-  type BuildRecord,
-  type HostRecord,
-  type HostStatus,
-  type Wish,
-} from "../schema/znodes.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
-import { whyBarred } from "./bar.ts";
-import { readGate, type GateRead } from "./gate.ts";
-import {
+  agentPath,
   buildPath,
+  buildsPath,
   canaryPath,
+  deployPath,
   deploysPath,
   enabledPath,
+  gatePath,
+  hostPath,
   hostsPath,
   servicePath,
+  servicesPath,
   statusesPath,
   statusPath,
 } from "./paths.ts";
-import { childrenOf, readRecord, type Versioned } from "./records.ts";
-import { readHost } from "./registry.ts";
+import { readMany, readNodes, type Node } from "./read_nodes.ts";
+import { childrenOf } from "./records.ts";
+import { ServiceRecords } from "./service_records.ts";
+import { unknownService } from "./services.ts";
 
-type Section = "wishes" | "hosts" | "statuses" | "deploys" | "builds";
-
-/** What has changed since it was read. */
-interface Stale {
-  readonly hosts: Set<string>;
-  readonly statuses: Set<string>;
-  readonly deploys: Set<string>;
-  readonly builds: Set<string>;
-  wishes: boolean;
+/** A node that is to be read, and what becomes of it then. */
+interface Wanted {
+  readonly path: string;
+  readonly take: (node: Node | null) => void;
 }
 
-const nothing = (): Stale => ({
-  hosts: new Set(),
-  statuses: new Set(),
-  deploys: new Set(),
-  builds: new Set(),
-  wishes: false,
-});
+type Names = Pick<Stale, "deploys" | "hosts" | "statuses" | "agents">;
 
 /**
- * One service's part of the tree in memory, for the few that look at all hosts: the conductor and a monitor. What a
+ * One service's part of the tree in memory, for all that look at a whole fleet: the conductor, `ctl`, a monitor. What a
  * watch reports is only marked; `refresh` then reads what was marked, so a burst of changes to one node costs one read.
+ * Wishes are read first, gates next and then what hosts say, so that is at least as new.
  */
-export class ServiceMirror {
-  readonly service: string;
-  wishes: Wishes = { enabled: null, canary: null };
-  readonly hosts = new Map<string, HostRecord>();
-  readonly statuses = new Map<string, HostStatus>();
-  /** Of the status nodes, for a grant that must not go by an old word of its host. */
-  readonly statusVersions = new Map<string, number>();
-  /** By ZooKeeper's clock, in epoch milliseconds. */
-  readonly statusesWrittenAtMs = new Map<string, number>();
-  readonly deploys = new Map<string, GateRead>();
-  /** Those that deploys that count bring to hosts; null for one that is not there. */
-  readonly builds = new Map<string, Versioned<BuildRecord> | null>();
-  /** Of the node above the deploys: as long as it stands, there is no deploy that is not in `deploys`. */
-  deploysVersion = -1;
-  /** What is wrong with the records that are there and cannot be read, by their section and name. */
-  readonly #broken: Record<Section, Map<string, string>> = {
-    wishes: new Map(),
-    hosts: new Map(),
-    statuses: new Map(),
-    deploys: new Map(),
-    builds: new Map(),
-  };
-  #stale: "all" | Stale = "all";
+export class ServiceMirror extends ServiceRecords {
+  readonly #sections: ReadonlySet<Section>;
+  readonly #marks: MirrorMarks;
+  readonly #buildsRead = new Set<string>();
+  /** Deploys of which the record was found and the gate was not: between the two they may have been pruned. */
+  readonly #torn = new Set<string>();
+  /** Read where a wish names a build that is not there. */
+  #buildNames: readonly string[] = [];
 
-  constructor(service: string) {
-    this.service = service;
+  /** @param sections what is read and kept of it */
+  constructor(service: string, sections: readonly Section[] = conducted) {
+    super(service);
+    this.#sections = new Set(sections);
+    this.#marks = new MirrorMarks(service, this.#sections);
   }
 
-  get unreadable(): Unreadable {
-    const { wishes, hosts, statuses, deploys, builds } = this.#broken;
-    return {
-      wishes: wishes.size > 0,
-      hosts: new Set(hosts.keys()),
-      statuses: new Set(statuses.keys()),
-      deploys: new Set(deploys.keys()),
-      builds: new Set(builds.keys()),
-    };
-  }
-
-  /** Of the builds that deploys bring to hosts, those that are barred, and why. */
-  get barred(): ReadonlyMap<string, string> {
-    return new Map(
-      [...this.builds].flatMap(([build, found]) => {
-        const barred = found?.value.barred;
-        return barred === undefined ? [] : [[build, `"${build}" was ${whyBarred(barred)}`] as const];
-      }),
-    );
-  }
-
-  /** The same for people: a sentence for each record. */
-  get problems(): string[] {
-    return Object.values(this.#broken).flatMap((section) => [...section.values()]);
+  /**
+   * Reads a service once, for people, and leaves no watch.
+   *
+   * @throws DeployError as `lookAgain`
+   */
+  static async look(zk: ZooKeeper, service: string, sections: readonly Section[] = shown): Promise<ServiceMirror> {
+    const mirror = new ServiceMirror(service, sections);
+    await mirror.lookAgain(zk);
+    return mirror;
   }
 
   get isStale(): boolean {
-    const stale = this.#stale;
-    if (stale === "all") return true;
-    const { wishes, hosts, statuses, deploys, builds } = stale;
-    return wishes || [hosts, statuses, deploys, builds].some((names) => names.size > 0);
-  }
-
-  /** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
-  get deploysThatCount(): GateRead[] {
-    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy]);
-    return [...this.deploys.values()].filter(
-      ({ id, record, gate }) =>
-        wished.has(id) ||
-        isRunning(record) ||
-        Object.keys(gate.slots).length > 0 ||
-        Object.values(gate.failed).some((failure) => !failure.healthy),
-    );
+    return !this.#marks.isEmpty;
   }
 
   /** After a reconnect events may be missing, so everything counts as changed. */
   markAll(): void {
-    this.#stale = "all";
+    this.#marks.all();
   }
 
-  /** @param path of a node below this service that was created, changed or deleted */
+  /** @param path of a node below this service, or of an agent, that was created, changed or deleted */
   mark(path: string): void {
-    const stale = this.#stale;
-    if (stale === "all") return;
-    const [section, name] = path.slice(servicePath(this.service).length + 1).split("/");
-    switch (section) {
-      case "enabled":
-        stale.wishes = true;
-        break;
-      case "hosts":
-        if (name !== undefined) stale.hosts.add(name);
-        break;
-      case "status":
-        if (name !== undefined) stale.statuses.add(name);
-        break;
-      case "builds":
-        if (name !== undefined && (this.builds.has(name) || this.#broken.builds.has(name))) stale.builds.add(name);
-        break;
-      case "deploys":
-        if (name === undefined) this.#stale = "all";
-        else stale.deploys.add(name);
-        break;
-      default:
-        break;
-    }
+    this.#marks.add(path, (section, name) =>
+      section === "builds" ? this.#buildsRead.has(name) : this.knowsHost(name),
+    );
+  }
+
+  /** Why a build that was read is none that can be had; null where it can. */
+  whyNoBuild(build: string): DeployError | null {
+    if (this.builds.has(build)) return null;
+    return this.damageOfBuild(build) ?? unknownBuild(this.service, build, this.#buildNames);
+  }
+
+  /**
+   * Reads what has changed, for people.
+   *
+   * @throws DeployError `service-unknown`, with the nearest known name; `zookeeper-data-invalid` where the tree is incomplete
+   */
+  async lookAgain(zk: ZooKeeper): Promise<void> {
+    const has = (section: Section): boolean => this.#sections.has(section);
+    await attempting(`Cannot read "${this.service}"`, async () => {
+      await this.refresh(zk);
+      if (has("settings") && this.settings === null)
+        throw unknownService(this.service, await childrenOf(zk, servicesPath));
+    });
+    if (has("wishes") && has("deploys") && !this.isComplete) throw incompleteTree(this.service);
   }
 
   async refresh(zk: ZooKeeper): Promise<void> {
-    const stale = this.#stale;
-    this.#stale = nothing();
+    const stale = this.#marks.take();
     try {
       if (stale === "all") {
-        // Read before the deploys are listed: the list is then at least as new as this says.
-        this.deploysVersion = (await zk.exists(deploysPath(this.service)))?.version ?? -1;
-        const [hosts, statuses, deploys] = await Promise.all([
-          childrenOf(zk, hostsPath(this.service)),
-          childrenOf(zk, statusesPath(this.service)),
-          childrenOf(zk, deploysPath(this.service)),
-        ]);
-        for (const map of [this.hosts, this.#broken.hosts]) forgetOthers(map, hosts);
-        for (const map of [this.statuses, this.statusVersions, this.statusesWrittenAtMs, this.#broken.statuses])
-          forgetOthers(map, statuses);
-        for (const map of [this.deploys, this.#broken.deploys]) forgetOthers(map, deploys);
-        for (const map of [this.builds, this.#broken.builds]) forgetOthers(map, []);
-        await this.#read(zk, { hosts, statuses, deploys, wishes: true });
-        await this.#readBuilds(zk, new Set());
+        await this.#read(zk, this.#named(await this.#list(zk)));
+        await this.#readBuilds(zk, null);
       } else {
-        await this.#read(zk, stale);
+        await this.#read(zk, [...this.#head(stale), ...this.#named(stale)]);
         await this.#readBuilds(zk, stale.builds);
       }
     } catch (error) {
-      this.#stale = "all";
+      this.#marks.all();
       throw error;
     }
   }
 
-  async #read(
-    zk: ZooKeeper,
-    stale: { hosts: Iterable<string>; statuses: Iterable<string>; deploys: Iterable<string>; wishes: boolean },
-  ): Promise<void> {
+  /** What there is of everything, and what is said in one place. */
+  async #list(zk: ZooKeeper): Promise<Names> {
     const { service } = this;
-    await Promise.all([
-      ...[...stale.hosts].map(async (host) =>
-        put(this.hosts, host, await this.#tolerant("hosts", host, () => readHost(zk, service, host))),
-      ),
-      ...[...stale.statuses].map(async (host) => {
-        const read = () => readRecord(zk, statusPath(service, host), hostStatusSchema);
-        const found = await this.#tolerant("statuses", host, read);
-        put(this.statuses, host, found?.value ?? null);
-        put(this.statusVersions, host, found?.version ?? null);
-        put(this.statusesWrittenAtMs, host, found?.writtenAtMs ?? null);
-      }),
-      ...[...stale.deploys].map(async (id) =>
-        put(this.deploys, id, await this.#tolerant("deploys", id, () => readGate(zk, service, id))),
-      ),
-      ...(stale.wishes ? [this.#readWishes(zk)] : []),
+    const has = (section: Section): boolean => this.#sections.has(section);
+    const head = this.#head({ settings: has("settings"), wishes: has("wishes") });
+    // Read before the deploys are listed: the list is then at least as new as this says.
+    if (has("deploys")) head.push({ path: deploysPath(service), take: (node) => this.takePointer(node) });
+    const lists = [
+      { section: "deploys", path: deploysPath(service) },
+      { section: "hosts", path: hostsPath(service) },
+      { section: "statuses", path: statusesPath(service) },
+    ] as const;
+    const listed = lists.filter(({ section }) => has(section));
+    const results = await readMany(zk, [
+      ...head.map(({ path }) => read.get(path)),
+      ...listed.map(({ path }) => read.children(path)),
     ]);
-  }
-
-  /** A bar is asked for where it matters: of the builds that somebody may be given. */
-  async #readBuilds(zk: ZooKeeper, stale: ReadonlySet<string>): Promise<void> {
-    const wanted = [...new Set(this.deploysThatCount.map(({ record }) => buildWanted(record)))];
-    for (const map of [this.builds, this.#broken.builds]) forgetOthers(map, wanted);
-    const unread = wanted.filter((build) => stale.has(build) || !this.builds.has(build));
-    await Promise.all(
-      unread.map(async (build) => {
-        const read = () => readRecord(zk, buildPath(this.service, build), buildRecordSchema);
-        this.builds.set(build, await this.#tolerant("builds", build, read));
-      }),
-    );
-  }
-
-  async #readWishes(zk: ZooKeeper): Promise<void> {
-    const read = (path: string): Promise<Wish | null> =>
-      this.#tolerant("wishes", path, async () => (await readRecord(zk, path, wishSchema))?.value ?? null);
-    const [enabled, canary] = await Promise.all([read(enabledPath(this.service)), read(canaryPath(this.service))]);
-    this.wishes = { enabled, canary };
-  }
-
-  /** One damaged record must not blind its reader to all the others, and must not be taken for one that is not there. */
-  async #tolerant<T>(section: Section, name: string, read: () => Promise<T | null>): Promise<T | null> {
-    try {
-      const value = await read();
-      this.#broken[section].delete(name);
-      return value;
-    } catch (error) {
-      if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-      this.#broken[section].set(name, error.message);
-      return null;
+    for (const [index, { take }] of head.entries()) {
+      const found = results[index] ?? null;
+      take(found?.type === "get" ? found : null);
     }
+    const names = { deploys: [] as string[], hosts: [] as string[], statuses: [] as string[] };
+    for (const [index, { section }] of listed.entries()) {
+      const found = results[head.length + index] ?? null;
+      if (found?.type === "children") names[section] = found.children.toSorted();
+    }
+    this.forgetAllBut(names);
+    const { deploys, hosts, statuses } = names;
+    const agents = has("agents") ? [...hosts, ...statuses] : [];
+    return {
+      deploys: new Set(deploys),
+      hosts: new Set(hosts),
+      statuses: new Set(statuses),
+      agents: new Set(agents),
+    };
   }
-}
 
-function put<T>(map: Map<string, T>, key: string, value: T | null): void {
-  if (value === null) map.delete(key);
-  else map.set(key, value);
-}
+  #head({ settings, wishes }: Pick<Stale, "settings" | "wishes">): Wanted[] {
+    const { service } = this;
+    const wanted: Wanted[] = [];
+    if (settings) wanted.push({ path: servicePath(service), take: (node) => this.takeSettings(node) });
+    if (wishes) {
+      wanted.push({ path: enabledPath(service), take: (node) => this.takeWish("enabled", node) });
+      wanted.push({ path: canaryPath(service), take: (node) => this.takeWish("canary", node) });
+    }
+    return wanted;
+  }
 
-function forgetOthers(map: Pick<Map<string, unknown>, "keys" | "delete">, names: readonly string[]): void {
-  const known = new Set(names);
-  for (const key of map.keys()) if (!known.has(key)) map.delete(key);
+  #named({ deploys, hosts, statuses, agents }: Names): Wanted[] {
+    const { service } = this;
+    const records = new Map<string, Node | null>();
+    return [
+      ...[...deploys].flatMap((id): Wanted[] => [
+        { path: deployPath(service, id), take: (node) => void records.set(id, node) },
+        { path: gatePath(service, id), take: (node) => this.#takeGate(id, records.get(id) ?? null, node) },
+      ]),
+      ...[...hosts].map((host) => ({
+        path: hostPath(service, host),
+        take: (node: Node | null) => this.takeHost(host, node),
+      })),
+      ...[...statuses].map((host) => ({
+        path: statusPath(service, host),
+        take: (node: Node | null) => this.takeStatus(host, node),
+      })),
+      ...[...agents].map((host) => ({
+        path: agentPath(host),
+        take: (node: Node | null) => this.takeAgent(host, node),
+      })),
+    ];
+  }
+
+  async #read(zk: ZooKeeper, wanted: readonly Wanted[]): Promise<void> {
+    const nodes = await readNodes(
+      zk,
+      wanted.map(({ path }) => path),
+    );
+    for (const [index, { take }] of wanted.entries()) take(nodes[index] ?? null);
+    const torn = [...this.#torn];
+    this.#torn.clear();
+    const records = await readNodes(
+      zk,
+      torn.map((id) => deployPath(this.service, id)),
+    );
+    for (const [index, id] of torn.entries()) if (records[index] === null) this.takeDeploy(id, null, null);
+  }
+
+  #takeGate(id: string, record: Node | null, gate: Node | null): void {
+    if (record !== null && gate === null) this.#torn.add(id);
+    this.takeDeploy(id, record, gate);
+  }
+
+  /** A bar is asked for where it matters: of the builds that somebody may be given, and of those that people are told of. */
+  async #readBuilds(zk: ZooKeeper, stale: ReadonlySet<string> | null): Promise<void> {
+    const { service } = this;
+    const byHand = this.#sections.has("ways out") ? this.#wishedByHand() : [];
+    const wanted = [...new Set([...this.#buildsThatCount(), ...this.#waysOut(), ...byHand])];
+    for (const build of this.#buildsRead) if (stale === null || !wanted.includes(build)) this.#buildsRead.delete(build);
+    this.forgetBuildsBut(wanted);
+    const unread = wanted.filter((build) => stale?.has(build) === true || !this.#buildsRead.has(build));
+    await this.#read(
+      zk,
+      unread.map((build) => ({ path: buildPath(service, build), take: (node) => this.takeBuild(build, node) })),
+    );
+    for (const build of unread) this.#buildsRead.add(build);
+    const isLost = (build: string): boolean => !this.builds.has(build) && this.damageOfBuild(build) === null;
+    if (byHand.some((build) => unread.includes(build) && isLost(build)))
+      this.#buildNames = await childrenOf(zk, buildsPath(service));
+  }
+
+  #buildsThatCount(): string[] {
+    return this.#sections.has("builds") ? this.deploysThatCount.map(({ record }) => buildWanted(record)) : [];
+  }
+
+  /** The builds that the newest deploy leads to, on and back. */
+  #waysOut(): string[] {
+    const { id } = this.newest;
+    const deploy = id === null || !this.#sections.has("ways out") ? undefined : this.deploys.get(id);
+    if (deploy === undefined) return [];
+    const { build, previous } = deploy.record;
+    return previous === null ? [build] : [build, previous];
+  }
+
+  #wishedByHand(): string[] {
+    const { enabled, canary } = this.wishes;
+    return [enabled, canary].flatMap((wish) => (wish === null || wish.deploy !== undefined ? [] : [wish.build]));
+  }
 }

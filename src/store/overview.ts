@@ -1,17 +1,49 @@
-import { isDeployError, type DeployError } from "../core/errors.ts";
-import { grantsWithheld, progressOf, type DeployView, type Progress } from "../core/rollout.ts";
+import type { DeployError } from "../core/errors.ts";
+import { isRunning } from "../core/deploy_state.ts";
+import { grantsWithheld, progressOf, type DeployView, type Progress, type Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { AgentRecord, Gate, HostRecord, HostStatus, ServiceSettings, Wish } from "../schema/znodes.ts";
+import {
+  serviceSettingsSchema,
+  type AgentRecord,
+  type BuildRecord,
+  type Gate,
+  type HostRecord,
+  type HostStatus,
+  type ServiceSettings,
+} from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { barredOf } from "./bar.ts";
-import { byServersClock, readHead } from "./deploys.ts";
-import { readGate, type GateRead } from "./gate.ts";
-import { deploysPath } from "./paths.ts";
-import { childrenOf } from "./records.ts";
-import { readAgents, readHosts, readStatuses } from "./registry.ts";
-import { readService } from "./services.ts";
+import { ServiceMirror } from "./mirror.ts";
 import { heldProblem, wishTroubleOf, type WishTrouble } from "./wish_trouble.ts";
+
+/** What was read of a service, of which an overview is made: a `ServiceMirror` has it. */
+interface ServiceRead {
+  readonly service: string;
+  readonly settings: ServiceSettings | null;
+  readonly wishes: Wishes;
+  readonly hosts: ReadonlyMap<string, HostRecord>;
+  readonly statuses: ReadonlyMap<string, HostStatus>;
+  /** When the statuses were written, by ZooKeeper's clock. */
+  readonly statusNodes: ReadonlyMap<string, { readonly writtenAtMs: number }>;
+  readonly agents: ReadonlyMap<string, AgentRecord>;
+  readonly deploys: ReadonlyMap<string, DeployView & Written>;
+  readonly builds: ReadonlyMap<string, { readonly value: BuildRecord }>;
+  readonly newest: {
+    readonly id: string | null;
+    readonly pointerProblem: string | null;
+    readonly damaged: DeployError | null;
+  };
+  readonly unreadable: Unreadable;
+  problemsIn(section: "settings" | "wishes" | "hosts" | "statuses" | "deploys"): readonly string[];
+  damageOfDeploy(id: string): DeployError | null;
+  whyNoBuild(build: string): DeployError | null;
+}
+
+/** When a node was made and written last, by ZooKeeper's clock, in epoch milliseconds. */
+interface Written {
+  readonly madeAtMs: number;
+  readonly writtenAtMs: number;
+}
 
 /** One service as it stands: what is wished, what every host says, and how far the newest deploy has come. */
 export interface Overview {
@@ -19,6 +51,7 @@ export interface Overview {
   readonly settings: ServiceSettings;
   readonly wishes: Wishes;
   readonly hosts: ReadonlyMap<string, HostRecord>;
+  /** `since` is when a host said it, by ZooKeeper's clock: of theirs nobody knows how they go (docs/adr/0022). */
   readonly statuses: ReadonlyMap<string, HostStatus>;
   readonly agents: ReadonlyMap<string, AgentRecord>;
   /** Why no host follows the wish, where that is so: whatever the newest deploy came to is then not what is wished. */
@@ -38,110 +71,105 @@ export interface Overview {
 }
 
 export async function readOverview(zk: ZooKeeper, service: string): Promise<Overview> {
-  const problems: string[] = [];
-  const settings = await readService(zk, service, (problem) => problems.push(problem));
-  const onProblem = (problem: string) => problems.push(problem);
-  const [head, hosts, statuses, agents] = await Promise.all([
-    readHead(zk, service),
-    readHosts(zk, service, onProblem),
-    readStatuses(zk, service, onProblem),
-    readAgents(zk, service),
-  ]);
-  const trouble = await wishTroubleOf(zk, service, head, statuses);
-  const held = heldProblem(service, statuses);
-  if (held !== null) problems.push(held);
-  if (trouble !== null && trouble.problem !== held && trouble.word !== "unreadable") problems.push(trouble.problem);
-  const withheld = grantsWithheld({ wishes: head.problems.length > 0, deploys: new Set() });
-  if (withheld !== null) problems.push(withheld, ...head.problems);
-  const wishes = { enabled: head.enabled.value, canary: head.canary?.value ?? null };
-  const newest = head.latest === null ? null : await readNewest(zk, service, head.latest.id);
-  const read = newest !== null && "record" in newest ? newest : null;
-  if (head.pointerProblem !== null) problems.push(head.pointerProblem);
-  if (head.damaged !== null) problems.push(head.damaged.hint);
-  problems.push(...(await problemsOfOthers(zk, service, read?.id)));
-  problems.push(...(await endedBefore(zk, service, wishes.enabled, read?.id)));
-  const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
-  const deploy =
-    read === null
-      ? null
-      : {
-          id: read.id,
-          record: byServersClock(read.record, read),
-          gate: read.gate,
-          progress: shownProgress(view, read),
-          barred: await barredOf(zk, service, read.record),
-        };
+  return overviewOf(await ServiceMirror.look(zk, service));
+}
+
+function overviewOf(read: ServiceRead): Overview {
+  const { service, wishes, hosts, agents, newest } = read;
+  const trouble = wishTroubleOf(read);
+  const deploy = newest.id === null ? undefined : read.deploys.get(newest.id);
   return {
     service,
-    settings,
+    settings: read.settings ?? serviceSettingsSchema.parse({}),
     wishes,
     hosts,
-    statuses,
+    statuses: statusesByServersClock(read),
     agents,
-    problems,
-    deploy,
-    damaged: head.damaged ?? (isDeployError(newest) ? newest : null),
+    problems: problemsOf(read, trouble),
+    deploy: deploy === undefined ? null : deployIn(read, deploy),
+    damaged: newest.damaged ?? (newest.id === null ? null : read.damageOfDeploy(newest.id)),
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
 }
 
+function problemsOf(read: ServiceRead, trouble: WishTrouble | null): string[] {
+  const { service, newest, unreadable } = read;
+  const problems = [...read.problemsIn("settings"), ...read.problemsIn("hosts"), ...read.problemsIn("statuses")];
+  const held = heldProblem(service, read.statuses);
+  if (held !== null) problems.push(held);
+  if (trouble !== null && trouble.problem !== held && trouble.word !== "unreadable") problems.push(trouble.problem);
+  const withheld = (what: Pick<Unreadable, "wishes" | "deploys">, section: "wishes" | "deploys"): void => {
+    const why = grantsWithheld(what);
+    if (why !== null) problems.push(why, ...read.problemsIn(section));
+  };
+  withheld({ wishes: unreadable.wishes, deploys: new Set() }, "wishes");
+  if (newest.pointerProblem !== null) problems.push(newest.pointerProblem);
+  if (newest.damaged !== null) problems.push(newest.damaged.hint);
+  // What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant.
+  withheld({ wishes: false, deploys: unreadable.deploys }, "deploys");
+  problems.push(...endedBefore(read));
+  return problems;
+}
+
+function deployIn(read: ServiceRead, deploy: DeployView & Written): NonNullable<Overview["deploy"]> {
+  const { id, record, gate } = deploy;
+  const { build, previous } = record;
+  const mayGoNowhere = (each: string): boolean =>
+    read.builds.get(each)?.value.barred !== undefined || read.whyNoBuild(each)?.code === "build-unknown";
+  return {
+    id,
+    record: byServersClock(record, deploy),
+    gate,
+    progress: progressShown(read, deploy),
+    barred: new Set((previous === null ? [build] : [build, previous]).filter(mayGoNowhere)),
+  };
+}
+
+function statusesByServersClock({ statuses, statusNodes }: ServiceRead): ReadonlyMap<string, HostStatus> {
+  return new Map(
+    [...statuses].map(([host, status]) => {
+      const { writtenAtMs } = statusNodes.get(host) ?? { writtenAtMs: 0 };
+      return [host, { ...status, since: new Date(writtenAtMs).toISOString() }];
+    }),
+  );
+}
+
 /**
- * How far it has come. Canary hosts that are back follow the fleet's wish again, for the same build: what is told then is
- * how the fleet serves it, and not that the deploy has no host any more.
+ * A record for people: its times by ZooKeeper's clock, not by those of whoever asked for it and of the conductors, which may
+ * be days apart.
  */
-function shownProgress(view: Parameters<typeof progressOf>[0], deploy: DeployView): Progress {
+export function byServersClock(record: DeployRecord, { madeAtMs, writtenAtMs }: Written): DeployRecord {
+  const [created, changed] = [new Date(madeAtMs).toISOString(), new Date(writtenAtMs).toISOString()];
+  return isRunning(record)
+    ? { ...record, times: { ...record.times, created, changed } }
+    : { ...record, times: { ...record.times, created, changed, ended: changed } };
+}
+
+/**
+ * How far a deploy has come. Canary hosts that are back follow the fleet's wish again, for the same build: what is told then
+ * is how the fleet serves it, and not that the deploy has no host any more.
+ */
+function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy: DeployView): Progress {
   const { id, record } = deploy;
-  const { enabled, canary } = view.wishes;
+  const { enabled, canary } = wishes;
+  const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
   const isWithFleet = record.state === "rolled back" && record.stage === "canary" && canary?.deploy !== id;
   if (!isWithFleet || enabled?.deploy === undefined || enabled.build !== record.rollback.to)
     return progressOf(view, deploy);
   const wish = { build: enabled.build, deploy: enabled.deploy };
   const status = new Map(
-    [...view.status].map(([host, said]) => [host, said.wish?.deploy === id ? { ...said, wish } : said]),
+    [...statuses].map(([host, said]) => [host, said.wish?.deploy === id ? { ...said, wish } : said]),
   );
   return progressOf({ ...view, status }, { ...deploy, id: wish.deploy });
 }
 
 /** A later deploy to the canary hosts hides that the fleet's own was ended half way: hosts then serve what they had. */
-async function endedBefore(
-  zk: ZooKeeper,
-  service: string,
-  wish: Wish | null,
-  newest: string | undefined,
-): Promise<string[]> {
-  if (wish?.deploy === undefined || wish.deploy === newest) return [];
-  const found = await readGate(zk, service, wish.deploy).catch(() => null);
-  if (found === null || (found.record.state !== "aborted" && found.record.state !== "halted")) return [];
+function endedBefore({ service, wishes: { enabled }, deploys, newest }: ServiceRead): string[] {
+  if (enabled?.deploy === undefined || enabled.deploy === newest.id) return [];
+  const found = deploys.get(enabled.deploy);
+  if (found === undefined || (found.record.state !== "aborted" && found.record.state !== "halted")) return [];
   return [
-    `The fleet is to serve "${wish.build}", and its deploy ${wish.deploy} was ${found.record.state}. ` +
+    `The fleet is to serve "${enabled.build}", and its deploy ${enabled.deploy} was ${found.record.state}. ` +
       `Bring it to one build with: deployd ctl deploy ${service} BUILD`,
   ];
-}
-
-/** What is wrong with it where it cannot be read. */
-async function readNewest(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | DeployError | null> {
-  try {
-    return await readGate(zk, service, deploy);
-  } catch (error) {
-    if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-    return error;
-  }
-}
-
-/** What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant. */
-async function problemsOfOthers(zk: ZooKeeper, service: string, newest: string | undefined): Promise<string[]> {
-  const unreadable = new Map<string, string>();
-  const others = (await childrenOf(zk, deploysPath(service))).filter((id) => id !== newest);
-  await Promise.all(
-    others.map(async (id) => {
-      try {
-        await readGate(zk, service, id);
-      } catch (error) {
-        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-        unreadable.set(id, error.message);
-      }
-    }),
-  );
-  const withheld = grantsWithheld({ wishes: false, deploys: new Set(unreadable.keys()) });
-  return withheld === null ? [] : [withheld, ...unreadable.values()];
 }

@@ -3,6 +3,7 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Call, Stat, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
+import { readNodes, type Node } from "./read_nodes.ts";
 
 /** A record and the version under which it was read, for compare-and-set. */
 export interface Versioned<T> {
@@ -50,14 +51,27 @@ export async function readSlot<S extends z.ZodType>(
   path: string,
   schema: S,
 ): Promise<Versioned<z.output<S> | null> | null> {
-  try {
-    const { data, stat } = await zk.get(path);
-    const text = new TextDecoder().decode(data);
-    return { value: text.trim() === "" ? null : decode(text, path, schema), ...statOf(stat) };
-  } catch (error) {
-    if (isZooKeeperError(error, "NO_NODE")) return null;
-    throw error;
-  }
+  const [node = null] = await readNodes(zk, [path]);
+  return node === null ? null : recordIn(node, path, schema);
+}
+
+/**
+ * What a node says, null where it says nothing.
+ *
+ * @throws DeployError `zookeeper-data-invalid` naming the path and what is wrong with the record
+ */
+export function recordIn<S extends z.ZodType>(
+  { data, stat }: Node,
+  path: string,
+  schema: S,
+): Versioned<z.output<S> | null> {
+  const text = new TextDecoder().decode(data);
+  return { value: text.trim() === "" ? null : decode(text, path, schema), ...statOf(stat) };
+}
+
+/** The same where only that counts; null also where there is no node. */
+export function valueIn<S extends z.ZodType>(node: Node | null, path: string, schema: S): z.output<S> | null {
+  return node === null ? null : recordIn(node, path, schema).value;
 }
 
 /** Like `readSlot`, but what cannot be read is empty, with the `problem` in words: for those that replace it. */
@@ -66,21 +80,19 @@ export async function readDamaged<S extends z.ZodType>(
   path: string,
   schema: S,
 ): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
+  const [node = null] = await readNodes(zk, [path]);
+  if (node === null) return null;
   try {
-    const { data, stat } = await zk.get(path);
-    const version = statOf(stat);
-    const text = new TextDecoder().decode(data);
-    if (text.trim() === "") return { value: null, ...version };
-    try {
-      return { value: decode(text, path, schema), ...version };
-    } catch (error) {
-      if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-      return { value: null, ...version, problem: error.message };
-    }
+    return recordIn(node, path, schema);
   } catch (error) {
-    if (isZooKeeperError(error, "NO_NODE")) return null;
-    throw error;
+    if (!isDamaged(error)) throw error;
+    return { value: null, ...statOf(node.stat), problem: error.message };
   }
+}
+
+/** A record is there that cannot be read. */
+export function isDamaged(error: unknown): error is DeployError {
+  return isDeployError(error) && error.code === "zookeeper-data-invalid";
 }
 
 function statOf({ version, czxid, ctime, mtime }: Stat): Omit<Versioned<never>, "value"> {
@@ -145,25 +157,30 @@ export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
 }
 
 /**
- * Reads every child. One record that cannot be read must not hide all the others: it is left out, and `onProblem` is told.
+ * The records of all children that say something. One that cannot be read must not hide all the others: it is left out, and
+ * `onProblem` is told.
  */
-export async function readChildren<T>(
+export async function readChildren<S extends z.ZodType>(
   zk: ZooKeeper,
   path: string,
-  read: (child: string) => Promise<T | null>,
-  onProblem: (problem: string, child: string) => void,
-): Promise<Map<string, T>> {
+  schema: S,
+  onProblem: (problem: string) => void,
+): Promise<Map<string, Versioned<z.output<S>>>> {
   const names = await childrenOf(zk, path);
-  const records = await Promise.all(
-    names.map(async (name) => {
-      try {
-        return { name, found: await read(name) };
-      } catch (error) {
-        if (!isDeployError(error) || error.code !== "zookeeper-data-invalid") throw error;
-        onProblem(error.message, name);
-        return { name, found: null };
-      }
-    }),
+  const nodes = await readNodes(
+    zk,
+    names.map((name) => `${path}/${name}`),
   );
-  return new Map(records.flatMap(({ name, found }) => (found === null ? [] : [[name, found] as const])));
+  const records = new Map<string, Versioned<z.output<S>>>();
+  for (const [index, name] of names.entries()) {
+    const node = nodes[index] ?? null;
+    try {
+      const found = node === null ? null : recordIn(node, `${path}/${name}`, schema);
+      if (found !== null && found.value !== null) records.set(name, { ...found, value: found.value });
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      onProblem(error.message);
+    }
+  }
+  return records;
 }

@@ -1,19 +1,12 @@
 import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
-import {
-  hostRecordSchema,
-  hostStatusSchema,
-  type AgentRecord,
-  type HostRecord,
-  type HostStatus,
-  type Role,
-} from "../schema/znodes.ts";
+import { hostRecordSchema, type AgentRecord, type HostRecord, type Role } from "../schema/znodes.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
-import { readLivingAgent, runsService } from "./living_agents.ts";
-import { agentsPath, hostPath, hostsPath, statusPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, readChildren, readDamaged, readRecord, readSlot, type Versioned } from "./records.ts";
+import { readLivingAgents, runsService } from "./living_agents.ts";
+import { hostPath, hostsPath } from "./paths.ts";
+import { childrenOf, encode, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** Registers the host once, as fleet; what an operator has set since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
@@ -23,22 +16,6 @@ export async function registerHost(zk: ZooKeeper, service: string, host: string,
   } catch (error) {
     if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
   }
-}
-
-/** A host that somebody registered without saying more is a fleet host, as it is to its own agent. */
-export async function readHost(zk: ZooKeeper, service: string, host: string): Promise<HostRecord | null> {
-  const found = await readSlot(zk, hostPath(service, host), hostRecordSchema);
-  return found === null ? null : (found.value ?? hostRecordSchema.parse({}));
-}
-
-export async function readHosts(
-  zk: ZooKeeper,
-  service: string,
-  onProblem: (problem: string, host: string) => void = () => {},
-): Promise<Map<string, HostRecord>> {
-  return attempting(`Cannot list the hosts of "${service}"`, () =>
-    readChildren(zk, hostsPath(service), (host) => readHost(zk, service, host), onProblem),
-  );
 }
 
 /** @throws DeployError `host-unknown`, with the nearest known name */
@@ -68,42 +45,8 @@ export async function setRole(zk: ZooKeeper, service: string, host: string, role
   });
 }
 
-/**
- * What the hosts say of themselves. `since` is when they said it, by ZooKeeper's clock: of theirs nobody knows how they go
- * (docs/adr/0022).
- */
-export async function readStatuses(
-  zk: ZooKeeper,
-  service: string,
-  onProblem: (problem: string) => void = () => {},
-): Promise<Map<string, HostStatus>> {
-  return attempting(`Cannot read the status of "${service}"`, () =>
-    readChildren(
-      zk,
-      statusesPath(service),
-      async (host) => {
-        const found = await readRecord(zk, statusPath(service, host), hostStatusSchema);
-        return found === null ? null : { ...found.value, since: new Date(found.writtenAtMs).toISOString() };
-      },
-      onProblem,
-    ),
-  );
-}
-
-/** What the agents say of themselves that are connected now and run the service. */
-export async function readAgents(zk: ZooKeeper, service: string): Promise<Map<string, AgentRecord>> {
-  return attempting("Cannot list the agents", () =>
-    readChildren(
-      zk,
-      agentsPath,
-      (host) => readAgentOf(zk, service, host),
-      () => {},
-    ),
-  );
-}
-
 /** Null where the host's agent is not connected, does not run the service, or says nothing. */
 export async function readAgentOf(zk: ZooKeeper, service: string, host: string): Promise<AgentRecord | null> {
-  const record = (await readLivingAgent(zk, host))?.record ?? null;
+  const record = (await readLivingAgents(zk, [host])).get(host)?.record ?? null;
   return record !== null && runsService(record, service) ? record : null;
 }

@@ -5,9 +5,9 @@ import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { listBuilds, readBuild } from "./builds.ts";
 import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
+import { ServiceMirror } from "./mirror.ts";
 import { buildPath, canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { readDamaged } from "./records.ts";
-import { readAgents, readStatuses } from "./registry.ts";
 
 /** Why a build has to stay, and what leads to a day on which it need not. */
 interface Need {
@@ -65,7 +65,7 @@ function needByDeploys(service: string, build: string, head: ServiceHead, other:
 }
 
 async function needByHosts(zk: ZooKeeper, service: string, build: string, head: ServiceHead): Promise<Need | null> {
-  const [statuses, agents] = await Promise.all([readStatuses(zk, service), readAgents(zk, service)]);
+  const { statuses, agents } = await ServiceMirror.look(zk, service, ["statuses", "agents"]);
   const serving = [...statuses].filter(([, status]) => status.build === build).map(([host]) => host);
   const [first] = serving.filter((host) => !agents.has(host));
   const why = `${serving.slice(0, 5).join(", ")}${serving.length > 5 ? ` and ${serving.length - 5} more` : ""} served it last`;

@@ -4,7 +4,7 @@ import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { readLivingAgent, runsService } from "./living_agents.ts";
+import { readLivingAgents, runsService } from "./living_agents.ts";
 import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
 import { readService } from "./services.ts";
@@ -54,10 +54,10 @@ async function assertNoHosts(zk: ZooKeeper, service: string, attempted: string):
   const hosts = (await childrenOf(zk, hostsPath(service))).toSorted();
   const [first] = hosts;
   if (first === undefined) return;
-  const agents = await Promise.all(hosts.map((host) => readLivingAgent(zk, host)));
-  const running = hosts.filter((_, index) => {
-    const agent = agents[index] ?? null;
-    return agent !== null && (agent.record === null || runsService(agent.record, service));
+  const agents = await readLivingAgents(zk, hosts);
+  const running = hosts.filter((host) => {
+    const agent = agents.get(host);
+    return agent !== undefined && (agent.record === null || runsService(agent.record, service));
   });
   const registered = `${attempted}: ${named(hosts)} ${hosts.length === 1 ? "is" : "are"} registered for it.`;
   if (running.length === 0) {

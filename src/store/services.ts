@@ -30,12 +30,16 @@ export async function readService(
     );
     if (found?.problem !== undefined) onProblem?.(found.problem);
     if (found !== null) return found.value ?? serviceSettingsSchema.parse({});
-    const near = nearest(service, await childrenOf(zk, servicesPath));
-    throw new DeployError(`There is no service "${service}".`, {
-      code: "service-unknown",
-      hint:
-        near === undefined ? `Make it with: deployd ctl services set ${service} --max 1` : `Did you mean "${near}"?`,
-    });
+    throw unknownService(service, await childrenOf(zk, servicesPath));
+  });
+}
+
+/** @param known the services that there are */
+export function unknownService(service: string, known: readonly string[]): DeployError {
+  const near = nearest(service, known);
+  return new DeployError(`There is no service "${service}".`, {
+    code: "service-unknown",
+    hint: near === undefined ? `Make it with: deployd ctl services set ${service} --max 1` : `Did you mean "${near}"?`,
   });
 }
 

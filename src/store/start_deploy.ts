@@ -9,10 +9,10 @@ import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { buildBefore, readDeploy, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
+import { ServiceMirror } from "./mirror.ts";
 import { assertNoneRunning } from "./one_at_a_time.ts";
 import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
-import { readHosts, readStatuses } from "./registry.ts";
 import { readService } from "./services.ts";
 import { wishOps } from "./wishes.ts";
 
@@ -95,7 +95,7 @@ export async function startDeploy(
  */
 async function heldByAll(zk: ZooKeeper, service: string, { latest }: ServiceHead): Promise<ServiceHead["latest"]> {
   if (latest === null || !isRunning(latest.record)) return null;
-  const statuses = [...(await readStatuses(zk, service)).values()];
+  const statuses = [...(await ServiceMirror.look(zk, service, ["statuses"])).statuses.values()];
   return statuses.length > 0 && statuses.every(({ held }) => held?.deploy === latest.id) ? latest : null;
 }
 
@@ -116,7 +116,7 @@ async function assertHosts(
   attempted: string,
 ): Promise<void> {
   if (stage !== "canary") return;
-  const hosts = await readHosts(zk, service);
+  const { hosts } = await ServiceMirror.look(zk, service, ["hosts"]);
   if ([...hosts.values()].some((host) => host.role === "canary")) return;
   throw new DeployError(`${attempted} on canary hosts: none of its ${hosts.size} hosts is a canary.`, {
     code: "usage",

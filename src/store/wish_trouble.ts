@@ -1,8 +1,6 @@
-import { isDeployError } from "../core/errors.ts";
-import type { HostStatus } from "../schema/znodes.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
-import { readBuild } from "./builds.ts";
-import type { ServiceHead } from "./deploys.ts";
+import type { DeployError } from "../core/errors.ts";
+import type { Wishes } from "../core/targets.ts";
+import type { BuildRecord, HostStatus } from "../schema/znodes.ts";
 
 /** Why no host follows what is wished. */
 export interface WishTrouble {
@@ -10,29 +8,32 @@ export interface WishTrouble {
   readonly problem: string;
 }
 
-/** @returns null where hosts follow, or nothing is wished */
-export async function wishTroubleOf(
-  zk: ZooKeeper,
-  service: string,
-  head: ServiceHead,
-  statuses: ReadonlyMap<string, HostStatus>,
-): Promise<WishTrouble | null> {
-  const [unreadable] = head.problems;
+interface Wished {
+  readonly service: string;
+  readonly wishes: Wishes;
+  readonly statuses: ReadonlyMap<string, HostStatus>;
+  readonly builds: ReadonlyMap<string, { readonly value: BuildRecord }>;
+  problemsIn(section: "wishes"): readonly string[];
+  whyNoBuild(build: string): DeployError | null;
+}
+
+/** Null where hosts follow, or nothing is wished. */
+export function wishTroubleOf(held: Wished): WishTrouble | null {
+  const { service, statuses, wishes } = held;
+  const [unreadable] = held.problemsIn("wishes");
   if (unreadable !== undefined) return { word: "unreadable", problem: unreadable };
-  const held = heldProblem(service, statuses);
-  if (held !== null && [...statuses.values()].every((status) => status.held !== undefined))
-    return { word: "held", problem: held };
-  const byHand = [head.enabled.value, head.canary?.value].find((wish) => wish && wish.deploy === undefined);
+  const older = heldProblem(service, statuses);
+  if (older !== null && [...statuses.values()].every((status) => status.held !== undefined))
+    return { word: "held", problem: older };
+  const byHand = [wishes.enabled, wishes.canary].find((wish) => wish !== null && wish.deploy === undefined);
   if (!byHand) return null;
   const what = `The wish for "${byHand.build}" was written by hand`;
-  try {
-    const { barred } = (await readBuild(zk, service, byHand.build)).value;
-    if (barred !== undefined) return { word: "not followed", problem: `${what}, and that build is barred.` };
-    return { word: "not taken up", problem: `${what}, and no conductor has taken it up yet.` };
-  } catch (error) {
-    if (!isDeployError(error)) throw error;
-    return { word: "not followed", problem: `${what}, and nobody follows it: ${error.message} ${error.hint}` };
-  }
+  const lost = held.whyNoBuild(byHand.build);
+  if (lost !== null)
+    return { word: "not followed", problem: `${what}, and nobody follows it: ${lost.message} ${lost.hint}` };
+  if (held.builds.get(byHand.build)?.value.barred !== undefined)
+    return { word: "not followed", problem: `${what}, and that build is barred.` };
+  return { word: "not taken up", problem: `${what}, and no conductor has taken it up yet.` };
 }
 
 /** Hosts that were put before an older wish than they have followed; null where there is none. */

@@ -4,9 +4,9 @@ import type { HostStatus, Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
+import { ServiceMirror } from "./mirror.ts";
 import { canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { encode } from "./records.ts";
-import { readStatuses } from "./registry.ts";
 
 /**
  * Wishes at a person's word: with a number that is higher than what any host has followed, also in a tree that was put back
@@ -19,7 +19,8 @@ export async function wishOps(
   stage: DeployRecord["stage"],
   wish: { build: string; deploy: string },
 ): Promise<Op[]> {
-  const number = nextNumber(pointer.value.number, followedOf(await readStatuses(zk, service)));
+  const { statuses } = await ServiceMirror.look(zk, service, ["statuses"]);
+  const number = nextNumber(pointer.value.number, followedOf(statuses));
   const data = encode({ ...wish, number } satisfies Wish);
   const ops = [
     op.set(deploysPath(service), encode({ ...pointer.value, latest: wish.deploy, number }), pointer.version),
@@ -51,7 +52,10 @@ export interface Accepted {
  */
 export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Accepted> {
   const attempted = `Cannot accept what is wished of "${service}"`;
-  const [head, statuses] = await Promise.all([readHead(zk, service), readStatuses(zk, service)]);
+  const [head, { statuses }] = await Promise.all([
+    readHead(zk, service),
+    ServiceMirror.look(zk, service, ["statuses"]),
+  ]);
   const hosts = [...statuses].filter(([, { held }]) => held !== undefined).map(([host]) => host);
   if (hosts.length === 0) return { hosts, builds: [] };
   const { pointer, enabled, canary } = head;

@@ -1,4 +1,5 @@
 import { runCtl } from "../../src/ctl/run_ctl.ts";
+import type { Dial } from "../../src/zookeeper/dial.ts";
 import { systemClock } from "../../src/support/clock.ts";
 
 /** 2026-07-01 12:00:00 UTC: the time at which every golden test happens. */
@@ -26,6 +27,7 @@ export interface Terminal {
   readonly rows?: number;
   readonly now?: () => Date;
   readonly user?: string;
+  readonly dial?: Dial;
 }
 
 /** Runs `deployd ctl` in this process, on streams of its own. */
@@ -42,6 +44,7 @@ export function startCtl(argv: readonly string[], terminal: Terminal = {}): Runn
     env: terminal.env ?? {},
     signal: signals.signal,
     clock: systemClock,
+    ...(terminal.dial === undefined ? {} : { dial: terminal.dial }),
     now: terminal.now ?? (() => noon),
     user: terminal.user ?? "ana@laptop",
     version: "0.1.0",

@@ -3,7 +3,8 @@ import { reportFailure } from "../../src/store/gate.ts";
 import { grantSlot } from "../../src/store/grants.ts";
 import { forgetHost, unlockHost } from "../../src/store/host_care.ts";
 import { agentPath, statusPath } from "../../src/store/paths.ts";
-import { readAgents, readHosts } from "../../src/store/registry.ts";
+import { readAgentOf } from "../../src/store/registry.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
@@ -45,7 +46,7 @@ describe.each(servers)("with %s", (_name, start) => {
 
     await site.zk.delete(agentPath("a"));
     await forgetHost(site.zk, "web", "a", clock);
-    expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
+    expect([...(await ServiceMirror.look(site.zk, "web", ["hosts"])).hosts.keys()]).toEqual(["b"]);
     expect(await site.zk.exists(statusPath("web", "a"))).toBeNull();
     const { gate } = await site.gate("d1");
     expect(gate.slots).toEqual({});
@@ -56,19 +57,19 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.zk.delete(agentPath("a"));
     const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since };
     await site.zk.create(agentPath("a"), JSON.stringify(record));
-    expect([...(await readAgents(site.zk, "web")).keys()]).toEqual(["b"]);
+    expect([...(await ServiceMirror.look(site.zk, "web")).agents.keys()]).toEqual(["b"]);
     await forgetHost(site.zk, "web", "a", clock);
-    expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
+    expect([...(await ServiceMirror.look(site.zk, "web", ["hosts"])).hosts.keys()]).toEqual(["b"]);
   });
 
   test("a host whose agent runs other services can be forgotten of this one", async () => {
     await site.zk.delete(agentPath("a"));
     const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since, services: ["api"] };
     await site.zk.create(agentPath("a"), JSON.stringify(record), { mode: "ephemeral" });
-    expect([...(await readAgents(site.zk, "web")).keys()]).toEqual(["b"]);
-    expect([...(await readAgents(site.zk, "api")).keys()]).toEqual(["a", "b"]);
+    expect([...(await ServiceMirror.look(site.zk, "web")).agents.keys()]).toEqual(["b"]);
+    expect(await readAgentOf(site.zk, "api", "a")).toMatchObject(record);
     await forgetHost(site.zk, "web", "a", clock);
-    expect([...(await readHosts(site.zk, "web")).keys()]).toEqual(["b"]);
+    expect([...(await ServiceMirror.look(site.zk, "web", ["hosts"])).hosts.keys()]).toEqual(["b"]);
   });
 
   test("a host that never registered is named as unknown, with the nearest one", async () => {

@@ -10,7 +10,8 @@ import { readDeploy } from "../../src/store/deploys.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath, statusPath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { readWish, type WishSnapshot } from "../../src/store/read_wish.ts";
-import { readStatuses, setRole } from "../../src/store/registry.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
+import { setRole } from "../../src/store/registry.ts";
 import { acceptWishes } from "../../src/store/wishes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
@@ -279,14 +280,14 @@ describe.each(servers)("a tree that was put back from a backup, with %s", (_name
     ] as const) {
       await done(id, build);
       expect(await looks()).toEqual([build, build]);
-      expect([...(await readStatuses(site.zk, "web")).keys()]).toEqual(["w1", "w2"]);
+      expect([...(await ServiceMirror.look(site.zk, "web", ["statuses"])).statuses.keys()]).toEqual(["w1", "w2"]);
     }
     await site.zk.set(enabledPath("web"), encode({ build: "v2", deploy: "d2", number }));
     // Where that is no wish at all it is said; what counts is that the next one is followed.
     await looks().catch(() => {});
     await done("d5", "v3");
     expect(await looks()).toEqual(["v3", "v3"]);
-    expect([...(await readStatuses(site.zk, "web")).keys()]).toEqual(["w1", "w2"]);
+    expect([...(await ServiceMirror.look(site.zk, "web", ["statuses"])).statuses.keys()]).toEqual(["w1", "w2"]);
   });
 
   test("a number that no wish can have is no status, and the next wish counts on from what can be read", async () => {

@@ -20,7 +20,7 @@ import { StatusPublisher } from "../../src/store/publish.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { encode } from "../../src/store/records.ts";
-import { readHosts, setRole } from "../../src/store/registry.ts";
+import { setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
@@ -181,7 +181,7 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(mirror.isStale).toBe(true);
     await mirror.refresh(site.zk);
     expect(mirror.statuses.get("a")?.step).toBe("serving");
-    expect(mirror.statusVersions.get("a")).toBe(1);
+    expect(mirror.statusNodes.get("a")?.version).toBe(1);
   });
 
   test("a mirror knows of every deploy that its version of the list knows of", async () => {
@@ -257,7 +257,7 @@ describe.each(servers)("with %s", (_name, start) => {
     const mirror = new ServiceMirror("web");
     await mirror.refresh(site.zk);
     expect(mirror.hosts.get("a")).toEqual({ role: "fleet" });
-    expect((await readHosts(site.zk, "web")).get("a")).toEqual({ role: "fleet" });
+    expect((await ServiceMirror.look(site.zk, "web")).hosts.get("a")).toEqual({ role: "fleet" });
   });
 
   test("an older deploy that cannot be read is told as what stands in the way of every grant", async () => {

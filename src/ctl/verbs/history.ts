@@ -1,6 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { endedAt, reasonOf } from "../../core/deploy_state.ts";
-import { byServersClock, listDeploys } from "../../store/deploys.ts";
+import { listDeploys } from "../../store/deploys.ts";
+import { byServersClock } from "../../store/overview.ts";
 import { readService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -43,7 +44,6 @@ export const history = buildCommand({
     const problems: string[] = [];
     const deploys = (await listDeploys(zk, service, (problem) => problems.push(problem)))
       .map((deploy) => ({ id: deploy.id, record: byServersClock(deploy.record, deploy) }))
-
       .toReversed()
       .slice(0, limit ?? 20);
     const now = process.now();

@@ -1,6 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { readAgents, readHosts, readStatuses } from "../../store/registry.ts";
-import { readService } from "../../store/services.ts";
+import { ServiceMirror } from "../../store/mirror.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
@@ -21,25 +20,22 @@ export const hostsList = buildCommand({
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
   func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
-    const problems: string[] = [];
-    const onProblem = (problem: string) => problems.push(problem);
-    const unreadable: string[] = [];
-    await readService(zk, service, onProblem);
-    const [hosts, statuses, agents] = await Promise.all([
-      readHosts(zk, service, (problem, host) => {
-        problems.push(problem);
-        unreadable.push(host);
-      }),
-      readStatuses(zk, service, onProblem),
-      readAgents(zk, service),
-    ]);
-    const rows = hostRows({ hosts, statuses, agents }).toSorted((a, b) =>
-      a.host.localeCompare(b.host, "en", { numeric: true }),
-    );
+    const read = await ServiceMirror.look(zk, service, ["settings", "hosts", "statuses", "agents"]);
+    const { agents } = read;
+    const problems = (["settings", "hosts", "statuses"] as const).flatMap((section) => read.problemsIn(section));
+    const unreadable = [...read.unreadable.hosts].toSorted();
+    const rows = hostRows(read).toSorted((a, b) => a.host.localeCompare(b.host, "en", { numeric: true }));
     const { paint } = output;
-    const damaged = unreadable
-      .toSorted()
-      .map((host) => [paint.bad("✗"), oneLine(host), paint.bad("unreadable"), "-", "-", "-", "-", "-"]);
+    const damaged = unreadable.map((host) => [
+      paint.bad("✗"),
+      oneLine(host),
+      paint.bad("unreadable"),
+      "-",
+      "-",
+      "-",
+      "-",
+      "-",
+    ]);
     const cells = rows.map((row) => [
       paintHost(row.phase, hostGlyph(row.phase), paint),
       oneLine(row.host),

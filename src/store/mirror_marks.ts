@@ -1,0 +1,118 @@
+import { agentsPath, servicePath } from "./paths.ts";
+
+/** A part of what is kept of a service. `ways out`: the builds that people may be told of, see `ServiceMirror`. */
+export type Section = "settings" | "wishes" | "deploys" | "hosts" | "statuses" | "agents" | "builds" | "ways out";
+
+/** What the conductor goes by; it knows the agents by itself, of all services at once. */
+export const conducted: readonly Section[] = ["wishes", "deploys", "hosts", "statuses", "builds"];
+
+/** What people are shown. */
+export const shown: readonly Section[] = ["settings", "wishes", "deploys", "hosts", "statuses", "agents", "ways out"];
+
+/** What has changed since it was read. */
+export interface Stale {
+  settings: boolean;
+  wishes: boolean;
+  readonly deploys: Set<string>;
+  readonly hosts: Set<string>;
+  readonly statuses: Set<string>;
+  readonly agents: Set<string>;
+  readonly builds: Set<string>;
+}
+
+const nothing = (): Stale => ({
+  settings: false,
+  wishes: false,
+  deploys: new Set(),
+  hosts: new Set(),
+  statuses: new Set(),
+  agents: new Set(),
+  builds: new Set(),
+});
+
+/** What of a service has to be read again: all of it at first. */
+export class MirrorMarks {
+  readonly #prefix: string;
+  readonly #sections: ReadonlySet<Section>;
+  #stale: "all" | Stale = "all";
+
+  constructor(service: string, sections: ReadonlySet<Section>) {
+    this.#prefix = servicePath(service);
+    this.#sections = sections;
+  }
+
+  get isEmpty(): boolean {
+    if (this.#stale === "all") return false;
+    const { settings, wishes, ...names } = this.#stale;
+    return !settings && !wishes && Object.values(names).every(({ size }) => size === 0);
+  }
+
+  all(): void {
+    this.#stale = "all";
+  }
+
+  /** What is marked, which is then marked no more. */
+  take(): "all" | Stale {
+    const stale = this.#stale;
+    this.#stale = nothing();
+    return stale;
+  }
+
+  /**
+   * @param path of a node of the service or of an agent that was created, changed or deleted
+   * @param isKept whether the build, or the host of the agent, is one that the mirror has read
+   */
+  add(path: string, isKept: (section: "builds" | "agents", name: string) => boolean): void {
+    const stale = this.#stale;
+    if (stale === "all") return;
+    const { section, name } = this.#placeOf(path);
+    const isRead = section !== undefined && this.#sections.has(section);
+    switch (section) {
+      case "settings":
+      case "wishes":
+        if (isRead) stale[section] = true;
+        break;
+      case "hosts":
+        if (isRead && name !== undefined) stale.hosts.add(name);
+        // Of one that has come only now the agent was not read, though it may have been there.
+        if (this.#sections.has("agents") && name !== undefined) stale.agents.add(name);
+        break;
+      case "statuses":
+        if (isRead && name !== undefined) stale.statuses.add(name);
+        break;
+      case "agents":
+        if (isRead && name !== undefined && isKept("agents", name)) stale.agents.add(name);
+        break;
+      case "builds":
+        if (name !== undefined && isKept("builds", name)) stale.builds.add(name);
+        break;
+      case "deploys":
+        if (isRead && name === undefined) this.#stale = "all";
+        else if (isRead && name !== undefined) stale.deploys.add(name);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #placeOf(path: string): {
+    readonly section: Exclude<Section, "ways out"> | undefined;
+    readonly name?: string | undefined;
+  } {
+    if (path.startsWith(`${agentsPath}/`)) return { section: "agents", name: path.slice(agentsPath.length + 1) };
+    if (path === this.#prefix) return { section: "settings" };
+    const [first, name] = path.slice(this.#prefix.length + 1).split("/");
+    switch (first) {
+      case "enabled":
+        return { section: "wishes" };
+      case "status":
+        return { section: "statuses", name };
+      case "hosts":
+      case "builds":
+      case "deploys":
+        return { section: first, name };
+      default:
+        return { section: undefined };
+    }
+  }
+}

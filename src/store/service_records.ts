@@ -1,0 +1,247 @@
+import { isRunning } from "../core/deploy_state.ts";
+import type { DeployError } from "../core/errors.ts";
+import type { Unreadable } from "../core/rollout.ts";
+import type { Wishes } from "../core/targets.ts";
+import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import {
+  buildRecordSchema,
+  deploysPointerSchema,
+  hostRecordSchema,
+  hostStatusSchema,
+  serviceSettingsSchema,
+  wishSchema,
+  type AgentRecord,
+  type BuildRecord,
+  type DeploysPointer,
+  type HostRecord,
+  type HostStatus,
+  type ServiceSettings,
+  type Wish,
+} from "../schema/znodes.ts";
+import { whyBarred } from "./bar.ts";
+import { damagedDeploy, newestIsGone, type ServiceHead } from "./deploys.ts";
+import { gateIn, type GateRead } from "./gate.ts";
+import { livingAgentIn, runsService } from "./living_agents.ts";
+import {
+  buildPath,
+  canaryPath,
+  deployPath,
+  deploysPath,
+  enabledPath,
+  hostPath,
+  servicePath,
+  statusPath,
+} from "./paths.ts";
+import type { Node } from "./read_nodes.ts";
+import { recordIn, valueIn, type Versioned } from "./records.ts";
+import { RecordsByName } from "./records_by_name.ts";
+
+/** What is known of one service, from its nodes as they come in: null for one that is not there. */
+export class ServiceRecords {
+  readonly service: string;
+  /** The careful defaults where they cannot be read; null where there is no such service. */
+  settings: ServiceSettings | null = null;
+  wishes: Wishes = { enabled: null, canary: null };
+  /** Of the status nodes. The version is for a grant, which must not go by an old word of its host; the time is ZooKeeper's. */
+  readonly statusNodes = new Map<string, { readonly version: number; readonly writtenAtMs: number }>();
+  /** What the agents of its hosts say that are connected and run it. */
+  readonly agents = new Map<string, AgentRecord>();
+  readonly #settings = new RecordsByName<ServiceSettings>();
+  readonly #wishes = new RecordsByName<Wish>();
+  readonly #pointer = new RecordsByName<Versioned<DeploysPointer | null>>();
+  readonly #records = new RecordsByName<Versioned<DeployRecord | null>>();
+  readonly #deploys = new RecordsByName<GateRead>();
+  readonly #hosts = new RecordsByName<HostRecord>();
+  readonly #statuses = new RecordsByName<HostStatus>();
+  readonly #builds = new RecordsByName<Versioned<BuildRecord>>();
+  #deploysVersion = -1;
+  #hasEnabled = false;
+
+  constructor(service: string) {
+    this.service = service;
+  }
+
+  get hosts(): ReadonlyMap<string, HostRecord> {
+    return this.#hosts.whole;
+  }
+
+  get statuses(): ReadonlyMap<string, HostStatus> {
+    return this.#statuses.whole;
+  }
+
+  get deploys(): ReadonlyMap<string, GateRead> {
+    return this.#deploys.whole;
+  }
+
+  /** Of those that deploys that count bring to hosts, and of those that people are told of, the ones that are there. */
+  get builds(): ReadonlyMap<string, Versioned<BuildRecord>> {
+    return this.#builds.whole;
+  }
+
+  /** Of the node above the deploys: as long as it stands, there is no deploy that is not in `deploys`. */
+  get deploysVersion(): number {
+    return this.#deploysVersion;
+  }
+
+  /** Whether the nodes are there in which is said what is wished and which deploy is the newest. */
+  get isComplete(): boolean {
+    return this.#hasEnabled && this.#deploysVersion >= 0;
+  }
+
+  get unreadable(): Unreadable {
+    const names = ({ damaged }: { readonly damaged: ReadonlyMap<string, unknown> }) => new Set(damaged.keys());
+    return {
+      wishes: this.#wishes.damaged.size > 0,
+      hosts: names(this.#hosts),
+      statuses: names(this.#statuses),
+      deploys: names(this.#deploys),
+      builds: names(this.#builds),
+    };
+  }
+
+  /** What is wrong with what cannot be read, for people: a sentence for each record. */
+  get problems(): string[] {
+    const sections = ["wishes", "hosts", "statuses", "deploys", "builds"] as const;
+    return sections.flatMap((section) => this.problemsIn(section));
+  }
+
+  problemsIn(section: "settings" | "wishes" | "hosts" | "statuses" | "deploys" | "builds"): string[] {
+    const { damaged } = {
+      settings: this.#settings,
+      wishes: this.#wishes,
+      hosts: this.#hosts,
+      statuses: this.#statuses,
+      deploys: this.#deploys,
+      builds: this.#builds,
+    }[section];
+    return [...damaged.values()].map(({ message }) => message);
+  }
+
+  /** Why it is not known how a deploy stands; null where it is. */
+  damageOfDeploy(id: string): DeployError | null {
+    return this.#deploys.damaged.get(id) ?? null;
+  }
+
+  /** What is wrong with the record of a build; null where nothing is. */
+  damageOfBuild(id: string): DeployError | null {
+    return this.#builds.damaged.get(id) ?? null;
+  }
+
+  /** Builds that are barred, and why. */
+  get barred(): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.builds].flatMap(([build, { value }]) =>
+        value.barred === undefined ? [] : [[build, `"${build}" was ${whyBarred(value.barred)}`] as const],
+      ),
+    );
+  }
+
+  /** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
+  get deploysThatCount(): GateRead[] {
+    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy]);
+    return [...this.deploys.values()].filter(
+      ({ id, record, gate }) =>
+        wished.has(id) ||
+        isRunning(record) ||
+        Object.keys(gate.slots).length > 0 ||
+        Object.values(gate.failed).some((failure) => !failure.healthy),
+    );
+  }
+
+  /** The newest deploy, found as `readHead` finds it. */
+  get newest(): { readonly id: string | null } & Pick<ServiceHead, "pointerProblem" | "damaged"> {
+    const said = this.#pointer.whole.get(this.service)?.value?.latest ?? null;
+    const pointerProblem = this.#pointer.damaged.get(this.service)?.message ?? null;
+    if (said === null && pointerProblem === null) return { id: null, pointerProblem, damaged: null };
+    const damage = said === null ? undefined : this.#records.damaged.get(said);
+    if (said !== null && damage !== undefined)
+      return { id: null, pointerProblem, damaged: damagedDeploy(this.service, said, damage) };
+    const there = [...this.#records.whole].flatMap(([id, { value, czxid }]) => (value === null ? [] : [{ id, czxid }]));
+    if (there.some(({ id }) => id === said)) return { id: said, pointerProblem, damaged: null };
+    const last = there.toSorted((a, b) => (a.czxid < b.czxid ? -1 : 1)).at(-1);
+    return { id: last?.id ?? null, pointerProblem: pointerProblem ?? newestIsGone(said ?? ""), damaged: null };
+  }
+
+  protected takeSettings(node: Node | null): void {
+    const { service } = this;
+    this.#settings.put(service, () => valueIn(node, servicePath(service), serviceSettingsSchema));
+    this.settings = node === null ? null : (this.#settings.whole.get(service) ?? serviceSettingsSchema.parse({}));
+  }
+
+  protected takeWish(which: keyof Wishes, node: Node | null): void {
+    const path = which === "enabled" ? enabledPath(this.service) : canaryPath(this.service);
+    if (which === "enabled") this.#hasEnabled = node !== null;
+    this.#wishes.put(which, () => valueIn(node, path, wishSchema));
+    this.wishes = { ...this.wishes, [which]: this.#wishes.whole.get(which) ?? null };
+  }
+
+  protected takePointer(node: Node | null): void {
+    const { service } = this;
+    this.#deploysVersion = node?.stat.version ?? -1;
+    this.#pointer.put(service, () =>
+      node === null ? null : recordIn(node, deploysPath(service), deploysPointerSchema),
+    );
+  }
+
+  protected takeDeploy(id: string, record: Node | null, gate: Node | null): void {
+    const path = deployPath(this.service, id);
+    this.#records.put(id, () => (record === null ? null : recordIn(record, path, deployRecordSchema)));
+    this.#deploys.put(id, () => {
+      const damage = this.#records.damaged.get(id);
+      if (damage !== undefined) throw damage;
+      const read = this.#records.whole.get(id);
+      return read === undefined ? null : gateIn(this.service, id, read, gate);
+    });
+  }
+
+  /** A gate as this process itself has left it. */
+  keep(deploy: GateRead): void {
+    this.#deploys.put(deploy.id, () => deploy);
+  }
+
+  /** A host that somebody registered without saying more is a fleet host, as it is to its own agent. */
+  protected takeHost(host: string, node: Node | null): void {
+    const path = hostPath(this.service, host);
+    this.#hosts.put(host, () => valueIn(node, path, hostRecordSchema) ?? (node && hostRecordSchema.parse({})));
+  }
+
+  protected takeStatus(host: string, node: Node | null): void {
+    this.#statuses.put(host, () => valueIn(node, statusPath(this.service, host), hostStatusSchema));
+    if (node === null || !this.#statuses.whole.has(host)) this.statusNodes.delete(host);
+    else this.statusNodes.set(host, { version: node.stat.version, writtenAtMs: node.stat.mtime });
+  }
+
+  protected takeAgent(host: string, node: Node | null): void {
+    const record = livingAgentIn(node, host)?.record ?? null;
+    if (record !== null && runsService(record, this.service)) this.agents.set(host, record);
+    else this.agents.delete(host);
+  }
+
+  protected takeBuild(build: string, node: Node | null): void {
+    this.#builds.put(build, () => {
+      const found = node === null ? null : recordIn(node, buildPath(this.service, build), buildRecordSchema);
+      return found === null || found.value === null ? null : { ...found, value: found.value };
+    });
+  }
+
+  protected knowsHost(host: string): boolean {
+    return this.#hosts.has(host) || this.#statuses.has(host);
+  }
+
+  /** What is there is these; anything else is forgotten. */
+  protected forgetAllBut(names: {
+    deploys: readonly string[];
+    hosts: readonly string[];
+    statuses: readonly string[];
+  }): void {
+    for (const records of [this.#deploys, this.#records]) records.forgetAllBut(names.deploys);
+    this.#hosts.forgetAllBut(names.hosts);
+    this.#statuses.forgetAllBut(names.statuses);
+    for (const host of this.statusNodes.keys()) if (!this.#statuses.has(host)) this.statusNodes.delete(host);
+    for (const host of this.agents.keys()) if (!this.knowsHost(host)) this.agents.delete(host);
+  }
+
+  protected forgetBuildsBut(builds: readonly string[]): void {
+    this.#builds.forgetAllBut(builds);
+  }
+}
