@@ -5,7 +5,7 @@ import { buildWanted, goesBack, grantsSlots, isRunning } from "./deploy_state.ts
 import { countedFailures, failuresOf, outOfService } from "./gate.ts";
 import { targetFor, type Wishes } from "./targets.ts";
 
-export interface DeployView {
+export interface ConductedDeploy {
   readonly id: string;
   readonly record: DeployRecord;
   readonly gate: Gate;
@@ -26,9 +26,9 @@ export interface Unreadable {
 }
 
 /** What the conductor has read of one service. */
-export interface ServiceView {
+export interface ConductedService {
   readonly wishes: Wishes;
-  readonly deploys: readonly DeployView[];
+  readonly deploys: readonly ConductedDeploy[];
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly status: ReadonlyMap<string, HostStatus>;
   readonly unreadable: Unreadable;
@@ -64,7 +64,7 @@ export type RolloutAction =
  * What the conductor should do next. Pure and without memory of its own, so that any agent can take over; every action is
  * carried out by compare-and-set against what was read here, so two conductors at once waste work and harm nothing.
  */
-export function conduct(view: ServiceView): RolloutAction[] {
+export function conduct(view: ConductedService): RolloutAction[] {
   const given = grants(view);
   // A host that is granted a slot now may have failed before: its deploy is not over while it is at it.
   const isDue = (action: RolloutAction): boolean =>
@@ -81,7 +81,7 @@ export function grantsWithheld(unreadable: Pick<Unreadable, "wishes" | "deploys"
   return `no slot is granted while ${which} cannot be read: any number of hosts may be out of service because of it`;
 }
 
-function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
+function slotRepairs(view: ConductedService, deploy: ConductedDeploy): RolloutAction[] {
   const actions: RolloutAction[] = [];
   for (const [host, slot] of Object.entries(deploy.gate.slots)) {
     const status = view.status.get(host);
@@ -107,7 +107,7 @@ function slotRepairs(view: ServiceView, deploy: DeployView): RolloutAction[] {
 }
 
 /** Hosts that are prepared and waiting, in the order in which they should go. */
-function candidates(view: ServiceView, deploy: DeployView): { host: string; attempt: number }[] {
+function candidates(view: ConductedService, deploy: ConductedDeploy): { host: string; attempt: number }[] {
   const waiting = [...view.hosts].flatMap(([host, record]) => {
     const status = view.status.get(host);
     if (status?.step !== "ready" || !view.alive.has(host)) return [];
@@ -134,7 +134,7 @@ function candidates(view: ServiceView, deploy: DeployView): { host: string; atte
  * nothing away from the fleet when it is granted a slot: otherwise a fleet that fell ill as a whole could never be
  * given the build that heals it (docs/adr/0004).
  */
-function grants(view: ServiceView): RolloutAction[] {
+function grants(view: ConductedService): RolloutAction[] {
   if (grantsWithheld(view.unreadable) !== null) return [];
   const belongs = (host: string): boolean => view.hosts.has(host) || view.unreadable.hosts.has(host);
   const slots = new Set(view.deploys.flatMap(({ gate }) => Object.keys(gate.slots)));
@@ -163,11 +163,11 @@ function grants(view: ServiceView): RolloutAction[] {
 }
 
 /** A deploy can be done while hosts were out of reach; when those fail later on, nobody is left to halt it. */
-function overBudget({ record, gate }: DeployView): boolean {
+function overBudget({ record, gate }: ConductedDeploy): boolean {
   return countedFailures(gate, buildWanted(record)).length > record.limits.budget;
 }
 
-function moves(view: ServiceView): RolloutAction[] {
+function moves(view: ConductedService): RolloutAction[] {
   // Without the wishes nobody knows who is to serve what: a deploy would look as if it had no hosts.
   if (view.unreadable.wishes) return [];
   return view.deploys.flatMap((deploy): RolloutAction[] => {
@@ -201,7 +201,7 @@ function moves(view: ServiceView): RolloutAction[] {
 }
 
 /** Where nobody is there to be back, agents may only be away for a moment, all at once, as when ZooKeeper was. */
-function mayNobodyComeBack({ missingSince, nowMs, lostAfterMs }: ServiceView, progress: Progress): boolean {
+function mayNobodyComeBack({ missingSince, nowMs, lostAfterMs }: ConductedService, progress: Progress): boolean {
   if (progress.serving.length > 0) return true;
   return progress.unreachable.every((host) => nowMs - (missingSince.get(host) ?? nowMs) >= lostAfterMs);
 }
@@ -225,8 +225,8 @@ export interface Progress {
 
 /** How far a deploy has come, from what the hosts say of themselves. */
 export function progressOf(
-  view: Pick<ServiceView, "wishes" | "hosts" | "status" | "alive">,
-  { id, record, gate }: DeployView,
+  view: Pick<ConductedService, "wishes" | "hosts" | "status" | "alive">,
+  { id, record, gate }: ConductedDeploy,
 ): Progress {
   const wanted = buildWanted(record);
   const hosts = [...view.hosts].flatMap(([host, { role }]) => {
@@ -256,8 +256,8 @@ export function progressOf(
 /** The host serves the deploy's build, or was left by it without being well: nothing that it had before runs there. */
 function isTouched(
   host: string,
-  { status }: Pick<ServiceView, "status">,
-  { record, gate }: Pick<DeployView, "record" | "gate">,
+  { status }: Pick<ConductedService, "status">,
+  { record, gate }: Pick<ConductedDeploy, "record" | "gate">,
 ): boolean {
   const failure = gate.failed[host];
   return status.get(host)?.build === record.build || (failure?.build === record.build && !failure.healthy);

@@ -1,6 +1,6 @@
 import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
 import { buildWanted } from "./deploy_state.ts";
-import { progressOf, type DeployView, type ServiceView } from "./rollout.ts";
+import { progressOf, type ConductedDeploy, type ConductedService } from "./rollout.ts";
 
 /** Where a host of a deploy can be, each host in one of them. */
 export const hostPlaces = ["serving", "failed", "away", "restarting", "waiting"] as const;
@@ -23,8 +23,8 @@ export interface ServiceReport {
 
 /** How many hosts of the deploy are where. */
 export function placesOf(
-  view: Pick<ServiceView, "wishes" | "hosts" | "status" | "alive">,
-  deploy: DeployView,
+  view: Pick<ConductedService, "wishes" | "hosts" | "status" | "alive">,
+  deploy: ConductedDeploy,
 ): Record<HostPlace, number> {
   const { hosts, serving, failed, unreachable } = progressOf(view, deploy);
   const settled = new Set([...serving, ...failed, ...unreachable]);

@@ -6,8 +6,8 @@ import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
 import type { Ctl } from "./command.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
-import { follow } from "./follow.ts";
-import { insist, Link } from "./link.ts";
+import { watchDeploy } from "./watch_deploy.ts";
+import { insist, LastingConnection } from "./lasting_connection.ts";
 
 /** What a verb that changes the newest deploy takes to say which one is meant, and why. */
 export interface MeantFlags extends CommonFlags {
@@ -60,14 +60,14 @@ type Changing = (zk: ZooKeeper, change: Change) => Promise<Changed>;
  */
 export async function changeNewest(
   { process, signal, address }: Ctl,
-  link: Link,
+  connection: LastingConnection,
   service: string,
   build: string | undefined,
   flags: MeantFlags,
   change: Changing,
 ): Promise<Changed> {
   let meant = flags.deploy;
-  return insist(link, signal, address.connectTimeoutMs, async (zk) => {
+  return insist(connection, signal, address.connectTimeoutMs, async (zk) => {
     await readService(zk, service);
     meant ??= (await readHead(zk, service)).latest?.id;
     return change(zk, { service, build, deploy: meant, who: process.user, why: flags.why ?? "", now: process.now() });
@@ -75,7 +75,7 @@ export async function changeNewest(
 }
 
 /** Changes the newest deploy and follows it. */
-export async function changeAndFollow(
+export async function changeAndWatch(
   ctl: Ctl,
   service: string,
   build: string | undefined,
@@ -83,9 +83,10 @@ export async function changeAndFollow(
   flags: ChangeFlags,
   change: Changing,
 ): Promise<ExitCode> {
-  await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
-  const { id, record } = await changeNewest(ctl, link, service, build, flags, change);
-  if (flags.detach !== true) return await follow(ctl, link, { service, id, purpose, timeoutS: flags.timeoutS });
+  await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
+  const { id, record } = await changeNewest(ctl, connection, service, build, flags, change);
+  if (flags.detach !== true)
+    return await watchDeploy(ctl, connection, { service, id, purpose, timeoutS: flags.timeoutS });
   const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
   ctl.output.answer(document, [
     `Deploy ${id} of ${record.build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,

@@ -1,6 +1,6 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { endedAt, reasonOf } from "../core/deploy_state.ts";
-import { secondsBetween } from "./times.ts";
+import { secondsBetween } from "../view/times.ts";
 
 /** One deploy's record in JSON, as `status` and `history` show it. */
 export function deployFields(id: string, record: DeployRecord, now: Date) {

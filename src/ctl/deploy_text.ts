@@ -1,132 +1,32 @@
-import { buildWanted } from "../core/deploy_state.ts";
-import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { DeployView, HostFailure, Waiting } from "./deploy_model.ts";
-import { illnessText } from "./host_model.ts";
-import type { Paint } from "./paint.ts";
-import { count, lastLines, oneLine, someOf } from "./text.ts";
-import { duration } from "./times.ts";
+import type { DeployView, HostFailure } from "../view/deploy.ts";
+import { failureText, illnessTexts, stateSign, warningTexts } from "../view/deploy_words.ts";
+import { lastLines, oneLine } from "../view/words.ts";
+import { toned, type Paint } from "./paint.ts";
 
 const LOG_LINES = 12;
 
-/** "3/12 serving, restarting 1/2, failed 0 (budget 1), 1 unreachable" */
-export function progressText({ live, record }: DeployView): string {
-  if (live === null) return "a newer deploy has taken its hosts over";
-  const { progress, gate } = live;
-  const parts = [
-    `${progress.serving.length}/${progress.hosts.length} serving`,
-    `restarting ${Object.keys(gate.slots).length}/${record.limits.max}`,
-    `failed ${progress.failed.length} (budget ${record.limits.budget})`,
-  ];
-  if (progress.unreachable.length > 0) parts.push(`${progress.unreachable.length} unreachable`);
-  return parts.join(", ");
-}
-
-/** "3 of 4 hosts serve 9b1e0d4, 1 failed, 1 unreachable" */
-export function servingText({ live, record }: DeployView): string {
-  if (live === null) return "a newer deploy has taken its hosts over";
-  const { hosts, serving, failed, unreachable } = live.progress;
-  const verb = serving.length === 1 ? "serves" : "serve";
-  const parts = [`${serving.length} of ${count(hosts.length, "host")} ${verb} ${buildWanted(record)}`];
-  if (failed.length > 0) parts.push(`${failed.length} failed`);
-  if (unreachable.length > 0) parts.push(`${unreachable.length} unreachable`);
-  return parts.join(", ");
-}
-
-/**
- * "restarted 12 instances on 3 hosts: 0 connections closed, 0 refused", as far as it is known; empty where nothing can
- * count anything.
- */
-export function costText({ live }: DeployView): string {
-  const cost = live?.gate.cost;
-  if (cost === undefined || (cost.closed === null && cost.refused === null)) return "";
-  const facts = [
-    ...(cost.closed === null ? [] : [`${count(cost.closed, "connection")} closed`]),
-    ...(cost.refused === null ? [] : [`${count(cost.refused, "connection")} refused`]),
-  ];
-  return `restarted ${count(cost.instances, "instance")} on ${count(cost.hosts, "host")}: ${facts.join(", ")}`;
-}
-
-/** State by glyph and by word, so that it can be read without colours and by ear. */
-export function stateText(record: DeployRecord, paint: Paint): { glyph: string; word: string } {
-  switch (record.state) {
-    case "preparing":
-      return { glyph: paint.busy("↓"), word: paint.busy("preparing") };
-    case "canary":
-      return { glyph: paint.busy("↻"), word: paint.busy("on canary hosts") };
-    case "awaiting promotion":
-      return { glyph: paint.warn("◆"), word: paint.warn("awaiting promotion") };
-    case "rolling":
-      return { glyph: paint.busy("↻"), word: paint.busy("rolling") };
-    case "done":
-      return { glyph: paint.good("✓"), word: paint.good("done") };
-    case "halted":
-      return { glyph: paint.bad("✗"), word: paint.bad("halted") };
-    case "aborted":
-      return { glyph: paint.bad("✗"), word: paint.bad("aborted") };
-    case "rolling back":
-      return { glyph: paint.warn("↺"), word: paint.warn("rolling back") };
-    case "rolled back":
-      return { glyph: paint.warn("↺"), word: paint.warn("rolled back") };
-  }
+/** The glyph and the word of a deploy's state. */
+export function stateText(record: DeployRecord, paint: Paint): { readonly glyph: string; readonly word: string } {
+  const { glyph, word, tone } = stateSign(record);
+  return { glyph: toned(paint, tone, glyph), word: toned(paint, tone, word) };
 }
 
 /** A failure with everything that helps: where, why, what to do, and the end of the step's output. */
 export function failureLines(failure: HostFailure, paint: Paint, logLines: number = LOG_LINES): string[] {
-  const where = failure.step === "" ? `with ${failure.build}` : `in ${failure.step} of ${failure.build}`;
-  const now = failure.healthy ? ", healthy again" : "";
-  const head = `✗ ${oneLine(failure.host)} failed ${where}${now}: ${oneLine(failure.reason)}`;
+  const { hint, log } = failure;
   return [
-    paint.bad(head),
-    ...(failure.hint === "" ? [] : [`    ${oneLine(failure.hint)}`]),
-    ...(failure.log === "" ? [] : lastLines(failure.log, logLines).map((line) => paint.dim(`    | ${line}`))),
+    paint.bad(`✗ ${failureText(failure)}`),
+    ...(hint === "" ? [] : [`    ${oneLine(hint)}`]),
+    ...(log === "" ? [] : lastLines(log, logLines).map((line) => paint.dim(`    | ${line}`))),
   ];
 }
 
-/** Hosts that have the build and are ill with it: nothing was restarted for a deploy of what they served already. */
-export function illnessLines({ live, statuses }: DeployView, paint: Paint): string[] {
-  return (live?.progress.serving ?? []).flatMap((host) => {
-    const ill = illnessText(statuses.get(host) ?? null);
-    return ill === "" ? [] : [paint.bad(`✗ ${oneLine(host)} is ${ill}`)];
-  });
+/** What is wrong with hosts though they serve the build. */
+export function illnessLines(view: DeployView, paint: Paint): string[] {
+  return illnessTexts(view).map((text) => paint.bad(`✗ ${text}`));
 }
 
-/** What hosts warn of, though the deploy has gone well: each thing once, with whose it is. */
-export function warningLines({ live, statuses }: DeployView, paint: Paint): string[] {
-  const warned = new Map<string, string[]>();
-  for (const host of live?.progress.serving ?? []) {
-    const warning = statuses.get(host)?.warning;
-    if (warning !== undefined) warned.set(warning, [...(warned.get(warning) ?? []), host]);
-  }
-  return [...warned].map(([warning, hosts]) => {
-    const [first = ""] = hosts;
-    const more = hosts.length > 1 ? ` and ${count(hosts.length - 1, "more host")}` : "";
-    return paint.warn(`! ${oneLine(first)}${more}: ${oneLine(warning)}`);
-  });
-}
-
-/** "web-03 (install, 2m 10s), web-04 (not connected) and 7 more" */
-export function waitingText(waiting: readonly Waiting[], max = 4): string {
-  if (waiting.length === 0) return "the conductor";
-  const names = waiting.map(({ host, doing, forMs }) =>
-    forMs === null ? `${oneLine(host)} (${doing})` : `${oneLine(host)} (${doing}, ${duration(forMs)})`,
-  );
-  return someOf(names, max);
-}
-
-/** What a person can do now; empty while there is nothing to decide. */
-export function nextSteps({ service, record, barred }: Pick<DeployView, "service" | "record" | "barred">): string[] {
-  const { command, to } = wayBackFrom(service, record, barred);
-  const back = to.kind === "build" ? `Back to ${to.build}` : to.kind === "end" ? "End it" : "Deploy another build";
-  switch (record.state) {
-    case "halted":
-    case "aborted":
-      return [`${back}: ${command}`];
-    case "awaiting promotion": {
-      const on = promotionOf(service, record, barred);
-      return [...(on === null ? [] : [`On to the fleet: ${on}`]), `${back}: ${command}`];
-    }
-    default:
-      return [];
-  }
+export function warningLines(view: DeployView, paint: Paint): string[] {
+  return warningTexts(view).map((text) => paint.warn(`! ${text}`));
 }

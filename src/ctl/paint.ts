@@ -1,3 +1,4 @@
+import type { Tone } from "../view/tone.ts";
 import type { CtlProcess } from "./process.ts";
 
 type Style = (text: string) => string;
@@ -29,6 +30,11 @@ export const colourPaint: Paint = {
   dim: style(2, 22),
   bold: style(1, 22),
 };
+
+/** A word in the colour of how it is meant. */
+export function toned(paint: Paint, tone: Tone, text: string): string {
+  return tone === "plain" ? text : paint[tone](text);
+}
 
 const CODES = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 

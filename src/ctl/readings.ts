@@ -1,9 +1,10 @@
 import { DeployError } from "../core/errors.ts";
 import { Bell, pause } from "../support/bell.ts";
 import { withDeadline } from "../support/wait.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
+import type { WatchEvent, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { mayPass, type Link } from "./link.ts";
+import { mayPass, type LastingConnection } from "./lasting_connection.ts";
+import type { Watched } from "./watched.ts";
 
 export type Reading<T> =
   | { readonly kind: "read"; readonly value: T }
@@ -15,7 +16,7 @@ export type Reading<T> =
 export interface ReadingTimes {
   /** Changes that come closer together than this are read as one. */
   readonly coalesceMs: number;
-  /** Read again after so long whatever the watches say: one can be lost in ways nobody has thought of. */
+  /** All is read again after so long whatever the watches say: one can be lost in ways nobody has thought of. */
   readonly againMs: number;
   readonly tickMs: number;
   readonly readTimeoutMs: number;
@@ -27,35 +28,43 @@ const readingTimes: ReadingTimes = { coalesceMs: 100, againMs: 5_000, tickMs: 1_
 const READING_SHARE = 0.2;
 
 /**
- * What `read` finds below `path`, on every change there and now and then, for as long as the signal is not aborted. It
- * outlives lost connections and expired sessions. Servers without recursive watches (before 3.6) are asked every second.
+ * What is watched, read on every change and now and then, for as long as the signal is not aborted. It outlives lost
+ * connections and expired sessions. Servers without recursive watches (before 3.6) are asked every second.
  *
- * @throws what `read` throws, unless that may pass
+ * @throws what reading it throws, unless that may pass
  */
 export async function* readings<T>(
-  link: Link,
-  path: string,
-  read: (zk: ZooKeeper) => Promise<T>,
+  connection: LastingConnection,
+  watched: Watched<T>,
   signal: AbortSignal,
   times: ReadingTimes = readingTimes,
 ): AsyncGenerator<Reading<T>> {
-  const { clock } = link;
+  const { clock } = connection;
   const bell = new Bell(clock);
   let changed = true;
-  let watched: ZooKeeper | null = null;
+  let watchedBy: ZooKeeper | null = null;
   let againMs = times.againMs;
   let readAt = clock.monotonicMs();
-  const onChange = (): void => {
+  /** When all of it was read last, and not only what had changed. */
+  let wholeAt = readAt;
+  const onAnything = (): void => {
+    watched.markAll();
     changed = true;
     bell.ring();
   };
-  const stop = link.onChange(onChange);
+  const onEvent = (event: WatchEvent): void => {
+    if (event.type === "reconnected" || event.type === "lost") return onAnything();
+    watched.mark(event.path);
+    changed = true;
+    bell.ring();
+  };
+  const stop = connection.onChange(onAnything);
   const stale = (reason: string): Reading<T> => ({ kind: "stale", forMs: clock.monotonicMs() - readAt, reason });
   try {
     while (!signal.aborted) {
-      const zk = link.connected();
+      const zk = connection.connected();
       if (zk === null) {
-        yield stale(link.reason);
+        yield stale(connection.reason);
         await bell.wait(times.tickMs, signal);
         continue;
       }
@@ -64,20 +73,25 @@ export async function* readings<T>(
         await bell.wait(times.tickMs, signal);
         continue;
       }
-      changed = false;
       const startedAt = clock.monotonicMs();
+      if (startedAt - wholeAt >= againMs) {
+        watched.markAll();
+        wholeAt = startedAt;
+      }
+      changed = false;
       let pauseMs = times.tickMs;
       try {
-        if (watched !== zk) {
-          againMs = (await watch(zk, path, onChange)) ? times.againMs : times.tickMs;
-          watched = zk;
+        if (watchedBy !== zk) {
+          watched.markAll();
+          againMs = (await watch(zk, watched.paths, onEvent)) ? times.againMs : times.tickMs;
+          watchedBy = zk;
         }
         const value = await withDeadline(
-          () => read(zk),
+          () => watched.read(zk),
           times.readTimeoutMs,
           signal,
           clock,
-          () => slow(path, times),
+          () => slow(watched.paths, times),
         );
         readAt = clock.monotonicMs();
         pauseMs = Math.max(times.coalesceMs, (readAt - startedAt) / READING_SHARE);
@@ -85,6 +99,7 @@ export async function* readings<T>(
       } catch (error) {
         if (signal.aborted) return;
         if (!mayPass(error)) throw error;
+        watched.markAll();
         changed = true;
         yield stale(error instanceof Error ? error.message : String(error));
       }
@@ -97,11 +112,11 @@ export async function* readings<T>(
 }
 
 /** @returns false where the server knows no recursive watches */
-async function watch(zk: ZooKeeper, path: string, onChange: () => void): Promise<boolean> {
+async function watch(zk: ZooKeeper, paths: readonly string[], onEvent: WatchHandler): Promise<boolean> {
   // Another server may answer a new session, and lag behind what was read from the last one.
   await zk.sync("/");
   try {
-    await zk.addWatch(path, "persistent-recursive", onChange);
+    for (const path of paths) await zk.addWatch(path, "persistent-recursive", onEvent);
     return true;
   } catch (error) {
     if (isZooKeeperError(error, "UNIMPLEMENTED")) return false;
@@ -109,7 +124,7 @@ async function watch(zk: ZooKeeper, path: string, onChange: () => void): Promise
   }
 }
 
-function slow(path: string, times: ReadingTimes): DeployError {
+function slow([path = ""]: readonly string[], times: ReadingTimes): DeployError {
   return new DeployError(`Cannot read ${path}: ZooKeeper did not answer within ${times.readTimeoutMs / 1000} s.`, {
     code: "zookeeper-unreachable",
     retry: true,

@@ -1,5 +1,5 @@
 import type { ServiceSettings } from "../schema/znodes.ts";
-import { count } from "./text.ts";
+import { count } from "../view/words.ts";
 
 export function settingsFields({ max, budget, soakMs }: ServiceSettings) {
   return { max, budget, soak_s: soakMs / 1000 };

@@ -17,7 +17,6 @@ import {
   servicesPath,
   statusPath,
 } from "../../src/store/paths.ts";
-import { readOverview } from "../../src/store/overview.ts";
 import { encode, readRecord } from "../../src/store/records.ts";
 import { forgetHost } from "../../src/store/host_care.ts";
 import { removeService } from "../../src/store/remove_service.ts";
@@ -30,7 +29,7 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { tcpDial, type Dial } from "../../src/zookeeper/dial.ts";
 import { Session } from "../../src/zookeeper/session.ts";
-import { never, NOW, Site, statusOf } from "../store/site.ts";
+import { never, NOW, Site, statusOf, readOverview } from "../store/site.ts";
 import { eventually } from "../harness/eventually.ts";
 
 let server: DevServer;

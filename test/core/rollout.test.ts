@@ -3,8 +3,8 @@ import {
   conduct,
   grantsWithheld,
   progressOf,
-  type DeployView,
-  type ServiceView,
+  type ConductedDeploy,
+  type ConductedService,
   type Unreadable,
 } from "../../src/core/rollout.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
@@ -15,7 +15,7 @@ type Changes = { readonly state?: DeployState; readonly limits?: DeployRecord["l
 
 const since = "2026-01-01T00:00:00.000Z";
 
-function deploy(record: Changes = {}, gate: Partial<Gate> = {}, id = "d1"): DeployView {
+function deploy(record: Changes = {}, gate: Partial<Gate> = {}, id = "d1"): ConductedDeploy {
   const { state, ...changes } = record;
   return { id, gate: { slots: {}, failed: {}, ...gate }, record: recordIn(state ?? "rolling", changes) };
 }
@@ -47,7 +47,11 @@ const failedWith = (changes: Partial<Failure> = {}): Failure => ({
 const none = new Set<string>();
 const readable: Unreadable = { wishes: false, deploys: none, hosts: none, statuses: none, builds: none };
 
-function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], rest: Partial<ServiceView> = {}) {
+function view(
+  hosts: Record<string, HostStatus | null>,
+  deploys: ConductedDeploy[],
+  rest: Partial<ConductedService> = {},
+) {
   const names = Object.keys(hosts);
   return {
     wishes: { enabled: { build: "v2", deploy: "d1" }, canary: null },
@@ -68,10 +72,10 @@ function view(hosts: Record<string, HostStatus | null>, deploys: DeployView[], r
     nowMs: 1_000,
     lostAfterMs: 100,
     ...rest,
-  } satisfies ServiceView;
+  } satisfies ConductedService;
 }
 
-const grantsIn = (given: ServiceView) =>
+const grantsIn = (given: ConductedService) =>
   conduct(given).flatMap((action) => (action.kind === "grant" ? [action.host] : []));
 
 test("as many hosts are granted as may be out, canaries first, then by name", () => {
@@ -103,7 +107,7 @@ test("a host whose agent is away is not granted", () => {
   expect(grantsIn(view({ a: status() }, [deploy()], { alive: new Set() }))).toEqual([]);
 });
 
-test.each<[string, DeployView[]]>([
+test.each<[string, ConductedDeploy[]]>([
   ["a slot", [deploy({}, { slots: { x: { attempt: 1, since } } })]],
   [
     "a failure that is not healed",
@@ -338,7 +342,7 @@ test("failures that a person has forgiven leave the budget to the others, and ke
   expect(granted(true)).toEqual(["a"]);
 });
 
-test.each<[string, Record<string, HostStatus | null>, Partial<Gate>, Partial<ServiceView>, boolean]>([
+test.each<[string, Record<string, HostStatus | null>, Partial<Gate>, Partial<ConductedService>, boolean]>([
   ["nobody has the build, and one cannot even fetch the other", { a: status({ step: "fetch" }) }, {}, {}, true],
   ["one has the build", { a: served, b: status({ build: "v1" }) }, {}, {}, false],
   [

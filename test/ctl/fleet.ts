@@ -6,11 +6,11 @@ import { moveDeploy } from "../../src/store/change_deploy.ts";
 import { readHead } from "../../src/store/deploys.ts";
 import { readGate } from "../../src/store/gate.ts";
 import { agentPath, agentsPath, gatePath, statusPath } from "../../src/store/paths.ts";
-import { readOverview } from "../../src/store/overview.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost } from "../../src/store/registry.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { readOverview } from "../store/site.ts";
 
 /**
  * Hosts and a conductor that do exactly what a test tells them, by writing what real ones would write. What is tested is

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
-import { Link } from "../../src/ctl/link.ts";
+import { LastingConnection } from "../../src/ctl/lasting_connection.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";
@@ -116,14 +116,14 @@ test("a deploy is started once, wherever the connection breaks on the way", asyn
 
 test("a connection that will be refused whenever it is tried again is not waited for", async () => {
   const refusal = new DeployError("The tree is of a newer deployd.", { code: "format-unknown" });
-  const link = new Link(
+  const connection = new LastingConnection(
     async () => {
       throw refusal;
     },
     new AbortController().signal,
     systemClock,
   );
-  expect(link.connected()).toBeNull();
-  await eventually(() => link.reason === refusal.message);
-  expect(() => link.connected()).toThrow(refusal);
+  expect(connection.connected()).toBeNull();
+  await eventually(() => connection.reason === refusal.message);
+  expect(() => connection.connected()).toThrow(refusal);
 });

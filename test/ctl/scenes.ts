@@ -2,7 +2,7 @@ import { isRunning } from "../../src/core/deploy_state.ts";
 import { progressOf } from "../../src/core/rollout.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
 import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
-import type { Overview } from "../../src/store/overview.ts";
+import type { Overview } from "../../src/view/overview.ts";
 import { recordIn } from "../harness/deploy_records.ts";
 import { noon } from "./terminal.ts";
 

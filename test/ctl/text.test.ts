@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { colourPaint, paintFor } from "../../src/ctl/paint.ts";
 import { table } from "../../src/ctl/table.ts";
-import { byteSize, clip, lastLines, oneLine, someOf, wrap } from "../../src/ctl/text.ts";
-import { duration, secondsBetween } from "../../src/ctl/times.ts";
+import { clip, wrap } from "../../src/ctl/text.ts";
+import { byteSize, lastLines, oneLine, someOf } from "../../src/view/words.ts";
+import { duration, secondsBetween } from "../../src/view/times.ts";
 import { noon } from "./terminal.ts";
 import { systemClock } from "../../src/support/clock.ts";
 

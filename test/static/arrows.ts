@@ -17,8 +17,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   machine: [...below, "fetch", "probe", "traffic", "zookeeper"],
   probe: [...below, "machine"],
   restart: [...below, "machine"],
-  status: below,
-  monitor: below,
+  // Rows, events and words that ctl, the monitor and the page share.
+  view: below,
+  status: [...below, "view"],
+  monitor: [...below, "view"],
   steps: [...below, "machine", "fetch", "probe", "restart"],
   store: [...below, "zookeeper"],
   // The real machine. Only main and the commands that run on one machine alone know them.
@@ -27,7 +29,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   conductor: [...below, "store", "zookeeper"],
   agent: [...below, "machine", "service", "conductor", "steps", "store", "status", "zookeeper"],
   // builds add asks of a file what a host's own steps would make of it.
-  ctl: [...below, "fetch", "steps", "store", "monitor", "zookeeper"],
+  ctl: [...below, "fetch", "steps", "store", "view", "monitor", "zookeeper"],
   // The manual, which is no source but goes into the binary.
   help: [...below, "../docs"],
   pack: [...below, "fetch", "steps", "host"],
@@ -81,10 +83,12 @@ const impure: readonly (readonly [RegExp, string])[] = [
   [/\bprocess\.(?:env|argv|exit|kill|cwd|pid)\b|\bBun\.|\bfetch\(/, "touches the world"],
 ];
 
-/** core computes and nothing else; time and chance come in as values. schema is part of the same circle. */
+const pureRooms = ["core/", "schema/", "view/"];
+
+/** core computes and nothing else; time and chance come in as values. schema is part of the same circle, view lies beside it. */
 export function purityProblems(sources: readonly Source[]): string[] {
   return sources
-    .filter(({ path }) => path.startsWith("core/") || path.startsWith("schema/"))
+    .filter(({ path }) => pureRooms.some((room) => path.startsWith(room)))
     .flatMap((source) => {
       const code = codeOf(source.text);
       const effects = impure.filter(([pattern]) => pattern.test(code)).map(([, does]) => `${source.path} ${does}`);

@@ -9,7 +9,6 @@ import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
 import { removeBuild } from "../../src/store/remove_build.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { listDeploys, readDeploy, readHead } from "../../src/store/deploys.ts";
-import { readOverview } from "../../src/store/overview.ts";
 import {
   buildPath,
   canaryPath,
@@ -29,7 +28,7 @@ import type { Wish } from "../../src/schema/znodes.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
-import { never, NOW, Site } from "./site.ts";
+import { never, NOW, Site, readOverview } from "./site.ts";
 
 const change = { service: "web", who: "me", why: "it is bad", now: NOW };
 

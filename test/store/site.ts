@@ -1,6 +1,8 @@
 import { addBuild } from "../../src/store/builds.ts";
 import { readGate, type GateRead } from "../../src/store/gate.ts";
 import { type GrantBasis } from "../../src/store/grants.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
+import { overviewOf, type Overview } from "../../src/view/overview.ts";
 import { agentPath, agentsPath, deployPath, deploysPath, statusPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
@@ -14,6 +16,11 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 
 export const NOW = new Date("2026-01-02T03:04:05.000Z");
 export const never = new AbortController().signal;
+
+/** What people are shown of a service now. */
+export async function readOverview(zk: ZooKeeper, service: string): Promise<Overview> {
+  return overviewOf(await ServiceMirror.look(zk, service));
+}
 
 /** A tree of its own below a server's root, with the service `web` and the builds v1, v2 and v3. */
 export class Site implements AsyncDisposable {

@@ -14,7 +14,6 @@ import {
   hostPath,
   statusPath,
 } from "../../src/store/paths.ts";
-import { readOverview } from "../../src/store/overview.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
 import { barBuild } from "../../src/store/bar.ts";
@@ -30,7 +29,7 @@ import { eventually } from "../harness/eventually.ts";
 import { knownFormat } from "../harness/format.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 import { servers } from "./servers.ts";
-import { NOW, Site, statusOf } from "./site.ts";
+import { NOW, Site, statusOf, readOverview } from "./site.ts";
 
 /** Follows the wish of one host in the background, until disposed. */
 function follow(session: Session, service: string, host: string) {

@@ -3,9 +3,9 @@ import { barredOf } from "../../store/bar.ts";
 import { abort } from "../../store/change_deploy.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
 import { command, description } from "../command.ts";
-import { nextSteps } from "../deploy_text.ts";
+import { nextSteps } from "../../view/deploy_words.ts";
 import { exit } from "../exit.ts";
-import { Link } from "../link.ts";
+import { LastingConnection } from "../lasting_connection.ts";
 
 export const abortVerb = buildCommand({
   docs: {
@@ -20,12 +20,12 @@ back, roll back.`,
   },
   parameters: endParameters,
   func: command<MeantFlags, [string, string | undefined]>(async (ctl, flags, service, build) => {
-    await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
-    const { id, record } = await changeNewest(ctl, link, service, build, flags, abort);
+    await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
+    const { id, record } = await changeNewest(ctl, connection, service, build, flags, abort);
     const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
     ctl.output.answer(document, [
       `Deploy ${id} of ${record.build} to ${service} is aborted: no other host is restarted for it.`,
-      ...nextSteps({ service, record, barred: await barredOf(await link.client(), service, record) }),
+      ...nextSteps({ service, record, barred: await barredOf(await connection.client(), service, record) }),
     ]);
     return exit.asked;
   }),

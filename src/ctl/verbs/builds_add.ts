@@ -9,9 +9,9 @@ import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { anyText, commonFlags, matching, wholeNumber, type CommonFlags } from "../flags.ts";
 import { newBuild } from "../new_build.ts";
-import { byteSize } from "../text.ts";
+import { byteSize } from "../../view/words.ts";
 
-interface Flags extends CommonFlags {
+interface BuildsAddFlags extends CommonFlags {
   readonly build: string | undefined;
   readonly url: string | undefined;
   readonly digest: Digest | undefined;
@@ -93,7 +93,7 @@ that lies in one directory, as npm pack and git archive --prefix make it, is add
       parameters: [serviceArgument, { brief: "The archive, or its URL", placeholder: "file-or-url", parse: anyText }],
     },
   },
-  func: command<Flags, [string, string]>(async (ctl, flags, service, from) => {
+  func: command<BuildsAddFlags, [string, string]>(async (ctl, flags, service, from) => {
     const { id, artifact, notes } = await newBuild({ from, ...flags }, ctl.process.clock, ctl.signal);
     const record: BuildRecord = {
       ...artifact,

@@ -9,8 +9,8 @@ import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { table } from "../table.ts";
-import { byteSize, oneLine } from "../text.ts";
-import { dateTime } from "../times.ts";
+import { byteSize, oneLine } from "../../view/words.ts";
+import { dateTime } from "../../view/times.ts";
 
 export const buildsList = buildCommand({
   docs: {

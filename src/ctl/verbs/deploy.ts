@@ -6,11 +6,11 @@ import { buildArgument, parseDeployId, serviceArgument } from "../arguments.ts";
 import { command, description, type Ctl } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
-import { follow } from "../follow.ts";
-import { insist, Link } from "../link.ts";
+import { watchDeploy } from "../watch_deploy.ts";
+import { insist, LastingConnection } from "../lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
 
-interface Flags extends CommonFlags {
+interface DeployFlags extends CommonFlags {
   readonly canary: boolean | undefined;
   readonly why: string | undefined;
   readonly max: number | undefined;
@@ -63,7 +63,7 @@ is running or the build is barred.`,
     },
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
-  func: command<Flags, [string, string]>(async (ctl, flags, service, build) => {
+  func: command<DeployFlags, [string, string]>(async (ctl, flags, service, build) => {
     const { output, process, signal, address } = ctl;
     const now = process.now();
     const request: DeployRequest = {
@@ -80,9 +80,9 @@ is running or the build is barred.`,
       },
       now,
     };
-    await using link = new Link(ctl.connect, signal, process.clock);
-    const { id, record } = await started(ctl, link, request, address.connectTimeoutMs);
-    const zk = link.connected();
+    await using connection = new LastingConnection(ctl.connect, signal, process.clock);
+    const { id, record } = await startOnce(ctl, connection, request, address.connectTimeoutMs);
+    const zk = connection.connected();
     if (zk !== null) await warnOfMax(zk, service, record.limits.max, output);
     if (flags.detach === true) {
       const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };
@@ -91,13 +91,14 @@ is running or the build is barred.`,
       ]);
       return exit.asked;
     }
-    return await follow(ctl, link, { service, id, purpose: "deploy", timeoutS: flags.timeoutS });
+    return await watchDeploy(ctl, connection, { service, id, purpose: "deploy", timeoutS: flags.timeoutS });
   }),
 });
 
-async function started(ctl: Ctl, link: Link, request: DeployRequest, forMs: number) {
+/** Starts the deploy, however often that has to be asked for. */
+async function startOnce(ctl: Ctl, connection: LastingConnection, request: DeployRequest, forMs: number) {
   try {
-    return await insist(link, ctl.signal, forMs, (zk) => startDeploy(zk, request));
+    return await insist(connection, ctl.signal, forMs, (zk) => startDeploy(zk, request));
   } catch (error) {
     if (!isDeployError(error) || error.code !== "write-unknown") throw error;
     const { service, build, id } = request;

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { endedAt, reasonOf } from "../../core/deploy_state.ts";
 import { listDeploys } from "../../store/deploys.ts";
-import { byServersClock } from "../../store/overview.ts";
+import { byServersClock } from "../../view/overview.ts";
 import { readService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
@@ -10,10 +10,10 @@ import { stateText } from "../deploy_text.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, wholeNumber, type CommonFlags } from "../flags.ts";
 import { table } from "../table.ts";
-import { oneLine } from "../text.ts";
-import { dateTime, duration, secondsBetween } from "../times.ts";
+import { oneLine } from "../../view/words.ts";
+import { dateTime, duration, secondsBetween } from "../../view/times.ts";
 
-interface Flags extends CommonFlags {
+interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export const history = buildCommand({
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<Flags, [string]>(async ({ connect, output, process }, { limit }, service) => {
+  func: command<HistoryFlags, [string]>(async ({ connect, output, process }, { limit }, service) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const problems: string[] = [];

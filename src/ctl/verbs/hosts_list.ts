@@ -4,10 +4,11 @@ import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { hostGlyph, hostRows, illnessText, paintHost, stepText, type HostRow } from "../host_model.ts";
-import type { Paint } from "../paint.ts";
+import { statusesByServersClock } from "../../view/overview.ts";
+import { healthText, hostRows, hostSign } from "../../view/host.ts";
+import { toned } from "../paint.ts";
 import { table } from "../table.ts";
-import { oneLine } from "../text.ts";
+import { oneLine } from "../../view/words.ts";
 
 export const hostsList = buildCommand({
   docs: {
@@ -24,7 +25,9 @@ export const hostsList = buildCommand({
     const { agents } = read;
     const problems = (["settings", "hosts", "statuses"] as const).flatMap((section) => read.problemsIn(section));
     const unreadable = [...read.unreadable.hosts].toSorted();
-    const rows = hostRows(read).toSorted((a, b) => a.host.localeCompare(b.host, "en", { numeric: true }));
+    const rows = hostRows({ hosts: read.hosts, agents, statuses: statusesByServersClock(read) }).toSorted((a, b) =>
+      a.host.localeCompare(b.host, "en", { numeric: true }),
+    );
     const { paint } = output;
     const damaged = unreadable.map((host) => [
       paint.bad("✗"),
@@ -37,13 +40,13 @@ export const hostsList = buildCommand({
       "-",
     ]);
     const cells = rows.map((row) => [
-      paintHost(row.phase, hostGlyph(row.phase), paint),
+      toned(paint, hostSign(row).tone, hostSign(row).glyph),
       oneLine(row.host),
       row.role,
       row.zone ?? "-",
       row.status?.build ?? "-",
-      stepText(row),
-      healthText(row, paint),
+      hostSign(row).word,
+      toned(paint, healthText(row).tone, healthText(row).word),
       oneLine(agents.get(row.host)?.version ?? "-"),
     ]);
     output.answer(
@@ -80,10 +83,3 @@ export const hostsList = buildCommand({
     return exit.asked;
   }),
 });
-
-/** What one that is not there said last is no news of how it is. */
-function healthText({ connected, status }: HostRow, paint: Paint): string {
-  if (!connected || status === null) return "-";
-  const illness = illnessText(status);
-  return illness === "" ? status.health : paint.bad(illness);
-}

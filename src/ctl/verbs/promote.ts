@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { promote } from "../../store/change_deploy.ts";
-import { changeAndFollow, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
+import { changeAndWatch, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
 import { command, description } from "../command.ts";
 
 export const promoteVerb = buildCommand({
@@ -18,6 +18,6 @@ Exits like deploy.`,
   },
   parameters: changeParameters,
   func: command<ChangeFlags, [string, string | undefined]>((ctl, flags, service, build) =>
-    changeAndFollow(ctl, service, build, "promote", flags, promote),
+    changeAndWatch(ctl, service, build, "promote", flags, promote),
   ),
 });

@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { rollBack } from "../../store/roll_back.ts";
-import { changeAndFollow, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
+import { changeAndWatch, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
 import { command, description } from "../command.ts";
 
 export const rollbackVerb = buildCommand({
@@ -20,6 +20,6 @@ build that it leads to is barred.`,
   },
   parameters: changeParameters,
   func: command<ChangeFlags, [string, string | undefined]>((ctl, flags, service, build) =>
-    changeAndFollow(ctl, service, build, "rollback", flags, rollBack),
+    changeAndWatch(ctl, service, build, "rollback", flags, rollBack),
   ),
 });

@@ -5,7 +5,7 @@ import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { count } from "../text.ts";
+import { count } from "../../view/words.ts";
 
 export const servicesAccept = buildCommand({
   docs: {

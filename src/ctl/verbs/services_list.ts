@@ -4,7 +4,7 @@ import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { settingsFields } from "../service_text.ts";
-import { oneLine } from "../text.ts";
+import { oneLine } from "../../view/words.ts";
 import { table } from "../table.ts";
 
 export const servicesList = buildCommand({

@@ -11,7 +11,7 @@ import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { warnOfMax } from "../max_warning.ts";
 import { serviceDocument, serviceLines } from "../service_text.ts";
 
-interface Flags extends CommonFlags {
+interface ServicesSetFlags extends CommonFlags {
   readonly max: number | undefined;
   readonly budget: number | undefined;
   readonly soakS: number | undefined;
@@ -56,7 +56,7 @@ taken for a slip, unless --new says that it is meant.`,
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<Flags, [string]>(async (ctl, { max, budget, soakS, new: isMeant }, service) => {
+  func: command<ServicesSetFlags, [string]>(async (ctl, { max, budget, soakS, new: isMeant }, service) => {
     await makeChroot(ctl);
     await using zk = await ctl.connect();
     const made = await isNewService(zk, service, isMeant === true);

@@ -1,19 +1,17 @@
 import { buildCommand } from "@stricli/core";
-import { isDeployError } from "../../core/errors.ts";
-import { readOverview } from "../../store/overview.ts";
-import { listServices } from "../../store/services.ts";
-import type { ZooKeeper } from "../../zookeeper/client.ts";
+import { serverNow } from "../../view/server_clock.ts";
+import type { ServiceLook } from "../../view/service_rows.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description, type Ctl } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { allServicesLines, type ServiceLine } from "../services_text.ts";
-import { serverNow } from "../server_clock.ts";
+import { allServicesLines } from "../services_text.ts";
 import { statusDocument } from "../status_document.ts";
 import { statusLines, type StatusLook } from "../status_text.ts";
-import { watchAll, watchService } from "../watch.ts";
+import { watchedService, WatchedServices } from "../watched.ts";
+import { watchService, watchServices } from "../watch_status.ts";
 
-interface Flags extends CommonFlags {
+interface StatusFlags extends CommonFlags {
   readonly watch: boolean | undefined;
 }
 
@@ -40,25 +38,25 @@ per change instead, and with --json a document per change.`,
     },
     positional: { kind: "tuple", parameters: [{ ...serviceArgument, optional: true }] },
   },
-  func: command<Flags, [string | undefined]>(async (ctl, { watch }, service) => {
+  func: command<StatusFlags, [string | undefined]>(async (ctl, { watch }, service) => {
     if (watch === true) {
-      await (service === undefined ? watchAll(ctl, readAll, allServices) : watchService(ctl, service));
+      await (service === undefined ? watchServices(ctl, allServices) : watchService(ctl, service));
       return exit.asked;
     }
     await using zk = await ctl.connect();
     if (service === undefined) {
-      const { document, lines } = allServices(await readAll(zk), ctl);
+      const { document, lines } = allServices(await new WatchedServices().read(zk), ctl);
       ctl.output.answer(document, lines);
     } else {
-      const overview = await readOverview(zk, service);
+      const overview = await watchedService(service).read(zk);
       const now = serverNow(overview, ctl.process.now());
-      ctl.output.answer(statusDocument(overview, now), statusLines(overview, { ...look(ctl), now }));
+      ctl.output.answer(statusDocument(overview, now), statusLines(overview, { ...lookOf(ctl), now }));
     }
     return exit.asked;
   }),
 });
 
-function look({ process, output }: Ctl): StatusLook {
+function lookOf({ process, output }: Ctl): StatusLook {
   return {
     paint: output.paint,
     now: process.now(),
@@ -66,36 +64,21 @@ function look({ process, output }: Ctl): StatusLook {
   };
 }
 
-/** A record that somebody broke must not hide the other services. */
-async function readAll(zk: ZooKeeper): Promise<ServiceLine[]> {
-  const services = await listServices(zk);
-  return Promise.all(
-    services.map(async (service): Promise<ServiceLine> => {
-      try {
-        return { service, overview: await readOverview(zk, service) };
-      } catch (error) {
-        if (!isDeployError(error) || error.retry) throw error;
-        return { service, problem: error.message };
-      }
-    }),
-  );
-}
-
-function allServices(services: readonly ServiceLine[], ctl: Ctl) {
+function allServices(services: readonly ServiceLook[], ctl: Ctl) {
   const now = ctl.process.now();
   return {
     document: {
       schema: "deployd.ctl.services-status/1",
       time: now.toISOString(),
-      services: services.map((line) =>
-        "problem" in line
-          ? { service: line.service, problem: line.problem }
-          : { ...statusDocument(line.overview, serverNow(line.overview, now)), schema: undefined },
+      services: services.map((look) =>
+        "problem" in look
+          ? { service: look.service, problem: look.problem }
+          : { ...statusDocument(look.overview, serverNow(look.overview, now)), schema: undefined },
       ),
     },
     lines:
       services.length === 0
         ? ["No services yet. Make one with: deployd ctl services set NAME"]
-        : allServicesLines(services, look(ctl)),
+        : allServicesLines(services, lookOf(ctl)),
   };
 }

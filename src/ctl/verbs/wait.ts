@@ -5,10 +5,10 @@ import { readService } from "../../store/services.ts";
 import { parseDeployId, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
-import { follow } from "../follow.ts";
-import { Link } from "../link.ts";
+import { watchDeploy } from "../watch_deploy.ts";
+import { LastingConnection } from "../lasting_connection.ts";
 
-interface Flags extends CommonFlags {
+interface WaitFlags extends CommonFlags {
   readonly deploy: string | undefined;
   readonly timeoutS: number | undefined;
 }
@@ -36,12 +36,12 @@ export const wait = buildCommand({
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<Flags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
-    await using link = new Link(ctl.connect, ctl.signal, ctl.process.clock);
-    const zk = await link.client();
+  func: command<WaitFlags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
+    await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
+    const zk = await connection.client();
     await readService(zk, service, () => {});
     const { id } = deploy === undefined ? await newest() : await readDeploy(zk, service, deploy);
-    return await follow(ctl, link, { service, id, purpose: "wait", timeoutS });
+    return await watchDeploy(ctl, connection, { service, id, purpose: "wait", timeoutS });
 
     async function newest(): Promise<{ id: string }> {
       const { latest, damaged } = await readHead(zk, service);

@@ -1,26 +1,25 @@
-import { readOverview, type Overview } from "../store/overview.ts";
-import { servicePath, servicesPath } from "../store/paths.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
+import type { ServiceLook } from "../view/service_rows.ts";
 import type { Ctl } from "./command.ts";
-import { newestDeploy } from "./deploy_model.ts";
-import { outcomeOf } from "./follow_model.ts";
-import { Story } from "./follow_story.ts";
-import { Link } from "./link.ts";
+import { newestDeploy } from "../view/deploy.ts";
+import { outcomeOf } from "../view/deploy_events.ts";
+import { Story } from "../view/story.ts";
+import { LastingConnection } from "./lasting_connection.ts";
+import { newsLines } from "./story_text.ts";
 import { readings } from "./readings.ts";
+import { watchedService, WatchedServices, type Watched } from "./watched.ts";
 import { Screen } from "./screen.ts";
-import { ServerClock } from "./server_clock.ts";
+import { ServerClock } from "../view/server_clock.ts";
 import { statusDocument } from "./status_document.ts";
 import { statusLines } from "./status_text.ts";
-import { oneLine } from "./text.ts";
-import { duration } from "./times.ts";
+import { oneLine } from "../view/words.ts";
+import { duration } from "../view/times.ts";
 
 /** Shows one service until the command is interrupted. */
 export async function watchService(ctl: Ctl, service: string): Promise<void> {
   const { output, process } = ctl;
-  const read = (zk: ZooKeeper): Promise<Overview> => readOverview(zk, service);
   if (process.stdoutIsTerminal && !output.json) {
     const clock = new ServerClock();
-    await draw(ctl, servicePath(service), read, (overview) => {
+    await draw(ctl, watchedService(service), (overview) => {
       clock.see(overview, process.now());
       const rows = process.rows?.();
       // A line for the state of the connection, and one for the cursor.
@@ -32,30 +31,30 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
   }
   let told: { readonly id: string; readonly story: Story } | null = null;
   const clock = new ServerClock();
-  await printChanges(ctl, servicePath(service), read, (overview) => {
+  await printChanges(ctl, watchedService(service), (overview) => {
     clock.see(overview, process.now());
     if (output.json) return output.document(statusDocument(overview, clock.at(process.now())));
     const view = newestDeploy(overview);
     if (view === null) return;
-    if (told?.id !== view.id) told = { id: view.id, story: new Story(output.paint) };
-    output.lines(told.story.tell(view, outcomeOf(view, "wait"), process.now()));
+    if (told?.id !== view.id) told = { id: view.id, story: new Story() };
+    const now = process.now();
+    output.lines(newsLines(told.story.tell(view, outcomeOf(view, "wait"), now), now, output.paint));
   });
 }
 
 /** Shows all services until the command is interrupted; a line per change of a service's line where it is piped. */
-export async function watchAll<T>(
+export async function watchServices(
   ctl: Ctl,
-  read: (zk: ZooKeeper) => Promise<T>,
-  show: (value: T, ctl: Ctl) => { document: object; lines: readonly string[] },
+  show: (services: readonly ServiceLook[], ctl: Ctl) => { document: object; lines: readonly string[] },
 ): Promise<void> {
   const { output, process } = ctl;
   if (process.stdoutIsTerminal && !output.json) {
-    await draw(ctl, servicesPath, read, (value) => show(value, ctl).lines);
+    await draw(ctl, new WatchedServices(), (services) => show(services, ctl).lines);
     return;
   }
   let before: ReadonlySet<string> = new Set();
-  await printChanges(ctl, servicesPath, read, (value) => {
-    const { document, lines } = show(value, ctl);
+  await printChanges(ctl, new WatchedServices(), (services) => {
+    const { document, lines } = show(services, ctl);
     if (output.json) return output.document(document);
     output.lines(lines.filter((line) => !before.has(line)));
     before = new Set(lines);
@@ -63,19 +62,14 @@ export async function watchAll<T>(
 }
 
 /** Draws in place: anew on every reading, and every second for the ages. */
-async function draw<T>(
-  ctl: Ctl,
-  path: string,
-  read: (zk: ZooKeeper) => Promise<T>,
-  render: (value: T) => readonly string[],
-): Promise<void> {
+async function draw<T>(ctl: Ctl, watched: Watched<T>, render: (value: T) => readonly string[]): Promise<void> {
   const { output, process, signal } = ctl;
-  await using link = new Link(ctl.connect, signal, ctl.process.clock);
-  await link.client();
+  await using connection = new LastingConnection(ctl.connect, signal, ctl.process.clock);
+  await connection.client();
   using screen = new Screen(output);
   let shown: { readonly value: T } | null = null;
   let staleText = "";
-  for await (const reading of readings(link, path, read, signal)) {
+  for await (const reading of readings(connection, watched, signal)) {
     switch (reading.kind) {
       case "read":
         shown = { value: reading.value };
@@ -94,17 +88,12 @@ async function draw<T>(
   }
 }
 
-async function printChanges<T>(
-  ctl: Ctl,
-  path: string,
-  read: (zk: ZooKeeper) => Promise<T>,
-  print: (value: T) => void,
-): Promise<void> {
+async function printChanges<T>(ctl: Ctl, watched: Watched<T>, print: (value: T) => void): Promise<void> {
   const { output, signal } = ctl;
-  await using link = new Link(ctl.connect, signal, ctl.process.clock);
-  await link.client();
+  await using connection = new LastingConnection(ctl.connect, signal, ctl.process.clock);
+  await connection.client();
   let stale = false;
-  for await (const reading of readings(link, path, read, signal)) {
+  for await (const reading of readings(connection, watched, signal)) {
     if (reading.kind === "read") {
       if (stale) output.note("ZooKeeper is back.");
       stale = false;

@@ -1,12 +1,11 @@
 import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import type { HostStatus } from "../schema/znodes.ts";
-import { failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy_model.ts";
-import { exit, type ExitCode } from "./exit.ts";
+import { failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
 
 /** What the command asked for: it decides which outcome is the one that was wanted. */
 export type Purpose = "deploy" | "promote" | "rollback" | "wait";
 
-export type FollowEvent =
+export type DeployEvent =
   | { readonly event: "started"; readonly view: DeployView }
   | { readonly event: "state"; readonly view: DeployView }
   | { readonly event: "host"; readonly host: string; readonly status: HostStatus }
@@ -18,10 +17,10 @@ export type FollowEvent =
   | { readonly event: "fresh" }
   /** `--timeout-s` is over. */
   | { readonly event: "timed-out"; readonly afterMs: number }
-  | { readonly event: "outcome"; readonly outcome: Outcome; readonly view: DeployView };
+  | { readonly event: "outcome"; readonly outcome: DeployOutcome; readonly view: DeployView };
 
 /** How a deploy ended, or where it stopped to wait for a person. */
-export type Outcome =
+export type DeployOutcome =
   | { readonly kind: "done" | "rolled-back" | "awaiting-promotion" }
   | { readonly kind: "aborted"; readonly nothingBefore: boolean }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
@@ -34,7 +33,7 @@ export type Outcome =
  * The outcome that this deploy has come to, null while it goes on. A reading from before the change that was asked for
  * (another server may lag behind) is no outcome: what it shows is what the change was about.
  */
-export function outcomeOf(view: DeployView, purpose: Purpose): Outcome | null {
+export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | null {
   const { record } = view;
   const aborted = { kind: "aborted", nothingBefore: record.previous === null } as const;
   // A deploy before which nothing was served ends at once, with no way back.
@@ -73,27 +72,9 @@ function holding({ id, statuses }: DeployView): string[] {
   return [...statuses].filter(([, { held }]) => held?.deploy === id).map(([host]) => host);
 }
 
-export function exitForOutcome(outcome: Outcome, purpose: Purpose): ExitCode {
-  switch (outcome.kind) {
-    case "done":
-      return purpose === "rollback" ? exit.failed : exit.asked;
-    case "awaiting-promotion":
-      return exit.asked;
-    case "rolled-back":
-      return purpose === "rollback" ? exit.asked : exit.rolledBack;
-    case "halted":
-    case "held":
-      return exit.halted;
-    case "aborted":
-      return purpose === "rollback" && outcome.nothingBefore ? exit.asked : exit.failed;
-    case "overtaken":
-      return exit.failed;
-  }
-}
-
 /** What has happened to a deploy between two readings, in the order in which it should be told. */
-export function changesBetween(before: DeployView | null, after: DeployView): FollowEvent[] {
-  const events: FollowEvent[] = [];
+export function changesBetween(before: DeployView | null, after: DeployView): DeployEvent[] {
+  const events: DeployEvent[] = [];
   if (before === null) events.push({ event: "started", view: after });
   events.push(...hostChanges(before, after));
   if (before === null || progressKey(before) !== progressKey(after)) events.push({ event: "progress", view: after });
@@ -102,9 +83,9 @@ export function changesBetween(before: DeployView | null, after: DeployView): Fo
   return events;
 }
 
-function hostChanges(before: DeployView | null, after: DeployView): FollowEvent[] {
-  return (after.live?.progress.hosts ?? []).flatMap((host): FollowEvent[] => {
-    const events: FollowEvent[] = [];
+function hostChanges(before: DeployView | null, after: DeployView): DeployEvent[] {
+  return (after.live?.progress.hosts ?? []).flatMap((host): DeployEvent[] => {
+    const events: DeployEvent[] = [];
     const status = after.statuses.get(host);
     const connected = after.connected.has(host);
     if (before !== null && before.connected.has(host) !== connected) events.push({ event: "agent", host, connected });

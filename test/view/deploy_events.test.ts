@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { newestDeploy, type DeployView } from "../../src/ctl/deploy_model.ts";
-import { changesBetween, exitForOutcome, outcomeOf, type Purpose } from "../../src/ctl/follow_model.ts";
-import { Story } from "../../src/ctl/follow_story.ts";
-import { followDocument } from "../../src/ctl/follow_text.ts";
+import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";
+import { changesBetween, outcomeOf, type Purpose } from "../../src/view/deploy_events.ts";
+import { Story } from "../../src/view/story.ts";
+import { exitForOutcome } from "../../src/ctl/outcome_exit.ts";
+import { newsLines } from "../../src/ctl/story_text.ts";
+import { deployEventDocument } from "../../src/ctl/watch_text.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
-import type { Overview } from "../../src/store/overview.ts";
-import { expectGolden } from "./golden.ts";
-import { scene, scenes, type SceneHost } from "./scenes.ts";
-import { noon } from "./terminal.ts";
+import type { Overview } from "../../src/view/overview.ts";
+import { expectGolden } from "../ctl/golden.ts";
+import { scene, scenes, type SceneHost } from "../ctl/scenes.ts";
+import { noon } from "../ctl/terminal.ts";
 
 function view(overview: Overview): DeployView {
   const deploy = newestDeploy(overview);
@@ -17,11 +19,11 @@ function view(overview: Overview): DeployView {
 
 /** What is printed when these readings follow each other. */
 function told(purpose: Purpose, ...overviews: readonly Overview[]): string {
-  const story = new Story(plainPaint);
+  const story = new Story();
   const lines: string[] = [];
   for (const after of overviews.map(view)) {
     const outcome = outcomeOf(after, purpose);
-    lines.push(...story.tell(after, outcome, noon));
+    lines.push(...newsLines(story.tell(after, outcome, noon), noon, plainPaint));
     if (outcome !== null) lines.push(`exit ${exitForOutcome(outcome, purpose)}`);
   }
   return lines.join("\n");
@@ -206,7 +208,7 @@ describe("following a deploy", () => {
     const outcome = outcomeOf(view(scenes.halted()), "deploy");
     if (outcome === null) throw new Error("a halted deploy has an outcome");
     const documents = [...events, { event: "outcome", outcome, view: view(scenes.halted()) } as const].map((event) =>
-      followDocument(event, noon, { service: "web", id: "20260701-115000-ab12" }, "deploy"),
+      deployEventDocument(event, noon, { service: "web", id: "20260701-115000-ab12" }, "deploy"),
     );
     await expectGolden("follow-json", documents.map((document) => JSON.stringify(document)).join("\n"));
   });

@@ -1,20 +1,21 @@
 import { reasonOf } from "../core/deploy_state.ts";
-import { failuresIn, type DeployView, type HostFailure } from "./deploy_model.ts";
-import { waitingText } from "./deploy_text.ts";
+import { failuresIn, type DeployView, type HostFailure } from "../view/deploy.ts";
+import { waitingText } from "../view/deploy_words.ts";
 import { exit } from "./exit.ts";
-import { exitForOutcome, type FollowEvent, type Purpose } from "./follow_model.ts";
+import type { DeployEvent, Purpose } from "../view/deploy_events.ts";
+import { exitForOutcome } from "./outcome_exit.ts";
 import type { Paint } from "./paint.ts";
-import { oneLine } from "./text.ts";
-import { clockTime, duration } from "./times.ts";
+import { oneLine } from "../view/words.ts";
+import { clockTime, duration } from "../view/times.ts";
 
 /** What is no news of the deploy itself, but of those who wait for some; it begins with the time of day, in UTC. */
-export type AsideEvent = Extract<FollowEvent, { event: "waiting" | "stale" | "fresh" | "timed-out" }>;
+export type AsideEvent = Extract<DeployEvent, { event: "waiting" | "stale" | "fresh" | "timed-out" }>;
 
 export function asideLine(event: AsideEvent, at: Date, paint: Paint): string {
-  return `${paint.dim(clockTime(at))}  ${describe(event, paint)}`;
+  return `${paint.dim(clockTime(at))}  ${asideText(event, paint)}`;
 }
 
-function describe(event: AsideEvent, paint: Paint): string {
+function asideText(event: AsideEvent, paint: Paint): string {
   switch (event.event) {
     case "waiting": {
       if (event.agents === 0 && event.for.length === 0)
@@ -35,8 +36,8 @@ function describe(event: AsideEvent, paint: Paint): string {
 }
 
 /** One event as a JSON document, `deployd.ctl.follow/1`. */
-export function followDocument(
-  event: FollowEvent,
+export function deployEventDocument(
+  event: DeployEvent,
   at: Date,
   deploy: { service: string; id: string },
   purpose: Purpose,

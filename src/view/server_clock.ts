@@ -1,5 +1,5 @@
-import { newestDeploy } from "./deploy_model.ts";
-import type { Overview } from "../store/overview.ts";
+import { newestDeploy } from "./deploy.ts";
+import type { Overview } from "./overview.ts";
 
 /**
  * ZooKeeper's clock, as a reader comes to know it: ages are told by it, and the reader's own may be days away. The first

@@ -2,7 +2,7 @@ import { isRunning } from "../core/deploy_state.ts";
 import type { Progress } from "../core/rollout.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { Gate, HostStatus } from "../schema/znodes.ts";
-import type { Overview } from "../store/overview.ts";
+import type { Overview } from "./overview.ts";
 import { ageMs } from "./times.ts";
 
 /** One deploy as it stands. `live` is null when a newer deploy has taken the hosts over. */

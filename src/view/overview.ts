@@ -1,6 +1,6 @@
 import type { DeployError } from "../core/errors.ts";
 import { isRunning } from "../core/deploy_state.ts";
-import { grantsWithheld, progressOf, type DeployView, type Progress, type Unreadable } from "../core/rollout.ts";
+import { grantsWithheld, progressOf, type ConductedDeploy, type Progress, type Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import {
@@ -12,12 +12,10 @@ import {
   type HostStatus,
   type ServiceSettings,
 } from "../schema/znodes.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
-import { ServiceMirror } from "./mirror.ts";
 import { heldProblem, wishTroubleOf, type WishTrouble } from "./wish_trouble.ts";
 
 /** What was read of a service, of which an overview is made: a `ServiceMirror` has it. */
-interface ServiceRead {
+export interface ServiceRead {
   readonly service: string;
   readonly settings: ServiceSettings | null;
   readonly wishes: Wishes;
@@ -26,7 +24,7 @@ interface ServiceRead {
   /** When the statuses were written, by ZooKeeper's clock. */
   readonly statusNodes: ReadonlyMap<string, { readonly writtenAtMs: number }>;
   readonly agents: ReadonlyMap<string, AgentRecord>;
-  readonly deploys: ReadonlyMap<string, DeployView & Written>;
+  readonly deploys: ReadonlyMap<string, ConductedDeploy & Written>;
   readonly builds: ReadonlyMap<string, { readonly value: BuildRecord }>;
   readonly newest: {
     readonly id: string | null;
@@ -70,11 +68,8 @@ export interface Overview {
   } | null;
 }
 
-export async function readOverview(zk: ZooKeeper, service: string): Promise<Overview> {
-  return overviewOf(await ServiceMirror.look(zk, service));
-}
-
-function overviewOf(read: ServiceRead): Overview {
+/** What was read, as it stood then: what is read later changes nothing in it. */
+export function overviewOf(read: ServiceRead): Overview {
   const { service, wishes, hosts, agents, newest } = read;
   const trouble = wishTroubleOf(read);
   const deploy = newest.id === null ? undefined : read.deploys.get(newest.id);
@@ -82,9 +77,9 @@ function overviewOf(read: ServiceRead): Overview {
     service,
     settings: read.settings ?? serviceSettingsSchema.parse({}),
     wishes,
-    hosts,
+    hosts: new Map(hosts),
     statuses: statusesByServersClock(read),
-    agents,
+    agents: new Map(agents),
     problems: problemsOf(read, trouble),
     deploy: deploy === undefined ? null : deployIn(read, deploy),
     damaged: newest.damaged ?? (newest.id === null ? null : read.damageOfDeploy(newest.id)),
@@ -111,7 +106,7 @@ function problemsOf(read: ServiceRead, trouble: WishTrouble | null): string[] {
   return problems;
 }
 
-function deployIn(read: ServiceRead, deploy: DeployView & Written): NonNullable<Overview["deploy"]> {
+function deployIn(read: ServiceRead, deploy: ConductedDeploy & Written): NonNullable<Overview["deploy"]> {
   const { id, record, gate } = deploy;
   const { build, previous } = record;
   const mayGoNowhere = (each: string): boolean =>
@@ -125,7 +120,10 @@ function deployIn(read: ServiceRead, deploy: DeployView & Written): NonNullable<
   };
 }
 
-function statusesByServersClock({ statuses, statusNodes }: ServiceRead): ReadonlyMap<string, HostStatus> {
+export function statusesByServersClock({
+  statuses,
+  statusNodes,
+}: Pick<ServiceRead, "statuses" | "statusNodes">): ReadonlyMap<string, HostStatus> {
   return new Map(
     [...statuses].map(([host, status]) => {
       const { writtenAtMs } = statusNodes.get(host) ?? { writtenAtMs: 0 };
@@ -149,7 +147,7 @@ export function byServersClock(record: DeployRecord, { madeAtMs, writtenAtMs }: 
  * How far a deploy has come. Canary hosts that are back follow the fleet's wish again, for the same build: what is told then
  * is how the fleet serves it, and not that the deploy has no host any more.
  */
-function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy: DeployView): Progress {
+function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy: ConductedDeploy): Progress {
   const { id, record } = deploy;
   const { enabled, canary } = wishes;
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };

@@ -1,9 +1,9 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { HostStatus, Role } from "../schema/znodes.ts";
-import type { Overview } from "../store/overview.ts";
-import type { Paint } from "./paint.ts";
-import { oneLine } from "./text.ts";
-import { ageMs, duration } from "./times.ts";
+import type { Overview } from "./overview.ts";
+import type { Sign, Tone } from "./tone.ts";
+import { oneLine } from "./words.ts";
+import { ageMs, dateTime, duration } from "./times.ts";
 
 /** Where a host stands, coarser than its step: what decides its glyph, its colour and its place in a list. */
 export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";
@@ -45,40 +45,19 @@ export function phaseOf(status: HostStatus | null, connected: boolean): HostPhas
   }
 }
 
-export function hostGlyph(phase: HostPhase): string {
-  switch (phase) {
-    case "failed":
-      return "✗";
-    case "unreachable":
-      return "?";
-    case "restarting":
-      return "↻";
-    case "ready":
-      return "…";
-    case "preparing":
-      return "↓";
-    case "serving":
-      return "✓";
-    case "idle":
-      return "·";
-  }
-}
+const SIGNS: Readonly<Record<HostPhase, { readonly glyph: string; readonly tone: Tone }>> = {
+  failed: { glyph: "✗", tone: "bad" },
+  unreachable: { glyph: "?", tone: "warn" },
+  restarting: { glyph: "↻", tone: "busy" },
+  ready: { glyph: "…", tone: "busy" },
+  preparing: { glyph: "↓", tone: "busy" },
+  serving: { glyph: "✓", tone: "good" },
+  idle: { glyph: "·", tone: "dim" },
+};
 
-export function paintHost(phase: HostPhase, text: string, paint: Paint): string {
-  switch (phase) {
-    case "failed":
-      return paint.bad(text);
-    case "unreachable":
-      return paint.warn(text);
-    case "restarting":
-    case "ready":
-    case "preparing":
-      return paint.busy(text);
-    case "serving":
-      return paint.good(text);
-    case "idle":
-      return paint.dim(text);
-  }
+/** Where a host stands, in one word. */
+export function hostSign(row: HostRow): Sign {
+  return { ...SIGNS[row.phase], word: stepText(row) };
 }
 
 /** Every host of a service, the ones that need a person first. */
@@ -136,9 +115,23 @@ function isDown({ step, build }: HostStatus): boolean {
 }
 
 /** The step in words: with its direction, and "unreachable" for a host whose last word is only its last word. */
-export function stepText(row: HostRow): string {
+function stepText(row: HostRow): string {
   const step = row.status === null ? "nothing said yet" : isDown(row.status) ? "down" : row.status.step;
   const held = row.status?.held === undefined ? "" : `, holds ${row.status.held.build}`;
   const said = `${step}${row.status?.rollingBack === true ? ", going back" : ""}${held}`;
   return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;
+}
+
+/** What is wrong with it, as it says: what has failed, and until when that is tried again, or why it is unhealthy. */
+export function troubleText({ status }: HostRow): string {
+  if (status === null || status.error === null) return illnessText(status);
+  const { message, until } = status.error;
+  return until === undefined ? message : `${message} It is tried again until ${dateTime(until)}.`;
+}
+
+/** What one that is not there said last is no news of how it is. */
+export function healthText({ connected, status }: HostRow): { readonly word: string; readonly tone: Tone } {
+  if (!connected || status === null) return { word: "-", tone: "plain" };
+  const illness = illnessText(status);
+  return illness === "" ? { word: status.health, tone: "plain" } : { word: illness, tone: "bad" };
 }

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { ServerClock, serverNow } from "../../src/ctl/server_clock.ts";
-import { newestDeploy, stuckForMs } from "../../src/ctl/deploy_model.ts";
-import type { Overview } from "../../src/store/overview.ts";
-import { ageMs } from "../../src/ctl/times.ts";
-import { scenes } from "./scenes.ts";
+import { ServerClock, serverNow } from "../../src/view/server_clock.ts";
+import { newestDeploy, stuckForMs } from "../../src/view/deploy.ts";
+import type { Overview } from "../../src/view/overview.ts";
+import { ageMs } from "../../src/view/times.ts";
+import { scenes } from "../ctl/scenes.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,17 +1,19 @@
 import { readDeploy } from "../store/deploys.ts";
-import { readOverview } from "../store/overview.ts";
-import { servicePath } from "../store/paths.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./command.ts";
-import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "./deploy_model.ts";
+import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "../view/deploy.ts";
 import { exit, type ExitCode } from "./exit.ts";
-import { changesBetween, exitForOutcome, outcomeOf, type FollowEvent, type Purpose } from "./follow_model.ts";
-import { Story } from "./follow_story.ts";
-import { asideLine, followDocument, type AsideEvent } from "./follow_text.ts";
-import type { Link } from "./link.ts";
+import { changesBetween, outcomeOf, type DeployEvent, type Purpose } from "../view/deploy_events.ts";
+import { Story } from "../view/story.ts";
+import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
+import type { LastingConnection } from "./lasting_connection.ts";
+import { exitForOutcome } from "./outcome_exit.ts";
 import { readings } from "./readings.ts";
+import { newsLines } from "./story_text.ts";
+import { watchedService, type Watched } from "./watched.ts";
+import type { Overview } from "../view/overview.ts";
 
-export interface FollowRequest {
+export interface WatchRequest {
   readonly service: string;
   readonly id: string;
   readonly purpose: Purpose;
@@ -20,23 +22,23 @@ export interface FollowRequest {
 }
 
 /** Prints what happens to a deploy until it has come to an outcome, and returns the exit code for that. */
-export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Promise<ExitCode> {
+export async function watchDeploy(ctl: Ctl, connection: LastingConnection, request: WatchRequest): Promise<ExitCode> {
   const { service, id, purpose, timeoutS } = request;
   const { output } = ctl;
   const timeout = timeoutS === undefined ? null : ctl.process.clock.deadline(timeoutS * 1000);
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
-  const document = (event: FollowEvent): void =>
-    output.document(followDocument(event, ctl.process.now(), { service, id }, purpose));
+  const document = (event: DeployEvent): void =>
+    output.document(deployEventDocument(event, ctl.process.now(), { service, id }, purpose));
   const say = (event: AsideEvent): void => {
     if (output.json) document(event);
     else output.lines([asideLine(event, ctl.process.now(), output.paint)]);
   };
-  const story = new Story(output.paint);
+  const story = new Story();
 
   let before: DeployView | null = null;
   let stale = false;
-  const patience = new Patience(ctl.process.now());
-  for await (const reading of readings(link, servicePath(service), (zk) => readView(zk, service, id), signal)) {
+  const standstill = new Standstill(ctl.process.now());
+  for await (const reading of readings(connection, watchedDeploy(service, id), signal)) {
     switch (reading.kind) {
       case "stale":
         if (!stale) say({ event: "stale", forMs: reading.forMs, reason: reading.reason });
@@ -52,13 +54,13 @@ export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Prom
         if (output.json) {
           for (const event of changesBetween(before, after)) document(event);
           if (outcome !== null) document({ event: "outcome", outcome, view: after });
-        } else output.lines(story.tell(after, outcome, ctl.process.now()));
+        } else output.lines(newsLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
         before = after;
         if (outcome !== null) return exitForOutcome(outcome, purpose);
         break;
       }
     }
-    const waiting = before === null ? null : patience.over(before, ctl.process.now());
+    const waiting = before === null ? null : standstill.notice(before, ctl.process.now());
     if (waiting !== null) say(waiting);
   }
   if (!ctl.signal.aborted) say({ event: "timed-out", afterMs: (timeoutS ?? 0) * 1000 });
@@ -66,26 +68,23 @@ export async function follow(ctl: Ctl, link: Link, request: FollowRequest): Prom
   return exit.timedOut;
 }
 
-async function readView(zk: ZooKeeper, service: string, id: string): Promise<DeployView> {
-  const overview = await readOverview(zk, service);
+function watchedDeploy(service: string, id: string): Watched<DeployView> {
+  const watched = watchedService(service);
+  return { ...watched, read: async (zk) => viewOf(zk, await watched.read(zk), id) };
+}
+
+async function viewOf(zk: ZooKeeper, overview: Overview, id: string): Promise<DeployView> {
   const newest = newestDeploy(overview);
   if (newest?.id === id) return newest;
   // It may be this one: nobody knows then how it goes on.
   if (overview.damaged !== null) throw overview.damaged;
+  const { service, statuses, agents } = overview;
   const { record } = await readDeploy(zk, service, id);
-  return {
-    service,
-    id,
-    record,
-    barred: new Set(),
-    live: null,
-    statuses: overview.statuses,
-    connected: new Set(overview.agents.keys()),
-  };
+  return { service, id, record, barred: new Set(), live: null, statuses, connected: new Set(agents.keys()) };
 }
 
 /** Says when nothing moves: at once where nobody is there to move, later and less and less often where somebody is. */
-class Patience {
+class Standstill {
   /** Since when the reader itself has seen nothing move, in milliseconds; no other clock is asked. */
   #stillSinceMs: number;
   #nextMs = STUCK_AFTER_MS;
@@ -96,7 +95,7 @@ class Patience {
     this.#stillSinceMs = now.getTime();
   }
 
-  over(view: DeployView, now: Date): AsideEvent | null {
+  notice(view: DeployView, now: Date): AsideEvent | null {
     if (view.live === null) return null;
     const { hosts } = view.live.progress;
     const agents = hosts.filter((host) => view.connected.has(host)).length;

@@ -8,7 +8,7 @@ import { isTerminal } from "../zookeeper/state.ts";
 const RETRY_MS = 250;
 
 /** A client that is opened again when its session is over, for commands that outlive a session. */
-export class Link implements AsyncDisposable {
+export class LastingConnection implements AsyncDisposable {
   /** Of the machine that this command runs on. */
   readonly clock: Clock;
   readonly #open: (signal: AbortSignal) => Promise<ZooKeeper>;
@@ -102,18 +102,18 @@ export function mayPass(error: unknown): boolean {
  * @throws what the last try threw
  */
 export async function insist<T>(
-  link: Link,
+  connection: LastingConnection,
   signal: AbortSignal,
   forMs: number,
   change: (zk: ZooKeeper) => Promise<T>,
 ): Promise<T> {
-  const endsAt = link.clock.monotonicMs() + forMs;
+  const endsAt = connection.clock.monotonicMs() + forMs;
   for (;;) {
     try {
-      return await change(await link.client());
+      return await change(await connection.client());
     } catch (error) {
-      if (signal.aborted || !mayPass(error) || link.clock.monotonicMs() >= endsAt) throw error;
-      await link.clock.sleep(RETRY_MS, signal);
+      if (signal.aborted || !mayPass(error) || connection.clock.monotonicMs() >= endsAt) throw error;
+      await connection.clock.sleep(RETRY_MS, signal);
     }
   }
 }

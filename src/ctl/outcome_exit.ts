@@ -1,0 +1,21 @@
+import type { DeployOutcome, Purpose } from "../view/deploy_events.ts";
+import { exit, type ExitCode } from "./exit.ts";
+
+/** What a command exits with that was asked for `purpose` and saw the deploy come to `outcome`. */
+export function exitForOutcome(outcome: DeployOutcome, purpose: Purpose): ExitCode {
+  switch (outcome.kind) {
+    case "done":
+      return purpose === "rollback" ? exit.failed : exit.asked;
+    case "awaiting-promotion":
+      return exit.asked;
+    case "rolled-back":
+      return purpose === "rollback" ? exit.asked : exit.rolledBack;
+    case "halted":
+    case "held":
+      return exit.halted;
+    case "aborted":
+      return purpose === "rollback" && outcome.nothingBefore ? exit.asked : exit.failed;
+    case "overtaken":
+      return exit.failed;
+  }
+}

@@ -1,0 +1,84 @@
+import { isDeployError } from "../core/errors.ts";
+import { ServiceMirror } from "../store/mirror.ts";
+import { shown } from "../store/mirror_marks.ts";
+import { agentsPath, servicePath, servicesPath } from "../store/paths.ts";
+import { listServices } from "../store/services.ts";
+import { overviewOf, type Overview } from "../view/overview.ts";
+import type { ServiceLook } from "../view/service_rows.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+
+/** What is read again and again: of what was read before, only that which has changed. */
+export interface Watched<T> {
+  /** Whatever is below these may change it. */
+  readonly paths: readonly string[];
+  /** @param path of a node that was created, changed or deleted */
+  mark(path: string): void;
+  /** Changes may have been missed, so everything counts as changed. */
+  markAll(): void;
+  read(zk: ZooKeeper): Promise<T>;
+}
+
+/** One service. Reading it throws DeployError `service-unknown` where it is not there. */
+export function watchedService(service: string): Watched<Overview> {
+  const mirror = new ServiceMirror(service, shown);
+  return {
+    paths: [servicePath(service), agentsPath],
+    mark: (path) => mirror.mark(path),
+    markAll: () => mirror.markAll(),
+    read: async (zk) => {
+      await mirror.lookAgain(zk);
+      return overviewOf(mirror);
+    },
+  };
+}
+
+/** All services. A record that somebody broke does not hide the others. */
+export class WatchedServices implements Watched<ServiceLook[]> {
+  readonly paths = [servicesPath, agentsPath];
+  readonly #mirrors = new Map<string, ServiceMirror>();
+  #isListStale = true;
+
+  mark(path: string): void {
+    if (path.startsWith(`${agentsPath}/`)) {
+      for (const mirror of this.#mirrors.values()) mirror.mark(path);
+      return;
+    }
+    const [service = ""] = path.slice(servicesPath.length + 1).split("/");
+    const mirror = this.#mirrors.get(service);
+    mirror?.mark(path);
+    // It may also have come, or gone.
+    if (mirror === undefined || path === servicePath(service)) this.#isListStale = true;
+  }
+
+  markAll(): void {
+    this.#isListStale = true;
+    for (const mirror of this.#mirrors.values()) mirror.markAll();
+  }
+
+  async read(zk: ZooKeeper): Promise<ServiceLook[]> {
+    if (this.#isListStale) await this.#list(zk);
+    return Promise.all([...this.#mirrors.values()].map((mirror) => look(zk, mirror)));
+  }
+
+  async #list(zk: ZooKeeper): Promise<void> {
+    this.#isListStale = false;
+    const services = await listServices(zk).catch((error: unknown) => {
+      this.#isListStale = true;
+      throw error;
+    });
+    for (const service of this.#mirrors.keys()) if (!services.includes(service)) this.#mirrors.delete(service);
+    for (const service of services)
+      if (!this.#mirrors.has(service)) this.#mirrors.set(service, new ServiceMirror(service, shown));
+  }
+}
+
+async function look(zk: ZooKeeper, mirror: ServiceMirror): Promise<ServiceLook> {
+  const { service } = mirror;
+  try {
+    await mirror.lookAgain(zk);
+    return { service, overview: overviewOf(mirror) };
+  } catch (error) {
+    if (!isDeployError(error) || error.retry) throw error;
+    return { service, problem: error.message };
+  }
+}

@@ -1,0 +1,98 @@
+import { buildWanted, reasonOf } from "../core/deploy_state.ts";
+import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView, type HostFailure } from "./deploy.ts";
+import { costText, nextSteps, stateSign, waitingText } from "./deploy_words.ts";
+import { hostRows, illRows, isIllSince, type HostRow } from "./host.ts";
+import type { Overview } from "./overview.ts";
+import { ageMs, duration } from "./times.ts";
+import type { Sign } from "./tone.ts";
+import { oneLine } from "./words.ts";
+
+/** One service as it is shown: what moves, what is stuck and what failed first, the hosts after that. */
+export interface ServiceStatus {
+  readonly service: string;
+  /** Null where nothing was ever deployed; of no account where the wish is in trouble. */
+  readonly deploy: DeployStatus | null;
+  /** Why no host follows the wish, in a word; null where that is not so. */
+  readonly wishTrouble: string | null;
+  readonly failures: readonly HostFailure[];
+  /** Hosts that are ill without having failed: nobody deploys anything, and something has happened to them. */
+  readonly ill: readonly HostRow[];
+  /** What cannot be read, and what stands in the way, a sentence each. */
+  readonly problems: readonly string[];
+  /** The builds that are wished; null where there is no such wish. */
+  readonly wish: { readonly fleet: string | null; readonly isByHand: boolean; readonly canary: string | null };
+  readonly hosts: readonly HostRow[];
+}
+
+export interface DeployStatus {
+  readonly view: DeployView;
+  readonly sign: Sign;
+  /** Hosts that have fallen ill since it came to its end; 0 while it has not. */
+  readonly illSince: number;
+  readonly build: string;
+  /** Since its state changed. */
+  readonly ageMs: number;
+  readonly reason: string;
+  /** "nothing has moved for 2m 10s; waiting for web-03 (install, 2m 10s)"; empty where it moves, or need not. */
+  readonly stuck: string;
+  /** What a person can do now. */
+  readonly steps: readonly string[];
+  /** What it is, by whom, and how it may go; a line each. */
+  readonly facts: readonly string[];
+}
+
+/** @param now by ZooKeeper's clock */
+export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
+  const { service, wishes, wishTrouble, problems } = overview;
+  const view = newestDeploy(overview);
+  const failures = view === null ? [] : failuresIn(view);
+  const told = new Set(failures.map(({ host }) => host));
+  const ill = illRows(overview);
+  return {
+    service,
+    deploy: view === null ? null : deployStatus(view, ill, now),
+    wishTrouble: wishTrouble?.word ?? null,
+    failures,
+    ill: ill.filter(({ host }) => !told.has(host)),
+    problems,
+    wish: {
+      fleet: wishes.enabled?.build ?? null,
+      isByHand: wishes.enabled !== null && wishes.enabled.deploy === undefined,
+      canary: wishes.canary?.build ?? null,
+    },
+    hosts: hostRows(overview),
+  };
+}
+
+function deployStatus(view: DeployView, ill: readonly HostRow[], now: Date): DeployStatus {
+  const { record } = view;
+  const illSince = isIllSince(record, ill) ? ill.length : 0;
+  const stuckMs = stuckForMs(view, now);
+  return {
+    view,
+    sign: illSince > 0 ? { glyph: "✗", word: record.state, tone: "bad" } : stateSign(record),
+    illSince,
+    build: buildWanted(record),
+    ageMs: ageMs(record.times.changed, now),
+    reason: reasonOf(record),
+    stuck:
+      stuckMs === null
+        ? ""
+        : `nothing has moved for ${duration(stuckMs)}; waiting for ${waitingText(waitingFor(view, now))}`,
+    steps: nextSteps(view),
+    facts: deployFacts(view, now),
+  };
+}
+
+function deployFacts(view: DeployView, now: Date): string[] {
+  const { id, record } = view;
+  const why = record.why === "" ? "" : `: ${oneLine(record.why)}`;
+  const { max, budget, soakMs } = record.limits;
+  const from = record.previous === null ? "the first deploy" : `after ${record.previous}`;
+  const begun = `${duration(ageMs(record.times.created, now))} ago`;
+  return [
+    `${id} of ${record.build}, ${from}, by ${oneLine(record.who)} ${begun}${why}`,
+    `max ${max}, budget ${budget}, soak ${soakMs / 1000}s, stages ${record.stages.join(" > ")}, now ${record.stage}`,
+    ...[costText(view)].filter((text) => text !== ""),
+  ];
+}

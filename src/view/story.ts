@@ -1,0 +1,216 @@
+import { buildWanted, endedAt, goesBack } from "../core/deploy_state.ts";
+import { failuresIn, type DeployView, type HostFailure } from "./deploy.ts";
+import type { DeployOutcome } from "./deploy_events.ts";
+import { phaseOf } from "./host.ts";
+import { secondsBetween } from "./times.ts";
+
+/** Up to so many hosts each of them is told of when it restarts, and when it serves; of more, how many serve. */
+const FEW_HOSTS = 5;
+const MANY_HOSTS = 20;
+
+/** What a host does for this deploy. */
+type Doing =
+  | { readonly kind: "nothing" | "preparing" | "ready" | "restarting" | "going back" | "serving" }
+  /** Something goes wrong and is tried again. */
+  | {
+      readonly kind: "in trouble";
+      readonly step: string;
+      readonly message: string;
+      readonly until: string | undefined;
+    };
+
+/** What a host says; `as` is another that has said the same before it. */
+export type Said = { readonly text: string } | { readonly as: string };
+
+/** One piece of news of a deploy. */
+export type News =
+  | { readonly kind: "first seen"; readonly view: DeployView }
+  | { readonly kind: "turned back"; readonly view: DeployView }
+  | { readonly kind: "promoted"; readonly who: string }
+  | { readonly kind: "connected" | "disconnected"; readonly host: string }
+  | {
+      readonly kind: "serves";
+      readonly host: string;
+      readonly build: string;
+      readonly nth: number;
+      readonly of: number;
+    }
+  | { readonly kind: "restarts"; readonly host: string; readonly build: string }
+  | { readonly kind: "goes back"; readonly host: string }
+  | {
+      readonly kind: "in trouble";
+      readonly host: string;
+      readonly build: string;
+      readonly step: string;
+      readonly until: string | undefined;
+      readonly said: Said;
+    }
+  /** `said` is null where it was told already, as what it was in trouble with. */
+  | { readonly kind: "failed"; readonly failure: HostFailure; readonly said: Said | null }
+  | { readonly kind: "prepared"; readonly build: string; readonly hosts: number }
+  | { readonly kind: "progress"; readonly view: DeployView }
+  | {
+      readonly kind: "outcome";
+      readonly outcome: DeployOutcome;
+      readonly view: DeployView;
+      readonly tookMs: number;
+      /** Failures of the build that its hosts were brought to. */
+      readonly failures: readonly HostFailure[];
+    };
+
+/**
+ * A deploy as it is told to people, reading by reading: what changes by it and by nothing else, each thing once. What hosts
+ * say of an older deploy, a build that they served before and a sentence that was told already are no news.
+ */
+export class Story {
+  #before: DeployView | null = null;
+  readonly #doing = new Map<string, Doing["kind"]>();
+  /** Failures that were told, by host and time. */
+  readonly #failures = new Set<string>();
+  /** Sentences that were told, and of which host first. */
+  readonly #sentences = new Map<string, string>();
+  /** Reasons of failures that were told with all that helps. */
+  readonly #helped = new Set<string>();
+  #outcomeTold: DeployOutcome["kind"] | null = null;
+  #hasPrepared = false;
+  #tenths = 0;
+
+  /** The news of one more reading. */
+  tell(view: DeployView, outcome: DeployOutcome | null, at: Date): News[] {
+    const before = this.#before;
+    this.#before = view;
+    const news: News[] = [
+      ...(before === null ? [{ kind: "first seen", view } as const] : turns(before, view)),
+      // One that is over when it is first seen is told by its outcome.
+      ...(before === null && outcome !== null ? [] : this.#hosts(before, view)),
+      ...this.#failed(view, outcome !== null),
+      ...(outcome === null ? this.#progress(before, view) : []),
+      ...(outcome === null || outcome.kind === this.#outcomeTold ? [] : [outcomeNews(outcome, view, at)]),
+    ];
+    this.#outcomeTold = outcome?.kind ?? null;
+    return news;
+  }
+
+  #hosts(before: DeployView | null, view: DeployView): News[] {
+    const hosts = view.live?.progress.hosts ?? [];
+    const isFew = hosts.length <= FEW_HOSTS;
+    const isMany = hosts.length > MANY_HOSTS;
+    const build = buildWanted(view.record);
+    let served = [...this.#doing.values()].filter((kind) => kind === "serving").length;
+    return hosts.flatMap((host): News[] => {
+      const news: News[] = [];
+      const connected = view.connected.has(host);
+      if (before !== null && before.connected.has(host) !== connected && !isMany)
+        news.push({ kind: connected ? "connected" : "disconnected", host });
+      const doing = doingOf(view, host);
+      const last = this.#doing.get(host) ?? "nothing";
+      this.#doing.set(host, doing.kind);
+      if (doing.kind === "in trouble") {
+        const { message, ...rest } = doing;
+        const said = this.#sentence(host, message);
+        return said === null ? news : [...news, { ...rest, host, build, said }];
+      }
+      if (doing.kind === last) return news;
+      // At the first look it is as it is, and the progress says it.
+      if (doing.kind === "serving") served += 1;
+      if (before === null || isMany) return news;
+      if (doing.kind === "serving") news.push({ kind: "serves", host, build, nth: served, of: hosts.length });
+      if (doing.kind === "restarting" && isFew) news.push({ kind: "restarts", host, build });
+      if (doing.kind === "going back") news.push({ kind: "goes back", host });
+      return news;
+    });
+  }
+
+  /** A sentence that many hosts say is told once, and of the others that they say it too; null where this one has said it. */
+  #sentence(host: string, message: string): Said | null {
+    // How far a download came before it broke off makes no other sentence of it.
+    const same = message.replace(/\bafter \d+ of /, "after some of ");
+    const first = this.#sentences.get(same);
+    const own = `${host}\n${same}`;
+    if (this.#sentences.has(own)) return null;
+    this.#sentences.set(own, host);
+    if (first !== undefined) return { as: first };
+    this.#sentences.set(same, host);
+    return { text: message };
+  }
+
+  #failed(view: DeployView, isLast: boolean): News[] {
+    return ownFailures(view).flatMap((failure): News[] => {
+      const { host, reason } = failure;
+      const since = view.live?.gate.failed[host]?.since ?? "";
+      const isToldWhole = failure.step !== "" || !view.connected.has(host) || isLast;
+      if (this.#failures.has(`${host} ${since}`) || !isToldWhole) return [];
+      this.#failures.add(`${host} ${since}`);
+      // What it has said as a trouble is not repeated; what helps, which a trouble does not have, is told by the first.
+      const said = this.#sentence(host, reason);
+      const rest = this.#helped.has(reason) ? { hint: "", log: "" } : {};
+      this.#helped.add(reason);
+      return [{ kind: "failed", failure: { ...failure, ...rest }, said }];
+    });
+  }
+
+  #progress(before: DeployView | null, view: DeployView): News[] {
+    if (view.live === null) return [];
+    const { hosts, serving } = view.live.progress;
+    const news: News[] = [];
+    if (!this.#hasPrepared) {
+      const kinds = hosts.filter((host) => view.connected.has(host)).map((host) => this.#doing.get(host));
+      const waits = kinds.filter((kind) => kind === "nothing" || kind === "preparing" || kind === "in trouble");
+      this.#hasPrepared = kinds.length > 0 && waits.length === 0;
+      if (this.#hasPrepared && before !== null && !goesBack(view.record))
+        news.push({ kind: "prepared", build: buildWanted(view.record), hosts: kinds.length });
+    }
+    const tenths = Math.floor((10 * serving.length) / Math.max(1, hosts.length));
+    const isWorthIt = before === null ? serving.length > 0 : hosts.length > MANY_HOSTS && tenths !== this.#tenths;
+    this.#tenths = tenths;
+    if (isWorthIt) news.push({ kind: "progress", view });
+    return news;
+  }
+}
+
+/** What a person has decided meanwhile. */
+function turns({ record: from }: DeployView, view: DeployView): News[] {
+  const { record } = view;
+  if (record.state === "rolling back" && from.state !== "rolling back") return [{ kind: "turned back", view }];
+  if (record.state === "rolling" && from.stage === "canary")
+    return [{ kind: "promoted", who: record.promoted?.who ?? "unknown" }];
+  return [];
+}
+
+function outcomeNews(outcome: DeployOutcome, view: DeployView, at: Date): News {
+  const { record } = view;
+  const tookMs = secondsBetween(record.times.created, endedAt(record) ?? at) * 1000;
+  return { kind: "outcome", outcome, view, tookMs, failures: ownFailures(view) };
+}
+
+/** Failures of the build that its hosts are being brought to: on a way back, what led to it is known. */
+function ownFailures(view: DeployView): HostFailure[] {
+  const build = buildWanted(view.record);
+  return failuresIn(view).filter((failure) => failure.build === build);
+}
+
+function doingOf({ id, record, statuses, live }: DeployView, host: string): Doing {
+  const status = statuses.get(host);
+  const build = buildWanted(record);
+  if (status === undefined || status.wish?.deploy !== id || status.wish.build !== build) return { kind: "nothing" };
+  const hasSlot = live?.gate.slots[host] !== undefined;
+  const isOwn = status.error === null || status.error.build === build;
+  const hasWayBack = record.previous !== null;
+  if (status.rollingBack) return { kind: isOwn && hasSlot && hasWayBack ? "going back" : "nothing" };
+  const phase = phaseOf(status, true);
+  if (status.error !== null && isOwn && phase === "preparing") {
+    const { step, message, until } = status.error;
+    return { kind: "in trouble", step, message, until };
+  }
+  if (status.step === "serving") return { kind: status.build === build ? "serving" : "nothing" };
+  switch (phase) {
+    case "preparing":
+    case "ready":
+      return { kind: phase };
+    case "restarting":
+      // Without a slot of this deploy it ends what an older one has begun.
+      return { kind: hasSlot ? "restarting" : "nothing" };
+    default:
+      return { kind: "nothing" };
+  }
+}

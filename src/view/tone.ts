@@ -1,0 +1,9 @@
+/** How a word is meant; a terminal has a colour for each, a page a class. */
+export type Tone = "good" | "bad" | "warn" | "busy" | "dim" | "plain";
+
+/** A word with its sign, so that it can be read without colours and by ear. */
+export interface Sign {
+  readonly glyph: string;
+  readonly word: string;
+  readonly tone: Tone;
+}
