@@ -6,7 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import { statusApp } from "../status/app.ts";
 import { Metrics } from "../status/metrics.ts";
-import type { StatusView } from "../status/view.ts";
+import type { AgentStatus } from "../status/agent_status.ts";
 import { Files } from "../steps/files.ts";
 import { requireTrustedWay } from "../steps/trusted_place.ts";
 import { followWish } from "../store/follow.ts";
@@ -65,7 +65,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   session.onState((state) => log("info", `zookeeper: ${state.kind}`, { detail: zookeeperDetail(state) }));
 
   const running: RunningService[] = [];
-  const view = (): StatusView => ({
+  const view = (): AgentStatus => ({
     host: config.host,
     version,
     startedAt,

@@ -9,7 +9,7 @@ import { ServiceHost } from "../service/service_host.ts";
 import { ServiceState } from "../service/service_state.ts";
 import { TrafficControl } from "../service/traffic_control.ts";
 import type { Metrics } from "../status/metrics.ts";
-import type { StatusView } from "../status/view.ts";
+import type { AgentStatus } from "../status/agent_status.ts";
 import type { Files } from "../steps/files.ts";
 import { layoutOf } from "../steps/layout.ts";
 import type { TreeFormat } from "../store/format.ts";
@@ -106,7 +106,7 @@ function trafficControlOf(
 }
 
 /** What the status port shows of a service. */
-export function serviceShown(state: ServiceState): StatusView["services"][number] {
+export function serviceShown(state: ServiceState): AgentStatus["services"][number] {
   return {
     service: state.service,
     status: state.status(),
@@ -123,7 +123,7 @@ export function serviceShown(state: ServiceState): StatusView["services"][number
   };
 }
 
-function instancesShown({ actual, journal }: ServiceState): StatusView["services"][number]["instances"] {
+function instancesShown({ actual, journal }: ServiceState): AgentStatus["services"][number]["instances"] {
   const off = journal.now.traffic?.off ?? [];
   return (actual?.instances ?? []).map(({ name, served }) => ({
     name,

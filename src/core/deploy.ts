@@ -20,7 +20,7 @@ export type DeployPlan = Decision & Pick<DeployRecord, "build" | "previous" | "s
 
 /** The states that each transition may begin in. */
 const origins = {
-  "under way": ["preparing"],
+  activating: ["preparing"],
   proven: ["canary"],
   promoted: ["awaiting promotion"],
   done: ["rolling"],
@@ -62,8 +62,8 @@ export function started({ build, previous, who, why, stages, limits, now }: Depl
 }
 
 /** The first host moves, or has nothing to move for. */
-export function underWay(record: DeployRecord, now: Date): DeployIn<"canary" | "rolling"> {
-  const from = origin(record, "under way");
+export function activating(record: DeployRecord, now: Date): DeployIn<"canary" | "rolling"> {
+  const from = origin(record, "activating");
   const times = changed(from.times, now);
   return from.stage === "canary"
     ? { ...from, stage: "canary", state: "canary", times }
@@ -129,12 +129,13 @@ export function aborted(record: DeployRecord, reason: string, now: Date): Deploy
 
 /** What the conductor does to a deploy, from what it sees of its hosts. */
 export type DeployMove =
-  { readonly to: "under way" | "proven" | "done" | "rolled back" } | { readonly to: "halted"; readonly reason: string };
+  | { readonly to: "activating" | "proven" | "done" | "rolled back" }
+  | { readonly to: "halted"; readonly reason: string };
 
 export function moved(record: DeployRecord, move: DeployMove, now: Date): DeployRecord {
   switch (move.to) {
-    case "under way":
-      return underWay(record, now);
+    case "activating":
+      return activating(record, now);
     case "proven":
       return proven(record, now);
     case "done":

@@ -68,7 +68,7 @@ export function conduct(view: ConductedService): RolloutAction[] {
   const given = grants(view);
   // A host that is granted a slot now may have failed before: its deploy is not over while it is at it.
   const isDue = (action: RolloutAction): boolean =>
-    action.kind !== "move" || action.to === "under way" || !given.some(({ deploy }) => deploy === action.deploy);
+    action.kind !== "move" || action.to === "activating" || !given.some(({ deploy }) => deploy === action.deploy);
   return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...given, ...moves(view).filter(isDue)];
 }
 
@@ -184,7 +184,7 @@ function moves(view: ConductedService): RolloutAction[] {
     if (barred !== undefined) return [{ kind: "move", deploy: deploy.id, to: "halted", reason: barred }];
     switch (record.state) {
       case "preparing":
-        return progress.moving || progress.complete ? move("under way") : [];
+        return progress.moving || progress.complete ? move("activating") : [];
       case "canary":
         return progress.complete ? move("proven") : [];
       case "awaiting promotion":

@@ -1,7 +1,7 @@
 import type { CommandContext } from "@stricli/core";
 import { asDeployError, isDeployError } from "../core/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { addressFrom, openTree, type Address } from "./connection.ts";
+import { addressFrom, openTree, type TreeAddress } from "./connection.ts";
 import { exitForError, type ExitCode } from "./exit.ts";
 import type { CommonFlags } from "./flags.ts";
 import { Output } from "./output.ts";
@@ -12,7 +12,7 @@ export interface Ctl {
   readonly process: CtlProcess;
   readonly output: Output;
   readonly signal: AbortSignal;
-  readonly address: Address;
+  readonly address: TreeAddress;
   /**
    * A client that sees deployd's tree; the caller disposes of it.
    *

@@ -13,7 +13,7 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const SESSION_TIMEOUT_MS = 10_000;
 
 /** Where deployd's tree is and how to get in. */
-export interface Address {
+export interface TreeAddress {
   /** `host:port,host:port` without the chroot. */
   readonly servers: string;
   readonly chroot: string;
@@ -23,7 +23,7 @@ export interface Address {
 }
 
 /** @throws DeployError `usage` when nothing says where ZooKeeper is, or what says it cannot be understood */
-export function addressFrom(flags: CommonFlags, env: CtlProcess["env"]): Address {
+export function addressFrom(flags: CommonFlags, env: CtlProcess["env"]): TreeAddress {
   const servers = flags.zookeeper ?? env["DEPLOYD_ZOOKEEPER"] ?? "";
   if (servers.trim() === "") {
     throw new DeployError("Cannot connect to ZooKeeper: nothing says where it is.", {
@@ -76,7 +76,7 @@ function nonEmpty(value: string | undefined): string | undefined {
  * @throws DeployError `zookeeper-unreachable` after the address's connect timeout, naming every server and what it did
  */
 export async function openZooKeeper(
-  address: Address,
+  address: TreeAddress,
   signal: AbortSignal,
   process: Pick<CtlProcess, "clock" | "dial">,
   chroot: string = address.chroot,
@@ -115,7 +115,7 @@ export async function openZooKeeper(
  *
  * @throws DeployError `format-unknown` when a newer deployd made the tree
  */
-export async function openTree(address: Address, signal: AbortSignal, process: CtlProcess): Promise<ZooKeeper> {
+export async function openTree(address: TreeAddress, signal: AbortSignal, process: CtlProcess): Promise<ZooKeeper> {
   const zk = await openZooKeeper(address, signal, process);
   try {
     await assertFormat(zk, process.version);
@@ -129,7 +129,7 @@ export async function openTree(address: Address, signal: AbortSignal, process: C
 
 async function connectError(
   error: unknown,
-  address: Address,
+  address: TreeAddress,
   { clock, dial }: Pick<CtlProcess, "clock" | "dial">,
 ): Promise<unknown> {
   if (isZooKeeperError(error, "AUTH_FAILED")) {

@@ -34,7 +34,7 @@ const onFleet = { stage: z.literal("fleet"), promoted: byWhom.optional() };
 /** Where the deploy is, or was when it ended. */
 const onEither = { stage: stageSchema, promoted: byWhom.optional() };
 
-const underWay = { times: z.looseObject({ created: timestamp, changed: timestamp }) };
+const running = { times: z.looseObject({ created: timestamp, changed: timestamp }) };
 const ended = { times: z.looseObject({ created: timestamp, changed: timestamp, ended: timestamp }) };
 
 /** The first failure of a halted deploy, or what a person gave as the reason. */
@@ -48,11 +48,11 @@ export type WayBack = z.output<typeof wayBackSchema>;
 export const deployRecordSchema = z.discriminatedUnion(
   "state",
   [
-    z.looseObject({ ...deploy, ...onEither, ...underWay, state: z.literal("preparing") }),
-    z.looseObject({ ...deploy, ...onCanaries, ...underWay, state: z.literal("canary") }),
+    z.looseObject({ ...deploy, ...onEither, ...running, state: z.literal("preparing") }),
+    z.looseObject({ ...deploy, ...onCanaries, ...running, state: z.literal("canary") }),
     /** Every canary host serves the build, and a person has to decide. */
-    z.looseObject({ ...deploy, ...onCanaries, ...underWay, state: z.literal("awaiting promotion") }),
-    z.looseObject({ ...deploy, ...onFleet, ...underWay, state: z.literal("rolling") }),
+    z.looseObject({ ...deploy, ...onCanaries, ...running, state: z.literal("awaiting promotion") }),
+    z.looseObject({ ...deploy, ...onFleet, ...running, state: z.literal("rolling") }),
     z.looseObject({ ...deploy, ...onFleet, ...ended, state: z.literal("done") }),
     z.looseObject({
       ...deploy,
@@ -73,7 +73,7 @@ export const deployRecordSchema = z.discriminatedUnion(
     z.looseObject({
       ...deploy,
       ...onEither,
-      ...underWay,
+      ...running,
       ...because,
       state: z.literal("rolling back"),
       rollback: wayBackSchema,

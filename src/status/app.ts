@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
-import { isReady, type StatusView } from "./view.ts";
+import { isReady, type AgentStatus } from "./agent_status.ts";
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -10,7 +10,7 @@ const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
  * The read-only status port. `/status` answers in the form that is asked for: Prometheus names its text format first,
  * curl and scripts take anything and get JSON. `?format=json|prometheus` decides where a header cannot.
  */
-export function statusApp(view: () => StatusView, metrics: Metrics): Hono {
+export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
   const app = new Hono();
   const prometheus = async () =>
     new Response(await metrics.text(), { headers: { "content-type": PROMETHEUS_TYPE, vary: "Accept" } });

@@ -3,18 +3,18 @@ import type { HostStep } from "../schema/znodes.ts";
 import type { Clock } from "../support/clock.ts";
 import { processFacts } from "./process_facts.ts";
 import { gauge, total } from "./series.ts";
-import { isReady, type ServiceView, type StatusView } from "./view.ts";
+import { isReady, type ServiceOnHost, type AgentStatus } from "./agent_status.ts";
 
 const OUT_OF_SERVICE: readonly HostStep[] = ["flip", "restart", "check", "soak"];
 
 /** How this agent and the services of its host are now. */
-export function hostGauges(registry: Registry, view: () => StatusView, clock: Pick<Clock, "now">): void {
+export function hostGauges(registry: Registry, view: () => AgentStatus, clock: Pick<Clock, "now">): void {
   agentGauges(registry, view);
   serviceGauges(registry, view, clock);
   processGauges(registry, view);
 }
 
-function agentGauges(registry: Registry, view: () => StatusView): void {
+function agentGauges(registry: Registry, view: () => AgentStatus): void {
   gauge(registry, "deployd_build_info", "Version of this agent.", ["version"], (set) =>
     set({ version: view().version }, 1),
   );
@@ -32,12 +32,12 @@ function agentGauges(registry: Registry, view: () => StatusView): void {
   );
 }
 
-function serviceGauges(registry: Registry, view: () => StatusView, clock: Pick<Clock, "now">): void {
-  const each = (name: string, help: string, read: (service: ServiceView) => number): void =>
+function serviceGauges(registry: Registry, view: () => AgentStatus, clock: Pick<Clock, "now">): void {
+  const each = (name: string, help: string, read: (service: ServiceOnHost) => number): void =>
     gauge(registry, name, help, ["service"], (set) => {
       for (const shown of view().services) set({ service: shown.service }, read(shown));
     });
-  const flag = (name: string, help: string, holds: (service: ServiceView) => boolean): void =>
+  const flag = (name: string, help: string, holds: (service: ServiceOnHost) => boolean): void =>
     each(name, help, (shown) => (holds(shown) ? 1 : 0));
 
   gauge(registry, "deployd_service_build_info", "The build a service runs.", ["service", "build"], (set) => {
@@ -96,7 +96,7 @@ function serviceGauges(registry: Registry, view: () => StatusView, clock: Pick<C
   );
 }
 
-function processGauges(registry: Registry, view: () => StatusView): void {
+function processGauges(registry: Registry, view: () => AgentStatus): void {
   total(
     registry,
     "process_cpu_seconds_total",

@@ -4,10 +4,10 @@ import type { Clock } from "../support/clock.ts";
 import { conductorGauges } from "./conductor_gauges.ts";
 import { hostGauges } from "./host_gauges.ts";
 import { serviceCounters, type ServiceCounters } from "./service_counters.ts";
-import type { StatusView } from "./view.ts";
+import type { AgentStatus } from "./agent_status.ts";
 
 export interface MetricsOptions {
-  readonly view: () => StatusView;
+  readonly view: () => AgentStatus;
   /** How the services stand as this agent sees them as conductor; null while it is not. */
   readonly conducted: () => readonly ServiceReport[] | null;
   /** Those of this host. */

@@ -81,10 +81,10 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
     const { value, version } = await readBuild(zk, service, build);
     const { latest } = await readHead(zk, service);
     const isItsBuild = latest !== null && buildWanted(latest.record) === build;
-    const isUnderWay = isItsBuild && isRunning(latest.record);
+    const bringsIt = isItsBuild && isRunning(latest.record);
     const ops = [op.set(buildPath(service, build), encode({ ...value, barred }), version)];
     let record = latest?.record ?? null;
-    if (isUnderWay) {
+    if (bringsIt) {
       record = halted(latest.record, `"${build}" was ${whyBarred(barred)}`, new Date(barred.time));
       ops.push(op.set(deployPath(service, latest.id), encode(record), latest.version));
     }
@@ -95,7 +95,7 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
       return attempting(attempted, () => Promise.reject(error));
     }
     return {
-      halted: isUnderWay ? latest.id : null,
+      halted: bringsIt ? latest.id : null,
       serving: record !== null && isItsBuild && !goesBack(record) ? record : null,
     };
   }

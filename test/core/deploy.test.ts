@@ -10,7 +10,7 @@ import {
   rolledBack,
   started,
   turnedRound,
-  underWay,
+  activating,
   type DeployMove,
 } from "../../src/core/deploy.ts";
 import { buildWanted, endedAt, goesBack, grantsSlots, isRunning, reasonOf } from "../../src/core/deploy_state.ts";
@@ -29,7 +29,7 @@ const time = now.toISOString();
 const by = { who: "ana", why: "it is bad", now };
 
 const transitions = {
-  "under way": (record: DeployRecord) => underWay(record, now),
+  activating: (record: DeployRecord) => activating(record, now),
   proven: (record: DeployRecord) => proven(record, now),
   promoted: (record: DeployRecord) => promoted(record, by),
   done: (record: DeployRecord) => done(record, now),
@@ -42,7 +42,7 @@ type Transition = keyof typeof transitions;
 
 /** The state that each transition leads to from each state; what is not named is not legal. */
 const table: Record<Transition, Partial<Record<DeployState, DeployState>>> = {
-  "under way": { preparing: "rolling" },
+  activating: { preparing: "rolling" },
   proven: { canary: "awaiting promotion" },
   promoted: { "awaiting promotion": "rolling" },
   done: { rolling: "done" },
@@ -132,7 +132,7 @@ test("a deploy starts with what was asked for, on its first stage", () => {
 });
 
 test("a deploy to canary hosts is on them first, and in the fleet when it is promoted", () => {
-  const canary = underWay(recordIn("preparing", { stages: ["canary", "fleet"], stage: "canary" }), now);
+  const canary = activating(recordIn("preparing", { stages: ["canary", "fleet"], stage: "canary" }), now);
   expect(canary).toMatchObject({ state: "canary", stage: "canary" });
   const fleet = promoted(proven(canary, now), by);
   expect(fleet).toMatchObject({ state: "rolling", stage: "fleet", promoted: { who: "ana", why: "it is bad", time } });
@@ -166,7 +166,7 @@ test("a way back that is halted still wants the build before, and can be taken u
 });
 
 test.each<[DeployMove, DeployState, DeployState]>([
-  [{ to: "under way" }, "preparing", "rolling"],
+  [{ to: "activating" }, "preparing", "rolling"],
   [{ to: "proven" }, "canary", "awaiting promotion"],
   [{ to: "done" }, "rolling", "done"],
   [{ to: "rolled back" }, "rolling back", "rolled back"],
@@ -190,7 +190,7 @@ test("every state either runs or has ended, and only what a person must decide o
 
 test("whatever happens to a deploy, it is in one state, keeps what it is, and can be brought to an end", () => {
   const endings: Partial<Record<DeployState, Transition>> = {
-    preparing: "under way",
+    preparing: "activating",
     canary: "proven",
     "awaiting promotion": "promoted",
     rolling: "done",

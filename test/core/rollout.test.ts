@@ -183,7 +183,7 @@ test.each<[string, Record<string, HostStatus | null>, Changes, Partial<Gate>, ob
     { a: status() },
     { state: "preparing" },
     { slots: { a: { attempt: 1, since } } },
-    { to: "under way" },
+    { to: "activating" },
   ],
   ["is done when all serve it", { a: served }, {}, {}, { to: "done" }],
   ["is not done while one is on its way", { a: served, b: status() }, {}, {}, null],

@@ -285,7 +285,7 @@ describe("deploy", () => {
     for (const host of ["web-01", "web-02", "web-03"]) await fleet.say(host, "ready");
     await following(running, /· b1 is prepared on 3 hosts/);
     await fleet.grant("web-01");
-    await fleet.move({ to: "under way" });
+    await fleet.move({ to: "activating" });
     await fleet.say("web-01", "restart");
     await following(running, /↻ web-01 restarts into b1/);
     await fleet.succeed("web-01");
@@ -381,7 +381,7 @@ describe("a canary", () => {
       stderr: expect.stringMatching(/do not all serve "b2" yet/),
     });
     await fleet.say("web-01", "serving");
-    await fleet.move({ to: "under way" });
+    await fleet.move({ to: "activating" });
     await fleet.move({ to: "proven" });
     const decided = await canary.finished;
     expect(decided.code).toBe(0);

@@ -93,7 +93,7 @@ export class PuppetFleet implements AsyncDisposable {
   async serveAll(to: "done" | "rolled back" = "done"): Promise<void> {
     const overview = await readOverview(this.#zk, this.#service);
     for (const host of overview.deploy?.progress.hosts ?? []) await this.say(host, "serving");
-    if (overview.deploy?.record.state === "preparing") await this.move({ to: "under way" });
+    if (overview.deploy?.record.state === "preparing") await this.move({ to: "activating" });
     await this.move({ to });
   }
 

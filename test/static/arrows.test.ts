@@ -96,6 +96,10 @@ test.each([
   expect(purityProblems([{ path: "core/a.ts", text }])).toContain(problem);
 });
 
+test.each(["schema/a.ts", "view/a.ts"])("what is beside core is as pure: %s", (path) => {
+  expect(purityProblems([{ path, text: "export async function x() {}" }])).toEqual([`${path} is async`]);
+});
+
 test("a time that came in as a value is pure", () => {
   expect(purityProblems([{ path: "core/a.ts", text: "const text = new Date(facts.sinceMs).toISOString();" }])).toEqual(
     [],

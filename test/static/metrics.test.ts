@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { metricsOf, reportOf, viewOf } from "../status/view.ts";
+import { metricsOf, reportOf, viewOf } from "../status/agent_status.ts";
 
 const docs = join(import.meta.dir, "..", "..", "docs");
 const page = readFileSync(join(docs, "metrics.md"), "utf8");

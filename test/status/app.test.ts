@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { statusApp } from "../../src/status/app.ts";
-import type { StatusView } from "../../src/status/view.ts";
-import { metricsOf, viewOf } from "./view.ts";
+import type { AgentStatus } from "../../src/status/agent_status.ts";
+import { metricsOf, viewOf } from "./agent_status.ts";
 
-function app(view: StatusView = viewOf()) {
+function app(view: AgentStatus = viewOf()) {
   const metrics = metricsOf(() => view);
   const ask = async (path: string, accept?: string) =>
     statusApp(() => view, metrics).request(path, accept === undefined ? {} : { headers: { accept } });

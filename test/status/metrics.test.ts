@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { ServiceReport } from "../../src/core/service_report.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";
 import { deployStateSchema } from "../../src/schema/deploy_record.ts";
-import type { StatusView } from "../../src/status/view.ts";
-import { metricsOf, reportOf, serviceView, viewOf } from "./view.ts";
+import type { AgentStatus } from "../../src/status/agent_status.ts";
+import { metricsOf, reportOf, serviceView, viewOf } from "./agent_status.ts";
 import { statusOf } from "../store/site.ts";
 
 const CONDUCTED = /^deployd_(?:deploy|fleet)_/;
@@ -117,7 +117,7 @@ describe("the conductor", () => {
   test("that is one no more says nothing of deploys", async () => {
     let reports: readonly ServiceReport[] | null = [reportOf()];
     const metrics = metricsOf(
-      (): StatusView => viewOf(),
+      (): AgentStatus => viewOf(),
       () => reports,
     );
     expect([...(await samples(metrics)).keys()].filter((name) => CONDUCTED.test(name)).length).toBeGreaterThan(15);

@@ -1,4 +1,4 @@
-import { done, started, underWay } from "../../../src/core/deploy.ts";
+import { done, started, activating } from "../../../src/core/deploy.ts";
 import { emptyGate } from "../../../src/core/gate.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import {
@@ -173,7 +173,7 @@ function pastDeploy(number: number) {
   const id = `${day}-120000-${String(number).padStart(4, "0")}`;
   const limits = { max: 1, budget: 0, soakMs: 0 };
   const plan = { build: "v0", previous: null, who: "cleo", why: "", stages: ["fleet" as const], limits, now };
-  const record = done(underWay(started(plan), now), now);
+  const record = done(activating(started(plan), now), now);
   return [
     op.create(deployPath(SERVICE, id), encode(record)),
     op.create(gatePath(SERVICE, id), encode(emptyGate)),

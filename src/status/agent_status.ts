@@ -1,7 +1,7 @@
 import type { HostStatus } from "../schema/znodes.ts";
 
 /** What /status shows; the agent makes it anew for each request. */
-export interface StatusView {
+export interface AgentStatus {
   readonly host: string;
   readonly version: string;
   readonly startedAt: string;
@@ -13,10 +13,10 @@ export interface StatusView {
   };
   /** What keeps this agent from working at all: no session, a tree it does not know, its name taken. Empty when nothing does. */
   readonly problem: string;
-  readonly services: readonly ServiceView[];
+  readonly services: readonly ServiceOnHost[];
 }
 
-export interface ServiceView {
+export interface ServiceOnHost {
   readonly service: string;
   readonly status: HostStatus;
   /** What keeps the host from following its wish; empty when nothing does. */
@@ -26,7 +26,7 @@ export interface ServiceView {
   /** When a deploy last came to its good end here, in epoch milliseconds; 0 where none did. */
   readonly servedAtMs: number;
   readonly download: { readonly bytes: number; readonly of: number } | null;
-  readonly instances: readonly InstanceView[];
+  readonly instances: readonly InstanceOnHost[];
   /** Processes of other builds that a restart has not ended yet, such as workers with their last clients. */
   readonly leftovers: readonly { readonly pid: number; readonly build: string }[];
   /** The restart that is under way; null when none is. */
@@ -37,7 +37,7 @@ export interface ServiceView {
   } | null;
 }
 
-interface InstanceView {
+interface InstanceOnHost {
   readonly name: string;
   /** The build its processes show; null when none runs, or none shows it. */
   readonly build: string | null;
@@ -45,6 +45,6 @@ interface InstanceView {
 }
 
 /** The agent can do its work: it has read every wish and nobody else has its name. */
-export function isReady(view: StatusView): boolean {
+export function isReady(view: AgentStatus): boolean {
   return view.problem === "" && view.services.every((service) => service.readAtMs > 0);
 }

@@ -1,10 +1,10 @@
 import type { ServiceReport } from "../../src/core/service_report.ts";
 import { Metrics } from "../../src/status/metrics.ts";
-import type { ServiceView, StatusView } from "../../src/status/view.ts";
+import type { ServiceOnHost, AgentStatus } from "../../src/status/agent_status.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { statusOf } from "../store/site.ts";
 
-export function serviceView(changes: Partial<ServiceView> = {}): ServiceView {
+export function serviceView(changes: Partial<ServiceOnHost> = {}): ServiceOnHost {
   return {
     service: "web",
     status: statusOf({ build: "v1", health: "healthy", step: "serving", wish: { build: "v1", deploy: "d1" } }),
@@ -19,7 +19,7 @@ export function serviceView(changes: Partial<ServiceView> = {}): ServiceView {
   };
 }
 
-export function viewOf(changes: Partial<StatusView> = {}): StatusView {
+export function viewOf(changes: Partial<AgentStatus> = {}): AgentStatus {
   return {
     host: "web-1",
     version: "1.2.3",
@@ -44,7 +44,7 @@ export function reportOf(changes: Partial<ServiceReport> = {}): ServiceReport {
 }
 
 export function metricsOf(
-  view: () => StatusView = viewOf,
+  view: () => AgentStatus = viewOf,
   conducted: () => readonly ServiceReport[] | null = () => null,
 ): Metrics {
   const services = view().services.map(({ service }) => service);
