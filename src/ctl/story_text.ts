@@ -41,7 +41,7 @@ function linesOf(news: News, paint: Paint): string[] {
       return [paint.warn(`! ${oneLine(news.host)} ${what}: ${saidText(news.said)}`)];
     }
     case "failed": {
-      const reason = news.said === null ? "as said" : saidText(news.said);
+      const reason = news.said === null ? "as said above" : saidText(news.said);
       return failureLines({ ...news.failure, reason }, paint);
     }
     case "prepared":
@@ -54,7 +54,7 @@ function linesOf(news: News, paint: Paint): string[] {
 }
 
 function saidText(said: Said): string {
-  return "as" in said ? `as ${oneLine(said.as)}` : oneLine(said.text);
+  return "as" in said ? `the same as ${oneLine(said.as)}` : oneLine(said.text);
 }
 
 function firstSeenText({ service, id, record, live }: DeployView, paint: Paint): string {
@@ -93,7 +93,7 @@ function outcomeLines(news: Extract<News, { kind: "outcome" }>, paint: Paint): s
     case "halted": {
       // The failure that the reason tells of stands above it.
       const isTold = failures.some((failure) => reason.includes(oneLine(failure.host)));
-      const counted = `${count(failures.length, "host")} failed, ${record.limits.budget} may`;
+      const counted = `${count(failures.length, "host")} failed, and the budget is ${record.limits.budget}`;
       return [paint.bad(`✗ halted after ${took}: ${isTold ? counted : reason}`), ...cost, ...steps];
     }
     case "rolled-back": {

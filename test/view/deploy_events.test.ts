@@ -145,8 +145,8 @@ describe("following a deploy", () => {
     const lines = told("deploy", some(0), some(1), some(2), some(3), some(3)).split("\n");
     expect(lines.slice(1)).toEqual([
       "12:00:00  ! a tries again to fetch 9b1e0d4: Cannot fetch it: 503.",
-      "12:00:00  ! b tries again to fetch 9b1e0d4: as a",
-      "12:00:00  ! c tries again to fetch 9b1e0d4: as a",
+      "12:00:00  ! b tries again to fetch 9b1e0d4: the same as a",
+      "12:00:00  ! c tries again to fetch 9b1e0d4: the same as a",
     ]);
     // Each waits until a time of its own, and a download breaks off somewhere else each time.
     const cut = (name: string, n: number, until: string) => ({
@@ -162,7 +162,7 @@ describe("following a deploy", () => {
     ).split("\n");
     expect(cuts.slice(1)).toEqual([
       "12:00:00  ! a tries again to fetch 9b1e0d4 until 12:15:00: It failed after 3 of 9 bytes.",
-      "12:00:00  ! b tries again to fetch 9b1e0d4 until 12:15:30: as a",
+      "12:00:00  ! b tries again to fetch 9b1e0d4 until 12:15:30: the same as a",
     ]);
     const printed = told("deploy", scenes.rolling(), scenes.halted(), scenes.halted());
     expect(printed.split("expected 200 from")).toHaveLength(2);
@@ -181,10 +181,10 @@ describe("following a deploy", () => {
     );
     expect(printed.split("\n").slice(1)).toEqual([
       "12:00:00  ! a tries again to install 9b1e0d4: Step 1 exited with 2.",
-      "12:00:00  ✗ a failed in install of 9b1e0d4, healthy again: as said",
+      "12:00:00  ✗ a failed in install of 9b1e0d4, healthy again: as said above",
       "              See install.log.",
       "              | npm ERR! EACCES",
-      "12:00:00  ✗ b failed in install of 9b1e0d4, healthy again: as a",
+      "12:00:00  ✗ b failed in install of 9b1e0d4, healthy again: the same as a",
     ]);
   });
 

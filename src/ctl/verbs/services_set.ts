@@ -21,7 +21,7 @@ interface ServicesSetFlags extends CommonFlags {
 const defaults = serviceSettingsSchema.parse({});
 
 function asItWas(first: number): string {
-  return `(default: as it was, at first ${first})`;
+  return `(default: unchanged; ${first} in a new service)`;
 }
 
 export const servicesSet = buildCommand({
