@@ -57,7 +57,8 @@ export class WatchedServices implements Watched<ServiceLook[]> {
 
   async read(zk: ZooKeeper): Promise<ServiceLook[]> {
     if (this.#isListStale) await this.#list(zk);
-    return Promise.all([...this.#mirrors.values()].map((mirror) => look(zk, mirror)));
+    const byName = [...this.#mirrors.values()].toSorted((a, b) => (a.service < b.service ? -1 : 1));
+    return Promise.all(byName.map((mirror) => look(zk, mirror)));
   }
 
   async #list(zk: ZooKeeper): Promise<void> {

@@ -23,6 +23,7 @@ import { setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { OpCode } from "../../src/zookeeper/opcodes.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -228,6 +229,25 @@ describe.each(servers)("with %s", (_name, start) => {
     await mirror.refresh(site.zk);
     expect([...mirror.deploys.keys()]).toEqual([]);
     expect(mirror.unreadable.deploys).toEqual(new Set(["d1"]));
+  });
+
+  test("a deploy that is pruned between its record and its gate is gone, and not one that cannot be read", async () => {
+    await using server = await startDevServer({ clock: systemClock });
+    await using own = await Site.open(server.connectString, "/torn");
+    await own.deploy("d1", "v1");
+    await own.state("d1", "done");
+    await own.deploy("d2", "v2");
+    const mirror = new ServiceMirror("web");
+    let isPruned = false;
+    server.faults.failOperation = ({ opcode, path }) => {
+      if (opcode === OpCode.multiRead) return "UNIMPLEMENTED";
+      if (path === `/torn${gatePath("web", "d1")}`) isPruned = true;
+      return isPruned && path?.startsWith(`/torn${deployPath("web", "d1")}`) === true ? "NO_NODE" : undefined;
+    };
+    await mirror.refresh(own.zk);
+    expect(isPruned).toBe(true);
+    expect([...mirror.deploys.keys()]).toEqual(["d2"]);
+    expect(mirror.unreadable.deploys).toEqual(new Set());
   });
 
   test("what could not be read and is gone stands in nobody's way any more", async () => {
