@@ -8,7 +8,7 @@ import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
 import { PuppetFleet } from "./fleet.ts";
-import { scenes } from "./scenes.ts";
+import { scenes } from "../view/scenes.ts";
 import { ctl, noon, startCtl, type Terminal } from "./terminal.ts";
 
 /* Whoever can write to ZooKeeper writes on an operator's terminal, wherever a record has room for text. */

@@ -3,7 +3,7 @@ import { ServerClock, serverNow } from "../../src/view/server_clock.ts";
 import { newestDeploy, stuckForMs } from "../../src/view/deploy.ts";
 import type { Overview } from "../../src/view/overview.ts";
 import { ageMs } from "../../src/view/times.ts";
-import { scenes } from "../ctl/scenes.ts";
+import { scenes } from "./scenes.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -4,7 +4,7 @@ import type { DeployState } from "../../src/schema/deploy_record.ts";
 import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
 import type { Overview } from "../../src/view/overview.ts";
 import { recordIn } from "../harness/deploy_records.ts";
-import { noon } from "./terminal.ts";
+import { noon } from "../ctl/terminal.ts";
 
 /** `seconds` before noon, as a record holds it. */
 function ago(seconds: number): string {

@@ -7,9 +7,9 @@ import { newsLines } from "../../src/ctl/story_text.ts";
 import { deployEventDocument } from "../../src/ctl/watch_text.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
 import type { Overview } from "../../src/view/overview.ts";
-import { expectGolden } from "../ctl/golden.ts";
-import { scene, scenes, type SceneHost } from "../ctl/scenes.ts";
-import { noon } from "../ctl/terminal.ts";
+import { expectGolden } from "./golden.ts";
+import { scene, scenes, type SceneHost } from "../view/scenes.ts";
+import { noon } from "./terminal.ts";
 
 function view(overview: Overview): DeployView {
   const deploy = newestDeploy(overview);
@@ -38,11 +38,11 @@ function code(overview: Overview, purpose: Purpose): number | null {
   return outcome === null ? null : exitForOutcome(outcome, purpose);
 }
 
-describe("following a deploy", () => {
+describe("watching a deploy", () => {
   test("tells what each host does, how far it is, and how it ends", async () => {
     const serving = { step: "serving", build: "9b1e0d4" } as const;
     await expectGolden(
-      "follow-deploy",
+      "watch-deploy",
       told(
         "deploy",
         at({ "web-01": { status: {} }, "web-02": { connected: false } }, "preparing"),
@@ -55,15 +55,15 @@ describe("following a deploy", () => {
   });
 
   test("of one that halts shows the failures, the end of their logs, and the way back", async () => {
-    await expectGolden("follow-halted", told("deploy", scenes.rolling(), scenes.halted()));
+    await expectGolden("watch-halted", told("deploy", scenes.rolling(), scenes.halted()));
   });
 
   test("of one that waits for its promotion says how to promote it", async () => {
-    await expectGolden("follow-canary", told("wait", scenes.canary()));
+    await expectGolden("watch-canary", told("wait", scenes.canary()));
   });
 
   test("of one that is over already tells its outcome and not its hosts", async () => {
-    await expectGolden("follow-over", told("wait", scenes.done()));
+    await expectGolden("watch-over", told("wait", scenes.done()));
   });
 
   test.each(["rolling", "done"] as const)(
@@ -210,7 +210,7 @@ describe("following a deploy", () => {
     const documents = [...events, { event: "outcome", outcome, view: view(scenes.halted()) } as const].map((event) =>
       deployEventDocument(event, noon, { service: "web", id: "20260701-115000-ab12" }, "deploy"),
     );
-    await expectGolden("follow-json", documents.map((document) => JSON.stringify(document)).join("\n"));
+    await expectGolden("watch-json", documents.map((document) => JSON.stringify(document)).join("\n"));
   });
 });
 

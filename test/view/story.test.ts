@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";
+import { outcomeOf } from "../../src/view/deploy_events.ts";
+import type { Overview } from "../../src/view/overview.ts";
+import { Story, type News } from "../../src/view/story.ts";
+import { noon } from "../ctl/terminal.ts";
+import { scene, scenes, type SceneHost } from "./scenes.ts";
+
+function viewOf(overview: Overview): DeployView {
+  const deploy = newestDeploy(overview);
+  if (deploy === null) throw new Error("the scene has no deploy");
+  return deploy;
+}
+
+/** The news of each of these readings. */
+function told(...overviews: readonly Overview[]): News[][] {
+  const story = new Story();
+  return overviews.map(viewOf).map((view) => story.tell(view, outcomeOf(view, "wait"), noon));
+}
+
+const rolling = (hosts: Record<string, SceneHost>): Overview => scene({ state: "rolling" }, hosts);
+
+test("a host's way is told in pieces that say who, what and how many, and in no words", () => {
+  const serving = { step: "serving", build: "9b1e0d4" } as const;
+  const [first, ...rest] = told(
+    rolling({ a: { status: { step: "fetch" } }, b: { connected: false } }),
+    rolling({ a: { status: { step: "ready" } }, b: { connected: false } }),
+    rolling({ a: { status: { step: "restart" }, slot: true }, b: { status: {} } }),
+    rolling({ a: { status: serving }, b: { status: {} } }),
+  );
+  expect(first?.map(({ kind }) => kind)).toEqual(["first seen"]);
+  expect(rest).toEqual([
+    [{ kind: "prepared", build: "9b1e0d4", hosts: 1 }],
+    [
+      { kind: "restarts", host: "a", build: "9b1e0d4" },
+      { kind: "connected", host: "b" },
+    ],
+    [{ kind: "serves", host: "a", build: "9b1e0d4", nth: 1, of: 2 }],
+  ]);
+});
+
+test("what a host says is told as it says it, whatever is in it", () => {
+  const message = "\u001b[31mno\nroom";
+  const error = { code: "disk-full", message, hint: "", build: "9b1e0d4", step: "fetch" } as const;
+  const [, news] = told(rolling({ a: { status: {} } }), rolling({ a: { status: { step: "fetch", error } } }));
+  expect(news).toEqual([
+    { kind: "in trouble", host: "a", build: "9b1e0d4", step: "fetch", until: undefined, said: { text: message } },
+  ]);
+});
+
+test("the outcome has how long it took and the failures that led to it", () => {
+  const news = told(scenes.rolling(), scenes.halted()).flat();
+  const outcome = news.find((each) => each.kind === "outcome");
+  expect(outcome).toMatchObject({ outcome: { kind: "halted" }, tookMs: 540_000 });
+  // The one that is still out of service first.
+  expect(outcome?.failures.map(({ host }) => host)).toEqual(["web-03", "web-02"]);
+});
