@@ -6,8 +6,8 @@ import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
 import type { Ctl } from "./command.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
-import { watchDeploy } from "./watch_deploy.ts";
 import { insist, LastingConnection } from "./lasting_connection.ts";
+import { watchDeploy } from "./watch_deploy.ts";
 
 /** What a verb that changes the newest deploy takes to say which one is meant, and why. */
 export interface MeantFlags extends CommonFlags {

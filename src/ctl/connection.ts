@@ -4,9 +4,9 @@ import { throwIfAborted } from "../support/abort.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { parseConnectString, serverName } from "../zookeeper/hosts.ts";
+import { diagnose } from "./diagnose.ts";
 import type { CommonFlags } from "./flags.ts";
 import type { CtlProcess } from "./process.ts";
-import { diagnose } from "./diagnose.ts";
 
 const DEFAULT_CHROOT = "/deployd";
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
-import type { DeployRecord } from "../schema/deploy_record.ts";
 import { endedAt, reasonOf } from "../core/deploy_state.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import { secondsBetween } from "../view/times.ts";
 
 /** One deploy's record in JSON, as `status` and `history` show it. */

@@ -1,10 +1,10 @@
 import type { HostStatus, Wish } from "../schema/znodes.ts";
-import type { Overview } from "../view/overview.ts";
 import { failuresIn, lastMovement, newestDeploy, stuckForMs, waitingFor, type DeployView } from "../view/deploy.ts";
-import { costFields, failureFields, secondsByPhase } from "./watch_text.ts";
 import { hostRows, type HostRow } from "../view/host.ts";
-import { deployFields } from "./deploy_document.ts";
+import type { Overview } from "../view/overview.ts";
 import { secondsBetween } from "../view/times.ts";
+import { deployFields } from "./deploy_document.ts";
+import { costFields, failureFields, secondsByPhase } from "./watch_text.ts";
 
 /** `status SERVICE --json`: `deployd.ctl.status/1`. Times are RFC 3339 in UTC, durations seconds. */
 export function statusDocument(overview: Overview, now: Date) {

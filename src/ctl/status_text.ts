@@ -1,6 +1,6 @@
-import type { Overview } from "../view/overview.ts";
 import { progressText } from "../view/deploy_words.ts";
 import { hostSign, illnessText, troubleText, type HostRow } from "../view/host.ts";
+import type { Overview } from "../view/overview.ts";
 import { serviceStatus, type DeployStatus, type ServiceStatus } from "../view/status.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";

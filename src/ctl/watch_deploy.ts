@@ -1,17 +1,17 @@
 import { readDeploy } from "../store/deploys.ts";
+import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "../view/deploy.ts";
+import { changesBetween, outcomeOf, type DeployEvent, type Purpose } from "../view/deploy_events.ts";
+import type { Overview } from "../view/overview.ts";
+import { Story } from "../view/story.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./command.ts";
-import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "../view/deploy.ts";
 import { exit, type ExitCode } from "./exit.ts";
-import { changesBetween, outcomeOf, type DeployEvent, type Purpose } from "../view/deploy_events.ts";
-import { Story } from "../view/story.ts";
-import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
 import type { LastingConnection } from "./lasting_connection.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import { readings } from "./readings.ts";
 import { newsLines } from "./story_text.ts";
+import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
 import { watchedService, type Watched } from "./watched.ts";
-import type { Overview } from "../view/overview.ts";
 
 export interface WatchRequest {
   readonly service: string;

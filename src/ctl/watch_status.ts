@@ -1,18 +1,18 @@
-import type { ServiceLook } from "../view/service_rows.ts";
-import type { Ctl } from "./command.ts";
 import { newestDeploy } from "../view/deploy.ts";
 import { outcomeOf } from "../view/deploy_events.ts";
-import { Story } from "../view/story.ts";
-import { LastingConnection } from "./lasting_connection.ts";
-import { newsLines } from "./story_text.ts";
-import { readings } from "./readings.ts";
-import { watchedService, WatchedServices, type Watched } from "./watched.ts";
-import { Screen } from "./screen.ts";
 import { ServerClock } from "../view/server_clock.ts";
+import type { ServiceLook } from "../view/service_rows.ts";
+import { Story } from "../view/story.ts";
+import { duration } from "../view/times.ts";
+import { oneLine } from "../view/words.ts";
+import type { Ctl } from "./command.ts";
+import { LastingConnection } from "./lasting_connection.ts";
+import { readings } from "./readings.ts";
+import { Screen } from "./screen.ts";
 import { statusDocument } from "./status_document.ts";
 import { statusLines } from "./status_text.ts";
-import { oneLine } from "../view/words.ts";
-import { duration } from "../view/times.ts";
+import { newsLines } from "./story_text.ts";
+import { watchedService, WatchedServices, type Watched } from "./watched.ts";
 
 /** Shows one service until the command is interrupted. */
 export async function watchService(ctl: Ctl, service: string): Promise<void> {

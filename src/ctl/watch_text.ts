@@ -1,12 +1,12 @@
 import { reasonOf } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView, type HostFailure } from "../view/deploy.ts";
-import { waitingText } from "../view/deploy_words.ts";
-import { exit } from "./exit.ts";
 import type { DeployEvent, Purpose } from "../view/deploy_events.ts";
+import { waitingText } from "../view/deploy_words.ts";
+import { clockTime, duration } from "../view/times.ts";
+import { oneLine } from "../view/words.ts";
+import { exit } from "./exit.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import type { Paint } from "./paint.ts";
-import { oneLine } from "../view/words.ts";
-import { clockTime, duration } from "../view/times.ts";
 
 /** What is no news of the deploy itself, but of those who wait for some; it begins with the time of day, in UTC. */
 export type AsideEvent = Extract<DeployEvent, { event: "waiting" | "stale" | "fresh" | "timed-out" }>;

@@ -1,8 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
 import { buildRecordSchema, type BuildRecord } from "../schema/znodes.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, buildsPath } from "./paths.ts";
 import { childrenOf, encode, readChildren, readRecord, type Versioned } from "./records.ts";

@@ -1,7 +1,7 @@
-import { DeployError, isDeployError } from "../core/errors.ts";
 import { buildWanted } from "../core/deploy_state.ts";
-import { nearest } from "../schema/problems.ts";
+import { DeployError, isDeployError } from "../core/errors.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import { nearest } from "../schema/problems.ts";
 import {
   buildRecordSchema,
   deploysPointerSchema,

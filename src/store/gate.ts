@@ -1,8 +1,8 @@
 import { halted } from "../core/deploy.ts";
 import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import type { RestartCost } from "../schema/journal.ts";
 import { countedFailures, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import type { RestartCost } from "../schema/journal.ts";
 import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";

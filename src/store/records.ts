@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Call, Stat, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readNodes, type Node } from "./read_nodes.ts";
 
 /** A record and the version under which it was read, for compare-and-set. */

@@ -1,8 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
 import { hostRecordSchema, type AgentRecord, type HostRecord, type Role } from "../schema/znodes.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgents, runsService } from "./living_agents.ts";
 import { hostPath, hostsPath } from "./paths.ts";

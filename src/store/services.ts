@@ -1,8 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
 import { serviceSettingsSchema, type ServiceSettings } from "../schema/znodes.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
 import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";

@@ -1,9 +1,9 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { HostStatus, Role } from "../schema/znodes.ts";
 import type { Overview } from "./overview.ts";
+import { ageMs, dateTime, duration } from "./times.ts";
 import type { Sign, Tone } from "./tone.ts";
 import { oneLine } from "./words.ts";
-import { ageMs, dateTime, duration } from "./times.ts";
 
 /** Where a host stands, coarser than its step: what decides its glyph, its colour and its place in a list. */
 export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";

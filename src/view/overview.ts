@@ -1,5 +1,5 @@
-import type { DeployError } from "../core/errors.ts";
 import { isRunning } from "../core/deploy_state.ts";
+import type { DeployError } from "../core/errors.ts";
 import { grantsWithheld, progressOf, type ConductedDeploy, type Progress, type Unreadable } from "../core/rollout.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";

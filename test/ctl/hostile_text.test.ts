@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { clip, wrap } from "../../src/ctl/text.ts";
-import { statusLines } from "../../src/ctl/status_text.ts";
 import { colourPaint, plainPaint } from "../../src/ctl/paint.ts";
+import { statusLines } from "../../src/ctl/status_text.ts";
+import { clip, wrap } from "../../src/ctl/text.ts";
 import { agentPath, buildPath, deployPath, hostPath, servicePath, statusPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
-import { PuppetFleet } from "./fleet.ts";
 import { scenes } from "../view/scenes.ts";
+import { PuppetFleet } from "./fleet.ts";
 import { ctl, noon, startCtl, type Terminal } from "./terminal.ts";
 
 /* Whoever can write to ZooKeeper writes on an operator's terminal, wherever a record has room for text. */

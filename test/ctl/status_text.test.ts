@@ -3,8 +3,8 @@ import { colourPaint, plainPaint } from "../../src/ctl/paint.ts";
 import { allServicesLines } from "../../src/ctl/services_text.ts";
 import { statusDocument } from "../../src/ctl/status_document.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
-import { expectGolden } from "./golden.ts";
 import { scene, scenes } from "../view/scenes.ts";
+import { expectGolden } from "./golden.ts";
 import { noon } from "./terminal.ts";
 
 describe("the status of a service", () => {

@@ -1,6 +1,6 @@
 import { runCtl } from "../../src/ctl/run_ctl.ts";
-import type { Dial } from "../../src/zookeeper/dial.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import type { Dial } from "../../src/zookeeper/dial.ts";
 
 /** 2026-07-01 12:00:00 UTC: the time at which every golden test happens. */
 export const noon = new Date("2026-07-01T12:00:00.000Z");

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { colourPaint, paintFor } from "../../src/ctl/paint.ts";
 import { table } from "../../src/ctl/table.ts";
 import { clip, wrap } from "../../src/ctl/text.ts";
-import { noon } from "./terminal.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { noon } from "./terminal.ts";
 
 test("what must not be cut is wrapped, a long word broken, wide characters counted, and nothing lost", () => {
   expect(wrap("! short", 80, "  ")).toEqual(["! short"]);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";
-import { changesBetween, outcomeOf, type Purpose } from "../../src/view/deploy_events.ts";
-import { Story } from "../../src/view/story.ts";
 import { exitForOutcome } from "../../src/ctl/outcome_exit.ts";
+import { plainPaint } from "../../src/ctl/paint.ts";
 import { newsLines } from "../../src/ctl/story_text.ts";
 import { deployEventDocument } from "../../src/ctl/watch_text.ts";
-import { plainPaint } from "../../src/ctl/paint.ts";
+import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";
+import { changesBetween, outcomeOf, type Purpose } from "../../src/view/deploy_events.ts";
 import type { Overview } from "../../src/view/overview.ts";
-import { expectGolden } from "./golden.ts";
+import { Story } from "../../src/view/story.ts";
 import { scene, scenes, type SceneHost } from "../view/scenes.ts";
+import { expectGolden } from "./golden.ts";
 import { noon } from "./terminal.ts";
 
 function view(overview: Overview): DeployView {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { watchedService, WatchedServices } from "../../src/ctl/watched.ts";
+import { barBuild } from "../../src/store/bar.ts";
 import {
   agentPath,
   buildPath,
@@ -9,7 +10,6 @@ import {
   servicePath,
   statusPath,
 } from "../../src/store/paths.ts";
-import { barBuild } from "../../src/store/bar.ts";
 import { encode } from "../../src/store/records.ts";
 import { removeService } from "../../src/store/remove_service.ts";
 import { setService } from "../../src/store/services.ts";

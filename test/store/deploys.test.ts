@@ -2,13 +2,13 @@ import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } fr
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
 import { plainPaint } from "../../src/ctl/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
+import type { Wish } from "../../src/schema/znodes.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { barBuild, unbarBuild } from "../../src/store/bar.ts";
 import { listBuilds, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
-import { removeBuild } from "../../src/store/remove_build.ts";
-import { rollBack } from "../../src/store/roll_back.ts";
 import { listDeploys, readDeploy, readHead } from "../../src/store/deploys.ts";
+import { reportFailure } from "../../src/store/gate.ts";
 import {
   buildPath,
   canaryPath,
@@ -22,9 +22,9 @@ import {
 } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
 import { setRole } from "../../src/store/registry.ts";
-import { reportFailure } from "../../src/store/gate.ts";
+import { removeBuild } from "../../src/store/remove_build.ts";
+import { rollBack } from "../../src/store/roll_back.ts";
 import { readService, setService } from "../../src/store/services.ts";
-import type { Wish } from "../../src/schema/znodes.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";

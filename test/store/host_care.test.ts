@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { reportFailure } from "../../src/store/gate.ts";
 import { grantSlot } from "../../src/store/grants.ts";
 import { forgetHost, unlockHost } from "../../src/store/host_care.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
 import { agentPath, statusPath } from "../../src/store/paths.ts";
 import { readAgentOf } from "../../src/store/registry.ts";
-import { ServiceMirror } from "../../src/store/mirror.ts";
+import { systemClock } from "../../src/support/clock.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site } from "./site.ts";
-import { systemClock } from "../../src/support/clock.ts";
 
 const clock = { ...systemClock, now: () => NOW.getTime() };
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readMany, readNodes } from "../../src/store/read_nodes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, read, ZooKeeper } from "../../src/zookeeper/client.ts";
+import { OpCode } from "../../src/zookeeper/opcodes.ts";
 import { creatorAcl } from "../../src/zookeeper/records.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { OpCode } from "../../src/zookeeper/opcodes.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 

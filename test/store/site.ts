@@ -1,18 +1,18 @@
+import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
+import type { HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
 import { addBuild } from "../../src/store/builds.ts";
 import { readGate, type GateRead } from "../../src/store/gate.ts";
 import { type GrantBasis } from "../../src/store/grants.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
-import { overviewOf, type Overview } from "../../src/view/overview.ts";
 import { agentPath, agentsPath, deployPath, deploysPath, statusPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
-import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import type { HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
-import { recordIn } from "../harness/deploy_records.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { overviewOf, type Overview } from "../../src/view/overview.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 
 export const NOW = new Date("2026-01-02T03:04:05.000Z");
 export const never = new AbortController().signal;

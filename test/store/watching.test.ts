@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { emptyGate } from "../../src/core/gate.ts";
 import { emptyJournal } from "../../src/schema/journal.ts";
+import { barBuild } from "../../src/store/bar.ts";
+import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { listDeploys, readHead } from "../../src/store/deploys.ts";
 import { followWish } from "../../src/store/follow.ts";
-import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
 import {
   canaryPath,
@@ -16,8 +17,7 @@ import {
 } from "../../src/store/paths.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
 import { StatusPublisher } from "../../src/store/publish.ts";
-import { barBuild } from "../../src/store/bar.ts";
-import { addBuild, readBuild } from "../../src/store/builds.ts";
+import type { WishSnapshot } from "../../src/store/read_wish.ts";
 import { encode } from "../../src/store/records.ts";
 import { setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";

@@ -3,8 +3,8 @@ import { progressOf } from "../../src/core/rollout.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
 import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
 import type { Overview } from "../../src/view/overview.ts";
-import { recordIn } from "../harness/deploy_records.ts";
 import { noon } from "../ctl/terminal.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 
 /** `seconds` before noon, as a record holds it. */
 function ago(seconds: number): string {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { ServerClock, serverNow } from "../../src/view/server_clock.ts";
 import { newestDeploy, stuckForMs } from "../../src/view/deploy.ts";
 import type { Overview } from "../../src/view/overview.ts";
+import { ServerClock, serverNow } from "../../src/view/server_clock.ts";
 import { ageMs } from "../../src/view/times.ts";
 import { scenes } from "./scenes.ts";
 

@@ -1,9 +1,9 @@
 import { buildCommand } from "@stricli/core";
 import { barredOf } from "../../store/bar.ts";
 import { abort } from "../../store/change_deploy.ts";
+import { nextSteps } from "../../view/deploy_words.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
 import { command, description } from "../command.ts";
-import { nextSteps } from "../../view/deploy_words.ts";
 import { exit } from "../exit.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 

@@ -4,12 +4,12 @@ import type { BuildRecord } from "../../schema/znodes.ts";
 import { addBuild, type Added } from "../../store/builds.ts";
 import { readService } from "../../store/services.ts";
 import { maskedUrl } from "../../support/secret_url.ts";
+import { byteSize } from "../../view/words.ts";
 import { parseBuildId, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { anyText, commonFlags, matching, wholeNumber, type CommonFlags } from "../flags.ts";
 import { newBuild } from "../new_build.ts";
-import { byteSize } from "../../view/words.ts";
 
 interface BuildsAddFlags extends CommonFlags {
   readonly build: string | undefined;

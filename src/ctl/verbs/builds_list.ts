@@ -4,13 +4,13 @@ import { listBuilds } from "../../store/builds.ts";
 import { readHead } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { maskedUrl } from "../../support/secret_url.ts";
+import { dateTime } from "../../view/times.ts";
+import { byteSize, oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { table } from "../table.ts";
-import { byteSize, oneLine } from "../../view/words.ts";
-import { dateTime } from "../../view/times.ts";
 
 export const buildsList = buildCommand({
   docs: {

@@ -6,9 +6,9 @@ import { buildArgument, parseDeployId, serviceArgument } from "../arguments.ts";
 import { command, description, type Ctl } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
-import { watchDeploy } from "../watch_deploy.ts";
 import { insist, LastingConnection } from "../lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
+import { watchDeploy } from "../watch_deploy.ts";
 
 interface DeployFlags extends CommonFlags {
   readonly canary: boolean | undefined;

@@ -1,8 +1,10 @@
 import { buildCommand } from "@stricli/core";
 import { endedAt, reasonOf } from "../../core/deploy_state.ts";
 import { listDeploys } from "../../store/deploys.ts";
-import { byServersClock } from "../../view/overview.ts";
 import { readService } from "../../store/services.ts";
+import { byServersClock } from "../../view/overview.ts";
+import { dateTime, duration, secondsBetween } from "../../view/times.ts";
+import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { deployFields } from "../deploy_document.ts";
@@ -10,8 +12,6 @@ import { stateText } from "../deploy_text.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, wholeNumber, type CommonFlags } from "../flags.ts";
 import { table } from "../table.ts";
-import { oneLine } from "../../view/words.ts";
-import { dateTime, duration, secondsBetween } from "../../view/times.ts";
 
 interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;

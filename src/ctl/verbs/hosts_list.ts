@@ -1,14 +1,14 @@
 import { buildCommand } from "@stricli/core";
 import { ServiceMirror } from "../../store/mirror.ts";
+import { healthText, hostRows, hostSign } from "../../view/host.ts";
+import { statusesByServersClock } from "../../view/overview.ts";
+import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { statusesByServersClock } from "../../view/overview.ts";
-import { healthText, hostRows, hostSign } from "../../view/host.ts";
 import { toned } from "../paint.ts";
 import { table } from "../table.ts";
-import { oneLine } from "../../view/words.ts";
 
 export const hostsList = buildCommand({
   docs: {

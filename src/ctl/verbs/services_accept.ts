@@ -1,11 +1,11 @@
 import { buildCommand } from "@stricli/core";
 import { readService } from "../../store/services.ts";
 import { acceptWishes } from "../../store/wishes.ts";
+import { count } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { count } from "../../view/words.ts";
 
 export const servicesAccept = buildCommand({
   docs: {

@@ -1,10 +1,10 @@
 import { buildCommand } from "@stricli/core";
 import { listServices, readService } from "../../store/services.ts";
+import { oneLine } from "../../view/words.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { settingsFields } from "../service_text.ts";
-import { oneLine } from "../../view/words.ts";
 import { table } from "../table.ts";
 
 export const servicesList = buildCommand({

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { serviceSettingsSchema } from "../../schema/znodes.ts";
-import { ensurePath } from "../../store/records.ts";
 import { isNewService } from "../../store/new_service.ts";
+import { ensurePath } from "../../store/records.ts";
 import { setService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
 import { command, description, type Ctl } from "../command.ts";

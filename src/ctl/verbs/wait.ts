@@ -5,8 +5,8 @@ import { readService } from "../../store/services.ts";
 import { parseDeployId, serviceArgument } from "../arguments.ts";
 import { command, description } from "../command.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
-import { watchDeploy } from "../watch_deploy.ts";
 import { LastingConnection } from "../lasting_connection.ts";
+import { watchDeploy } from "../watch_deploy.ts";
 
 interface WaitFlags extends CommonFlags {
   readonly deploy: string | undefined;
