@@ -74,14 +74,20 @@ export function valueIn<S extends z.ZodType>(node: Node | null, path: string, sc
   return node === null ? null : recordIn(node, path, schema).value;
 }
 
-/** Like `readSlot`, but what cannot be read is empty, with the `problem` in words: for those that replace it. */
+/** A record that may be damaged: what cannot be read is empty, with the `problem` in words. */
+type Damaged<T> = Versioned<T | null> & { readonly problem?: string };
+
+/** Like `readSlot`, but what cannot be read is empty: for those that replace it. */
 export async function readDamaged<S extends z.ZodType>(
   zk: ZooKeeper,
   path: string,
   schema: S,
-): Promise<(Versioned<z.output<S> | null> & { readonly problem?: string }) | null> {
+): Promise<Damaged<z.output<S>> | null> {
   const [node = null] = await readNodes(zk, [path]);
-  if (node === null) return null;
+  return node === null ? null : damagedIn(node, path, schema);
+}
+
+export function damagedIn<S extends z.ZodType>(node: Node, path: string, schema: S): Damaged<z.output<S>> {
   try {
     return recordIn(node, path, schema);
   } catch (error) {

@@ -6,7 +6,8 @@ import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
 import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";
-import { childrenOf, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
+import { readNodes } from "./read_nodes.ts";
+import { childrenOf, damagedIn, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
 
 export async function listServices(zk: ZooKeeper): Promise<string[]> {
   return attempting("Cannot list the services", () => childrenOf(zk, servicesPath));
@@ -31,6 +32,31 @@ export async function readService(
     if (found?.problem !== undefined) onProblem?.(found.problem);
     if (found !== null) return found.value ?? serviceSettingsSchema.parse({});
     throw unknownService(service, await childrenOf(zk, servicesPath));
+  });
+}
+
+/**
+ * The settings of all services, by name.
+ *
+ * @param onProblem is told of settings that cannot be read, which are then the careful defaults
+ */
+export async function readAllSettings(
+  zk: ZooKeeper,
+  onProblem: (problem: string) => void,
+): Promise<Map<string, ServiceSettings>> {
+  const services = await listServices(zk);
+  return attempting("Cannot read the settings of the services", async () => {
+    const nodes = await readNodes(zk, services.map(servicePath));
+    return new Map(
+      services.flatMap((service, index) => {
+        const node = nodes[index] ?? null;
+        // Somebody has removed it since.
+        if (node === null) return [];
+        const { value, problem } = damagedIn(node, servicePath(service), serviceSettingsSchema);
+        if (problem !== undefined) onProblem(problem);
+        return [[service, value ?? serviceSettingsSchema.parse({})] as const];
+      }),
+    );
   });
 }
 

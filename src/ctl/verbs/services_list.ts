@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { listServices, readService } from "../../store/services.ts";
+import { readAllSettings } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
 import { command, description } from "../command.ts";
 import { exit } from "../exit.ts";
@@ -15,12 +15,9 @@ export const servicesList = buildCommand({
   parameters: { flags: commonFlags },
   func: command<CommonFlags, []>(async ({ connect, output }) => {
     await using zk = await connect();
-    const names = await listServices(zk);
     const problems: string[] = [];
-    const services = await Promise.all(
-      names.map(async (name) => ({ name, settings: await readService(zk, name, (problem) => problems.push(problem)) })),
-    );
-    const rows = services.map(({ name, settings: { max, budget, soakMs } }) => [
+    const services = [...(await readAllSettings(zk, (problem) => problems.push(problem)))];
+    const rows = services.map(([name, { max, budget, soakMs }]) => [
       oneLine(name),
       String(max),
       String(budget),
@@ -29,7 +26,7 @@ export const servicesList = buildCommand({
     output.answer(
       {
         schema: "deployd.ctl.services/1",
-        services: services.map(({ name, settings }) => ({ service: name, settings: settingsFields(settings) })),
+        services: services.map(([name, settings]) => ({ service: name, settings: settingsFields(settings) })),
         ...(problems.length === 0 ? {} : { problems }),
       },
       [
