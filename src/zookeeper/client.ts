@@ -1,24 +1,24 @@
-import { ClientCore } from "./client_core.ts";
-import { configPath, parseEnsembleConfig, type EnsembleConfig } from "./ensemble_config.ts";
+import { ClientCore } from "./session/client_core.ts";
+import { configPath, parseEnsembleConfig, type EnsembleConfig } from "./wire/ensemble_config.ts";
 import { isZooKeeperError } from "./errors.ts";
-import { bytesOf, multiRequest, type Op, type OpResult } from "./multi.ts";
-import { multiReadRequest, type ReadOp, type ReadResult } from "./multi_read.ts";
-import { isSequential, type CreateMode } from "./opcodes.ts";
+import { bytesOf, multiRequest, type Op, type OpResult } from "./wire/multi.ts";
+import { multiReadRequest, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
+import { isSequential, type CreateMode } from "./wire/opcodes.ts";
 import type { ZooKeeperOptions } from "./options.ts";
-import type { Call } from "./pending.ts";
-import { openAcl, type Acl, type Identity, type Stat } from "./records.ts";
-import * as requests from "./requests.ts";
+import type { Call } from "./session/pending.ts";
+import { openAcl, type Acl, type Identity, type Stat } from "./wire/node_records.ts";
+import * as requests from "./wire/requests.ts";
 import type { SessionState } from "./state.ts";
-import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./watch_calls.ts";
-import type { PersistentMode, WatchHandler, WatchKind } from "./watches.ts";
+import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./session/watch_calls.ts";
+import type { PersistentMode, WatchHandler, WatchKind } from "./session/watches.ts";
 
-export { op, type Op, type OpResult } from "./multi.ts";
-export { read, type ReadOp, type ReadResult } from "./multi_read.ts";
+export { op, type Op, type OpResult } from "./wire/multi.ts";
+export { read, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
 export type { ZooKeeperOptions } from "./options.ts";
-export type { Call } from "./pending.ts";
-export type { Acl, Stat } from "./records.ts";
+export type { Call } from "./session/pending.ts";
+export type { Acl, Stat } from "./wire/node_records.ts";
 export type { SessionState } from "./state.ts";
-export type { WatchEvent, WatchHandler } from "./watches.ts";
+export type { WatchEvent, WatchHandler } from "./session/watches.ts";
 
 export interface Watching {
   /** Called once for the next change; the same function given twice for a path counts once. */

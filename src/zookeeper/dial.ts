@@ -1,7 +1,7 @@
 import { createSecureContext } from "node:tls";
 import { isIP } from "node:net";
 import type { Socket } from "bun";
-import { addressName, type Address } from "./addresses.ts";
+import { addressName, type Address } from "./connection/address_book.ts";
 import type { Clock } from "./clock.ts";
 
 export interface TlsOptions {

@@ -1,8 +1,8 @@
-import type { Lookup } from "./addresses.ts";
-import type { Credentials } from "./authentication.ts";
+import type { Lookup } from "./connection/address_book.ts";
+import type { Credentials } from "./connection/authentication.ts";
 import type { Clock } from "./clock.ts";
 import type { Dial, TlsOptions } from "./dial.ts";
-import type { SaslCredentials } from "./digest_md5.ts";
+import type { SaslCredentials } from "./connection/digest_md5.ts";
 
 export interface ZooKeeperOptions {
   /** Time, and chance for the order of the hosts and the jitter of the waits between tries. */

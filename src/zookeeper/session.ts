@@ -1,7 +1,7 @@
 import { ZooKeeper, type Stat, type ZooKeeperOptions } from "./client.ts";
-import { EphemeralKeeper, type EphemeralHandle } from "./ephemeral.ts";
+import { EphemeralKeeper, type EphemeralHandle } from "./ephemeral/ephemeral_keeper.ts";
 import type { ZooKeeperError } from "./errors.ts";
-import { isolate } from "./isolate.ts";
+import { isolate } from "./session/isolate.ts";
 import type { SessionState } from "./state.ts";
 
 /** `reason`: why the session before is over. */

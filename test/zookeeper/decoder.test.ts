@@ -1,19 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, read, ZooKeeper } from "../../src/zookeeper/client.ts";
-import { parseEnsembleConfig } from "../../src/zookeeper/ensemble_config.ts";
+import { parseEnsembleConfig } from "../../src/zookeeper/wire/ensemble_config.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { FrameReader, MalformedFrame } from "../../src/zookeeper/framing.ts";
-import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/jute.ts";
-import { multiRequest } from "../../src/zookeeper/multi.ts";
-import { multiReadRequest } from "../../src/zookeeper/multi_read.ts";
-import { OpCode, Xid } from "../../src/zookeeper/opcodes.ts";
-import { DigestMd5 } from "../../src/zookeeper/digest_md5.ts";
-import { Opening } from "../../src/zookeeper/opening.ts";
-import { readReplyHeader } from "../../src/zookeeper/packets.ts";
-import { Chroot } from "../../src/zookeeper/paths.ts";
-import { noPassword, openAcl, writeAcls, writeConnectResponse, writeStat } from "../../src/zookeeper/records.ts";
-import * as requests from "../../src/zookeeper/requests.ts";
+import { FrameReader, MalformedFrame } from "../../src/zookeeper/wire/framing.ts";
+import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/wire/jute.ts";
+import { multiRequest } from "../../src/zookeeper/wire/multi.ts";
+import { multiReadRequest } from "../../src/zookeeper/wire/multi_read.ts";
+import { OpCode, Xid } from "../../src/zookeeper/wire/opcodes.ts";
+import { DigestMd5 } from "../../src/zookeeper/connection/digest_md5.ts";
+import { Opening } from "../../src/zookeeper/connection/handshake.ts";
+import { readReplyHeader } from "../../src/zookeeper/wire/packets.ts";
+import { Chroot } from "../../src/zookeeper/wire/node_paths.ts";
+import {
+  noPassword,
+  openAcl,
+  writeAcls,
+  writeConnectResponse,
+  writeStat,
+} from "../../src/zookeeper/wire/node_records.ts";
+import * as requests from "../../src/zookeeper/wire/requests.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";
 import { failureOf } from "../harness/zookeeper_link.ts";

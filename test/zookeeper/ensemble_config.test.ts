@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseEnsembleConfig } from "../../src/zookeeper/ensemble_config.ts";
+import { parseEnsembleConfig } from "../../src/zookeeper/wire/ensemble_config.ts";
 
 const parsed = (line: string): unknown => parseEnsembleConfig(line).members[0];
 const quorum = { id: 1, quorumPort: 2888, electionPort: 3888, role: "participant" };

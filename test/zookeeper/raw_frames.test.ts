@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { OpCode } from "../../src/zookeeper/opcodes.ts";
-import { openAcl, readConnectResponse, readStat, writeAcls } from "../../src/zookeeper/records.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../src/zookeeper/wire/opcodes.ts";
+import { openAcl, readConnectResponse, readStat, writeAcls } from "../../src/zookeeper/wire/node_records.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";

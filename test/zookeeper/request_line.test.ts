@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
 import { Refusal } from "../../src/zookeeper/server/refusal.ts";
 import { RequestLine } from "../../src/zookeeper/server/request_line.ts";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { Perms, type Acl } from "../records.ts";
+import { Perms, type Acl } from "../wire/node_records.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What a connection has proved: for digest, the id holds the hash and not the password. */

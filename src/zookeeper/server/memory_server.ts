@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { JuteWriter } from "../jute.ts";
+import { JuteWriter } from "../wire/jute.ts";
 import { Database } from "./database.ts";
 import { noFaults } from "./faults.ts";
 import { fourLetterWord } from "./four_letter_words.ts";

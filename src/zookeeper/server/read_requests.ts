@@ -1,7 +1,7 @@
 import { errorNumber } from "../errors.ts";
-import type { JuteReader } from "../jute.ts";
-import { OpCode } from "../opcodes.ts";
-import { Perms, writeAcls, writeStat } from "../records.ts";
+import type { JuteReader } from "../wire/jute.ts";
+import { OpCode } from "../wire/opcodes.ts";
+import { Perms, writeAcls, writeStat } from "../wire/node_records.ts";
 import { mayAdminister, requirePermission, withoutHashes } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
 import { Refusal } from "./refusal.ts";

@@ -1,4 +1,4 @@
-import { JuteReader } from "../jute.ts";
+import { JuteReader } from "../wire/jute.ts";
 import type { Outcome } from "./transaction.ts";
 
 type Place =

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { errorNumber } from "../errors.ts";
-import { FrameReader } from "../framing.ts";
-import { JuteReader, type JuteWriter } from "../jute.ts";
-import { maxRequestBytes, OpCode, Xid } from "../opcodes.ts";
-import { noPassword, Perms, readConnectRequest, writeConnectResponse, type Acl } from "../records.ts";
+import { FrameReader } from "../wire/framing.ts";
+import { JuteReader, type JuteWriter } from "../wire/jute.ts";
+import { maxRequestBytes, OpCode, Xid } from "../wire/opcodes.ts";
+import { noPassword, Perms, readConnectRequest, writeConnectResponse, type Acl } from "../wire/node_records.ts";
 import { digestId, hasPermission, type ProvedId } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
 import type { Faults } from "./faults.ts";

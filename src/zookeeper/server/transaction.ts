@@ -1,4 +1,4 @@
-import type { JuteWriter } from "../jute.ts";
+import type { JuteWriter } from "../wire/jute.ts";
 import type { ProvedId } from "./access.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Write } from "./writes.ts";

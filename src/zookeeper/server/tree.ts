@@ -1,5 +1,5 @@
-import { parentPath, pathProblem } from "../paths.ts";
-import { openAcl, Perms, type Acl, type Stat } from "../records.ts";
+import { parentPath, pathProblem } from "../wire/node_paths.ts";
+import { openAcl, Perms, type Acl, type Stat } from "../wire/node_records.ts";
 import { requirePermission, resolveAcl, type ProvedId } from "./access.ts";
 import { Refusal } from "./refusal.ts";
 

@@ -1,5 +1,5 @@
-import type { JuteReader } from "../jute.ts";
-import { EventType, OpCode, WatcherType } from "../opcodes.ts";
+import type { JuteReader } from "../wire/jute.ts";
+import { EventType, OpCode, WatcherType } from "../wire/opcodes.ts";
 import type { Caller, Database } from "./database.ts";
 import { Refusal } from "./refusal.ts";
 import type { Answer } from "./transaction.ts";

@@ -1,6 +1,6 @@
-import { EventType } from "../opcodes.ts";
-import { parentPath } from "../paths.ts";
-import type { Acl } from "../records.ts";
+import { EventType } from "../wire/opcodes.ts";
+import { parentPath } from "../wire/node_paths.ts";
+import type { Acl } from "../wire/node_records.ts";
 import type { Change } from "./tree.ts";
 
 /** Whoever a watch belongs to: one connection. */

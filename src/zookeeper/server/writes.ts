@@ -1,7 +1,7 @@
 import { errorNumber } from "../errors.ts";
-import type { JuteReader, JuteWriter } from "../jute.ts";
-import { createModeOf, isSequential, OpCode, type CreateMode } from "../opcodes.ts";
-import { readAcls, writeStat, type Acl } from "../records.ts";
+import type { JuteReader, JuteWriter } from "../wire/jute.ts";
+import { createModeOf, isSequential, OpCode, type CreateMode } from "../wire/opcodes.ts";
+import { readAcls, writeStat, type Acl } from "../wire/node_records.ts";
 import { Refusal } from "./refusal.ts";
 import type { Answer } from "./transaction.ts";
 import { statOf, type Actor, type Change, type Lifetime, type Tree } from "./tree.ts";

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import type { Address } from "../../../src/zookeeper/addresses.ts";
+import type { Address } from "../../../src/zookeeper/connection/address_book.ts";
 import type { Dial, LinkEvents } from "../../../src/zookeeper/dial.ts";
-import { JuteWriter } from "../../../src/zookeeper/jute.ts";
-import { OpCode } from "../../../src/zookeeper/opcodes.ts";
-import { connectFrame, pingFrame } from "../../../src/zookeeper/packets.ts";
-import { noPassword } from "../../../src/zookeeper/records.ts";
+import { JuteWriter } from "../../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../../src/zookeeper/wire/opcodes.ts";
+import { connectFrame, pingFrame } from "../../../src/zookeeper/wire/packets.ts";
+import { noPassword } from "../../../src/zookeeper/wire/node_records.ts";
 import { mortalDial } from "./mortal_dial.ts";
 import { stage } from "./stage.ts";
 

@@ -1,4 +1,4 @@
-import { addressName, type Address } from "../../../src/zookeeper/addresses.ts";
+import { addressName, type Address } from "../../../src/zookeeper/connection/address_book.ts";
 import { LinkError, type Dial, type DialOptions, type LinkEvents } from "../../../src/zookeeper/dial.ts";
 import type { Network } from "../network.ts";
 import type { Sockets } from "../sockets.ts";

@@ -1,5 +1,5 @@
 import type { Dial } from "../../../src/zookeeper/dial.ts";
-import type { Stat } from "../../../src/zookeeper/records.ts";
+import type { Stat } from "../../../src/zookeeper/wire/node_records.ts";
 import { Database } from "../../../src/zookeeper/server/database.ts";
 import { Refusal } from "../../../src/zookeeper/server/refusal.ts";
 import type { Command, Transaction } from "../../../src/zookeeper/server/transaction.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/support/clock.ts";
-import { JuteWriter } from "../../../src/zookeeper/jute.ts";
+import { JuteWriter } from "../../../src/zookeeper/wire/jute.ts";
 import { Database } from "../../../src/zookeeper/server/database.ts";
 import { noFaults } from "../../../src/zookeeper/server/faults.ts";
 import { ServerConnection, type Host } from "../../../src/zookeeper/server/server_connection.ts";

@@ -1,6 +1,6 @@
-import type { Address, AddressBook } from "./addresses.ts";
-import type { Linking } from "./connection.ts";
-import type { DialOptions } from "./dial.ts";
+import type { Address, AddressBook } from "./address_book.ts";
+import type { Linking } from "./framed_connection.ts";
+import type { DialOptions } from "../dial.ts";
 import { HostRound } from "./host_round.ts";
 import { pause } from "./pause.ts";
 

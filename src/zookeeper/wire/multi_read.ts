@@ -1,8 +1,8 @@
-import { errorCode, ZooKeeperError } from "./errors.ts";
+import { errorCode, ZooKeeperError } from "../errors.ts";
 import { MalformedRecord, type JuteReader } from "./jute.ts";
 import { OpCode } from "./opcodes.ts";
-import type { Chroot } from "./paths.ts";
-import { readStat, type Stat } from "./records.ts";
+import type { Chroot } from "./node_paths.ts";
+import { readStat, type Stat } from "./node_records.ts";
 import type { Request } from "./requests.ts";
 
 /** One read of a `multiRead`; made by `read.get` and `read.children`. */

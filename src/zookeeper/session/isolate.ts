@@ -1,4 +1,4 @@
-import { isZooKeeperError } from "./errors.ts";
+import { isZooKeeperError } from "../errors.ts";
 
 /** Where errors go that nobody awaits, unless a client was told otherwise. */
 export function warn(error: unknown): void {

@@ -1,13 +1,13 @@
-import { systemLookup } from "./addresses.ts";
-import { checkTlsOptions, tcpDial } from "./dial.ts";
-import { ZooKeeperError } from "./errors.ts";
-import { parseConnectString } from "./hosts.ts";
+import { systemLookup } from "../connection/address_book.ts";
+import { checkTlsOptions, tcpDial } from "../dial.ts";
+import { ZooKeeperError } from "../errors.ts";
+import { parseConnectString } from "../connect_string.ts";
 import { isolate, warn } from "./isolate.ts";
-import type { ZooKeeperOptions } from "./options.ts";
-import { Chroot, pathProblem } from "./paths.ts";
+import type { ZooKeeperOptions } from "../options.ts";
+import { Chroot, pathProblem } from "../wire/node_paths.ts";
 import type { Call, OnAnswer } from "./pending.ts";
-import type { At, Request } from "./requests.ts";
-import { isTerminal, sessionOver, type SessionState } from "./state.ts";
+import type { At, Request } from "../wire/requests.ts";
+import { isTerminal, sessionOver, type SessionState } from "../state.ts";
 import { Transport } from "./transport.ts";
 import { WatchRegistry, type WatchHandler, type WatchKind } from "./watches.ts";
 

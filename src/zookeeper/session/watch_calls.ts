@@ -1,8 +1,8 @@
 import type { ClientCore } from "./client_core.ts";
-import { isZooKeeperError, ZooKeeperError } from "./errors.ts";
-import { WatcherType } from "./opcodes.ts";
+import { isZooKeeperError, ZooKeeperError } from "../errors.ts";
+import { WatcherType } from "../wire/opcodes.ts";
 import type { Call } from "./pending.ts";
-import { addWatchRequest, checkWatchesRequest, removeWatchesRequest, type At } from "./requests.ts";
+import { addWatchRequest, checkWatchesRequest, removeWatchesRequest, type At } from "../wire/requests.ts";
 import type { PersistentMode, WatchHandler, WatchKind } from "./watches.ts";
 
 /** Which watches of a path: on its data and existence, on its children, or any, the persistent ones among them. */

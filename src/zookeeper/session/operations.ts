@@ -1,6 +1,6 @@
-import { errorCode, type ZooKeeperErrorCode } from "./errors.ts";
-import type { JuteReader } from "./jute.ts";
-import type { ReplyHeader } from "./packets.ts";
+import { errorCode, type ZooKeeperErrorCode } from "../errors.ts";
+import type { JuteReader } from "../wire/jute.ts";
+import type { ReplyHeader } from "../wire/packets.ts";
 import type { Pending } from "./pending.ts";
 
 /** Where operations are written. */

@@ -1,6 +1,6 @@
 import type { JuteWriter } from "./jute.ts";
 import { OpCode, Xid } from "./opcodes.ts";
-import type { ReplayPaths, WatchKind } from "./watches.ts";
+import type { ReplayPaths, WatchKind } from "../session/watches.ts";
 
 // The order of the lists in the SetWatches2 record; SetWatches has the first three.
 const kinds: readonly WatchKind[] = ["data", "exists", "children", "persistent", "persistent-recursive"];

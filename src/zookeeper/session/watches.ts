@@ -1,5 +1,5 @@
-import type { ChangeType } from "./opcodes.ts";
-import { parentPath } from "./paths.ts";
+import type { ChangeType } from "../wire/opcodes.ts";
+import { parentPath } from "../wire/node_paths.ts";
 
 /**
  * A change, or what became of the watch itself. `reconnected`: a persistent watch was set again on another connection

@@ -1,11 +1,11 @@
-import { addressName, type Address } from "./addresses.ts";
-import type { Clock } from "./clock.ts";
-import { Connection, type Linking } from "./connection.ts";
-import { LinkError, type LinkFailure, type TlsOptions } from "./dial.ts";
+import { addressName, type Address } from "./address_book.ts";
+import type { Clock } from "../clock.ts";
+import { Connection, type Linking } from "./framed_connection.ts";
+import { LinkError, type LinkFailure, type TlsOptions } from "../dial.ts";
 import { DigestMd5, type SaslCredentials } from "./digest_md5.ts";
-import type { JuteReader, JuteWriter } from "./jute.ts";
-import { Opening, type OpeningEvents } from "./opening.ts";
-import type { ConnectRequest } from "./records.ts";
+import type { JuteReader, JuteWriter } from "../wire/jute.ts";
+import { Opening, type OpeningEvents } from "./handshake.ts";
+import type { ConnectRequest } from "../wire/node_records.ts";
 
 export interface AttachmentOptions {
   readonly tls: TlsOptions | undefined;

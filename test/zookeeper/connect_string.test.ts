@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { parseConnectString, serverName } from "../../src/zookeeper/hosts.ts";
-import { Chroot, parentPath, pathProblem } from "../../src/zookeeper/paths.ts";
+import { parseConnectString, serverName } from "../../src/zookeeper/connect_string.ts";
+import { Chroot, parentPath, pathProblem } from "../../src/zookeeper/wire/node_paths.ts";
 
 describe("a connect string", () => {
   test("has hosts, IPv6 addresses in brackets, default ports and a chroot", () => {

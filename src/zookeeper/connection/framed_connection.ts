@@ -1,8 +1,8 @@
-import type { Address } from "./addresses.ts";
-import type { Clock } from "./clock.ts";
-import type { Dial, DialOptions, LinkFailure, Wire } from "./dial.ts";
-import { FrameReader } from "./framing.ts";
-import { JuteReader } from "./jute.ts";
+import type { Address } from "./address_book.ts";
+import type { Clock } from "../clock.ts";
+import type { Dial, DialOptions, LinkFailure, Wire } from "../dial.ts";
+import { FrameReader } from "../wire/framing.ts";
+import { JuteReader } from "../wire/jute.ts";
 
 export interface ConnectionEvents {
   /** What one frame holds, valid until this returns. What it throws ends the connection. */

@@ -1,6 +1,6 @@
-import type { ZooKeeper } from "./client.ts";
-import { isZooKeeperError } from "./errors.ts";
-import { isTerminal } from "./state.ts";
+import type { ZooKeeper } from "../client.ts";
+import { isZooKeeperError } from "../errors.ts";
+import { isTerminal } from "../state.ts";
 
 /** Whose an ephemeral node is, seen from sessions that follow one another. */
 export interface Ownership {

@@ -1,7 +1,7 @@
-import type { Clock } from "./clock.ts";
-import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "./errors.ts";
-import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "./jute.ts";
-import type { Request } from "./requests.ts";
+import type { Clock } from "../clock.ts";
+import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "../errors.ts";
+import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "../wire/jute.ts";
+import type { Request } from "../wire/requests.ts";
 
 /** How long one call may take and what calls it off. */
 export interface Call {

@@ -1,9 +1,9 @@
 import { SaslFailure, type DigestMd5 } from "./digest_md5.ts";
-import { errorCode } from "./errors.ts";
-import { MalformedRecord, type JuteReader, type JuteWriter } from "./jute.ts";
-import { connectFrame, readReplyHeader, saslFrame } from "./packets.ts";
-import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "./records.ts";
-import { sessionName, type TerminalState } from "./state.ts";
+import { errorCode } from "../errors.ts";
+import { MalformedRecord, type JuteReader, type JuteWriter } from "../wire/jute.ts";
+import { connectFrame, readReplyHeader, saslFrame } from "../wire/packets.ts";
+import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "../wire/node_records.ts";
+import { sessionName, type TerminalState } from "../state.ts";
 
 const replyHeaderBytes = 16;
 

@@ -1,8 +1,8 @@
-import type { Stat, ZooKeeper } from "./client.ts";
-import type { Clock } from "./clock.ts";
-import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
-import { removeEphemeral, type Ownership } from "./remove_ephemeral.ts";
-import { isTerminal, sessionName, sessionOver } from "./state.ts";
+import type { Stat, ZooKeeper } from "../client.ts";
+import type { Clock } from "../clock.ts";
+import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "../errors.ts";
+import { removeEphemeral, type Ownership } from "./removal.ts";
+import { isTerminal, sessionName, sessionOver } from "../state.ts";
 
 /** An ephemeral node that is kept over sessions. */
 export interface EphemeralHandle {

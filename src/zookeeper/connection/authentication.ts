@@ -1,7 +1,7 @@
-import type { Connection } from "./connection.ts";
-import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
-import type { JuteWriter } from "./jute.ts";
-import { authFrame } from "./packets.ts";
+import type { Connection } from "./framed_connection.ts";
+import { ZooKeeperError, type ZooKeeperErrorCode } from "../errors.ts";
+import type { JuteWriter } from "../wire/jute.ts";
+import { authFrame } from "../wire/packets.ts";
 
 /** An identity to prove, for example `{ scheme: "digest", credentials: "user:password" }`. */
 export interface Credentials {

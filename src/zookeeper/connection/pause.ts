@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** Waits, or less when `signal` aborts. */
 export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { UnfitNumber, type JuteReader, type JuteWriter } from "./jute.ts";
 import { AddWatchMode, createFlag, OpCode, type CreateMode } from "./opcodes.ts";
-import { readAcls, readStat, writeAcls, type Acl, type Identity, type Stat } from "./records.ts";
+import { readAcls, readStat, writeAcls, type Acl, type Identity, type Stat } from "./node_records.ts";
 
 /** One operation on the wire: how its record is written and how its answer is read. */
 export interface Request<T> {

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 export interface HeartbeatSubject {
   /** When, by the clock's monotonic time, the last byte came from the server and went to it. */

@@ -1,4 +1,4 @@
-import { pathProblem } from "./paths.ts";
+import { pathProblem } from "./wire/node_paths.ts";
 
 export interface Server {
   readonly host: string;

@@ -1,5 +1,5 @@
-import type { Address, AddressBook } from "./addresses.ts";
-import type { Clock } from "./clock.ts";
+import type { Address, AddressBook } from "./address_book.ts";
+import type { Clock } from "../clock.ts";
 
 export interface Turn {
   /** Whom to try, or why there is nobody. */

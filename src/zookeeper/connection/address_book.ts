@@ -1,7 +1,7 @@
 import { lookup as resolve } from "node:dns/promises";
 import { isIP } from "node:net";
-import type { Clock } from "./clock.ts";
-import { serverName, type Server } from "./hosts.ts";
+import type { Clock } from "../clock.ts";
+import { serverName, type Server } from "../connect_string.ts";
 
 /** Finds all IP addresses of a host name, as `lookup` of node:dns with `all` does. */
 export type Lookup = (host: string) => Promise<readonly string[]>;

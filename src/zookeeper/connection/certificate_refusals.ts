@@ -1,6 +1,6 @@
-import type { LinkFailure } from "./dial.ts";
-import { ZooKeeperError } from "./errors.ts";
-import type { RefusalCode, TerminalState } from "./state.ts";
+import type { LinkFailure } from "../dial.ts";
+import { ZooKeeperError } from "../errors.ts";
+import type { RefusalCode, TerminalState } from "../state.ts";
 
 interface Verdict {
   readonly unanimous: TerminalState | undefined;
