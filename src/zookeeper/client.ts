@@ -6,17 +6,18 @@ import { multiReadRequest, type ReadOp, type ReadResult } from "./wire/multi_rea
 import { isSequential, type CreateMode } from "./wire/opcodes.ts";
 import type { ZooKeeperOptions } from "./options.ts";
 import type { Call } from "./session/pending.ts";
-import { openAcl, type Acl, type Identity, type Stat } from "./wire/node_records.ts";
+import { openAcl, type Acl, type SessionIdentity, type Stat } from "./znode.ts";
 import * as requests from "./wire/requests.ts";
 import type { SessionState } from "./state.ts";
 import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./session/watch_calls.ts";
-import type { PersistentMode, WatchHandler, WatchKind } from "./session/watches.ts";
+import type { WatchHandler } from "./session/watches.ts";
+import type { PersistentMode, WatchKind } from "./wire/set_watches.ts";
 
 export { op, type Op, type OpResult } from "./wire/multi.ts";
 export { read, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
 export type { ZooKeeperOptions } from "./options.ts";
 export type { Call } from "./session/pending.ts";
-export type { Acl, Stat } from "./wire/node_records.ts";
+export type { Acl, Stat } from "./znode.ts";
 export type { SessionState } from "./state.ts";
 export type { WatchEvent, WatchHandler } from "./session/watches.ts";
 
@@ -197,7 +198,7 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   /** By which identities the server knows this session (since 3.7). */
-  async whoAmI(options: Call = {}): Promise<Identity[]> {
+  async whoAmI(options: Call = {}): Promise<SessionIdentity[]> {
     return await this.#core.submit(requests.whoAmIRequest(), options);
   }
 

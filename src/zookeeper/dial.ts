@@ -1,8 +1,18 @@
 import { createSecureContext } from "node:tls";
 import { isIP } from "node:net";
 import type { Socket } from "bun";
-import { addressName, type Address } from "./connection/address_book.ts";
 import type { Clock } from "./clock.ts";
+import { serverName, type Server } from "./connect_string.ts";
+
+/** One address of a server: whom to dial. */
+export interface ServerAddress {
+  readonly server: Server;
+  readonly ip: string;
+}
+
+export function addressName({ server, ip }: ServerAddress): string {
+  return server.host === ip ? serverName(server) : `${serverName(server)} (${ip})`;
+}
 
 export interface TlsOptions {
   /** Certificates of the authorities that may vouch for a server, PEM. Default: those of the system. */
@@ -66,14 +76,14 @@ export interface DialOptions {
 }
 
 /** Connects. @throws LinkError saying which server and why; also when `signal` aborts */
-export type Dial = (address: Address, options: DialOptions, events: LinkEvents) => Promise<Wire>;
+export type Dial = (address: ServerAddress, options: DialOptions, events: LinkEvents) => Promise<Wire>;
 
 /** Connects by TCP and, where asked for, TLS. */
 export function tcpDial(clock: Clock): Dial {
   return (address, options, events) => dialTcp(clock, address, options, events);
 }
 
-async function dialTcp(clock: Clock, address: Address, options: DialOptions, events: LinkEvents): Promise<Wire> {
+async function dialTcp(clock: Clock, address: ServerAddress, options: DialOptions, events: LinkEvents): Promise<Wire> {
   const { tls, timeoutMs, signal } = options;
   const name = addressName(address);
   const opened = Promise.withResolvers<Socket>();
@@ -140,7 +150,7 @@ function pem(tls: TlsOptions): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
   };
 }
 
-function socketTls(tls: TlsOptions, { server }: Address): Bun.TLSOptions {
+function socketTls(tls: TlsOptions, { server }: ServerAddress): Bun.TLSOptions {
   // An address is no server name (RFC 6066): the certificate is then checked for the address itself.
   const serverName = tls.servername ?? (isIP(server.host) === 0 ? server.host : undefined);
   return {

@@ -9,16 +9,12 @@ import { multiRequest } from "../../src/zookeeper/wire/multi.ts";
 import { multiReadRequest } from "../../src/zookeeper/wire/multi_read.ts";
 import { OpCode, Xid } from "../../src/zookeeper/wire/opcodes.ts";
 import { DigestMd5 } from "../../src/zookeeper/connection/digest_md5.ts";
-import { Opening } from "../../src/zookeeper/connection/handshake.ts";
+import { Handshake } from "../../src/zookeeper/connection/handshake.ts";
 import { readReplyHeader } from "../../src/zookeeper/wire/packets.ts";
 import { Chroot } from "../../src/zookeeper/wire/node_paths.ts";
-import {
-  noPassword,
-  openAcl,
-  writeAcls,
-  writeConnectResponse,
-  writeStat,
-} from "../../src/zookeeper/wire/node_records.ts";
+import { writeAcls, writeStat } from "../../src/zookeeper/wire/node_records.ts";
+import { noPassword, writeConnectResponse } from "../../src/zookeeper/wire/handshake_records.ts";
+import { openAcl } from "../../src/zookeeper/znode.ts";
 import * as requests from "../../src/zookeeper/wire/requests.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";
@@ -67,11 +63,11 @@ const multiOps = [op.create("/a"), op.create("/b", "", { mode: "container" }), o
 const readOps = [read.get("/a"), read.children("/a"), read.get("/none")];
 const challenge = 'realm="zk-sasl-md5",nonce="n\\"once",charset=utf-8,algorithm=md5-sess,qop="auth,auth-int"';
 
-function opening(granted: boolean): Opening {
+function opening(granted: boolean): Handshake {
   const ignore = (): void => undefined;
   const request = { lastZxidSeen: 0n, timeoutMs: 1, sessionId: 0n, password: noPassword, readOnly: false };
   const events = { granted: ignore, ready: ignore, refused: ignore };
-  const made = new Opening(
+  const made = new Handshake(
     new JuteWriter(),
     ignore,
     request,

@@ -6,7 +6,7 @@ import {
   readConnectRequest,
   writeConnectResponse,
   type ConnectRequest,
-} from "../../src/zookeeper/wire/node_records.ts";
+} from "../../src/zookeeper/wire/handshake_records.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";

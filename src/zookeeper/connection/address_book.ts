@@ -1,20 +1,9 @@
 import { lookup as resolve } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../clock.ts";
-import { serverName, type Server } from "../connect_string.ts";
-
-/** Finds all IP addresses of a host name, as `lookup` of node:dns with `all` does. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
-
-/** One address of a server. */
-export interface Address {
-  readonly server: Server;
-  readonly ip: string;
-}
-
-export function addressName({ server, ip }: Address): string {
-  return server.host === ip ? serverName(server) : `${serverName(server)} (${ip})`;
-}
+import type { Server } from "../connect_string.ts";
+import type { ServerAddress } from "../dial.ts";
+import type { Lookup } from "../options.ts";
 
 /** By the system's resolver, with its hosts file. */
 export const systemLookup: Lookup = async (host) => {
@@ -42,7 +31,7 @@ export class AddressBook {
   }
 
   /** Every address once, in the order of the servers; `failures` says which names have none and why. */
-  async all(): Promise<{ readonly addresses: readonly Address[]; readonly failures: readonly string[] }> {
+  async all(): Promise<{ readonly addresses: readonly ServerAddress[]; readonly failures: readonly string[] }> {
     const failures: string[] = [];
     const found = await Promise.all(
       this.#servers.map(async (server) => {
@@ -55,7 +44,7 @@ export class AddressBook {
         }
       }),
     );
-    const byPlace = new Map<string, Address>();
+    const byPlace = new Map<string, ServerAddress>();
     for (const address of found.flat()) {
       const place = `${address.ip} ${address.server.port}`;
       if (!byPlace.has(place)) byPlace.set(place, address);

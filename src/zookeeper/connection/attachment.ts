@@ -1,11 +1,11 @@
-import { addressName, type Address } from "./address_book.ts";
 import type { Clock } from "../clock.ts";
 import { Connection, type Linking } from "./framed_connection.ts";
-import { LinkError, type LinkFailure, type TlsOptions } from "../dial.ts";
-import { DigestMd5, type SaslCredentials } from "./digest_md5.ts";
+import { addressName, type ServerAddress, LinkError, type LinkFailure, type TlsOptions } from "../dial.ts";
+import { DigestMd5 } from "./digest_md5.ts";
+import type { SaslCredentials } from "../options.ts";
 import type { JuteReader, JuteWriter } from "../wire/jute.ts";
-import { Opening, type OpeningEvents } from "./handshake.ts";
-import type { ConnectRequest } from "../wire/node_records.ts";
+import { Handshake, type HandshakeEvents } from "./handshake.ts";
+import type { ConnectRequest } from "../wire/handshake_records.ts";
 
 export interface AttachmentOptions {
   readonly tls: TlsOptions | undefined;
@@ -16,7 +16,7 @@ export interface AttachmentOptions {
   readonly signal: AbortSignal;
 }
 
-export interface AttachmentEvents extends Omit<OpeningEvents, "ready"> {
+export interface AttachmentEvents extends Omit<HandshakeEvents, "ready"> {
   /** Operations may be sent. `over` aborts when the connection is. */
   ready(connection: Connection, over: AbortSignal): void;
   /** Every record after that. What it throws ends the connection. */
@@ -28,7 +28,7 @@ export interface AttachmentEvents extends Omit<OpeningEvents, "ready"> {
  * @returns why it is over, and how long after its TCP connection; undefined when operations could never be sent
  */
 export async function attach(
-  address: Address,
+  address: ServerAddress,
   means: Linking & { readonly writer: JuteWriter },
   options: AttachmentOptions,
   events: AttachmentEvents,
@@ -51,7 +51,7 @@ export async function attach(
   }
   const openedAt = clock.monotonicMs();
   const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce(clock));
-  const opening = new Opening(writer, (body) => connection.send(body), request, digest, {
+  const opening = new Handshake(writer, (body) => connection.send(body), request, digest, {
     granted: (response) => events.granted(response),
     refused: (state) => events.refused(state),
     ready: () => {

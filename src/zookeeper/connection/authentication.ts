@@ -1,13 +1,8 @@
 import type { Connection } from "./framed_connection.ts";
+import type { Credentials } from "../options.ts";
 import { ZooKeeperError, type ZooKeeperErrorCode } from "../errors.ts";
 import type { JuteWriter } from "../wire/jute.ts";
 import { authFrame } from "../wire/packets.ts";
-
-/** An identity to prove, for example `{ scheme: "digest", credentials: "user:password" }`. */
-export interface Credentials {
-  readonly scheme: string;
-  readonly credentials: string;
-}
 
 interface Entry {
   readonly credentials: Credentials;

@@ -2,16 +2,11 @@ import type { LinkFailure } from "../dial.ts";
 import { ZooKeeperError } from "../errors.ts";
 import type { RefusalCode, TerminalState } from "../state.ts";
 
-interface Verdict {
-  readonly unanimous: TerminalState | undefined;
-  readonly news: ZooKeeperError | undefined;
-}
-
 /**
  * Judges failed tries to connect. A certificate that one server refuses, or has, may be that server's mistake; where a
  * whole pass over the servers fails for certificates and for nothing else, trying again would change nothing.
  */
-export class Refusals {
+export class CertificateRefusals {
   #onlyRefusals = true;
   #told = "";
 
@@ -19,7 +14,13 @@ export class Refusals {
    * @param last whether the try ended a pass
    * @returns `unanimous` when the pass is over and was refused throughout; `news` when this refusal was not told before
    */
-  note({ kind, reason }: LinkFailure, last: boolean): Verdict {
+  note(
+    { kind, reason }: LinkFailure,
+    last: boolean,
+  ): {
+    readonly unanimous: TerminalState | undefined;
+    readonly news: ZooKeeperError | undefined;
+  } {
     const code = codeOf(kind);
     this.#onlyRefusals &&= code !== undefined;
     const unanimous = last && this.#onlyRefusals;

@@ -1,9 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-
-export interface SaslCredentials {
-  readonly username: string;
-  readonly password: string;
-}
+import type { SaslCredentials } from "../options.ts";
 
 /** The exchange cannot go on: the other side breaks the protocol, or does not know the password itself. */
 export class SaslFailure extends Error {}

@@ -1,6 +1,5 @@
-import type { Address } from "./address_book.ts";
 import type { Clock } from "../clock.ts";
-import type { Dial, DialOptions, LinkFailure, Wire } from "../dial.ts";
+import type { ServerAddress, Dial, DialOptions, LinkFailure, Wire } from "../dial.ts";
 import { FrameReader } from "../wire/framing.ts";
 import { JuteReader } from "../wire/jute.ts";
 
@@ -19,7 +18,7 @@ export interface Linking {
 
 /** One connection that carries frames. What is written in one turn of the event loop leaves in one packet. */
 export class Connection {
-  readonly address: Address;
+  readonly address: ServerAddress;
   /** When, by the clock's monotonic time, the last byte came in and the last one went out. */
   heardAt: number;
   sentAt: number;
@@ -41,7 +40,7 @@ export class Connection {
     }
   };
 
-  private constructor(address: Address, clock: Clock, events: ConnectionEvents) {
+  private constructor(address: ServerAddress, clock: Clock, events: ConnectionEvents) {
     this.address = address;
     this.#clock = clock;
     this.heardAt = clock.monotonicMs();
@@ -57,7 +56,7 @@ export class Connection {
    * @throws LinkError saying which server and why; also when `signal` aborts
    */
   static async open(
-    address: Address,
+    address: ServerAddress,
     { clock, dial }: Linking,
     options: DialOptions,
     events: ConnectionEvents,

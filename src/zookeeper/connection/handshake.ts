@@ -2,12 +2,12 @@ import { SaslFailure, type DigestMd5 } from "./digest_md5.ts";
 import { errorCode } from "../errors.ts";
 import { MalformedRecord, type JuteReader, type JuteWriter } from "../wire/jute.ts";
 import { connectFrame, readReplyHeader, saslFrame } from "../wire/packets.ts";
-import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "../wire/node_records.ts";
+import { readConnectResponse, type ConnectRequest, type ConnectResponse } from "../wire/handshake_records.ts";
 import { sessionName, type TerminalState } from "../state.ts";
 
 const replyHeaderBytes = 16;
 
-export interface OpeningEvents {
+export interface HandshakeEvents {
   /** The server gave a session, or gave the asked one back. It may still refuse our identity. */
   granted(response: ConnectResponse): void;
   /** Anything may be sent now. */
@@ -16,12 +16,12 @@ export interface OpeningEvents {
 }
 
 /** What passes on a new connection before anything else may: the session's handshake, then SASL where it is asked for. */
-export class Opening {
+export class Handshake {
   readonly #writer: JuteWriter;
   readonly #send: (body: Uint8Array) => void;
   readonly #request: ConnectRequest;
   readonly #sasl: DigestMd5 | undefined;
-  readonly #events: OpeningEvents;
+  readonly #events: HandshakeEvents;
   #granted = false;
 
   constructor(
@@ -29,7 +29,7 @@ export class Opening {
     send: (body: Uint8Array) => void,
     request: ConnectRequest,
     sasl: DigestMd5 | undefined,
-    events: OpeningEvents,
+    events: HandshakeEvents,
   ) {
     this.#writer = writer;
     this.#send = send;

@@ -1,9 +1,10 @@
-import type { Address, AddressBook } from "./address_book.ts";
+import type { ServerAddress } from "../dial.ts";
+import type { AddressBook } from "./address_book.ts";
 import type { Clock } from "../clock.ts";
 
 export interface Turn {
   /** Whom to try, or why there is nobody. */
-  readonly address: Address | { readonly unknown: string };
+  readonly address: ServerAddress | { readonly unknown: string };
   /** How long to wait first, in milliseconds. */
   readonly delayMs: number;
   /** Whether this try ends a pass over all servers. */
@@ -24,10 +25,10 @@ export class HostRound {
   readonly #clock: Pick<Clock, "random">;
   readonly #firstDelayMs: number;
   readonly #maxDelayMs: number;
-  #pass: Address[] = [];
+  #pass: ServerAddress[] = [];
   /** Counted from 0; -1 before the first. */
   #passNumber = -1;
-  #lastTried: Address | undefined;
+  #lastTried: ServerAddress | undefined;
 
   constructor(book: AddressBook, clock: Pick<Clock, "random">, firstDelayMs: number, maxDelayMs: number) {
     this.#book = book;
@@ -65,12 +66,24 @@ export class HostRound {
   }
 
   /** Shuffled, and the one that was tried last, which may just have died, at the end. */
-  #ordered(addresses: readonly Address[]): Address[] {
+  #ordered(addresses: readonly ServerAddress[]): ServerAddress[] {
     const order = shuffled(addresses, this.#clock);
     const last = this.#lastTried;
-    const isLast = (each: Address): boolean => each.ip === last?.ip && each.server.port === last.server.port;
+    const isLast = (each: ServerAddress): boolean => each.ip === last?.ip && each.server.port === last.server.port;
     return [...order.filter((each) => !isLast(each)), ...order.filter(isLast)];
   }
+}
+
+/** Waits until a turn begins, `delayMs` from now; less when `signal` aborts. */
+export async function untilTurn(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs <= 0 || signal.aborted) return;
+  const over = Promise.withResolvers<void>();
+  const cancel = clock.after(delayMs, over.resolve);
+  const onAbort = (): void => over.resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  await over.promise;
+  cancel();
+  signal.removeEventListener("abort", onAbort);
 }
 
 function shuffled<T>(values: readonly T[], clock: Pick<Clock, "random">): T[] {

@@ -1,8 +1,7 @@
-import type { Address, AddressBook } from "./address_book.ts";
+import type { AddressBook } from "./address_book.ts";
 import type { Linking } from "./framed_connection.ts";
-import type { DialOptions } from "../dial.ts";
-import { HostRound } from "./host_round.ts";
-import { pause } from "./pause.ts";
+import type { ServerAddress, DialOptions } from "../dial.ts";
+import { HostRound, untilTurn } from "./host_round.ts";
 
 // How long to wait between two servers after all of them were asked once, growing from the one to the other.
 const firstDelayMs = 100;
@@ -16,11 +15,11 @@ export async function findReadWriteServer(
   book: AddressBook,
   means: Linking,
   asking: DialOptions,
-): Promise<Address | undefined> {
+): Promise<ServerAddress | undefined> {
   const round = new HostRound(book, means.clock, firstDelayMs, maxDelayMs);
   while (!asking.signal.aborted) {
     const { address, delayMs } = await round.next();
-    await pause(means.clock, delayMs, asking.signal);
+    await untilTurn(means.clock, delayMs, asking.signal);
     if ("unknown" in address) continue;
     if ((await fourLetterWord(address, "isro", means, asking)) === "rw") return address;
   }
@@ -29,7 +28,7 @@ export async function findReadWriteServer(
 
 /** The answer to an administrator's word; "" when there was none. */
 async function fourLetterWord(
-  address: Address,
+  address: ServerAddress,
   word: string,
   { clock, dial }: Linking,
   asking: DialOptions,

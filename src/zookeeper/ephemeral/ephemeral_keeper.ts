@@ -1,7 +1,7 @@
 import type { Stat, ZooKeeper } from "../client.ts";
 import type { Clock } from "../clock.ts";
 import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "../errors.ts";
-import { removeEphemeral, type Ownership } from "./removal.ts";
+import { removeEphemeral, type OwnSessions } from "./removal.ts";
 import { isTerminal, sessionName, sessionOver } from "../state.ts";
 
 /** An ephemeral node that is kept over sessions. */
@@ -22,7 +22,7 @@ export interface EphemeralHandle {
   remove(): Promise<void>;
 }
 
-export interface EphemeralOptions extends Ownership {
+export interface EphemeralOptions extends OwnSessions {
   readonly clock: Clock;
   readonly path: string;
   readonly data: string | Uint8Array;
@@ -32,7 +32,7 @@ export interface EphemeralOptions extends Ownership {
   readonly onRemoved: () => void;
 }
 
-interface Write {
+interface QueuedSet {
   readonly data: string | Uint8Array;
   readonly done: PromiseWithResolvers<void>;
 }
@@ -54,7 +54,7 @@ export class EphemeralKeeper implements EphemeralHandle {
   readonly #settled = Promise.withResolvers<void>();
   /** What the node has, or is to be made with: the last that was not refused. */
   #data: string | Uint8Array;
-  #writes: Write[] = [];
+  #writes: QueuedSet[] = [];
   #client: ZooKeeper | null = null;
   #stage: "kept" | "removed" | "over" = "kept";
   #held = false;
@@ -218,7 +218,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     this.#answer();
   }
 
-  async #carryOut(client: ZooKeeper, write: Write): Promise<void> {
+  async #carryOut(client: ZooKeeper, write: QueuedSet): Promise<void> {
     try {
       if (!(await this.#write(client, write.data))) return;
       this.#data = write.data;

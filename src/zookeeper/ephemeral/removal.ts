@@ -3,7 +3,7 @@ import { isZooKeeperError } from "../errors.ts";
 import { isTerminal } from "../state.ts";
 
 /** Whose an ephemeral node is, seen from sessions that follow one another. */
-export interface Ownership {
+export interface OwnSessions {
   /** Of the session as it is now. */
   readonly client: () => ZooKeeper;
   /** Whether a session is, or was, our own: its node is no conflict, if it is not of this session it is on its way out. */
@@ -15,7 +15,7 @@ export interface Ownership {
  *
  * @throws ZooKeeperError saying why it could not be deleted
  */
-export async function removeEphemeral(path: string, { client: current, isOurs }: Ownership): Promise<void> {
+export async function removeEphemeral(path: string, { client: current, isOurs }: OwnSessions): Promise<void> {
   for (;;) {
     const client = current();
     try {

@@ -9,7 +9,8 @@ import type { Call, OnAnswer } from "./pending.ts";
 import type { At, Request } from "../wire/requests.ts";
 import { isTerminal, sessionOver, type SessionState } from "../state.ts";
 import { Transport } from "./transport.ts";
-import { WatchRegistry, type WatchHandler, type WatchKind } from "./watches.ts";
+import { WatchRegistry, type WatchHandler } from "./watches.ts";
+import type { WatchKind } from "../wire/set_watches.ts";
 
 /** What every operation of a client needs: its session, its watches, its chroot. */
 export class ClientCore {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from "../errors.ts";
+import { ZooKeeperError, type FailureOutcome, type ZooKeeperErrorCode } from "../errors.ts";
 import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "../wire/jute.ts";
 import type { Request } from "../wire/requests.ts";
 
@@ -119,7 +119,7 @@ export class Pending<T = unknown> {
     this.#stopListening?.();
   }
 
-  #error(code: ZooKeeperErrorCode, outcome: Outcome, detail?: string, cause?: unknown): ZooKeeperError {
+  #error(code: ZooKeeperErrorCode, outcome: FailureOutcome, detail?: string, cause?: unknown): ZooKeeperError {
     const { operation, path } = this.request;
     return new ZooKeeperError({ code, operation, path, outcome, detail, cause });
   }

@@ -1,4 +1,4 @@
-import { noPassword, type ConnectRequest, type ConnectResponse } from "../wire/node_records.ts";
+import { noPassword, type ConnectRequest, type ConnectResponse } from "../wire/handshake_records.ts";
 
 /** What a session's client shows to the next server to get the session back. */
 export class SessionTicket {

@@ -1,28 +1,33 @@
-import { addressName, AddressBook, type Address, type Lookup } from "../connection/address_book.ts";
-import { Authentication, type Credentials } from "../connection/authentication.ts";
+import { AddressBook } from "../connection/address_book.ts";
+import type { Lookup, Credentials, SaslCredentials } from "../options.ts";
+import { Authentication } from "../connection/authentication.ts";
 import { attach } from "../connection/attachment.ts";
 import type { Clock } from "../clock.ts";
 import type { Connection, Linking } from "../connection/framed_connection.ts";
-import type { Dial, LinkFailure, TlsOptions } from "../dial.ts";
-import type { SaslCredentials } from "../connection/digest_md5.ts";
+import { addressName, type ServerAddress, type Dial, type LinkFailure, type TlsOptions } from "../dial.ts";
 import { errorNumber, ZooKeeperError } from "../errors.ts";
 import { Heartbeat } from "../connection/heartbeat.ts";
-import { HostRound } from "../connection/host_round.ts";
+import { HostRound, untilTurn } from "../connection/host_round.ts";
 import { serverName, type Server } from "../connect_string.ts";
 import { JuteWriter, MalformedRecord, type JuteReader } from "../wire/jute.ts";
 import { changeTypeOf, Xid, type ChangeType } from "../wire/opcodes.ts";
 import { Operations } from "./operations.ts";
 import { pingFrame, readReplyHeader } from "../wire/packets.ts";
-import { pause } from "../connection/pause.ts";
 import { Pending, type Call, type Desk, type OnAnswer } from "./pending.ts";
 import { findReadWriteServer } from "../connection/read_write_search.ts";
-import { Refusals } from "../connection/certificate_refusals.ts";
-import { watchReplay } from "../wire/set_watches.ts";
+import { CertificateRefusals } from "../connection/certificate_refusals.ts";
+import { watchReplay, type ReplayPaths } from "../wire/set_watches.ts";
 import { closeRequest, type Request } from "../wire/requests.ts";
 import { SessionTicket } from "./session_ticket.ts";
-import { isTerminal, sessionName, sessionOver, terminalCode, terminalDetail } from "../state.ts";
-import type { SessionState, TerminalState } from "../state.ts";
-import type { ReplayPaths } from "./watches.ts";
+import {
+  isTerminal,
+  sessionName,
+  sessionOver,
+  terminalCode,
+  terminalDetail,
+  type SessionState,
+  type TerminalState,
+} from "../state.ts";
 
 export interface TransportOptions {
   readonly servers: readonly Server[];
@@ -64,13 +69,13 @@ export class Transport {
   readonly #auth: Authentication;
   readonly #desk: Desk & Linking;
   readonly #operations = new Operations();
-  readonly #refusals = new Refusals();
+  readonly #refusals = new CertificateRefusals();
   readonly #ending = new AbortController();
   readonly #ticket = new SessionTicket();
   /** Calls off the end of a session that is out of reach. */
   #reached: (() => void) | undefined;
   /** A server that is known to take writes, to be tried next. */
-  #preferred: Address | undefined;
+  #preferred: ServerAddress | undefined;
   /** The connection that operations may be written to: its handshake is done. */
   #open: Connection | null = null;
   #heartbeat: Heartbeat | null = null;
@@ -146,7 +151,7 @@ export class Transport {
       this.#preferred = undefined;
       const { address, delayMs, last } =
         preferred === undefined ? await this.#round.next() : { address: preferred, delayMs: 0, last: false };
-      await pause(this.#options.clock, delayMs, this.#ending.signal);
+      await untilTurn(this.#options.clock, delayMs, this.#ending.signal);
       if (isTerminal(this.#state)) return;
       if ("unknown" in address) this.#detached({ kind: "lost", reason: address.unknown }, false);
       else this.#detached(await this.#attach(address), last);
@@ -154,7 +159,7 @@ export class Transport {
   }
 
   /** Uses one server until the connection to it is over; returns why. */
-  async #attach(address: Address): Promise<LinkFailure> {
+  async #attach(address: ServerAddress): Promise<LinkFailure> {
     const { connectTimeoutMs, sessionTimeoutMs, tls, sasl, readOnly } = this.#options;
     const request = this.#ticket.request(sessionTimeoutMs, readOnly);
     const options = { tls, sasl, request, timeoutMs: connectTimeoutMs, signal: this.#ending.signal };

@@ -3,7 +3,8 @@ import { isZooKeeperError, ZooKeeperError } from "../errors.ts";
 import { WatcherType } from "../wire/opcodes.ts";
 import type { Call } from "./pending.ts";
 import { addWatchRequest, checkWatchesRequest, removeWatchesRequest, type At } from "../wire/requests.ts";
-import type { PersistentMode, WatchHandler, WatchKind } from "./watches.ts";
+import type { WatchHandler } from "./watches.ts";
+import type { PersistentMode, WatchKind } from "../wire/set_watches.ts";
 
 /** Which watches of a path: on its data and existence, on its children, or any, the persistent ones among them. */
 export type WatchSelection = keyof typeof WatcherType;

@@ -1,5 +1,6 @@
 import type { ChangeType } from "../wire/opcodes.ts";
 import { parentPath } from "../wire/node_paths.ts";
+import type { OneShotKind, PersistentMode, ReplayPaths, WatchKind } from "../wire/set_watches.ts";
 
 /**
  * A change, or what became of the watch itself. `reconnected`: a persistent watch was set again on another connection
@@ -12,17 +13,9 @@ export interface WatchEvent {
 
 export type WatchHandler = (event: WatchEvent) => void | Promise<void>;
 
-export type OneShotKind = "data" | "exists" | "children";
-export type PersistentMode = "persistent" | "persistent-recursive";
-
-export type WatchKind = OneShotKind | PersistentMode;
-
 type Deliver = (handler: WatchHandler, type: WatchEvent["type"], serverPath: string) => void;
 
 type Table = Map<string, Set<WatchHandler>>;
-
-/** What a connection must tell the server to get the watches again: paths by kind, as the server knows them. */
-export type ReplayPaths = Readonly<Record<WatchKind, readonly string[]>>;
 
 /**
  * Which handler waits for what, by the server's paths. It mirrors what the server holds for this session, so a handler

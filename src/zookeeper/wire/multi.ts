@@ -2,7 +2,8 @@ import { errorCode, ZooKeeperError } from "../errors.ts";
 import type { JuteReader, JuteWriter } from "./jute.ts";
 import { OpCode, type CreateMode } from "./opcodes.ts";
 import type { Chroot } from "./node_paths.ts";
-import { openAcl, readStat, type Acl, type Stat } from "./node_records.ts";
+import { readStat } from "./node_records.ts";
+import { openAcl, type Acl, type Stat } from "../znode.ts";
 import { createOpcode, encodeCreate, type Request } from "./requests.ts";
 
 /** One operation of a `multi`; made by `op.create`, `op.set`, `op.delete`, `op.check`. */

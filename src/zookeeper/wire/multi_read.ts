@@ -2,7 +2,8 @@ import { errorCode, ZooKeeperError } from "../errors.ts";
 import { MalformedRecord, type JuteReader } from "./jute.ts";
 import { OpCode } from "./opcodes.ts";
 import type { Chroot } from "./node_paths.ts";
-import { readStat, type Stat } from "./node_records.ts";
+import { readStat } from "./node_records.ts";
+import type { Stat } from "../znode.ts";
 import type { Request } from "./requests.ts";
 
 /** One read of a `multiRead`; made by `read.get` and `read.children`. */

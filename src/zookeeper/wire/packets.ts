@@ -1,6 +1,6 @@
 import { JuteWriter, type JuteReader } from "./jute.ts";
 import { OpCode, Xid } from "./opcodes.ts";
-import { writeConnectRequest, type ConnectRequest } from "./node_records.ts";
+import { writeConnectRequest, type ConnectRequest } from "./handshake_records.ts";
 
 export interface ReplyHeader {
   readonly xid: number;

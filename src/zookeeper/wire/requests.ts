@@ -1,6 +1,7 @@
 import { UnfitNumber, type JuteReader, type JuteWriter } from "./jute.ts";
 import { AddWatchMode, createFlag, OpCode, type CreateMode } from "./opcodes.ts";
-import { readAcls, readStat, writeAcls, type Acl, type Identity, type Stat } from "./node_records.ts";
+import { readAcls, readStat, writeAcls } from "./node_records.ts";
+import type { Acl, SessionIdentity, Stat } from "../znode.ts";
 
 /** One operation on the wire: how its record is written and how its answer is read. */
 export interface Request<T> {
@@ -200,7 +201,7 @@ export function setAclRequest(at: At, acl: readonly Acl[], aclVersion: number): 
   };
 }
 
-export function whoAmIRequest(): Request<Identity[]> {
+export function whoAmIRequest(): Request<SessionIdentity[]> {
   return {
     opcode: OpCode.whoAmI,
     operation: "whoAmI",

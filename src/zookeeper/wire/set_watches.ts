@@ -1,6 +1,13 @@
 import type { JuteWriter } from "./jute.ts";
 import { OpCode, Xid } from "./opcodes.ts";
-import type { ReplayPaths, WatchKind } from "../session/watches.ts";
+
+export type OneShotKind = "data" | "exists" | "children";
+export type PersistentMode = "persistent" | "persistent-recursive";
+
+export type WatchKind = OneShotKind | PersistentMode;
+
+/** What a connection must tell the server to get the watches again: paths by kind, as the server knows them. */
+export type ReplayPaths = Readonly<Record<WatchKind, readonly string[]>>;
 
 // The order of the lists in the SetWatches2 record; SetWatches has the first three.
 const kinds: readonly WatchKind[] = ["data", "exists", "children", "persistent", "persistent-recursive"];

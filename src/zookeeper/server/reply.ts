@@ -1,4 +1,8 @@
 import type { ServerErrorCode } from "../errors.ts";
+import type { JuteWriter } from "../wire/jute.ts";
+
+/** Writes the record of a reply, which follows its header. */
+export type ReplyRecord = (writer: JuteWriter) => void;
 
 /** Thrown by an operation that the server answers with an error. */
 export class Refusal extends Error {
@@ -9,3 +13,6 @@ export class Refusal extends Error {
     this.code = code;
   }
 }
+
+/** How a request is answered: by a record, or by an error. */
+export type Reply = ReplyRecord | Refusal;
