@@ -1,5 +1,4 @@
 import { ClientCore } from "./session/client_core.ts";
-import { configPath, parseEnsembleConfig, type EnsembleConfig } from "./wire/ensemble_config.ts";
 import { isZooKeeperError } from "./errors.ts";
 import { bytesOf, multiRequest, type Op, type OpResult } from "./wire/multi.ts";
 import { multiReadRequest, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
@@ -53,7 +52,9 @@ export class ZooKeeper implements AsyncDisposable {
     return this.#core.onState(listener);
   }
 
-  /** Resolves when connected; rejects with how the session ended (see `SessionState`), or ABORTED by `signal`. */
+  /**
+   * Resolves when connected. Rejects with how the session ended (see `SessionState`), or with ABORTED when `signal` aborts.
+   */
   async connected(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.state.kind !== "connected") await this.#core.connected(options.signal);
   }
@@ -163,24 +164,6 @@ export class ZooKeeper implements AsyncDisposable {
   unwatch(path: string, handler: WatchHandler): void {
     const { onServer } = this.#core.at("unwatch", path);
     for (const kind of ["data", "exists", "children"] as const) this.#core.watches.remove(kind, onServer, handler);
-  }
-
-  /** Which servers the ensemble has; they keep it at `/zookeeper/config`, outside of any chroot. */
-  async getConfig(options: Watching & Call = {}): Promise<EnsembleConfig & { stat: Stat }> {
-    const at = { path: configPath, onServer: configPath };
-    const request = requests.getRequest(at, this.#asksWatch(at, options));
-    const { data, stat } = await this.#read({ ...request, operation: "getConfig" }, at, "data", options);
-    return { ...parseEnsembleConfig(Buffer.from(data).toString()), stat };
-  }
-
-  /**
-   * Changes which servers the ensemble has, and answers what it is then. The servers must be set up to allow it
-   * (RECONFIG_DISABLED), and the session's identity too (NO_AUTH).
-   * @param version of the configuration that is expected, -1 for any
-   */
-  async reconfig(change: requests.EnsembleChange, version = -1n, options: Call = {}): Promise<EnsembleConfig> {
-    const text = await this.#core.submit(requests.reconfigRequest(change, version), options);
-    return parseEnsembleConfig(Buffer.from(text).toString());
   }
 
   async getAcl(path: string, options: Call = {}): Promise<{ acl: Acl[]; stat: Stat }> {

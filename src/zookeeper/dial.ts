@@ -70,7 +70,7 @@ export function checkTlsOptions(tls: TlsOptions): void {
 
 export interface DialOptions {
   readonly tls: TlsOptions | undefined;
-  /** For all that it takes until bytes may be written. */
+  /** Deadline in milliseconds of all that happens until bytes may be written. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -164,7 +164,7 @@ function socketTls(tls: TlsOptions, { server }: ServerAddress): Bun.TLSOptions {
 const refusal =
   /ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME)/;
 
-/** With TLS 1.3 the server's verdict comes only after the client's side of the handshake is done, as an error. */
+/** With TLS 1.3 the server refuses our certificate only after our side of the handshake is done, by an error. */
 function tlsFailure(error: (Error & { code?: string }) | null, name: string): LinkFailure {
   const message = error?.message ?? "no reason is known";
   const alert = refusal.exec(message)?.[1];
@@ -172,7 +172,7 @@ function tlsFailure(error: (Error & { code?: string }) | null, name: string): Li
     const words = alert.toLowerCase().replaceAll("_", " ");
     return { kind: "refused-by-server", reason: `${name} refused our side of the TLS handshake: ${words}` };
   }
-  // Names of errno mean the connection; all others are verdicts on the certificate.
+  // A code with a name of errno is about the connection; all other codes say what is wrong with the certificate.
   if (error?.code === undefined || /^E(?!RR_)[A-Z]+$/.test(error.code)) {
     return { kind: "lost", reason: `${name}: ${message}` };
   }

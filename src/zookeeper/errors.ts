@@ -62,7 +62,7 @@ const nameByNumber = new Map<number, ServerErrorCode>(
   Object.entries(serverCodes).map(([name, number]) => [number, name as ServerErrorCode]),
 );
 
-/** The number on the wire. */
+/** The number that stands for `code` on the wire. */
 export function errorNumber(code: ServerErrorCode): number {
   return serverCodes[code];
 }

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, read, ZooKeeper } from "../../src/zookeeper/client.ts";
-import { parseEnsembleConfig } from "../../src/zookeeper/wire/ensemble_config.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { FrameReader, MalformedFrame } from "../../src/zookeeper/wire/framing.ts";
 import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/wire/jute.ts";
@@ -128,10 +127,6 @@ const samples: readonly Sample[] = [
     multiHeader(writer, OpCode.getChildren).strings(["b", "c"]);
     writer.int(OpCode.error).bool(false).int(-101).int(-101).int(-1).bool(true).int(-1);
   }),
-  {
-    frame: Buffer.from("server.1=zk1:2888:3888:participant;[::]:2181\nserver.2=[::1]:1:2:observer\nversion=100000"),
-    decode: (frame) => void parseEnsembleConfig(Buffer.from(frame).toString()),
-  },
 ];
 
 /** The same numbers in every run. (mulberry32) */

@@ -177,6 +177,15 @@ const cases: readonly {
     expected: [-4, 1, 0, 4_711].map((xid) => [xid, 0, [], 0]),
   },
   {
+    name: "a change of the ensemble is refused where nobody has allowed any",
+    run: async (port) => {
+      using wire = await Wire.greeted(port);
+      wire.send((w) => w.int(1).int(OpCode.reconfig).buffer(null).buffer(Buffer.from("1")).buffer(null).long(-1n));
+      return await wire.reply();
+    },
+    expected: [1, -123, "none", 0],
+  },
+  {
     name: "an identity of a scheme that nobody knows is refused under its number, and the connection ends",
     run: async (port) => {
       const seen: unknown[] = [];

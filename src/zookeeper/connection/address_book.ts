@@ -5,7 +5,7 @@ import type { Server } from "../connect_string.ts";
 import type { ServerAddress } from "../dial.ts";
 import type { Lookup } from "../options.ts";
 
-/** By the system's resolver, with its hosts file. */
+/** Asks the system's resolver, which also reads the hosts file. */
 export const systemLookup: Lookup = async (host) => {
   const found = await resolve(host, { all: true, verbatim: true });
   return found.map((each) => each.address);
@@ -13,7 +13,7 @@ export const systemLookup: Lookup = async (host) => {
 
 /**
  * The addresses of the servers, looked up anew on every call: behind a name there may be other machines by now. A name
- * that cannot be looked up keeps the addresses it last had, so that an outage of DNS is none of ZooKeeper.
+ * that cannot be looked up keeps the addresses it had last, so that an outage of DNS does not become one of ZooKeeper.
  */
 export class AddressBook {
   readonly #servers: readonly Server[];

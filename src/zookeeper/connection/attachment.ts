@@ -11,7 +11,7 @@ export interface AttachmentOptions {
   readonly tls: TlsOptions | undefined;
   readonly sasl: SaslCredentials | undefined;
   readonly request: ConnectRequest;
-  /** For TCP and TLS, and once more for the session's handshake and SASL. */
+  /** Deadline in milliseconds of TCP with TLS, and once more of the session's handshake with SASL. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -19,7 +19,7 @@ export interface AttachmentOptions {
 export interface AttachmentEvents extends Omit<HandshakeEvents, "ready"> {
   /** Operations may be sent. `over` aborts when the connection is. */
   ready(connection: Connection, over: AbortSignal): void;
-  /** Every record after that. What it throws ends the connection. */
+  /** Called for every record after `ready`. What it throws ends the connection. */
   received(record: JuteReader, connection: Connection): void;
 }
 
@@ -64,7 +64,7 @@ export async function attach(
     if (ready) events.received(record, connection);
     else opening.received(record);
   };
-  // Apart from the deadline of the connection: a server may accept and then never answer.
+  // This is not the deadline of the connection: a server may accept and then never answer.
   const cancelDeadline = clock.after(timeoutMs, () => {
     if (ready) return;
     speechless = false;

@@ -3,8 +3,9 @@ import { ZooKeeperError } from "../errors.ts";
 import type { RefusalCode, TerminalState } from "../state.ts";
 
 /**
- * Judges failed tries to connect. A certificate that one server refuses, or has, may be that server's mistake; where a
- * whole pass over the servers fails for certificates and for nothing else, trying again would change nothing.
+ * Finds out from failed tries to connect whether all servers refuse. A certificate that one server refuses, or has, may be
+ * that server's mistake. Where a whole pass over the servers fails for certificates and for nothing else, trying again
+ * would change nothing.
  */
 export class CertificateRefusals {
   #onlyRefusals = true;

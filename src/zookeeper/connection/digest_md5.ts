@@ -4,7 +4,7 @@ import type { SaslCredentials } from "../options.ts";
 /** The exchange cannot go on: the other side breaks the protocol, or does not know the password itself. */
 export class SaslFailure extends Error {}
 
-// What a ZooKeeper server takes itself for in this mechanism, whatever its host is called.
+// The name that every ZooKeeper server has in this mechanism, whatever its host is called.
 const digestUri = "zookeeper/zk-sasl-md5";
 const nonceCount = "00000001";
 // RFC 2831, sections 2.1.1 and 2.1.3.
@@ -74,7 +74,7 @@ export function parseDirectives(text: string): Map<string, string> {
   const directives = new Map<string, string>();
   const pattern = /([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
   for (const [, key = "", inQuotes, plain] of text.matchAll(pattern)) {
-    // Of a key that comes twice (realm may) the first counts.
+    // A key may come twice (realm may); the first counts.
     const value = inQuotes === undefined ? (plain ?? "") : inQuotes.replace(/\\(.)/g, "$1");
     if (!directives.has(key.toLowerCase())) directives.set(key.toLowerCase(), value);
   }

@@ -6,11 +6,11 @@ import { JuteReader } from "../wire/jute.ts";
 export interface ConnectionEvents {
   /** What one frame holds, valid until this returns. What it throws ends the connection. */
   onRecord(record: JuteReader): void;
-  /** Once, whoever ended it. */
+  /** Called once, whoever ended the connection. */
   onEnd(failure: LinkFailure): void;
 }
 
-/** How a connection comes about, and the time it tells. */
+/** What a connection is made with. */
 export interface Linking {
   readonly clock: Clock;
   readonly dial: Dial;
@@ -30,7 +30,7 @@ export class Connection {
   #corked: Uint8Array[] = [];
   #flushScheduled = false;
   #unsent: Uint8Array | null = null;
-  /** Made once: what is made for each frame adds up. */
+  /** This closure is made once, since garbage made for each frame adds up. */
   readonly #uncork = (): void => {
     this.#flushScheduled = false;
     try {

@@ -8,7 +8,7 @@ import { sessionName, type TerminalState } from "../state.ts";
 const replyHeaderBytes = 16;
 
 export interface HandshakeEvents {
-  /** The server gave a session, or gave the asked one back. It may still refuse our identity. */
+  /** The server gave a session, or gave back the one that was asked for. It may still refuse our identity. */
   granted(response: ConnectResponse): void;
   /** Anything may be sent now. */
   ready(): void;
@@ -50,7 +50,7 @@ export class Handshake {
 
   #sessionAnswer(reader: JuteReader): void {
     if (reader.remaining === replyHeaderBytes) {
-      // So a read-only server answers that has no local sessions to give: its message is an error and no session.
+      // A read-only server that has no local sessions to give answers like this: with an error in place of a session.
       throw new MalformedRecord(`the server gave no session: ${errorCode(readReplyHeader(reader).error)}`);
     }
     const response = readConnectResponse(reader);

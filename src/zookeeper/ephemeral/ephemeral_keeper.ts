@@ -38,7 +38,7 @@ interface QueuedSet {
 }
 
 const retryMs = 1_000;
-/** What the next moment may change by itself. All else is an outcome. */
+/** Errors that may be over a moment later without anybody's doing. All others are final. */
 const passing: readonly ZooKeeperErrorCode[] = [
   "CONNECTION_LOSS",
   "OPERATION_TIMEOUT",

@@ -2,11 +2,11 @@ import type { ZooKeeper } from "../client.ts";
 import { isZooKeeperError } from "../errors.ts";
 import { isTerminal } from "../state.ts";
 
-/** Whose an ephemeral node is, seen from sessions that follow one another. */
+/** Our sessions, which follow one another: the one we have now, and whether an owner of a node is one of them. */
 export interface OwnSessions {
-  /** Of the session as it is now. */
+  /** The client of the session as it is now. */
   readonly client: () => ZooKeeper;
-  /** Whether a session is, or was, our own: its node is no conflict, if it is not of this session it is on its way out. */
+  /** Whether a session is, or was, our own. Its node is no conflict: that of an older session of ours will soon be gone. */
   readonly isOurs: (sessionId: bigint) => boolean;
 }
 

@@ -32,7 +32,7 @@ export class MemoryServer implements OwningServer {
   readonly #startedAt: number;
   readonly #stopTimers: (() => void)[] = [];
   #lastSessionId: bigint;
-  /** Of the connections that are over. */
+  /** Counts the packets of connections that are over. */
   #packets = { received: 0, sent: 0 };
 
   constructor({ clock, tickMs = 200, reapMs = 60_000 }: MemoryServerOptions) {

@@ -227,7 +227,7 @@ export class ServerConnection {
     }
   }
 
-  /** Answers what changes nothing, from what this server has. */
+  /** Answers a request that changes nothing from what this server has. */
   #read(xid: number, opcode: number, reader: JuteReader): void {
     if (opcode === OpCode.ping) {
       this.#answer(xid, noRecord);
@@ -244,7 +244,7 @@ export class ServerConnection {
     }
   }
 
-  /** Answered under the request's number: most clients give it -4, and some one like any other. */
+  /** The answer has the request's number: most clients give it -4, some a number like any other request's. */
   #authenticate(xid: number, reader: JuteReader): void {
     reader.int();
     const scheme = reader.string();

@@ -14,7 +14,7 @@ type Edit =
       readonly path: string;
       readonly data: Uint8Array | null;
       readonly acl: readonly Acl[];
-      /** Undefined when the client sent one that does not exist. */
+      /** Undefined when the client sent a mode that does not exist. */
       readonly mode: CreateMode | undefined;
       readonly ttlMs: number | undefined;
     }

@@ -3,14 +3,14 @@ import { ZooKeeperError, type FailureOutcome, type ZooKeeperErrorCode } from "..
 import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "../wire/jute.ts";
 import type { Request } from "../wire/requests.ts";
 
-/** How long one call may take and what calls it off. */
+/** How long one call may take, and what cancels it. */
 export interface Call {
   readonly signal?: AbortSignal;
   /** Deadline of this call in milliseconds, time spent waiting for a connection included. */
   readonly timeoutMs?: number;
 }
 
-/** Is told how an operation was answered in the order of the server's answers, before any later event is looked at. */
+/** Called with how an operation was answered, in the order of the server's answers and before any later event. */
 export type OnAnswer = (refusal: ZooKeeperErrorCode | undefined) => void;
 
 /** What the operations of one session share. */
@@ -22,7 +22,7 @@ export interface Desk {
 }
 
 const xidOffset = 4;
-// What lies farther ahead no timer waits for: it would fire at once.
+// The longest that a timer can wait. One that is set to more fires at once.
 const maxTimerMs = 2 ** 31 - 1;
 
 /** An operation between its call and its answer. */

@@ -6,7 +6,7 @@ export class SessionTicket {
   #password: Uint8Array = noPassword;
   #timeoutMs = 0;
   #readOnly = false;
-  /** What a server without its ensemble gives is no session that another server knows. */
+  /** False for a session of a server that is cut off from its ensemble: no other server knows it. */
   #resumable = false;
   #lastZxid = 0n;
 
@@ -19,7 +19,7 @@ export class SessionTicket {
     return this.#sessionId !== 0n;
   }
 
-  /** As it was negotiated. */
+  /** The timeout that was negotiated with the server. */
   get timeoutMs(): number {
     return this.#timeoutMs;
   }
@@ -33,7 +33,7 @@ export class SessionTicket {
     return this.#lastZxid;
   }
 
-  /** For the answer to an operation that was asked, once it has been read whole. */
+  /** Call it when the answer to an operation has been read whole. */
   saw(zxid: bigint): void {
     if (zxid > this.#lastZxid) this.#lastZxid = zxid;
   }

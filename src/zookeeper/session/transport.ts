@@ -32,7 +32,7 @@ import {
 export interface TransportOptions {
   readonly servers: readonly Server[];
   readonly sessionTimeoutMs: number;
-  /** For TCP, and once more for the handshake. */
+  /** Deadline in milliseconds of TCP with TLS, and once more of the handshake with SASL. */
   readonly connectTimeoutMs: number;
   readonly auth: readonly Credentials[];
   readonly sasl: SaslCredentials | undefined;
@@ -45,7 +45,7 @@ export interface TransportOptions {
   onWatch(type: ChangeType, serverPath: string): void;
   /** The watches that a new connection of an existing session must set before anything else but identities. */
   replay(): ReplayPaths;
-  /** They are on their way; what is asked from now on is asked after them. */
+  /** Those watches have been sent; what is sent from now on comes after them. */
   onReplayed(): void;
   /** Something a person should know while the session goes on trying. */
   onTrouble(error: ZooKeeperError): void;

@@ -1,6 +1,6 @@
 import { intAt, prefixBytes } from "./jute.ts";
 
-// What is set aside for a frame on its announcement alone; the rest when its bytes are there.
+// The most memory that is set aside when a frame is announced; the rest is when its bytes are there.
 const firstBodyBytes = 256 * 1024;
 
 /** A length prefix that cannot be one of the protocol's: the connection is of no use any more. */

@@ -18,7 +18,7 @@ export class MalformedRecord extends Error {}
 // 64 bits pass through here: of all ways to read and write a bigint this makes the least garbage.
 const scratch = new DataView(new ArrayBuffer(8));
 
-/** Of the length in front of a record, where it goes over the wire as a frame. */
+/** How many bytes the length prefix of a frame takes. */
 export const prefixBytes = 4;
 
 // A thousand idle sessions have a writer each, so it begins with little and keeps no more than this between records.

@@ -90,5 +90,5 @@ export function createModeOf(flag: number): CreateMode | undefined {
   return (Object.keys(createFlags) as CreateMode[]).find((mode) => createFlags[mode] === flag);
 }
 
-/** Of a frame without its length prefix: `jute.maxbuffer` of a server that was not told otherwise. */
+/** The most bytes of a frame without its length prefix: the default of a server's `jute.maxbuffer`. */
 export const maxRequestBytes = 1_048_575;

@@ -233,27 +233,6 @@ export function descendantsRequest(at: At): Request<number> {
   };
 }
 
-/** How the ensemble is to change: by servers that come and go, or as a whole. A server is written as in `zoo.cfg`. */
-export type EnsembleChange =
-  /** `join`: `server.4=zk4:2888:3888:participant;2181`; `leave`: ids. */
-  { readonly join?: readonly string[]; readonly leave?: readonly number[] } | { readonly members: readonly string[] };
-
-export function reconfigRequest(change: EnsembleChange, version: bigint): Request<Uint8Array> {
-  const list = (parts: readonly (string | number)[] = []): Uint8Array | null =>
-    parts.length === 0 ? null : Buffer.from(parts.join(","));
-  return {
-    opcode: OpCode.reconfig,
-    operation: "reconfig",
-    write: true,
-    encode: (writer) => {
-      if ("members" in change) writer.buffer(null).buffer(null).buffer(list(change.members));
-      else writer.buffer(list(change.join)).buffer(list(change.leave)).buffer(null);
-      writer.long(version);
-    },
-    decode: (reader) => reader.buffer() ?? new Uint8Array(0),
-  };
-}
-
 export function closeRequest(): Request<void> {
   return { opcode: OpCode.closeSession, operation: "close", write: false, encode: nothing, decode: nothing };
 }
