@@ -3,7 +3,7 @@ import { assertFormat } from "../store/format.ts";
 import { throwIfAborted } from "../support/abort.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { parseConnectString, serverName } from "../zookeeper/hosts.ts";
+import { parseConnectString, serverName } from "../zookeeper/connect_string.ts";
 import { diagnose } from "./diagnose.ts";
 import type { CommonFlags } from "./flags.ts";
 import type { CtlProcess } from "./process.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../support/clock.ts";
-import { serverName, type Server } from "../zookeeper/hosts.ts";
+import { serverName, type Server } from "../zookeeper/connect_string.ts";
 
 const TRY_MS = 1_000;
 

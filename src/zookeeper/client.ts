@@ -1,24 +1,24 @@
-import { ClientCore } from "./client_core.ts";
-import { configPath, parseEnsembleConfig, type EnsembleConfig } from "./ensemble_config.ts";
+import { ClientCore } from "./session/client_core.ts";
 import { isZooKeeperError } from "./errors.ts";
-import { bytesOf, multiRequest, type Op, type OpResult } from "./multi.ts";
-import { multiReadRequest, type ReadOp, type ReadResult } from "./multi_read.ts";
-import { isSequential, type CreateMode } from "./opcodes.ts";
+import { bytesOf, multiRequest, type Op, type OpResult } from "./wire/multi.ts";
+import { multiReadRequest, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
+import { isSequential, type CreateMode } from "./wire/opcodes.ts";
 import type { ZooKeeperOptions } from "./options.ts";
-import type { Call } from "./pending.ts";
-import { openAcl, type Acl, type Identity, type Stat } from "./records.ts";
-import * as requests from "./requests.ts";
+import type { Call } from "./session/pending.ts";
+import { openAcl, type Acl, type SessionIdentity, type Stat } from "./znode.ts";
+import * as requests from "./wire/requests.ts";
 import type { SessionState } from "./state.ts";
-import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./watch_calls.ts";
-import type { PersistentMode, WatchHandler, WatchKind } from "./watches.ts";
+import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./session/watch_calls.ts";
+import type { WatchHandler } from "./session/watches.ts";
+import type { PersistentMode, WatchKind } from "./wire/set_watches.ts";
 
-export { op, type Op, type OpResult } from "./multi.ts";
-export { read, type ReadOp, type ReadResult } from "./multi_read.ts";
+export { op, type Op, type OpResult } from "./wire/multi.ts";
+export { read, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
 export type { ZooKeeperOptions } from "./options.ts";
-export type { Call } from "./pending.ts";
-export type { Acl, Stat } from "./records.ts";
+export type { Call } from "./session/pending.ts";
+export type { Acl, Stat } from "./znode.ts";
 export type { SessionState } from "./state.ts";
-export type { WatchEvent, WatchHandler } from "./watches.ts";
+export type { WatchEvent, WatchHandler } from "./session/watches.ts";
 
 export interface Watching {
   /** Called once for the next change; the same function given twice for a path counts once. */
@@ -52,7 +52,9 @@ export class ZooKeeper implements AsyncDisposable {
     return this.#core.onState(listener);
   }
 
-  /** Resolves when connected; rejects with how the session ended (see `SessionState`), or ABORTED by `signal`. */
+  /**
+   * Resolves when connected. Rejects with how the session ended (see `SessionState`), or with ABORTED when `signal` aborts.
+   */
   async connected(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.state.kind !== "connected") await this.#core.connected(options.signal);
   }
@@ -164,24 +166,6 @@ export class ZooKeeper implements AsyncDisposable {
     for (const kind of ["data", "exists", "children"] as const) this.#core.watches.remove(kind, onServer, handler);
   }
 
-  /** Which servers the ensemble has; they keep it at `/zookeeper/config`, outside of any chroot. */
-  async getConfig(options: Watching & Call = {}): Promise<EnsembleConfig & { stat: Stat }> {
-    const at = { path: configPath, onServer: configPath };
-    const request = requests.getRequest(at, this.#asksWatch(at, options));
-    const { data, stat } = await this.#read({ ...request, operation: "getConfig" }, at, "data", options);
-    return { ...parseEnsembleConfig(Buffer.from(data).toString()), stat };
-  }
-
-  /**
-   * Changes which servers the ensemble has, and answers what it is then. The servers must be set up to allow it
-   * (RECONFIG_DISABLED), and the session's identity too (NO_AUTH).
-   * @param version of the configuration that is expected, -1 for any
-   */
-  async reconfig(change: requests.EnsembleChange, version = -1n, options: Call = {}): Promise<EnsembleConfig> {
-    const text = await this.#core.submit(requests.reconfigRequest(change, version), options);
-    return parseEnsembleConfig(Buffer.from(text).toString());
-  }
-
   async getAcl(path: string, options: Call = {}): Promise<{ acl: Acl[]; stat: Stat }> {
     return await this.#core.submit(requests.getAclRequest(this.#core.at("getAcl", path)), options);
   }
@@ -197,7 +181,7 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   /** By which identities the server knows this session (since 3.7). */
-  async whoAmI(options: Call = {}): Promise<Identity[]> {
+  async whoAmI(options: Call = {}): Promise<SessionIdentity[]> {
     return await this.#core.submit(requests.whoAmIRequest(), options);
   }
 

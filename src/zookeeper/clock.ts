@@ -3,16 +3,16 @@
  * then live on a time of their own and from a seed.
  */
 export interface Clock {
-  /** Milliseconds since 1970, for people alone: it leaps when somebody sets the machine's clock. */
+  /** Milliseconds since 1970, only to be shown to people: it leaps when somebody sets the machine's clock. */
   now(): number;
   /** Milliseconds since some moment; it never goes back. */
   monotonicMs(): number;
   /** Calls `work` once, after `ms` milliseconds. Returns what calls that off. */
   after(ms: number, work: () => void): () => void;
-  /** The same for what must not keep the process alive. */
+  /** The same as `after` for work that must not keep the process alive. */
   afterIdly(ms: number, work: () => void): () => void;
-  /** Uniform in [0, 1). */
+  /** A random number, uniform in [0, 1). */
   random(): number;
-  /** Bytes that nobody can guess. */
+  /** Random bytes that nobody can guess. */
   randomBytes(count: number): Uint8Array;
 }

@@ -1,8 +1,18 @@
 import { createSecureContext } from "node:tls";
 import { isIP } from "node:net";
 import type { Socket } from "bun";
-import { addressName, type Address } from "./addresses.ts";
 import type { Clock } from "./clock.ts";
+import { serverName, type Server } from "./connect_string.ts";
+
+/** One address of a server: whom to dial. */
+export interface ServerAddress {
+  readonly server: Server;
+  readonly ip: string;
+}
+
+export function addressName({ server, ip }: ServerAddress): string {
+  return server.host === ip ? serverName(server) : `${serverName(server)} (${ip})`;
+}
 
 export interface TlsOptions {
   /** Certificates of the authorities that may vouch for a server, PEM. Default: those of the system. */
@@ -60,20 +70,20 @@ export function checkTlsOptions(tls: TlsOptions): void {
 
 export interface DialOptions {
   readonly tls: TlsOptions | undefined;
-  /** For all that it takes until bytes may be written. */
+  /** Deadline in milliseconds of all that happens until bytes may be written. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /** Connects. @throws LinkError saying which server and why; also when `signal` aborts */
-export type Dial = (address: Address, options: DialOptions, events: LinkEvents) => Promise<Wire>;
+export type Dial = (address: ServerAddress, options: DialOptions, events: LinkEvents) => Promise<Wire>;
 
 /** Connects by TCP and, where asked for, TLS. */
 export function tcpDial(clock: Clock): Dial {
   return (address, options, events) => dialTcp(clock, address, options, events);
 }
 
-async function dialTcp(clock: Clock, address: Address, options: DialOptions, events: LinkEvents): Promise<Wire> {
+async function dialTcp(clock: Clock, address: ServerAddress, options: DialOptions, events: LinkEvents): Promise<Wire> {
   const { tls, timeoutMs, signal } = options;
   const name = addressName(address);
   const opened = Promise.withResolvers<Socket>();
@@ -140,7 +150,7 @@ function pem(tls: TlsOptions): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
   };
 }
 
-function socketTls(tls: TlsOptions, { server }: Address): Bun.TLSOptions {
+function socketTls(tls: TlsOptions, { server }: ServerAddress): Bun.TLSOptions {
   // An address is no server name (RFC 6066): the certificate is then checked for the address itself.
   const serverName = tls.servername ?? (isIP(server.host) === 0 ? server.host : undefined);
   return {
@@ -154,7 +164,7 @@ function socketTls(tls: TlsOptions, { server }: Address): Bun.TLSOptions {
 const refusal =
   /ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME)/;
 
-/** With TLS 1.3 the server's verdict comes only after the client's side of the handshake is done, as an error. */
+/** With TLS 1.3 the server refuses our certificate only after our side of the handshake is done, by an error. */
 function tlsFailure(error: (Error & { code?: string }) | null, name: string): LinkFailure {
   const message = error?.message ?? "no reason is known";
   const alert = refusal.exec(message)?.[1];
@@ -162,7 +172,7 @@ function tlsFailure(error: (Error & { code?: string }) | null, name: string): Li
     const words = alert.toLowerCase().replaceAll("_", " ");
     return { kind: "refused-by-server", reason: `${name} refused our side of the TLS handshake: ${words}` };
   }
-  // Names of errno mean the connection; all others are verdicts on the certificate.
+  // A code with a name of errno is about the connection; all other codes say what is wrong with the certificate.
   if (error?.code === undefined || /^E(?!RR_)[A-Z]+$/.test(error.code)) {
     return { kind: "lost", reason: `${name}: ${message}` };
   }

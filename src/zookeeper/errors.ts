@@ -56,13 +56,13 @@ export type ZooKeeperErrorCode =
  * since the server never saw it or it was only a read. `unknown`: a write was sent and its answer was lost; it may have
  * been applied or not.
  */
-export type Outcome = "refused" | "not-sent" | "unknown";
+export type FailureOutcome = "refused" | "not-sent" | "unknown";
 
 const nameByNumber = new Map<number, ServerErrorCode>(
   Object.entries(serverCodes).map(([name, number]) => [number, name as ServerErrorCode]),
 );
 
-/** The number on the wire. */
+/** The number that stands for `code` on the wire. */
 export function errorNumber(code: ServerErrorCode): number {
   return serverCodes[code];
 }
@@ -75,7 +75,7 @@ export function errorCode(number: number): ZooKeeperErrorCode {
 export interface ZooKeeperErrorFacts {
   readonly code: ZooKeeperErrorCode;
   readonly operation: string;
-  readonly outcome: Outcome;
+  readonly outcome: FailureOutcome;
   readonly path?: string | undefined;
   /** In a `multi`: which of its operations was refused, counted from 0. */
   readonly index?: number | undefined;
@@ -87,7 +87,7 @@ export interface ZooKeeperErrorFacts {
 export class ZooKeeperError extends Error {
   readonly code: ZooKeeperErrorCode;
   readonly operation: string;
-  readonly outcome: Outcome;
+  readonly outcome: FailureOutcome;
   readonly path?: string;
   readonly index?: number;
 

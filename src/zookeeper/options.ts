@@ -1,8 +1,20 @@
-import type { Lookup } from "./addresses.ts";
-import type { Credentials } from "./authentication.ts";
 import type { Clock } from "./clock.ts";
 import type { Dial, TlsOptions } from "./dial.ts";
-import type { SaslCredentials } from "./digest_md5.ts";
+
+/** An identity to prove, for example `{ scheme: "digest", credentials: "user:password" }`. */
+export interface Credentials {
+  readonly scheme: string;
+  readonly credentials: string;
+}
+
+/** For SASL DIGEST-MD5. */
+export interface SaslCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Finds all IP addresses of a host name, as `lookup` of node:dns with `all` does. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
 
 export interface ZooKeeperOptions {
   /** Time, and chance for the order of the hosts and the jitter of the waits between tries. */

@@ -1,7 +1,7 @@
 import { ZooKeeper, type Stat, type ZooKeeperOptions } from "./client.ts";
-import { EphemeralKeeper, type EphemeralHandle } from "./ephemeral.ts";
+import { EphemeralKeeper, type EphemeralHandle } from "./ephemeral/ephemeral_keeper.ts";
 import type { ZooKeeperError } from "./errors.ts";
-import { isolate } from "./isolate.ts";
+import { isolate } from "./session/isolate.ts";
 import type { SessionState } from "./state.ts";
 
 /** `reason`: why the session before is over. */
@@ -17,7 +17,7 @@ export class Session implements AsyncDisposable {
   readonly #options: ZooKeeperOptions;
   #client: ZooKeeper;
   #epoch = 1;
-  /** Of our sessions that are over for us. A server that was out of reach may keep them, and their nodes, for a while. */
+  /** Ids of our sessions that are over for us. A server that was out of reach may keep them and their nodes for a while. */
   readonly #former = new Set<bigint>();
   /** Why the last one is over. */
   #lost: string | undefined;

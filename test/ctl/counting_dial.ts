@@ -1,7 +1,7 @@
 import { systemClock } from "../../src/support/clock.ts";
 import { tcpDial, type Dial } from "../../src/zookeeper/dial.ts";
-import { intAt, prefixBytes } from "../../src/zookeeper/jute.ts";
-import { OpCode } from "../../src/zookeeper/opcodes.ts";
+import { intAt, prefixBytes } from "../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../src/zookeeper/wire/opcodes.ts";
 
 /** What one command asks of ZooKeeper. */
 export interface Asked {

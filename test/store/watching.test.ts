@@ -23,7 +23,7 @@ import { setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { OpCode } from "../../src/zookeeper/opcodes.ts";
+import { OpCode } from "../../src/zookeeper/wire/opcodes.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";

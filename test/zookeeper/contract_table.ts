@@ -5,21 +5,21 @@ import { targets } from "./contract/targets.ts";
 
 /** Prints the contract as a table: a row for each case, a column for each target. Exit code 1 on any difference. */
 
-type Verdict = "same" | "different";
+type Match = "same" | "different";
 
 const columns = await Promise.all(
   targets.map(async ({ start }) => {
     await using target = await start();
-    const verdicts: Verdict[] = [];
+    const matches: Match[] = [];
     for (const [index, contractCase] of contractCases.entries()) {
       const seen: unknown = await observe(contractCase, target, `/case-${index}`, index).catch(
         (error: unknown) => error,
       );
       const same = isDeepStrictEqual(seen, contractCase.expected);
       if (!same) console.error(`${contractCase.name}\n  expected`, contractCase.expected, "\n  seen", seen);
-      verdicts.push(same ? "same" : "different");
+      matches.push(same ? "same" : "different");
     }
-    return verdicts;
+    return matches;
   }),
 );
 const width = Math.max(...contractCases.map((each) => each.name.length));
@@ -35,11 +35,11 @@ for (const [index, { name }] of contractCases.entries()) {
   console.log(
     row(
       name,
-      columns.map((verdicts) => verdicts[index] ?? ""),
+      columns.map((matches) => matches[index] ?? ""),
     ),
   );
 }
-const sameCounts = columns.map((verdicts) => verdicts.filter((each) => each === "same").length);
+const sameCounts = columns.map((matches) => matches.filter((each) => each === "same").length);
 console.log(
   row(
     `${contractCases.length} cases`,

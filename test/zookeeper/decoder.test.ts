@@ -1,19 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, read, ZooKeeper } from "../../src/zookeeper/client.ts";
-import { parseEnsembleConfig } from "../../src/zookeeper/ensemble_config.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { FrameReader, MalformedFrame } from "../../src/zookeeper/framing.ts";
-import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/jute.ts";
-import { multiRequest } from "../../src/zookeeper/multi.ts";
-import { multiReadRequest } from "../../src/zookeeper/multi_read.ts";
-import { OpCode, Xid } from "../../src/zookeeper/opcodes.ts";
-import { DigestMd5 } from "../../src/zookeeper/digest_md5.ts";
-import { Opening } from "../../src/zookeeper/opening.ts";
-import { readReplyHeader } from "../../src/zookeeper/packets.ts";
-import { Chroot } from "../../src/zookeeper/paths.ts";
-import { noPassword, openAcl, writeAcls, writeConnectResponse, writeStat } from "../../src/zookeeper/records.ts";
-import * as requests from "../../src/zookeeper/requests.ts";
+import { FrameReader, MalformedFrame } from "../../src/zookeeper/wire/framing.ts";
+import { JuteReader, JuteWriter, MalformedRecord } from "../../src/zookeeper/wire/jute.ts";
+import { multiRequest } from "../../src/zookeeper/wire/multi.ts";
+import { multiReadRequest } from "../../src/zookeeper/wire/multi_read.ts";
+import { OpCode, Xid } from "../../src/zookeeper/wire/opcodes.ts";
+import { DigestMd5 } from "../../src/zookeeper/connection/digest_md5.ts";
+import { Handshake } from "../../src/zookeeper/connection/handshake.ts";
+import { readReplyHeader } from "../../src/zookeeper/wire/packets.ts";
+import { Chroot } from "../../src/zookeeper/wire/node_paths.ts";
+import { writeAcls, writeStat } from "../../src/zookeeper/wire/node_records.ts";
+import { noPassword, writeConnectResponse } from "../../src/zookeeper/wire/handshake_records.ts";
+import { openAcl } from "../../src/zookeeper/znode.ts";
+import * as requests from "../../src/zookeeper/wire/requests.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";
 import { failureOf } from "../harness/zookeeper_link.ts";
@@ -61,11 +62,11 @@ const multiOps = [op.create("/a"), op.create("/b", "", { mode: "container" }), o
 const readOps = [read.get("/a"), read.children("/a"), read.get("/none")];
 const challenge = 'realm="zk-sasl-md5",nonce="n\\"once",charset=utf-8,algorithm=md5-sess,qop="auth,auth-int"';
 
-function opening(granted: boolean): Opening {
+function opening(granted: boolean): Handshake {
   const ignore = (): void => undefined;
   const request = { lastZxidSeen: 0n, timeoutMs: 1, sessionId: 0n, password: noPassword, readOnly: false };
   const events = { granted: ignore, ready: ignore, refused: ignore };
-  const made = new Opening(
+  const made = new Handshake(
     new JuteWriter(),
     ignore,
     request,
@@ -126,10 +127,6 @@ const samples: readonly Sample[] = [
     multiHeader(writer, OpCode.getChildren).strings(["b", "c"]);
     writer.int(OpCode.error).bool(false).int(-101).int(-101).int(-1).bool(true).int(-1);
   }),
-  {
-    frame: Buffer.from("server.1=zk1:2888:3888:participant;[::]:2181\nserver.2=[::1]:1:2:observer\nversion=100000"),
-    decode: (frame) => void parseEnsembleConfig(Buffer.from(frame).toString()),
-  },
 ];
 
 /** The same numbers in every run. (mulberry32) */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { op, type WatchEvent } from "../../src/zookeeper/client.ts";
-import { creatorAcl } from "../../src/zookeeper/records.ts";
+import { creatorAcl } from "../../src/zookeeper/znode.ts";
 import { eventually } from "../harness/eventually.ts";
 import { failureOf, startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
 import { reconnected, statesOf } from "../harness/zookeeper_states.ts";

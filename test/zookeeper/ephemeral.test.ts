@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type Stat } from "../../src/zookeeper/client.ts";
-import type { EphemeralHandle } from "../../src/zookeeper/ephemeral.ts";
+import type { EphemeralHandle } from "../../src/zookeeper/ephemeral/ephemeral_keeper.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { openAcl, Perms } from "../../src/zookeeper/records.ts";
+import { openAcl, Perms } from "../../src/zookeeper/znode.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";

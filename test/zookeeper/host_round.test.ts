@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
-import { AddressBook, addressName, systemLookup, type Lookup } from "../../src/zookeeper/addresses.ts";
+import { AddressBook, systemLookup } from "../../src/zookeeper/connection/address_book.ts";
+import { addressName } from "../../src/zookeeper/dial.ts";
+import type { Lookup } from "../../src/zookeeper/options.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { HostRound, type Turn } from "../../src/zookeeper/host_round.ts";
+import { HostRound, type Turn } from "../../src/zookeeper/connection/host_round.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy } from "../harness/proxy.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { FrameReader, MalformedFrame } from "../../src/zookeeper/framing.ts";
-import { JuteReader, JuteWriter, MalformedRecord, RecordTooLarge } from "../../src/zookeeper/jute.ts";
-import { readStat, writeStat } from "../../src/zookeeper/records.ts";
+import { FrameReader, MalformedFrame } from "../../src/zookeeper/wire/framing.ts";
+import { JuteReader, JuteWriter, MalformedRecord, RecordTooLarge, UnfitNumber } from "../../src/zookeeper/wire/jute.ts";
+import { readStat, writeStat } from "../../src/zookeeper/wire/node_records.ts";
 import { framed } from "../harness/framed.ts";
 
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
@@ -33,6 +33,10 @@ describe("jute records", () => {
         expect(reader.remaining).toBe(0);
       }),
     );
+  });
+
+  test.each([2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n])("%p is refused where 64 bits are written", (value) => {
+    expect(() => new JuteWriter().long(value)).toThrow(UnfitNumber);
   });
 
   test("a time in milliseconds keeps all its digits", () => {

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { Operations } from "../../src/zookeeper/operations.ts";
-import { Pending } from "../../src/zookeeper/pending.ts";
-import { syncRequest } from "../../src/zookeeper/requests.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { Operations } from "../../src/zookeeper/session/operations.ts";
+import { Pending } from "../../src/zookeeper/session/pending.ts";
+import { syncRequest } from "../../src/zookeeper/wire/requests.ts";
 
 test("the numbers of operations start over at 1 after 2^31 - 1", () => {
   const operations = new Operations(0x7fff_fffe);

@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { readConnectRequest, writeConnectResponse, type ConnectRequest } from "../../src/zookeeper/records.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import {
+  readConnectRequest,
+  writeConnectResponse,
+  type ConnectRequest,
+} from "../../src/zookeeper/wire/handshake_records.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";

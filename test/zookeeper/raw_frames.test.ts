@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { OpCode } from "../../src/zookeeper/opcodes.ts";
-import { openAcl, readConnectResponse, readStat, writeAcls } from "../../src/zookeeper/records.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../src/zookeeper/wire/opcodes.ts";
+import { readStat, writeAcls } from "../../src/zookeeper/wire/node_records.ts";
+import { openAcl } from "../../src/zookeeper/znode.ts";
+import { readConnectResponse } from "../../src/zookeeper/wire/handshake_records.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -173,6 +175,15 @@ const cases: readonly {
       return seen;
     },
     expected: [-4, 1, 0, 4_711].map((xid) => [xid, 0, [], 0]),
+  },
+  {
+    name: "a change of the ensemble is refused where nobody has allowed any",
+    run: async (port) => {
+      using wire = await Wire.greeted(port);
+      wire.send((w) => w.int(1).int(OpCode.reconfig).buffer(null).buffer(Buffer.from("1")).buffer(null).long(-1n));
+      return await wire.reply();
+    },
+    expected: [1, -123, "none", 0],
   },
   {
     name: "an identity of a scheme that nobody knows is refused under its number, and the connection ends",

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { Refusal } from "../../src/zookeeper/server/refusal.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { Refusal } from "../../src/zookeeper/server/reply.ts";
 import { RequestLine } from "../../src/zookeeper/server/request_line.ts";
 
 function lineWithNotes(): { line: RequestLine; seen: string[]; ask: (xid: number, text: string) => void } {
   const seen: string[] = [];
   const line = new RequestLine(
-    (xid, outcome) => void seen.push(`${xid} ${outcome instanceof Refusal ? outcome.code : "ok"}`),
+    (xid, reply) => void seen.push(`${xid} ${reply instanceof Refusal ? reply.code : "ok"}`),
     (xid, opcode, reader) => void seen.push(`${xid} read ${opcode} ${reader.string()}`),
   );
   const ask = (xid: number, text: string): void => {
@@ -37,7 +37,7 @@ test("what is asked behind a change waits for it, and no longer", () => {
   expect(seen).toEqual(["1 ok", "2 read 4 /a", "3 NO_NODE", "4 read 4 /b"]);
 });
 
-test("an outcome that comes before its turn waits for those in front", () => {
+test("a reply that comes before its turn waits for those in front", () => {
   const { line, seen } = lineWithNotes();
   const first = line.promise(1);
   const second = line.promise(2);

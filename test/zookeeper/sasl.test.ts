@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import type { Dial } from "../../src/zookeeper/dial.ts";
-import { DigestMd5, parseDirectives, SaslFailure } from "../../src/zookeeper/digest_md5.ts";
-import { JuteWriter } from "../../src/zookeeper/jute.ts";
-import { noPassword, writeConnectResponse } from "../../src/zookeeper/records.ts";
+import { DigestMd5, parseDirectives, SaslFailure } from "../../src/zookeeper/connection/digest_md5.ts";
+import { JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { noPassword, writeConnectResponse } from "../../src/zookeeper/wire/handshake_records.ts";
 
 const credentials = { username: "bob", password: "secret" };
 const challenge = 'realm="zk-sasl-md5",nonce="OA6MG9tEQGm2hh",charset=utf-8,algorithm=md5-sess,qop="auth"';

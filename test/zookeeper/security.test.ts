@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type SessionState, type ZooKeeperOptions } from "../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
-import { creatorAcl } from "../../src/zookeeper/records.ts";
+import { creatorAcl } from "../../src/zookeeper/znode.ts";
 import { makeCertificates, type Certificates } from "../harness/certificates.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy } from "../harness/proxy.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { JuteReader, JuteWriter } from "../../src/zookeeper/jute.ts";
-import { OpCode, Xid } from "../../src/zookeeper/opcodes.ts";
-import { watchReplay } from "../../src/zookeeper/replay.ts";
-import { WatchRegistry, type WatchEvent } from "../../src/zookeeper/watches.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { OpCode, Xid } from "../../src/zookeeper/wire/opcodes.ts";
+import { watchReplay } from "../../src/zookeeper/wire/set_watches.ts";
+import { WatchRegistry, type WatchEvent } from "../../src/zookeeper/session/watches.ts";
 
 function registry(): {
   watches: WatchRegistry;

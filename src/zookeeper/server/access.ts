@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { Perms, type Acl } from "../records.ts";
-import { Refusal } from "./refusal.ts";
+import { Perms, type Acl } from "../znode.ts";
+import { Refusal } from "./reply.ts";
 
 /** What a connection has proved: for digest, the id holds the hash and not the password. */
 export interface ProvedId {

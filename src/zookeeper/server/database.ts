@@ -1,8 +1,8 @@
 import type { ProvedId } from "./access.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, type Reply } from "./reply.ts";
 import { SessionTable, type ServerSession } from "./session_table.ts";
-import type { Outcome, Transaction } from "./transaction.ts";
-import { Tree, type Change } from "./tree.ts";
+import type { Transaction } from "./transaction.ts";
+import { Tree, type NodeChange } from "./tree.ts";
 import { WatchTable, type Watcher } from "./watch_table.ts";
 import { carryOut, type Write } from "./writes.ts";
 
@@ -12,10 +12,10 @@ export interface Caller extends Watcher {
   readonly ids: readonly ProvedId[];
 }
 
-/** What became of a transaction. */
+/** What a transaction did: how it is answered, and what it changed. */
 interface Applied {
-  readonly outcome: Outcome;
-  readonly changes: readonly Change[];
+  readonly reply: Reply;
+  readonly changes: readonly NodeChange[];
 }
 
 const done = (): void => undefined;
@@ -54,39 +54,39 @@ export class Database {
     return new Database(this.tree.copy(), this.sessions.copy(), this.#zxid);
   }
 
-  #carryOut({ zxid, time, command }: Transaction): Applied {
-    switch (command.kind) {
+  #carryOut({ zxid, time, request }: Transaction): Applied {
+    switch (request.kind) {
       case "write":
-        return this.#write(command.write, { sessionId: command.sessionId, ids: command.ids, zxid, time });
+        return this.#write(request.write, { sessionId: request.sessionId, ids: request.ids, zxid, time });
       case "open-session":
-        this.sessions.add(command.session);
-        return { outcome: done, changes: [] };
+        this.sessions.add(request.session);
+        return { reply: done, changes: [] };
       case "close-session": {
-        const { sessionId } = command;
+        const { sessionId } = request;
         this.sessions.remove(sessionId);
         const { changes } = this.tree.transact(() => {
           for (const path of this.tree.ephemeralsOf(sessionId)) this.tree.remove(path, zxid);
         });
-        return { outcome: done, changes };
+        return { reply: done, changes };
       }
       case "reap": {
-        const { path } = command;
-        // It was due when the command was given; meanwhile it may be gone or in use again.
-        if (!this.tree.isOverdue(path, time)) return { outcome: done, changes: [] };
-        return { outcome: done, changes: this.tree.transact(() => this.tree.remove(path, zxid)).changes };
+        const { path } = request;
+        // It was due when the request was made; meanwhile it may be gone or in use again.
+        if (!this.tree.isOverdue(path, time)) return { reply: done, changes: [] };
+        return { reply: done, changes: this.tree.transact(() => this.tree.remove(path, zxid)).changes };
       }
     }
   }
 
   #write(write: Write, actor: { sessionId: bigint; ids: readonly ProvedId[]; zxid: bigint; time: number }): Applied {
     // Its ephemeral nodes would have nobody left to remove them.
-    if (!this.sessions.has(actor.sessionId)) return { outcome: new Refusal("SESSION_EXPIRED"), changes: [] };
+    if (!this.sessions.has(actor.sessionId)) return { reply: new Refusal("SESSION_EXPIRED"), changes: [] };
     try {
       const { value, changes } = carryOut(write, this.tree, actor);
-      return { outcome: value, changes };
+      return { reply: value, changes };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { outcome: error, changes: [] };
+      return { reply: error, changes: [] };
     }
   }
 }

@@ -3,7 +3,7 @@ import { MemoryServer, type MemoryServerOptions } from "./memory_server.ts";
 import type { ServerConnection } from "./server_connection.ts";
 
 export interface DevServerOptions extends MemoryServerOptions {
-  /** 0, the default, takes a free one. */
+  /** The default, 0, takes a free port. */
   readonly port?: number;
   /** A loopback address; nothing else is accepted. Default 127.0.0.1. */
   readonly host?: string;

@@ -1,6 +1,6 @@
 export interface ServerFigures {
   readonly connections: number;
-  /** Packets. */
+  /** How many packets came in. */
   readonly received: number;
   readonly sent: number;
   readonly nodes: number;

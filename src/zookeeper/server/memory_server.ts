@@ -1,12 +1,13 @@
 import type { Clock } from "../clock.ts";
-import { JuteWriter } from "../jute.ts";
+import { JuteWriter } from "../wire/jute.ts";
 import { Database } from "./database.ts";
 import { noFaults } from "./faults.ts";
 import { fourLetterWord } from "./four_letter_words.ts";
 import type { ServerWire } from "./outgoing_packets.ts";
-import { ServerConnection, type Host } from "./server_connection.ts";
+import { ServerConnection, type OwningServer } from "./server_connection.ts";
 import { SessionTable, type ServerSession } from "./session_table.ts";
-import type { Command, Outcome } from "./transaction.ts";
+import type { WriteRequest } from "./transaction.ts";
+import type { Reply } from "./reply.ts";
 import { Tree } from "./tree.ts";
 
 export interface MemoryServerOptions {
@@ -20,7 +21,7 @@ export interface MemoryServerOptions {
 const maxSessionTimeoutMs = 60_000;
 
 /** A server by itself, in memory, which takes connections from anything that is a wire. */
-export class MemoryServer implements Host {
+export class MemoryServer implements OwningServer {
   readonly clock: Clock;
   readonly database: Database;
   readonly faults = noFaults();
@@ -31,7 +32,7 @@ export class MemoryServer implements Host {
   readonly #startedAt: number;
   readonly #stopTimers: (() => void)[] = [];
   #lastSessionId: bigint;
-  /** Of the connections that are over. */
+  /** Counts the packets of connections that are over. */
   #packets = { received: 0, sent: 0 };
 
   constructor({ clock, tickMs = 200, reapMs = 60_000 }: MemoryServerOptions) {
@@ -98,8 +99,8 @@ export class MemoryServer implements Host {
     session.expiresAt = this.clock.monotonicMs() + session.timeoutMs;
   }
 
-  commit(command: Command, done: (outcome: Outcome) => void): void {
-    done(this.#carryOut(command));
+  commit(request: WriteRequest, done: (reply: Reply) => void): void {
+    done(this.#carryOut(request));
   }
 
   sync(done: () => void): void {
@@ -129,8 +130,8 @@ export class MemoryServer implements Host {
     });
   }
 
-  #carryOut(command: Command): Outcome {
-    return this.database.apply({ zxid: this.database.zxid + 1n, time: this.clock.now(), command }).outcome;
+  #carryOut(request: WriteRequest): Reply {
+    return this.database.apply({ zxid: this.database.zxid + 1n, time: this.clock.now(), request }).reply;
   }
 
   #every(ms: number, work: () => void): void {

@@ -1,12 +1,12 @@
 import { errorNumber } from "../errors.ts";
-import type { JuteReader } from "../jute.ts";
-import { OpCode } from "../opcodes.ts";
-import { Perms, writeAcls, writeStat } from "../records.ts";
+import type { JuteReader } from "../wire/jute.ts";
+import { OpCode } from "../wire/opcodes.ts";
+import { writeAcls, writeStat } from "../wire/node_records.ts";
+import { Perms } from "../znode.ts";
 import { mayAdminister, requirePermission, withoutHashes } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, type ReplyRecord } from "./reply.ts";
 import { statOf, type TreeNode } from "./tree.ts";
-import type { Answer } from "./transaction.ts";
 
 /** Carries out a request that reads the tree; undefined when `opcode` is none. */
 export function readRequest(
@@ -14,7 +14,7 @@ export function readRequest(
   reader: JuteReader,
   database: Database,
   caller: Caller,
-): Answer | undefined {
+): ReplyRecord | undefined {
   const { tree, watches } = database;
   const readable = (path: string, perms: number = Perms.read): TreeNode => {
     const node = tree.get(path);
@@ -85,8 +85,8 @@ export function readRequest(
 }
 
 /** Each read is answered by its record, or by its own error. */
-function multiRead(reader: JuteReader, database: Database, caller: Caller): Answer {
-  const answers: Answer[] = [];
+function multiRead(reader: JuteReader, database: Database, caller: Caller): ReplyRecord {
+  const answers: ReplyRecord[] = [];
   for (;;) {
     const type = reader.int();
     const done = reader.bool();
@@ -101,7 +101,7 @@ function multiRead(reader: JuteReader, database: Database, caller: Caller): Answ
   };
 }
 
-function oneOfMany(type: number, reader: JuteReader, database: Database, caller: Caller): Answer {
+function oneOfMany(type: number, reader: JuteReader, database: Database, caller: Caller): ReplyRecord {
   try {
     const answer = readRequest(type, reader, database, caller);
     return (writer) => {

@@ -1,8 +1,8 @@
-import { JuteReader } from "../jute.ts";
-import type { Outcome } from "./transaction.ts";
+import { JuteReader } from "../wire/jute.ts";
+import type { Reply } from "./reply.ts";
 
 type Place =
-  | { readonly kind: "promised"; readonly xid: number; outcome: Outcome | undefined }
+  | { readonly kind: "promised"; readonly xid: number; reply: Reply | undefined }
   | { readonly kind: "read"; readonly xid: number; readonly opcode: number; readonly record: Buffer };
 
 /**
@@ -10,24 +10,24 @@ type Place =
  * is asked behind a change that is under way must be answered from a state that has it.
  */
 export class RequestLine {
-  readonly #answer: (xid: number, outcome: Outcome) => void;
+  readonly #answer: (xid: number, reply: Reply) => void;
   readonly #read: (xid: number, opcode: number, reader: JuteReader) => void;
   #places: Place[] = [];
 
   constructor(
-    answer: (xid: number, outcome: Outcome) => void,
+    answer: (xid: number, reply: Reply) => void,
     read: (xid: number, opcode: number, reader: JuteReader) => void,
   ) {
     this.#answer = answer;
     this.#read = read;
   }
 
-  /** Takes a place for a request that is under way; the result is to be called with its outcome, once. */
-  promise(xid: number): (outcome: Outcome) => void {
-    const place: Place = { kind: "promised", xid, outcome: undefined };
+  /** Takes a place for a request that is under way; the result is to be called with its reply, once. */
+  promise(xid: number): (reply: Reply) => void {
+    const place: Place = { kind: "promised", xid, reply: undefined };
     this.#places.push(place);
-    return (outcome) => {
-      place.outcome = outcome;
+    return (reply) => {
+      place.reply = reply;
       this.#advance();
     };
   }
@@ -46,10 +46,10 @@ export class RequestLine {
   #advance(): void {
     for (;;) {
       const [first] = this.#places;
-      if (first === undefined || (first.kind === "promised" && first.outcome === undefined)) return;
+      if (first === undefined || (first.kind === "promised" && first.reply === undefined)) return;
       this.#places.shift();
       if (first.kind === "read") this.#read(first.xid, first.opcode, new JuteReader(first.record));
-      else if (first.outcome !== undefined) this.#answer(first.xid, first.outcome);
+      else if (first.reply !== undefined) this.#answer(first.xid, first.reply);
     }
   }
 }

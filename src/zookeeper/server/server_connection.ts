@@ -1,18 +1,19 @@
 import type { Clock } from "../clock.ts";
 import { errorNumber } from "../errors.ts";
-import { FrameReader } from "../framing.ts";
-import { JuteReader, type JuteWriter } from "../jute.ts";
-import { maxRequestBytes, OpCode, Xid } from "../opcodes.ts";
-import { noPassword, Perms, readConnectRequest, writeConnectResponse, type Acl } from "../records.ts";
+import { FrameReader } from "../wire/framing.ts";
+import { JuteReader, type JuteWriter } from "../wire/jute.ts";
+import { maxRequestBytes, OpCode, Xid } from "../wire/opcodes.ts";
+import { noPassword, readConnectRequest, writeConnectResponse } from "../wire/handshake_records.ts";
+import { Perms, type Acl } from "../znode.ts";
 import { digestId, hasPermission, type ProvedId } from "./access.ts";
 import type { Caller, Database } from "./database.ts";
 import type { Faults } from "./faults.ts";
 import { OutgoingPackets, type ServerWire } from "./outgoing_packets.ts";
 import { readRequest } from "./read_requests.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, type ReplyRecord, type Reply } from "./reply.ts";
 import { RequestLine } from "./request_line.ts";
 import type { ServerSession } from "./session_table.ts";
-import type { Answer, Command, Outcome } from "./transaction.ts";
+import type { WriteRequest } from "./transaction.ts";
 import { watchRequest } from "./watch_requests.ts";
 import { readWrite } from "./writes.ts";
 
@@ -20,7 +21,7 @@ import { readWrite } from "./writes.ts";
  * What a connection needs of its server. Whatever changes something is answered through `done`, at once or later: a
  * server alone carries it out, one of an ensemble has it put in order by the leader first.
  */
-export interface Host {
+export interface OwningServer {
   readonly clock: Clock;
   /** What this server has carried out so far; reads are answered from it. */
   readonly database: Database;
@@ -33,7 +34,7 @@ export interface Host {
   /** A session was heard of. */
   touch(session: ServerSession): void;
   /** Has a change carried out. What one connection asks for is carried out in the order of its calls. */
-  commit(command: Command, done: (outcome: Outcome) => void): void;
+  commit(request: WriteRequest, done: (reply: Reply) => void): void;
   /** Calls `done` when all that was answered to anybody before is carried out here. */
   sync(done: () => void): void;
   /** A connection has its session: an older one that had it must go. */
@@ -44,27 +45,27 @@ export interface Host {
 }
 
 const wordBytes = 4;
-const noRecord: Answer = () => undefined;
+const noRecord: ReplyRecord = () => undefined;
 
 /** One client's connection: four-letter word, or handshake and then requests in order. */
 export class ServerConnection {
-  readonly #host: Host;
+  readonly #server: OwningServer;
   readonly #out: OutgoingPackets;
   readonly #frames = new FrameReader((bytes, start, end) => this.#onRecord(bytes, start, end), maxRequestBytes);
   readonly #line: RequestLine;
-  /** Replaced and never changed: a command that is under way keeps those it was given with. */
+  /** Replaced and never changed: a request that is under way keeps those it was given with. */
   #ids: readonly ProvedId[];
   #stage: "new" | "opening" | "open" | "ending" | "over" = "new";
   #session: ServerSession | undefined;
   #beginning: Buffer | undefined = Buffer.alloc(0);
   #received = 0;
 
-  constructor(host: Host, wire: ServerWire, remoteAddress: string) {
-    this.#host = host;
-    this.#out = new OutgoingPackets(host.clock, wire, host.faults);
+  constructor(server: OwningServer, wire: ServerWire, remoteAddress: string) {
+    this.#server = server;
+    this.#out = new OutgoingPackets(server.clock, wire, server.faults);
     this.#ids = [{ scheme: "ip", id: remoteAddress }];
     this.#line = new RequestLine(
-      (xid, outcome) => this.#answer(xid, outcome),
+      (xid, reply) => this.#answer(xid, reply),
       (xid, opcode, reader) => this.#read(xid, opcode, reader),
     );
   }
@@ -97,8 +98,8 @@ export class ServerConnection {
     this.#stage = "over";
     this.#line.clear();
     this.#out.drop();
-    this.#host.database.watches.forget(this.#caller);
-    this.#host.detached(this);
+    this.#server.database.watches.forget(this.#caller);
+    this.#server.detached(this);
   }
 
   /** Before a handshake the same port takes administrators' words of four letters. */
@@ -111,7 +112,7 @@ export class ServerConnection {
     this.#beginning = undefined;
     const word = start.toString("latin1", 0, wordBytes);
     if (!/^[a-z]{4}$/.test(word)) return start;
-    this.#out.send(Buffer.from(this.#host.fourLetterWord(word) ?? `${word} is not known here.\n`));
+    this.#out.send(Buffer.from(this.#server.fourLetterWord(word) ?? `${word} is not known here.\n`));
     this.#out.end();
     return Buffer.alloc(0);
   }
@@ -127,7 +128,7 @@ export class ServerConnection {
     notify(eventType: number, path: string, acl?: readonly Acl[]): void {
       if (acl !== undefined && !hasPermission(acl, Perms.read, connection.#ids)) return;
       const syncConnected = 3;
-      const writer = connection.#host.writer.reset().int(Xid.notification).long(-1n).int(0);
+      const writer = connection.#server.writer.reset().int(Xid.notification).long(-1n).int(0);
       connection.#out.send(writer.int(eventType).int(syncConnected).string(path).frame());
     },
   }))(this);
@@ -144,7 +145,7 @@ export class ServerConnection {
         this.drop();
         return;
       case "open":
-        if (this.#session !== undefined) this.#host.touch(this.#session);
+        if (this.#session !== undefined) this.#server.touch(this.#session);
         this.#request(reader.int(), reader.int(), reader);
         return;
       case "ending":
@@ -155,23 +156,23 @@ export class ServerConnection {
 
   #handshake(reader: JuteReader): void {
     const asked = readConnectRequest(reader);
-    if (asked.lastZxidSeen > this.#host.database.zxid) {
+    if (asked.lastZxidSeen > this.#server.database.zxid) {
       // It has seen a newer state than this server has (another server, or the one before a restart).
       this.drop();
       return;
     }
     this.#stage = "opening";
     const done = (session: ServerSession | undefined): void => this.#opened(session, asked.knowsReadOnly);
-    if (asked.sessionId === 0n) this.#host.openSession(asked.timeoutMs, done);
-    else this.#host.resumeSession(asked.sessionId, asked.password, done);
+    if (asked.sessionId === 0n) this.#server.openSession(asked.timeoutMs, done);
+    else this.#server.resumeSession(asked.sessionId, asked.password, done);
   }
 
   #opened(session: ServerSession | undefined, withReadOnly: boolean): void {
     if (this.#stage === "over") return;
     this.#stage = session === undefined ? "ending" : "open";
     this.#session = session;
-    if (session !== undefined) this.#host.attached(this);
-    const writer = this.#host.writer.reset();
+    if (session !== undefined) this.#server.attached(this);
+    const writer = this.#server.writer.reset();
     const given = session ?? { timeoutMs: 0, id: 0n, password: noPassword };
     const { timeoutMs, id: sessionId, password } = given;
     writeConnectResponse(writer, { timeoutMs, sessionId, password, readOnly: false }, withReadOnly);
@@ -199,8 +200,8 @@ export class ServerConnection {
   #close(xid: number): void {
     this.#stage = "ending";
     const settle = this.#line.promise(xid);
-    this.#host.commit({ kind: "close-session", sessionId: this.#caller.session.id }, (outcome) => {
-      settle(outcome);
+    this.#server.commit({ kind: "close-session", sessionId: this.#caller.session.id }, (reply) => {
+      settle(reply);
       this.#out.end();
     });
   }
@@ -208,31 +209,31 @@ export class ServerConnection {
   #operation(xid: number, opcode: number, reader: JuteReader): void {
     const { id: sessionId } = this.#caller.session;
     try {
-      const path = this.#host.faults.failOperation === undefined ? undefined : pathOf(opcode, reader);
-      const planned = this.#host.faults.failOperation?.({ opcode, path, sessionId });
+      const path = this.#server.faults.failOperation === undefined ? undefined : pathOf(opcode, reader);
+      const planned = this.#server.faults.failOperation?.({ opcode, path, sessionId });
       if (planned !== undefined) throw new Refusal(planned);
       if (opcode === OpCode.sync) {
         const asked = reader.string();
         const settle = this.#line.promise(xid);
-        this.#host.sync(() => settle((writer) => writer.string(asked)));
+        this.#server.sync(() => settle((writer) => writer.string(asked)));
         return;
       }
       const write = readWrite(opcode, reader);
       if (write === undefined) this.#line.read(xid, opcode, reader);
-      else this.#host.commit({ kind: "write", sessionId, ids: this.#ids, write }, this.#line.promise(xid));
+      else this.#server.commit({ kind: "write", sessionId, ids: this.#ids, write }, this.#line.promise(xid));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#line.promise(xid)(error);
     }
   }
 
-  /** Answers what changes nothing, from what this server has. */
+  /** Answers a request that changes nothing from what this server has. */
   #read(xid: number, opcode: number, reader: JuteReader): void {
     if (opcode === OpCode.ping) {
       this.#answer(xid, noRecord);
       return;
     }
-    const { database } = this.#host;
+    const { database } = this.#server;
     try {
       const answer =
         readRequest(opcode, reader, database, this.#caller) ?? watchRequest(opcode, reader, database, this.#caller);
@@ -243,7 +244,7 @@ export class ServerConnection {
     }
   }
 
-  /** Answered under the request's number: most clients give it -4, and some one like any other. */
+  /** The answer has the request's number: most clients give it -4, some a number like any other request's. */
   #authenticate(xid: number, reader: JuteReader): void {
     reader.int();
     const scheme = reader.string();
@@ -260,11 +261,11 @@ export class ServerConnection {
     this.#answer(xid, noRecord);
   }
 
-  #answer(xid: number, outcome: Outcome): void {
-    const refused = outcome instanceof Refusal;
-    const error = refused ? errorNumber(outcome.code) : 0;
-    const writer = this.#host.writer.reset().int(xid).long(this.#host.database.zxid).int(error);
-    if (!refused) outcome(writer);
+  #answer(xid: number, reply: Reply): void {
+    const refused = reply instanceof Refusal;
+    const error = refused ? errorNumber(reply.code) : 0;
+    const writer = this.#server.writer.reset().int(xid).long(this.#server.database.zxid).int(error);
+    if (!refused) reply(writer);
     this.#out.send(writer.frame());
   }
 }

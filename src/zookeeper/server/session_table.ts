@@ -30,7 +30,7 @@ export class SessionTable {
     return this.#sessions.get(id);
   }
 
-  /** It does not expire before somebody says when. */
+  /** Adds a session that does not expire until `expiresAt` is set. */
   add(session: SessionFacts): void {
     this.#sessions.set(session.id, { ...session, expiresAt: Infinity });
   }
@@ -42,7 +42,7 @@ export class SessionTable {
     return timingSafeEqual(password, session.password) ? session : undefined;
   }
 
-  /** False when it was not there. */
+  /** Returns false when there was no such session. */
   remove(id: bigint): boolean {
     return this.#sessions.delete(id);
   }

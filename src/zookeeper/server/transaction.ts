@@ -1,6 +1,4 @@
-import type { JuteWriter } from "../jute.ts";
 import type { ProvedId } from "./access.ts";
-import type { Refusal } from "./refusal.ts";
 import type { Write } from "./writes.ts";
 
 /** A session as its client knows it. */
@@ -10,24 +8,21 @@ export interface SessionFacts {
   readonly timeoutMs: number;
 }
 
-/** What is to be changed. All that its outcome depends on is in it, so every replica that carries it out ends the same. */
-export type Command =
+/**
+ * A request that changes something. All that its outcome depends on is in it, so every replica that carries it out ends
+ * the same.
+ */
+export type WriteRequest =
   | { readonly kind: "write"; readonly sessionId: bigint; readonly ids: readonly ProvedId[]; readonly write: Write }
   | { readonly kind: "open-session"; readonly session: SessionFacts }
   | { readonly kind: "close-session"; readonly sessionId: bigint }
   /** Removes a node whose time is over. */
   | { readonly kind: "reap"; readonly path: string };
 
-/** A command in its place in the one order of all changes. */
+/** A request in its place in the one order of all changes. */
 export interface Transaction {
   readonly zxid: bigint;
   /** Milliseconds since 1970, by the clock of whoever put it in order. */
   readonly time: number;
-  readonly command: Command;
+  readonly request: WriteRequest;
 }
-
-/** Writes the record of an answer. */
-export type Answer = (writer: JuteWriter) => void;
-
-/** How a request is answered. */
-export type Outcome = Answer | Refusal;

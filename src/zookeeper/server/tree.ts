@@ -1,7 +1,7 @@
-import { parentPath, pathProblem } from "../paths.ts";
-import { openAcl, Perms, type Acl, type Stat } from "../records.ts";
+import { parentPath, pathProblem } from "../wire/node_paths.ts";
+import { openAcl, Perms, type Acl, type Stat } from "../znode.ts";
 import { requirePermission, resolveAcl, type ProvedId } from "./access.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "./reply.ts";
 
 export type Lifetime =
   | { readonly kind: "persistent" }
@@ -25,7 +25,7 @@ export interface TreeNode {
   creations: number;
 }
 
-export interface Change {
+export interface NodeChange {
   readonly type: "created" | "deleted" | "data-changed";
   readonly path: string;
   /** Of the node and of its parent: who may not read a node hears nothing of it. */
@@ -55,7 +55,7 @@ const ownPaths = ["/", "/zookeeper", "/zookeeper/quota"];
 export class Tree {
   readonly #nodes: Map<string, TreeNode>;
   #undo: (() => void)[] = [];
-  #changes: Change[] = [];
+  #changes: NodeChange[] = [];
 
   constructor(nodes?: ReadonlyMap<string, TreeNode>) {
     this.#nodes = new Map(nodes);
@@ -100,7 +100,7 @@ export class Tree {
    * Runs `work` as a whole: when it throws, everything it changed is as before.
    * @returns its result and what watchers must hear
    */
-  transact<T>(work: () => T): { value: T; changes: readonly Change[] } {
+  transact<T>(work: () => T): { value: T; changes: readonly NodeChange[] } {
     this.#undo = [];
     this.#changes = [];
     try {

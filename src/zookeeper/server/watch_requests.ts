@@ -1,10 +1,9 @@
-import type { JuteReader } from "../jute.ts";
-import { EventType, OpCode, WatcherType } from "../opcodes.ts";
+import type { JuteReader } from "../wire/jute.ts";
+import { EventType, OpCode, WatcherType } from "../wire/opcodes.ts";
 import type { Caller, Database } from "./database.ts";
-import { Refusal } from "./refusal.ts";
-import type { Answer } from "./transaction.ts";
+import { Refusal, type ReplyRecord } from "./reply.ts";
 
-const noRecord: Answer = () => undefined;
+const noRecord: ReplyRecord = () => undefined;
 
 /** Carries out a request about watches; undefined when `opcode` is none. */
 export function watchRequest(
@@ -12,7 +11,7 @@ export function watchRequest(
   reader: JuteReader,
   database: Database,
   caller: Caller,
-): Answer | undefined {
+): ReplyRecord | undefined {
   const { watches } = database;
   switch (opcode) {
     case OpCode.addWatch: {

@@ -1,7 +1,7 @@
-import { EventType } from "../opcodes.ts";
-import { parentPath } from "../paths.ts";
-import type { Acl } from "../records.ts";
-import type { Change } from "./tree.ts";
+import { EventType } from "../wire/opcodes.ts";
+import { parentPath } from "../wire/node_paths.ts";
+import type { Acl } from "../znode.ts";
+import type { NodeChange } from "./tree.ts";
 
 /** Whoever a watch belongs to: one connection. */
 export interface Watcher {
@@ -90,7 +90,7 @@ export class WatchTable {
   }
 
   /** Tells the watchers, in the order in which the changes happened. */
-  announce(changes: readonly Change[]): void {
+  announce(changes: readonly NodeChange[]): void {
     for (const { type, path, acl, parentAcl } of changes) {
       switch (type) {
         case "created":

@@ -1,10 +1,10 @@
 import { errorNumber } from "../errors.ts";
-import type { JuteReader, JuteWriter } from "../jute.ts";
-import { createModeOf, isSequential, OpCode, type CreateMode } from "../opcodes.ts";
-import { readAcls, writeStat, type Acl } from "../records.ts";
-import { Refusal } from "./refusal.ts";
-import type { Answer } from "./transaction.ts";
-import { statOf, type Actor, type Change, type Lifetime, type Tree } from "./tree.ts";
+import type { JuteReader, JuteWriter } from "../wire/jute.ts";
+import { createModeOf, isSequential, OpCode, type CreateMode } from "../wire/opcodes.ts";
+import { readAcls, writeStat } from "../wire/node_records.ts";
+import type { Acl } from "../znode.ts";
+import { Refusal, type ReplyRecord } from "./reply.ts";
+import { statOf, type Actor, type NodeChange, type Lifetime, type Tree } from "./tree.ts";
 
 /** One change of one node, or the check of one. */
 type Edit =
@@ -14,7 +14,7 @@ type Edit =
       readonly path: string;
       readonly data: Uint8Array | null;
       readonly acl: readonly Acl[];
-      /** Undefined when the client sent one that does not exist. */
+      /** Undefined when the client sent a mode that does not exist. */
       readonly mode: CreateMode | undefined;
       readonly ttlMs: number | undefined;
     }
@@ -38,7 +38,7 @@ type Edit =
 /** A request that changes the tree, as it was read. */
 export type Write = Edit | { readonly kind: "multi"; readonly edits: readonly Edit[] };
 
-const noRecord: Answer = () => undefined;
+const noRecord: ReplyRecord = () => undefined;
 const maxTtlMs = 0xff_ffff_ffff;
 
 /**
@@ -95,11 +95,11 @@ export function carryOut(
   write: Write,
   tree: Tree,
   actor: Actor,
-): { readonly value: Answer; readonly changes: readonly Change[] } {
+): { readonly value: ReplyRecord; readonly changes: readonly NodeChange[] } {
   return write.kind === "multi" ? multi(write.edits, tree, actor) : tree.transact(() => edit(write, tree, actor));
 }
 
-function edit(each: Edit, tree: Tree, actor: Actor): Answer {
+function edit(each: Edit, tree: Tree, actor: Actor): ReplyRecord {
   switch (each.kind) {
     case "create": {
       const { path, data, acl, mode, ttlMs } = each;
@@ -143,7 +143,7 @@ function multi(
   edits: readonly Edit[],
   tree: Tree,
   actor: Actor,
-): { readonly value: Answer; readonly changes: readonly Change[] } {
+): { readonly value: ReplyRecord; readonly changes: readonly NodeChange[] } {
   let reached = 0;
   try {
     const { value: answers, changes } = tree.transact(() =>
@@ -152,7 +152,7 @@ function multi(
         return edit(each, tree, actor);
       }),
     );
-    const value: Answer = (writer) => {
+    const value: ReplyRecord = (writer) => {
       edits.forEach(({ opcode }, index) => {
         writer.int(opcode).bool(false).int(0);
         answers[index]?.(writer);
@@ -162,7 +162,7 @@ function multi(
     return { value, changes };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const value: Answer = (writer) => {
+    const value: ReplyRecord = (writer) => {
       edits.forEach((_, index) => {
         const code = index < reached ? 0 : errorNumber(index === reached ? error.code : "RUNTIME_INCONSISTENCY");
         writer.int(OpCode.error).bool(false).int(code).int(code);

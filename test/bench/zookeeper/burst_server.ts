@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { FrameReader } from "../../../src/zookeeper/framing.ts";
-import { JuteReader, JuteWriter } from "../../../src/zookeeper/jute.ts";
-import { EventType, OpCode, Xid } from "../../../src/zookeeper/opcodes.ts";
+import { FrameReader } from "../../../src/zookeeper/wire/framing.ts";
+import { JuteReader, JuteWriter } from "../../../src/zookeeper/wire/jute.ts";
+import { EventType, OpCode, Xid } from "../../../src/zookeeper/wire/opcodes.ts";
 
 const syncConnected = 3;
 // A Stat record: 3 longs and times, 3 versions, the owner, 2 sizes, the last zxid of the children.

@@ -60,8 +60,8 @@ export class Checker {
     this.#begins = new BeginRules(this.tree, this.ledger);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
-    fleet.ensemble.onCommit(({ command, changes }) => {
-      const sessionId = command.kind === "write" ? command.sessionId : 0n;
+    fleet.ensemble.onCommit(({ request, changes }) => {
+      const sessionId = request.kind === "write" ? request.sessionId : 0n;
       this.committed({ sessionId, changes: changes.map(({ path }) => ({ path, data: this.#dataAt(path) })) });
     });
     for (const host of fleet.hosts)

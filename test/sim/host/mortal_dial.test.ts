@@ -1,14 +1,13 @@
 import { expect, test } from "bun:test";
-import type { Address } from "../../../src/zookeeper/addresses.ts";
-import type { Dial, LinkEvents } from "../../../src/zookeeper/dial.ts";
-import { JuteWriter } from "../../../src/zookeeper/jute.ts";
-import { OpCode } from "../../../src/zookeeper/opcodes.ts";
-import { connectFrame, pingFrame } from "../../../src/zookeeper/packets.ts";
-import { noPassword } from "../../../src/zookeeper/records.ts";
+import type { ServerAddress, Dial, LinkEvents } from "../../../src/zookeeper/dial.ts";
+import { JuteWriter } from "../../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../../src/zookeeper/wire/opcodes.ts";
+import { connectFrame, pingFrame } from "../../../src/zookeeper/wire/packets.ts";
+import { noPassword } from "../../../src/zookeeper/wire/handshake_records.ts";
 import { mortalDial } from "./mortal_dial.ts";
 import { stage } from "./stage.ts";
 
-const address: Address = { ip: "10.0.0.1", server: { host: "zk", port: 2181 } };
+const address: ServerAddress = { ip: "10.0.0.1", server: { host: "zk", port: 2181 } };
 const { signal } = new AbortController();
 const options = { tls: undefined, timeoutMs: 1_000, signal };
 

@@ -1,5 +1,5 @@
 import type { Dial, Wire } from "../../../src/zookeeper/dial.ts";
-import { OpCode } from "../../../src/zookeeper/opcodes.ts";
+import { OpCode } from "../../../src/zookeeper/wire/opcodes.ts";
 import type { Life } from "./life.ts";
 
 /** Requests that change the tree; looks, watches and signs of life are no effects. */

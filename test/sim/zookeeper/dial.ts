@@ -1,5 +1,11 @@
-import { addressName, type Address } from "../../../src/zookeeper/addresses.ts";
-import { LinkError, type Dial, type DialOptions, type LinkEvents } from "../../../src/zookeeper/dial.ts";
+import {
+  addressName,
+  type ServerAddress,
+  LinkError,
+  type Dial,
+  type DialOptions,
+  type LinkEvents,
+} from "../../../src/zookeeper/dial.ts";
 import type { Network } from "../network.ts";
 import type { Sockets } from "../sockets.ts";
 import type { End } from "../stream.ts";
@@ -20,7 +26,7 @@ export function simulatedDial(network: Network, sockets: Sockets, hooks: Request
 function connect(
   network: Network,
   sockets: Sockets,
-  address: Address,
+  address: ServerAddress,
   { timeoutMs, signal }: DialOptions,
   events: LinkEvents,
 ): Promise<End> {

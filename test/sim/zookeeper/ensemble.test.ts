@@ -368,10 +368,10 @@ test("a request may be lost before it leaves, or its answer after", () => {
 test("every change is told when it is committed, with what it changed, and can be looked at", () => {
   const stage = new Stage("commits", 3);
   const told: string[] = [];
-  stage.ensemble.onCommit(({ command, changes, refused, zxid, atMs }) => {
+  stage.ensemble.onCommit(({ request, changes, refused, zxid, atMs }) => {
     expect([zxid > 0n, atMs]).toEqual([true, stage.time.nowMs]);
     const paths = changes.map(({ type, path }) => `${type} ${path} ${stage.ensemble.read(path)?.stat.version}`);
-    told.push(`${command.kind}${refused ? " refused" : ""} ${paths.join()}`);
+    told.push(`${request.kind}${refused ? " refused" : ""} ${paths.join()}`);
   });
   stage.play(async () => {
     const zk = stage.client("host-1");

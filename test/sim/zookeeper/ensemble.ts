@@ -1,9 +1,9 @@
 import type { Dial } from "../../../src/zookeeper/dial.ts";
-import type { Stat } from "../../../src/zookeeper/records.ts";
+import type { Stat } from "../../../src/zookeeper/znode.ts";
 import { Database } from "../../../src/zookeeper/server/database.ts";
-import { Refusal } from "../../../src/zookeeper/server/refusal.ts";
-import type { Command, Transaction } from "../../../src/zookeeper/server/transaction.ts";
-import { statOf, type Change } from "../../../src/zookeeper/server/tree.ts";
+import { Refusal } from "../../../src/zookeeper/server/reply.ts";
+import type { WriteRequest, Transaction } from "../../../src/zookeeper/server/transaction.ts";
+import { statOf, type NodeChange } from "../../../src/zookeeper/server/tree.ts";
 import type { Chance } from "../chance.ts";
 import type { Network } from "../network.ts";
 import type { Sockets } from "../sockets.ts";
@@ -29,8 +29,8 @@ export interface EnsembleOptions {
 export interface Commit {
   readonly zxid: bigint;
   readonly atMs: number;
-  readonly command: Command;
-  readonly changes: readonly Change[];
+  readonly request: WriteRequest;
+  readonly changes: readonly NodeChange[];
   /** It was put in order and changed nothing. */
   readonly refused: boolean;
 }
@@ -208,9 +208,9 @@ export class Ensemble {
       this.#saved = { database: term.leader.database.copy(), applied: this.log.length };
     }
     if (applied === null || this.#listeners.size === 0) return;
-    const { outcome, changes } = applied;
-    const { zxid, command } = transaction;
-    const commit = { zxid, atMs: this.time.nowMs, command, changes, refused: outcome instanceof Refusal };
+    const { reply, changes } = applied;
+    const { zxid, request } = transaction;
+    const commit = { zxid, atMs: this.time.nowMs, request, changes, refused: reply instanceof Refusal };
     for (const listener of this.#listeners) listener(commit);
   }
 

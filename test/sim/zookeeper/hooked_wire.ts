@@ -1,6 +1,6 @@
 import type { LinkEvents, Wire } from "../../../src/zookeeper/dial.ts";
-import { intAt, JuteReader, prefixBytes } from "../../../src/zookeeper/jute.ts";
-import { OpCode } from "../../../src/zookeeper/opcodes.ts";
+import { intAt, JuteReader, prefixBytes } from "../../../src/zookeeper/wire/jute.ts";
+import { OpCode } from "../../../src/zookeeper/wire/opcodes.ts";
 import type { Sockets } from "../sockets.ts";
 import type { End } from "../stream.ts";
 

@@ -1,10 +1,11 @@
 import type { Clock } from "../../../src/support/clock.ts";
-import { JuteWriter } from "../../../src/zookeeper/jute.ts";
+import { JuteWriter } from "../../../src/zookeeper/wire/jute.ts";
 import { Database } from "../../../src/zookeeper/server/database.ts";
 import { noFaults } from "../../../src/zookeeper/server/faults.ts";
-import { ServerConnection, type Host } from "../../../src/zookeeper/server/server_connection.ts";
+import { ServerConnection, type OwningServer } from "../../../src/zookeeper/server/server_connection.ts";
 import type { ServerSession } from "../../../src/zookeeper/server/session_table.ts";
-import type { Command, Outcome } from "../../../src/zookeeper/server/transaction.ts";
+import type { WriteRequest } from "../../../src/zookeeper/server/transaction.ts";
+import type { Reply } from "../../../src/zookeeper/server/reply.ts";
 import type { Sockets } from "../sockets.ts";
 import type { End, EndEvents } from "../stream.ts";
 import type { Ensemble } from "./ensemble.ts";
@@ -17,7 +18,7 @@ type Applied = ReturnType<Database["apply"]>;
 export const port = 2181;
 
 /** One server of an ensemble. It serves clients while it leads or follows, from what it has carried out so far. */
-export class Replica implements Host {
+export class Replica implements OwningServer {
   readonly name: string;
   readonly clock: Clock;
   readonly faults = noFaults();
@@ -35,8 +36,8 @@ export class Replica implements Host {
   readonly #number: number;
   readonly #connections = new Set<ServerConnection>();
   readonly #link: LeaderLink;
-  /** Who is to be told of the outcome of what it asked for. */
-  readonly #askers = new Map<Command, (outcome: Outcome) => void>();
+  /** Who is to be told the reply to what it asked for. */
+  readonly #askers = new Map<WriteRequest, (reply: Reply) => void>();
   #syncs: { readonly end: number; readonly done: () => void }[] = [];
   /** When each entry after those carried out is to be carried out. */
   #due: number[] = [];
@@ -134,9 +135,9 @@ export class Replica implements Host {
     if (term !== null && this.#ensemble.connected(this, term.leader)) term.touch(session.id);
   }
 
-  commit(command: Command, done: (outcome: Outcome) => void): void {
-    this.#askers.set(command, done);
-    this.#link.send((term) => term.propose(command, this));
+  commit(request: WriteRequest, done: (reply: Reply) => void): void {
+    this.#askers.set(request, done);
+    this.#link.send((term) => term.propose(request, this));
   }
 
   sync(done: () => void): void {
@@ -210,11 +211,11 @@ export class Replica implements Host {
       if (transaction === undefined) break;
       this.applied += 1;
       last = this.database.apply(transaction);
-      const { command } = transaction;
-      const asker = this.#askers.get(command);
-      this.#askers.delete(command);
-      if (command.kind === "close-session" && asker === undefined) this.#dropSession(command.sessionId);
-      asker?.(last.outcome);
+      const { request } = transaction;
+      const asker = this.#askers.get(request);
+      this.#askers.delete(request);
+      if (request.kind === "close-session" && asker === undefined) this.#dropSession(request.sessionId);
+      asker?.(last.reply);
     }
     this.#answerSyncs();
     return last;

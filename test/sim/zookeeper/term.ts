@@ -1,5 +1,5 @@
 import type { ServerSession } from "../../../src/zookeeper/server/session_table.ts";
-import type { Command, Transaction } from "../../../src/zookeeper/server/transaction.ts";
+import type { WriteRequest, Transaction } from "../../../src/zookeeper/server/transaction.ts";
 import type { Ensemble } from "./ensemble.ts";
 import type { Replica } from "./replica.ts";
 
@@ -47,13 +47,13 @@ export class Term {
     return this.#ensemble.log.length + this.#proposals.length;
   }
 
-  propose(command: Command, from: Replica): void {
+  propose(request: WriteRequest, from: Replica): void {
     if (this.over) return;
-    if (command.kind === "open-session") this.#speakers.set(command.session.id, from);
-    if (command.kind === "write" && this.#speakers.get(command.sessionId) !== from) return;
+    if (request.kind === "open-session") this.#speakers.set(request.session.id, from);
+    if (request.kind === "write" && this.#speakers.get(request.sessionId) !== from) return;
     this.#count += 1;
     const zxid = (BigInt(this.#epoch) << 32n) + BigInt(this.#count);
-    const transaction = { zxid, time: this.leader.clock.now(), command };
+    const transaction = { zxid, time: this.leader.clock.now(), request };
     this.#proposals.push({ transaction, spread: this.quorate });
     const { time, chance, servers } = this.#ensemble;
     const toDisksMs = (servers.length === 1 ? 0.3 : 1) + 2 * chance.random() ** 4;
@@ -71,9 +71,9 @@ export class Term {
       const proposal = this.#proposals.shift();
       if (proposal === undefined) return;
       this.#ensemble.commit(proposal.transaction, this);
-      const { command } = proposal.transaction;
-      if (command.kind !== "open-session") continue;
-      const session = this.leader.database.sessions.get(command.session.id);
+      const { request } = proposal.transaction;
+      if (request.kind !== "open-session") continue;
+      const session = this.leader.database.sessions.get(request.session.id);
       if (session !== undefined) this.#watchOver(session);
     }
   }

@@ -118,8 +118,8 @@ test("the same seed plays the same, and another does not", () => {
   const traceOf = (seed: string): string => {
     const stage = new Stage(seed, 3);
     const trace = new Bun.CryptoHasher("sha256");
-    stage.ensemble.onCommit(({ zxid, atMs, command, changes }) => {
-      trace.update(`${zxid} ${atMs} ${command.kind} ${changes.map(({ type, path }) => `${type} ${path}`).join()}\n`);
+    stage.ensemble.onCommit(({ zxid, atMs, request, changes }) => {
+      trace.update(`${zxid} ${atMs} ${request.kind} ${changes.map(({ type, path }) => `${type} ${path}`).join()}\n`);
     });
     const sessions = machines.map((machine) => stage.session(machine));
     for (const session of sessions) session.onState(({ kind }) => void trace.update(`${stage.time.nowMs} ${kind}\n`));

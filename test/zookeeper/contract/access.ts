@@ -1,5 +1,5 @@
 import { op } from "../../../src/zookeeper/client.ts";
-import { creatorAcl, Perms, readAcl } from "../../../src/zookeeper/records.ts";
+import { creatorAcl, Perms, readAcl } from "../../../src/zookeeper/znode.ts";
 import { codeOf, counters, type ContractCase } from "./contract.ts";
 
 export const accessCases: readonly ContractCase[] = [

@@ -1,6 +1,6 @@
 import { op, read } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
-import { openAcl } from "../../../src/zookeeper/records.ts";
+import { openAcl } from "../../../src/zookeeper/znode.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { codeOf, counters, culprit, notes, text, type ContractCase } from "./contract.ts";
 

@@ -1,4 +1,4 @@
-import { openAcl } from "../../../src/zookeeper/records.ts";
+import { openAcl } from "../../../src/zookeeper/znode.ts";
 import { codeOf, counters, text, type ContractCase } from "./contract.ts";
 
 export const dataCases: readonly ContractCase[] = [

@@ -1,6 +1,6 @@
 import { op } from "../../../src/zookeeper/client.ts";
 import { isZooKeeperError } from "../../../src/zookeeper/errors.ts";
-import { creatorAcl } from "../../../src/zookeeper/records.ts";
+import { creatorAcl } from "../../../src/zookeeper/znode.ts";
 import { codeOf, counters, culprit, notes, text, type ContractCase } from "./contract.ts";
 
 export const multiCases: readonly ContractCase[] = [

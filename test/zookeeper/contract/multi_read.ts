@@ -1,5 +1,5 @@
 import { op, read } from "../../../src/zookeeper/client.ts";
-import { creatorAcl } from "../../../src/zookeeper/records.ts";
+import { creatorAcl } from "../../../src/zookeeper/znode.ts";
 import { codeOf, counters, text, type ContractCase } from "./contract.ts";
 
 export const multiReadCases: readonly ContractCase[] = [

@@ -1,6 +1,6 @@
 import { op } from "../../../src/zookeeper/client.ts";
 import { digestId } from "../../../src/zookeeper/server/access.ts";
-import { creatorAcl, openAcl, Perms, readAcl } from "../../../src/zookeeper/records.ts";
+import { creatorAcl, openAcl, Perms, readAcl } from "../../../src/zookeeper/znode.ts";
 import { codeOf, counters, culprit, notes, type ContractCase } from "./contract.ts";
 
 const MOST_TRIES = 100;

@@ -1,5 +1,5 @@
 import { eventually } from "../../harness/eventually.ts";
-import { codeOf, counters, notes, text, type ContractCase } from "./contract.ts";
+import { codeOf, notes, text, type ContractCase } from "./contract.ts";
 
 export const sessionCases: readonly ContractCase[] = [
   {
@@ -126,16 +126,6 @@ export const sessionCases: readonly ContractCase[] = [
     expected: ["ABORTED not-sent", null],
   },
   {
-    name: "the ensemble's configuration is read from outside of any chroot, and can be watched",
-    run: async ({ zk }) => {
-      const { seen, watch } = notes();
-      const { members, version, stat } = await zk.getConfig({ watch });
-      await zk.sync("/");
-      return [members.every((member) => member.role === "participant"), version >= 0n, counters(stat).cversion, seen];
-    },
-    expected: [true, true, 0, []],
-  },
-  {
     name: "who is who: an address, and no user",
     run: async ({ zk }) => await zk.whoAmI(),
     expected: [
@@ -163,13 +153,5 @@ export const sessionCases: readonly ContractCase[] = [
       return [reported, seen, text((await client.get("/a")).data)];
     },
     expected: [["on purpose"], ["data-changed /a"], "1"],
-  },
-  {
-    name: "the ensemble is changed only where that is allowed",
-    run: async ({ zk }) => [
-      await codeOf(zk.reconfig({ leave: [1] })),
-      await codeOf(zk.reconfig({ members: ["server.1=127.0.0.1:1:2;3"] }, 0n)),
-    ],
-    expected: ["RECONFIG_DISABLED refused", "RECONFIG_DISABLED refused"],
   },
 ];

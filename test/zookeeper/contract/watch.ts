@@ -1,5 +1,5 @@
 import { op, type WatchEvent } from "../../../src/zookeeper/client.ts";
-import { openAcl } from "../../../src/zookeeper/records.ts";
+import { openAcl } from "../../../src/zookeeper/znode.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { codeOf, notes, text, type ContractCase } from "./contract.ts";
 

@@ -1,0 +1,54 @@
+import type { LinkFailure } from "../dial.ts";
+import { ZooKeeperError } from "../errors.ts";
+import type { RefusalCode, TerminalState } from "../state.ts";
+
+/**
+ * Finds out from failed tries to connect whether all servers refuse. A certificate that one server refuses, or has, may be
+ * that server's mistake. Where a whole pass over the servers fails for certificates and for nothing else, trying again
+ * would change nothing.
+ */
+export class CertificateRefusals {
+  #onlyRefusals = true;
+  #told = "";
+
+  /**
+   * @param last whether the try ended a pass
+   * @returns `unanimous` when the pass is over and was refused throughout; `news` when this refusal was not told before
+   */
+  note(
+    { kind, reason }: LinkFailure,
+    last: boolean,
+  ): {
+    readonly unanimous: TerminalState | undefined;
+    readonly news: ZooKeeperError | undefined;
+  } {
+    const code = codeOf(kind);
+    this.#onlyRefusals &&= code !== undefined;
+    const unanimous = last && this.#onlyRefusals;
+    if (last) this.#onlyRefusals = true;
+    if (code === undefined) return { unanimous: undefined, news: undefined };
+    const news = reason !== this.#told;
+    this.#told = reason;
+    return {
+      unanimous: unanimous ? { kind: "auth-failed", code, reason } : undefined,
+      news: news ? new ZooKeeperError({ code, operation: "connect", outcome: "not-sent", detail: reason }) : undefined,
+    };
+  }
+
+  /** A connection was good: what comes later is told anew. */
+  succeeded(): void {
+    this.#told = "";
+    this.#onlyRefusals = true;
+  }
+}
+
+function codeOf(kind: LinkFailure["kind"]): RefusalCode | undefined {
+  switch (kind) {
+    case "lost":
+      return undefined;
+    case "refused-by-us":
+      return "TLS_REFUSED_BY_US";
+    case "refused-by-server":
+      return "TLS_REFUSED_BY_SERVER";
+  }
+}

@@ -1,0 +1,59 @@
+import type { AddressBook } from "./address_book.ts";
+import type { Linking } from "./framed_connection.ts";
+import type { ServerAddress, DialOptions } from "../dial.ts";
+import { HostRound, untilTurn } from "./host_round.ts";
+
+// How long to wait between two servers after all of them were asked once, growing from the one to the other.
+const firstDelayMs = 100;
+const maxDelayMs = 2_000;
+
+/**
+ * Asks one server after the other until one takes writes.
+ * @returns undefined when `asking.signal` aborted first
+ */
+export async function findReadWriteServer(
+  book: AddressBook,
+  means: Linking,
+  asking: DialOptions,
+): Promise<ServerAddress | undefined> {
+  const round = new HostRound(book, means.clock, firstDelayMs, maxDelayMs);
+  while (!asking.signal.aborted) {
+    const { address, delayMs } = await round.next();
+    await untilTurn(means.clock, delayMs, asking.signal);
+    if ("unknown" in address) continue;
+    if ((await fourLetterWord(address, "isro", means, asking)) === "rw") return address;
+  }
+  return undefined;
+}
+
+/** The answer to an administrator's word; "" when there was none. */
+async function fourLetterWord(
+  address: ServerAddress,
+  word: string,
+  { clock, dial }: Linking,
+  asking: DialOptions,
+): Promise<string> {
+  const over = Promise.withResolvers<void>();
+  const cancel = clock.after(asking.timeoutMs, over.resolve);
+  const onAbort = (): void => over.resolve();
+  asking.signal.addEventListener("abort", onAbort, { once: true });
+  let answer = "";
+  try {
+    const wire = await dial(address, asking, {
+      data: (chunk) => {
+        answer += Buffer.from(chunk).toString("latin1");
+      },
+      drain: () => undefined,
+      ended: () => over.resolve(),
+    });
+    wire.write(Buffer.from(word));
+    await over.promise;
+    wire.terminate();
+    return answer;
+  } catch {
+    return "";
+  } finally {
+    cancel();
+    asking.signal.removeEventListener("abort", onAbort);
+  }
+}

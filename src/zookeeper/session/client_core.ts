@@ -1,0 +1,133 @@
+import { systemLookup } from "../connection/address_book.ts";
+import { checkTlsOptions, tcpDial } from "../dial.ts";
+import { ZooKeeperError } from "../errors.ts";
+import { parseConnectString } from "../connect_string.ts";
+import { isolate, warn } from "./isolate.ts";
+import type { ZooKeeperOptions } from "../options.ts";
+import { Chroot, pathProblem } from "../wire/node_paths.ts";
+import type { Call, OnAnswer } from "./pending.ts";
+import type { At, Request } from "../wire/requests.ts";
+import { isTerminal, sessionOver, type SessionState } from "../state.ts";
+import { Transport } from "./transport.ts";
+import { WatchRegistry, type WatchHandler } from "./watches.ts";
+import type { WatchKind } from "../wire/set_watches.ts";
+
+/** What every operation of a client needs: its session, its watches, its chroot. */
+export class ClientCore {
+  readonly chroot: Chroot;
+  readonly watches: WatchRegistry;
+  readonly transport: Transport;
+  readonly #options: ZooKeeperOptions;
+  readonly #listeners = new Set<(state: SessionState) => void>();
+
+  /** @throws TypeError when the options make no sense */
+  constructor(options: ZooKeeperOptions) {
+    const { servers, chroot } = parseConnectString(options.servers);
+    for (const option of ["sessionTimeoutMs", "connectTimeoutMs", "operationTimeoutMs"] as const) {
+      const ms = options[option] ?? 1;
+      if (!(ms > 0 && ms < 2 ** 31)) throw new TypeError(`The option ${option} cannot be ${ms} milliseconds.`);
+    }
+    const sessionTimeoutMs = Math.ceil(options.sessionTimeoutMs ?? 10_000);
+    if (options.tls !== undefined) checkTlsOptions(options.tls);
+    this.#options = options;
+    this.chroot = new Chroot(chroot);
+    this.watches = new WatchRegistry((handler, type, serverPath) => {
+      const event = { type, path: this.chroot.toClient(serverPath) };
+      isolate(() => handler(event), options.onError);
+    });
+    this.transport = new Transport({
+      servers,
+      sessionTimeoutMs,
+      connectTimeoutMs: options.connectTimeoutMs ?? Math.max(200, sessionTimeoutMs / Math.max(3, servers.length)),
+      auth: options.auth ?? [],
+      sasl: options.sasl,
+      tls: options.tls,
+      readOnly: options.readOnly ?? false,
+      lookup: options.lookup ?? systemLookup,
+      clock: options.clock,
+      dial: options.dial ?? tcpDial(options.clock),
+      onState: (state) => this.#onTransportState(state),
+      onWatch: (type, path) => this.watches.fire(type, path),
+      replay: () => this.watches.replay(),
+      onReplayed: () => this.watches.reconnected(),
+      onTrouble: (error) => isolate(() => (options.onError ?? warn)(error), options.onError),
+    });
+  }
+
+  get state(): SessionState {
+    return this.transport.state;
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async connected(signal: AbortSignal | undefined): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    const look = (state: SessionState): void => {
+      if (state.kind === "connected") done.resolve();
+      else if (isTerminal(state)) done.reject(sessionOver(state, "connect"));
+    };
+    const aborted = (): void => {
+      const { state } = this;
+      const detail = "reason" in state ? state.reason : undefined;
+      const cause = signal?.reason;
+      done.reject(new ZooKeeperError({ code: "ABORTED", operation: "connect", outcome: "not-sent", detail, cause }));
+    };
+    const stop = this.onState(look);
+    signal?.addEventListener("abort", aborted, { once: true });
+    try {
+      look(this.state);
+      if (signal?.aborted === true) aborted();
+      await done.promise;
+    } finally {
+      stop();
+      signal?.removeEventListener("abort", aborted);
+    }
+  }
+
+  /** @throws ZooKeeperError BAD_ARGUMENTS when `path` is none */
+  at(operation: string, path: string, sequential = false): At {
+    const detail = pathProblem(path, sequential);
+    if (detail !== undefined) {
+      throw new ZooKeeperError({ code: "BAD_ARGUMENTS", operation, path, outcome: "not-sent", detail });
+    }
+    return { path, onServer: this.chroot.toServer(path) };
+  }
+
+  /** @throws ZooKeeperError as `Transport.submit` */
+  submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
+    const { operationTimeoutMs } = this.#options;
+    const limited = call.timeoutMs === undefined && operationTimeoutMs !== undefined;
+    return this.transport.submit(request, limited ? { ...call, timeoutMs: operationTimeoutMs } : call, onAnswer);
+  }
+
+  /**
+   * Submits a request that leaves a watch. The handler is noted when the answer comes, before any later event.
+   * @param kindAfter of the watch that an answer leaves; undefined for none
+   */
+  async submitWatching<T>(
+    request: Request<T>,
+    at: At,
+    watch: WatchHandler | undefined,
+    kindAfter: (refusal: string | undefined) => WatchKind | undefined,
+    call: Call,
+  ): Promise<T> {
+    if (watch === undefined) return await this.submit(request, call);
+    const arrived = this.watches.expect(at.onServer);
+    try {
+      return await this.submit(request, call, (refusal) => {
+        const kind = kindAfter(refusal);
+        if (kind !== undefined) this.watches.add(kind, at.onServer, watch);
+      });
+    } finally {
+      arrived();
+    }
+  }
+
+  #onTransportState(state: SessionState): void {
+    if (isTerminal(state)) this.watches.lost();
+    for (const listener of this.#listeners) isolate(() => listener(state), this.#options.onError);
+  }
+}
