@@ -5,7 +5,7 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
 import { printable } from "../fetch/printable.ts";
-import { shownUrl } from "../fetch/source_policy.ts";
+import { shownUrl } from "../fetch/source/policy.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
 import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
-import { Pace } from "./pace.ts";
+import { Pace } from "../support/pace.ts";
 import { printable } from "./printable.ts";
 
 /** The SHA-256 of a file: `sha256:` and 64 lower-case hexadecimal digits. */

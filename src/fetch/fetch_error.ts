@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { shownUrl } from "./source_policy.ts";
+import { shownUrl } from "./source/policy.ts";
 
 /**
  * A failed download. The cause is never attached: a network error carries the URL it failed on, and with a presigned

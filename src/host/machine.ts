@@ -1,6 +1,6 @@
 import { digestOfFile } from "../fetch/digest.ts";
-import { fetchToFile } from "../fetch/source.ts";
-import { extractArchive } from "../fetch/untar.ts";
+import { fetchToFile } from "../fetch/download.ts";
+import { extractArchive } from "../fetch/tree/untar.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Processes } from "../machine/processes.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";

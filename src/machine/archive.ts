@@ -1,5 +1,5 @@
-import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
-import type { Owner } from "../fetch/tree_writer.ts";
+import type { ExtractLimits, Top } from "../fetch/tree/rules.ts";
+import type { Owner } from "../fetch/tree/writer.ts";
 import type { Digest } from "../schema/names.ts";
 
 /** What is done to the bytes of a build's archive. */

@@ -1,4 +1,4 @@
-import type { FetchRequest } from "../fetch/source.ts";
+import type { FetchRequest } from "../fetch/download.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
 export interface StatusPort extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { surveyArchive, type Survey } from "../fetch/survey.ts";
+import { surveyArchive, type Survey } from "../fetch/tree/survey.ts";
 import type { Recipe } from "../schema/recipe.ts";
 import { DEFAULT_LIMITS } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
+import type { ExtractLimits, Top } from "../fetch/tree/rules.ts";
 import type { Owner } from "../machine/disk.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeployError } from "../../src/core/errors.ts";
-import type { ExtractLimits } from "../../src/fetch/tree_rules.ts";
+import type { ExtractLimits } from "../../src/fetch/tree/rules.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { surveyArchive } from "../../src/fetch/survey.ts";
+import { surveyArchive } from "../../src/fetch/tree/survey.ts";
 import { extractArchive } from "../harness/real_time.ts";
 
 export type Outcome =

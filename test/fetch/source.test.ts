@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
 import { DeployError } from "../../src/core/errors.ts";
-import { type FetchRequest } from "../../src/fetch/source.ts";
+import { type FetchRequest } from "../../src/fetch/download.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { fetchToFile } from "../harness/real_time.ts";
 

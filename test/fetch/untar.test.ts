@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { create as createTar, extract as extractTar } from "tar";
-import { syncTree } from "../../src/fetch/sync_tree.ts";
+import { syncTree } from "../../src/host/sync_tree.ts";
 import { Arena } from "../evil/arena.ts";
 import {
   archive,

@@ -1,7 +1,7 @@
 import { digestOfFile as digest, type Digest } from "../../src/fetch/digest.ts";
-import { packDirectory as pack } from "../../src/fetch/pack.ts";
-import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/source.ts";
-import { extractArchive as extract } from "../../src/fetch/untar.ts";
+import { packDirectory as pack } from "../../src/pack/pack_directory.ts";
+import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/download.ts";
+import { extractArchive as extract } from "../../src/fetch/tree/untar.ts";
 import { requireDigest } from "../../src/fetch/verify.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";

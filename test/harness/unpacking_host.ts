@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { agentConfig } from "../../src/agent/config.ts";
 import { isDeployError } from "../../src/core/errors.ts";
-import { extractArchive } from "../../src/fetch/untar.ts";
+import { extractArchive } from "../../src/fetch/tree/untar.ts";
 import { hostDisk } from "../../src/host/disk.ts";
 import type { Owner } from "../../src/machine/disk.ts";
 import { extractStep } from "../../src/steps/extract.ts";

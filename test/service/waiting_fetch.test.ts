@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { emptyJournal } from "../../src/schema/journal.ts";
-import type { FetchRequest } from "../../src/fetch/source.ts";
+import type { FetchRequest } from "../../src/fetch/download.ts";
 import { unreadSnapshot } from "../../src/store/read_wish.ts";
 import { stage } from "../sim/host/stage.ts";
 import { openAgent } from "./one_service.ts";

@@ -1,6 +1,6 @@
 import { asDiskError } from "../../../src/fetch/disk_error.ts";
-import { hostileArchive, invalidArchive } from "../../../src/fetch/tar_fields.ts";
-import { TreeRules } from "../../../src/fetch/tree_rules.ts";
+import { hostileArchive, invalidArchive } from "../../../src/fetch/tar/fields.ts";
+import { TreeRules } from "../../../src/fetch/tree/rules.ts";
 import type { Archive } from "../../../src/machine/archive.ts";
 import { abortedError } from "../../../src/support/abort.ts";
 import { textOf } from "./disk_port.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { FetchRequest } from "../../../src/fetch/source.ts";
+import type { FetchRequest } from "../../../src/fetch/download.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import { rejection } from "../../harness/rejection.ts";
 import { stage, type Stage } from "./stage.ts";

@@ -1,8 +1,8 @@
 import { DeployError } from "../../../src/core/errors.ts";
 import { asDiskError } from "../../../src/fetch/disk_error.ts";
 import { fetchFailed } from "../../../src/fetch/fetch_error.ts";
-import type { FetchRequest } from "../../../src/fetch/source.ts";
-import { requireAllowedSource, shownUrl } from "../../../src/fetch/source_policy.ts";
+import type { FetchRequest } from "../../../src/fetch/download.ts";
+import { requireAllowedSource, shownUrl } from "../../../src/fetch/source/policy.ts";
 import { originPath, otherLength } from "../../../src/fetch/spool.ts";
 import { parseDownloadOrigin } from "../../../src/schema/download_origin.ts";
 import { abortedError } from "../../../src/support/abort.ts";

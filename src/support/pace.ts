@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { Clock } from "../support/clock.ts";
+import type { Clock } from "./clock.ts";
 
 const TURN_MS = 10;
 

@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
-import { systemCode } from "./disk_error.ts";
-import { checkLinkTarget, checkPath } from "./entry_rules.ts";
-import { printable } from "./printable.ts";
+import { systemCode } from "../fetch/disk_error.ts";
+import { checkLinkTarget, checkPath } from "../fetch/tree/entry_rules.ts";
+import { printable } from "../fetch/printable.ts";
 import type { PackedEntry } from "./tar_header.ts";
 
 const OWNER_EXECUTE = 0o100;

@@ -1,6 +1,6 @@
 import { checkLinkTarget, checkPath, type Verdict } from "./entry_rules.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import type { TarEntry } from "../tar/reader.ts";
 
 /** Bounds on the unpacked tree; take them from the signed manifest, which has the exact numbers. */
 export interface ExtractLimits {

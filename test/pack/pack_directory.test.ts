@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { deployErrorOf, never, Scratch } from "./scratch.ts";
-import { describeTree } from "./tree.ts";
+import { deployErrorOf, never, Scratch } from "../fetch/scratch.ts";
+import { describeTree } from "../fetch/tree.ts";
 import { digestOfFile, extractArchive, packDirectory } from "../harness/real_time.ts";
 
 function sampleTree(scratch: Scratch): string {

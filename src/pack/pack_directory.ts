@@ -5,10 +5,10 @@ import { Readable } from "node:stream";
 import { constants, createZstdCompress } from "node:zlib";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
-import { type Digest, RunningDigest } from "./digest.ts";
-import { asDiskError } from "./disk_error.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
+import { type Digest, RunningDigest } from "../fetch/digest.ts";
+import { asDiskError } from "../fetch/disk_error.ts";
+import { Pace } from "../support/pace.ts";
+import { printable } from "../fetch/printable.ts";
 import { endOfArchive, headerBlocks, padding, type PackedEntry } from "./tar_header.ts";
 import { type LeavesOut, scanTree, unreadable } from "./tree_scan.ts";
 

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
-import { printable } from "./printable.ts";
-import { invalidArchive } from "./tar_fields.ts";
+import { printable } from "../printable.ts";
+import { invalidArchive } from "./fields.ts";
 
 type Format = "tar" | "gzip" | "zstd";
 

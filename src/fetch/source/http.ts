@@ -1,15 +1,15 @@
-import { DeployError } from "../core/errors.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Trust, whyUntrusted } from "../support/trust.ts";
-import { systemCode } from "./disk_error.ts";
-import { fetchFailed } from "./fetch_error.ts";
-import { IdleGuard } from "./idle_guard.ts";
-import { abortedError } from "./pace.ts";
-import { printable } from "./printable.ts";
+import { DeployError } from "../../core/errors.ts";
+import type { Clock } from "../../support/clock.ts";
+import { type Trust, whyUntrusted } from "../../support/trust.ts";
+import { systemCode } from "../disk_error.ts";
+import { fetchFailed } from "../fetch_error.ts";
+import { IdleGuard } from "../idle_guard.ts";
+import { abortedError } from "../../support/pace.ts";
+import { printable } from "../printable.ts";
 import { encodedAs, PATIENCE, positionSpool, refusal } from "./http_answer.ts";
-import { refusedSource, requireAllowedSource, shownUrl } from "./source_policy.ts";
-import type { FetchRequest } from "./source.ts";
-import { otherLength, type Spool } from "./spool.ts";
+import { refusedSource, requireAllowedSource, shownUrl } from "./policy.ts";
+import type { FetchRequest } from "../download.ts";
+import { otherLength, type Spool } from "../spool.ts";
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

@@ -1,8 +1,8 @@
-import type { Clock } from "../support/clock.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
-import type { TarEntry, TarSink } from "./tar_reader.ts";
-import { type ExtractLimits, type Known, type Top, TreeRules } from "./tree_rules.ts";
+import type { Clock } from "../../support/clock.ts";
+import { Pace } from "../../support/pace.ts";
+import { printable } from "../printable.ts";
+import type { TarEntry, TarSink } from "../tar/reader.ts";
+import { type ExtractLimits, type Known, type Top, TreeRules } from "./rules.ts";
 import { readArchive } from "./untar.ts";
 
 /** What an archive unpacks to, as a host would find it. */

@@ -1,4 +1,4 @@
-import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./tar_fields.ts";
+import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./fields.ts";
 
 /** What a pax extended header says about the entry that follows it. */
 export interface Overrides {

@@ -5,10 +5,10 @@ import type { Clock } from "../support/clock.ts";
 import type { Trust } from "../support/trust.ts";
 import { systemCode } from "./disk_error.ts";
 import { fetchFailed } from "./fetch_error.ts";
-import { downloadHttp } from "./http_source.ts";
-import { abortedError } from "./pace.ts";
+import { downloadHttp } from "./source/http.ts";
+import { abortedError } from "../support/pace.ts";
 import { printable } from "./printable.ts";
-import { refusedSource, requireAllowedFile, requireAllowedSource, shownUrl } from "./source_policy.ts";
+import { refusedSource, requireAllowedFile, requireAllowedSource, shownUrl } from "./source/policy.ts";
 import { otherLength, Spool } from "./spool.ts";
 
 const IDLE_TIMEOUT_MS = 30_000;

@@ -1,13 +1,13 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
-import { DeployError } from "../core/errors.ts";
-import type { Clock } from "../support/clock.ts";
-import { tarBytes } from "./archive_stream.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import { type TarSink, TarReader } from "./tar_reader.ts";
-import type { ExtractLimits, Top } from "./tree_rules.ts";
-import { type Owner, TreeWriter } from "./tree_writer.ts";
+import { DeployError } from "../../core/errors.ts";
+import type { Clock } from "../../support/clock.ts";
+import { tarBytes } from "../tar/archive_stream.ts";
+import { Pace } from "../../support/pace.ts";
+import { printable } from "../printable.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import { type TarSink, TarReader } from "../tar/reader.ts";
+import type { ExtractLimits, Top } from "./rules.ts";
+import { type Owner, TreeWriter } from "./writer.ts";
 
 // Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
 // or extended headers end too.

@@ -13,12 +13,12 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs";
-import type { DeployError } from "../core/errors.ts";
-import { asDiskError, systemCode } from "./disk_error.ts";
-import type { Pace } from "./pace.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import type { TarEntry, TarSink } from "./tar_reader.ts";
-import { type Admitted, type ExtractLimits, type Top, TreeRules } from "./tree_rules.ts";
+import type { DeployError } from "../../core/errors.ts";
+import { asDiskError, systemCode } from "../disk_error.ts";
+import type { Pace } from "../../support/pace.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import type { TarEntry, TarSink } from "../tar/reader.ts";
+import { type Admitted, type ExtractLimits, type Top, TreeRules } from "./rules.ts";
 
 export interface Owner {
   readonly uid: number;

@@ -1,8 +1,8 @@
-import type { DeployError } from "../core/errors.ts";
-import { fetchFailed } from "./fetch_error.ts";
-import { printable } from "./printable.ts";
-import type { HttpDownload } from "./http_source.ts";
-import { otherLength, type Spool } from "./spool.ts";
+import type { DeployError } from "../../core/errors.ts";
+import { fetchFailed } from "../fetch_error.ts";
+import { printable } from "../printable.ts";
+import type { HttpDownload } from "./http.ts";
+import { otherLength, type Spool } from "../spool.ts";
 
 // Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.
 const TRANSIENT = new Set([408, 425, 429]);
