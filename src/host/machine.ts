@@ -1,5 +1,5 @@
 import { digestOfFile } from "../fetch/digest.ts";
-import { fetchToFile } from "../fetch/download.ts";
+import { download } from "../fetch/download.ts";
 import { extractArchive } from "../fetch/tree/untar.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Processes } from "../machine/processes.ts";
@@ -65,7 +65,7 @@ export function hostMachine(
     lock: { acquire: acquireLock },
     network: {
       dial: tcpDial(clock),
-      download: (request) => fetchToFile(request, { clock, trust }),
+      download: (request) => download(request, { clock, trust }),
       serve: (answer, listen) => serve(answer, listen, clock),
     },
     bootId: bootId(),

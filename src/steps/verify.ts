@@ -1,5 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import { originPath } from "../fetch/spool.ts";
+import { fetchedAnew, originPath } from "../fetch/origin.ts";
 import { requireDigest } from "../fetch/verify.ts";
 import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
@@ -16,11 +16,11 @@ export async function verifyStep(work: BuildWork, { files, archive, signal }: St
     requireDigest(found, { digest: record.digest, size: record.size, label: build });
   } catch (error) {
     if (!isDeployError(error) || error.code !== "digest-mismatch") throw error;
-    const origin = parseDownloadOrigin(await files.readIfThere(originPath(spool)));
+    const anew = fetchedAnew(parseDownloadOrigin(await files.readIfThere(originPath(spool))));
     // Left in place it would be taken for a finished download for ever.
     await files.removeTree(spool);
-    if (origin.answers < 2 || origin.isAnew) throw error;
-    await files.writeAtomic(originPath(spool), JSON.stringify({ answers: 0, validator: null, isAnew: true }), 0o600);
+    if (anew === null) throw error;
+    await files.writeAtomic(originPath(spool), JSON.stringify(anew), 0o600);
     throw new DeployError(error.message, {
       code: error.code,
       hint: "It was put together of several answers, and is fetched anew.",

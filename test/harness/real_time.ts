@@ -1,6 +1,6 @@
 import { digestOfFile as digest, type Digest } from "../../src/fetch/digest.ts";
 import { packDirectory as pack } from "../../src/pack/pack_directory.ts";
-import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/download.ts";
+import { download as fetchInto, type DownloadRequest } from "../../src/fetch/download.ts";
 import { extractArchive as extract } from "../../src/fetch/tree/untar.ts";
 import { requireDigest } from "../../src/fetch/verify.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
@@ -18,7 +18,7 @@ type WithoutClock<F> = F extends (request: infer R) => infer Result ? (request: 
 
 export const packDirectory: WithoutClock<typeof pack> = (request) => pack({ ...request, clock: systemClock });
 export const extractArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
-export const fetchToFile = (request: FetchRequest) =>
+export const download = (request: DownloadRequest) =>
   fetchInto(request, { clock: systemClock, trust: systemTrust(process.env) });
 export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
 export const runCommand = (request: CommandRequest) => run(request, systemClock);
