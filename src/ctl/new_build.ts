@@ -4,7 +4,7 @@ import { z } from "zod";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
-import { printable } from "../fetch/printable.ts";
+import { printable } from "../support/printable.ts";
 import { shownUrl } from "../fetch/source/policy.ts";
 import { buildId, digest, type Digest } from "../schema/names.ts";
 import type { BuildRecord } from "../schema/znodes.ts";

@@ -2,7 +2,7 @@ import { DeployError } from "../core/errors.ts";
 import { throwIfAborted } from "../support/abort.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Trust } from "../support/trust.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../support/printable.ts";
 import { pump, type Spool } from "./pump.ts";
 import { fileSource } from "./source/file.ts";
 import { httpSource } from "./source/http.ts";

@@ -1,9 +1,8 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { type DownloadOrigin, parseDownloadOrigin } from "../schema/download_origin.ts";
-import { asDiskError } from "./disk_error.ts";
+import { writeError } from "../support/file_error.ts";
 import { originPath, withAnswer } from "./origin.ts";
-import { printable } from "./printable.ts";
 import type { Spool } from "./pump.ts";
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -28,7 +27,7 @@ export class FileSpool implements Spool {
     try {
       file = await open(path, FLAGS, 0o600);
     } catch (error) {
-      throw asDiskError(error, "Cannot open the file for a download", path, 0);
+      throw writeError("Cannot open the file for a download", path, 0, error);
     }
     try {
       const length = (await file.stat()).size;
@@ -90,6 +89,6 @@ export class FileSpool implements Spool {
   }
 
   #unstored(error: unknown): Error {
-    return asDiskError(error, `Cannot store the download in ${printable(this.#path)}`, this.#path, this.#length);
+    return writeError("Cannot store the download", this.#path, this.#length, error);
   }
 }

@@ -1,6 +1,6 @@
 import type { ExtractLimits, Top } from "../fetch/tree/rules.ts";
-import type { Owner } from "../fetch/tree/writer.ts";
 import type { Digest } from "../schema/names.ts";
+import type { Owner } from "../support/command.ts";
 
 /** What is done to the bytes of a build's archive. */
 export interface Archive {

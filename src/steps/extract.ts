@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { ExtractLimits, Top } from "../fetch/tree/rules.ts";
-import type { Owner } from "../machine/disk.ts";
+import type { Owner } from "../support/command.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
 import type { KeptRecipes } from "./kept_recipes.ts";

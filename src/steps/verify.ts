@@ -1,6 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { fetchedAnew, originPath } from "../fetch/origin.ts";
-import { requireDigest } from "../fetch/verify.ts";
+import { requireDigest } from "../fetch/digest.ts";
 import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 

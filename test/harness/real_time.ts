@@ -1,12 +1,12 @@
-import { digestOfFile as digest, type Digest } from "../../src/fetch/digest.ts";
+import { digestOfFile as digest, requireDigest } from "../../src/fetch/digest.ts";
 import { packDirectory as pack } from "../../src/pack/pack_directory.ts";
 import { download as fetchInto, type DownloadRequest } from "../../src/fetch/download.ts";
 import { extractArchive as extract } from "../../src/fetch/tree/untar.ts";
-import { requireDigest } from "../../src/fetch/verify.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
 import { systemTrust } from "../../src/host/trust.ts";
 import { trafficEffects as portsOf } from "../../src/host/traffic_effects.ts";
+import type { Digest } from "../../src/schema/names.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 

@@ -3,7 +3,7 @@ import { agentConfig } from "../../src/agent/config.ts";
 import { isDeployError } from "../../src/core/errors.ts";
 import { extractArchive } from "../../src/fetch/tree/untar.ts";
 import { hostDisk } from "../../src/host/disk.ts";
-import type { Owner } from "../../src/machine/disk.ts";
+import type { Owner } from "../../src/support/command.ts";
 import { extractStep } from "../../src/steps/extract.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";

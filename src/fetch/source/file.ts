@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readlink } from "node:fs/promises";
 import { fetchFailed } from "../fetch_error.ts";
-import { systemCode } from "../disk_error.ts";
-import { printable } from "../printable.ts";
+import { errorCodeOf } from "../../support/file_error.ts";
+import { printable } from "../../support/printable.ts";
 import { refusedSource, requireAllowedFile } from "./policy.ts";
 import type { Answer, Source, SourceContext } from "./source.ts";
 
@@ -15,9 +15,9 @@ export function fileSource({ sources }: Pick<SourceContext, "sources">): Source 
   return {
     open: (url, _from, signal) => openFile(url, sources, signal),
     explain: async (error) => {
-      const code = systemCode(error);
+      const code = errorCodeOf(error) ?? "wrong file URL";
       return {
-        why: `the file cannot be read (${code === "" ? "wrong file URL" : code})`,
+        why: `the file cannot be read (${code})`,
         hint: "Look whether it is there, and whether the agent's user may read it.",
         retry: PASSING.has(code),
       };

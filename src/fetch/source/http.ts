@@ -1,7 +1,7 @@
 import { whyUntrusted } from "../../support/trust.ts";
-import { systemCode } from "../disk_error.ts";
+import { errorCodeOf } from "../../support/file_error.ts";
 import { fetchFailed, GOES_ON } from "../fetch_error.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 import { headOf, refusal } from "./http_answer.ts";
 import { refusedSource, requireAllowedSource, shownUrl } from "./policy.ts";
 import type { Answer, Beginning, Failure, Source, SourceContext } from "./source.ts";
@@ -125,7 +125,7 @@ export async function explainConnection(
   { trust }: Pick<SourceContext, "trust">,
 ): Promise<Failure> {
   // The error's own text may quote the URL with its secrets; its code never does.
-  const code = systemCode(error) || "a network error";
+  const code = errorCodeOf(error) ?? "a network error";
   const untrusted = whyUntrusted(printable(code), await trust.authorities());
   if (untrusted !== "") {
     return {

@@ -1,6 +1,6 @@
 import type { DeployError } from "../../core/errors.ts";
 import { fetchFailed, GOES_ON } from "../fetch_error.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 import type { Answer } from "./source.ts";
 
 // Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.

@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { DeployError } from "../../core/errors.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 
 /** Of decoding; no path that is meant well takes more than two. */
 const MOST_ROUNDS = 8;

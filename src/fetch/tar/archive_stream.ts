@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 import { invalidArchive } from "./fields.ts";
 
 type Format = "tar" | "gzip" | "zstd";

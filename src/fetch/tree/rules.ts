@@ -1,4 +1,4 @@
-import { checkLinkTarget, checkPath, type Verdict } from "./entry_rules.ts";
+import { checkLinkTarget, checkPath, type Ruling } from "./entry_rules.ts";
 import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry } from "../tar/reader.ts";
 
@@ -111,10 +111,10 @@ export class TreeRules {
         passed(entry.path, checkLinkTarget(path, entry.target));
         return "";
       case "hardlink": {
-        const verdict = checkPath(entry.target, "other");
+        const ruling = checkPath(entry.target, "other");
         const what = `it is a hard link to "${entry.target}"`;
-        if (!verdict.ok) throw hostileArchive(entry.path, `${what}: ${verdict.why}`, verdict.hint);
-        if (this.#known.get(verdict.path) === "file") return verdict.path;
+        if (!ruling.ok) throw hostileArchive(entry.path, `${what}: ${ruling.why}`, ruling.hint);
+        if (this.#known.get(ruling.path) === "file") return ruling.path;
         throw hostileArchive(entry.path, `${what}, which is no file unpacked before`, HARD_LINK_HINT);
       }
     }
@@ -152,16 +152,16 @@ export class TreeRules {
     if (this.#against !== null) return;
     const below = path.slice(slash + 1);
     // All else that holds of the longer path holds of the shorter one.
-    const verdicts = [
+    const rulings = [
       ...(below.startsWith(".") ? [checkPath(below, "other")] : []),
       ...(entry.kind === "symlink" ? [checkLinkTarget(below, entry.target)] : []),
     ];
-    const refusal = verdicts.find((verdict) => !verdict.ok);
+    const refusal = rulings.find((ruling) => !ruling.ok);
     if (refusal?.ok === false) this.#against = { ...refusal, path };
   }
 }
 
-function passed(name: string, verdict: Verdict): string {
-  if (verdict.ok) return verdict.path;
-  throw hostileArchive(name, verdict.why, verdict.hint);
+function passed(name: string, ruling: Ruling): string {
+  if (ruling.ok) return ruling.path;
+  throw hostileArchive(name, ruling.why, ruling.hint);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../support/clock.ts";
 import { Pace } from "../../support/pace.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 import type { TarEntry, TarSink } from "../tar/reader.ts";
 import { type ExtractLimits, type Known, type Top, TreeRules } from "./rules.ts";
 import { readArchive } from "./untar.ts";
@@ -36,7 +36,7 @@ export async function surveyArchive(
   const { clock, signal, limits = NO_LIMITS } = by;
   const pass = async (isWanted: (path: string, top: Top | null) => boolean): Promise<SurveySink> => {
     const sink = new SurveySink(isWanted, mostBytes, limits);
-    const pace = new Pace(`Cannot read ${printable(archive)}`, signal, clock);
+    const pace = new Pace(`read ${printable(archive)}`, signal, clock);
     pace.check();
     await readArchive(archive, sink, limits, pace);
     return sink;

@@ -1,13 +1,14 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { DeployError } from "../../core/errors.ts";
+import type { Owner } from "../../support/command.ts";
 import type { Clock } from "../../support/clock.ts";
 import { tarBytes } from "../tar/archive_stream.ts";
 import { Pace } from "../../support/pace.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../../support/printable.ts";
 import { hostileArchive } from "../tar/fields.ts";
 import { type TarSink, TarReader } from "../tar/reader.ts";
 import type { ExtractLimits, Top } from "./rules.ts";
-import { type Owner, TreeWriter } from "./writer.ts";
+import { TreeWriter } from "./writer.ts";
 
 // Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
 // or extended headers end too.
@@ -36,14 +37,14 @@ export async function extractArchive(request: {
   clock: Clock;
 }): Promise<{ entries: number; bytes: number; top: Top | null }> {
   const { archive, into, limits, signal } = request;
-  const attempted = `Cannot unpack ${printable(archive)}`;
+  const attempted = `unpack ${printable(archive)}`;
   const pace = new Pace(attempted, signal, request.clock);
   pace.check();
   const root = emptyDirectory(into, attempted);
   const owner = process.geteuid?.() === 0 ? request.owner : undefined;
   using writer = new TreeWriter(root, limits, owner);
   await readArchive(archive, writer, limits, pace);
-  await writer.verifyLinks(pace);
+  await writer.requireLinksInside(pace);
   return { entries: writer.entries, bytes: writer.bytes, top: writer.top };
 }
 
@@ -74,7 +75,7 @@ function emptyDirectory(into: string, attempted: string): string {
           ? "is not empty"
           : undefined;
   if (problem === undefined) return realpathSync(into);
-  throw new DeployError(`${attempted}: the directory ${printable(into)} ${problem}.`, {
+  throw new DeployError(`Cannot ${attempted}: the directory ${printable(into)} ${problem}.`, {
     code: "internal",
     hint: "Archives are only unpacked into a fresh directory.",
   });

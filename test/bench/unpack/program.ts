@@ -1,11 +1,11 @@
 // Verifies an archive and unpacks it, as the agent's steps do, in a process of its own.
 import { peakKb } from "../processes.ts";
-import { parseDigest } from "../../../src/fetch/digest.ts";
+import { digest as digestSchema } from "../../../src/schema/names.ts";
 import { extractArchive, verifyFile } from "../../harness/real_time.ts";
 
 const [archive = "", into = "", digest = "", size = "", maxBytes = "", maxEntries = ""] = Bun.argv.slice(2);
 
-await verifyFile(archive, { digest: parseDigest(digest), size: Number(size), label: "bench" });
+await verifyFile(archive, { digest: digestSchema.parse(digest), size: Number(size), label: "bench" });
 await extractArchive({
   archive,
   into,

@@ -1,5 +1,5 @@
 import { systemError } from "./system_error.ts";
-import { asDiskError } from "../../../src/fetch/disk_error.ts";
+import { writeError } from "../../../src/support/file_error.ts";
 import { download, type DownloadRequest } from "../../../src/fetch/download.ts";
 import { fetchFailed, GOES_ON } from "../../../src/fetch/fetch_error.ts";
 import { originPath, withAnswer } from "../../../src/fetch/origin.ts";
@@ -110,7 +110,7 @@ class SimSpool implements Spool {
           : await life.look(() => disk.open(path));
       return new SimSpool(path, file, life, disk);
     } catch (error) {
-      throw asDiskError(error, "Cannot open the file for a download", path, 0);
+      throw writeError("Cannot open the file for a download", path, 0, error);
     }
   }
 
@@ -165,7 +165,7 @@ class SimSpool implements Spool {
     try {
       await work();
     } catch (error) {
-      throw asDiskError(error, `Cannot store the download in ${this.#path}`, this.#path, length);
+      throw writeError("Cannot store the download", this.#path, length, error);
     }
   }
 }
