@@ -46,8 +46,8 @@ export async function digestOfFile(
 }
 
 /**
- * Compares a file's size and SHA-256 with what was promised. Who fetched the file must delete it when this throws, or the
- * next fetch would take it for a finished one.
+ * Compares a file's size and SHA-256 with what was promised. When this throws the caller must delete the
+ * file, or the next fetch would take it for a finished one.
  *
  * @param expected `size` in bytes; `label` is how messages name the build
  * @throws DeployError `digest-mismatch`

@@ -5,8 +5,8 @@ import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 
 /**
- * Compares the download with the build's digest and, when it is the right one, gives it the name that says so. One that was
- * put together of several answers is fetched anew before it is given up, once: a single one of them may have been wrong.
+ * Compares the download with the build's digest and, when they agree, gives it the name that says so. A download that was put
+ * together of several answers is fetched anew once before it is given up: one of the answers may have been foreign.
  */
 export async function verifyStep(work: BuildWork, { files, archive, signal }: StepEffects): Promise<void> {
   const { layout, build, record } = work;
@@ -17,7 +17,7 @@ export async function verifyStep(work: BuildWork, { files, archive, signal }: St
   } catch (error) {
     if (!isDeployError(error) || error.code !== "digest-mismatch") throw error;
     const anew = fetchedAnew(parseDownloadOrigin(await files.readIfThere(originPath(spool))));
-    // Left in place it would be taken for a finished download for ever.
+    // If it stayed, it would be taken for a finished download for ever.
     await files.removeTree(spool);
     if (anew === null) throw error;
     await files.writeAtomic(originPath(spool), JSON.stringify(anew), 0o600);

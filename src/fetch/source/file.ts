@@ -30,9 +30,9 @@ async function openFile(url: URL, sources: readonly string[], signal: AbortSigna
   // Not blocking, so that a fifo in the file's place cannot hold the agent.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
-    // Whoever may write there could have put a link in the place of a directory since.
+    // A user who may write there could have put a link in the place of a directory since.
     if ((await readlink(`/proc/self/fd/${file.fd}`)) !== path) {
-      throw refusedSource(url, `it is another file than ${printable(path)}, at which it was looked`);
+      throw refusedSource(url, `it is no longer the file ${printable(path)} that was checked`);
     }
     const found = await file.stat();
     if (!found.isFile()) throw fetchFailed(url, "it is not a regular file", { retry: false, hint: "Fix the URL." });

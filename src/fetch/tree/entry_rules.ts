@@ -7,7 +7,7 @@
 export type Ruling =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly why: string; readonly hint?: string };
 
-/** deployd's own place in a release; a build must not be able to forge what it finds there. */
+/** deployd's own place in a release: a build must not be able to forge what deployd reads there. */
 const RESERVED = ".deployd";
 const MAX_NAME_BYTES = 255;
 const MAX_PATH_BYTES = 3_072;
@@ -15,7 +15,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const FROM_WITHIN = "Make the archive from inside the directory, as in: tar -C DIR -c .";
 
-/** @param hint what an honest packer does about it */
+/** @param hint how an honest packer avoids it */
 function refused(why: string, hint?: string): Ruling {
   return hint === undefined ? { ok: false, why } : { ok: false, why, hint };
 }

@@ -37,8 +37,8 @@ const HARD_LINK_HINT =
   "Make the archive anew with both names in it, or by GNU tar with --hard-dereference, which makes a file of each.";
 
 /**
- * What the entries of an archive may be, one after the other: the whole of the rules, without a disk. Whoever unpacks and
- * whoever only wants to know whether a host would unpack use the same.
+ * What the entries of an archive may be, one after the other: the whole of the rules, without a disk. To unpack an archive
+ * and to find out whether a host would unpack it are both done by them.
  */
 export class TreeRules {
   readonly #limits: ExtractLimits;
@@ -115,7 +115,7 @@ export class TreeRules {
         const what = `it is a hard link to "${entry.target}"`;
         if (!ruling.ok) throw hostileArchive(entry.path, `${what}: ${ruling.why}`, ruling.hint);
         if (this.#known.get(ruling.path) === "file") return ruling.path;
-        throw hostileArchive(entry.path, `${what}, which is no file unpacked before`, HARD_LINK_HINT);
+        throw hostileArchive(entry.path, `${what}, which is not a file unpacked before`, HARD_LINK_HINT);
       }
     }
   }

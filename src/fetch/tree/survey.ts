@@ -5,7 +5,7 @@ import type { TarEntry, TarSink } from "../tar/reader.ts";
 import { type ExtractLimits, type Known, type Top, TreeRules } from "./rules.ts";
 import { readArchive } from "./untar.ts";
 
-/** What an archive unpacks to, as a host would find it. */
+/** What an archive unpacks to on a host. */
 export interface Survey {
   readonly entries: number;
   /** Sum of the sizes of all files. */
@@ -17,14 +17,14 @@ export interface Survey {
   read(path: string): Promise<{ readonly bytes: Uint8Array; readonly size: number } | null>;
 }
 
-/** Hosts have limits of their own, and what is only read fills no disk. */
+/** Hosts have limits of their own, and reading alone fills no disk. */
 const NO_LIMITS = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
 
 /**
- * Reads an archive by the reader of the hosts with nothing behind it.
+ * Reads an archive with the reader that hosts unpack with, and writes nothing.
  *
- * @param likely the name, at the top or in the one top directory, of the file that is asked for afterwards; another takes a
- *   second reading
+ * @param likely the name of the file that the caller will read, at the top or in the one top directory; any other file takes a
+ *   second reading of the archive
  * @param mostBytes how much of one file `read` gives
  * @throws DeployError `archive-hostile`, `archive-invalid`, `aborted`, as a host would
  */

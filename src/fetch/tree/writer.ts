@@ -21,7 +21,7 @@ import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry, TarSink } from "../tar/reader.ts";
 import { type Admitted, type ExtractLimits, type Top, TreeRules } from "./rules.ts";
 
-// A file that exists, or a link in its place, is never opened: the archive says everything once.
+// An existing file, or a link in its place, is never opened: the archive names everything once.
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE_MASK = 0o755;
 const DIRECTORY_MIN = 0o700;
