@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { ExtractLimits, Top } from "../fetch/tree/rules.ts";
+import type { UnpackLimits, Top } from "../fetch/tree/rules.ts";
 import type { Owner } from "../support/command.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
@@ -11,7 +11,7 @@ import { linkShared } from "./shared.ts";
 import { topToStrip } from "./strip.ts";
 
 export interface ExtractOptions {
-  readonly limits: ExtractLimits;
+  readonly limits: UnpackLimits;
   /** To whom a release and what is shared belong; the agent's own user unless given. */
   readonly owner: Owner | undefined;
   readonly recipes: KeptRecipes;

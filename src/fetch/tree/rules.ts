@@ -3,7 +3,7 @@ import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry } from "../tar/reader.ts";
 
 /** Bounds on the unpacked tree; take them from the signed manifest, which has the exact numbers. */
-export interface ExtractLimits {
+export interface UnpackLimits {
   /** Sum of the sizes of all files, in bytes. */
   readonly maxBytes: number;
   readonly maxEntries: number;
@@ -41,7 +41,7 @@ const HARD_LINK_HINT =
  * and to find out whether a host would unpack it are both done by them.
  */
 export class TreeRules {
-  readonly #limits: ExtractLimits;
+  readonly #limits: UnpackLimits;
   /** What this archive has so far. As the root was empty, it is also all there is. */
   readonly #known = new Map<string, Known>([["", "directory"]]);
   #entries = 0;
@@ -50,7 +50,7 @@ export class TreeRules {
   #top: string | null | undefined;
   #against: Top["against"] = null;
 
-  constructor(limits: ExtractLimits) {
+  constructor(limits: UnpackLimits) {
     this.#limits = limits;
   }
 

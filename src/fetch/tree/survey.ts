@@ -2,8 +2,8 @@ import type { Clock } from "../../support/clock.ts";
 import { Pace } from "../../support/pace.ts";
 import { printable } from "../../support/printable.ts";
 import type { TarEntry, TarSink } from "../tar/reader.ts";
-import { type ExtractLimits, type Known, type Top, TreeRules } from "./rules.ts";
-import { readArchive } from "./untar.ts";
+import { type UnpackLimits, type Known, type Top, TreeRules } from "./rules.ts";
+import { readArchive } from "./unpack.ts";
 
 /** What an archive unpacks to on a host. */
 export interface Survey {
@@ -31,7 +31,7 @@ const NO_LIMITS = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SA
 export async function surveyArchive(
   archive: string,
   { likely, mostBytes }: { readonly likely: string; readonly mostBytes: number },
-  by: { readonly clock: Clock; readonly signal: AbortSignal; readonly limits?: ExtractLimits },
+  by: { readonly clock: Clock; readonly signal: AbortSignal; readonly limits?: UnpackLimits },
 ): Promise<Survey> {
   const { clock, signal, limits = NO_LIMITS } = by;
   const pass = async (isWanted: (path: string, top: Top | null) => boolean): Promise<SurveySink> => {
@@ -73,7 +73,7 @@ class SurveySink implements TarSink {
   readonly #mostBytes: number;
   #file: Found | null = null;
 
-  constructor(isWanted: (path: string, top: Top | null) => boolean, mostBytes: number, limits: ExtractLimits) {
+  constructor(isWanted: (path: string, top: Top | null) => boolean, mostBytes: number, limits: UnpackLimits) {
     this.rules = new TreeRules(limits);
     this.#isWanted = isWanted;
     this.#mostBytes = mostBytes;

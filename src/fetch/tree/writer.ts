@@ -19,7 +19,7 @@ import type { Owner } from "../../support/command.ts";
 import type { Pace } from "../../support/pace.ts";
 import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry, TarSink } from "../tar/reader.ts";
-import { type Admitted, type ExtractLimits, type Top, TreeRules } from "./rules.ts";
+import { type Admitted, type UnpackLimits, type Top, TreeRules } from "./rules.ts";
 
 // An existing file, or a link in its place, is never opened: the archive names everything once.
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -41,7 +41,7 @@ export class TreeWriter implements TarSink, Disposable {
   #writtenBytes = 0;
 
   /** @param root absolute, with no symlink in it */
-  constructor(root: string, limits: ExtractLimits, owner: Owner | undefined) {
+  constructor(root: string, limits: UnpackLimits, owner: Owner | undefined) {
     this.#root = root;
     this.#rules = new TreeRules(limits);
     this.#owner = owner;

@@ -7,7 +7,7 @@ import { Pace } from "../../support/pace.ts";
 import { printable } from "../../support/printable.ts";
 import { hostileArchive } from "../tar/fields.ts";
 import { type TarSink, TarReader } from "../tar/reader.ts";
-import type { ExtractLimits, Top } from "./rules.ts";
+import type { UnpackLimits, Top } from "./rules.ts";
 import { TreeWriter } from "./writer.ts";
 
 // Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
@@ -28,10 +28,10 @@ const OVERHEAD_BYTES = 1024 * 1024;
  * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` when `into` is not an
  *   empty directory or the system refuses
  */
-export async function extractArchive(request: {
+export async function unpackArchive(request: {
   archive: string;
   into: string;
-  limits: ExtractLimits;
+  limits: UnpackLimits;
   owner?: Owner;
   signal: AbortSignal;
   clock: Clock;
@@ -49,7 +49,7 @@ export async function extractArchive(request: {
 }
 
 /** Reads a whole archive into a sink, and refuses endless padding and headers by the limits of what is to come out. */
-export async function readArchive(archive: string, sink: TarSink, limits: ExtractLimits, pace: Pace): Promise<void> {
+export async function readArchive(archive: string, sink: TarSink, limits: UnpackLimits, pace: Pace): Promise<void> {
   const reader = new TarReader(sink);
   let budget = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES_PER_ENTRY + OVERHEAD_BYTES;
   for await (const chunk of tarBytes(archive)) {
