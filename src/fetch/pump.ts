@@ -7,8 +7,9 @@ import { shownUrl } from "./source/policy.ts";
 import type { Answer, Source, SourceContext } from "./source/source.ts";
 
 /**
- * The file a download is written to. What an earlier attempt left in it is taken for the beginning of the same download,
- * as far as the source confirms that; whether the whole is right is decided by its digest afterwards.
+ * The file that a download is written to. What an earlier attempt left in it is taken for the beginning of the same download,
+ * as far as the source confirms it. The digest is not taken on the way: the verify step reads what stands on the disk, which
+ * other attempts, and other agents before this one, have written too.
  */
 export interface Spool extends AsyncDisposable {
   readonly length: number;
