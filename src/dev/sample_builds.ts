@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../support/clock.ts";
-import { packDirectory, type PackedBuild } from "../fetch/pack.ts";
+import { packDirectory, type PackedBuild } from "../pack/pack_directory.ts";
 
 /**
  * How the sample service is run. `$SAMPLE_SERVICE` and `$PORT` come from the host's own file, the rest from deployd:

@@ -1,27 +1,12 @@
 import { open } from "node:fs/promises";
 import { DeployError } from "../core/errors.ts";
+import type { Digest } from "../schema/names.ts";
 import type { Clock } from "../support/clock.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
+import { Pace } from "../support/pace.ts";
+import { printable } from "../support/printable.ts";
 
-/** The SHA-256 of a file: `sha256:` and 64 lower-case hexadecimal digits. */
-export type Digest = `sha256:${string}`;
-
-const FORM = /^sha256:[0-9a-f]{64}$/;
 const READ_BYTES = 512 * 1024;
-
-function isDigest(text: string): text is Digest {
-  return FORM.test(text);
-}
-
-/** @throws DeployError `usage` when the text is anything but `sha256:` and 64 lower-case hexadecimal digits */
-export function parseDigest(text: string): Digest {
-  if (isDigest(text)) return text;
-  throw new DeployError(`Cannot read "${printable(text)}" as a digest.`, {
-    code: "usage",
-    hint: "Write it as sha256: and 64 lower-case hexadecimal digits, the way `sha256sum` prints them.",
-  });
-}
+const SHOWN_DIGITS = 12;
 
 /** A digest that is built up while bytes pass by. */
 export class RunningDigest {
@@ -46,7 +31,7 @@ export async function digestOfFile(
   clock: Clock,
   signal?: AbortSignal,
 ): Promise<{ digest: Digest; bytes: number }> {
-  const pace = new Pace(`Cannot compute the digest of ${printable(path)}`, signal, clock);
+  const pace = new Pace(`compute the digest of ${printable(path)}`, signal, clock);
   const running = new RunningDigest();
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   let bytes = 0;
@@ -58,4 +43,32 @@ export async function digestOfFile(
     running.update(buffer.subarray(0, bytesRead));
     bytes += bytesRead;
   }
+}
+
+/**
+ * Compares a file's size and SHA-256 with what was promised. When this throws the caller must delete the
+ * file, or the next fetch would take it for a finished one.
+ *
+ * @param expected `size` in bytes; `label` is how messages name the build
+ * @throws DeployError `digest-mismatch`
+ */
+export function requireDigest(
+  actual: { readonly digest: Digest; readonly bytes: number },
+  expected: { readonly digest: Digest; readonly size: number; readonly label: string },
+): void {
+  const differs =
+    actual.bytes !== expected.size
+      ? `expected ${expected.size} bytes, got ${actual.bytes}`
+      : actual.digest !== expected.digest
+        ? `expected sha256 ${shortened(expected.digest)}, got ${shortened(actual.digest)}`
+        : undefined;
+  if (differs === undefined) return;
+  throw new DeployError(`Cannot verify "${printable(expected.label)}": ${differs}.`, {
+    code: "digest-mismatch",
+    hint: "Upload the build again, or fix its digest.",
+  });
+}
+
+function shortened(digest: Digest): string {
+  return `${digest.slice("sha256:".length, "sha256:".length + SHOWN_DIGITS)}…`;
 }

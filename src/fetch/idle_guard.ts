@@ -9,7 +9,7 @@ export class IdleGuard implements Disposable {
   readonly #outside: AbortSignal;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
-  /** Aborts when the caller's signal does or the network was silent for too long. */
+  /** Is aborted when the caller's signal is, or when the network was silent for too long. */
   readonly signal: AbortSignal;
 
   constructor(timeoutMs: number, outside: AbortSignal, clock: Clock) {

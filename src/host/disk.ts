@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { chmod, lchown, mkdir, open, readdir, readlink, rename, rm, statfs, symlink } from "node:fs/promises";
 import type { Disk, NewFile, OldFile } from "../machine/disk.ts";
-import { syncTree } from "../fetch/sync_tree.ts";
+import { syncTree } from "./sync_tree.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { exchange } from "./exchange.ts";
 import { readPlain } from "./files.ts";

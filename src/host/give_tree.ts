@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { chown, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import type { GivenTree, Owner } from "../machine/disk.ts";
+import type { GivenTree } from "../machine/disk.ts";
+import type { Owner } from "../support/command.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { nameIn, openInPlace } from "./held_directory.ts";
 

@@ -1,6 +1,6 @@
 import { digestOfFile } from "../fetch/digest.ts";
-import { fetchToFile } from "../fetch/source.ts";
-import { extractArchive } from "../fetch/untar.ts";
+import { download } from "../fetch/download.ts";
+import { unpackArchive } from "../fetch/tree/unpack.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Processes } from "../machine/processes.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
@@ -47,7 +47,7 @@ export function hostMachine(
     commands: { run: (request) => runCommand(request, clock), user: userByName, usableHome },
     archive: {
       digest: (path, signal) => digestOfFile(path, clock, signal),
-      unpack: (request) => extractArchive({ ...request, clock }),
+      unpack: (request) => unpackArchive({ ...request, clock }),
     },
     probes: {
       mayAsk: async (host, asking) => {
@@ -65,7 +65,7 @@ export function hostMachine(
     lock: { acquire: acquireLock },
     network: {
       dial: tcpDial(clock),
-      download: (request) => fetchToFile(request, { clock, trust }),
+      download: (request) => download(request, { clock, trust }),
       serve: (answer, listen) => serve(answer, listen, clock),
     },
     bootId: bootId(),

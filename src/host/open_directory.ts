@@ -1,5 +1,5 @@
 import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
-import { syncTree } from "../fetch/sync_tree.ts";
+import { syncTree } from "./sync_tree.ts";
 import type { HeldDirectory } from "../machine/disk.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { copyTree } from "./copy_tree.ts";

@@ -13,7 +13,7 @@ import {
   runsFileIn,
   startedAtMs,
   variableOf,
-  type Owner,
+  type ProcessOwner,
   type ProcStat,
 } from "./scan_proc.ts";
 
@@ -45,7 +45,7 @@ export async function processesOf(
   const owners = await allOwners();
   const known = withDescendants(mains, owners);
   const above = new Set(owners.filter(({ pid }) => mains.includes(pid)).map(({ parent }) => parent));
-  const isCandidate = ({ pid, uid }: Owner): boolean => uid === own || known.has(pid) || above.has(pid);
+  const isCandidate = ({ pid, uid }: ProcessOwner): boolean => uid === own || known.has(pid) || above.has(pid);
   const candidates = owners.filter((each) => each.pid !== process.pid && isCandidate(each));
   const found = await Promise.all(
     candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
@@ -69,7 +69,7 @@ export async function processesOf(
   return found.filter((fact) => fact !== null).sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
 }
 
-function withDescendants(mains: readonly number[], owners: readonly Owner[]): ReadonlySet<number> {
+function withDescendants(mains: readonly number[], owners: readonly ProcessOwner[]): ReadonlySet<number> {
   const found = new Set(mains);
   for (let parents = new Set(mains); parents.size > 0;) {
     parents = new Set(owners.filter(({ pid, parent }) => parents.has(parent) && !found.has(pid)).map(({ pid }) => pid));

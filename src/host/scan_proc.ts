@@ -40,7 +40,8 @@ export async function liveStat(pid: number): Promise<ProcStat | null> {
   return { pid, state, parent: Number(fields[1]), processGroup: Number(fields[2]), startTicks: Number(fields[19]) };
 }
 
-export interface Owner {
+/** Whose a process is. */
+export interface ProcessOwner {
   readonly pid: number;
   readonly parent: number;
   /** Effective. */
@@ -48,7 +49,7 @@ export interface Owner {
 }
 
 /** From `status`, since the owner of /proc/<pid> is root for a process that may not be dumped. Null when it is gone. */
-export async function ownerOf(pid: number): Promise<Owner | null> {
+export async function ownerOf(pid: number): Promise<ProcessOwner | null> {
   const text = (await ifStillThere(readFile(`/proc/${pid}/status`, "utf8"))) ?? "";
   const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
   const parent = /^PPid:\s+(\d+)/m.exec(text)?.[1];
@@ -56,7 +57,7 @@ export async function ownerOf(pid: number): Promise<Owner | null> {
 }
 
 /** Of every process there is. */
-export async function allOwners(): Promise<Owner[]> {
+export async function allOwners(): Promise<ProcessOwner[]> {
   return (await Promise.all((await allPids()).map(ownerOf))).filter((owner) => owner !== null);
 }
 

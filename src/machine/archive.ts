@@ -1,6 +1,6 @@
-import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
-import type { Owner } from "../fetch/tree_writer.ts";
+import type { UnpackLimits, Top } from "../fetch/tree/rules.ts";
 import type { Digest } from "../schema/names.ts";
+import type { Owner } from "../support/command.ts";
 
 /** What is done to the bytes of a build's archive. */
 export interface Archive {
@@ -15,7 +15,7 @@ export interface Archive {
   unpack(request: {
     readonly archive: string;
     readonly into: string;
-    readonly limits: ExtractLimits;
+    readonly limits: UnpackLimits;
     readonly owner?: Owner;
     readonly signal: AbortSignal;
   }): Promise<{ readonly top: Top | null }>;

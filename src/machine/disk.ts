@@ -1,7 +1,4 @@
-import type { HostUser } from "../support/command.ts";
-
-/** To whom something belongs. */
-export type Owner = Pick<HostUser, "uid" | "gid">;
+import type { Owner } from "../support/command.ts";
 
 /** What came of giving a tree away. */
 export interface GivenTree {

@@ -1,4 +1,4 @@
-import type { FetchRequest } from "../fetch/source.ts";
+import type { DownloadRequest } from "../fetch/download.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
 export interface StatusPort extends AsyncDisposable {
@@ -15,7 +15,7 @@ export interface Network {
    *
    * @throws DeployError `fetch-failed` (`retry` when it may pass by itself), `policy-refused`, `disk-full`, `aborted`
    */
-  download(request: FetchRequest): Promise<void>;
+  download(request: DownloadRequest): Promise<void>;
   /** Answers HTTP at `listen`, as in `127.0.0.1:9876`. @throws DeployError `port-taken`, `config-invalid` */
   serve(answer: (request: Request) => Response | Promise<Response>, listen: string): StatusPort;
 }

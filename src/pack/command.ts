@@ -4,7 +4,7 @@ import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { parse } from "../schema/problems.ts";
 import { buildId } from "../schema/names.ts";
-import { packDirectory } from "../fetch/pack.ts";
+import { packDirectory } from "./pack_directory.ts";
 import { hostDisk } from "../host/disk.ts";
 import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import { Files } from "../steps/files.ts";

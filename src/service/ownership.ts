@@ -1,12 +1,11 @@
 import { asDeployError } from "../core/errors.ts";
-import type { Owner } from "../machine/disk.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { ProcessFact, Processes } from "../machine/processes.ts";
 import type { Supervisor } from "../restart/effects.ts";
 import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
 import { readReleaseRecord } from "../steps/release_records.ts";
-import type { HostUser } from "../support/command.ts";
+import type { HostUser, Owner } from "../support/command.ts";
 
 export interface OwnershipEffects {
   readonly machine: Pick<Machine, "clock" | "isRoot" | "processes">;

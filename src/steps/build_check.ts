@@ -1,8 +1,8 @@
-import { surveyArchive, type Survey } from "../fetch/survey.ts";
+import { surveyArchive, type Survey } from "../fetch/tree/survey.ts";
 import type { Recipe } from "../schema/recipe.ts";
 import { DEFAULT_LIMITS } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
-import { printable } from "../fetch/printable.ts";
+import { printable } from "../support/printable.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, MOST_RECIPE_BYTES, parseRecipe, requireRecipeFile } from "./recipe.ts";
 import { sharedContent } from "./shared_content.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { ExtractLimits, Top } from "../fetch/tree_rules.ts";
-import type { Owner } from "../machine/disk.ts";
+import type { UnpackLimits, Top } from "../fetch/tree/rules.ts";
+import type { Owner } from "../support/command.ts";
 import { RECIPE_FILE } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
 import type { KeptRecipes } from "./kept_recipes.ts";
@@ -11,19 +11,19 @@ import { linkShared } from "./shared.ts";
 import { topToStrip } from "./strip.ts";
 
 export interface ExtractOptions {
-  readonly limits: ExtractLimits;
+  readonly limits: UnpackLimits;
   /** To whom a release and what is shared belong; the agent's own user unless given. */
   readonly owner: Owner | undefined;
   readonly recipes: KeptRecipes;
-  /** Told which paths of `install.shared` the build brings in vain. */
+  /** Is called with the paths of `install.shared` that the build brings in vain. */
   readonly onGaveWay: (paths: readonly string[]) => void;
 }
 
 /**
- * Unpacks the verified archive beside its final place, takes its recipe from there and links what is shared, flushes it,
- * gives it away, and gives it its name in one rename: a release directory exists whole or not at all.
+ * Unpacks the verified archive beside its final place, takes its recipe from there, links what is shared, flushes
+ * the tree, gives it to its owner, and gives it its name in one rename: a release directory exists whole or not at all.
  *
- * @throws DeployError `recipe-invalid`, `hostile-archive`, `build-exists`, `disk-full`
+ * @throws DeployError `recipe-invalid`, `archive-hostile`, `build-exists`, `disk-full`
  */
 export async function extractStep(
   work: BuildWork,
@@ -39,7 +39,7 @@ export async function extractStep(
     const { top } = await archive.unpack({
       archive: layout.verified(build, record.digest),
       into: tree,
-      // What the packer counted is the tighter limit; the host's own is the one that always holds.
+      // The packer's count is the tighter limit; the host's own always holds.
       limits: {
         maxBytes: Math.min(limits.maxBytes, record.unpackedBytes ?? limits.maxBytes),
         maxEntries: Math.min(limits.maxEntries, record.entries ?? limits.maxEntries),
@@ -72,7 +72,7 @@ export async function extractStep(
   await files.removeTree(layout.staging(build));
 }
 
-/** Makes the tree of the one directory that all of the archive lies in, where it is to be left out. */
+/** When the one directory that the whole archive lies in is to be left out, its content becomes the tree. */
 async function stripTop(
   { layout, build, record }: BuildWork,
   top: Top | null,
@@ -91,7 +91,7 @@ async function stripTop(
   await files.renameDurably(aside, tree);
 }
 
-/** Something lies where the release belongs and is not this build: half removed, or put there by hand. */
+/** Moves away what lies in the place of the release and is not this build: half removed, or put there by hand. */
 async function moveAside({ layout, build }: BuildWork, files: StepEffects["files"]): Promise<void> {
   if ((await files.kindOf(layout.release(build))) === "absent") return;
   if (

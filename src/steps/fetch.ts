@@ -3,11 +3,11 @@ import type { SourceLogins } from "../schema/agent_config.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 import { loginAt } from "./source_login.ts";
 
-/** Room that must stay free on the disk besides the archive and what it unpacks to. */
+/** Space that must stay free on the disk besides the archive and what it unpacks to. */
 const SPARE_BYTES = 64 * 1024 * 1024;
 
 export interface FetchPolicy {
-  /** URL prefixes the host accepts; none means any. */
+  /** URL prefixes that the host accepts; none means any. */
   readonly sources: readonly string[];
   /** Credentials of the host, by source. */
   readonly logins: SourceLogins;
@@ -26,11 +26,11 @@ export async function fetchStep(
   const spool = layout.spool(build);
   await files.makeDirectory(layout.staging(build), 0o700);
   const have = (await files.sizeOf(spool)) ?? 0;
-  const wanted = Math.max(0, record.size - have) + (record.unpackedBytes ?? record.size);
+  const needed = Math.max(0, record.size - have) + (record.unpackedBytes ?? record.size);
   const free = await files.freeBytes(layout.root);
-  if (free < wanted + SPARE_BYTES) {
+  if (free < needed + SPARE_BYTES) {
     throw new DeployError(
-      `Cannot fetch "${build}" into ${layout.root}: it needs ${wanted} bytes and ${SPARE_BYTES} to spare, and ${free} are free.`,
+      `Cannot fetch "${build}" into ${layout.root}: it needs ${needed} bytes and ${SPARE_BYTES} to spare, and ${free} are free.`,
       { code: "disk-full", hint: "Make room on the disk, or keep fewer releases (limits.releases).", retry: true },
     );
   }

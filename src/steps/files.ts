@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { Disk, DiskEntry, GivenTree, HeldDirectory, Owner } from "../machine/disk.ts";
+import type { Disk, DiskEntry, GivenTree, HeldDirectory } from "../machine/disk.ts";
+import type { Owner } from "../support/command.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorCodeOf, naming } from "../support/file_error.ts";
 

@@ -1,4 +1,4 @@
-import type { Owner } from "../machine/disk.ts";
+import type { Owner } from "../support/command.ts";
 import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 

@@ -1,6 +1,6 @@
 import { dirname, join, relative } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import type { Owner } from "../machine/disk.ts";
+import type { Owner } from "../support/command.ts";
 import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 

@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import type { Known } from "../fetch/tree_rules.ts";
+import type { Known } from "../fetch/tree/rules.ts";
 
 /**
  * What people should know of the paths that a build shares, before a host finds it: only the first build of a service fills

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { DeployError } from "../core/errors.ts";
-import { isAllowedSource } from "../fetch/source_policy.ts";
+import { isAllowedSource } from "../fetch/source/policy.ts";
 import type { SourceLogins } from "../schema/agent_config.ts";
 import type { Files } from "./files.ts";
 import { requireTrustedWay } from "./trusted_place.ts";

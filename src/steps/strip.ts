@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
-import type { Top } from "../fetch/tree_rules.ts";
-import { hostileArchive } from "../fetch/tar_fields.ts";
+import type { Top } from "../fetch/tree/rules.ts";
+import { hostileArchive } from "../fetch/tar/fields.ts";
 import type { Recipe } from "../schema/recipe.ts";
 
 /** What there is to decide by, of an archive as it was read. */

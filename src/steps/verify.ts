@@ -1,12 +1,12 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
-import { originPath } from "../fetch/spool.ts";
-import { requireDigest } from "../fetch/verify.ts";
+import { fetchedAnew, originPath } from "../fetch/origin.ts";
+import { requireDigest } from "../fetch/digest.ts";
 import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 
 /**
- * Compares the download with the build's digest and, when it is the right one, gives it the name that says so. One that was
- * put together of several answers is fetched anew before it is given up, once: a single one of them may have been wrong.
+ * Compares the download with the build's digest and, when they agree, gives it the name that says so. A download that was put
+ * together of several answers is fetched anew once before it is given up: one of the answers may have been foreign.
  */
 export async function verifyStep(work: BuildWork, { files, archive, signal }: StepEffects): Promise<void> {
   const { layout, build, record } = work;
@@ -16,11 +16,11 @@ export async function verifyStep(work: BuildWork, { files, archive, signal }: St
     requireDigest(found, { digest: record.digest, size: record.size, label: build });
   } catch (error) {
     if (!isDeployError(error) || error.code !== "digest-mismatch") throw error;
-    const origin = parseDownloadOrigin(await files.readIfThere(originPath(spool)));
-    // Left in place it would be taken for a finished download for ever.
+    const anew = fetchedAnew(parseDownloadOrigin(await files.readIfThere(originPath(spool))));
+    // If it stayed, it would be taken for a finished download for ever.
     await files.removeTree(spool);
-    if (origin.answers < 2 || origin.isAnew) throw error;
-    await files.writeAtomic(originPath(spool), JSON.stringify({ answers: 0, validator: null, isAnew: true }), 0o600);
+    if (anew === null) throw error;
+    await files.writeAtomic(originPath(spool), JSON.stringify(anew), 0o600);
     throw new DeployError(error.message, {
       code: error.code,
       hint: "It was put together of several answers, and is fetched anew.",

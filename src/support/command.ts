@@ -52,6 +52,9 @@ export interface HostUser {
   readonly home?: string;
 }
 
+/** To whom something belongs. */
+export type Owner = Pick<HostUser, "uid" | "gid">;
+
 /** How a command ended. `tail` is its last output, whole lines, at most 2 kB. */
 export type CommandResult =
   | { readonly kind: "exited"; readonly code: number; readonly tail: string }

@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import { escaped, printable } from "./printable.ts";
 
 /** The system's name of what went wrong (`ENOSPC`), or null where the value carries none. */
 export function errorCodeOf(error: unknown): string | null {
@@ -8,7 +9,7 @@ export function errorCodeOf(error: unknown): string | null {
 /** The error of a failed call on a file; `attempted` is a sentence without its full stop and names the path. */
 export function fileError(attempted: string, error: unknown): DeployError {
   if (error instanceof DeployError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = escaped(error instanceof Error ? error.message : String(error));
   const code = errorCodeOf(error);
   switch (code) {
     case "ENOSPC":
@@ -36,6 +37,17 @@ export function fileError(attempted: string, error: unknown): DeployError {
     default:
       return new DeployError(`${attempted}: ${text}.`, { code: "internal", cause: error });
   }
+}
+
+/**
+ * The error of a failed write, which is `disk-full` for a full disk or an exhausted quota.
+ *
+ * @param attempted the sentence's beginning, such as `Cannot unpack "web"`
+ * @param path the file that was written
+ * @param bytes how many bytes had been written in all when it failed
+ */
+export function writeError(attempted: string, path: string, bytes: number, error: unknown): DeployError {
+  return fileError(`${attempted}: writing ${printable(path)} failed after ${bytes} bytes`, error);
 }
 
 /** Runs `work`; a failed call becomes a DeployError that names what was attempted. */

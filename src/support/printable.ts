@@ -9,6 +9,15 @@
  */
 const UNPRINTABLE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\ufe00-\ufe0f]]/gv;
 
+/** Longer names and texts say nothing more to people. */
+const MAX_LENGTH = 240;
+
+/** Foreign text (a name from an archive, a URL) in a form that is safe in a terminal, a log and one line of a status. */
+export function printable(text: string): string {
+  const safe = escaped(text);
+  return safe.length <= MAX_LENGTH ? safe : `${safe.slice(0, MAX_LENGTH)}…`;
+}
+
 /** Every unprintable character by its number, as in `\x1b` or `\u202e`. */
 export function escaped(text: string): string {
   return text.replace(UNPRINTABLE, (character) => {

@@ -89,7 +89,7 @@ test.if(process.getuid?.() === 0)(
       expect(await fleet.answers()).toEqual([answerOf(v1)]);
       expect(asked).toHaveLength(3);
       expect((asked[2] ?? 0) - (asked[1] ?? 0)).toBeGreaterThan(2_900);
-      expect(await fleet.host(1).output()).toContain(`but the server announces ${page.length}`);
+      expect(await fleet.host(1).output()).toContain(`but it has ${page.length}`);
 
       const record = { digest: `sha256:${"ab".repeat(32)}`, size: (await stat(archive)).size };
       await fleet.writeBuild("climbs", { ...record, url: `${origin}${PACKAGES}/..%2f..%2fother/v1` });

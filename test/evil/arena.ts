@@ -3,16 +3,16 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeployError } from "../../src/core/errors.ts";
-import type { ExtractLimits } from "../../src/fetch/tree_rules.ts";
+import type { UnpackLimits } from "../../src/fetch/tree/rules.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { surveyArchive } from "../../src/fetch/survey.ts";
-import { extractArchive } from "../harness/real_time.ts";
+import { surveyArchive } from "../../src/fetch/tree/survey.ts";
+import { unpackArchive } from "../harness/real_time.ts";
 
 export type Outcome =
   | { readonly kind: "unpacked"; readonly entries: number; readonly bytes: number }
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly hint: string };
 
-const ROOMY: ExtractLimits = { maxBytes: 64 * 1024 * 1024, maxEntries: 10_000 };
+const ROOMY: UnpackLimits = { maxBytes: 64 * 1024 * 1024, maxEntries: 10_000 };
 const VICTIM = "untouched";
 
 async function outcomeOf(reading: Promise<{ entries: number; bytes: number }>): Promise<Outcome> {
@@ -45,7 +45,7 @@ export class Arena implements Disposable {
 
   async unpack(
     archive: Uint8Array,
-    options: { limits?: ExtractLimits; owner?: { uid: number; gid: number }; signal?: AbortSignal } = {},
+    options: { limits?: UnpackLimits; owner?: { uid: number; gid: number }; signal?: AbortSignal } = {},
   ): Promise<Outcome> {
     const path = join(this.path, "archive");
     writeFileSync(path, archive);
@@ -53,7 +53,7 @@ export class Arena implements Disposable {
     const signal = options.signal ?? new AbortController().signal;
     const { owner } = options;
     const unpacked = await outcomeOf(
-      extractArchive({ archive: path, into: this.into, limits, signal, ...(owner === undefined ? {} : { owner }) }),
+      unpackArchive({ archive: path, into: this.into, limits, signal, ...(owner === undefined ? {} : { owner }) }),
     );
     // What is wrong with the place and not with the archive, nobody finds out who only reads.
     if (unpacked.kind === "refused" && !unpacked.code.startsWith("archive-")) return unpacked;

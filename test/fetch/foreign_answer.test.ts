@@ -8,7 +8,7 @@ import { layoutOf } from "../../src/steps/layout.ts";
 import { verifyStep } from "../../src/steps/verify.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { serviceManager } from "../../src/host/sd_notify.ts";
-import { fetchToFile } from "../harness/real_time.ts";
+import { download } from "../harness/real_time.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 
 /*
@@ -89,8 +89,8 @@ const rest =
     body: of.subarray(from),
   });
 
-function download(scratch: Scratch, url: string): Promise<void> {
-  return fetchToFile({
+function downloadInto(scratch: Scratch, url: string): Promise<void> {
+  return download({
     url,
     into: scratch.at("spool"),
     size: BUILD.length,
@@ -112,9 +112,9 @@ test.each([
 ] as const)("a foreign first answer %s is no beginning of the build, and the next is taken", async (_, page) => {
   using scratch = new Scratch();
   const { url, asked } = await serverOf(page, whole);
-  expect(await deployErrorOf(download(scratch, url))).toMatchObject({ code: "fetch-failed", retry: true });
+  expect(await deployErrorOf(downloadInto(scratch, url))).toMatchObject({ code: "fetch-failed", retry: true });
   expect(spooled(scratch)).toHaveLength(0);
-  await download(scratch, url);
+  await downloadInto(scratch, url);
   expect(spooled(scratch).equals(BUILD)).toBe(true);
   expect(asked[1]).not.toMatch(/range/i);
 });
@@ -123,7 +123,7 @@ test("bytes that somebody has compressed on the way are told as that", async () 
   for (const length of [PAGE.length, null]) {
     using scratch = new Scratch();
     const { url } = await serverOf({ headers: ["Content-Encoding: gzip"], body: PAGE, length });
-    const error = await deployErrorOf(download(scratch, url));
+    const error = await deployErrorOf(downloadInto(scratch, url));
     expect(error.message).toContain(`${PAGE.length}, encoded as gzip`);
   }
 });
@@ -131,9 +131,9 @@ test("bytes that somebody has compressed on the way are told as that", async () 
 test("a page in the middle costs nothing of what is there already", async () => {
   using scratch = new Scratch();
   const { url, asked } = await serverOf(half, { status: "200 OK", body: PAGE }, rest(BUILD));
-  await deployErrorOf(download(scratch, url));
-  await deployErrorOf(download(scratch, url));
-  await download(scratch, url);
+  await deployErrorOf(downloadInto(scratch, url));
+  await deployErrorOf(downloadInto(scratch, url));
+  await downloadInto(scratch, url);
   expect(spooled(scratch).equals(BUILD)).toBe(true);
   expect(asked[2]).toContain(`bytes=${half.body.length}-`);
 });
@@ -153,8 +153,8 @@ test.each([
 ] as const)("the rest is asked for by %s", async (_, headers, expected) => {
   using scratch = new Scratch();
   const { url, asked } = await serverOf({ ...half, headers }, rest(BUILD, ...headers));
-  await deployErrorOf(download(scratch, url));
-  await download(scratch, url);
+  await deployErrorOf(downloadInto(scratch, url));
+  await downloadInto(scratch, url);
   expect(spooled(scratch).equals(BUILD)).toBe(true);
   expect(/^if-range: (.*)\r$/im.exec(asked[1] ?? "")?.[1] ?? null).toBe(expected);
 });
@@ -163,18 +163,18 @@ test("where the server has another file meanwhile, that is fetched as a whole", 
   using scratch = new Scratch();
   const begun = { ...half, body: OTHER.subarray(0, 20_000) };
   const changed = await serverOf(withTag(begun, '"v1"'), withTag(whole, '"v2"'));
-  await deployErrorOf(download(scratch, changed.url));
-  await download(scratch, changed.url);
+  await deployErrorOf(downloadInto(scratch, changed.url));
+  await downloadInto(scratch, changed.url);
   expect(spooled(scratch).equals(BUILD)).toBe(true);
 
   using other = new Scratch();
   // It pays no heed to If-Range, but says what it sends the rest of.
   const heedless = await serverOf(withTag(begun, '"v1"'), rest(BUILD, 'ETag: "v2"'), withTag(whole, '"v2"'));
-  await deployErrorOf(download(other, heedless.url));
-  const error = await deployErrorOf(download(other, heedless.url));
+  await deployErrorOf(downloadInto(other, heedless.url));
+  const error = await deployErrorOf(downloadInto(other, heedless.url));
   expect(error).toMatchObject({ retry: true });
   expect(error.message).toContain("has changed since its beginning was fetched");
-  await download(other, heedless.url);
+  await downloadInto(other, heedless.url);
   expect(spooled(other).equals(BUILD)).toBe(true);
 });
 
@@ -190,7 +190,7 @@ async function workIn(scratch: Scratch, url: string) {
   const effects = { ...machine, files, run: () => Promise.reject(new Error("no command")), signal: never() };
   const into = layout.spool("v1");
   return {
-    fetch: () => fetchToFile({ url, into, size: BUILD.length, sources: [], onProgress: breakThem, signal: never() }),
+    fetch: () => download({ url, into, size: BUILD.length, sources: [], onProgress: breakThem, signal: never() }),
     verify: () => verifyStep(work, effects),
     verified: layout.verified("v1", digest),
     spool: into,
@@ -269,7 +269,7 @@ test.each([
 ])("a server that is away is left alone as it asks: %s", async (header, retryAfterMs, says) => {
   using scratch = new Scratch();
   const { url } = await serverOf({ status: "503 Service Unavailable", headers: [header], body: PAGE });
-  const error = await deployErrorOf(download(scratch, url));
+  const error = await deployErrorOf(downloadInto(scratch, url));
   expect(error).toMatchObject({ code: "fetch-failed", retry: true, retryAfterMs });
   expect(error.message).toContain(says);
 });
@@ -279,6 +279,6 @@ test.each(["429 Too Many Requests", "500 Internal Server Error", "408 Request Ti
   async (status) => {
     using scratch = new Scratch();
     const { url } = await serverOf({ status, headers: ["Retry-After: 7"], body: PAGE });
-    expect(await deployErrorOf(download(scratch, url))).toMatchObject({ retry: true, retryAfterMs: 7_000 });
+    expect(await deployErrorOf(downloadInto(scratch, url))).toMatchObject({ retry: true, retryAfterMs: 7_000 });
   },
 );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isDeployError } from "../../src/core/errors.ts";
-import { fetchToFile } from "../../src/fetch/source.ts";
+import { download } from "../../src/fetch/download.ts";
 import { systemTrust } from "../../src/host/trust.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { post } from "../../src/probe/post.ts";
@@ -55,7 +55,7 @@ async function fetchTrusting(file: string, path: string): Promise<string> {
   const request = { url: `https://127.0.0.1:${https.port}${path}`, into: scratch.at("spool"), size: 5, sources: [] };
   const trust = systemTrust({ SSL_CERT_FILE: scratch.at(file) });
   try {
-    await fetchToFile({ ...request, signal: never() }, { clock: systemClock, trust });
+    await download({ ...request, signal: never() }, { clock: systemClock, trust });
     return "fetched";
   } catch (error) {
     if (isDeployError(error)) return `${error.code}${error.retry ? ", again" : ""}: ${error.message}`;
@@ -101,5 +101,5 @@ describe("fetching over HTTPS", () => {
 function fetchSystem(path: string): Promise<void> {
   const url = `https://127.0.0.1:${https.port}${path}`;
   const request = { url, into: scratch.at("spool"), size: 5, sources: [], signal: never() };
-  return fetchToFile(request, { clock: systemClock, trust: systemTrust({}) });
+  return download(request, { clock: systemClock, trust: systemTrust({}) });
 }

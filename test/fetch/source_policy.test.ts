@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isAllowedSource, requireAllowedSource, shownUrl } from "../../src/fetch/source_policy.ts";
+import { isAllowedSource, requireAllowedSource, shownUrl } from "../../src/fetch/source/policy.ts";
 
 const PREFIX = "https://builds.example.com/web";
 

@@ -1,12 +1,12 @@
-import { digestOfFile as digest, type Digest } from "../../src/fetch/digest.ts";
-import { packDirectory as pack } from "../../src/fetch/pack.ts";
-import { fetchToFile as fetchInto, type FetchRequest } from "../../src/fetch/source.ts";
-import { extractArchive as extract } from "../../src/fetch/untar.ts";
-import { requireDigest } from "../../src/fetch/verify.ts";
+import { digestOfFile as digest, requireDigest } from "../../src/fetch/digest.ts";
+import { packDirectory as pack } from "../../src/pack/pack_directory.ts";
+import { download as fetchInto, type DownloadRequest } from "../../src/fetch/download.ts";
+import { unpackArchive as extract } from "../../src/fetch/tree/unpack.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
 import { systemTrust } from "../../src/host/trust.ts";
 import { trafficEffects as portsOf } from "../../src/host/traffic_effects.ts";
+import type { Digest } from "../../src/schema/names.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { CommandRequest } from "../../src/support/command.ts";
 
@@ -17,8 +17,8 @@ import type { CommandRequest } from "../../src/support/command.ts";
 type WithoutClock<F> = F extends (request: infer R) => infer Result ? (request: Omit<R, "clock">) => Result : never;
 
 export const packDirectory: WithoutClock<typeof pack> = (request) => pack({ ...request, clock: systemClock });
-export const extractArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
-export const fetchToFile = (request: FetchRequest) =>
+export const unpackArchive: WithoutClock<typeof extract> = (request) => extract({ ...request, clock: systemClock });
+export const download = (request: DownloadRequest) =>
   fetchInto(request, { clock: systemClock, trust: systemTrust(process.env) });
 export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path, systemClock, signal);
 export const runCommand = (request: CommandRequest) => run(request, systemClock);

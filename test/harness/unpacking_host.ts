@@ -1,9 +1,9 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { agentConfig } from "../../src/agent/config.ts";
 import { isDeployError } from "../../src/core/errors.ts";
-import { extractArchive } from "../../src/fetch/untar.ts";
+import { unpackArchive } from "../../src/fetch/tree/unpack.ts";
 import { hostDisk } from "../../src/host/disk.ts";
-import type { Owner } from "../../src/machine/disk.ts";
+import type { Owner } from "../../src/support/command.ts";
 import { extractStep } from "../../src/steps/extract.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
@@ -52,8 +52,7 @@ export async function hostSays(request: {
     files,
     archive: {
       digest: digestOfFile,
-      unpack: (unpacking: Omit<Parameters<typeof extractArchive>[0], "clock">) =>
-        extractArchive({ ...unpacking, clock }),
+      unpack: (unpacking: Omit<Parameters<typeof unpackArchive>[0], "clock">) => unpackArchive({ ...unpacking, clock }),
     },
     network: { download: () => Promise.reject(new Error("nothing is fetched")) },
     run: () => Promise.reject(new Error("nothing is run")),

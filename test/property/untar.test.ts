@@ -7,7 +7,7 @@ import { Arena } from "../evil/arena.ts";
 import { archive, directory, file, gnuLong, hardlink, header, pax, paxRecord, symlink } from "../evil/tar_builder.ts";
 import { never, Scratch } from "../fetch/scratch.ts";
 import { describeTree } from "../fetch/tree.ts";
-import { extractArchive, packDirectory } from "../harness/real_time.ts";
+import { unpackArchive, packDirectory } from "../harness/real_time.ts";
 
 const RUNS = { numRuns: 60 };
 
@@ -71,7 +71,7 @@ describe("any tree", () => {
         mkdirSync(scratch.at("into"));
         const limits = { maxBytes: packed.unpackedBytes, maxEntries: packed.entries };
         const into = scratch.at("into");
-        const unpacked = await extractArchive({ archive: packed.path, into, limits, signal: never() });
+        const unpacked = await unpackArchive({ archive: packed.path, into, limits, signal: never() });
         expect(unpacked).toMatchObject({ entries: packed.entries, bytes: packed.unpackedBytes });
         expect(describeTree(into)).toEqual(describeTree(scratch.at("tree")));
         const again = await packDirectory({ dir: into, out: scratch.at("two") });

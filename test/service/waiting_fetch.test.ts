@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { emptyJournal } from "../../src/schema/journal.ts";
-import type { FetchRequest } from "../../src/fetch/source.ts";
+import type { DownloadRequest } from "../../src/fetch/download.ts";
 import { unreadSnapshot } from "../../src/store/read_wish.ts";
 import { stage } from "../sim/host/stage.ts";
 import { openAgent } from "./one_service.ts";
@@ -24,7 +24,7 @@ const away = (retryAfterMs = 0): DeployError =>
  * long after the first.
  */
 async function fetching(
-  answer: (atMs: number, request: FetchRequest) => DeployError | null,
+  answer: (atMs: number, request: DownloadRequest) => DeployError | null,
   limits = "",
   wall = { offsetMs: 0, drift: 0 },
   heavy?: <T>(work: () => Promise<T>) => Promise<T>,
@@ -36,7 +36,7 @@ async function fetching(
   host.disk.append(host.disk.create(`${service.root}/state.json`), Buffer.from(JSON.stringify(journal)));
   const { machine } = host.newLife();
   const asked: number[] = [];
-  const download = (request: FetchRequest): Promise<void> => {
+  const download = (request: DownloadRequest): Promise<void> => {
     asked.push(world.time.nowMs);
     const error = answer(world.time.nowMs - (asked[0] ?? 0), request);
     return error === null ? machine.network.download(request) : Promise.reject(error);

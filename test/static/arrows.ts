@@ -34,7 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   help: [...below, "../docs"],
   pack: [...below, "fetch", "steps", "host"],
   doctor: [...below, "traffic", "host", "agent", "service"],
-  dev: [...below, "fetch", "store", "host", "zookeeper"],
+  dev: [...below, "pack", "store", "host", "zookeeper"],
 };
 
 /** What main.ts alone may import: the commands, and what it says when one fails. */

@@ -1,12 +1,12 @@
 // Verifies an archive and unpacks it, as the agent's steps do, in a process of its own.
 import { peakKb } from "../processes.ts";
-import { parseDigest } from "../../../src/fetch/digest.ts";
-import { extractArchive, verifyFile } from "../../harness/real_time.ts";
+import { digest as digestSchema } from "../../../src/schema/names.ts";
+import { unpackArchive, verifyFile } from "../../harness/real_time.ts";
 
 const [archive = "", into = "", digest = "", size = "", maxBytes = "", maxEntries = ""] = Bun.argv.slice(2);
 
-await verifyFile(archive, { digest: parseDigest(digest), size: Number(size), label: "bench" });
-await extractArchive({
+await verifyFile(archive, { digest: digestSchema.parse(digest), size: Number(size), label: "bench" });
+await unpackArchive({
   archive,
   into,
   limits: { maxBytes: Number(maxBytes), maxEntries: Number(maxEntries) },

@@ -1,6 +1,6 @@
-import { asDiskError } from "../../../src/fetch/disk_error.ts";
-import { hostileArchive, invalidArchive } from "../../../src/fetch/tar_fields.ts";
-import { TreeRules } from "../../../src/fetch/tree_rules.ts";
+import { writeError } from "../../../src/support/file_error.ts";
+import { hostileArchive, invalidArchive } from "../../../src/fetch/tar/fields.ts";
+import { TreeRules } from "../../../src/fetch/tree/rules.ts";
 import type { Archive } from "../../../src/machine/archive.ts";
 import { abortedError } from "../../../src/support/abort.ts";
 import { textOf } from "./disk_port.ts";
@@ -76,6 +76,6 @@ async function unpackFile(life: Life, disk: SimDisk, path: string, bytes: Uint8A
       () => write(bytes.subarray(0, bytes.length >> 1)),
     );
   } catch (error) {
-    throw asDiskError(error, "Cannot unpack the archive", path, 0);
+    throw writeError("Cannot unpack the archive", path, 0, error);
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { FetchRequest } from "../../../src/fetch/source.ts";
+import type { DownloadRequest } from "../../../src/fetch/download.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import { rejection } from "../../harness/rejection.ts";
 import { stage, type Stage } from "./stage.ts";
@@ -7,7 +7,7 @@ import { stage, type Stage } from "./stage.ts";
 const spool = "/srv/deployd/web/spool";
 const { signal } = new AbortController();
 
-function request(world: Stage): FetchRequest & { digest: string } {
+function request(world: Stage): DownloadRequest & { digest: string } {
   const { url, archive, digest } = world.build({ id: "v1" });
   return { url, into: spool, size: archive.length, sources: ["http://artefacts.example/"], signal, digest };
 }
@@ -108,7 +108,8 @@ test("what is not there, too much for the server, or no source of the host's is 
   const world = stage("refusals");
   const { machine } = world.host.newLife();
   const wanted = request(world);
-  const fetch = (more: Partial<FetchRequest>) => failure(world.play(machine.network.download({ ...wanted, ...more })));
+  const fetch = (more: Partial<DownloadRequest>) =>
+    failure(world.play(machine.network.download({ ...wanted, ...more })));
   expect(await fetch({ url: "http://artefacts.example/unknown" })).toBe("fetch-failed");
   expect(await fetch({ sources: ["https://elsewhere.example/"] })).toBe("policy-refused");
   world.server.faults.overloaded = true;

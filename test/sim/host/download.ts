@@ -1,144 +1,171 @@
-import { DeployError } from "../../../src/core/errors.ts";
-import { asDiskError } from "../../../src/fetch/disk_error.ts";
-import { fetchFailed } from "../../../src/fetch/fetch_error.ts";
-import type { FetchRequest } from "../../../src/fetch/source.ts";
-import { requireAllowedSource, shownUrl } from "../../../src/fetch/source_policy.ts";
-import { originPath, otherLength } from "../../../src/fetch/spool.ts";
+import { systemError } from "./system_error.ts";
+import { writeError } from "../../../src/support/file_error.ts";
+import { download, type DownloadRequest } from "../../../src/fetch/download.ts";
+import { fetchFailed, GOES_ON } from "../../../src/fetch/fetch_error.ts";
+import { originPath, withAnswer } from "../../../src/fetch/origin.ts";
+import type { Spool } from "../../../src/fetch/pump.ts";
+import { explainConnection } from "../../../src/fetch/source/http.ts";
+import type { Answer, Source, SourceContext } from "../../../src/fetch/source/source.ts";
 import { parseDownloadOrigin } from "../../../src/schema/download_origin.ts";
-import { abortedError } from "../../../src/support/abort.ts";
+import type { Clock } from "../../../src/support/clock.ts";
+import type { Trust } from "../../../src/support/trust.ts";
 import type { ArtefactServer } from "./artefacts.ts";
 import type { FileNode } from "./file_tree.ts";
 import type { Ground } from "./ground.ts";
 import type { Life } from "./life.ts";
 import type { SimDisk } from "./sim_disk.ts";
 
-const IDLE_TIMEOUT_MS = 30_000;
 const CHUNKS = 4;
 const LONGEST_CHUNK_MS = 150;
-const PATIENCE = "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
 
-/** A download as `fetchToFile` makes it: it goes on where a leftover ends, and never stores more than was announced. */
-export async function download(
-  request: FetchRequest,
-  { life, ground, host, server }: { life: Life; ground: Ground; host: string; server: ArtefactServer },
-): Promise<void> {
-  const { size, signal } = request;
-  const url = new URL(request.url);
-  requireAllowedSource(url, request.sources);
-  const requireWanted = (): void => {
-    if (signal.aborted) throw abortedError(`fetch ${shownUrl(url)}`, signal);
+export interface Downloading {
+  readonly life: Life;
+  readonly ground: Ground;
+  readonly host: string;
+  readonly server: ArtefactServer;
+  readonly clock: Clock;
+}
+
+/** A download of the production code, from the rehearsal's server onto the rehearsal's disk. */
+export function downloadTo(request: DownloadRequest, on: Downloading): Promise<void> {
+  const { life, ground, clock } = on;
+  return download(request, {
+    clock,
+    trust: nobody,
+    kinds: { "http:": (context) => artefactSource(context, on) },
+    openSpool: (path) => SimSpool.open(path, life, ground.disk),
+  });
+}
+
+/** The servers of the rehearsal have no certificates. */
+const nobody: Trust = { authorities: () => Promise.resolve(null) };
+
+function artefactSource({ trust, waitFor }: SourceContext, { life, ground, host, server }: Downloading): Source {
+  const pauseMs = (): number => ground.chance.random() * LONGEST_CHUNK_MS * server.faults.slowness;
+  const pause = (): Promise<void> => life.lookAfter(pauseMs(), () => undefined);
+  return {
+    open: async (url, { length }, signal): Promise<Answer> => {
+      const given = await life.lookAfter(pauseMs(), () =>
+        server.faults.away || !server.reaches(host) ? "silence" : server.answer(url, length),
+      );
+      if (given === "silence") return waitFor(() => new Promise<never>(() => {}));
+      if (server.faults.overloaded) {
+        const { retryAfterMs } = server.faults;
+        throw fetchFailed(url, "the server answered 503", { retry: true, hint: GOES_ON, retryAfterMs });
+      }
+      if (given === null) {
+        const hint = "The build is not there: upload it again, or fix its URL.";
+        throw fetchFailed(url, "the server answered 404", { retry: false, hint });
+      }
+      return {
+        url,
+        brings: length > 0 ? "the rest" : "the whole",
+        size: null,
+        mayGrow: false,
+        validator: null,
+        coding: "",
+        bytes: chunksOf(given, pause, signal),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+    },
+    explain: (error, soFar) => explainConnection(error, soFar, { trust }),
   };
-  requireWanted();
-  const spool = await openSpool(life, ground.disk, request);
-  if (spool.bytes.length !== size) {
-    const pauseMs = (): number => ground.chance.random() * LONGEST_CHUNK_MS * server.faults.slowness;
-    const given = await life.lookAfter(pauseMs(), () =>
-      server.faults.away || !server.reaches(host) ? "silence" : server.answer(url, spool.bytes.length),
+}
+
+async function* chunksOf(
+  { bytes, isCut }: { readonly bytes: Uint8Array; readonly isCut: boolean },
+  pause: () => Promise<void>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  const step = Math.max(1, Math.ceil(bytes.length / CHUNKS));
+  for (let at = 0; at < bytes.length; at += step) {
+    await pause();
+    signal.throwIfAborted();
+    yield bytes.subarray(at, at + step);
+  }
+  if (isCut) throw systemError("ECONNRESET", "read", "the server");
+}
+
+/** A spool on a disk that fills up, and whose agent may die at any of its effects. */
+class SimSpool implements Spool {
+  readonly validator = null;
+  readonly #path: string;
+  readonly #file: FileNode;
+  readonly #life: Life;
+  readonly #disk: SimDisk;
+
+  private constructor(path: string, file: FileNode, life: Life, disk: SimDisk) {
+    this.#path = path;
+    this.#file = file;
+    this.#life = life;
+    this.#disk = disk;
+  }
+
+  static async open(path: string, life: Life, disk: SimDisk): Promise<SimSpool> {
+    try {
+      const there = await life.look(() => disk.look(path));
+      const file =
+        there === null
+          ? await life.effect("write", `make ${path}`, () => disk.open(path))
+          : await life.look(() => disk.open(path));
+      return new SimSpool(path, file, life, disk);
+    } catch (error) {
+      throw writeError("Cannot open the file for a download", path, 0, error);
+    }
+  }
+
+  get length(): number {
+    return this.#file.bytes.length;
+  }
+
+  restart(): Promise<void> {
+    return this.#life.effect("write", `empty ${this.#path}`, () => this.#disk.truncate(this.#file));
+  }
+
+  async begin(brings: "the whole" | "the rest", validator: string | null): Promise<void> {
+    if (brings === "the whole" && this.length > 0) await this.restart();
+    const path = originPath(this.#path);
+    const found = await this.#life.look(() => this.#disk.readWorn(path, false));
+    const origin = parseDownloadOrigin(found === null ? null : Buffer.from(found.bytes).toString());
+    const text = JSON.stringify(withAnswer(origin, brings, validator));
+    const write = (part: string): void => {
+      const file = this.#disk.open(path);
+      this.#disk.truncate(file);
+      this.#disk.append(file, Buffer.from(part));
+    };
+    await this.#storing(0, () =>
+      this.#life.effect(
+        "write",
+        `note in ${path} what it is from`,
+        () => write(text),
+        () => write(text.slice(0, 9)),
+      ),
     );
-    if (given === "silence") {
-      await untilAborted(life, request, signal);
-      requireWanted();
-      const why = `no byte came for ${request.idleTimeoutMs ?? IDLE_TIMEOUT_MS} ms, after ${spool.bytes.length} of ${size} bytes`;
-      throw fetchFailed(url, why, { retry: true, hint: PATIENCE });
-    }
-    if (server.faults.overloaded) {
-      const { retryAfterMs } = server.faults;
-      throw fetchFailed(url, "the server answered 503", { retry: true, hint: PATIENCE, retryAfterMs });
-    }
-    if (given === null) {
-      const hint = "The build is not there: upload it again, or fix its URL.";
-      throw fetchFailed(url, "the server answered 404", { retry: false, hint });
-    }
-    const { bytes, isCut } = given;
-    await noteAnswer(life, ground.disk, request.into, spool.bytes.length > 0);
-    const step = Math.max(1, Math.ceil(bytes.length / CHUNKS));
-    for (let at = 0; at < bytes.length; at += step) {
-      await life.lookAfter(pauseMs(), () => undefined);
-      requireWanted();
-      await append(life, ground.disk, request, spool, bytes.subarray(at, at + step), url);
-      request.onProgress?.(spool.bytes.length);
-    }
-    if (isCut) {
-      const why = `the connection failed after ${spool.bytes.length} of ${size} bytes (ECONNRESET)`;
-      throw fetchFailed(url, why, { retry: true, hint: PATIENCE });
-    }
   }
-  if (spool.bytes.length !== size) {
-    throw fetchFailed(url, `got ${spool.bytes.length} of ${size} bytes`, { retry: true, hint: PATIENCE });
-  }
-  await life.effect("flush", `flush ${request.into}`, () => ground.disk.flushFile(spool));
-}
 
-async function openSpool(life: Life, disk: SimDisk, { into, size }: FetchRequest): Promise<FileNode> {
-  try {
-    const there = await life.look(() => disk.look(into));
-    if (there !== null) {
-      const spool = await life.look(() => disk.open(into));
-      if (spool.bytes.length > size) await life.effect("write", `empty ${into}`, () => disk.truncate(spool));
-      return spool;
-    }
-    return await life.effect("write", `make ${into}`, () => disk.open(into));
-  } catch (error) {
-    throw asDiskError(error, "Cannot open the file for a download", into, 0);
-  }
-}
-
-/** One answer more, or the first. */
-async function noteAnswer(life: Life, disk: SimDisk, into: string, goesOn: boolean): Promise<void> {
-  const path = originPath(into);
-  const found = await life.look(() => disk.readWorn(path, false));
-  const { answers, isAnew } = parseDownloadOrigin(found === null ? null : Buffer.from(found.bytes).toString());
-  const origin = { answers: goesOn ? answers + 1 : 1, validator: null, isAnew };
-  const write = (text: string): void => {
-    const file = disk.open(path);
-    disk.truncate(file);
-    disk.append(file, Buffer.from(text));
-  };
-  const text = JSON.stringify(origin);
-  try {
-    await life.effect(
-      "write",
-      `note in ${path} what it is from`,
-      () => write(text),
-      () => write(text.slice(0, 9)),
+  async append(bytes: Uint8Array): Promise<void> {
+    const { length } = this;
+    await this.#storing(length, () =>
+      this.#life.effect(
+        "download",
+        `store ${bytes.length} bytes in ${this.#path}`,
+        () => this.#disk.append(this.#file, bytes),
+        () => this.#disk.append(this.#file, bytes.subarray(0, bytes.length >> 1)),
+      ),
     );
-  } catch (error) {
-    throw asDiskError(error, `Cannot store the download in ${into}`, into, 0);
   }
-}
 
-async function append(
-  life: Life,
-  disk: SimDisk,
-  { into, size }: FetchRequest,
-  spool: FileNode,
-  bytes: Uint8Array,
-  url: URL,
-): Promise<void> {
-  if (spool.bytes.length + bytes.length > size) {
-    await life.effect("write", `empty ${into}`, () => disk.truncate(spool));
-    throw otherLength(url, size, "it has more");
+  flush(): Promise<void> {
+    return this.#life.effect("flush", `flush ${this.#path}`, () => this.#disk.flushFile(this.#file));
   }
-  try {
-    await life.effect(
-      "download",
-      `store ${bytes.length} bytes in ${into}`,
-      () => disk.append(spool, bytes),
-      () => disk.append(spool, bytes.subarray(0, bytes.length >> 1)),
-    );
-  } catch (error) {
-    if (error instanceof DeployError) throw error;
-    throw asDiskError(error, `Cannot store the download in ${into}`, into, spool.bytes.length);
-  }
-}
 
-/** The silence of a server lasts until somebody calls the download off, or the time without a byte is over. */
-async function untilAborted(life: Life, { idleTimeoutMs }: FetchRequest, signal: AbortSignal): Promise<void> {
-  const over = life.lookAfter(idleTimeoutMs ?? IDLE_TIMEOUT_MS, () => undefined);
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const onAbort = (): void => resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  await Promise.race([over, aborted]);
-  signal.removeEventListener("abort", onAbort);
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #storing(length: number, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      throw writeError("Cannot store the download", this.#path, length, error);
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import type { Owner } from "../../../src/machine/disk.ts";
+import type { Owner } from "../../../src/support/command.ts";
 import { systemError, type SystemCode } from "./system_error.ts";
 
 interface Times {

@@ -1,4 +1,5 @@
-import type { DiskEntry, Owner } from "../../../src/machine/disk.ts";
+import type { DiskEntry } from "../../../src/machine/disk.ts";
+import type { Owner } from "../../../src/support/command.ts";
 import type { Chance } from "../chance.ts";
 import {
   bytesBelow,

@@ -1,6 +1,7 @@
 import { DeployError } from "../../../src/core/errors.ts";
 import type { Lock } from "../../../src/machine/lock.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
+import type { Clock } from "../../../src/support/clock.ts";
 import type { Network } from "../../../src/machine/network.ts";
 import { fileError } from "../../../src/support/file_error.ts";
 import type { Chance } from "../chance.ts";
@@ -9,7 +10,7 @@ import { archiveOf } from "./archive.ts";
 import type { ArtefactServer } from "./artefacts.ts";
 import { commandsOf } from "./commands_port.ts";
 import { diskOf } from "./disk_port.ts";
-import { download } from "./download.ts";
+import { downloadTo } from "./download.ts";
 import { SimFront } from "./front.ts";
 import type { Ground, HostService } from "./ground.ts";
 import { Init } from "./init.ts";
@@ -211,7 +212,7 @@ export class SimHost {
         watchdogMs: null,
         whyLeftDown: async () => null,
       },
-      network: this.#network(life),
+      network: this.#network(life, clock),
       bootId,
       pid: agent.pid,
       isRoot: true,
@@ -265,11 +266,11 @@ export class SimHost {
     }
   }
 
-  #network(life: Life): Network {
+  #network(life: Life, clock: Clock): Network {
     const { dial, server } = this.#options;
     return {
       dial: mortalDial(life, dial(this.name, life)),
-      download: (request) => download(request, { life, ground: this.ground, host: this.name, server }),
+      download: (request) => downloadTo(request, { life, ground: this.ground, host: this.name, server, clock }),
       serve: (answer, listen) => {
         if (!life.isOver) this.status = answer;
         const close = async (): Promise<void> => {

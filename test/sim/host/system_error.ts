@@ -10,6 +10,7 @@ const TEXTS = {
   EROFS: "read-only file system",
   EBADF: "bad file descriptor",
   ESRCH: "no such process",
+  ECONNRESET: "connection reset by peer",
   EPERM: "operation not permitted",
 } as const;
 

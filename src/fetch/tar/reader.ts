@@ -9,8 +9,8 @@ import {
   readNumber,
   readText,
   SPARSE_HINT,
-} from "./tar_fields.ts";
-import { type Overrides, readPax } from "./tar_pax.ts";
+} from "./fields.ts";
+import { type Overrides, readPax } from "./pax.ts";
 
 export type TarEntry = {
   /** As the archive has it: not checked by any rule yet. */

@@ -12,9 +12,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { deployErrorOf, never, Scratch } from "./scratch.ts";
-import { describeTree } from "./tree.ts";
-import { digestOfFile, extractArchive, packDirectory } from "../harness/real_time.ts";
+import { deployErrorOf, never, Scratch } from "../fetch/scratch.ts";
+import { describeTree } from "../fetch/tree.ts";
+import { digestOfFile, unpackArchive, packDirectory } from "../harness/real_time.ts";
 
 function sampleTree(scratch: Scratch): string {
   const root = scratch.at("tree");
@@ -42,7 +42,7 @@ describe("packing a directory", () => {
     const { digest, bytes } = await digestOfFile(packed.path);
     expect(packed).toMatchObject({ path: scratch.at("build.tar.zst"), digest, size: bytes });
     mkdirSync(scratch.at("into"));
-    const unpacked = await extractArchive({
+    const unpacked = await unpackArchive({
       archive: packed.path,
       into: scratch.at("into"),
       limits: { maxBytes: packed.unpackedBytes, maxEntries: packed.entries },
@@ -63,7 +63,7 @@ describe("packing a directory", () => {
     expect(second.digest).toBe(first.digest);
     mkdirSync(scratch.at("into"));
     const limits = { maxBytes: 10_000_000, maxEntries: 1_000 };
-    await extractArchive({ archive: first.path, into: scratch.at("into"), limits, signal: never() });
+    await unpackArchive({ archive: first.path, into: scratch.at("into"), limits, signal: never() });
     const third = await packDirectory({ dir: scratch.at("into"), out: scratch.at("three") });
     expect(third.digest).toBe(first.digest);
   });

@@ -1,8 +1,7 @@
-import type { DeployError } from "../core/errors.ts";
-import { fetchFailed } from "./fetch_error.ts";
-import { printable } from "./printable.ts";
-import type { HttpDownload } from "./http_source.ts";
-import { otherLength, type Spool } from "./spool.ts";
+import type { DeployError } from "../../core/errors.ts";
+import { fetchFailed, GOES_ON } from "../fetch_error.ts";
+import { printable } from "../../support/printable.ts";
+import type { Answer } from "./source.ts";
 
 // Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.
 const TRANSIENT = new Set([408, 425, 429]);
@@ -11,46 +10,25 @@ const DATED_MS = 1_000;
 /** Of Retry-After in seconds: more digits than this mean nothing. */
 const LONGEST_DELAY = /^\d{1,9}$/;
 
-export const PATIENCE =
-  "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
-
-/** Makes the spool end where the answer begins, and refuses one that cannot be the build before its first byte. */
-export async function positionSpool(
-  { spool, size, clock }: Pick<HttpDownload, "spool" | "size" | "clock">,
-  url: URL,
-  response: Response,
-): Promise<void> {
-  if (response.status === 206) return goOn(spool, size, url, response);
-  if (response.status !== 200) throw refusal(url, response, clock.now());
-  const announced = response.headers.get("content-length");
-  // What the spool has stays: it may be the build's, where this is from somebody else.
-  if (announced !== null && Number(announced) !== size) {
-    throw otherLength(url, size, `the server announces ${Number(announced)}${encodedAs(response)}`);
+/**
+ * What an answer of 200 or 206 says that it brings.
+ *
+ * @param length how many bytes were there already when it was asked for
+ */
+export function headOf(response: Response, length: number): Pick<Answer, "brings" | "size" | "validator" | "coding"> {
+  const { headers } = response;
+  const known = { validator: validatorOf(response), coding: codingOf(response) };
+  if (response.status !== 206) {
+    const announced = headers.get("content-length");
+    return { brings: "the whole", size: announced === null ? null : Number(announced), ...known };
   }
-  await spool.begin("the start", validatorOf(response));
-}
-
-async function goOn(spool: Spool, size: number, url: URL, response: Response): Promise<void> {
-  const validator = validatorOf(response);
-  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
-  const again = { retry: true, hint: "The next attempt begins anew." };
-  if (range === null || Number(range[1]) !== spool.length) {
-    await spool.restart();
-    throw fetchFailed(url, "the server sent another range than the one asked for", again);
-  }
-  if (range[3] !== "*" && Number(range[3]) !== size) {
-    await spool.restart();
-    throw otherLength(url, size, `the server announces ${range[3]}`);
-  }
-  if (spool.validator !== null && validator !== null && validator !== spool.validator) {
-    await spool.restart();
-    throw fetchFailed(url, "what is stored there has changed since its beginning was fetched", again);
-  }
-  await spool.begin("the end", validator);
+  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get("content-range") ?? "");
+  if (range === null || Number(range[1]) !== length) return { brings: "another part", size: null, ...known };
+  return { brings: "the rest", size: range[3] === "*" ? null : Number(range[3]), ...known };
 }
 
 /** A proxy that compresses on its way, though nobody has asked it to, is seldom thought of. */
-export function encodedAs({ headers }: Response): string {
+function codingOf({ headers }: Response): string {
   const coding = headers.get("content-encoding") ?? "identity";
   return coding === "identity" ? "" : `, encoded as ${printable(coding)}`;
 }
@@ -72,7 +50,7 @@ export function refusal(url: URL, response: Response, nowMs: number): DeployErro
   if (retry) {
     const asked = waitAskedFor(response, nowMs);
     const why = `the server answered ${status}${asked === null ? "" : ` and asks to wait ${asked.text}`}`;
-    return fetchFailed(url, why, { retry, hint: PATIENCE, retryAfterMs: asked?.ms ?? 0 });
+    return fetchFailed(url, why, { retry, hint: GOES_ON, retryAfterMs: asked?.ms ?? 0 });
   }
   const hint =
     status === 401 || status === 403

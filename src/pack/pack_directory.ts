@@ -5,10 +5,12 @@ import { Readable } from "node:stream";
 import { constants, createZstdCompress } from "node:zlib";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
-import { type Digest, RunningDigest } from "./digest.ts";
-import { asDiskError } from "./disk_error.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
+import { RunningDigest } from "../fetch/digest.ts";
+import { hostDisk } from "../host/disk.ts";
+import type { Digest } from "../schema/names.ts";
+import { writeError } from "../support/file_error.ts";
+import { Pace } from "../support/pace.ts";
+import { printable } from "../support/printable.ts";
 import { endOfArchive, headerBlocks, padding, type PackedEntry } from "./tar_header.ts";
 import { type LeavesOut, scanTree, unreadable } from "./tree_scan.ts";
 
@@ -43,7 +45,7 @@ export async function packDirectory(request: {
 }): Promise<PackedBuild> {
   const { clock, leavesOut = () => false } = request;
   const { root, out } = await locations(request.dir, request.out);
-  const pace = new Pace(`Cannot pack ${printable(request.dir)}`, request.signal, clock);
+  const pace = new Pace(`pack ${printable(request.dir)}`, request.signal, clock);
   pace.check();
   const temporary = join(dirname(out), `.${basename(out)}.${Buffer.from(clock.randomBytes(4)).toString("hex")}.tmp`);
   const tally = { entries: 0, unpackedBytes: 0 };
@@ -51,7 +53,7 @@ export async function packDirectory(request: {
     const written = await writeArchive(temporary, tarBatches({ root, leavesOut }, tally, pace));
     await request.check?.(temporary, written.digest);
     await rename(temporary, out);
-    await syncDirectory(dirname(out));
+    await hostDisk.syncDirectory(dirname(out));
     return { path: request.out, ...written, ...tally };
   } catch (error) {
     await rm(temporary, { force: true });
@@ -112,7 +114,7 @@ async function writeArchive(
     await file.sync();
     return { digest: digest.finish(), size };
   } catch (error) {
-    throw asDiskError(failure ?? error, "Cannot write the archive", path, size);
+    throw writeError("Cannot write the archive", path, size, failure ?? error);
   } finally {
     source.destroy();
     compressor.destroy();
@@ -195,9 +197,4 @@ function changed(path: string): DeployError {
     hint: "Pack a directory that nothing writes to.",
     retry: true,
   });
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, "r");
-  await directory.sync();
 }

@@ -1,11 +1,11 @@
-import type { Clock } from "../support/clock.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
-import type { TarEntry, TarSink } from "./tar_reader.ts";
-import { type ExtractLimits, type Known, type Top, TreeRules } from "./tree_rules.ts";
-import { readArchive } from "./untar.ts";
+import type { Clock } from "../../support/clock.ts";
+import { Pace } from "../../support/pace.ts";
+import { printable } from "../../support/printable.ts";
+import type { TarEntry, TarSink } from "../tar/reader.ts";
+import { type UnpackLimits, type Known, type Top, TreeRules } from "./rules.ts";
+import { readArchive } from "./unpack.ts";
 
-/** What an archive unpacks to, as a host would find it. */
+/** What an archive unpacks to on a host. */
 export interface Survey {
   readonly entries: number;
   /** Sum of the sizes of all files. */
@@ -17,26 +17,26 @@ export interface Survey {
   read(path: string): Promise<{ readonly bytes: Uint8Array; readonly size: number } | null>;
 }
 
-/** Hosts have limits of their own, and what is only read fills no disk. */
+/** Hosts have limits of their own, and reading alone fills no disk. */
 const NO_LIMITS = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
 
 /**
- * Reads an archive by the reader of the hosts with nothing behind it.
+ * Reads an archive with the reader that hosts unpack with, and writes nothing.
  *
- * @param likely the name, at the top or in the one top directory, of the file that is asked for afterwards; another takes a
- *   second reading
+ * @param likely the name of the file that the caller will read, at the top or in the one top directory; any other file takes a
+ *   second reading of the archive
  * @param mostBytes how much of one file `read` gives
  * @throws DeployError `archive-hostile`, `archive-invalid`, `aborted`, as a host would
  */
 export async function surveyArchive(
   archive: string,
   { likely, mostBytes }: { readonly likely: string; readonly mostBytes: number },
-  by: { readonly clock: Clock; readonly signal: AbortSignal; readonly limits?: ExtractLimits },
+  by: { readonly clock: Clock; readonly signal: AbortSignal; readonly limits?: UnpackLimits },
 ): Promise<Survey> {
   const { clock, signal, limits = NO_LIMITS } = by;
   const pass = async (isWanted: (path: string, top: Top | null) => boolean): Promise<SurveySink> => {
     const sink = new SurveySink(isWanted, mostBytes, limits);
-    const pace = new Pace(`Cannot read ${printable(archive)}`, signal, clock);
+    const pace = new Pace(`read ${printable(archive)}`, signal, clock);
     pace.check();
     await readArchive(archive, sink, limits, pace);
     return sink;
@@ -73,7 +73,7 @@ class SurveySink implements TarSink {
   readonly #mostBytes: number;
   #file: Found | null = null;
 
-  constructor(isWanted: (path: string, top: Top | null) => boolean, mostBytes: number, limits: ExtractLimits) {
+  constructor(isWanted: (path: string, top: Top | null) => boolean, mostBytes: number, limits: UnpackLimits) {
     this.rules = new TreeRules(limits);
     this.#isWanted = isWanted;
     this.#mostBytes = mostBytes;

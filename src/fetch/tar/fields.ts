@@ -1,5 +1,5 @@
-import { DeployError } from "../core/errors.ts";
-import { printable } from "./printable.ts";
+import { DeployError } from "../../core/errors.ts";
+import { printable } from "../../support/printable.ts";
 
 /**
  * The fields of a tar header: POSIX.1-2017, "pax", section "ustar Interchange Format"; the base-256 numbers are GNU

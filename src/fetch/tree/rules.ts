@@ -1,9 +1,9 @@
-import { checkLinkTarget, checkPath, type Verdict } from "./entry_rules.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import { checkLinkTarget, checkPath, type Ruling } from "./entry_rules.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import type { TarEntry } from "../tar/reader.ts";
 
 /** Bounds on the unpacked tree; take them from the signed manifest, which has the exact numbers. */
-export interface ExtractLimits {
+export interface UnpackLimits {
   /** Sum of the sizes of all files, in bytes. */
   readonly maxBytes: number;
   readonly maxEntries: number;
@@ -37,11 +37,11 @@ const HARD_LINK_HINT =
   "Make the archive anew with both names in it, or by GNU tar with --hard-dereference, which makes a file of each.";
 
 /**
- * What the entries of an archive may be, one after the other: the whole of the rules, without a disk. Whoever unpacks and
- * whoever only wants to know whether a host would unpack use the same.
+ * What the entries of an archive may be, one after the other: the whole of the rules, without a disk. To unpack an archive
+ * and to find out whether a host would unpack it are both done by them.
  */
 export class TreeRules {
-  readonly #limits: ExtractLimits;
+  readonly #limits: UnpackLimits;
   /** What this archive has so far. As the root was empty, it is also all there is. */
   readonly #known = new Map<string, Known>([["", "directory"]]);
   #entries = 0;
@@ -50,7 +50,7 @@ export class TreeRules {
   #top: string | null | undefined;
   #against: Top["against"] = null;
 
-  constructor(limits: ExtractLimits) {
+  constructor(limits: UnpackLimits) {
     this.#limits = limits;
   }
 
@@ -111,11 +111,11 @@ export class TreeRules {
         passed(entry.path, checkLinkTarget(path, entry.target));
         return "";
       case "hardlink": {
-        const verdict = checkPath(entry.target, "other");
+        const ruling = checkPath(entry.target, "other");
         const what = `it is a hard link to "${entry.target}"`;
-        if (!verdict.ok) throw hostileArchive(entry.path, `${what}: ${verdict.why}`, verdict.hint);
-        if (this.#known.get(verdict.path) === "file") return verdict.path;
-        throw hostileArchive(entry.path, `${what}, which is no file unpacked before`, HARD_LINK_HINT);
+        if (!ruling.ok) throw hostileArchive(entry.path, `${what}: ${ruling.why}`, ruling.hint);
+        if (this.#known.get(ruling.path) === "file") return ruling.path;
+        throw hostileArchive(entry.path, `${what}, which is not a file unpacked before`, HARD_LINK_HINT);
       }
     }
   }
@@ -152,16 +152,16 @@ export class TreeRules {
     if (this.#against !== null) return;
     const below = path.slice(slash + 1);
     // All else that holds of the longer path holds of the shorter one.
-    const verdicts = [
+    const rulings = [
       ...(below.startsWith(".") ? [checkPath(below, "other")] : []),
       ...(entry.kind === "symlink" ? [checkLinkTarget(below, entry.target)] : []),
     ];
-    const refusal = verdicts.find((verdict) => !verdict.ok);
+    const refusal = rulings.find((ruling) => !ruling.ok);
     if (refusal?.ok === false) this.#against = { ...refusal, path };
   }
 }
 
-function passed(name: string, verdict: Verdict): string {
-  if (verdict.ok) return verdict.path;
-  throw hostileArchive(name, verdict.why, verdict.hint);
+function passed(name: string, ruling: Ruling): string {
+  if (ruling.ok) return ruling.path;
+  throw hostileArchive(name, ruling.why, ruling.hint);
 }

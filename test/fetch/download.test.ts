@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
 import { DeployError } from "../../src/core/errors.ts";
-import { type FetchRequest } from "../../src/fetch/source.ts";
+import { type DownloadRequest } from "../../src/fetch/download.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
-import { fetchToFile } from "../harness/real_time.ts";
+import { download } from "../harness/real_time.ts";
 
 const BUILD = Buffer.alloc(700_000, "the bytes of a build, ");
 const TIMEOUT = { idleTimeoutMs: 300 };
@@ -117,7 +117,7 @@ afterAll(async () => {
 const ORIGIN = `http://127.0.0.1:${server.port}`;
 const OTHER = `http://127.0.0.1:${other.port}`;
 
-function ask(scratch: Scratch, url: string, more: Partial<FetchRequest> = {}): FetchRequest {
+function ask(scratch: Scratch, url: string, more: Partial<DownloadRequest> = {}): DownloadRequest {
   return { url, into: scratch.at("spool"), size: BUILD.length, sources: [], signal: never(), ...more };
 }
 
@@ -129,7 +129,7 @@ describe("fetching over HTTP", () => {
   test("writes the bytes and reports the progress", async () => {
     using scratch = new Scratch();
     const progress: number[] = [];
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`, { onProgress: (bytes) => progress.push(bytes) }));
+    await download(ask(scratch, `${ORIGIN}/builds/ranges`, { onProgress: (bytes) => progress.push(bytes) }));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
     expect(progress.at(-1)).toBe(BUILD.length);
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
@@ -139,12 +139,12 @@ describe("fetching over HTTP", () => {
     using scratch = new Scratch();
     const cut = new AbortController();
     const url = await rawServer([head(BUILD.length), BUILD.subarray(0, 250_000)], "stay silent", cut.signal);
-    const error = await deployErrorOf(fetchToFile(ask(scratch, url, { onProgress: () => cut.abort() })));
+    const error = await deployErrorOf(download(ask(scratch, url, { onProgress: () => cut.abort() })));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
     const kept = spooled(scratch).length;
     expect(kept).toBeGreaterThan(0);
     seen.length = 0;
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`));
+    await download(ask(scratch, `${ORIGIN}/builds/ranges`));
     expect(seen).toMatchObject([{ range: `bytes=${kept}-` }]);
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
@@ -152,27 +152,27 @@ describe("fetching over HTTP", () => {
   test("begins anew when the server ignores the range", async () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), "something old that is not the beginning");
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/no-ranges`));
+    await download(ask(scratch, `${ORIGIN}/builds/no-ranges`));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
 
   test("begins anew when the server has no such range", async () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), "old");
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/no-such-range`));
+    await download(ask(scratch, `${ORIGIN}/builds/no-such-range`));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
 
   test("fails when the server answers 416 to everything", async () => {
     using scratch = new Scratch();
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/always-416`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/always-416`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: false });
   });
 
   test("begins anew the next time when the server sends another range", async () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), "old");
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/wrong-range`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/wrong-range`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
     expect(spooled(scratch)).toHaveLength(0);
   });
@@ -181,35 +181,35 @@ describe("fetching over HTTP", () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), BUILD);
     seen.length = 0;
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`));
+    await download(ask(scratch, `${ORIGIN}/builds/ranges`));
     expect(seen).toEqual([]);
   });
 
   test("a file that is longer than the build is fetched again", async () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), Buffer.alloc(BUILD.length + 1));
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`));
+    await download(ask(scratch, `${ORIGIN}/builds/ranges`));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
 
   test("a server that announces more is refused before its first byte", async () => {
     using scratch = new Scratch();
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`, { size: 1_000 })));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/ranges`, { size: 1_000 })));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
-    expect(error.message).toContain("expected 1000 bytes, but the server announces 700000");
+    expect(error.message).toContain("expected 1000 bytes, but it has 700000");
     expect(spooled(scratch)).toHaveLength(0);
   });
 
   test("a range that belongs to something longer is refused", async () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("spool"), "old");
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/longer-range`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/longer-range`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
   });
 
   test("a server that announces nothing and never ends is stopped at the size", async () => {
     using scratch = new Scratch();
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/chunked-forever`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/chunked-forever`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
     expect(spooled(scratch)).toHaveLength(0);
   });
@@ -217,16 +217,16 @@ describe("fetching over HTTP", () => {
   test("a server that announces less is refused before its first byte", async () => {
     using scratch = new Scratch();
     const size = BUILD.length + 1;
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`, { size })));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/ranges`, { size })));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
-    expect(error.message).toContain(`expected ${size} bytes, but the server announces ${BUILD.length}`);
+    expect(error.message).toContain(`expected ${size} bytes, but it has ${BUILD.length}`);
     expect(spooled(scratch)).toHaveLength(0);
   });
 
   test("a server that falls silent is given up, and what came is kept", async () => {
     using scratch = new Scratch();
     const url = await rawServer([head(BUILD.length), BUILD.subarray(0, 1_000)], "stay silent");
-    const error = await deployErrorOf(fetchToFile(ask(scratch, url, TIMEOUT)));
+    const error = await deployErrorOf(download(ask(scratch, url, TIMEOUT)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
     expect(error.message).toContain(`no byte came for 300 ms, after 1000 of ${BUILD.length} bytes`);
     expect(spooled(scratch)).toHaveLength(1_000);
@@ -234,7 +234,7 @@ describe("fetching over HTTP", () => {
 
   test("a server that never answers is given up", async () => {
     using scratch = new Scratch();
-    const error = await deployErrorOf(fetchToFile(ask(scratch, await rawServer([], "stay silent"), TIMEOUT)));
+    const error = await deployErrorOf(download(ask(scratch, await rawServer([], "stay silent"), TIMEOUT)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
   });
 
@@ -254,7 +254,7 @@ describe("fetching over HTTP", () => {
         ),
     });
     try {
-      await fetchToFile(ask(scratch, `http://127.0.0.1:${slow.port}/`, { size: 100, idleTimeoutMs: 600 }));
+      await download(ask(scratch, `http://127.0.0.1:${slow.port}/`, { size: 100, idleTimeoutMs: 600 }));
       expect(spooled(scratch).equals(BUILD.subarray(0, 100))).toBe(true);
     } finally {
       await slow.stop(true);
@@ -266,7 +266,7 @@ describe("fetching over HTTP", () => {
     const gone = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
     const url = `http://127.0.0.1:${gone.port}/builds/x?token=hunter2`;
     await gone.stop(true);
-    const error = await deployErrorOf(fetchToFile(ask(scratch, url)));
+    const error = await deployErrorOf(download(ask(scratch, url)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: true });
     expect(Bun.inspect(error)).not.toContain("hunter2");
   });
@@ -274,7 +274,7 @@ describe("fetching over HTTP", () => {
   test("garbage in the place of HTTP fails", async () => {
     using scratch = new Scratch();
     const url = await rawServer([Buffer.from("SSH-2.0-OpenSSH_9.6\r\n")], "close");
-    expect((await deployErrorOf(fetchToFile(ask(scratch, url, TIMEOUT)))).code).toBe("fetch-failed");
+    expect((await deployErrorOf(download(ask(scratch, url, TIMEOUT)))).code).toBe("fetch-failed");
   });
 
   for (const [status, retry] of [
@@ -292,7 +292,7 @@ describe("fetching over HTTP", () => {
     test(`status ${status} ${retry ? "may be tried again" : "is final"}, and is named without what is secret`, async () => {
       using scratch = new Scratch();
       const url = `${ORIGIN.replace("//", "//me:hunter2@")}/builds/status?code=${status}&token=hunter2`;
-      const error = await deployErrorOf(fetchToFile(ask(scratch, url)));
+      const error = await deployErrorOf(download(ask(scratch, url)));
       expect(error).toMatchObject({
         code: "fetch-failed",
         retry,
@@ -308,14 +308,14 @@ describe("fetching over HTTP", () => {
     const url = await rawServer([head(BUILD.length), BUILD.subarray(0, 1_000)], "stay silent");
     const abort = new AbortController();
     const request = ask(scratch, url, { signal: abort.signal, onProgress: () => abort.abort() });
-    expect((await deployErrorOf(fetchToFile(request))).code).toBe("aborted");
+    expect((await deployErrorOf(download(request))).code).toBe("aborted");
   });
 
   test("a signal that was aborted before stops it before the first request", async () => {
     using scratch = new Scratch();
     seen.length = 0;
     const request = ask(scratch, `${ORIGIN}/builds/ranges`, { signal: AbortSignal.abort() });
-    expect((await deployErrorOf(fetchToFile(request))).code).toBe("aborted");
+    expect((await deployErrorOf(download(request))).code).toBe("aborted");
     expect(seen).toEqual([]);
     expect(existsSync(request.into)).toBe(false);
   });
@@ -324,7 +324,7 @@ describe("fetching over HTTP", () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("victim"), "untouched");
     symlinkSync("victim", scratch.at("spool"));
-    expect((await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`)))).code).toBe("internal");
+    expect((await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/ranges`)))).code).toBe("internal");
     expect(readFileSync(scratch.at("victim"), "utf8")).toBe("untouched");
   });
 });
@@ -335,7 +335,7 @@ describe("redirects", () => {
 
   test("inside the policy are followed", async () => {
     using scratch = new Scratch();
-    await fetchToFile(ask(scratch, to("ranges"), { sources }));
+    await download(ask(scratch, to("ranges"), { sources }));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
 
@@ -343,7 +343,7 @@ describe("redirects", () => {
     test(`to ${url.replace(/:\d+/, "")} are refused, and nothing is asked there`, async () => {
       using scratch = new Scratch();
       seen.length = 0;
-      const error = await deployErrorOf(fetchToFile(ask(scratch, to(url), { sources })));
+      const error = await deployErrorOf(download(ask(scratch, to(url), { sources })));
       expect(error.code).toBe("policy-refused");
       expect(seen.map((request) => request.path)).toEqual(["/builds/to"]);
     });
@@ -351,34 +351,34 @@ describe("redirects", () => {
 
   test("to a file are refused even without a policy", async () => {
     using scratch = new Scratch();
-    expect((await deployErrorOf(fetchToFile(ask(scratch, to("file:///etc/passwd"))))).code).toBe("policy-refused");
+    expect((await deployErrorOf(download(ask(scratch, to("file:///etc/passwd"))))).code).toBe("policy-refused");
   });
 
   test("in a circle end", async () => {
     using scratch = new Scratch();
     seen.length = 0;
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/loop`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/loop`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: false });
     expect(seen).toHaveLength(6);
   });
 
   test("to nowhere fail", async () => {
     using scratch = new Scratch();
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/no-location`)));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/no-location`)));
     expect(error).toMatchObject({ code: "fetch-failed", retry: false });
   });
 
   test("do not carry the credentials to another server", async () => {
     using scratch = new Scratch();
     seen.length = 0;
-    await fetchToFile(ask(scratch, to(`${OTHER}/x`).replace("//", "//me:word@")));
+    await download(ask(scratch, to(`${OTHER}/x`).replace("//", "//me:word@")));
     expect(seen.map((request) => request.authorization)).toEqual([`Basic ${btoa("me:word")}`, null]);
   });
 });
 
 describe("the host's own credentials", () => {
   const to = (url: string): string => `${ORIGIN}/builds/to?url=${encodeURIComponent(url)}`;
-  const loginAt: FetchRequest["loginAt"] = async (url) =>
+  const loginAt: DownloadRequest["loginAt"] = async (url) =>
     url.origin === ORIGIN
       ? [["authorization", "Bearer ours"]]
       : url.pathname === "/known"
@@ -388,21 +388,21 @@ describe("the host's own credentials", () => {
   test("are sent to the source, with each request, and to no other that it redirects to", async () => {
     using scratch = new Scratch();
     seen.length = 0;
-    await fetchToFile(ask(scratch, to(to(`${OTHER}/x`)), { loginAt }));
+    await download(ask(scratch, to(to(`${OTHER}/x`)), { loginAt }));
     expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours", "Bearer ours", null]);
   });
 
   test("of another source are sent to that one, and to it alone", async () => {
     using scratch = new Scratch();
     seen.length = 0;
-    await fetchToFile(ask(scratch, to(`${OTHER}/known`), { loginAt }));
+    await download(ask(scratch, to(`${OTHER}/known`), { loginAt }));
     expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours", "x"]);
   });
 
   test("go before those of an older build's URL", async () => {
     using scratch = new Scratch();
     seen.length = 0;
-    await fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`.replace("//", "//me:word@"), { loginAt }));
+    await download(ask(scratch, `${ORIGIN}/builds/ranges`.replace("//", "//me:word@"), { loginAt }));
     expect(seen.map(({ authorization }) => authorization)).toEqual(["Bearer ours"]);
   });
 
@@ -410,7 +410,7 @@ describe("the host's own credentials", () => {
     using scratch = new Scratch();
     seen.length = 0;
     const unreadable = () => Promise.reject(new DeployError("Cannot log in.", { code: "config-invalid" }));
-    const error = await deployErrorOf(fetchToFile(ask(scratch, `${ORIGIN}/builds/ranges`, { loginAt: unreadable })));
+    const error = await deployErrorOf(download(ask(scratch, `${ORIGIN}/builds/ranges`, { loginAt: unreadable })));
     expect(error.code).toBe("config-invalid");
     expect(seen).toEqual([]);
   });
@@ -421,7 +421,7 @@ describe("what is never fetched", () => {
     using scratch = new Scratch();
     seen.length = 0;
     const request = ask(scratch, `${ORIGIN}/elsewhere?token=hunter2`, { sources: [`${ORIGIN}/builds`] });
-    const error = await deployErrorOf(fetchToFile(request));
+    const error = await deployErrorOf(download(request));
     expect(error).toMatchObject({ code: "policy-refused", retry: false });
     expect(error.explained).not.toContain("hunter2");
     expect(seen).toEqual([]);
@@ -431,13 +431,13 @@ describe("what is never fetched", () => {
   for (const url of ["ftp://127.0.0.1/x", "data:text/plain,x", "javascript:1", "s3://bucket/key"]) {
     test(`${url}: its scheme is refused`, async () => {
       using scratch = new Scratch();
-      expect((await deployErrorOf(fetchToFile(ask(scratch, url)))).code).toBe("policy-refused");
+      expect((await deployErrorOf(download(ask(scratch, url)))).code).toBe("policy-refused");
     });
   }
 
   test("what is no URL", async () => {
     using scratch = new Scratch();
-    expect((await deployErrorOf(fetchToFile(ask(scratch, "builds/web.tar")))).code).toBe("fetch-failed");
+    expect((await deployErrorOf(download(ask(scratch, "builds/web.tar")))).code).toBe("fetch-failed");
   });
 });
 
@@ -450,7 +450,7 @@ describe("fetching a file", () => {
     using scratch = new Scratch();
     writeFileSync(scratch.at("a build"), BUILD);
     writeFileSync(scratch.at("spool"), "old");
-    await fetchToFile(ask(scratch, source(scratch, "a build"), { sources: [`file://${scratch.path}`] }));
+    await download(ask(scratch, source(scratch, "a build"), { sources: [`file://${scratch.path}`] }));
     expect(spooled(scratch).equals(BUILD)).toBe(true);
   });
 
@@ -462,7 +462,7 @@ describe("fetching a file", () => {
     const sources = [source(scratch, "builds")];
     for (const name of ["secret", "builds/link", "builds/%2e%2e/secret", "builds/..%2fsecret"]) {
       const url = `file://${scratch.path}/${name}`;
-      expect((await deployErrorOf(fetchToFile(ask(scratch, url, { sources })))).code).toBe("policy-refused");
+      expect((await deployErrorOf(download(ask(scratch, url, { sources })))).code).toBe("policy-refused");
     }
   });
 
@@ -486,7 +486,7 @@ while True: libc.renameat2(-100, d + b"/link", -100, d + b"/a", 2)
       for (let tries = 0; tries < 1_000; tries += 1) {
         rmSync(scratch.at("spool"), { force: true });
         const sources = [source(scratch, "builds")];
-        const fetched = fetchToFile(ask(scratch, source(scratch, "builds/a/b"), { sources, size: 6 }));
+        const fetched = download(ask(scratch, source(scratch, "builds/a/b"), { sources, size: 6 }));
         const code = await fetched.then(
           () => "",
           (error: unknown) => (error instanceof DeployError ? error.code : "another error"),
@@ -508,11 +508,11 @@ while True: libc.renameat2(-100, d + b"/link", -100, d + b"/a", 2)
     using scratch = new Scratch();
     writeFileSync(scratch.at("build"), BUILD);
     const url = source(scratch, "build");
-    expect(await deployErrorOf(fetchToFile(ask(scratch, url, { size: 5 })))).toMatchObject({
-      message: expect.stringContaining("expected 5 bytes, but the file has 700000"),
+    expect(await deployErrorOf(download(ask(scratch, url, { size: 5 })))).toMatchObject({
+      message: expect.stringContaining("expected 5 bytes, but it has 700000"),
       retry: true,
     });
-    expect(await deployErrorOf(fetchToFile(ask(scratch, url, { size: BUILD.length + 5 })))).toMatchObject({
+    expect(await deployErrorOf(download(ask(scratch, url, { size: BUILD.length + 5 })))).toMatchObject({
       code: "fetch-failed",
       retry: true,
     });
@@ -522,7 +522,7 @@ while True: libc.renameat2(-100, d + b"/link", -100, d + b"/a", 2)
     using scratch = new Scratch();
     mkdirSync(scratch.at("directory"));
     for (const url of [source(scratch, "missing"), source(scratch, "directory"), "file:///dev/zero", "file://host/x"]) {
-      expect(await deployErrorOf(fetchToFile(ask(scratch, url)))).toMatchObject({ code: "fetch-failed", retry: false });
+      expect(await deployErrorOf(download(ask(scratch, url)))).toMatchObject({ code: "fetch-failed", retry: false });
     }
   });
 });

@@ -1,5 +1,5 @@
-import { DeployError } from "../core/errors.ts";
-import type { Clock } from "../support/clock.ts";
+import { throwIfAborted } from "./abort.ts";
+import type { Clock } from "./clock.ts";
 
 const TURN_MS = 10;
 
@@ -13,7 +13,7 @@ export class Pace {
   readonly #clock: Clock;
   #turnBegan: number;
 
-  /** @param attempted the beginning of the message when the signal aborts, such as `Cannot unpack "web"` */
+  /** @param attempted what the error of an aborted signal says after "Cannot", such as `unpack "web"` */
   constructor(attempted: string, signal: AbortSignal | undefined, clock: Clock) {
     this.#clock = clock;
     this.#turnBegan = clock.monotonicMs();
@@ -36,10 +36,6 @@ export class Pace {
   }
 
   check(): void {
-    if (this.#signal?.aborted === true) throw abortedError(this.#attempted, this.#signal);
+    if (this.#signal !== undefined) throwIfAborted(this.#signal, this.#attempted);
   }
-}
-
-export function abortedError(attempted: string, signal: AbortSignal): DeployError {
-  return new DeployError(`${attempted}: it was interrupted.`, { code: "aborted", retry: true, cause: signal.reason });
 }

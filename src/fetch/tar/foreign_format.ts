@@ -1,7 +1,7 @@
-/** What is no tar archive, by its first bytes. */
+/** A format other than tar, recognized by its first bytes. */
 export interface Foreign {
   readonly what: string;
-  /** What to do about it; undefined where the usual thing is. */
+  /** What to do about it; undefined for the usual advice. */
   readonly hint?: string;
 }
 
@@ -28,8 +28,8 @@ const TEXTS = [
 ] as const;
 
 /**
- * What an archive is whose first block is no header. Only then is it asked: a tar may begin with the name of a file, and that
- * with the letters of another format.
+ * Says what an archive is when its first block is not a tar header. It is called only then: a tar begins with the name of a
+ * file, which may begin with the letters of another format.
  */
 export function noTar(bytes: Uint8Array): Foreign {
   const magic = Buffer.from(bytes.subarray(0, 6)).toString("hex");
@@ -38,10 +38,10 @@ export function noTar(bytes: Uint8Array): Foreign {
   }
   const format = FORMATS.find(([, prefix]) => magic.startsWith(prefix));
   if (format !== undefined) {
-    const hint = "Make it by deployd pack, by tar -czf, or by tar --zstd -cf.";
+    const hint = "Make it with deployd pack, tar -czf, or tar --zstd -cf.";
     return { what: `it is ${format[0]}, but only tar, tar.gz and tar.zst can be unpacked`, hint };
   }
   const beginning = Buffer.from(bytes.subarray(0, 100)).toString("latin1");
   const text = TEXTS.find(([pattern]) => pattern.test(beginning));
-  return text === undefined ? { what: "it is no tar archive" } : { what: `it is ${text[1]}`, hint: text[2] };
+  return text === undefined ? { what: "it is not a tar archive" } : { what: `it is ${text[1]}`, hint: text[2] };
 }

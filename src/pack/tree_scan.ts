@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
-import { systemCode } from "./disk_error.ts";
-import { checkLinkTarget, checkPath } from "./entry_rules.ts";
-import { printable } from "./printable.ts";
+import { errorCodeOf } from "../support/file_error.ts";
+import { checkLinkTarget, checkPath } from "../fetch/tree/entry_rules.ts";
+import { printable } from "../support/printable.ts";
 import type { PackedEntry } from "./tar_header.ts";
 
 const OWNER_EXECUTE = 0o100;
@@ -39,8 +39,8 @@ function namesIn(root: string, path: string): string[] {
 
 function describe(root: string, path: string): PackedEntry {
   const absolute = `${root}/${path}`;
-  const verdict = checkPath(path, "other");
-  if (!verdict.ok) throw unpackable(path, verdict.why, verdict.hint);
+  const ruling = checkPath(path, "other");
+  if (!ruling.ok) throw unpackable(path, ruling.why, ruling.hint);
   try {
     const found = lstatSync(absolute);
     if (found.isDirectory()) return { kind: "directory", path };
@@ -50,8 +50,8 @@ function describe(root: string, path: string): PackedEntry {
     }
     if (found.isSymbolicLink()) {
       const target = readlinkSync(absolute);
-      const linkVerdict = checkLinkTarget(path, target);
-      if (!linkVerdict.ok) throw unpackable(path, linkVerdict.why, linkVerdict.hint);
+      const linkRuling = checkLinkTarget(path, target);
+      if (!linkRuling.ok) throw unpackable(path, linkRuling.why, linkRuling.hint);
       return { kind: "symlink", path, target };
     }
   } catch (error) {
@@ -69,8 +69,8 @@ function unpackable(
 }
 
 export function unreadable(path: string, cause: unknown): DeployError {
-  const code = systemCode(cause);
-  const why = code === "ENOENT" ? "it is gone, or its name is not valid UTF-8" : code || String(cause);
+  const code = errorCodeOf(cause);
+  const why = code === "ENOENT" ? "it is gone, or its name is not valid UTF-8" : (code ?? String(cause));
   return new DeployError(`Cannot pack "${printable(path)}": ${why}.`, {
     code: "usage",
     hint: "Pack a directory that is readable and that nothing writes to.",

@@ -1,13 +1,14 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
-import { DeployError } from "../core/errors.ts";
-import type { Clock } from "../support/clock.ts";
-import { tarBytes } from "./archive_stream.ts";
-import { Pace } from "./pace.ts";
-import { printable } from "./printable.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import { type TarSink, TarReader } from "./tar_reader.ts";
-import type { ExtractLimits, Top } from "./tree_rules.ts";
-import { type Owner, TreeWriter } from "./tree_writer.ts";
+import { DeployError } from "../../core/errors.ts";
+import type { Owner } from "../../support/command.ts";
+import type { Clock } from "../../support/clock.ts";
+import { tarBytes } from "../tar/archive_stream.ts";
+import { Pace } from "../../support/pace.ts";
+import { printable } from "../../support/printable.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import { type TarSink, TarReader } from "../tar/reader.ts";
+import type { UnpackLimits, Top } from "./rules.ts";
+import { TreeWriter } from "./writer.ts";
 
 // Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
 // or extended headers end too.
@@ -27,28 +28,28 @@ const OVERHEAD_BYTES = 1024 * 1024;
  * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` when `into` is not an
  *   empty directory or the system refuses
  */
-export async function extractArchive(request: {
+export async function unpackArchive(request: {
   archive: string;
   into: string;
-  limits: ExtractLimits;
+  limits: UnpackLimits;
   owner?: Owner;
   signal: AbortSignal;
   clock: Clock;
 }): Promise<{ entries: number; bytes: number; top: Top | null }> {
   const { archive, into, limits, signal } = request;
-  const attempted = `Cannot unpack ${printable(archive)}`;
+  const attempted = `unpack ${printable(archive)}`;
   const pace = new Pace(attempted, signal, request.clock);
   pace.check();
   const root = emptyDirectory(into, attempted);
   const owner = process.geteuid?.() === 0 ? request.owner : undefined;
   using writer = new TreeWriter(root, limits, owner);
   await readArchive(archive, writer, limits, pace);
-  await writer.verifyLinks(pace);
+  await writer.requireLinksInside(pace);
   return { entries: writer.entries, bytes: writer.bytes, top: writer.top };
 }
 
 /** Reads a whole archive into a sink, and refuses endless padding and headers by the limits of what is to come out. */
-export async function readArchive(archive: string, sink: TarSink, limits: ExtractLimits, pace: Pace): Promise<void> {
+export async function readArchive(archive: string, sink: TarSink, limits: UnpackLimits, pace: Pace): Promise<void> {
   const reader = new TarReader(sink);
   let budget = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES_PER_ENTRY + OVERHEAD_BYTES;
   for await (const chunk of tarBytes(archive)) {
@@ -74,7 +75,7 @@ function emptyDirectory(into: string, attempted: string): string {
           ? "is not empty"
           : undefined;
   if (problem === undefined) return realpathSync(into);
-  throw new DeployError(`${attempted}: the directory ${printable(into)} ${problem}.`, {
+  throw new DeployError(`Cannot ${attempted}: the directory ${printable(into)} ${problem}.`, {
     code: "internal",
     hint: "Archives are only unpacked into a fresh directory.",
   });

@@ -1,9 +1,9 @@
 import { realpath } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { DeployError } from "../core/errors.ts";
-import { printable } from "./printable.ts";
+import { DeployError } from "../../core/errors.ts";
+import { printable } from "../../support/printable.ts";
 
-/** Of decoding; no path that is meant well takes more than two. */
+/** Rounds of decoding; no well-meant path takes more than two. */
 const MOST_ROUNDS = 8;
 
 /** A URL without what may be secret in it: no credentials, no query, no fragment. */
@@ -28,7 +28,7 @@ export function requireAllowedSource(url: URL, prefixes: readonly string[]): voi
 
 /**
  * Segments are compared as they are written: in `group%2Fproject` the slash is a part of a name, as GitLab has it. Some
- * servers decode first and climb after, so what follows the prefix must stay below it however often it is decoded.
+ * servers decode first and then resolve "..", so what follows the prefix must stay below it however often it is decoded.
  */
 function whyRefused(url: URL, prefixes: readonly string[]): string | null {
   if (prefixes.length === 0) return null;
@@ -52,15 +52,15 @@ function isSameOrigin(one: URL, other: URL): boolean {
   return one.protocol === other.protocol && one.hostname === other.hostname && one.port === other.port;
 }
 
-/** Of the path; without the empty ones at its ends, and with each character written in one way. */
+/** The segments of the path, without the empty ones at its ends and with each character written in one way. */
 function segmentsOf({ pathname }: URL): string[] {
   const segments = pathname.split("/").slice(1).map(normalized);
   return segments.at(-1) === "" ? segments.slice(0, -1) : segments;
 }
 
 /**
- * RFC 3986, 6.2.2 and 3.3: the digits in upper case, and what need not be encoded in a path is not, as in npm's `@scope` and
- * `%40scope`. A semicolon is left as it is: to some servers it begins what belongs to no name.
+ * RFC 3986, 6.2.2 and 3.3: digits become upper case, and what need not be encoded in a path is decoded, as in npm's `@scope`
+ * and `%40scope`. A semicolon stays as it is: to some servers it begins a parameter.
  */
 function normalized(segment: string): string {
   return segment.replace(/%([0-9a-f]{2})/gi, (encoded, digits: string) => {
@@ -73,13 +73,13 @@ function beginsWith(path: readonly string[], parent: readonly string[]): boolean
   return parent.every((segment, at) => path[at] === segment);
 }
 
-/** Never above where it begins, at any step on the way. */
+/** Whether the path never climbs above where it begins, at any step and however often it is decoded. */
 function staysBelow(rest: string): boolean {
   let path = rest;
   for (let rounds = 0; rounds < MOST_ROUNDS; rounds += 1) {
     let depth = 0;
     for (const segment of path.split(/[/\\]/)) {
-      // Servers of Java take what follows a semicolon for a parameter of the segment.
+      // Java servers take what follows a semicolon for a parameter of the segment.
       const name = segment.replace(/;.*$/s, "");
       if (name === "..") depth -= 1;
       else if (name !== "" && name !== ".") depth += 1;
@@ -100,7 +100,7 @@ function isAtOrBelow(path: string, parent: string): boolean {
 }
 
 /**
- * The same for a file, once more with every symlink resolved, as a link below an allowed directory may lead elsewhere.
+ * Checks a file once more with every symlink resolved, as a link below an allowed directory may lead elsewhere.
  *
  * @returns the file's real path
  * @throws DeployError `policy-refused`, or the system's error when there is no such file

@@ -3,10 +3,11 @@
  * unpacked there.
  */
 
-export type Verdict =
+/** What the rules say of a name or of a link's target. */
+export type Ruling =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly why: string; readonly hint?: string };
 
-/** deployd's own place in a release; a build must not be able to forge what it finds there. */
+/** deployd's own place in a release: a build must not be able to forge what deployd reads there. */
 const RESERVED = ".deployd";
 const MAX_NAME_BYTES = 255;
 const MAX_PATH_BYTES = 3_072;
@@ -14,8 +15,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const FROM_WITHIN = "Make the archive from inside the directory, as in: tar -C DIR -c .";
 
-/** @param hint what an honest packer does about it */
-function refused(why: string, hint?: string): Verdict {
+/** @param hint how an honest packer avoids it */
+function refused(why: string, hint?: string): Ruling {
   return hint === undefined ? { ok: false, why } : { ok: false, why, hint };
 }
 
@@ -23,7 +24,7 @@ function refused(why: string, hint?: string): Verdict {
  * The path of an entry, relative to the tree's root and without a leading `./` or a directory's trailing slash; "" is
  * the root itself.
  */
-export function checkPath(raw: string, kind: "directory" | "other"): Verdict {
+export function checkPath(raw: string, kind: "directory" | "other"): Ruling {
   // Python's tarfile calls the root so when it is added under no name.
   if (raw === "/" && kind === "directory") return { ok: true, path: "" };
   if (raw === "") return refused("the name is empty");
@@ -56,7 +57,7 @@ export function checkPath(raw: string, kind: "directory" | "other"): Verdict {
  * behind a name is refused: what it means depends on whether that name is itself a link, which no reading of the text
  * can know. With that, and as every parent directory is a real one, no chain of accepted links leads out.
  */
-export function checkLinkTarget(path: string, target: string): Verdict {
+export function checkLinkTarget(path: string, target: string): Ruling {
   if (target === "") return refused("the link points nowhere");
   if (CONTROL.test(target)) return refused("the link's target holds control characters");
   if (target.startsWith("/")) {

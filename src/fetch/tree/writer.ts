@@ -13,19 +13,15 @@ import {
   symlinkSync,
   writeSync,
 } from "node:fs";
-import type { DeployError } from "../core/errors.ts";
-import { asDiskError, systemCode } from "./disk_error.ts";
-import type { Pace } from "./pace.ts";
-import { hostileArchive } from "./tar_fields.ts";
-import type { TarEntry, TarSink } from "./tar_reader.ts";
-import { type Admitted, type ExtractLimits, type Top, TreeRules } from "./tree_rules.ts";
+import type { DeployError } from "../../core/errors.ts";
+import { errorCodeOf, writeError } from "../../support/file_error.ts";
+import type { Owner } from "../../support/command.ts";
+import type { Pace } from "../../support/pace.ts";
+import { hostileArchive } from "../tar/fields.ts";
+import type { TarEntry, TarSink } from "../tar/reader.ts";
+import { type Admitted, type UnpackLimits, type Top, TreeRules } from "./rules.ts";
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-// A file that exists, or a link in its place, is never opened: the archive says everything once.
+// An existing file, or a link in its place, is never opened: the archive names everything once.
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE_MASK = 0o755;
 const DIRECTORY_MIN = 0o700;
@@ -45,7 +41,7 @@ export class TreeWriter implements TarSink, Disposable {
   #writtenBytes = 0;
 
   /** @param root absolute, with no symlink in it */
-  constructor(root: string, limits: ExtractLimits, owner: Owner | undefined) {
+  constructor(root: string, limits: UnpackLimits, owner: Owner | undefined) {
     this.#root = root;
     this.#rules = new TreeRules(limits);
     this.#owner = owner;
@@ -102,7 +98,7 @@ export class TreeWriter implements TarSink, Disposable {
    * Asks the kernel where each link leads, now that the tree is complete. The rules above already keep links inside;
    * this is the second lock on the same door. A link to nothing is allowed.
    */
-  async verifyLinks(pace: Pace): Promise<void> {
+  async requireLinksInside(pace: Pace): Promise<void> {
     for (const path of this.#symlinks) {
       await pace.breathe();
       const real = realpathOrNothing(`${this.#root}/${path}`);
@@ -155,14 +151,14 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   #explain(error: unknown, path: string): DeployError {
-    switch (systemCode(error)) {
+    switch (errorCodeOf(error)) {
       case "EEXIST":
       case "ELOOP":
       case "ENOTDIR":
       case "ENAMETOOLONG":
-        return hostileArchive(path, `the file system refuses the name (${systemCode(error)})`);
+        return hostileArchive(path, `the file system refuses the name (${errorCodeOf(error)})`);
       default:
-        return asDiskError(error, "Cannot unpack the archive", `${this.#root}/${path}`, this.#writtenBytes);
+        return writeError("Cannot unpack the archive", `${this.#root}/${path}`, this.#writtenBytes, error);
     }
   }
 }
@@ -171,7 +167,7 @@ function realpathOrNothing(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch (error) {
-    const code = systemCode(error);
+    const code = errorCodeOf(error);
     // ENOENT and ENOTDIR: it dangles. ELOOP: links in a circle. Neither leads anywhere.
     if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR") return undefined;
     throw error;

@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { create as createTar, extract as extractTar } from "tar";
-import { syncTree } from "../../src/fetch/sync_tree.ts";
+import { syncTree } from "../../src/host/sync_tree.ts";
 import { Arena } from "../evil/arena.ts";
 import {
   archive,
@@ -20,7 +20,7 @@ import {
 } from "../evil/tar_builder.ts";
 import { deployErrorOf, never, Scratch } from "./scratch.ts";
 import { describeTree } from "./tree.ts";
-import { extractArchive, packDirectory } from "../harness/real_time.ts";
+import { unpackArchive, packDirectory } from "../harness/real_time.ts";
 
 const LIMITS = { maxBytes: 1024 * 1024 * 1024, maxEntries: 100_000 };
 const isRoot = process.geteuid?.() === 0;
@@ -219,7 +219,7 @@ describe("archives of other programs", () => {
       symlinkSync(`../${parent}`, scratch.at("tree", "empty", "link"));
       mkdirSync(scratch.at("into"));
       run(["tar", ...options, "-cf", scratch.at("archive"), "-C", scratch.at("tree"), "."], scratch.path);
-      await extractArchive({
+      await unpackArchive({
         archive: scratch.at("archive"),
         into: scratch.at("into"),
         limits: LIMITS,
@@ -240,7 +240,7 @@ describe("archives of node-tar", () => {
     const expected = describeTree(scratch.at("tree"));
     createTar({ sync: true, gzip: true, file: scratch.at("theirs"), cwd: scratch.at("tree") }, ["."]);
     mkdirSync(scratch.at("into"));
-    await extractArchive({ archive: scratch.at("theirs"), into: scratch.at("into"), limits: LIMITS, signal: never() });
+    await unpackArchive({ archive: scratch.at("theirs"), into: scratch.at("into"), limits: LIMITS, signal: never() });
     expect(describeTree(scratch.at("into"))).toEqual(expected);
     const packed = await packDirectory({ dir: scratch.at("tree"), out: scratch.at("ours") });
     mkdirSync(scratch.at("back"));
@@ -314,7 +314,7 @@ describe("while unpacking", () => {
       mkdirSync(scratch.at("small", "into"));
       writeFileSync(scratch.at("archive"), archive(file("a", Buffer.alloc(600_000)), file("b", Buffer.alloc(600_000))));
       const error = await deployErrorOf(
-        extractArchive({
+        unpackArchive({
           archive: scratch.at("archive"),
           into: scratch.at("small", "into"),
           limits: LIMITS,
@@ -338,7 +338,7 @@ describe("while unpacking", () => {
       const files = Array.from({ length: 9 }, (_, index) => file(`d${index}/f`));
       writeFileSync(scratch.at("archive"), archive(...files));
       const error = await deployErrorOf(
-        extractArchive({
+        unpackArchive({
           archive: scratch.at("archive"),
           into: scratch.at("small", "into"),
           limits: LIMITS,

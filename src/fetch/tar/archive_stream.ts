@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
-import { printable } from "./printable.ts";
-import { invalidArchive } from "./tar_fields.ts";
+import { printable } from "../../support/printable.ts";
+import { invalidArchive } from "./fields.ts";
 
 type Format = "tar" | "gzip" | "zstd";
 
@@ -39,7 +39,7 @@ export async function* tarBytes(archive: string): AsyncGenerator<Uint8Array, voi
     source.destroy();
     unpacked.destroy();
   }
-  // The decompressors stop in silence at bytes that are no frame of theirs. Zeros are no data: bsdtar fills the last block
+  // The decompressors stop in silence at bytes that are no frame of theirs. Zeros may follow: bsdtar fills the last block
   // of 10,240 bytes with them when it writes into a pipe.
   if (unpacked.bytesWritten !== size && !(await onlyZeros(archive, unpacked.bytesWritten))) {
     throw invalidArchive(`data follow the end of its ${format} stream`);

@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, headerChecksum } from "./tar_fields.ts";
+import { BLOCK_BYTES, headerChecksum } from "../fetch/tar/fields.ts";
 
 /** What deployd writes into an archive: POSIX ustar, and a pax header where ustar's fields are too small. */
 export type PackedEntry = { readonly path: string } & (

@@ -1,7 +1,7 @@
 import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../support/printable.ts";
 
 const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 

@@ -1,4 +1,4 @@
-import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./tar_fields.ts";
+import { decodeText, hostileArchive, invalidArchive, SPARSE_HINT } from "./fields.ts";
 
 /** What a pax extended header says about the entry that follows it. */
 export interface Overrides {
@@ -76,7 +76,7 @@ function apply(overrides: Overrides, key: string, value: Uint8Array, scope: "ent
       const text = Buffer.from(value).toString("latin1");
       if (scope === "global") throw hostileArchive(text, 'a global pax header sets "size"');
       if (overrides.size !== undefined) throw hostileArchive(text, 'a pax header sets "size" twice');
-      if (!/^[0-9]{1,15}$/.test(text)) throw invalidArchive("a pax header has a size that is no number");
+      if (!/^[0-9]{1,15}$/.test(text)) throw invalidArchive("a pax header has a size that is not a number");
       overrides.size = Number(text);
       return;
     }
