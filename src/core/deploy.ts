@@ -71,7 +71,7 @@ export function activating(record: DeployRecord, now: Date): DeployIn<"canary" |
 }
 
 /** Every canary host serves the build; a person has to decide. */
-export function proven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
+export function canaryProven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
   const from = origin(record, "proven");
   return { ...from, state: "awaiting promotion", times: changed(from.times, now) };
 }
@@ -137,7 +137,7 @@ export function moved(record: DeployRecord, move: DeployMove, now: Date): Deploy
     case "activating":
       return activating(record, now);
     case "proven":
-      return proven(record, now);
+      return canaryProven(record, now);
     case "done":
       return done(record, now);
     case "rolled back":

@@ -6,7 +6,7 @@ import {
   halted,
   moved,
   promoted,
-  proven,
+  canaryProven,
   rolledBack,
   started,
   turnedRound,
@@ -30,7 +30,7 @@ const by = { who: "ana", why: "it is bad", now };
 
 const transitions = {
   activating: (record: DeployRecord) => activating(record, now),
-  proven: (record: DeployRecord) => proven(record, now),
+  proven: (record: DeployRecord) => canaryProven(record, now),
   promoted: (record: DeployRecord) => promoted(record, by),
   done: (record: DeployRecord) => done(record, now),
   "turned round": (record: DeployRecord) => turnedRound(record, by),
@@ -134,7 +134,7 @@ test("a deploy starts with what was asked for, on its first stage", () => {
 test("a deploy to canary hosts is on them first, and in the fleet when it is promoted", () => {
   const canary = activating(recordIn("preparing", { stages: ["canary", "fleet"], stage: "canary" }), now);
   expect(canary).toMatchObject({ state: "canary", stage: "canary" });
-  const fleet = promoted(proven(canary, now), by);
+  const fleet = promoted(canaryProven(canary, now), by);
   expect(fleet).toMatchObject({ state: "rolling", stage: "fleet", promoted: { who: "ana", why: "it is bad", time } });
 });
 

@@ -5,8 +5,18 @@ import { innerArrowProblems, innerImportProblems } from "./zookeeper_arrows.ts";
 
 const sources = await readSources();
 
-/** Tests that look inside on purpose: the package's own, the rehearsal's ensemble, and a server that answers by hand. */
-const insiders = ["test/zookeeper/", "test/sim/", "test/bench/zookeeper/"];
+/**
+ * Tests that look inside on purpose: the package's own, the rehearsal's ensemble, a server that answers by hand, and those that
+ * count requests or have a server know one no more, by their numbers.
+ */
+const insiders = [
+  "test/zookeeper/",
+  "test/sim/",
+  "test/bench/zookeeper/",
+  "test/ctl/counting_dial.ts",
+  "test/store/read_nodes.test.ts",
+  "test/store/watching.test.ts",
+];
 
 /** The other tests, with paths as if they lay beside src/, so that what they import from it resolves as for a source. */
 async function otherTests(): Promise<Source[]> {

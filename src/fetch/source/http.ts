@@ -4,7 +4,7 @@ import { fetchFailed, GOES_ON } from "../fetch_error.ts";
 import { printable } from "../../support/printable.ts";
 import { headOf, refusal } from "./http_answer.ts";
 import { refusedSource, requireAllowedSource, shownUrl } from "./policy.ts";
-import type { Answer, Beginning, Failure, Source, SourceContext } from "./source.ts";
+import type { Answer, Beginning, SourceFailure, Source, SourceContext } from "./source.ts";
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -123,7 +123,7 @@ export async function explainConnection(
   error: unknown,
   soFar: string,
   { trust }: Pick<SourceContext, "trust">,
-): Promise<Failure> {
+): Promise<SourceFailure> {
   // The error's own text may quote the URL with its secrets; its code never does.
   const code = errorCodeOf(error) ?? "a network error";
   const untrusted = whyUntrusted(printable(code), await trust.authorities());

@@ -18,7 +18,7 @@ export interface Source {
    */
   open(url: URL, from: Beginning, signal: AbortSignal): Promise<Answer | null>;
   /** @param soFar `after 5 of 10 bytes`, for the sentence */
-  explain(error: unknown, soFar: string): Promise<Failure>;
+  explain(error: unknown, soFar: string): Promise<SourceFailure>;
 }
 
 /** What is there already of the bytes that a source is asked for. */
@@ -47,7 +47,7 @@ export interface Answer extends AsyncDisposable {
 }
 
 /** Why a source gave nothing, or not all. */
-export interface Failure {
+export interface SourceFailure {
   /** Follows "Cannot fetch <url>: ", without a full stop and without what is secret in a URL. */
   readonly why: string;
   readonly hint: string;
