@@ -27,11 +27,6 @@ export class Operations {
     else this.#send(pending, connection);
   }
 
-  /** How many were sent and are not answered. */
-  get inFlight(): number {
-    return this.#sent.size;
-  }
-
   /** Its deadline or signal ended it. An operation in flight stays known, since its answer will come. */
   givenUp(pending: Pending): void {
     this.#queued.delete(pending);
