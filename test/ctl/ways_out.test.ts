@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { halted, type DeployMove } from "../../src/core/deploy.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import { verbs as allVerbs } from "../../src/ctl/run_ctl.ts";
+import { verbs as allVerbs } from "../../src/ctl/group.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { abort, moveDeploy } from "../../src/store/change_deploy.ts";

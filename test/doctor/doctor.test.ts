@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { doctorCommand } from "../../src/doctor/command.ts";
+import { doctorCommand } from "../../src/doctor/examine.ts";
 import { supervisorSupport } from "../../src/doctor/supervisor_support.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";

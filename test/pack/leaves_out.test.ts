@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { packCommand } from "../../src/pack/command.ts";
+import { packCommand } from "../../src/pack/build.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { deployErrorOf, never } from "../fetch/scratch.ts";
 import { tempDir } from "../harness/tempdir.ts";

@@ -28,8 +28,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   service: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "zookeeper"],
   conductor: [...below, "store", "zookeeper"],
   agent: [...below, "machine", "service", "conductor", "steps", "store", "status", "zookeeper"],
+  cli: [...below, "view", "ctl"],
   // builds add asks of a file what a host's own steps would make of it.
-  ctl: [...below, "fetch", "steps", "store", "view", "monitor", "zookeeper"],
+  ctl: [...below, "cli", "fetch", "steps", "store", "view", "monitor", "zookeeper"],
   // The manual, which is no source but goes into the binary.
   help: [...below, "../docs"],
   pack: [...below, "fetch", "steps", "host"],
@@ -40,6 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 /** What main.ts alone may import: the commands, and what it says when one fails. */
 const allowedForMain = [
   "agent",
+  "cli",
   "ctl",
   "dev",
   "doctor",
@@ -156,7 +158,8 @@ export function processProblems(sources: readonly Source[]): string[] {
     .flatMap(({ path, text }) => {
       const code = codeOf(text);
       // A verb of ctl is handed a `process` of its own and names it where it takes it.
-      const own = path.startsWith("ctl/") && /\bprocess: CtlProcess\b|\bprocess\b[^;=]*\}\s*=|\bprocess = /.test(code);
+      const own =
+        /^(?:ctl|cli)\//.test(path) && /\bprocess: CtlProcess\b|\bprocess\b[^;=]*\}\s*=|\bprocess = /.test(code);
       if (own) return [];
       return [...code.matchAll(globals)]
         .map((match) => match[1] ?? "")

@@ -3,8 +3,8 @@ import { barredOf } from "../../store/bar.ts";
 import { abort } from "../../store/change_deploy.ts";
 import { nextSteps } from "../../view/deploy_words.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 
 export const abortVerb = buildCommand({

@@ -6,8 +6,8 @@ import { readService } from "../../store/services.ts";
 import { maskedUrl } from "../../support/secret_url.ts";
 import { byteSize } from "../../view/words.ts";
 import { parseBuildId, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { anyText, commonFlags, matching, wholeNumber, type CommonFlags } from "../flags.ts";
 import { newBuild } from "../new_build.ts";
 

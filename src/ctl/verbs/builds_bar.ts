@@ -3,8 +3,8 @@ import { wayBackFrom } from "../../core/ways_out.ts";
 import { barBuild, barredOf, unbarBuild, type BarredBuild } from "../../store/bar.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 
 interface BarFlags extends CommonFlags {

@@ -7,10 +7,10 @@ import { maskedUrl } from "../../support/secret_url.ts";
 import { dateTime } from "../../view/times.ts";
 import { byteSize, oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { table } from "../table.ts";
+import { table } from "../../cli/table.ts";
 
 export const buildsList = buildCommand({
   docs: {

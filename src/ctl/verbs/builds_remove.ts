@@ -2,8 +2,8 @@ import { buildCommand } from "@stricli/core";
 import { removeBuild } from "../../store/remove_build.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const buildsRemove = buildCommand({

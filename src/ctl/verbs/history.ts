@@ -6,12 +6,12 @@ import { byServersClock } from "../../view/overview.ts";
 import { dateTime, duration, secondsBetween } from "../../view/times.ts";
 import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
+import { command, description } from "../verb.ts";
 import { deployFields } from "../deploy_document.ts";
 import { stateText } from "../deploy_text.ts";
-import { exit } from "../exit.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, wholeNumber, type CommonFlags } from "../flags.ts";
-import { table } from "../table.ts";
+import { table } from "../../cli/table.ts";
 
 interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;

@@ -4,11 +4,11 @@ import { healthText, hostRows, hostSign } from "../../view/host.ts";
 import { statusesByServersClock } from "../../view/overview.ts";
 import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { toned } from "../paint.ts";
-import { table } from "../table.ts";
+import { toned } from "../../cli/paint.ts";
+import { table } from "../../cli/table.ts";
 
 export const hostsList = buildCommand({
   docs: {

@@ -3,8 +3,8 @@ import { roleSchema, type Role } from "../../schema/znodes.ts";
 import { setRole } from "../../store/registry.ts";
 import { readService } from "../../store/services.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const hostsRole = buildCommand({

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { promote } from "../../store/change_deploy.ts";
 import { changeAndWatch, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
-import { command, description } from "../command.ts";
+import { command, description } from "../verb.ts";
 
 export const promoteVerb = buildCommand({
   docs: {

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { rollBack } from "../../store/roll_back.ts";
 import { changeAndWatch, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
-import { command, description } from "../command.ts";
+import { command, description } from "../verb.ts";
 
 export const rollbackVerb = buildCommand({
   docs: {

@@ -3,8 +3,8 @@ import { readService } from "../../store/services.ts";
 import { acceptWishes } from "../../store/wishes.ts";
 import { count } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const servicesAccept = buildCommand({

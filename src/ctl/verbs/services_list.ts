@@ -1,11 +1,11 @@
 import { buildCommand } from "@stricli/core";
 import { readAllSettings } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { settingsFields } from "../service_text.ts";
-import { table } from "../table.ts";
+import { table } from "../../cli/table.ts";
 
 export const servicesList = buildCommand({
   docs: {

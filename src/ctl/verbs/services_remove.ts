@@ -1,8 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import { removeService } from "../../store/remove_service.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const servicesRemove = buildCommand({

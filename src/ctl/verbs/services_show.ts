@@ -1,8 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import { readService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { command, description } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { serviceDocument, serviceLines } from "../service_text.ts";
 

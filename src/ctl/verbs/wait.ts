@@ -3,7 +3,7 @@ import { DeployError } from "../../core/errors.ts";
 import { readDeploy, readHead } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { parseDeployId, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
+import { command, description } from "../verb.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 import { watchDeploy } from "../watch_deploy.ts";

@@ -1,5 +1,5 @@
 import type { AgentLog } from "../../../src/agent/open_service.ts";
-import { agentCommand } from "../../../src/agent/command.ts";
+import { agentCommand } from "../../../src/agent/start.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import type { Chance } from "../chance.ts";
 import type { DeathKind, Life } from "../host/life.ts";

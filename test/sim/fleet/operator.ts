@@ -1,4 +1,4 @@
-import { runCtl } from "../../../src/ctl/run_ctl.ts";
+import { runCtl } from "../../../src/ctl/group.ts";
 import type { Dial } from "../../../src/zookeeper/dial.ts";
 import type { Clock } from "../../../src/support/clock.ts";
 import type { Story } from "./story.ts";

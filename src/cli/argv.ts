@@ -1,5 +1,5 @@
 import type { RouteMap } from "@stricli/core";
-import type { CtlContext } from "./command.ts";
+import type { CtlContext } from "../ctl/verb.ts";
 import { flagsOf, isVerb } from "./help.ts";
 
 type Root = RouteMap<CtlContext>;

@@ -1,10 +1,10 @@
 import { buildApplication, buildRouteMap, run } from "@stricli/core";
 import { DeployError } from "../core/errors.ts";
-import type { CtlContext } from "./command.ts";
-import { routeOf, verbFirst } from "./command_line.ts";
-import { exit, exitCodesHelp, exitForSignal } from "./exit.ts";
-import { withValueNames } from "./help.ts";
-import { Output } from "./output.ts";
+import type { CtlContext } from "./verb.ts";
+import { routeOf, verbFirst } from "../cli/argv.ts";
+import { exit, exitCodesHelp, exitForSignal } from "../cli/exit.ts";
+import { withValueNames } from "../cli/help.ts";
+import { Output } from "../cli/output.ts";
 import type { CtlProcess } from "./process.ts";
 import { abortVerb } from "./verbs/abort.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";

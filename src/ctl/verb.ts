@@ -2,9 +2,9 @@ import type { CommandContext } from "@stricli/core";
 import { asDeployError, isDeployError } from "../core/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { addressFrom, openTree, type TreeAddress } from "./connection.ts";
-import { exitForError, type ExitCode } from "./exit.ts";
+import { exitForError, type ExitCode } from "../cli/exit.ts";
 import type { CommonFlags } from "./flags.ts";
-import { Output } from "./output.ts";
+import { Output } from "../cli/output.ts";
 import type { CtlProcess } from "./process.ts";
 
 /** What a verb works with. */

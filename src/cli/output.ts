@@ -2,7 +2,7 @@ import type { DeployError } from "../core/errors.ts";
 import { escaped, printableJson } from "../support/printable.ts";
 import { oneLine } from "../view/words.ts";
 import { paintFor, plainPaint, withPaint, type Paint } from "./paint.ts";
-import type { CtlProcess } from "./process.ts";
+import type { CtlProcess } from "../ctl/process.ts";
 
 /**
  * Where a verb's words go. Data goes to stdout and nothing else does: with `--json` one document, or one event a line;

@@ -1,5 +1,5 @@
 import type { Tone } from "../view/tone.ts";
-import type { CtlProcess } from "./process.ts";
+import type { CtlProcess } from "../ctl/process.ts";
 
 type Style = (text: string) => string;
 

@@ -1,5 +1,5 @@
 import type { Command, RouteMap } from "@stricli/core";
-import type { CtlContext } from "./command.ts";
+import type { CtlContext } from "../ctl/verb.ts";
 import { table } from "./table.ts";
 
 type Verb = Command<CtlContext>;
