@@ -1,4 +1,5 @@
-import { parseArgs } from "node:util";
+import { exit, type ExitCode } from "../cli/exit.ts";
+import type { Output } from "../cli/output.ts";
 import { DeployError } from "../core/errors.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
@@ -8,43 +9,36 @@ import type { AgentLog } from "./open_service.ts";
 import { agentConfig, requireForRoot } from "./config.ts";
 import { requireServiceable } from "../service/start_check.ts";
 
-const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
-
 /** How long a restart that is under way may go on after the first signal to stop. */
 const GRACE_MS = 60_000;
 
-const agentHelp = `deployd agent [--config FILE]
+export interface AgentFlags {
+  readonly config: string;
+  /** Only says what is wrong with the file. */
+  readonly check: boolean | undefined;
+}
 
-Follows this host's wish in ZooKeeper and brings its services there. One runs on every host.
-
-  --config FILE   the host's own settings (default ${DEFAULT_CONFIG}); DEPLOYD_* variables override them
-  --check         read the file, say what is wrong with it, and stop
-
-Example: deployd agent --config ${DEFAULT_CONFIG}
-`;
-
+/** What the agent has of the operating system. */
 export interface AgentProcess {
-  readonly env: Record<string, string | undefined>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly hostName: string;
   /** @param onTrouble told what the service manager could not be told */
-  readonly machine: (onTrouble: (error: DeployError) => void) => Machine;
-  readonly stdout: { write(text: string): void };
+  readonly machine: (onTrouble: (error: DeployError) => void) => Promise<Machine>;
   /** Where the agent tells what it does, from this level on. */
-  readonly openLog: (host: string, level: AgentConfig["log_level"]) => AgentLog;
+  readonly openLog: (host: string, level: AgentConfig["log_level"]) => Promise<AgentLog>;
   /** Calls back on SIGTERM and SIGINT. */
   onSignal(listener: () => void): void;
 }
 
-/** `deployd agent`. Returns the exit code; throws DeployError when the agent cannot start. */
-export async function agentCommand(argv: readonly string[], host: AgentProcess): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags.help) {
-    host.stdout.write(agentHelp);
-    return 0;
-  }
+/** The agent, from its file to its end. @throws DeployError when it cannot start */
+export async function startAgent(
+  flags: AgentFlags,
+  host: AgentProcess,
+  output: Pick<Output, "lines">,
+): Promise<ExitCode> {
   let log: AgentLog = () => {};
-  const machine = host.machine((error) => log("warn", error.explained, {}));
+  const machine = await host.machine((error) => log("warn", error.explained, {}));
   const text = await new Files(machine.disk, machine.clock).readIfThere(flags.config);
   if (text === null) {
     throw new DeployError(`Cannot start the agent: there is no file ${flags.config}.`, {
@@ -54,15 +48,14 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
   }
   const config = agentConfig(text, flags.config, host.env, host.hostName);
   requireForRoot(config, machine.isRoot, flags.config);
-  if (flags.check) {
+  if (flags.check === true) {
     await requireServiceable(config, flags.config, machine);
-    host.stdout.write(
-      `${flags.config} is valid: host ${config.host}, services ${Object.keys(config.services).join(", ")}\n`,
-    );
-    return 0;
+    const services = Object.keys(config.services).join(", ");
+    output.lines([`${flags.config} is valid: host ${config.host}, services ${services}`]);
+    return exit.asked;
   }
 
-  log = host.openLog(config.host, config.log_level);
+  log = await host.openLog(config.host, config.log_level);
   const soon = new AbortController();
   const now = new AbortController();
   host.onSignal(() => {
@@ -72,24 +65,5 @@ export async function agentCommand(argv: readonly string[], host: AgentProcess):
     machine.clock.afterIdly(GRACE_MS, () => now.abort(new Error("the agent stops")));
   });
   await runAgent({ config, version: host.version, machine, log, stop: { soon: soon.signal, now: now.signal } });
-  return 0;
-}
-
-function parseFlags(argv: readonly string[]): { config: string; check: boolean; help: boolean } {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        config: { type: "string", default: DEFAULT_CONFIG },
-        check: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new DeployError(`Cannot start the agent: ${error instanceof Error ? error.message : String(error)}.`, {
-      code: "usage",
-      hint: "See: deployd agent --help",
-    });
-  }
+  return exit.asked;
 }

@@ -1,39 +1,47 @@
-import type { Command, RouteMap } from "@stricli/core";
-import type { CtlContext } from "../ctl/verb.ts";
+import { buildRouteMap } from "@stricli/core";
 import { table } from "./table.ts";
+import { exitCodesHelp, type ExitMeanings } from "./exit.ts";
+import type { Process } from "./process.ts";
+import { flagsOf, HELP, isVerb } from "./routes.ts";
+import type { Group, Verb, VerbContext } from "./verb.ts";
 
-type Verb = Command<CtlContext>;
-type Target = Verb | RouteMap<CtlContext>;
+/** What a `--help` says besides the flags and the arguments, which it takes from the verb itself. */
+interface Described {
+  readonly what: string;
+  /** Lines that can be pasted. */
+  readonly examples: readonly string[];
+  readonly exits?: ExitMeanings;
+}
 
-/** A flag as it is typed, and the name of what stands behind it; null where nothing does. */
-interface Flag {
-  readonly flag: string;
-  readonly value: string | null;
+export function description({ what, examples, exits }: Described): string {
+  const title = examples.length === 1 ? "EXAMPLE" : "EXAMPLES";
+  const shown = `${what}\n\n${title}\n${examples.map((example) => `  ${example}`).join("\n")}`;
+  return exits === undefined ? shown : `${shown}\n\n${exitCodesHelp(exits)}`;
+}
+
+interface GroupRequest<P extends Process> {
+  readonly members: Readonly<Record<string, Verb<P> | Group<P>>>;
   readonly brief: string;
+  readonly fullDescription: string;
+  /** Members that are for the program's own use. */
+  readonly hidden?: readonly string[];
 }
 
-export function isVerb(target: Target): target is Verb {
-  return "parameters" in target;
-}
-
-/** The flags of a verb, or all those of a group's verbs. */
-export function flagsOf(target: Target): Flag[] {
-  if (!isVerb(target)) return target.getAllEntries().flatMap((entry) => flagsOf(entry.target));
-  return Object.entries(target.parameters.flags ?? {}).map(([name, flag]) => ({
-    flag: `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-    value: flag.kind === "boolean" ? null : (flag.placeholder ?? "value"),
-    brief: flag.brief,
-  }));
-}
-
-/** The same verbs, with a --help that names the values of their flags, which the parser's own does not. */
-export function withValueNames<T extends Readonly<Record<string, Target>>>(targets: T): T {
-  const explained = Object.entries(targets).map(([name, target]) => {
-    if (!isVerb(target)) return [name, target];
-    const formatHelp: Verb["formatHelp"] = (args) => target.formatHelp(args).replace(FLAGS, () => flagLines(target));
-    return [name, { ...target, formatHelp }];
+/** Verbs under a common word. Their --help names the values of their flags, which the parser's own does not. */
+export function group<P extends Process>(request: GroupRequest<P>): Group<P> {
+  const { members, brief, fullDescription, hidden = [] } = request;
+  const explained = Object.entries(members).map(([name, member]) => [
+    name,
+    isVerb(member) ? withValues(member) : member,
+  ]);
+  return buildRouteMap<string, VerbContext<P>>({
+    routes: Object.fromEntries(explained) as typeof members,
+    docs: { brief, fullDescription, hideRoute: Object.fromEntries(hidden.map((name) => [name, true])) },
   });
-  return Object.fromEntries(explained) as T;
+}
+
+function withValues<P extends Process>(verb: Verb<P>): Verb<P> {
+  return { ...verb, formatHelp: (args) => verb.formatHelp(args).replace(FLAGS, () => flagLines(verb)) };
 }
 
 /** The heading and what stands below it. */
@@ -42,7 +50,7 @@ const FLAGS = /^FLAGS\n(?:.+\n)*/m;
 function flagLines(verb: Verb): string {
   const rows = [
     ...flagsOf(verb).map(({ flag, value, brief }) => [value === null ? flag : `${flag} <${value}>`, brief]),
-    ["-h, --help", "Print this"],
+    [`${HELP.alias}, ${HELP.flag}`, "Print this"],
     ["--", "Whatever follows is an argument, even where it begins with a dash"],
   ];
   return `FLAGS\n${table(rows, { indent: "  " }).join("\n")}\n`;

@@ -1,11 +1,5 @@
-import { buildApplication, buildRouteMap, run } from "@stricli/core";
-import { DeployError } from "../core/errors.ts";
-import type { CtlContext } from "./verb.ts";
-import { routeOf, verbFirst } from "../cli/argv.ts";
-import { exit, exitCodesHelp, exitForSignal } from "../cli/exit.ts";
-import { withValueNames } from "../cli/help.ts";
-import { Output } from "../cli/output.ts";
-import type { CtlProcess } from "./process.ts";
+import { everyExit } from "../cli/exit.ts";
+import { description, group } from "../cli/help.ts";
 import { abortVerb } from "./verbs/abort.ts";
 import { buildsAdd } from "./verbs/builds_add.ts";
 import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
@@ -26,109 +20,73 @@ import { servicesSet } from "./verbs/services_set.ts";
 import { servicesShow } from "./verbs/services_show.ts";
 import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
+import type { CtlProcess } from "./process.ts";
 
-const routes = withValueNames({
-  deploy,
-  promote: promoteVerb,
-  rollback: rollbackVerb,
-  abort: abortVerb,
-  wait,
-  status,
-  history,
-  builds: buildRouteMap<string, CtlContext>({
-    routes: withValueNames({
-      add: buildsAdd,
-      list: buildsList,
-      bar: buildsBar,
-      unbar: buildsUnbar,
-      remove: buildsRemove,
-    }),
-    docs: { brief: "Add, list, bar, unbar and remove builds" },
-  }),
-  hosts: buildRouteMap<string, CtlContext>({
-    routes: withValueNames({ list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget }),
-    docs: { brief: "List hosts, make them canaries, unlock or forget them" },
-  }),
-  services: buildRouteMap<string, CtlContext>({
-    routes: withValueNames({
-      set: servicesSet,
-      list: servicesList,
-      show: servicesShow,
-      accept: servicesAccept,
-      remove: servicesRemove,
-    }),
-    docs: { brief: "Make, list, show and remove services, accept what hosts hold" },
+const builds = group<CtlProcess>({
+  members: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar, remove: buildsRemove },
+  brief: "Add, list, bar, unbar and remove builds",
+  fullDescription: description({
+    what: "Add, list, bar, unbar and remove the builds of a service.",
+    examples: [
+      "deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4",
+      "deployd ctl builds list web",
+      'deployd ctl builds bar web 9b1e0d4 --why "leaks connections"',
+    ],
   }),
 });
 
-/** Every verb, or group of them. */
-export const verbs: readonly string[] = Object.keys(routes);
+const hosts = group<CtlProcess>({
+  members: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
+  brief: "List hosts, make them canaries, unlock or forget them",
+  fullDescription: description({
+    what: "List the hosts of a service, make them canary hosts, unlock or forget them.",
+    examples: ["deployd ctl hosts list web", "deployd ctl hosts role web web-01 canary"],
+  }),
+});
 
-const root = buildRouteMap<string, CtlContext>({
-  routes,
-  docs: {
-    brief: "Deploy builds and watch them",
-    fullDescription: `Deploy builds and watch them. Every verb has its own --help.
+const services = group<CtlProcess>({
+  members: {
+    set: servicesSet,
+    list: servicesList,
+    show: servicesShow,
+    accept: servicesAccept,
+    remove: servicesRemove,
+  },
+  brief: "Make, list, show and remove services, accept what hosts hold",
+  fullDescription: description({
+    what: "Make, list, show and remove services, and accept the wishes that their hosts hold.",
+    examples: ["deployd ctl services set web --max 2 --budget 1", "deployd ctl services list"],
+  }),
+});
+
+/** `deployd ctl`. */
+export const ctl = group<CtlProcess>({
+  members: {
+    deploy,
+    promote: promoteVerb,
+    rollback: rollbackVerb,
+    abort: abortVerb,
+    wait,
+    status,
+    history,
+    builds,
+    hosts,
+    services,
+  },
+  brief: "Deploy, promote, roll back, look",
+  fullDescription: description({
+    what: `Deploy builds and watch them. Every verb has its own --help.
 
 ZooKeeper is found through DEPLOYD_ZOOKEEPER (or --zookeeper) and DEPLOYD_CHROOT (or
 --chroot). A digest login is read from DEPLOYD_ZOOKEEPER_DIGEST (user:password) only.
-With --json data goes to stdout as JSON and so do errors, as {"error":{...}}.
-
-EXAMPLES
-  deployd ctl services set web --max 2 --budget 1
-  deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4
-  deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"
-  deployd ctl promote web 9b1e0d4
-  deployd ctl status web --watch
-
-${exitCodesHelp}`,
-  },
+With --json data goes to stdout as JSON and so do errors, as {"error":{...}}.`,
+    examples: [
+      "deployd ctl services set web --max 2 --budget 1",
+      "deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4",
+      'deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"',
+      "deployd ctl promote web 9b1e0d4",
+      "deployd ctl status web --watch",
+    ],
+    exits: everyExit,
+  }),
 });
-
-const app = buildApplication<CtlContext>(root, {
-  name: "deployd ctl",
-  scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-  documentation: { disableAnsiColor: true, onlyRequiredInUsageLine: true },
-});
-
-/**
- * `deployd ctl`: runs the verb that `argv` names (without the program's name and `ctl`) and returns the exit code. It
- * never throws and never ends the process.
- */
-export async function runCtl(argv: readonly string[], process: CtlProcess): Promise<number> {
-  const said: string[] = [];
-  const stricliProcess: { stdout: CtlProcess["stdout"]; stderr: CtlProcess["stderr"]; exitCode?: number } = {
-    stdout: process.stdout,
-    stderr: { write: (text) => void said.push(text) },
-  };
-  const context: CtlContext & { process: typeof stricliProcess } = {
-    process: stricliProcess,
-    ctlProcess: process,
-    exitCode: null,
-  };
-  await run(app, verbFirst(root, argv), context);
-  if (process.signal.aborted) return exitForSignal(process.signal.reason);
-  if (context.exitCode !== null) return context.exitCode;
-  const parserCode = stricliProcess.exitCode ?? 0;
-  if (parserCode === 0) return exit.asked;
-  // The parser's own codes are negative and would arrive as 251 and 252; whatever it refuses is wrong usage.
-  new Output(process, wantsJson(argv)).error(usageError(said.join("").trim(), argv));
-  return exit.usage;
-}
-
-function usageError(said: string, argv: readonly string[]): DeployError {
-  const message = said
-    .split("\n")
-    .map((line) => (/[.?!]$/.test(line) ? line : `${line}.`))
-    .join(" ");
-  return new DeployError(message, {
-    code: "usage",
-    hint: `See: ${["deployd ctl", ...routeOf(root, argv), "--help"].join(" ")}`,
-  });
-}
-
-/** `--json` is looked for by hand because it must count even where the rest of the line could not be read. */
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf("--");
-  return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
-}
