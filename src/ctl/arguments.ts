@@ -1,5 +1,5 @@
 import { buildId, deployId, hostName, serviceName } from "../schema/names.ts";
-import { matching } from "./flags.ts";
+import { matching } from "../cli/flags.ts";
 
 /** Positional arguments that several verbs share. */
 export const serviceArgument = { brief: "Name of the service", placeholder: "service", parse: matching(serviceName) };

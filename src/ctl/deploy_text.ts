@@ -2,7 +2,7 @@ import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure } from "../view/deploy.ts";
 import { failureText, illnessTexts, stateSign, warningTexts } from "../view/deploy_words.ts";
 import { lastLines, oneLine } from "../view/words.ts";
-import { toned, type Paint } from "./paint.ts";
+import { toned, type Paint } from "../cli/paint.ts";
 
 const LOG_LINES = 12;
 

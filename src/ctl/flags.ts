@@ -1,51 +1,14 @@
-import type { z } from "zod";
-import { parse } from "../schema/problems.ts";
+import { anyText, isGiven, jsonFlag, seconds, wholeNumber, type JsonFlag } from "../cli/flags.ts";
 
 /** What every verb takes. */
-export interface CommonFlags {
-  readonly json: boolean | undefined;
+export interface CommonFlags extends JsonFlag {
   readonly zookeeper: string | undefined;
   readonly chroot: string | undefined;
   readonly connectTimeoutS: number | undefined;
 }
 
-/** A parser for free text. */
-export function anyText(input: string): string {
-  return input;
-}
-
-/** A parser for whole numbers that are at least `min`. */
-export function wholeNumber(min: number): (input: string) => number {
-  return (input) => {
-    const value = Number(input);
-    if (/^\d+$/.test(input) && Number.isSafeInteger(value) && value >= min) return value;
-    throw new Error(`a whole number from ${min} on is wanted`);
-  };
-}
-
-/** A parser for times in seconds; fractions are allowed. */
-function seconds(input: string): number {
-  const value = Number(input);
-  if (/^\d+(\.\d+)?$/.test(input) && value <= 10_000_000) return value;
-  throw new Error("a time in seconds is wanted, as in 90 or 0.5");
-}
-
-/** A parser for what a schema describes, a name in most cases. */
-export function matching<S extends z.ZodType<string>>(schema: S): (input: string) => z.output<S> {
-  return (input) => {
-    const parsed = parse(schema, input);
-    if (parsed.ok) return parsed.value;
-    throw new Error(parsed.problems.join("; "));
-  };
-}
-
 export const commonFlags = {
-  json: {
-    kind: "boolean",
-    brief: "Print JSON on stdout and nothing else there",
-    optional: true,
-    withNegated: false,
-  },
+  json: jsonFlag,
   zookeeper: {
     kind: "parsed",
     parse: anyText,
@@ -78,12 +41,7 @@ export const sharedFlags = {
     placeholder: "text",
     optional: true,
   },
-  detach: {
-    kind: "boolean",
-    brief: "Return at once; follow it later with: deployd ctl wait",
-    optional: true,
-    withNegated: false,
-  },
+  detach: isGiven("Return at once; follow it later with: deployd ctl wait"),
   timeoutS: {
     kind: "parsed",
     parse: seconds,

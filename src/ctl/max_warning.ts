@@ -1,7 +1,7 @@
 import { ServiceMirror } from "../store/mirror.ts";
 import { count } from "../view/words.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../cli/output.ts";
 
 /** Says where a limit is none. Of one host nothing is said: it has to go out of service. */
 export async function warnOfMax(zk: ZooKeeper, service: string, max: number, output: Output): Promise<void> {

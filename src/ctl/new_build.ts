@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { usageError } from "../cli/usage_error.ts";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
@@ -55,9 +56,9 @@ export async function newBuild(request: NewBuildRequest, clock: Clock, signal: A
 function requirePublic(text: string): void {
   const url = URL.parse(text);
   const problem = url === null ? "its URL cannot be read" : secretInUrl(url);
-  if (url === null) throw usage(`Cannot add a build: ${problem}.`, "A URL begins with its scheme, https://…");
+  if (url === null) throw usageError(`Cannot add a build: ${problem}.`, "A URL begins with its scheme, https://…");
   if (problem === null) return;
-  throw usage(
+  throw usageError(
     `Cannot add a build from ${shownUrl(url)}: ${problem}, and everybody who can read ZooKeeper would read it.`,
     `Give the URL without it, and have each host log in by itself: under [sources."${url.origin}"] of its agent.toml, by ` +
       "basic_auth_file or headers_file. Where a URL must be signed, have the source redirect to it.",
@@ -66,14 +67,14 @@ function requirePublic(text: string): void {
 
 function fromUrl({ from, build, url, digest, size, strip }: NewBuildRequest): NewBuild {
   const attempted = `Cannot add a build from ${from}`;
-  if (url !== undefined && url !== from) throw usage(`${attempted}: --url says ${url}.`, "Give one URL.");
+  if (url !== undefined && url !== from) throw usageError(`${attempted}: --url says ${url}.`, "Give one URL.");
   if (digest === undefined || size === undefined) {
-    throw usage(
+    throw usageError(
       `${attempted}: its digest and size are not known.`,
       "Give both as --digest sha256:… and --size BYTES, or give the file itself together with --url.",
     );
   }
-  if (build === undefined) throw usage(`${attempted}: it has no id.`, "Give one with --build.");
+  if (build === undefined) throw usageError(`${attempted}: it has no id.`, "Give one with --build.");
   return { id: build, artifact: { url: from, digest, size, ...(strip === undefined ? {} : { strip }) }, notes: [] };
 }
 
@@ -84,10 +85,10 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
   const manifest = await readManifest(`${path}.manifest.json`);
   const id = request.build ?? manifest?.build;
   if (id === undefined) {
-    throw usage(`${attempted}: it has no id.`, "Give one with --build, or pack it with deployd pack --build.");
+    throw usageError(`${attempted}: it has no id.`, "Give one with --build, or pack it with deployd pack --build.");
   }
   if (manifest?.build !== undefined && manifest.build !== id) {
-    throw usage(
+    throw usageError(
       `${attempted}: --build says ${id}, its manifest says ${manifest.build}.`,
       "Leave --build out, or pack it again under the other id.",
     );
@@ -132,13 +133,13 @@ function requireMeant(
   if (top === null) return;
   const { name, hasRecipe, isStripped } = top;
   if (isStripped && strip === 0) {
-    throw usage(
+    throw usageError(
       `${attempted} with --strip 0: its deployd.toml says strip = 1, and hosts go by that.`,
       "Leave --strip out, or take the line out of that file and make the archive anew.",
     );
   }
   if (isStripped || strip === 0 || (isPacked && !hasRecipe)) return;
-  throw usage(
+  throw usageError(
     `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
       `${hasRecipe ? ", where no host looks for its deployd.toml" : ""}.`,
     `Leave that directory out with --strip 1${hasRecipe ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
@@ -148,7 +149,7 @@ function requireMeant(
 /** @param buried where there is what may be meant as the build's recipe */
 function misplaced(attempted: string, buried: string): DeployError {
   const from = dirname(buried);
-  return usage(
+  return usageError(
     `${attempted}: hosts look for deployd.toml at the top of a build, and not at "${printable(buried)}".`,
     from === "."
       ? "Call it deployd.toml; --strip 0 takes the archive as it is."
@@ -160,9 +161,13 @@ async function assertFile(path: string, attempted: string): Promise<void> {
   try {
     if ((await stat(path)).isFile()) return;
   } catch (error) {
-    throw usage(`${attempted}: it cannot be read.`, "Check the path; a URL begins with its scheme, https://…", error);
+    throw usageError(
+      `${attempted}: it cannot be read.`,
+      "Check the path; a URL begins with its scheme, https://…",
+      error,
+    );
   }
-  throw usage(`${attempted}: it is not a file.`, "Pack the directory first, with deployd pack.");
+  throw usageError(`${attempted}: it is not a file.`, "Pack the directory first, with deployd pack.");
 }
 
 async function readManifest(path: string): Promise<z.output<typeof packManifestSchema> | null> {
@@ -199,8 +204,4 @@ function agree(
     `${attempted}: the file has ${foundDigest} and ${foundBytes} bytes, ${who} ${said.join(" and ")}.`,
     { code: "digest-mismatch", hint: "The file has changed since; pack it again." },
   );
-}
-
-function usage(message: string, hint: string, cause?: unknown): DeployError {
-  return new DeployError(message, { code: "usage", hint, ...(cause === undefined ? {} : { cause }) });
 }

@@ -1,5 +1,5 @@
 import type { DeployOutcome, Purpose } from "../view/deploy_events.ts";
-import { exit, type ExitCode } from "./exit.ts";
+import { exit, type ExitCode } from "../cli/exit.ts";
 
 /** What a command exits with that was asked for `purpose` and saw the deploy come to `outcome`. */
 export function exitForOutcome(outcome: DeployOutcome, purpose: Purpose): ExitCode {

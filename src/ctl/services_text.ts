@@ -3,9 +3,9 @@ import { progressText } from "../view/deploy_words.ts";
 import { serviceRows, type ServiceLook, type ServiceRow } from "../view/service_rows.ts";
 import { duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";
-import { toned, type Paint } from "./paint.ts";
+import { toned, type Paint } from "../cli/paint.ts";
 import type { StatusLook } from "./status_text.ts";
-import { table } from "./table.ts";
+import { table } from "../cli/table.ts";
 
 /** One line per service, those that need a person first. */
 export function allServicesLines(services: readonly ServiceLook[], { paint, now, columns }: StatusLook): string[] {

@@ -5,9 +5,9 @@ import { serviceStatus, type DeployStatus, type ServiceStatus } from "../view/st
 import { ageMs, duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";
 import { failureLines } from "./deploy_text.ts";
-import { toned, type Paint } from "./paint.ts";
-import { table } from "./table.ts";
-import { clip, wrap } from "./text.ts";
+import { toned, type Paint } from "../cli/paint.ts";
+import { table } from "../cli/table.ts";
+import { clip, wrap } from "../cli/text.ts";
 
 export interface StatusLook {
   readonly paint: Paint;

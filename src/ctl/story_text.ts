@@ -5,7 +5,7 @@ import type { News, Said } from "../view/story.ts";
 import { clockTime, duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";
 import { failureLines, illnessLines, stateText, warningLines } from "./deploy_text.ts";
-import type { Paint } from "./paint.ts";
+import type { Paint } from "../cli/paint.ts";
 
 /** The lines of news; the first of each piece begins with the time of day, in UTC. */
 export function newsLines(news: readonly News[], at: Date, paint: Paint): string[] {

@@ -4,8 +4,8 @@ import { changesBetween, outcomeOf, type DeployEvent, type Purpose } from "../vi
 import type { Overview } from "../view/overview.ts";
 import { Story } from "../view/story.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import type { Ctl } from "./command.ts";
-import { exit, type ExitCode } from "./exit.ts";
+import type { Ctl } from "./verb.ts";
+import { exit, type ExitCode } from "../cli/exit.ts";
 import type { LastingConnection } from "./lasting_connection.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import { readings } from "./readings.ts";

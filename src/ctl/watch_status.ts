@@ -5,7 +5,7 @@ import type { ServiceLook } from "../view/service_rows.ts";
 import { Story } from "../view/story.ts";
 import { duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
-import type { Ctl } from "./command.ts";
+import type { Ctl } from "./verb.ts";
 import { LastingConnection } from "./lasting_connection.ts";
 import { readings } from "./readings.ts";
 import { Screen } from "./screen.ts";

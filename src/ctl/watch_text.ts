@@ -4,9 +4,9 @@ import type { DeployEvent, Purpose } from "../view/deploy_events.ts";
 import { waitingText } from "../view/deploy_words.ts";
 import { clockTime, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
-import { exit } from "./exit.ts";
+import { exit } from "../cli/exit.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
-import type { Paint } from "./paint.ts";
+import type { Paint } from "../cli/paint.ts";
 
 /** What is no news of the deploy itself, but of those who wait for some; it begins with the time of day, in UTC. */
 export type AsideEvent = Extract<DeployEvent, { event: "waiting" | "stale" | "fresh" | "timed-out" }>;

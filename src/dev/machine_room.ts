@@ -75,7 +75,7 @@ sources = ["file://${dir}/"]
 
 [services.${SERVICE}.env]
 PORT = "${port}"
-SAMPLE_SERVICE = "${shellWords([...selfCommand(), "dev", "sample-service"])}"
+SAMPLE_SERVICE = "${shellWords([...selfCommand(), "sample-service"])}"
 `,
   );
   const log = openSync(join(root, "agent.log"), "a");

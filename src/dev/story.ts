@@ -1,3 +1,4 @@
+import { exit, type ExitCode } from "../cli/exit.ts";
 import { ctl } from "./ctl.ts";
 import { askHost, assertAgentsRun, type MachineRoom } from "./machine_room.ts";
 
@@ -61,7 +62,7 @@ const scenes: readonly Scene[] = [
 ];
 
 /** Plays the main job from first deploy to rollback. Returns 0 when every scene ended as it should, else 1. */
-export async function playStory(room: MachineRoom, effects: StoryEffects): Promise<number> {
+export async function playStory(room: MachineRoom, effects: StoryEffects): Promise<ExitCode> {
   let failures = 0;
   for (const [index, scene] of scenes.entries()) {
     effects.print("");
@@ -79,7 +80,7 @@ export async function playStory(room: MachineRoom, effects: StoryEffects): Promi
   await ctl(room.connectString, ["history", "web"], "inherit", effects.signal);
   effects.print("");
   effects.print(failures === 0 ? "The story went as it should." : `${failures} of ${scenes.length} scenes went wrong.`);
-  return failures === 0 ? 0 : 1;
+  return failures === 0 ? exit.asked : exit.failed;
 }
 
 /** Asks every service over HTTP, prints the answers, and says whether they are the expected ones. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { colourPaint, plainPaint } from "../../src/ctl/paint.ts";
+import { colourPaint, plainPaint } from "../../src/cli/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
-import { clip, wrap } from "../../src/ctl/text.ts";
+import { clip, wrap } from "../../src/cli/text.ts";
 import { agentPath, buildPath, deployPath, hostPath, servicePath, statusPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { colourPaint, plainPaint } from "../../src/ctl/paint.ts";
+import { colourPaint, plainPaint } from "../../src/cli/paint.ts";
 import { allServicesLines } from "../../src/ctl/services_text.ts";
 import { statusDocument } from "../../src/ctl/status_document.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";

@@ -1,6 +1,8 @@
-import { runCtl } from "../../src/ctl/run_ctl.ts";
+import { runVerb } from "../../src/cli/run.ts";
+import { ctl as ctlVerbs } from "../../src/ctl/group.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { Dial } from "../../src/zookeeper/dial.ts";
+import { program } from "../harness/verb_run.ts";
 
 /** 2026-07-01 12:00:00 UTC: the time at which every golden test happens. */
 export const noon = new Date("2026-07-01T12:00:00.000Z");
@@ -30,12 +32,14 @@ export interface Terminal {
   readonly dial?: Dial;
 }
 
+const ctlAlone = program({ ctl: ctlVerbs });
+
 /** Runs `deployd ctl` in this process, on streams of its own. */
 export function startCtl(argv: readonly string[], terminal: Terminal = {}): RunningCtl {
   const out: string[] = [];
   const err: string[] = [];
   const signals = new AbortController();
-  const finished = runCtl(argv, {
+  const finished = runVerb(ctlAlone, ["ctl", ...argv], {
     stdout: { write: (text) => void out.push(text) },
     stderr: { write: (text) => void err.push(text) },
     stdoutIsTerminal: terminal.stdoutIsTerminal ?? false,

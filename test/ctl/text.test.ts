@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { colourPaint, paintFor } from "../../src/ctl/paint.ts";
-import { table } from "../../src/ctl/table.ts";
-import { clip, wrap } from "../../src/ctl/text.ts";
+import { colourPaint, paintFor } from "../../src/cli/paint.ts";
+import { table } from "../../src/cli/table.ts";
+import { clip, wrap } from "../../src/cli/text.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { noon } from "./terminal.ts";
 

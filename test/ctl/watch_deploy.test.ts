@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { exitForOutcome } from "../../src/ctl/outcome_exit.ts";
-import { plainPaint } from "../../src/ctl/paint.ts";
+import { plainPaint } from "../../src/cli/paint.ts";
 import { newsLines } from "../../src/ctl/story_text.ts";
 import { deployEventDocument } from "../../src/ctl/watch_text.ts";
 import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";

@@ -1,19 +1,12 @@
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { doctorCommand } from "../../src/doctor/command.ts";
+import { doctor as doctorVerb } from "../../src/doctor/verb.ts";
 import { supervisorSupport } from "../../src/doctor/supervisor_support.ts";
-import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { systemClock } from "../../src/support/clock.ts";
+import { runAlone } from "../harness/verb_run.ts";
 
-const { signal } = new AbortController();
-
-async function doctor(...argv: string[]): Promise<{ code: number; output: string }> {
-  let output = "";
-  const stdout = { write: (text: string) => void (output += text) };
-  return { code: await doctorCommand(argv, { clock: systemClock, env: {}, stdout, signal }), output };
-}
+const doctor = (...argv: string[]) => runAlone("doctor", doctorVerb, argv);
 
 async function configWith(dir: string, traffic: string): Promise<string> {
   const path = join(dir, "agent.toml");
@@ -33,12 +26,12 @@ traffic = ${traffic}
 
 test("every strategy is named, with what it is or what is missing", async () => {
   await using dir = await tempDir();
-  const { output } = await doctor(
+  const { stdout } = await doctor(
     "--json",
     "--config",
     await configWith(dir.path, '{ by = "hook", off = "x", on = "x" }'),
   );
-  const found = JSON.parse(output) as Record<"restart" | "traffic", { strategy: string; detail: string }[]> & object;
+  const found = JSON.parse(stdout) as Record<"restart" | "traffic", { strategy: string; detail: string }[]> & object;
   expect(found).toMatchObject({
     schema: "deployd.doctor/1",
     services: [{ service: "web", traffic: "hook", problem: null }],
@@ -64,17 +57,17 @@ test("every strategy is named, with what it is or what is missing", async () => 
 
 test("a host that has what its services need is told so, line by line", async () => {
   await using dir = await tempDir();
-  const { code, output } = await doctor("--config", await configWith(dir.path, '{ by = "nft", port = 80 }'));
-  expect(output).toMatch(/^ {2}✓ nft +nftables v/m);
-  expect(output).toContain("  ✓ web: traffic by nft\n");
+  const { code, stdout } = await doctor("--config", await configWith(dir.path, '{ by = "nft", port = 80 }'));
+  expect(stdout).toMatch(/^ {2}✓ nft +nftables v/m);
+  expect(stdout).toContain("  ✓ web: traffic by nft\n");
   expect(code).toBe(0);
 });
 
 test.each([
   [["--config", "/nowhere/agent.toml"], "there is no file /nowhere/agent.toml"],
-  [["--fix"], "Unknown option '--fix'"],
+  [["--fix"], "There is no flag --fix"],
 ])("%p is refused", async (argv, message) => {
-  expect(String(await rejection(doctor(...argv)))).toContain(message);
+  expect(await doctor(...argv)).toMatchObject({ code: 64, stdout: "", stderr: expect.stringContaining(message) });
 });
 
 test("a supervisor that is not there is missing by the name of its package", async () => {

@@ -19,7 +19,7 @@ const webUnit = `[Service]
 User=www-data
 RuntimeDirectory=web
 WorkingDirectory=/srv/deployd/web/current
-ExecStart=/opt/sample dev sample-service --port 8080 --release /srv/deployd/web/current --pid-file /run/web/pid
+ExecStart=/opt/sample sample-service --port 8080 --release /srv/deployd/web/current --pid-file /run/web/pid
 `;
 
 const webRecipe = `[restart]
@@ -39,7 +39,7 @@ shared = ["run"]
 [restart]
 by = "command"
 stop = "kill $(cat run/pid) 2>/dev/null || true"
-start = "/opt/sample dev sample-service --port 8081 --release . --pid-file run/pid &"
+start = "/opt/sample sample-service --port 8081 --release . --pid-file run/pid &"
 
 [check]
 http = "http://127.0.0.1:8081/health"

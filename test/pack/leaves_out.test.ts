@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { packCommand } from "../../src/pack/command.ts";
-import { systemClock } from "../../src/support/clock.ts";
-import { deployErrorOf, never } from "../fetch/scratch.ts";
+import { pack } from "../../src/pack/verb.ts";
+import { deployErrorOf } from "../fetch/scratch.ts";
 import { tempDir } from "../harness/tempdir.ts";
+import { answerOf } from "../harness/verb_run.ts";
 
 const TREE = [
   "deployd.toml",
@@ -28,15 +28,9 @@ async function packed(flags: readonly string[], more: (tree: string) => Promise<
   }
   await more(tree);
   const out = join(dir.path, "v1.tar.zst");
-  let said = "";
-  const stdout = { write: (text: string) => void (said += text) };
-  await packCommand([tree, "--build", "v1", "--out", out, "--json", ...flags], {
-    stdout,
-    clock: systemClock,
-    signal: never(),
-  });
+  const answer = await answerOf("pack", pack, [tree, "--build", "v1", "--out", out, ...flags]);
   const listed = Bun.spawnSync(["tar", "--zstd", "-tf", out]).stdout.toString().split("\n");
-  const { notes, entries } = JSON.parse(said) as { notes: string[]; entries: number };
+  const { notes, entries } = answer as { notes: string[]; entries: number };
   expect(JSON.parse(await readFile(`${out}.manifest.json`, "utf8"))).toMatchObject({ entries });
   return { names: listed.filter((name) => name !== "" && !name.endsWith("/")), notes };
 }
@@ -90,11 +84,11 @@ test("a directory too high is not packed, and nothing is left at the place", asy
   await mkdir(join(dir.path, "project", "web"), { recursive: true });
   await writeFile(join(dir.path, "project", "web", "deployd.toml"), "");
   const out = join(dir.path, "v1.tar.zst");
-  const host = { stdout: { write: () => {} }, clock: systemClock, signal: never() };
-  const error = await deployErrorOf(packCommand([join(dir.path, "project"), "--out", out], host));
+  const argv = [join(dir.path, "project"), "--out", out];
+  const error = await deployErrorOf(answerOf("pack", pack, argv));
   expect(error.code).toBe("usage");
   expect(error.hint).toContain(`Pack ${join(dir.path, "project", "web")}`);
   expect(await readdir(dir.path)).toEqual(["project"]);
   await writeFile(join(dir.path, "project", "web", "deployd.toml"), "strip = 1");
-  expect(await packCommand([join(dir.path, "project"), "--out", out], host)).toBe(0);
+  expect(await answerOf("pack", pack, argv)).toMatchObject({ schema: "deployd.pack/1" });
 });

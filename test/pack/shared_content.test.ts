@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { packCommand } from "../../src/pack/command.ts";
-import { systemClock } from "../../src/support/clock.ts";
-import { deployErrorOf, never } from "../fetch/scratch.ts";
+import { pack } from "../../src/pack/verb.ts";
+import { deployErrorOf } from "../fetch/scratch.ts";
 import { tempDir } from "../harness/tempdir.ts";
+import { answerOf, runAlone } from "../harness/verb_run.ts";
 
 /** Packs a tree whose deployd.toml shares these paths. @returns what is printed, as text and as JSON */
 async function packed(dir: string, shared: readonly string[], files: Readonly<Record<string, string>>) {
@@ -17,15 +17,11 @@ async function packed(dir: string, shared: readonly string[], files: Readonly<Re
     else if (text.startsWith("-> ")) await symlink(text.slice(3), join(tree, name));
     else await writeFile(join(tree, name), text);
   }
-  const print = async (...more: string[]): Promise<string> => {
-    let said = "";
-    const stdout = { write: (text: string) => void (said += text) };
-    const out = ["--build", "v1", "--out", join(dir, "v1.tar.zst")];
-    expect(await packCommand([tree, ...out, ...more], { stdout, clock: systemClock, signal: never() })).toBe(0);
-    return said;
-  };
-  const { notes } = JSON.parse(await print("--json")) as { notes: string[] };
-  return { text: await print(), notes };
+  const argv = [tree, "--build", "v1", "--out", join(dir, "v1.tar.zst")];
+  const { notes } = (await answerOf("pack", pack, argv)) as { notes: string[] };
+  const { code, stdout } = await runAlone("pack", pack, argv);
+  expect(code).toBe(0);
+  return { text: stdout, notes };
 }
 
 test("what a build brings where it shares is named, as hosts that have it already drop it", async () => {

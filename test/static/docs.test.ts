@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
 import { variablesOf } from "../../src/service/commands.ts";
 import { resolveRecipe } from "../../src/core/resolved_recipe.ts";
-import { exit, exitForError } from "../../src/ctl/exit.ts";
+import { exit, exitForError } from "../../src/cli/exit.ts";
 import { helpPage, topics } from "../../src/help/pages.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
-import { plainPaint } from "../../src/ctl/paint.ts";
+import { plainPaint } from "../../src/cli/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
 import type { Wish } from "../../src/schema/znodes.ts";
 import { adoptWish } from "../../src/store/adopt.ts";

@@ -3,14 +3,14 @@ import { barredOf } from "../../store/bar.ts";
 import { abort } from "../../store/change_deploy.ts";
 import { nextSteps } from "../../view/deploy_words.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 
 export const abortVerb = buildCommand({
   docs: {
     brief: "End the newest deploy where it stands",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Ends the newest deploy, or its way back, where it stands: no other host is restarted for it,
 those that serve its build keep it, and another build can be deployed. To take the hosts
 back, roll back.`,
@@ -19,7 +19,7 @@ back, roll back.`,
     customUsage: changeUsage,
   },
   parameters: endParameters,
-  func: command<MeantFlags, [string, string | undefined]>(async (ctl, flags, service, build) => {
+  func: ctlVerb<MeantFlags, [string, string | undefined]>(async (ctl, flags, service, build) => {
     await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
     const { id, record } = await changeNewest(ctl, connection, service, build, flags, abort);
     const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };

@@ -6,9 +6,10 @@ import { readService } from "../../store/services.ts";
 import { maskedUrl } from "../../support/secret_url.ts";
 import { byteSize } from "../../view/words.ts";
 import { parseBuildId, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
-import { anyText, commonFlags, matching, wholeNumber, type CommonFlags } from "../flags.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
+import { anyText, matching, wholeNumber } from "../../cli/flags.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
 import { newBuild } from "../new_build.ts";
 
 interface BuildsAddFlags extends CommonFlags {
@@ -31,7 +32,7 @@ function zeroOrOne(input: string): 0 | 1 {
 export const buildsAdd = buildCommand({
   docs: {
     brief: "Add a build",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Adds a build to a service: where its archive is fetched from, its digest and its size. A
 file is read here, all of it and as hosts read it: what no host would take is refused, with
 what to do about it. Hosts fetch it from --url, or from the same path on their own disk when
@@ -93,7 +94,7 @@ that lies in one directory, as npm pack and git archive --prefix make it, is add
       parameters: [serviceArgument, { brief: "The archive, or its URL", placeholder: "file-or-url", parse: anyText }],
     },
   },
-  func: command<BuildsAddFlags, [string, string]>(async (ctl, flags, service, from) => {
+  func: ctlVerb<BuildsAddFlags, [string, string]>(async (ctl, flags, service, from) => {
     const { id, artifact, notes } = await newBuild({ from, ...flags }, ctl.process.clock, ctl.signal);
     const record: BuildRecord = {
       ...artifact,

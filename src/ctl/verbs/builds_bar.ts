@@ -3,8 +3,8 @@ import { wayBackFrom } from "../../core/ways_out.ts";
 import { barBuild, barredOf, unbarBuild, type BarredBuild } from "../../store/bar.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 
 interface BarFlags extends CommonFlags {
@@ -14,7 +14,7 @@ interface BarFlags extends CommonFlags {
 export const buildsBar = buildCommand({
   docs: {
     brief: "Forbid a build",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Forbids a build: it cannot be deployed or promoted until it is allowed again, and a deploy
 that is bringing it to hosts is halted. Hosts that serve it are left alone; a rollback takes
 it from them.`,
@@ -25,7 +25,7 @@ it from them.`,
     flags: { why: sharedFlags.why, ...commonFlags },
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
-  func: command<BarFlags, [string, string]>(async ({ connect, output, process }, flags, service, build) => {
+  func: ctlVerb<BarFlags, [string, string]>(async ({ connect, output, process }, flags, service, build) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const barred = { who: process.user, why: flags.why ?? "", time: process.now().toISOString() };
@@ -49,7 +49,7 @@ function whatIsLeft(service: string, { halted, serving }: BarredBuild, barred: R
 export const buildsUnbar = buildCommand({
   docs: {
     brief: "Allow a barred build again",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       "Allows a build again that was barred by hand or by a rollback.",
       "deployd ctl builds unbar web 9b1e0d4",
     ),
@@ -58,7 +58,7 @@ export const buildsUnbar = buildCommand({
     flags: commonFlags,
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
-  func: command<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
+  func: ctlVerb<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     await unbarBuild(zk, service, build);

@@ -7,21 +7,21 @@ import { maskedUrl } from "../../support/secret_url.ts";
 import { dateTime } from "../../view/times.ts";
 import { byteSize, oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { table } from "../table.ts";
+import { table } from "../../cli/table.ts";
 
 export const buildsList = buildCommand({
   docs: {
     brief: "List the builds of a service",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       "Lists the builds of a service, newest first, and where each is wished for.",
       "deployd ctl builds list web",
     ),
   },
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
-  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+  func: ctlVerb<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const problems: string[] = [];

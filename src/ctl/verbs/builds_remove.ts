@@ -2,14 +2,14 @@ import { buildCommand } from "@stricli/core";
 import { removeBuild } from "../../store/remove_build.ts";
 import { readService } from "../../store/services.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const buildsRemove = buildCommand({
   docs: {
     brief: "Remove a build that nobody serves",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Removes a build from ZooKeeper, and a bar on it. It is refused while it is wished, while a
 host serves it, and while the newest deploy would go back to it. Its archive stays where it
 is, and hosts collect their releases by themselves.`,
@@ -20,7 +20,7 @@ is, and hosts collect their releases by themselves.`,
     flags: commonFlags,
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
-  func: command<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
+  func: ctlVerb<CommonFlags, [string, string]>(async ({ connect, output }, _flags, service, build) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     await removeBuild(zk, service, build);

@@ -3,8 +3,9 @@ import { newDeployId } from "../../core/deploy_id.ts";
 import { isDeployError, DeployError } from "../../core/errors.ts";
 import { startDeploy, type DeployRequest } from "../../store/start_deploy.ts";
 import { buildArgument, parseDeployId, serviceArgument } from "../arguments.ts";
-import { command, description, type Ctl } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlVerb, followDescription, type Ctl } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
+import { isGiven } from "../../cli/flags.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { insist, LastingConnection } from "../lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
@@ -24,15 +25,15 @@ interface DeployFlags extends CommonFlags {
 export const deploy = buildCommand({
   docs: {
     brief: "Deploy a build to the fleet, or to the canary hosts first",
-    fullDescription: description(
+    fullDescription: followDescription(
+      {
+        [exit.asked]: "every reachable host serves the build; with --canary, every canary host",
+        [exit.failed]: "failed, or aborted",
+        [exit.halted]: "halted: more hosts failed than the budget allows; a person has to decide",
+      },
       `Deploys a build and follows the deploy to its outcome. With --canary it goes to the canary
 hosts only, and to the fleet when it is promoted. The deploy goes on without this command:
-ending it, or closing the laptop, changes nothing.
-
-Exits with 0 when every reachable host serves the build (or, with --canary, every canary
-host), 1 when it was aborted, 2 when it was rolled back, 3 when it halted because more
-hosts failed than the budget allows, 4 when --timeout-s was over, 75 when another deploy
-is running or the build is barred.`,
+ending it, or closing the laptop, changes nothing.`,
       "deployd ctl deploy web 9b1e0d4",
       'deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"',
       "deployd ctl deploy web 9b1e0d4 --max 3 --budget 1 --soak-s 30 --timeout-s 900",
@@ -40,12 +41,7 @@ is running or the build is barred.`,
   },
   parameters: {
     flags: {
-      canary: {
-        kind: "boolean",
-        brief: "To the canary hosts first; the fleet follows when it is promoted",
-        optional: true,
-        withNegated: false,
-      },
+      canary: isGiven("To the canary hosts first; the fleet follows when it is promoted"),
       why: sharedFlags.why,
       max: sharedFlags.max,
       budget: sharedFlags.budget,
@@ -63,7 +59,7 @@ is running or the build is barred.`,
     },
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
-  func: command<DeployFlags, [string, string]>(async (ctl, flags, service, build) => {
+  func: ctlVerb<DeployFlags, [string, string]>(async (ctl, flags, service, build) => {
     const { output, process, signal, address } = ctl;
     const now = process.now();
     const request: DeployRequest = {

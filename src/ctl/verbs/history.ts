@@ -6,12 +6,13 @@ import { byServersClock } from "../../view/overview.ts";
 import { dateTime, duration, secondsBetween } from "../../view/times.ts";
 import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
 import { deployFields } from "../deploy_document.ts";
 import { stateText } from "../deploy_text.ts";
-import { exit } from "../exit.ts";
-import { commonFlags, wholeNumber, type CommonFlags } from "../flags.ts";
-import { table } from "../table.ts";
+import { exit } from "../../cli/exit.ts";
+import { wholeNumber } from "../../cli/flags.ts";
+import { commonFlags, type CommonFlags } from "../flags.ts";
+import { table } from "../../cli/table.ts";
 
 interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;
@@ -20,7 +21,7 @@ interface HistoryFlags extends CommonFlags {
 export const history = buildCommand({
   docs: {
     brief: "List the deploys of a service",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       "Lists the deploys of a service, newest first: what, by whom, when, and how it ended.",
       "deployd ctl history web --limit 5",
     ),
@@ -38,7 +39,7 @@ export const history = buildCommand({
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<HistoryFlags, [string]>(async ({ connect, output, process }, { limit }, service) => {
+  func: ctlVerb<HistoryFlags, [string]>(async ({ connect, output, process }, { limit }, service) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const problems: string[] = [];

@@ -2,14 +2,14 @@ import { buildCommand } from "@stricli/core";
 import { forgetHost } from "../../store/host_care.ts";
 import { readService } from "../../store/services.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const hostsForget = buildCommand({
   docs: {
     brief: "Take a host that is gone for good out of a service",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Removes a host and its last status from a service, with whatever capacity it held back. A
 host whose agent is connected is refused: it would register itself again.`,
       "deployd ctl hosts forget web web-07",
@@ -19,7 +19,7 @@ host whose agent is connected is refused: it would register itself again.`,
     flags: commonFlags,
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
-  func: command<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
+  func: ctlVerb<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     await forgetHost(zk, service, host, process.clock);

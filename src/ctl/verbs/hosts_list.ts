@@ -4,22 +4,22 @@ import { healthText, hostRows, hostSign } from "../../view/host.ts";
 import { statusesByServersClock } from "../../view/overview.ts";
 import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { toned } from "../paint.ts";
-import { table } from "../table.ts";
+import { toned } from "../../cli/paint.ts";
+import { table } from "../../cli/table.ts";
 
 export const hostsList = buildCommand({
   docs: {
     brief: "List the hosts of a service",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       "Lists the hosts that have registered for a service: role, agent, and the build each serves.",
       "deployd ctl hosts list web",
     ),
   },
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
-  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+  func: ctlVerb<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
     const read = await ServiceMirror.look(zk, service, ["settings", "hosts", "statuses", "agents"]);
     const { agents } = read;

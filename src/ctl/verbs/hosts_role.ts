@@ -3,14 +3,14 @@ import { roleSchema, type Role } from "../../schema/znodes.ts";
 import { setRole } from "../../store/registry.ts";
 import { readService } from "../../store/services.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const hostsRole = buildCommand({
   docs: {
     brief: "Make a host a canary, or one of the fleet again",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       "Makes a host a canary host of a service, or one of the fleet again. Canary hosts get a\nbuild first when it is deployed with --canary.",
       "deployd ctl hosts role web web-01 canary",
       "deployd ctl hosts role web web-01 fleet",
@@ -27,7 +27,7 @@ export const hostsRole = buildCommand({
       ],
     },
   },
-  func: command<CommonFlags, [string, string, Role]>(async ({ connect, output }, _flags, service, host, role) => {
+  func: ctlVerb<CommonFlags, [string, string, Role]>(async ({ connect, output }, _flags, service, host, role) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const record = await setRole(zk, service, host, role);

@@ -2,14 +2,14 @@ import { buildCommand } from "@stricli/core";
 import { unlockHost } from "../../store/host_care.ts";
 import { readService } from "../../store/services.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const hostsUnlock = buildCommand({
   docs: {
     brief: "Give back the capacity that a failed or lost host holds",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `A host that failed and is not healthy, or was lost while it was restarted, keeps its share
 of --max until it is healthy again, so that a bad build cannot eat up a fleet. This gives it
 back at your word. The failure stays in the deploy's budget.`,
@@ -20,7 +20,7 @@ back at your word. The failure stays in the deploy's budget.`,
     flags: commonFlags,
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
-  func: command<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
+  func: ctlVerb<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const deploys = await unlockHost(zk, service, host, process.clock);

@@ -3,14 +3,14 @@ import { readService } from "../../store/services.ts";
 import { acceptWishes } from "../../store/wishes.ts";
 import { count } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 export const servicesAccept = buildCommand({
   docs: {
     brief: "Have hosts follow a wish that is older than what they serve",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `A ZooKeeper that was put back from a backup wishes builds that its hosts have left behind
 them. They hold such a wish, serve what they serve, and say so in \`status\`. This has them
 follow what is wished now. A deploy, a promotion or a rollback needs no such word.`,
@@ -18,7 +18,7 @@ follow what is wished now. A deploy, a promotion or a rollback needs no such wor
     ),
   },
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument] } },
-  func: command<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
+  func: ctlVerb<CommonFlags, [string]>(async ({ connect, output }, _flags, service) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
     const { hosts, builds } = await acceptWishes(zk, service);

@@ -1,19 +1,19 @@
 import { buildCommand } from "@stricli/core";
 import { readAllSettings } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
-import { command, description } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { settingsFields } from "../service_text.ts";
-import { table } from "../table.ts";
+import { table } from "../../cli/table.ts";
 
 export const servicesList = buildCommand({
   docs: {
     brief: "List the services and their limits",
-    fullDescription: description("Lists the services and their limits.", "deployd ctl services list"),
+    fullDescription: ctlDescription("Lists the services and their limits.", "deployd ctl services list"),
   },
   parameters: { flags: commonFlags },
-  func: command<CommonFlags, []>(async ({ connect, output }) => {
+  func: ctlVerb<CommonFlags, []>(async ({ connect, output }) => {
     await using zk = await connect();
     const problems: string[] = [];
     const services = [...(await readAllSettings(zk, (problem) => problems.push(problem)))];

@@ -4,9 +4,10 @@ import { isNewService } from "../../store/new_service.ts";
 import { ensurePath } from "../../store/records.ts";
 import { setService } from "../../store/services.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description, type Ctl } from "../command.ts";
+import { ctlDescription, ctlVerb, type Ctl } from "../verb.ts";
 import { openZooKeeper } from "../connection.ts";
-import { exit } from "../exit.ts";
+import { exit } from "../../cli/exit.ts";
+import { isGiven } from "../../cli/flags.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { warnOfMax } from "../max_warning.ts";
 import { serviceDocument, serviceLines } from "../service_text.ts";
@@ -27,7 +28,7 @@ function asItWas(first: number): string {
 export const servicesSet = buildCommand({
   docs: {
     brief: "Make a service, or change its limits",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Makes a service, or changes the limits that are given and keeps the others. Deploys that
 are under way keep the limits they were started with. A name that is nearly another's is
 taken for a slip, unless --new says that it is meant.`,
@@ -46,17 +47,12 @@ taken for a slip, unless --new says that it is meant.`,
         ...sharedFlags.soakS,
         brief: `Seconds a host must stay healthy before the next one goes ${asItWas(defaults.soakMs / 1000)}`,
       },
-      new: {
-        kind: "boolean",
-        brief: "The name is meant, though it is nearly that of another service",
-        optional: true,
-        withNegated: false,
-      },
+      new: isGiven("The name is meant, though it is nearly that of another service"),
       ...commonFlags,
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<ServicesSetFlags, [string]>(async (ctl, { max, budget, soakS, new: isMeant }, service) => {
+  func: ctlVerb<ServicesSetFlags, [string]>(async (ctl, { max, budget, soakS, new: isMeant }, service) => {
     await makeChroot(ctl);
     await using zk = await ctl.connect();
     const made = await isNewService(zk, service, isMeant === true);

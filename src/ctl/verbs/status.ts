@@ -2,8 +2,9 @@ import { buildCommand } from "@stricli/core";
 import { serverNow } from "../../view/server_clock.ts";
 import type { ServiceLook } from "../../view/service_rows.ts";
 import { serviceArgument } from "../arguments.ts";
-import { command, description, type Ctl } from "../command.ts";
-import { exit } from "../exit.ts";
+import { ctlDescription, ctlVerb, type Ctl } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
+import { isGiven } from "../../cli/flags.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { allServicesLines } from "../services_text.ts";
 import { statusDocument } from "../status_document.ts";
@@ -18,7 +19,7 @@ interface StatusFlags extends CommonFlags {
 export const status = buildCommand({
   docs: {
     brief: "Show what is moving, what is stuck and what has failed",
-    fullDescription: description(
+    fullDescription: ctlDescription(
       `Shows a service: its newest deploy, what has failed and why, and a row per host. Without a
 service: a line per service, those that need a person first. Hosts whose agent is not
 connected are shown as unreachable, with what they said last. Exits with 0 whatever it shows.
@@ -33,12 +34,12 @@ per change instead, and with --json a document per change.`,
   },
   parameters: {
     flags: {
-      watch: { kind: "boolean", brief: "Go on until interrupted", optional: true, withNegated: false },
+      watch: isGiven("Go on until interrupted"),
       ...commonFlags,
     },
     positional: { kind: "tuple", parameters: [{ ...serviceArgument, optional: true }] },
   },
-  func: command<StatusFlags, [string | undefined]>(async (ctl, { watch }, service) => {
+  func: ctlVerb<StatusFlags, [string | undefined]>(async (ctl, { watch }, service) => {
     if (watch === true) {
       await (service === undefined ? watchServices(ctl, allServices) : watchService(ctl, service));
       return exit.asked;

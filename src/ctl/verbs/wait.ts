@@ -3,7 +3,8 @@ import { DeployError } from "../../core/errors.ts";
 import { readDeploy, readHead } from "../../store/deploys.ts";
 import { readService } from "../../store/services.ts";
 import { parseDeployId, serviceArgument } from "../arguments.ts";
-import { command, description } from "../command.ts";
+import { exit } from "../../cli/exit.ts";
+import { ctlVerb, followDescription } from "../verb.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 import { watchDeploy } from "../watch_deploy.ts";
@@ -16,8 +17,9 @@ interface WaitFlags extends CommonFlags {
 export const wait = buildCommand({
   docs: {
     brief: "Follow a deploy to its outcome",
-    fullDescription: description(
-      "Follows the newest deploy of a service, or the one that --deploy names, to its outcome and\nexits like deploy. A deploy that waits for its promotion has come to an outcome: 0.",
+    fullDescription: followDescription(
+      { [exit.asked]: "done, or waiting for its promotion", [exit.failed]: "failed, or aborted" },
+      "Follows the newest deploy of a service, or the one that --deploy names, to its\noutcome. A deploy that waits for its promotion has come to one.",
       "deployd ctl wait web",
       "deployd ctl wait web --deploy 20260701-120000-ab12 --timeout-s 600",
     ),
@@ -36,7 +38,7 @@ export const wait = buildCommand({
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
-  func: command<WaitFlags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
+  func: ctlVerb<WaitFlags, [string]>(async (ctl, { deploy, timeoutS }, service) => {
     await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
     const zk = await connection.client();
     await readService(zk, service, () => {});

@@ -1,5 +1,5 @@
 import type { AgentLog } from "../../../src/agent/open_service.ts";
-import { agentCommand } from "../../../src/agent/command.ts";
+import { startAgent } from "../../../src/agent/start.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
 import type { Chance } from "../chance.ts";
 import type { DeathKind, Life } from "../host/life.ts";
@@ -48,17 +48,18 @@ export class AgentProcess {
     const { env, story } = this.#options;
     const { life, machine } = host.newLife();
     story.tell(host.name, "an agent starts");
-    agentCommand(["--config", AGENT_FILE], {
+    const process = {
       env,
       version: "0.1.0",
       hostName: host.name,
-      machine: () => machine,
-      stdout: { write: (text) => story.tell(host.name, text) },
-      openLog: () => this.#log(life),
-      onSignal: (listener) => {
+      machine: () => Promise.resolve(machine),
+      openLog: () => Promise.resolve(this.#log(life)),
+      onSignal: (listener: () => void) => {
         if (!life.isOver) this.#onSignal = listener;
       },
-    }).then(
+    };
+    const output = { lines: (lines: readonly string[]) => story.tell(host.name, lines.join("\n")) };
+    startAgent({ config: AGENT_FILE, check: false }, process, output).then(
       () => this.#ended(life, "it was told to"),
       (error: unknown) => this.#ended(life, isDeployError(error) ? error.message : String(error)),
     );

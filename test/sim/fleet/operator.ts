@@ -1,7 +1,11 @@
-import { runCtl } from "../../../src/ctl/run_ctl.ts";
+import { runVerb } from "../../../src/cli/run.ts";
+import { ctl } from "../../../src/ctl/group.ts";
 import type { Dial } from "../../../src/zookeeper/dial.ts";
 import type { Clock } from "../../../src/support/clock.ts";
+import { program } from "../../harness/verb_run.ts";
 import type { Story } from "./story.ts";
+
+const ctlAlone = program({ ctl });
 
 export interface CtlRun {
   readonly words: readonly string[];
@@ -19,7 +23,7 @@ export interface OperatorOptions {
   readonly onRun: (run: CtlRun) => void;
 }
 
-/** A person at a laptop, who types commands of `deployd ctl`. */
+/** A person at a laptop, who types verbs of `deployd ctl`. */
 export class Operator {
   readonly name: string;
   readonly #options: OperatorOptions;
@@ -37,7 +41,7 @@ export class Operator {
     const out: string[] = [];
     story.tell(name, `$ deployd ctl ${words.join(" ")}`);
     const write = (text: string): void => void out.push(text);
-    const code = await runCtl(words, {
+    const code = await runVerb(ctlAlone, ["ctl", ...words], {
       stdout: { write },
       stderr: { write },
       stdoutIsTerminal: false,

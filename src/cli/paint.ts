@@ -1,5 +1,4 @@
 import type { Tone } from "../view/tone.ts";
-import type { CtlProcess } from "./process.ts";
 
 type Style = (text: string) => string;
 
@@ -46,8 +45,14 @@ export function withPaint(text: string, change: (text: string) => string): strin
     .join("");
 }
 
+/** What says whether colours are seen. */
+interface PaintedProcess {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdoutIsTerminal: boolean;
+}
+
 /** Colour only on a terminal, and not where NO_COLOR is set to anything (no-color.org) or the terminal is dumb. */
-export function paintFor(process: CtlProcess): Paint {
-  const refused = (process.env["NO_COLOR"] ?? "") !== "" || process.env["TERM"] === "dumb";
-  return process.stdoutIsTerminal && !refused ? colourPaint : plainPaint;
+export function paintFor({ env, stdoutIsTerminal }: PaintedProcess): Paint {
+  const refused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+  return stdoutIsTerminal && !refused ? colourPaint : plainPaint;
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { exit, type ExitCode } from "../cli/exit.ts";
 import { DeployError } from "../core/errors.ts";
 import { ServiceMirror } from "../store/mirror.ts";
 import type { Clock } from "../support/clock.ts";
@@ -9,51 +9,38 @@ import { ZooKeeper } from "../zookeeper/client.ts";
 import { ctl } from "./ctl.ts";
 import { assertAgentsRun, openMachineRoom, type MachineRoom } from "./machine_room.ts";
 import { packSample, sampleBuilds } from "./sample_builds.ts";
-import { sampleService } from "./sample_service.ts";
 import { selfCommand } from "./self.ts";
 import { playStory } from "./story.ts";
 
-const devHelp = `deployd dev [--hosts N] [--story] [--zookeeper-port PORT]
-
-The whole thing on this machine: a ZooKeeper in memory, N hosts as real agent processes with directories of their own, and
-a sample HTTP service with three builds. Piped, it plays a story from first deploy to rollback and exits 0 or 1; on a
-terminal it stays open and says which commands to try from a second one. For trying out only, never for production.
-
-  --hosts N               how many hosts (default 8; the first one is the canary)
-  --story                 play the story on a terminal too
-  --zookeeper-port PORT   where the ZooKeeper listens on loopback (default: a free port)
-
-Example: deployd dev --hosts 3
-`;
-
 const REGISTER_MS = 60_000;
 
-export interface DevProcess {
-  readonly stdout: { write(text: string): void };
+export interface DevFlags {
+  readonly hosts: number;
+  readonly story: boolean | undefined;
+  readonly zookeeperPort: number | undefined;
+}
+
+interface Surroundings {
+  readonly print: (line: string) => void;
   readonly stdoutIsTerminal: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  onSignal(listener: () => void): void;
 }
 
-/** `deployd dev`. Returns the exit code; throws DeployError when something cannot be started. */
-export async function devCommand(argv: readonly string[], host: DevProcess): Promise<number> {
-  if (argv[0] === "sample-service") return sampleService(argv.slice(1), (listener) => host.onSignal(listener));
-  const flags = parseFlags(argv);
-  if (flags.help) {
-    host.stdout.write(devHelp);
-    return 0;
-  }
-  const print = (line: string): void => host.stdout.write(`${line}\n`);
+/** The whole thing on this machine, until it is told to stop, or its story has ended. @throws DeployError */
+export async function tryOut(
+  flags: DevFlags,
+  { print, stdoutIsTerminal, clock, signal }: Surroundings,
+): Promise<ExitCode> {
   const dir = await mkdtemp(join(tmpdir(), "deployd-dev-"));
   try {
     print("deployd dev: a ZooKeeper in memory and everything on this machine. NOT FOR PRODUCTION.");
-    await using room = await openMachineRoom(dir, flags.hosts, flags.zookeeperPort, host.clock);
+    await using room = await openMachineRoom(dir, flags.hosts, flags.zookeeperPort ?? 0, clock);
     print(`ZooKeeper on ${room.connectString}, ${room.hosts.length} hosts under ${dir}`);
-    await furnish(room, host.clock, host.signal);
-    if (flags.story || !host.stdoutIsTerminal) return await playStory(room, { print, signal: host.signal });
-    await stayOpen(room, print, host.signal);
-    return 0;
+    await furnish(room, clock, signal);
+    if (flags.story === true || !stdoutIsTerminal) return await playStory(room, { print, signal });
+    await stayOpen(room, print, signal);
+    return exit.asked;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
@@ -125,35 +112,4 @@ async function stayOpen(room: MachineRoom, print: (line: string) => void, signal
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function parseFlags(argv: readonly string[]): { hosts: number; story: boolean; zookeeperPort: number; help: boolean } {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        hosts: { type: "string", default: "8" },
-        story: { type: "boolean", default: false },
-        "zookeeper-port": { type: "string", default: "0" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    const hosts = whole("--hosts", values.hosts, 1, 100);
-    const zookeeperPort = whole("--zookeeper-port", values["zookeeper-port"], 0, 65_535);
-    return { hosts, story: values.story, zookeeperPort, help: values.help };
-  } catch (error) {
-    throw new DeployError(
-      `Cannot start the development mode: ${error instanceof Error ? error.message : String(error)}.`,
-      {
-        code: "usage",
-        hint: "See: deployd dev --help",
-      },
-    );
-  }
-}
-
-function whole(flag: string, text: string, from: number, to: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= from && value <= to) return value;
-  throw new Error(`${flag} takes a whole number from ${from} to ${to}, not "${text}"`);
 }

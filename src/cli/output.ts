@@ -2,7 +2,7 @@ import type { DeployError } from "../core/errors.ts";
 import { escaped, printableJson } from "../support/printable.ts";
 import { oneLine } from "../view/words.ts";
 import { paintFor, plainPaint, withPaint, type Paint } from "./paint.ts";
-import type { CtlProcess } from "./process.ts";
+import type { Process } from "./process.ts";
 
 /**
  * Where a verb's words go. Data goes to stdout and nothing else does: with `--json` one document, or one event a line;
@@ -15,9 +15,9 @@ import type { CtlProcess } from "./process.ts";
 export class Output {
   readonly json: boolean;
   readonly paint: Paint;
-  readonly #process: CtlProcess;
+  readonly #process: Process;
 
-  constructor(process: CtlProcess, json: boolean) {
+  constructor(process: Process, json: boolean) {
     this.json = json;
     this.paint = json ? plainPaint : paintFor(process);
     this.#process = process;

@@ -1,14 +1,14 @@
 import type { ErrorCode } from "../core/errors.ts";
 
 /**
- * What `deployd ctl` exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's, 141 that of a program
- * that SIGPIPE has ended.
+ * What deployd exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's, 141 that of a
+ * program that SIGPIPE has ended.
  */
 export const exit = {
   /** It is as it was asked for. */
   asked: 0,
   failed: 1,
-  /** The deploy was rolled back, and that was not what this command asked for. */
+  /** The deploy was rolled back, and that was not what was asked for. */
   rolledBack: 2,
   /** The deploy stands still until a person decides. */
   halted: 3,
@@ -77,7 +77,7 @@ export function exitForError(code: ErrorCode): ExitCode {
   return exitOfError[code];
 }
 
-/** Why a command is called off: by a signal, or because what it says can be written nowhere. */
+/** Why a verb is called off: by a signal, or because what it says can be written nowhere. */
 export type CalledOff = "SIGINT" | "SIGTERM" | "SIGPIPE" | "output lost";
 
 const exitOfCalledOff: Readonly<Record<CalledOff, ExitCode>> = {
@@ -92,16 +92,34 @@ export function exitForSignal(reason: unknown): ExitCode {
   return Object.entries(exitOfCalledOff).find(([known]) => known === reason)?.[1] ?? exit.interrupted;
 }
 
-/** The table as every `--help` of the root shows it. */
-export const exitCodesHelp = `EXIT CODES
-  0    as asked
-  1    failed
-  2    rolled back
-  3    halted: a person has to decide
-  4    timed out; the deploy goes on
-  64   wrong usage, or a name that is not there
-  69   ZooKeeper cannot be reached
-  75   refused: a barred build, another deploy is running, or a newer deployd is needed
-  130  interrupted (SIGINT)
-  141  nobody reads its output any more (as by SIGPIPE)
-  143  terminated (SIGTERM)`;
+const meanings: Readonly<Record<ExitCode, string>> = {
+  [exit.asked]: "as asked",
+  [exit.failed]: "failed",
+  [exit.rolledBack]: "rolled back",
+  [exit.halted]: "halted: a person has to decide",
+  [exit.timedOut]: "timed out; the deploy goes on",
+  [exit.usage]: "wrong usage, or a name that is not there",
+  [exit.unreachable]: "ZooKeeper cannot be reached",
+  [exit.refused]: "refused: a barred build, another deploy is running, or a newer deployd is needed",
+  [exit.interrupted]: "interrupted (SIGINT)",
+  [exit.unread]: "nobody reads its output any more (as by SIGPIPE)",
+  [exit.terminated]: "terminated (SIGTERM)",
+};
+
+/** Whatever runs may end in these ways. */
+const always: readonly ExitCode[] = [exit.usage, exit.interrupted, exit.unread, exit.terminated];
+
+/** Exit codes of a verb, each with what it means there; true where it means what it always means. */
+export type ExitMeanings = Readonly<Partial<Record<ExitCode, string | true>>>;
+
+export const everyExit: ExitMeanings = Object.fromEntries(Object.keys(meanings).map((code) => [code, true]));
+
+/** The section of a `--help`. */
+export function exitCodesHelp(own: ExitMeanings): string {
+  const rows = Object.entries(meanings).flatMap(([code, usually]) => {
+    const said = Object.entries(own).find(([known]) => known === code)?.[1];
+    if (said === undefined && !always.some((known) => String(known) === code)) return [];
+    return [`  ${code.padEnd(3)}  ${typeof said === "string" ? said : usually}`];
+  });
+  return `EXIT CODES\n${rows.join("\n")}`;
+}

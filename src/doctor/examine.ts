@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
-import { parseArgs } from "node:util";
 import { agentConfig } from "../agent/config.ts";
+import { DEFAULT_CONFIG } from "../agent/config_file.ts";
 import { placeProblem } from "../service/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
@@ -11,29 +11,6 @@ import type { AgentConfig } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
 import { trafficSupport } from "../traffic/support.ts";
 import { supervisorSupport } from "./supervisor_support.ts";
-
-const DEFAULT_CONFIG = "/etc/deployd/agent.toml";
-
-const doctorHelp = `deployd doctor [--config FILE] [--json]
-
-Says in which ways this host can restart services and keep traffic from them meanwhile, and what is missing. It changes
-nothing. Run it as the user that the agent runs as.
-
-  --config FILE   the agent's file, whose services are looked at too (default ${DEFAULT_CONFIG}, where there is one)
-  --json          print it as JSON
-
-It exits with 1 when a service of that file needs something that this host has not got, or nothing starts the agent after a
-reboot.
-
-Example: deployd doctor
-`;
-
-export interface DoctorProcess {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: { write(text: string): void };
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
 
 interface Finding {
   readonly strategy: string;
@@ -48,33 +25,48 @@ interface ServiceFinding {
   readonly problem: string | null;
 }
 
-/** `deployd doctor`. Returns the exit code. @throws DeployError */
-export async function doctorCommand(argv: readonly string[], host: DoctorProcess): Promise<number> {
-  const flags = parseFlags(argv);
-  if (flags.help) {
-    host.stdout.write(doctorHelp);
-    return 0;
-  }
-  const config = await configOf(flags.config, host.env);
-  const effects = trafficEffects(host.clock);
-  const traffic = await trafficSupport(effects, host.signal);
+/** What this host can do, and what it lacks. */
+export interface Examination {
+  readonly restart: readonly Finding[];
+  readonly traffic: readonly Finding[];
+  readonly after_reboot: Omit<Finding, "strategy">;
+  readonly services: readonly ServiceFinding[];
+}
+
+interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @param config the agent's file; the usual one, where there is one, unless given
+ * @returns besides, whether something is missing that this host's agent needs
+ * @throws DeployError `config-invalid`
+ */
+export async function examine(
+  config: string | undefined,
+  { env, clock, signal }: Surroundings,
+): Promise<{ examination: Examination; lacksSomething: boolean }> {
+  const agentsFile = await configOf(config, env);
+  const effects = trafficEffects(clock);
+  const traffic = await trafficSupport(effects, signal);
   const restart = await supervisorSupport({
     find: (program) => effects.find(program),
     exists: async (path) => (await hostDisk.look(path)) !== null,
   });
-  const services =
-    config === null
-      ? []
-      : await servicesIn(config, traffic, { disk: hostDisk, clock: host.clock, isRoot: process.geteuid?.() === 0 });
+  const machine = { disk: hostDisk, clock, isRoot: process.geteuid?.() === 0 };
+  const services = agentsFile === null ? [] : await servicesIn(agentsFile, traffic, machine);
   const reboot = rebootFinding(await afterBoot(AGENT_UNIT));
-  if (flags.json) {
-    const document = { schema: "deployd.doctor/1", restart, traffic, after_reboot: reboot, services };
-    host.stdout.write(`${JSON.stringify(document)}\n`);
-  } else
-    host.stdout.write(
-      `${[...lines(restart, traffic), ...rebootLines(reboot), ...serviceLines(services)].join("\n")}\n`,
-    );
-  return (config !== null && !reboot.supported) || services.some(({ problem }) => problem !== null) ? 1 : 0;
+  return {
+    examination: { restart, traffic, after_reboot: reboot, services },
+    lacksSomething: (agentsFile !== null && !reboot.supported) || services.some(({ problem }) => problem !== null),
+  };
+}
+
+/** For people. */
+export function examinationLines({ restart, traffic, after_reboot: reboot, services }: Examination): string[] {
+  return [...lines(restart, traffic), ...rebootLines(reboot), ...serviceLines(services)];
 }
 
 async function servicesIn(
@@ -140,7 +132,7 @@ function serviceLines(services: readonly ServiceFinding[]): string[] {
 }
 
 /** Null where no file was named and there is none at the usual place. */
-async function configOf(named: string | undefined, env: DoctorProcess["env"]): Promise<AgentConfig | null> {
+async function configOf(named: string | undefined, env: Surroundings["env"]): Promise<AgentConfig | null> {
   const path = named ?? DEFAULT_CONFIG;
   const text = await readIfThere(path);
   if (text !== null) return agentConfig(text, path, env, hostname());
@@ -149,23 +141,4 @@ async function configOf(named: string | undefined, env: DoctorProcess["env"]): P
     code: "config-invalid",
     hint: "Name the agent's own file with --config.",
   });
-}
-
-function parseFlags(argv: readonly string[]): { config?: string; json: boolean; help: boolean } {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        config: { type: "string" },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new DeployError(`Cannot look at this host: ${error instanceof Error ? error.message : String(error)}.`, {
-      code: "usage",
-      hint: "See: deployd doctor --help",
-    });
-  }
 }

@@ -1,0 +1,92 @@
+import { everyExit } from "../cli/exit.ts";
+import { description, group } from "../cli/help.ts";
+import { abortVerb } from "./verbs/abort.ts";
+import { buildsAdd } from "./verbs/builds_add.ts";
+import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
+import { buildsList } from "./verbs/builds_list.ts";
+import { buildsRemove } from "./verbs/builds_remove.ts";
+import { deploy } from "./verbs/deploy.ts";
+import { history } from "./verbs/history.ts";
+import { hostsForget } from "./verbs/hosts_forget.ts";
+import { hostsList } from "./verbs/hosts_list.ts";
+import { hostsRole } from "./verbs/hosts_role.ts";
+import { hostsUnlock } from "./verbs/hosts_unlock.ts";
+import { promoteVerb } from "./verbs/promote.ts";
+import { rollbackVerb } from "./verbs/rollback.ts";
+import { servicesAccept } from "./verbs/services_accept.ts";
+import { servicesList } from "./verbs/services_list.ts";
+import { servicesRemove } from "./verbs/services_remove.ts";
+import { servicesSet } from "./verbs/services_set.ts";
+import { servicesShow } from "./verbs/services_show.ts";
+import { status } from "./verbs/status.ts";
+import { wait } from "./verbs/wait.ts";
+import type { CtlProcess } from "./process.ts";
+
+const builds = group<CtlProcess>({
+  members: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar, remove: buildsRemove },
+  brief: "Add, list, bar, unbar and remove builds",
+  fullDescription: description({
+    what: "Add, list, bar, unbar and remove the builds of a service.",
+    examples: [
+      "deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4",
+      "deployd ctl builds list web",
+      'deployd ctl builds bar web 9b1e0d4 --why "leaks connections"',
+    ],
+  }),
+});
+
+const hosts = group<CtlProcess>({
+  members: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
+  brief: "List hosts, make them canaries, unlock or forget them",
+  fullDescription: description({
+    what: "List the hosts of a service, make them canary hosts, unlock or forget them.",
+    examples: ["deployd ctl hosts list web", "deployd ctl hosts role web web-01 canary"],
+  }),
+});
+
+const services = group<CtlProcess>({
+  members: {
+    set: servicesSet,
+    list: servicesList,
+    show: servicesShow,
+    accept: servicesAccept,
+    remove: servicesRemove,
+  },
+  brief: "Make, list, show and remove services, accept what hosts hold",
+  fullDescription: description({
+    what: "Make, list, show and remove services, and accept the wishes that their hosts hold.",
+    examples: ["deployd ctl services set web --max 2 --budget 1", "deployd ctl services list"],
+  }),
+});
+
+/** `deployd ctl`. */
+export const ctl = group<CtlProcess>({
+  members: {
+    deploy,
+    promote: promoteVerb,
+    rollback: rollbackVerb,
+    abort: abortVerb,
+    wait,
+    status,
+    history,
+    builds,
+    hosts,
+    services,
+  },
+  brief: "Deploy, promote, roll back, look",
+  fullDescription: description({
+    what: `Deploy builds and watch them. Every verb has its own --help.
+
+ZooKeeper is found through DEPLOYD_ZOOKEEPER (or --zookeeper) and DEPLOYD_CHROOT (or
+--chroot). A digest login is read from DEPLOYD_ZOOKEEPER_DIGEST (user:password) only.
+With --json data goes to stdout as JSON and so do errors, as {"error":{...}}.`,
+    examples: [
+      "deployd ctl services set web --max 2 --budget 1",
+      "deployd ctl builds add web web-9b1e0d4.tar.zst --build 9b1e0d4",
+      'deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"',
+      "deployd ctl promote web 9b1e0d4",
+      "deployd ctl status web --watch",
+    ],
+    exits: everyExit,
+  }),
+});

@@ -1,0 +1,50 @@
+import { description } from "../cli/help.ts";
+import { everyExit, exit, exitForSignal, type ExitCode, type ExitMeanings } from "../cli/exit.ts";
+import { verb, type Run, type VerbContext } from "../cli/verb.ts";
+import type { ZooKeeper } from "../zookeeper/client.ts";
+import { addressFrom, openTree, type TreeAddress } from "./connection.ts";
+import type { CommonFlags } from "./flags.ts";
+import type { CtlProcess } from "./process.ts";
+
+/** What a verb of ctl works with. */
+export interface Ctl extends Run<CtlProcess> {
+  readonly signal: AbortSignal;
+  readonly address: TreeAddress;
+  /**
+   * A client that sees deployd's tree; the caller disposes of it.
+   *
+   * @param signal closes it when aborted; the process's signal unless given
+   */
+  readonly connect: (signal?: AbortSignal) => Promise<ZooKeeper>;
+}
+
+/** A verb that works with the tree in ZooKeeper. One that was told to stop has not done what it was asked for. */
+export function ctlVerb<F extends CommonFlags, A extends readonly unknown[]>(
+  perform: (ctl: Ctl, flags: F, ...args: A) => Promise<ExitCode>,
+): (this: VerbContext<CtlProcess>, flags: F, ...args: A) => Promise<void> {
+  return verb<CtlProcess, F, A>(async ({ process, output }, flags, ...args) => {
+    const { signal } = process;
+    const address = addressFrom(flags, process.env);
+    const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openTree(address, until, process);
+    const code = await perform({ process, output, signal, address, connect }, flags, ...args);
+    return signal.aborted ? exitForSignal(signal.reason) : code;
+  });
+}
+
+/** How each of them may end; besides, there is what ends all verbs alike. */
+export const ctlExits: ExitMeanings = {
+  [exit.asked]: true,
+  [exit.failed]: true,
+  [exit.unreachable]: true,
+  [exit.refused]: true,
+};
+
+/** The text of the `--help` of a verb of ctl. */
+export function ctlDescription(what: string, ...examples: readonly string[]): string {
+  return description({ what, examples, exits: ctlExits });
+}
+
+/** Of one that follows a deploy to its outcome. @param means what exit codes mean there, where it is not what they usually do */
+export function followDescription(means: ExitMeanings, what: string, ...examples: readonly string[]): string {
+  return description({ what, examples, exits: { ...everyExit, ...means } });
+}
