@@ -1,7 +1,7 @@
 import { selfCommand } from "./self.ts";
 
 /** Runs a ctl command as a person would, in a process of its own. */
-export async function ctl(
+export async function runOwnCtl(
   connectString: string,
   args: readonly string[],
   output: "inherit" | "ignore",

@@ -1,5 +1,5 @@
 import { exit, type ExitCode } from "../cli/exit.ts";
-import { ctl } from "./ctl.ts";
+import { runOwnCtl } from "./ctl.ts";
 import { askHost, assertAgentsRun, type MachineRoom } from "./machine_room.ts";
 
 export interface StoryEffects {
@@ -68,7 +68,7 @@ export async function playStory(room: MachineRoom, effects: StoryEffects): Promi
     effects.print("");
     effects.print(`== ${index + 1}. ${scene.title}`);
     effects.print(`$ deployd ctl ${scene.args.map(quoted).join(" ")}`);
-    const code = await ctl(room.connectString, scene.args, "inherit", effects.signal);
+    const code = await runOwnCtl(room.connectString, scene.args, "inherit", effects.signal);
     effects.print(`exit ${code}${code === scene.exit ? "" : `, expected ${scene.exit}`}`);
     const right = await showAnswers(room, scene, effects.print);
     if (code !== scene.exit || !right) failures += 1;
@@ -77,7 +77,7 @@ export async function playStory(room: MachineRoom, effects: StoryEffects): Promi
   effects.print("");
   effects.print("== What is on record");
   effects.print("$ deployd ctl history web");
-  await ctl(room.connectString, ["history", "web"], "inherit", effects.signal);
+  await runOwnCtl(room.connectString, ["history", "web"], "inherit", effects.signal);
   effects.print("");
   effects.print(failures === 0 ? "The story went as it should." : `${failures} of ${scenes.length} scenes went wrong.`);
   return failures === 0 ? exit.asked : exit.failed;

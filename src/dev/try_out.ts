@@ -6,7 +6,7 @@ import { DeployError } from "../core/errors.ts";
 import { ServiceMirror } from "../store/mirror.ts";
 import type { Clock } from "../support/clock.ts";
 import { ZooKeeper } from "../zookeeper/client.ts";
-import { ctl } from "./ctl.ts";
+import { runOwnCtl } from "./ctl.ts";
 import { assertAgentsRun, openMachineRoom, type MachineRoom } from "./machine_room.ts";
 import { packSample, sampleBuilds } from "./sample_builds.ts";
 import { selfCommand } from "./self.ts";
@@ -49,7 +49,7 @@ export async function tryOut(
 /** The service, its builds, and who is canary; done with ctl, as a person would. */
 async function furnish(room: MachineRoom, clock: Clock, signal: AbortSignal): Promise<void> {
   const say = async (...args: string[]): Promise<void> => {
-    const code = await ctl(room.connectString, args, "ignore", signal);
+    const code = await runOwnCtl(room.connectString, args, "ignore", signal);
     if (code !== 0) {
       throw new DeployError(`Cannot set the sample up: "deployd ctl ${args.join(" ")}" ended with ${code}.`, {
         code: "internal",
