@@ -2,6 +2,7 @@ import {
   ArgumentParseError,
   UnexpectedFlagError,
   UnexpectedPositionalError,
+  UnsatisfiedFlagError,
   UnsatisfiedPositionalError,
 } from "@stricli/core";
 import { DeployError } from "../core/errors.ts";
@@ -83,6 +84,7 @@ export function sentenceOf(error: unknown, flags: ReadonlySet<string>): string {
     const { externalFlagName, previousInput, input } = error;
     return `The flag --${externalFlagName} is given twice, as "${previousInput}" and as "${input}".`;
   }
+  if (error instanceof UnsatisfiedFlagError) return `The flag --${error.externalFlagName} is missing.`;
   return `Cannot read the arguments: ${textOf(error)}.`;
 }
 

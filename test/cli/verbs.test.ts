@@ -140,6 +140,13 @@ test("a verb of another group is answered with where it is", async () => {
   expect((await say("sampl-service")).stderr).not.toContain("sample-service");
 });
 
+test("a flag that is required is missed", async () => {
+  expect(await say("sample-service", "--port", "1", "--release", ".")).toMatchObject({
+    code: 64,
+    stderr: "deployd: The flag --pid-file is missing.\n  See: deployd sample-service --help\n",
+  });
+});
+
 test("what every object has is no verb and no flag", async () => {
   for (const name of ["constructor", "toString", "hasOwnProperty", "__proto__"]) {
     for (const line of [
