@@ -4,7 +4,7 @@ import { DEFAULT_CONFIG } from "../agent/config_file.ts";
 import { placeProblem } from "../service/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
-import { readIfThere } from "../host/files.ts";
+import { readIfThere } from "../host/read_text.ts";
 import { afterBoot, AGENT_UNIT, type AfterBoot } from "../host/own_unit.ts";
 import { trafficEffects } from "../host/traffic_effects.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";

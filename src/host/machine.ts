@@ -9,12 +9,12 @@ import { post } from "../probe/post.ts";
 import { reach } from "../probe/reach.ts";
 import { probeTcp } from "../probe/tcp.ts";
 import type { Clock } from "../support/clock.ts";
-import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
+import { countOpen, openAt, readTcpTables } from "../traffic/open_connections.ts";
 import { trafficFor } from "../traffic/traffic.ts";
 import { tcpDial } from "../zookeeper/dial.ts";
 import { bootId } from "./boot_id.ts";
 import { hostDisk } from "./disk.ts";
-import { readIfThere } from "./files.ts";
+import { readIfThere } from "./read_text.ts";
 import { acquireLock } from "./lock.ts";
 import { hostNames } from "./names.ts";
 import { endLeftRunning, runCommand } from "./processes.ts";
@@ -22,9 +22,9 @@ import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf, listens } from "./scan_tree.ts";
 import { serve } from "./serve.ts";
 import { usableHome, userByName } from "./users.ts";
-import { socketInodesOf } from "./sockets.ts";
+import { socketInodesOf } from "./process_sockets.ts";
 import { trafficEffects } from "./traffic_effects.ts";
-import { systemTrust } from "./trust.ts";
+import { systemTrust } from "./system_trust.ts";
 
 /**
  * This host, as an agent acts on it.

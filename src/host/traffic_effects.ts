@@ -5,7 +5,7 @@ import type { Clock } from "../support/clock.ts";
 import { abortedError, throwIfAborted } from "../support/abort.ts";
 import { withDeadline } from "../support/wait.ts";
 import type { ToolResult, TrafficEffects } from "../traffic/effects.ts";
-import { readIfThere } from "./files.ts";
+import { readIfThere } from "./read_text.ts";
 import { DEFAULT_PATH, withUsualLimits } from "./processes_env.ts";
 
 /** What a program may print, in bytes; the rules of a host with thousands of containers are a few megabytes. */

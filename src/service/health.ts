@@ -3,7 +3,7 @@ import type { CheckSpec } from "../core/resolved_recipe.ts";
 import type { StepFailure } from "../schema/journal.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { redact } from "../support/redact.ts";
-import { logLabel, probeEffectsFor, type CommandContext, type HostInstance } from "./commands.ts";
+import { logLabel, probeEffectsFor, type CommandContext, type HostInstance } from "./command_context.ts";
 import { notAskable } from "./asked_hosts.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";

@@ -1,6 +1,6 @@
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
-import type { HostInstance } from "./commands.ts";
+import type { HostInstance } from "./command_context.ts";
 
 /** The name of the only instance of a service whose host names none. */
 const ONLY = "1";

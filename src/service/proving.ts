@@ -4,7 +4,7 @@ import type { Actual } from "../core/situation.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
 import { together } from "../support/wait.ts";
-import { isStartedBy, probeEffectsFor, type CommandContext } from "./commands.ts";
+import { isStartedBy, probeEffectsFor, type CommandContext } from "./command_context.ts";
 import { lastWords, TOLERATED_FAILURES, untilHealthy } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import type { ActivateContext } from "./service_host.ts";

@@ -10,7 +10,7 @@ import { supervisorFor } from "../restart/supervisor.ts";
 import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./service_host.ts";
-import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./commands.ts";
+import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./command_context.ts";
 import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { frontProbe, probeFront } from "./front_check.ts";

@@ -5,7 +5,7 @@ import type { Step } from "../core/step.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
-import { supervisorEffectsFor } from "./commands.ts";
+import { supervisorEffectsFor } from "./command_context.ts";
 import type { Observation } from "./observe.ts";
 import type { ActivationEffects } from "./activation.ts";
 import type { StopSignals } from "../support/abort.ts";

@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
+import { openAt } from "./open_connections.ts";
 import { said } from "./tool.ts";
 
 /**

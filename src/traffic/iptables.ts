@@ -12,7 +12,7 @@ import {
 import { natChange, natRemoval } from "./iptables_rules.ts";
 import { ownName } from "./own_name.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
+import { openAt } from "./open_connections.ts";
 import { isRefusal, runTool, toolFailure, tryTool } from "./tool.ts";
 
 /** XT_EXTENSION_MAXNAMELEN: a chain's name has 28 characters at the most. */

@@ -3,7 +3,7 @@ import { instancePorts, portOf, portsOfThose } from "./instance_ports.ts";
 import { applyTable, type NftTable, removeTable } from "./nft_table.ts";
 import { ownName } from "./own_name.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
+import { openAt } from "./open_connections.ts";
 
 /** Longer ones are legal, but nobody wants to type them. */
 const LONGEST_NAME = 48;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readPlain } from "../../src/host/files.ts";
+import { readPlain } from "../../src/host/read_text.ts";
 import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
 import type { SupervisorEffects } from "../../src/restart/effects.ts";
 import { systemClock } from "../../src/support/clock.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { agentConfig } from "../../../src/agent/config.ts";
-import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
+import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/command_context.ts";
 import { observe, readCurrent } from "../../../src/service/observe.ts";
 import type { Actual } from "../../../src/core/situation.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
