@@ -14,23 +14,7 @@ export function hostInstances(section: ServiceConfig): HostInstance[] {
 /** What the traffic back ends know of them. */
 export function trafficSpec(section: ServiceConfig): { spec: TrafficSpec; instances: readonly Instance[] } {
   const instances = hostInstances(section).map(({ name, port }) => ({ name, port }));
-  return { spec: specOf(section.traffic), instances };
-}
-
-function specOf(traffic: ServiceConfig["traffic"]): TrafficSpec {
-  switch (traffic.by) {
-    case "none":
-    case "reject":
-      return { by: traffic.by };
-    case "nft":
-      return { by: "nft", port: traffic.port };
-    case "iptables":
-      return { by: "iptables", port: traffic.port, variant: traffic.variant };
-    case "haproxy":
-      return { by: "haproxy", socket: traffic.socket, backend: traffic.backend, server: traffic.server };
-    case "hook":
-      return { by: "hook", off: traffic.off, on: traffic.on };
-  }
+  return { spec: section.traffic, instances };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hostNames } from "../../src/host/names.ts";
+import { hostNames } from "../../src/host/machine.ts";
 import type { QuestionEffects } from "../../src/probe/http.ts";
 import type { Asking } from "../../src/probe/reach.ts";
 import { systemTrust } from "../../src/host/system_trust.ts";
