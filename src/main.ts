@@ -3,7 +3,7 @@ import { isatty } from "node:tty";
 import { exit, exitForSignal, type CalledOff } from "./cli/exit.ts";
 import { runVerb } from "./cli/run.ts";
 import { StandardStream } from "./host/standard_stream.ts";
-import { ownUserName } from "./host/user.ts";
+import { ownUserName } from "./host/users.ts";
 import { systemClock as clock } from "./support/clock.ts";
 import { verbs, type AnyProcess } from "./verbs.ts";
 import { version } from "./version.ts";

@@ -1,3 +1,4 @@
+import type { forcedByBuild } from "../schema/restart_phases.ts";
 import type { CheckSection, DrainSection, InstallSection, Recipe, RestartSection } from "../schema/recipe.ts";
 import { DeployError } from "./errors.ts";
 
@@ -41,7 +42,7 @@ export interface DrainSpec {
   readonly resume: DrainWord;
   /** How long the last client may take. */
   readonly deadlineMs: number;
-  readonly force: readonly ("tell" | "idle" | "stop")[];
+  readonly force: readonly (typeof forcedByBuild)[number][];
 }
 
 export interface InstallSpec {

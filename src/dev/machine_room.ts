@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import { processFact } from "../host/scan.ts";
-import { ownUserName } from "../host/user.ts";
+import { ownUserName } from "../host/users.ts";
 import type { Clock } from "../support/clock.ts";
 import { startDevServer } from "../zookeeper/server/dev_server.ts";
 import { selfCommand, shellWords } from "./self.ts";

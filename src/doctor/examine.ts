@@ -4,8 +4,8 @@ import { DEFAULT_CONFIG } from "../agent/config_file.ts";
 import { placeProblem } from "../service/start_check.ts";
 import { DeployError } from "../core/errors.ts";
 import { hostDisk } from "../host/disk.ts";
-import { readIfThere } from "../host/files.ts";
-import { afterBoot, AGENT_UNIT, type AfterBoot } from "../host/own_unit.ts";
+import { readIfThere } from "../host/read_text.ts";
+import { startAtBoot, AGENT_UNIT, type StartAtBoot } from "../host/own_unit.ts";
 import { trafficEffects } from "../host/traffic_effects.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
 import type { Clock } from "../support/clock.ts";
@@ -57,7 +57,7 @@ export async function examine(
   });
   const machine = { disk: hostDisk, clock, isRoot: process.geteuid?.() === 0 };
   const services = agentsFile === null ? [] : await servicesIn(agentsFile, traffic, machine);
-  const reboot = rebootFinding(await afterBoot(AGENT_UNIT));
+  const reboot = rebootFinding(await startAtBoot(AGENT_UNIT));
   return {
     examination: { restart, traffic, after_reboot: reboot, services },
     lacksSomething: (agentsFile !== null && !reboot.supported) || services.some(({ problem }) => problem !== null),
@@ -102,7 +102,7 @@ function lines(restart: readonly Finding[], traffic: readonly Finding[]): string
   return ["restart by", ...restart.map(row), "", "traffic by", ...traffic.map(row)];
 }
 
-function rebootFinding(after: AfterBoot): Omit<Finding, "strategy"> {
+function rebootFinding(after: StartAtBoot): Omit<Finding, "strategy"> {
   switch (after.kind) {
     case "started":
       return { supported: true, detail: `systemd starts ${AGENT_UNIT}, and the agent what this host served` };

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Clock } from "../support/clock.ts";
 import { MARKER_PART } from "../support/command.ts";
+import { killAll } from "../support/kill.ts";
 
 /*
  * Control groups of deployd's own, one for each line of shell (cgroups(7)). Who is in one stays in it, whatever session,
@@ -11,9 +12,6 @@ import { MARKER_PART } from "../support/command.ts";
 /** What the group's line may leave behind: nothing, or a service. */
 export type GroupKind = "step" | "start";
 
-const POLL_MS = 10;
-/** How long it waits for processes to go that got KILL: one stuck in the kernel goes when its device answers. */
-const KILL_WAIT_MS = 2000;
 const NAME_BYTES = 6;
 
 /** A group for one line; null where this agent may make none. @param marker of the line */
@@ -39,17 +37,17 @@ export async function canMakeGroups(clock: Clock): Promise<boolean> {
 
 /** KILLs all that is in the group until there is nothing, and removes it. @returns how many processes were found */
 export async function endGroup(path: string, clock: Clock): Promise<number> {
-  const seen = new Set<number>();
-  const endsAt = clock.monotonicMs() + KILL_WAIT_MS;
-  for (;;) {
+  const members = async (): Promise<{ pid: number; isKilled: boolean }[]> => {
     const pids = await membersOf(path);
-    if (pids.length === 0 || clock.monotonicMs() > endsAt) break;
-    for (const pid of pids) seen.add(pid);
-    await killAll(path, pids);
-    await clock.sleep(POLL_MS);
-  }
+    const isKilled = pids.length > 0 && (await killGroup(path));
+    return pids.map((pid) => ({ pid, isKilled }));
+  };
+  const kill = ({ pid, isKilled }: { pid: number; isKilled: boolean }): void => {
+    if (!isKilled) process.kill(pid, "SIGKILL");
+  };
+  const found = await killAll(members, kill, clock);
   await removeIfEmpty(path);
-  return seen.size;
+  return found;
 }
 
 /** The groups of lines with this marker, or one that goes on after it, which are still there. */
@@ -84,18 +82,13 @@ async function membersOf(path: string): Promise<number[]> {
     .map(Number);
 }
 
-async function killAll(path: string, pids: readonly number[]): Promise<void> {
+/** KILLs all of it, also those that are forked meanwhile (Linux 5.14). @returns false where the kernel is older */
+async function killGroup(path: string): Promise<boolean> {
   try {
-    // Also those that are forked meanwhile (Linux 5.14).
     await writeFile(join(path, "cgroup.kill"), "1", { flag: "r+" });
+    return true;
   } catch {
-    for (const pid of pids) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // Gone already, which is what was wanted.
-      }
-    }
+    return false;
   }
 }
 

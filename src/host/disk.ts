@@ -4,7 +4,7 @@ import type { Disk, NewFile, OldFile } from "../machine/disk.ts";
 import { syncTree } from "./sync_tree.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { exchange } from "./exchange.ts";
-import { readPlain } from "./files.ts";
+import { readPlain } from "./read_text.ts";
 import { giveTree } from "./give_tree.ts";
 import { look } from "./held_directory.ts";
 import { trimLog } from "./processes_output.ts";

@@ -16,18 +16,18 @@ const NAMES = Object.entries(constants.errno);
  */
 export function exchange(path: string, other: string): void {
   const number = RENAMEAT2[process.arch];
-  if (number === undefined) throw failed("ENOSYS", path, other);
+  if (number === undefined) throw notExchanged("ENOSYS", path, other);
   const [from, to] = [nulEnded(path), nulEnded(other)];
   const answer = libc().syscall(number, AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
   if (Number(answer) === 0) return;
   const code = errno();
-  throw failed(NAMES.find(([, value]) => value === code)?.[0] ?? `errno ${code}`, path, other);
+  throw notExchanged(NAMES.find(([, value]) => value === code)?.[0] ?? `errno ${code}`, path, other);
 }
 
 function nulEnded(path: string): Buffer {
   return Buffer.from(`${path}\0`);
 }
 
-function failed(code: string, path: string, other: string): Error {
+function notExchanged(code: string, path: string, other: string): Error {
   return Object.assign(new Error(`${code}: cannot exchange '${path}' and '${other}'`), { code, syscall: "renameat2" });
 }

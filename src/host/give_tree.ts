@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { GivenTree } from "../machine/disk.ts";
 import type { Owner } from "../support/command.ts";
 import { errorCodeOf } from "../support/file_error.ts";
-import { nameIn, openInPlace } from "./held_directory.ts";
+import { nameIn, openNoFollow } from "./held_directory.ts";
 
 /** From <fcntl.h>: an entry itself, a link among it, without reading or writing it. */
 const O_PATH = 0o10000000;
@@ -26,7 +26,7 @@ const MOST_NAMED = 5;
 export async function giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree> {
   let top: FileHandle;
   try {
-    top = await openInPlace(path);
+    top = await openNoFollow(path);
   } catch (error) {
     if (errorCodeOf(error) === "ENOENT") return { given: 0, kept: 0, named: [] };
     throw error;
@@ -35,11 +35,6 @@ export async function giveTree(path: string, from: Owner, to: Owner): Promise<Gi
   const giving = new Giving(from, to, (await held.stat()).dev);
   await giving.directory(held, path, 1);
   return { given: giving.given, kept: giving.kept, named: giving.named };
-}
-
-interface Found {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 class Giving {
@@ -84,14 +79,14 @@ class Giving {
 
   async #below(directory: FileHandle, name: string, path: string, depth: number): Promise<void> {
     if (depth >= MOST_HELD) return this.#keep(path);
-    const opened = await orGone(openInPlace(nameIn(directory, name)));
+    const opened = await orGone(openNoFollow(nameIn(directory, name)));
     if (opened === null) return;
     await using held = opened;
     if ((await held.stat()).dev === this.#device) await this.directory(held, path, depth + 1);
     else this.#keep(path);
   }
 
-  async #give({ gid }: Found, chown: (uid: number, gid: number) => Promise<void>): Promise<void> {
+  async #give({ gid }: Owner, chown: (uid: number, gid: number) => Promise<void>): Promise<void> {
     await chown(this.#to.uid, gid === this.#from.gid ? this.#to.gid : gid);
     this.given += 1;
   }

@@ -11,7 +11,7 @@ export const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.
  *
  * @throws the system's ENOTDIR or ELOOP for a link or anything else that is no directory
  */
-export function openInPlace(path: string): Promise<FileHandle> {
+export function openNoFollow(path: string): Promise<FileHandle> {
   return open(path, DIRECTORY | constants.O_NOFOLLOW);
 }
 

@@ -1,3 +1,5 @@
+import { lookup } from "node:dns/promises";
+import { networkInterfaces } from "node:os";
 import { digestOfFile } from "../fetch/digest.ts";
 import { download } from "../fetch/download.ts";
 import { unpackArchive } from "../fetch/tree/unpack.ts";
@@ -6,25 +8,24 @@ import type { Processes } from "../machine/processes.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
 import { probeHttp } from "../probe/http.ts";
 import { post } from "../probe/post.ts";
-import { reach } from "../probe/reach.ts";
+import { reach, type HostNames } from "../probe/reach.ts";
 import { probeTcp } from "../probe/tcp.ts";
 import type { Clock } from "../support/clock.ts";
-import { countOpen, openAt, readTcpTables } from "../traffic/sockets.ts";
+import { countOpen, openAt, readTcpTables } from "../traffic/open_connections.ts";
 import { trafficFor } from "../traffic/traffic.ts";
 import { tcpDial } from "../zookeeper/dial.ts";
 import { bootId } from "./boot_id.ts";
 import { hostDisk } from "./disk.ts";
-import { readIfThere } from "./files.ts";
+import { readIfThere } from "./read_text.ts";
 import { acquireLock } from "./lock.ts";
-import { hostNames } from "./names.ts";
 import { endLeftRunning, runCommand } from "./processes.ts";
 import { processesOf, processFact } from "./scan.ts";
-import { descendantsOf, listens } from "./scan_tree.ts";
+import { descendantsOf } from "./scan_proc.ts";
 import { serve } from "./serve.ts";
 import { usableHome, userByName } from "./users.ts";
-import { socketInodesOf } from "./sockets.ts";
+import { listens, socketInodesOf } from "./process_sockets.ts";
 import { trafficEffects } from "./traffic_effects.ts";
-import { systemTrust } from "./trust.ts";
+import { systemTrust } from "./system_trust.ts";
 
 /**
  * This host, as an agent acts on it.
@@ -52,7 +53,7 @@ export function hostMachine(
     probes: {
       mayAsk: async (host, asking) => {
         const reached = await reach(host, asking, hostNames);
-        return "failure" in reached && reached.failure.refused === true ? reached.failure : null;
+        return "failure" in reached && reached.failure.isForbidden === true ? reached.failure : null;
       },
       http: (spec, signal, asking) => probeHttp(spec, signal, asking, asked),
       tcp: (spec, signal, asking) => probeTcp(spec, signal, asking, asked),
@@ -86,3 +87,9 @@ function hostProcesses(clock: Clock): Processes {
     endMarked: (marker, uid) => endLeftRunning(marker, uid, clock),
   };
 }
+
+/** Names as this host resolves them, /etc/hosts and all. */
+export const hostNames: HostNames = {
+  lookup: async (name) => (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address),
+  own: () => Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
+};

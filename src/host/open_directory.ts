@@ -3,7 +3,7 @@ import { syncTree } from "./sync_tree.ts";
 import type { HeldDirectory } from "../machine/disk.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { copyTree } from "./copy_tree.ts";
-import { DIRECTORY, look, nameIn, openInPlace } from "./held_directory.ts";
+import { DIRECTORY, look, nameIn, openNoFollow } from "./held_directory.ts";
 import { removeTree } from "./remove_tree.ts";
 
 export async function openDirectory(path: string): Promise<HeldDirectory> {
@@ -12,7 +12,7 @@ export async function openDirectory(path: string): Promise<HeldDirectory> {
 
 function hold(directory: FileHandle): HeldDirectory {
   return {
-    open: async (name) => hold(await openInPlace(nameIn(directory, name))),
+    open: async (name) => hold(await openNoFollow(nameIn(directory, name))),
     look: (name) => look(nameIn(directory, name)),
     makeDirectory: async (name) => {
       try {
@@ -46,7 +46,7 @@ async function takeCopy(from: string, directory: FileHandle, name: string): Prom
   await removeTree(place);
   await mkdir(place, { mode: 0o700 });
   {
-    await using incoming = await openInPlace(place);
+    await using incoming = await openNoFollow(place);
     const { uid, mode } = await incoming.stat();
     if (uid !== process.geteuid?.() || (mode & 0o077) !== 0)
       throw new Error(`somebody else has put "${INCOMING}" there`);

@@ -9,7 +9,7 @@ const BOOTED = "/run/systemd/system";
 /** States of a unit's file in which nothing starts it after a boot (systemctl(1), is-enabled). */
 const NOT_AT_BOOT = new Set(["disabled", "masked", "masked-runtime", "enabled-runtime", "linked-runtime"]);
 
-export type AfterBoot =
+export type StartAtBoot =
   /** systemd starts the unit. */
   | { readonly kind: "started" }
   /** For people, with what to do. */
@@ -18,7 +18,7 @@ export type AfterBoot =
   | { readonly kind: "unknown" };
 
 /** What becomes of the agent's unit when the machine boots. */
-export async function afterBoot(unit: string | null): Promise<AfterBoot> {
+export async function startAtBoot(unit: string | null): Promise<StartAtBoot> {
   const systemctl = Bun.which("systemctl", { PATH: DEFAULT_PATH });
   if (unit === null || systemctl === null || !existsSync(BOOTED)) return { kind: "unknown" };
   await using child = Bun.spawn([systemctl, "show", "--property=LoadState,UnitFileState", "--", unit], {

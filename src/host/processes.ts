@@ -2,9 +2,11 @@ import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import type { CommandRequest, CommandResult } from "../support/command.ts";
 import { abortedError, throwIfAborted } from "../support/abort.ts";
+import { answerWithin, until } from "../support/wait.ts";
 import { endGroup, groupOf, groupsOf, makeGroup, removeEmptyGroups, removeIfEmpty } from "./control_group.ts";
 import { commandArgv, commandEnvironment } from "./processes_env.ts";
 import { directOutput, pipedOutput } from "./processes_output.ts";
+import { signalGroup } from "./process_group.ts";
 import { killOrphans, markedWith } from "./scan.ts";
 
 const KILL_AFTER_MS = 5000;
@@ -111,21 +113,14 @@ function spawn(
 
 async function firstOf(
   exited: Promise<unknown>,
-  request: CommandRequest,
+  { timeoutMs, signal }: CommandRequest,
   clock: Clock,
 ): Promise<"exited" | "timed-out" | "aborted"> {
-  const { promise, resolve } = Promise.withResolvers<"timed-out" | "aborted">();
-  const cancel = clock.after(request.timeoutMs, () => resolve("timed-out"));
-  const onAbort = (): void => resolve("aborted");
-  request.signal.addEventListener("abort", onAbort, { once: true });
-  // It may have been aborted while the log was opened, before anybody listened.
-  if (request.signal.aborted) onAbort();
-  try {
-    return await Promise.race([exited.then(() => "exited" as const), promise]);
-  } finally {
-    cancel();
-    request.signal.removeEventListener("abort", onAbort);
-  }
+  const ended = async (): Promise<"exited" | "timed-out" | "aborted"> => {
+    await exited;
+    return "exited";
+  };
+  return answerWithin(ended, timeoutMs, { late: "timed-out", calledOff: "aborted" }, signal, clock);
 }
 
 /** TERM to the whole group, time for it to end, then KILL. */
@@ -138,17 +133,8 @@ async function endProcessGroup(
   signalGroup(group, "SIGTERM");
   // A stopped process acts on TERM only when it goes on.
   signalGroup(group, "SIGCONT");
-  const endsAt = clock.monotonicMs() + killAfterMs;
-  while (clock.monotonicMs() < endsAt && signalGroup(group, 0)) await clock.sleep(GROUP_POLL_MS);
+  const isGone = async (): Promise<boolean> => !signalGroup(group, 0);
+  await until(isGone, (gone) => gone, { everyMs: GROUP_POLL_MS, withinMs: killAfterMs }, clock);
   signalGroup(group, "SIGKILL");
   await exited;
-}
-
-/** False when the group has no processes any more. */
-function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(-group, signal);
-  } catch {
-    return false;
-  }
 }

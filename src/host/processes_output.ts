@@ -43,7 +43,7 @@ interface OpenLog {
 }
 
 /** A disk that has no room for a log keeps no command from running: it may be what makes room, or brings a service back. */
-async function openLog(request: CommandRequest): Promise<OpenLog> {
+async function openCommandLog(request: CommandRequest): Promise<OpenLog> {
   try {
     await mkdir(dirname(request.logFile), { recursive: true });
     const file = await open(request.logFile, LOG, 0o640);
@@ -66,7 +66,7 @@ function cutLine(maxBytes: number): string {
  * streams would lose their order.
  */
 export async function pipedOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
-  const opened = await openLog(request);
+  const opened = await openCommandLog(request);
   const { file } = opened;
   let { lost } = opened;
   const ends = new Int32Array(2);
@@ -139,7 +139,7 @@ const TRIM_MS = 100;
  * the service is its only writer, and `trimLog` keeps it in bounds.
  */
 export async function directOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
-  const { file, startBytes, lost } = await openLog(request);
+  const { file, startBytes, lost } = await openCommandLog(request);
   if (lost !== null) return thrownAway(file, lost);
   giveTo(request, file.fd);
   const limit = startBytes + request.maxLogBytes;

@@ -1,6 +1,6 @@
 import { chmod, readdir, rename, rmdir, unlink, type FileHandle } from "node:fs/promises";
 import { errorCodeOf } from "../support/file_error.ts";
-import { nameIn, openInPlace } from "./held_directory.ts";
+import { nameIn, openNoFollow } from "./held_directory.ts";
 
 /** Directories held open at once; what lies deeper is moved up first. */
 const MOST_HELD = 64;
@@ -115,12 +115,12 @@ async function removeDirectory(path: string): Promise<void> {
 
 async function openMine(path: string): Promise<FileHandle> {
   try {
-    return await openInPlace(path);
+    return await openNoFollow(path);
   } catch (error) {
     // Only who is not root is kept out, and has no more rights than the owner of what a link might lead to.
     if (!isOneOf(error, "EACCES") || process.geteuid?.() === 0) throw error;
     await chmod(path, 0o700);
-    return openInPlace(path);
+    return openNoFollow(path);
   }
 }
 

@@ -2,6 +2,8 @@ import { realpath } from "node:fs/promises";
 import type { ProcessFact, ServiceProcesses, StartedFor } from "../machine/processes.ts";
 import type { Clock } from "../support/clock.ts";
 import { INSTANCE_VARIABLE, MARKER_PART, STEP_VARIABLE } from "../support/command.ts";
+import { killAll } from "../support/kill.ts";
+import { signalGroup } from "./process_group.ts";
 import {
   allOwners,
   argvOf,
@@ -39,7 +41,7 @@ export async function processesOf(
   clock: Clock,
   options: { ignoreMarker?: boolean } = {},
 ): Promise<ProcessFact[]> {
-  const places = await placesOf(root);
+  const prefixes = await prefixesOf(root);
   const bootMs = await bootedAtMs(clock);
   const own = uid ?? process.geteuid?.() ?? 0;
   const owners = await allOwners();
@@ -49,7 +51,7 @@ export async function processesOf(
   const candidates = owners.filter((each) => each.pid !== process.pid && isCandidate(each));
   const found = await Promise.all(
     candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
-      const release = await releaseOf(pid, places, known.has(pid));
+      const release = await releaseOf(pid, prefixes, known.has(pid));
       if (release === "none") return null;
       const [stat, variable] = await Promise.all([liveStat(pid), environmentOf(pid)]);
       if (stat === null || (options.ignoreMarker !== true && variable(STEP_VARIABLE) !== null)) return null;
@@ -62,7 +64,7 @@ export async function processesOf(
         uid,
         release: release.build,
         instance: variable(INSTANCE_VARIABLE),
-        startedFor: startedFor(variable, places),
+        startedFor: startedFor(variable, prefixes),
       };
     }),
   );
@@ -89,9 +91,6 @@ export async function processFact(
   return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid: owner.uid, cmd: argv.join(" ") };
 }
 
-/** How long it waits for processes to go that got KILL: one stuck in the kernel goes when its device answers. */
-const KILL_WAIT_MS = 2000;
-
 /**
  * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment, or
  * one that goes on after it with a part of its own; also those that moved to a session of their own. Likewise the group of
@@ -101,20 +100,11 @@ const KILL_WAIT_MS = 2000;
  * @returns how many processes were found
  */
 export async function killOrphans(marker: string, uid: number | null, clock: Clock): Promise<number> {
-  const seen = new Set<number>();
-  const endsAt = clock.monotonicMs() + KILL_WAIT_MS;
-  for (;;) {
-    const marked = await markedWith(marker, uid);
-    // They may have forked while they were looked for, so only an empty look ends it.
-    if (marked.length === 0) return seen.size;
-    for (const { pid, processGroup } of marked) {
-      seen.add(pid);
-      if (processGroup > 1) killQuietly(-processGroup);
-      killQuietly(pid);
-    }
-    if (clock.monotonicMs() > endsAt) return seen.size;
-    await clock.sleep(10);
-  }
+  const kill = ({ pid, processGroup }: { pid: number; processGroup: number }): void => {
+    if (processGroup > 1) signalGroup(processGroup, "SIGKILL");
+    process.kill(pid, "SIGKILL");
+  };
+  return killAll(() => markedWith(marker, uid), kill, clock);
 }
 
 /** Those of `uid` and of the agent's own user that carry the marker. */
@@ -140,22 +130,14 @@ async function shellMarkers({ pid, processGroup }: ProcStat): Promise<string[]> 
   return pid === processGroup ? (await argvOf(pid, COMMAND_BYTES)).slice(-1) : [];
 }
 
-function killQuietly(target: number): void {
-  try {
-    process.kill(target, "SIGKILL");
-  } catch {
-    // Gone already, which is what was wanted.
-  }
-}
-
 /** How paths below a service's directory begin, as written in the configuration and as the kernel resolves them. */
-interface Places {
+interface PathPrefixes {
   readonly roots: readonly string[];
   readonly releases: readonly string[];
   readonly currents: readonly string[];
 }
 
-async function placesOf(root: string): Promise<Places> {
+async function prefixesOf(root: string): Promise<PathPrefixes> {
   const written = root.replace(/\/+$/, "");
   const resolved = await realpath(written).catch(() => written);
   const roots = [...new Set([written, resolved])];
@@ -167,47 +149,51 @@ async function placesOf(root: string): Promise<Places> {
 }
 
 /** What the kernel resolved (program, directory) goes before what was merely written (arguments). */
-async function releaseOf(pid: number, places: Places, isKnown: boolean): Promise<{ build: string | null } | "none"> {
+async function releaseOf(
+  pid: number,
+  prefixes: PathPrefixes,
+  isKnown: boolean,
+): Promise<{ build: string | null } | "none"> {
   const [exe, cwd] = await Promise.all([linkOf(pid, "exe"), linkOf(pid, "cwd")]);
-  const program = exe === null ? null : releaseIn(exe, places, 0);
+  const program = exe === null ? null : releaseIn(exe, prefixes, 0);
   if (program !== null) return { build: program };
   const argv = await argvOf(pid);
-  const stands = cwd === null ? null : releaseIn(cwd, places, 0);
-  if (stands !== null && (isKnown || (await isStartedFor(pid, places)) || (await runsFileIn(pid, argv))))
+  const stands = cwd === null ? null : releaseIn(cwd, prefixes, 0);
+  if (stands !== null && (isKnown || (await isStartedFor(pid, prefixes)) || (await runsFileIn(pid, argv))))
     return { build: stands };
   for (const word of argv) {
     for (let at = word.indexOf("/"); at !== -1; at = word.indexOf("/", at + 1)) {
-      const build = beginsPath(word, at) ? releaseIn(word, places, at) : null;
+      const build = beginsPath(word, at) ? releaseIn(word, prefixes, at) : null;
       if (build !== null) return { build };
     }
   }
-  return argv.some((word) => mentionsCurrent(word, places)) ? { build: null } : "none";
+  return argv.some((word) => mentionsCurrent(word, prefixes)) ? { build: null } : "none";
 }
 
-async function isStartedFor(pid: number, places: Places): Promise<boolean> {
-  return isOfRoot(await environmentOf(pid), places);
+async function isStartedFor(pid: number, prefixes: PathPrefixes): Promise<boolean> {
+  return isOfRoot(await environmentOf(pid), prefixes);
 }
 
-function isOfRoot(variable: (name: string) => string | null, { roots }: Places): boolean {
+function isOfRoot(variable: (name: string) => string | null, { roots }: PathPrefixes): boolean {
   const root = variable(ROOT_VARIABLE);
   return root !== null && roots.includes(root.replace(/\/+$/, ""));
 }
 
-function startedFor(variable: (name: string) => string | null, places: Places): StartedFor | null {
+function startedFor(variable: (name: string) => string | null, prefixes: PathPrefixes): StartedFor | null {
   const build = variable(BUILD_VARIABLE);
-  return build === null || !isOfRoot(variable, places) ? null : { build, deploy: variable(DEPLOY_VARIABLE) ?? "" };
+  return build === null || !isOfRoot(variable, prefixes) ? null : { build, deploy: variable(DEPLOY_VARIABLE) ?? "" };
 }
 
 /** The directory name after `<root>/releases/` in the path that begins at `at`. */
-function releaseIn(text: string, places: Places, at: number): string | null {
-  const prefix = places.releases.find((start) => text.startsWith(start, at));
+function releaseIn(text: string, prefixes: PathPrefixes, at: number): string | null {
+  const prefix = prefixes.releases.find((start) => text.startsWith(start, at));
   if (prefix === undefined) return null;
   const name = /^[^/\s:,;"']+/.exec(text.slice(at + prefix.length));
   return name?.[0] ?? null;
 }
 
-function mentionsCurrent(word: string, places: Places): boolean {
-  return places.currents.some((path) => {
+function mentionsCurrent(word: string, prefixes: PathPrefixes): boolean {
+  return prefixes.currents.some((path) => {
     for (let at = word.indexOf(path); at !== -1; at = word.indexOf(path, at + 1)) {
       const next = word[at + path.length];
       if (beginsPath(word, at) && (next === undefined || /[/\s:,;"']/.test(next))) return true;

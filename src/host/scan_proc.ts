@@ -128,3 +128,15 @@ export async function bootedAtMs(clock: Clock): Promise<number> {
 export function startedAtMs(bootMs: number, startTicks: number): number {
   return Math.round(bootMs + (startTicks * 1000) / TICKS_PER_SECOND);
 }
+
+/** The processes below `root`, nearest first; those whose parent has ended are init's and not among them. */
+export async function descendantsOf(root: number): Promise<{ pid: number; parent: number; startTicks: number }[]> {
+  const all = (await Promise.all((await allPids()).map(liveStat))).filter((stat) => stat !== null);
+  const found: { pid: number; parent: number; startTicks: number }[] = [];
+  for (let parents = new Set([root]); parents.size > 0;) {
+    const children = all.filter(({ parent }) => parents.has(parent));
+    found.push(...children.map(({ pid, parent, startTicks }) => ({ pid, parent, startTicks })));
+    parents = new Set(children.map(({ pid }) => pid));
+  }
+  return found;
+}

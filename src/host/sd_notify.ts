@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
 import { errno, libc } from "./libc.ts";
-import { afterBoot, ownUnit } from "./own_unit.ts";
+import { startAtBoot, ownUnit } from "./own_unit.ts";
 
 /** From <sys/socket.h> on Linux. */
 const AF_UNIX = 1;
@@ -46,7 +46,7 @@ export function serviceManager(
     watchdog: () => tell("WATCHDOG=1"),
     watchdogMs,
     whyLeftDown: async () => {
-      const after = await afterBoot(ownUnit());
+      const after = await startAtBoot(ownUnit());
       return after.kind === "left down" ? after.why : null;
     },
   };
@@ -63,17 +63,17 @@ function watchdogFrom(env: Record<string, string | undefined>): number | null {
 function send(socketPath: string, message: string): void {
   const address = addressOf(socketPath);
   const fd = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw failed(socketPath, message, errno());
+  if (fd < 0) throw notTold(socketPath, message, errno());
   try {
     const bytes = new TextEncoder().encode(message);
     const sent = libc().sendto(fd, bytes, bytes.length, MSG_NOSIGNAL, address, address.length);
-    if (Number(sent) < 0) throw failed(socketPath, message, errno());
+    if (Number(sent) < 0) throw notTold(socketPath, message, errno());
   } finally {
     closeSync(fd);
   }
 }
 
-function failed(socketPath: string, message: string, errorNumber: number): DeployError {
+function notTold(socketPath: string, message: string, errorNumber: number): DeployError {
   return new DeployError(`Cannot tell the service manager "${message}" at ${socketPath}: errno ${errorNumber}.`, {
     code: "internal",
     hint: "The agent goes on; systemd may take it for hanging and restart it.",

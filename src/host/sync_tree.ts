@@ -1,9 +1,7 @@
-import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 import { DeployError } from "../core/errors.ts";
 import { printable } from "../support/printable.ts";
-
-const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+import { libc } from "./libc.ts";
 
 /**
  * Flushes the file system that holds `path` to the disk, with one syncfs(2) instead of an fsync per file. Call it after
@@ -34,27 +32,10 @@ export async function syncTree(path: string): Promise<void> {
 function syncfs(path: string): void {
   const fd = openSync(path, "r");
   try {
-    using libc = openLibc();
-    if (libc.symbols.syncfs(fd) !== 0) throw flushFailed(path, "syncfs failed");
+    if (libc().syncfs(fd) !== 0) throw flushFailed(path, "syncfs failed");
   } finally {
     closeSync(fd);
   }
-}
-
-function openLibc() {
-  const failures: unknown[] = [];
-  for (const name of LIBC_NAMES) {
-    try {
-      const library = dlopen(name, { syncfs: { args: [FFIType.i32], returns: FFIType.i32 } });
-      return { symbols: library.symbols, [Symbol.dispose]: () => library.close() };
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  throw new DeployError("Cannot flush files to the disk: found neither `sync` nor the C library.", {
-    code: "internal",
-    cause: new AggregateError(failures),
-  });
 }
 
 function flushFailed(path: string, why: string): DeployError {

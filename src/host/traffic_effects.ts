@@ -5,7 +5,8 @@ import type { Clock } from "../support/clock.ts";
 import { abortedError, throwIfAborted } from "../support/abort.ts";
 import { withDeadline } from "../support/wait.ts";
 import type { ToolResult, TrafficEffects } from "../traffic/effects.ts";
-import { readIfThere } from "./files.ts";
+import { readIfThere } from "./read_text.ts";
+import { signalGroup } from "./process_group.ts";
 import { DEFAULT_PATH, withUsualLimits } from "./processes_env.ts";
 
 /** What a program may print, in bytes; the rules of a host with thousands of containers are a few megabytes. */
@@ -82,7 +83,7 @@ async function run(argv: string[], { shown, env, input, timeoutMs, signal, clock
         }),
     );
   } catch (error) {
-    killGroup(child.pid);
+    signalGroup(child.pid, "SIGKILL");
     await child.exited;
     throw error;
   } finally {
@@ -93,14 +94,6 @@ async function run(argv: string[], { shown, env, input, timeoutMs, signal, clock
   // As a shell has it.
   const code = child.exitCode ?? 128 + (constants.signals[child.signalCode as NodeJS.Signals] ?? 0);
   return { code, stdout: stdout.text(), stderr: stderr.text() };
-}
-
-function killGroup(group: number): void {
-  try {
-    process.kill(-group, "SIGKILL");
-  } catch {
-    // It has ended in this moment.
-  }
 }
 
 /** All of a stream's text, up to a limit past which `tooMuch` rejects. */

@@ -1,6 +1,6 @@
 import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { RunCommand } from "../support/command.ts";
-import { failed, type ProbeFailure, timedOut } from "./result.ts";
+import { probeFailure, type ProbeFailure, timedOut } from "./result.ts";
 
 /** Runs a command that exits with 0 when the service is well. @returns null when it did */
 export async function probeCommand(
@@ -19,13 +19,13 @@ export async function probeCommand(
     case "timed-out":
       return { ...timedOut(spec.timeoutMs), ...detailOf(result.tail) };
     case "signalled":
-      return failed(`ended by ${result.signal}`, result.tail);
+      return probeFailure(`ended by ${result.signal}`, result.tail);
     case "exited":
-      return result.code === 0 ? null : failed(`exit ${result.code}`, result.tail);
+      return result.code === 0 ? null : probeFailure(`exit ${result.code}`, result.tail);
   }
 }
 
 function detailOf(tail: string): { detail?: string } {
-  const { detail } = failed("", tail);
+  const { detail } = probeFailure("", tail);
   return detail === undefined ? {} : { detail };
 }

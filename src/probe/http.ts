@@ -2,9 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Trust } from "../support/trust.ts";
+import { answerWithin } from "../support/wait.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, requestAt } from "./request.ts";
-import { failed, networkFailure, type ProbeFailure, timedOut } from "./result.ts";
+import { probeFailure, networkFailure, type ProbeFailure, timedOut } from "./result.ts";
 
 /** As much of the body as is looked at, in bytes: a health page that is longer is a mistake, not a reason to fill memory. */
 const BODY_BYTES = 64 * 1024;
@@ -28,21 +29,11 @@ export async function probeHttp(
   asking: Asking,
   { clock, names, trust }: QuestionEffects,
 ): Promise<ProbeFailure | null> {
-  const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
-  const over = new AbortController();
-  // One timer for all of it: a body that trickles in must not stretch the time.
-  const cancel = clock.after(spec.timeoutMs, () => resolve(timedOut(spec.timeoutMs)));
-  // The caller throws; here it only has to end.
-  const onAbort = (): void => resolve(null);
-  signal.addEventListener("abort", onAbort, { once: true });
-  ask(spec, asking, names, trust, over.signal).then(resolve, (error: unknown) => resolve(networkFailure(error)));
-  try {
-    return await promise;
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
-    over.abort();
-  }
+  const work = (signal: AbortSignal): Promise<ProbeFailure | null> =>
+    ask(spec, asking, names, trust, signal).catch(networkFailure);
+  // One timer for all of it: a body that trickles in must not stretch the time. Where it is called off, the caller throws.
+  const otherwise = { late: timedOut(spec.timeoutMs), calledOff: null };
+  return answerWithin(work, spec.timeoutMs, otherwise, signal, clock);
 }
 
 async function ask(
@@ -82,7 +73,7 @@ function judge(
   const told = quotesAnswers
     ? text
     : `The answer: status ${status}, ${bytes === BODY_BYTES ? "at least " : ""}${bytes} bytes.`;
-  if (!expectStatus.includes(status)) return failed(`http ${status}`, told);
-  if (expectBody !== undefined && !text.includes(expectBody)) return failed(`body lacks "${expectBody}"`, told);
+  if (!expectStatus.includes(status)) return probeFailure(`http ${status}`, told);
+  if (expectBody !== undefined && !text.includes(expectBody)) return probeFailure(`body lacks "${expectBody}"`, told);
   return null;
 }

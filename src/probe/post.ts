@@ -1,4 +1,5 @@
 import type { Trust } from "../support/trust.ts";
+import { answerWithin } from "../support/wait.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, isRefused, requestAt } from "./request.ts";
 import type { QuestionEffects } from "./http.ts";
@@ -17,21 +18,12 @@ export async function post(
   asking: Asking,
   { clock, names, trust }: QuestionEffects,
 ): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const over = new AbortController();
-  const cancel = clock.after(TIMEOUT_MS, () => resolve(`no answer within ${TIMEOUT_MS} ms`));
-  const onAbort = (): void => resolve("called off");
-  signal.addEventListener("abort", onAbort, { once: true });
-  tell(new URL(url), asking, names, trust, over.signal).then(resolve, (error: unknown) =>
-    resolve(isRefused(error) ? "" : error instanceof Error ? error.message : String(error)),
-  );
-  try {
-    return await promise;
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
-    over.abort();
-  }
+  const work = (signal: AbortSignal): Promise<string> =>
+    tell(new URL(url), asking, names, trust, signal).catch((error: unknown) =>
+      isRefused(error) ? "" : error instanceof Error ? error.message : String(error),
+    );
+  const otherwise = { late: `no answer within ${TIMEOUT_MS} ms`, calledOff: "called off" };
+  return answerWithin(work, TIMEOUT_MS, otherwise, signal, clock);
 }
 
 async function tell(url: URL, asking: Asking, names: HostNames, trust: Trust, signal: AbortSignal): Promise<string> {

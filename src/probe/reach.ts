@@ -1,5 +1,5 @@
 import { isWithin, parseIpAddress, parseIpNetwork, type IpAddress, type IpNetwork } from "../schema/ip_network.ts";
-import { networkFailure, type ProbeFailure, refused } from "./result.ts";
+import { networkFailure, type ProbeFailure, forbidden } from "./result.ts";
 
 /** What a host lets the questions of a build ask and tell. The agent that asks them may be root, and its answers travel. */
 export interface Asking {
@@ -44,7 +44,7 @@ export async function reach(
   const stranger = addresses.find((address) => !mayAsk(name, address, asking, names));
   if (stranger === undefined) return { addresses };
   const named = stranger === name ? `${name} is` : `"${name}" is ${stranger},`;
-  return { failure: refused("asks another host than this one", `${named} no address of this host.`) };
+  return { failure: forbidden("asks another host than this one", `${named} no address of this host.`) };
 }
 
 function mayAsk(name: string, text: string, { hosts }: Asking, names: HostNames): boolean {

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { onAbort } from "../support/abort.ts";
 import { type Trust, whyUntrusted } from "../support/trust.ts";
 
 /**
@@ -36,11 +37,11 @@ export async function requestAt(
     agent: false,
     headers: { host: url.host, connection: "close", ...headers },
   });
-  const onAbort = (): void => {
+  // Not called off with the head: the body that is read then ends with the signal, too.
+  onAbort(signal, () => {
     request.destroy();
     reject(new Error("called off"));
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
+  });
   request.on("error", reject);
   request.once("response", resolve);
   request.end();

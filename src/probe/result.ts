@@ -16,19 +16,19 @@ export interface ProbeFailure {
   /** What a person looks at next: the beginning of a body, the end of an output. */
   readonly detail?: string;
   /** Nobody was asked, as the host does not let it. */
-  readonly refused?: true;
+  readonly isForbidden?: true;
 }
 
 /** The longest detail, in characters: it travels in a status of under 4 kB. */
 const DETAIL_CHARS = 500;
 
-export function failed(reason: string, detail = ""): ProbeFailure {
+export function probeFailure(reason: string, detail = ""): ProbeFailure {
   const trimmed = redact(detail).trim();
   return trimmed === "" ? { ok: false, reason } : { ok: false, reason, detail: trimmed.slice(0, DETAIL_CHARS) };
 }
 
-export function refused(reason: string, detail: string): ProbeFailure {
-  return { ...failed(reason, detail), refused: true };
+export function forbidden(reason: string, detail: string): ProbeFailure {
+  return { ...probeFailure(reason, detail), isForbidden: true };
 }
 
 const NETWORK_REASONS: Readonly<Record<string, string>> = {
@@ -46,10 +46,13 @@ const NETWORK_REASONS: Readonly<Record<string, string>> = {
 export function networkFailure(error: unknown): ProbeFailure {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-  if (isUntrusted(code)) return failed("certificate not trusted", message);
-  return failed(NETWORK_REASONS[code] ?? (code === "" ? "connection failed" : `connection failed: ${code}`), message);
+  if (isUntrusted(code)) return probeFailure("certificate not trusted", message);
+  return probeFailure(
+    NETWORK_REASONS[code] ?? (code === "" ? "connection failed" : `connection failed: ${code}`),
+    message,
+  );
 }
 
 export function timedOut(timeoutMs: number): ProbeFailure {
-  return failed(`timeout after ${Math.round(timeoutMs)} ms`);
+  return probeFailure(`timeout after ${Math.round(timeoutMs)} ms`);
 }

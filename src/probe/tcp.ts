@@ -1,5 +1,7 @@
 import { connect } from "node:net";
 import type { ProbeSpec } from "../core/resolved_recipe.ts";
+import { onAbort } from "../support/abort.ts";
+import { answerWithin } from "../support/wait.ts";
 import type { QuestionEffects } from "./http.ts";
 import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach } from "./request.ts";
@@ -12,20 +14,11 @@ export async function probeTcp(
   asking: Asking,
   { clock, names }: QuestionEffects,
 ): Promise<ProbeFailure | null> {
-  const { promise, resolve } = Promise.withResolvers<ProbeFailure | null>();
-  const over = new AbortController();
-  const cancel = clock.after(spec.timeoutMs, () => resolve(timedOut(spec.timeoutMs)));
-  // The caller throws; here it only has to end.
-  const onAbort = (): void => resolve(null);
-  signal.addEventListener("abort", onAbort, { once: true });
-  ask(spec, asking, names, over.signal).then(resolve, (error: unknown) => resolve(networkFailure(error)));
-  try {
-    return await promise;
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
-    over.abort();
-  }
+  const work = (signal: AbortSignal): Promise<ProbeFailure | null> =>
+    ask(spec, asking, names, signal).catch(networkFailure);
+  // Where it is called off, the caller throws.
+  const otherwise = { late: timedOut(spec.timeoutMs), calledOff: null };
+  return answerWithin(work, spec.timeoutMs, otherwise, signal, clock);
 }
 
 async function ask(
@@ -42,12 +35,11 @@ async function ask(
 function connects(host: string, port: number, signal: AbortSignal): Promise<null> {
   const { promise, resolve, reject } = Promise.withResolvers<null>();
   const socket = connect({ host, port });
-  const onAbort = (): void => reject(new Error("called off"));
-  signal.addEventListener("abort", onAbort, { once: true });
+  const forget = onAbort(signal, () => reject(new Error("called off")));
   socket.once("connect", () => resolve(null));
   socket.on("error", reject);
   return promise.finally(() => {
-    signal.removeEventListener("abort", onAbort);
+    forget();
     socket.destroy();
   });
 }

@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
+import { killAll } from "../support/kill.ts";
 import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { runOperation } from "./run.ts";
 
@@ -69,28 +70,13 @@ export function commandSupervisor(
   };
 }
 
-/** How long it waits for processes to go that got KILL, in milliseconds; one stuck in the kernel goes when its device answers. */
-const KILL_WAIT_MS = 2_000;
-const POLL_MS = 20;
-
 /** Ends what a start has begun, but for those who were there before it. */
 async function endStarted(
   before: readonly { pid: number; startTicks: number }[],
   effects: SupervisorEffects,
 ): Promise<void> {
   const known = new Set(before.map(({ pid, startTicks }) => `${pid}/${startTicks}`));
-  const endsAt = effects.clock.monotonicMs() + KILL_WAIT_MS;
-  for (;;) {
-    // They may have forked while they were looked for, so only an empty look ends it.
-    const found = (await effects.startedHere()).filter(({ pid, startTicks }) => !known.has(`${pid}/${startTicks}`));
-    if (found.length === 0 || effects.clock.monotonicMs() > endsAt) return;
-    for (const { pid } of found) {
-      try {
-        effects.kill(pid, "SIGKILL");
-      } catch {
-        // Gone already, which is what was wanted.
-      }
-    }
-    await effects.clock.sleep(POLL_MS);
-  }
+  const begun = async () =>
+    (await effects.startedHere()).filter(({ pid, startTicks }) => !known.has(`${pid}/${startTicks}`));
+  await killAll(begun, ({ pid }) => effects.kill(pid, "SIGKILL"), effects.clock);
 }

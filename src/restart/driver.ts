@@ -1,6 +1,6 @@
 import { isDeployError } from "../core/errors.ts";
 import { noCounts } from "../core/restart_progress.ts";
-import type { RestartPhase } from "../core/traffic.ts";
+import type { RestartPhase } from "../schema/restart_phases.ts";
 import type { RestartCost } from "../schema/journal.ts";
 import type { Clock } from "../support/clock.ts";
 import { untilOthersSuffice } from "./availability.ts";

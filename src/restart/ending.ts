@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import { untilByPauses } from "../support/wait.ts";
 import { isLive, send, type SignalSpec, type SignalTarget } from "./pid_file.ts";
 import type { SupervisorEffects } from "./effects.ts";
 
@@ -66,9 +67,6 @@ async function untilGone(
   effects: SupervisorEffects,
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += POLL_MS) {
-    if (!(await isLive(target, effects))) return true;
-    await effects.clock.sleep(POLL_MS, signal);
-  }
-  return !(await isLive(target, effects));
+  const isGone = async (): Promise<boolean> => !(await isLive(target, effects));
+  return untilByPauses(isGone, (gone) => gone, { everyMs: POLL_MS, withinMs: timeoutMs }, effects.clock, signal);
 }

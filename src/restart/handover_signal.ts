@@ -2,6 +2,7 @@ import { DeployError } from "../core/errors.ts";
 import { endProcess, treeOf } from "./ending.ts";
 import {
   isLive,
+  type Named,
   readPidFile,
   readUnlessRefused,
   send,
@@ -11,6 +12,7 @@ import {
   type SignalTarget,
 } from "./pid_file.ts";
 import type { Handover, SupervisorEffects } from "./effects.ts";
+import { untilByPauses } from "../support/wait.ts";
 import { SETTLE_MS } from "./steady.ts";
 
 const POLL_MS = 50;
@@ -155,16 +157,23 @@ async function takeBack(
 ): Promise<void> {
   const end = { name: "SIGQUIT", timeoutMs: Math.min(spec.timeoutMs, TAKE_BACK_MS), except: null } as const;
   await endProcess(spec, successor, end, effects, signal);
-  for (let waitedMs = 0; waitedMs < TAKE_BACK_MS; waitedMs += POLL_MS) {
-    const named = await readPidFile(spec.pidFile, effects);
-    if (named.kind === "live" && named.pid === old.pid) return;
-    await effects.clock.sleep(POLL_MS, signal);
-  }
+  const named = await untilByPauses(
+    () => readPidFile(spec.pidFile, effects),
+    (seen) => isNamed(old, seen),
+    { everyMs: POLL_MS, withinMs: TAKE_BACK_MS },
+    effects.clock,
+    signal,
+  );
+  if (isNamed(old, named)) return;
   throw signalFailure(
     spec,
     `process ${old.pid} has not taken ${spec.pidFile} again since its successor was ended`,
     `Write ${old.pid} into that file if the process serves, or start the service anew.`,
   );
+}
+
+function isNamed(target: SignalTarget, named: Named): boolean {
+  return named.kind === "live" && named.pid === target.pid;
 }
 
 /** After a handover that failed: whatever the signal made goes, as far as that can be told. */

@@ -1,5 +1,6 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
+import { untilByPauses } from "../support/wait.ts";
 import type { SupervisorEffects } from "./effects.ts";
 
 export type SignalSpec = Extract<RestartSpec, { by: "signal" }>;
@@ -50,12 +51,14 @@ export async function readPidFile(path: string, effects: SupervisorEffects): Pro
  * @throws DeployError `policy-refused` when it still names somebody else's process then
  */
 export async function untilNamed(spec: SignalSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<Named> {
-  for (let waitedMs = 0; waitedMs < spec.timeoutMs; waitedMs += POLL_MS) {
-    const named = await readUnlessRefused(spec.pidFile, effects);
-    if (named?.kind === "live") return named;
-    await effects.clock.sleep(POLL_MS, signal);
-  }
-  return readPidFile(spec.pidFile, effects);
+  const named = await untilByPauses(
+    () => readUnlessRefused(spec.pidFile, effects),
+    (seen) => seen?.kind === "live",
+    { everyMs: POLL_MS, withinMs: spec.timeoutMs },
+    effects.clock,
+    signal,
+  );
+  return named?.kind === "live" ? named : readPidFile(spec.pidFile, effects);
 }
 
 /** Null when the file names a process that is not to be signalled on its word. */

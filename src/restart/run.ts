@@ -1,6 +1,7 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { type CommandResult, howItEnded } from "../support/command.ts";
 import { redact } from "../support/redact.ts";
+import { saying } from "../support/saying.ts";
 import type { SupervisorEffects } from "./effects.ts";
 
 export interface Operation {
@@ -38,13 +39,13 @@ export async function runOperation(operation: Operation, effects: SupervisorEffe
     if (!isDeployError(error) || error.code === "aborted") throw error;
     throw new DeployError(`Cannot ${what}: ${error.message}`, {
       code: "restart-failed",
-      hint: hintFor(operation, error),
+      hint: hintOf(operation, error),
       cause: error,
     });
   });
   const outcome = outcomeOf(result, operation);
   if (outcome === "done") return result.tail;
-  throw new DeployError(`Cannot ${what}: "${shown(run)}" ${howItEnded(result, timeoutMs)}${said(result)}.`, {
+  throw new DeployError(`Cannot ${what}: "${shown(run)}" ${howItEnded(result, timeoutMs)}${saying(result.tail)}.`, {
     code: outcome === "timed-out" ? "restart-timeout" : "restart-failed",
     hint,
   });
@@ -61,20 +62,11 @@ function outcomeOf(result: CommandResult, { judge }: Operation): "done" | "faile
   }
 }
 
-function hintFor({ debianPackage, hint }: Operation, error: DeployError): string {
+function hintOf({ debianPackage, hint }: Operation, error: DeployError): string {
   if (debianPackage !== undefined && /no such program/.test(error.message)) {
     return `Install it (Debian: apt-get install ${debianPackage}), or let the build be restarted in another way.`;
   }
   return error.hint === "" ? hint : error.hint;
-}
-
-/** The last lines that an error quotes; all of it is in the log. */
-const QUOTED_LINES = 3;
-
-function said(result: CommandResult): string {
-  const lines = redact(result.tail).trim().split("\n").slice(-QUOTED_LINES);
-  const text = lines.join(" / ").replace(/\.$/, "");
-  return text === "" ? "" : `, saying: ${text}`;
 }
 
 function shown(run: string | readonly string[]): string {

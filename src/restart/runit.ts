@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
+import { untilByPauses } from "../support/wait.ts";
 import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
 import { untilSteady } from "./steady.ts";
@@ -23,7 +24,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
         background: "kill",
         as: "agent",
         timeoutMs: timeoutMs + TOOL_SLACK_MS,
-        what: `${said[verb]} ${service}`,
+        what: `${WORDS[verb]} ${service}`,
         hint,
         debianPackage: "runit",
         // A service that ends at once is seen as down again, and sv waits for it to come up until its time is over.
@@ -58,17 +59,14 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
 
   /** sv tells a restart by its second, and takes a process that was started in the same one for the new one. */
   const untilReplaced = async (old: number, signal: AbortSignal): Promise<void> => {
-    for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-      const now = await pid(signal);
-      if (now !== null && now !== old) return;
-      if (waitedMs >= timeoutMs) {
-        throw new DeployError(
-          `Cannot restart ${service}: after ${timeoutMs} ms process ${old} ${now === old ? "still ran" : "had no successor"}.`,
-          { code: now === old ? "restart-timeout" : "restart-failed", hint },
-        );
-      }
-      await effects.clock.sleep(POLL_MS, signal);
-    }
+    const isReplaced = (now: number | null): boolean => now !== null && now !== old;
+    const when = { everyMs: POLL_MS, withinMs: timeoutMs };
+    const now = await untilByPauses(() => pid(signal), isReplaced, when, effects.clock, signal);
+    if (isReplaced(now)) return;
+    throw new DeployError(
+      `Cannot restart ${service}: after ${timeoutMs} ms process ${old} ${now === old ? "still ran" : "had no successor"}.`,
+      { code: now === old ? "restart-timeout" : "restart-failed", hint },
+    );
   };
 
   const start = async (signal: AbortSignal): Promise<void> => {
@@ -100,7 +98,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
   };
 }
 
-const said = { up: "start", down: "stop", restart: "restart" } as const;
+const WORDS = { up: "start", down: "stop", restart: "restart" } as const;
 
 /**
  * `run: /etc/service/web: (pid 4711) 5s; run: log: (pid 4710) 9s`, or `down: …`, or `finish: …` whose process is the one

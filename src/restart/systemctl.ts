@@ -42,7 +42,7 @@ export async function tellUnit(
       as: "agent",
       timeoutMs,
       what: `${verb} ${unit}`,
-      hint: hintFor(unit),
+      hint: unitHint(unit),
       debianPackage: "systemd",
       signal,
     },
@@ -75,7 +75,7 @@ export async function showUnit(unit: string, effects: SupervisorEffects, signal:
       as: "agent",
       timeoutMs: ASK_TIMEOUT_MS,
       what: `ask systemd for ${unit}`,
-      hint: hintFor(unit),
+      hint: unitHint(unit),
       debianPackage: "systemd",
       asks: true,
       signal,
@@ -102,6 +102,6 @@ export async function showUnit(unit: string, effects: SupervisorEffects, signal:
 
 const PROPERTIES = "ActiveState,LoadState,Job,MainPID,ExecMainStartTimestampMonotonic,TriggeredBy";
 
-export function hintFor(unit: string): string {
+export function unitHint(unit: string): string {
   return `See: systemctl status ${unit}; journalctl -u ${unit} -n 50.`;
 }

@@ -4,7 +4,7 @@ import { treeOf } from "./ending.ts";
 import type { SignalTarget } from "./pid_file.ts";
 import type { Handover, Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
-import { hintFor, showUnit, tellUnit, type UnitState } from "./systemctl.ts";
+import { unitHint, showUnit, tellUnit, type UnitState } from "./systemctl.ts";
 
 type SocketSpec = Extract<RestartSpec, { by: "systemd-socket" }>;
 
@@ -111,7 +111,7 @@ class SocketHandover implements Handover {
     if (!SERVING.has(state)) {
       throw new DeployError(
         `Cannot stop ${this.#unit(this.#old.colour)}: its successor ${this.#unit(this.#successor)} is ${state}.`,
-        { code: "restart-failed", hint: hintFor(this.#unit(this.#successor)) },
+        { code: "restart-failed", hint: unitHint(this.#unit(this.#successor)) },
       );
     }
     await this.#stop(this.#old.colour, this.#spec.timeoutMs, signal);
@@ -175,7 +175,7 @@ class SocketHandover implements Handover {
         const rest = old === null ? "" : ` ${this.#unit(old)} serves on.`;
         throw new DeployError(`Cannot start ${unit}: it did not stay up for ${SETTLE_MS} ms, and is ${state}.${rest}`, {
           code: "restart-failed",
-          hint: hintFor(unit),
+          hint: unitHint(unit),
         });
       }
       if (waitedMs >= SETTLE_MS) return;
@@ -189,13 +189,9 @@ class SocketHandover implements Handover {
     try {
       await tellUnit("stop", unit, timeoutMs, this.#effects, signal);
     } catch (error) {
-      if (!isTimeout(error)) throw error;
+      if (!isDeployError(error) || error.code !== "restart-timeout") throw error;
       await tellUnit("kill", unit, KILL_MS, this.#effects, signal);
       await tellUnit("stop", unit, KILL_MS, this.#effects, signal);
     }
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return isDeployError(error) && error.code === "restart-timeout";
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { errorCodeSchema } from "./error_code.ts";
 import { hostStepSchema } from "./znodes.ts";
+import { restartPhases, type RestartPhase } from "./restart_phases.ts";
+import { trafficKinds } from "./traffic_sections.ts";
 
 /*
  * `<root>/state.json`, written by the agent for itself: what a host cannot observe and must not forget. It is parsed like
@@ -42,21 +44,10 @@ const restartProgressSchema = z.looseObject({
 });
 export type RestartProgress = Seen<typeof restartProgressSchema>;
 
-/** The phases of a restart, in the order of a drain (design, section 7). */
-const restartPhaseSchema = z.enum(["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"]);
-export type RestartPhase = z.output<typeof restartPhaseSchema>;
+const phaseMs = z.exactOptional(z.number());
 
 const phaseMsSchema = z
-  .object({
-    off: z.exactOptional(z.number()),
-    tell: z.exactOptional(z.number()),
-    idle: z.exactOptional(z.number()),
-    stop: z.exactOptional(z.number()),
-    start: z.exactOptional(z.number()),
-    healthy: z.exactOptional(z.number()),
-    on: z.exactOptional(z.number()),
-    probe: z.exactOptional(z.number()),
-  } satisfies Record<RestartPhase, z.ZodType>)
+  .object(Object.fromEntries(restartPhases.map((phase) => [phase, phaseMs])) as Record<RestartPhase, typeof phaseMs>)
   .catchall(z.number());
 
 /** What restarts cost the clients, added up over an activation. */
@@ -67,7 +58,7 @@ const restartCostSchema = z.looseObject({
   /** Connections refused while traffic was off, as far as the traffic back end can tell; null where it cannot. */
   refused: z.int().min(0).nullable(),
   /** Phases that failed or ran into their deadline, and did not call the restart off because they were forced. */
-  forced: z.array(z.union([restartPhaseSchema, foreignWord])),
+  forced: z.array(z.union([z.enum(restartPhases), foreignWord])),
   phaseMs: phaseMsSchema,
 });
 export type RestartCost = Seen<typeof restartCostSchema>;
@@ -138,7 +129,7 @@ export const journalSchema = z.looseObject({
    */
   traffic: z
     .looseObject({
-      by: z.enum(["none", "nft", "iptables", "haproxy", "reject", "hook"]),
+      by: z.enum(trafficKinds),
       off: names,
       bootId: z.string(),
     })

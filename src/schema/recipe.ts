@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { forcedByBuild } from "./restart_phases.ts";
 
 /*
  * `deployd.toml`: what a build says about itself. It travels inside the archive, so its digest (and later its
@@ -7,7 +8,7 @@ import { z } from "zod";
  */
 
 /** Bytes of one name on Linux's file systems. */
-const LONGEST_NAME = 255;
+const LONGEST_FILE_NAME = 255;
 const LONGEST_PATH = 1024;
 
 /** Why a path of a release cannot be one that is shared; null when it can. */
@@ -18,7 +19,8 @@ function sharedProblem(path: string): string | null {
   if (names.includes("..")) return "it must not have .. in it";
   if (names.length === 0) return "it names no path in the release";
   if (names[0] === "deployd.toml") return "the build's own recipe cannot be shared";
-  if (names.some((name) => Buffer.byteLength(name) > LONGEST_NAME)) return `a name has more than ${LONGEST_NAME} bytes`;
+  if (names.some((name) => Buffer.byteLength(name) > LONGEST_FILE_NAME))
+    return `a name has more than ${LONGEST_FILE_NAME} bytes`;
   return Buffer.byteLength(path) > LONGEST_PATH ? `it has more than ${LONGEST_PATH} bytes` : null;
 }
 
@@ -158,7 +160,7 @@ export const drainSection = z.strictObject({
   /** Seconds until the last client must be gone. */
   deadline_s: seconds(3600).default(30),
   /** Phases whose failure or deadline does not call the restart off. */
-  force: z.array(z.enum(["tell", "idle", "stop"])).default([]),
+  force: z.array(z.enum(forcedByBuild)).default([]),
 });
 
 const checkTimes = {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { forcedByHost } from "./restart_phases.ts";
 
 /*
  * The sections of a service in `agent.toml` that say which copies of it this host has, and how clients are kept from one
@@ -9,20 +10,23 @@ export const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is 
 
 const port = z.int().min(1).max(65_535);
 
+/** What all ways to steer traffic have. */
 const trafficCommon = {
   /** URL or tcp://host:port that is asked once, through the front, when traffic is on again. */
   probe: z.string().min(1).optional(),
   /** Seconds for each change of traffic and for that request. */
   timeout_s: z.number().positive().max(600).default(10),
   /** Phases whose failure or deadline does not call the restart off. */
-  force: z.array(z.enum(["off", "on", "probe"])).default([]),
+  force: z.array(z.enum(forcedByHost)).default([]),
 };
 
 /** What keeps new connections from a copy that restarts (docs/restarts.md). */
 export const trafficSection = z.discriminatedUnion("by", [
+  /** Nothing does. */
   z.strictObject({ by: z.literal("none"), ...trafficCommon }),
-  /** `port` is the one that clients use; it is spread over the ports of the instances. */
+  /** A rule in a table of our own spreads `port`, which clients use, over the ports of the instances that are on. */
   z.strictObject({ by: z.literal("nft"), port, ...trafficCommon }),
+  /** The same by a chain of our own in iptables' nat table. */
   z.strictObject({
     by: z.literal("iptables"),
     port,
@@ -30,21 +34,30 @@ export const trafficSection = z.discriminatedUnion("by", [
     variant: z.enum(["auto", "legacy", "nft"]).default("auto"),
     ...trafficCommon,
   }),
+  /** An HAProxy on this host. */
   z.strictObject({
     by: z.literal("haproxy"),
     /** Its runtime API, with level admin. */
     socket: absolutePath,
     backend: z.string().regex(/^[A-Za-z0-9_.:-]+$/, "a backend's name is wanted"),
-    /** The instance's server in that backend. */
+    /** The instance's server in that backend; `${DEPLOYD_INSTANCE}` is the instance. */
     server: z
       .string()
       .regex(/^[A-Za-z0-9_.:${}-]+$/, "a server's name is wanted")
       .default("${DEPLOYD_SERVICE}${DEPLOYD_INSTANCE}"),
     ...trafficCommon,
   }),
+  /** New connections from other hosts are refused, so that a balancer outside takes its own away. */
   z.strictObject({ by: z.literal("reject"), ...trafficCommon }),
+  /** Commands of the host's own file. */
   z.strictObject({ by: z.literal("hook"), off: z.string().min(1), on: z.string().min(1), ...trafficCommon }),
 ]);
+
+export type TrafficSection = z.output<typeof trafficSection>;
+export type TrafficCommon = Pick<TrafficSection, keyof typeof trafficCommon>;
+
+export type TrafficKind = TrafficSection["by"];
+export const trafficKinds: readonly TrafficKind[] = trafficSection.options.map(({ shape }) => shape.by.value);
 
 export const rollingSection = z.strictObject({
   /** Instances that restart at once: a number, or a share such as "25%", rounded down, at least one. */
@@ -71,11 +84,11 @@ export const instanceSection = z.strictObject({
 interface CopiesAndTraffic {
   readonly instances?: readonly z.output<typeof instanceSection>[] | undefined;
   readonly rolling: z.output<typeof rollingSection>;
-  readonly traffic: z.output<typeof trafficSection>;
+  readonly traffic: TrafficSection;
 }
 
 /** Back ends that send connections to an instance's port, or keep them from it. */
-const NEEDS_PORTS: readonly string[] = ["nft", "iptables", "reject"];
+const NEEDS_PORTS: readonly TrafficKind[] = ["nft", "iptables", "reject"];
 
 /** What no single key shows to be wrong. */
 export function trafficProblems({

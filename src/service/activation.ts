@@ -4,7 +4,8 @@ import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Step } from "../core/step.ts";
 import type { StepFailure } from "../schema/journal.ts";
 import { keepBallast } from "../steps/ballast.ts";
-import { flipStep, prepareWayBack } from "../steps/flip.ts";
+import type { Files } from "../steps/files.ts";
+import type { Layout } from "../steps/layout.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { lookAtService, withLastWords } from "./health.ts";
 import type { HostSlot } from "./host_slot.ts";
@@ -55,6 +56,16 @@ async function flip({ activation, command, resolvedRecipe, host, state }: Activa
     await keepBallast(command.layout, host.files).catch(() => {});
   }
   await flipStep(command.layout, command.build, host.files);
+}
+
+/** Points `current` at the build. One rename: whoever looks sees the old release or the new one, never none. */
+export async function flipStep(layout: Layout, build: string, files: Files): Promise<void> {
+  await files.flip(layout.current, layout.linkTarget(build), layout.wayBack);
+}
+
+/** Makes the link by which `flipStep` comes back to this build, on a disk that may be full by then. */
+async function prepareWayBack(layout: Layout, build: string, files: Files): Promise<void> {
+  await files.flip(layout.wayBack, layout.linkTarget(build));
 }
 
 /**

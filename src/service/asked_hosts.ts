@@ -1,7 +1,7 @@
 import { DeployError } from "../core/errors.ts";
 import type { ResolvedRecipe } from "../core/resolved_recipe.ts";
 import type { ProbeFailure } from "../probe/result.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command_context.ts";
 
 /**
  * Whether this host lets a build ask whom its check and drain URLs name. It is found before the running service is touched;

@@ -3,8 +3,10 @@ import type { CheckSpec } from "../core/resolved_recipe.ts";
 import type { StepFailure } from "../schema/journal.ts";
 import { probeOnce, probeUntilHealthy } from "../probe/probe.ts";
 import { redact } from "../support/redact.ts";
-import { logLabel, probeEffectsFor, type CommandContext, type HostInstance } from "./commands.ts";
+import { logLabel, probeEffectsFor, type CommandContext, type HostInstance } from "./command_context.ts";
 import { notAskable } from "./asked_hosts.ts";
+import { until } from "../support/wait.ts";
+import type { Observation } from "./observe.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { endOfLog } from "./step_failure.ts";
@@ -103,13 +105,30 @@ async function illnessOf(
     const result = await probeOnce(check.probe, probeEffectsFor(on.command), signal);
     return result.ok ? null : `its check failed: ${result.reason}`;
   } catch (error) {
-    if (isDeployError(error) && isTimeout(signal)) return `its check gave no answer in ${LONGEST_CHECK_MS / 1000} s`;
+    if (isDeployError(error) && isRunOut(signal)) return `its check gave no answer in ${LONGEST_CHECK_MS / 1000} s`;
     throw error;
   }
 }
 
-function isTimeout({ aborted, reason }: AbortSignal): boolean {
+function isRunOut({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof Error && reason.name === "TimeoutError";
+}
+
+const SHOWN_POLL_MS = 50;
+
+/**
+ * What runs. A start that returns before its process is what it will be (it forks, and has another program loaded) has that
+ * process show nothing for a moment: the named instances have `withinMs` for it.
+ */
+export async function untilShown(
+  host: ServiceHost,
+  names: readonly string[],
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<Observation> {
+  const allShow = ({ actual }: Observation): boolean =>
+    actual.instances.every(({ name, served }) => served.kind !== "down" || !names.includes(name));
+  return until(() => host.observe(), allShow, { everyMs: SHOWN_POLL_MS, withinMs }, host.machine.clock, signal);
 }
 
 /** @throws DeployError `check-failed` with the last answer, `aborted` */
@@ -129,7 +148,7 @@ export async function untilHealthy(check: CheckSpec, command: CommandContext, si
   const { last } = health;
   const who = command.instance === null || command.instance.alone ? "" : ` on instance ${command.instance.name}`;
   const log = command.layout.log(command.build, logLabel(command.instance, "restart"));
-  if (!last.ok && last.refused === true) throw notAskable(last, command);
+  if (!last.ok && last.isForbidden === true) throw notAskable(last, command);
   const found = last.ok ? "the last one passed, but not often enough in a row" : last.reason;
   throw new DeployError(
     `Cannot call "${command.build}"${who} healthy: ${health.attempts} checks in ${check.deadlineMs / 1000} s, ${found}.`,

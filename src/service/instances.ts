@@ -1,6 +1,6 @@
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import type { ServiceConfig } from "../schema/agent_config.ts";
-import type { HostInstance } from "./commands.ts";
+import type { HostInstance } from "./command_context.ts";
 
 /** The name of the only instance of a service whose host names none. */
 const ONLY = "1";
@@ -14,23 +14,7 @@ export function hostInstances(section: ServiceConfig): HostInstance[] {
 /** What the traffic back ends know of them. */
 export function trafficSpec(section: ServiceConfig): { spec: TrafficSpec; instances: readonly Instance[] } {
   const instances = hostInstances(section).map(({ name, port }) => ({ name, port }));
-  return { spec: specOf(section.traffic), instances };
-}
-
-function specOf(traffic: ServiceConfig["traffic"]): TrafficSpec {
-  switch (traffic.by) {
-    case "none":
-    case "reject":
-      return { by: traffic.by };
-    case "nft":
-      return { by: "nft", port: traffic.port };
-    case "iptables":
-      return { by: "iptables", port: traffic.port, variant: traffic.variant };
-    case "haproxy":
-      return { by: "haproxy", socket: traffic.socket, backend: traffic.backend, server: traffic.server };
-    case "hook":
-      return { by: "hook", off: traffic.off, on: traffic.on };
-  }
+  return { spec: section.traffic, instances };
 }
 
 /**

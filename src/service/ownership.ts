@@ -5,7 +5,8 @@ import type { Supervisor } from "../restart/effects.ts";
 import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
 import { readReleaseRecord } from "../steps/release_records.ts";
-import type { HostUser, Owner } from "../support/command.ts";
+import { ROOT_UID, type HostUser, type Owner } from "../support/command.ts";
+import { until, type LookAgain } from "../support/wait.ts";
 
 export interface OwnershipEffects {
   readonly machine: Pick<Machine, "clock" | "isRoot" | "processes">;
@@ -15,10 +16,8 @@ export interface OwnershipEffects {
   readonly onProblem: (problem: string) => void;
 }
 
-const POLL_MS = 50;
-/** How long a process may take to end when it is told to, in milliseconds. */
-const END_MS = 10_000;
-const ROOT = 0;
+/** How long a process may take to end when it is told to. */
+const END: LookAgain = { everyMs: 50, withinMs: 10_000 };
 
 /**
  * Sees to it that what a service has on its disk belongs to the user that it runs as, also after `run_as` was changed. Who it
@@ -49,10 +48,10 @@ export class Ownership {
   async look(user: HostUser | undefined): Promise<void> {
     const { machine, onProblem } = this.#effects;
     onProblem("");
-    if (!machine.isRoot || user === undefined || user.uid === ROOT) return;
+    if (!machine.isRoot || user === undefined || user.uid === ROOT_UID) return;
     this.#user = user;
     const former = await this.#formerOwners(user);
-    this.#former = former.filter(({ uid }) => uid !== ROOT);
+    this.#former = former.filter(({ uid }) => uid !== ROOT_UID);
     this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#effects.layout) : "";
     const running = await this.#running();
     if (running.length === 0) return this.#give(user);
@@ -137,9 +136,14 @@ export class Ownership {
   async #end(signal: AbortSignal): Promise<void> {
     const { clock } = this.#effects.machine;
     for (const name of ["SIGTERM", "SIGKILL"] as const) {
-      const endsAt = clock.monotonicMs() + END_MS;
       for (const { pid } of await this.#running()) this.#tell(pid, name);
-      while ((await this.#running()).length > 0 && clock.monotonicMs() < endsAt) await clock.sleep(POLL_MS, signal);
+      await until(
+        () => this.#running(),
+        (left) => left.length === 0,
+        END,
+        clock,
+        signal,
+      );
     }
   }
 

@@ -7,7 +7,7 @@ import { installStep } from "../steps/install.ts";
 import type { BuildWork } from "../steps/effects.ts";
 import { verifyStep } from "../steps/verify.ts";
 import { requireAskable } from "./asked_hosts.ts";
-import { runnerFor } from "./commands.ts";
+import { runnerFor } from "./command_context.ts";
 import { requireRestartable } from "./activation.ts";
 import type { BuildOnHost, ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";

@@ -3,14 +3,12 @@ import { DEFAULT_DRAIN_MS, type CheckSpec, type ResolvedRecipe } from "../core/r
 import type { Actual } from "../core/situation.ts";
 import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
-import { together } from "../support/wait.ts";
-import { isStartedBy, probeEffectsFor, type CommandContext } from "./commands.ts";
-import { lastWords, TOLERATED_FAILURES, untilHealthy } from "./health.ts";
-import type { Observation } from "./observe.ts";
+import { together, until } from "../support/wait.ts";
+import { isStartedBy, probeEffectsFor, type CommandContext } from "./command_context.ts";
+import { lastWords, TOLERATED_FAILURES, untilHealthy, untilShown } from "./health.ts";
 import type { ActivateContext } from "./service_host.ts";
 
 const LEFTOVER_POLL_MS = 200;
-const SEEN_POLL_MS = 50;
 
 /**
  * Waits until every instance is healthy, and then looks which build their processes run: a healthy answer from the old
@@ -30,30 +28,13 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     signal,
   );
   if (spec !== null) await untilOthersEnded(context, signal);
-  const { actual, processes } = await untilSeen(context, check, signal);
+  // Where a check has waited for its process, that has shown itself.
+  const names = host.instances.map(({ name }) => name);
+  const { actual, processes } = await untilShown(host, names, check === null ? SETTLE_MS : 0, signal);
   assertServed(context, actual, { check, restart: spec });
   await state.journal.record({ kind: "checked", build, processes });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
   state.healthy = true;
-}
-
-/**
- * What runs. A start that returns before its process is what it will be (it forks, and has another program loaded) has that
- * process show nothing for a moment: where no check has waited for it, it has that moment.
- */
-async function untilSeen(
-  { host }: ActivateContext,
-  check: CheckSpec | null,
-  signal: AbortSignal,
-): Promise<Observation> {
-  const { clock } = host.machine;
-  const endsAt = clock.monotonicMs() + SETTLE_MS;
-  for (;;) {
-    const seen = await host.observe();
-    const isMissing = seen.actual.instances.some(({ served }) => served.kind === "down");
-    if (!isMissing || check !== null || clock.monotonicMs() >= endsAt) return seen;
-    await clock.sleep(SEEN_POLL_MS, signal);
-  }
 }
 
 /**
@@ -66,14 +47,11 @@ async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): 
   const { state, host, activation, build, resolvedRecipe } = context;
   const { clock } = host.machine;
   const deadlineMs = (await resolvedRecipe()).drain?.deadlineMs ?? DEFAULT_DRAIN_MS;
-  const endsAt = clock.monotonicMs() + deadlineMs;
+  const leftovers = async () => (state.leftovers = (await host.observe()).leftovers);
+  const when = { everyMs: LEFTOVER_POLL_MS, withinMs: deadlineMs };
   try {
-    for (;;) {
-      state.leftovers = (await host.observe()).leftovers;
-      if (state.leftovers.length === 0) return;
-      if (clock.monotonicMs() >= endsAt) break;
-      await clock.sleep(LEFTOVER_POLL_MS, signal);
-    }
+    const left = await until(leftovers, ({ length }) => length === 0, when, clock, signal);
+    if (left.length === 0) return;
     if (activation.phase.kind === "back") return await endFailed(context);
     const named = state.leftovers.slice(0, 5).map((left) => `process ${left.pid} of "${left.build}"`);
     const more = state.leftovers.length - named.length;

@@ -2,7 +2,7 @@ import { assertRestartAllowed } from "../core/policy.ts";
 import { DEFAULT_DRAIN_MS, type DrainSpec, type ResolvedRecipe, type RestartSpec } from "../core/resolved_recipe.ts";
 import type { BatchEnd } from "../core/journal_restart.ts";
 import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartAmong } from "../core/restart_progress.ts";
-import type { RestartPhase } from "../core/traffic.ts";
+import { forcedByBuild, forcedByHost, type RestartPhase } from "../schema/restart_phases.ts";
 import type { RestartCost } from "../schema/journal.ts";
 import { driveRestart, type InstanceEffects, type RestartPlan, type RestartEffects } from "../restart/driver.ts";
 import type { ProcessFact } from "../machine/processes.ts";
@@ -10,7 +10,7 @@ import { supervisorFor } from "../restart/supervisor.ts";
 import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./service_host.ts";
-import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./commands.ts";
+import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./command_context.ts";
 import { faultOf, isHealthy, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import { frontProbe, probeFront } from "./front_check.ts";
@@ -130,7 +130,7 @@ function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Mem
   const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
   // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
-  const forced: readonly RestartPhase[] = back ? ["off", "tell", "idle", "stop", "on", "probe"] : [];
+  const forced: readonly RestartPhase[] = back ? [...forcedByBuild, ...forcedByHost] : [];
   return {
     batch: [...members.keys()],
     all: host.instances.map(({ name }) => name),

@@ -5,8 +5,8 @@ import type { Step } from "../core/step.ts";
 import { assertRestartAllowed } from "../core/policy.ts";
 import { supervisorFor } from "../restart/supervisor.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
-import { supervisorEffectsFor } from "./commands.ts";
-import type { Observation } from "./observe.ts";
+import { supervisorEffectsFor } from "./command_context.ts";
+import { untilShown } from "./health.ts";
 import type { ActivationEffects } from "./activation.ts";
 import type { StopSignals } from "../support/abort.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -15,7 +15,6 @@ import type { ServiceHost } from "./service_host.ts";
 const ALONE_AFTER_MS = 30_000;
 /** How long a process may take to show what it is, in milliseconds. */
 const SEEN_MS = 1_000;
-const SEEN_POLL_MS = 50;
 
 /**
  * Starts what this host served and a boot has left down. That is no activation: the build was proven here, there is none to
@@ -65,7 +64,7 @@ export class Revival {
     const what = `Cannot start "${state.service}" after the boot of this host`;
     state.unstarted = failed === undefined ? "" : asDeployError(failed.reason, what).explained;
     if (failed !== undefined) say("error", `After the boot of this host: ${state.unstarted}`, { build });
-    const { actual, processes } = await untilSeen(host, instances, signal);
+    const { actual, processes } = await untilShown(host, instances, SEEN_MS, signal);
     // Of an instance that is still down its processes of before are known, by which it is seen to be.
     if (actual.instances.every(({ served }) => served.kind !== "down"))
       await state.journal.record({ kind: "revived", build, processes });
@@ -91,15 +90,4 @@ async function start(
   assertRestartAllowed(restart, host.policy);
   const supervisor = supervisorFor(restart, supervisorEffectsFor(command, host.policy.pidFiles));
   await supervisor.revival?.start(signal);
-}
-
-async function untilSeen(host: ServiceHost, instances: readonly string[], signal: AbortSignal): Promise<Observation> {
-  const { clock } = host.machine;
-  const endsAt = clock.monotonicMs() + SEEN_MS;
-  for (;;) {
-    const seen = await host.observe();
-    const isDown = seen.actual.instances.some(({ name, served }) => instances.includes(name) && served.kind === "down");
-    if (!isDown || clock.monotonicMs() >= endsAt) return seen;
-    await clock.sleep(SEEN_POLL_MS, signal);
-  }
 }

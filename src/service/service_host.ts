@@ -14,7 +14,13 @@ import { layoutOf, type Layout } from "../steps/layout.ts";
 import { KeptRecipes } from "../steps/kept_recipes.ts";
 import { requireTrusted } from "../steps/trusted_place.ts";
 import { MARKER_PART, type HostUser } from "../support/command.ts";
-import { markerOf, supervisorEffectsFor, variablesOf, type CommandContext, type HostInstance } from "./commands.ts";
+import {
+  markerOf,
+  supervisorEffectsFor,
+  variablesOf,
+  type CommandContext,
+  type HostInstance,
+} from "./command_context.ts";
 import type { TrafficControl } from "./traffic_control.ts";
 import { hostInstances } from "./instances.ts";
 import { observe, readCurrent, type Observation } from "./observe.ts";

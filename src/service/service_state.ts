@@ -3,7 +3,7 @@ import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/situation.ts";
 import { hostStatus, type Trouble } from "../core/status.ts";
 import type { RestartCost } from "../schema/journal.ts";
-import type { RestartPhase } from "../core/traffic.ts";
+import type { RestartPhase } from "../schema/restart_phases.ts";
 import type { HostStatus, HostStep } from "../schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../store/read_wish.ts";
 import { Illness } from "./illness.ts";

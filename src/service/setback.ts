@@ -10,7 +10,8 @@ type PrepareStep = Extract<Step, { step: "fetch" | "verify" | "extract" | "insta
 /** Of a step whose trouble may pass, where time is not what ends it. */
 const TRIES = 8;
 
-interface Verdict {
+/** What a failure comes to. */
+interface Consequence {
   readonly next: "again" | "back" | "failed";
   readonly leastMs: number;
   readonly mostMs: number;
@@ -19,14 +20,14 @@ interface Verdict {
   readonly said: string;
 }
 
-const TRIED_AGAIN: Verdict = {
+const TRIED_AGAIN: Consequence = {
   next: "again",
   leastMs: 0,
   mostMs: Number.POSITIVE_INFINITY,
   said: "It is tried again.",
 };
-const TURNED_BACK: Verdict = { ...TRIED_AGAIN, next: "back", said: "" };
-const GIVEN_UP: Verdict = { ...TRIED_AGAIN, next: "failed", said: "" };
+const TURNED_BACK: Consequence = { ...TRIED_AGAIN, next: "back", said: "" };
+const GIVEN_UP: Consequence = { ...TRIED_AGAIN, next: "failed", said: "" };
 
 /** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
 export class Setback {
@@ -58,12 +59,12 @@ export class Setback {
     const failure = failureOf(step, error, state.step, host.machine.clock.now());
     const rung = step === null ? null : rungOf(step);
     if (rung !== null) this.#onFailed(rung, error.code);
-    let verdict: Verdict = TRIED_AGAIN;
+    let consequence: Consequence = TRIED_AGAIN;
     try {
-      verdict = this.#verdict(step, error);
-      if (await this.#isDone(verdict, failure)) return this.over();
-      this.#tell(`${error.explained} ${verdict.said}`, step);
-      await this.#wait(failure, verdict, signal);
+      consequence = this.#consequenceOf(step, error);
+      if (await this.#isDone(consequence, failure)) return this.over();
+      this.#tell(`${error.explained} ${consequence.said}`, step);
+      await this.#wait(failure, consequence, signal);
     } catch (thrown) {
       const { message } = asDeployError(thrown, "Cannot decide what follows");
       const unsaid = message === failure.message ? "" : ` What follows from it cannot be done yet: ${message}`;
@@ -73,7 +74,7 @@ export class Setback {
   }
 
   /** Whether the step is to be tried again, and when. */
-  #verdict(step: Step | null, error: DeployError): Verdict {
+  #consequenceOf(step: Step | null, error: DeployError): Consequence {
     switch (step?.step) {
       case "flip":
       case "restart":
@@ -82,7 +83,7 @@ export class Setback {
         this.#patience.failed(step.step);
         return TURNED_BACK;
       case "fetch":
-        return this.#fetchVerdict(step, error);
+        return this.#consequenceOfFetch(step, error);
       case "verify":
       case "extract":
       case "install": {
@@ -97,7 +98,7 @@ export class Setback {
   }
 
   /** Waiting for bytes costs nobody anything, so it is the time that ends it, and only where no more of them come. */
-  #fetchVerdict(step: PrepareStep, error: DeployError): Verdict {
+  #consequenceOfFetch(step: PrepareStep, error: DeployError): Consequence {
     const { limits } = this.#outcome.host.config;
     const { snapshot, downloaded } = this.#outcome.state;
     const failing = this.#patience.failed(`${keyOf(step)} ${snapshot.build?.url}`, downloaded?.bytes);
@@ -118,7 +119,7 @@ export class Setback {
   }
 
   /** False when the step is to be tried again. */
-  async #isDone({ next, said }: Verdict, failure: StepFailure): Promise<boolean> {
+  async #isDone({ next, said }: Consequence, failure: StepFailure): Promise<boolean> {
     switch (next) {
       case "back":
         await turnBack(this.#outcome, failure);
@@ -144,14 +145,14 @@ export class Setback {
     this.#told = message;
   }
 
-  async #wait(failure: StepFailure, verdict: Verdict, signal: AbortSignal): Promise<void> {
+  async #wait(failure: StepFailure, consequence: Consequence, signal: AbortSignal): Promise<void> {
     const { state } = this.#outcome;
     const { target } = state.snapshot;
-    const { untilMs } = verdict;
+    const { untilMs } = consequence;
     const trouble = { failure, ...(untilMs === undefined ? {} : { untilMs }) };
     state.trouble = target.kind === "build" ? { build: target.build, ...trouble } : null;
     state.changed();
-    await this.#patience.pause(signal, verdict);
+    await this.#patience.pause(signal, consequence);
   }
 }
 

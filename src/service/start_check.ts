@@ -17,18 +17,18 @@ import { userOf } from "./service_host.ts";
 export async function requireServiceable(config: AgentConfig, path: string, machine: Machine): Promise<void> {
   const problems: DeployError[] = [];
   const files = new Files(machine.disk, machine.clock);
-  const login = await problemOf(
+  const login = await errorOf(
     () => requireLogins(config.sources, files, machine.isRoot),
     "Cannot log in at the sources",
   );
   if (login !== null) problems.push(login);
   if (machine.isRoot) {
-    const problem = await problemOf(() => requireTrustedWay(config.root, config.root, files), "Cannot work");
+    const problem = await errorOf(() => requireTrustedWay(config.root, config.root, files), "Cannot work");
     // What is above all services is told once.
     if (problem !== null) throw problem;
   }
   for (const [service, section] of Object.entries(config.services)) {
-    const user = await problemOf(() => userOf(section, machine), `Cannot become the user of "${service}"`);
+    const user = await errorOf(() => userOf(section, machine), `Cannot become the user of "${service}"`);
     const place = await placeProblem(config, service, machine);
     problems.push(...[user, place].filter((problem) => problem !== null));
   }
@@ -47,10 +47,10 @@ export async function placeProblem(
 ): Promise<DeployError | null> {
   const layout = layoutOf(config.services[service]?.root ?? join(config.root, service));
   if (!isRoot) return null;
-  return problemOf(() => requireTrusted(layout, new Files(disk, clock)), `Cannot look at "${layout.root}"`);
+  return errorOf(() => requireTrusted(layout, new Files(disk, clock)), `Cannot look at "${layout.root}"`);
 }
 
-async function problemOf(attempt: () => unknown, what: string): Promise<DeployError | null> {
+async function errorOf(attempt: () => unknown, what: string): Promise<DeployError | null> {
   try {
     await attempt();
     return null;

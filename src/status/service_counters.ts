@@ -1,10 +1,9 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import { rungs, type Rung } from "../core/step.ts";
-import type { RestartPhase } from "../core/traffic.ts";
 import type { RestartCost } from "../schema/journal.ts";
+import { restartPhases } from "../schema/restart_phases.ts";
 import { reasonOfStep, stepReasons } from "./step_reasons.ts";
 
-const PHASES = ["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"] as const satisfies RestartPhase[];
 const RESULTS = ["served", "failed"] as const;
 
 /** What happens to one service on this host, as it is counted. */
@@ -60,7 +59,7 @@ export function serviceCounters(registry: Registry): (service: string) => Servic
       for (const reason of stepReasons[step]) stepFailures.inc({ service, step, reason }, 0);
     }
     for (const result of RESULTS) deploys.inc({ service, result }, 0);
-    for (const phase of PHASES) phaseSeconds.zero({ service, phase });
+    for (const phase of restartPhases) phaseSeconds.zero({ service, phase });
     for (const plain of [instances, closed, refused]) plain.inc({ service }, 0);
     return {
       stepDone: (step, seconds) => stepSeconds.observe({ service, step }, seconds),
@@ -70,7 +69,7 @@ export function serviceCounters(registry: Registry): (service: string) => Servic
         instances.inc({ service }, cost.instances);
         closed.inc({ service }, cost.closed ?? 0);
         refused.inc({ service }, cost.refused ?? 0);
-        for (const phase of PHASES) {
+        for (const phase of restartPhases) {
           const ms = cost.phaseMs[phase];
           if (ms !== undefined) phaseSeconds.observe({ service, phase }, ms / 1000);
         }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { DiskEntry } from "../machine/disk.ts";
+import { ROOT_UID } from "../support/command.ts";
 import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 
-const ROOT = 0;
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
@@ -54,7 +54,7 @@ export async function requireTrustedWay(place: string, root: string, files: File
     }
     // Whoever needs a directory there says what it is.
     if (entry.kind !== "directory") return;
-    const problem = problemOf(entry);
+    const problem = whoElseMayChange(entry);
     if (problem !== null) throw untrusted(root, path, problem);
     at = path;
   }
@@ -65,11 +65,11 @@ function namesOf(path: string): string[] {
 }
 
 /** Null where only root may change it. In a sticky directory, as /tmp is, nobody can touch what belongs to somebody else. */
-function problemOf({ uid, gid, mode }: DiskEntry): string | null {
-  if (uid !== ROOT) return `it belongs to user ${uid}`;
+function whoElseMayChange({ uid, gid, mode }: DiskEntry): string | null {
+  if (uid !== ROOT_UID) return `it belongs to user ${uid}`;
   if ((mode & STICKY) !== 0) return null;
   if ((mode & WRITABLE_BY_ALL) !== 0) return "anybody may write in it";
-  return (mode & WRITABLE_BY_GROUP) !== 0 && gid !== ROOT ? `group ${gid} may write in it` : null;
+  return (mode & WRITABLE_BY_GROUP) !== 0 && gid !== ROOT_UID ? `group ${gid} may write in it` : null;
 }
 
 function unmade(root: string, path: string, above: string): DeployError {

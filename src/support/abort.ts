@@ -15,6 +15,17 @@ export function throwIfAborted(signal: AbortSignal, attempted: string): void {
   if (signal.aborted) throw abortedError(attempted, signal);
 }
 
+/**
+ * Calls `work` when the signal is aborted, at once where it is already.
+ *
+ * @returns what calls that off
+ */
+export function onAbort(signal: AbortSignal, work: () => void): () => void {
+  if (signal.aborted) work();
+  signal.addEventListener("abort", work, { once: true });
+  return () => signal.removeEventListener("abort", work);
+}
+
 /** New work stops at `soon`, a restart that is under way at `now`. */
 export interface StopSignals {
   readonly soon: AbortSignal;

@@ -1,3 +1,4 @@
+import { onAbort } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 
 /**
@@ -32,12 +33,12 @@ export class Bell {
       await new Promise<void>((resolve) => {
         const done = (): void => {
           cancel();
-          signal.removeEventListener("abort", done);
+          forget();
           this.#wake = null;
           resolve();
         };
         const cancel = this.#clock.after(timeoutMs, done);
-        signal.addEventListener("abort", done, { once: true });
+        const forget = onAbort(signal, done);
         this.#wake = done;
       });
     }

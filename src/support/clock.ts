@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { abortedError } from "./abort.ts";
+import { abortedError, onAbort } from "./abort.ts";
 
 /**
  * Time and chance as one port, so that a whole fleet can run on a time of its own and from a seed. Nothing else in src/
@@ -40,13 +40,12 @@ export function clockOf(source: ClockSource): Clock {
       if (signal?.aborted === true) throw abortedError("wait", signal);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const cancel = source.after(Math.max(0, ms), resolve);
-      const onAbort = (): void => reject(abortedError("wait", signal));
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const forget = signal === undefined ? () => {} : onAbort(signal, () => reject(abortedError("wait", signal)));
       try {
         await promise;
       } finally {
         cancel();
-        signal?.removeEventListener("abort", onAbort);
+        forget();
       }
     },
     deadline: (ms) => {

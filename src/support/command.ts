@@ -55,6 +55,8 @@ export interface HostUser {
 /** To whom something belongs. */
 export type Owner = Pick<HostUser, "uid" | "gid">;
 
+export const ROOT_UID = 0;
+
 /** How a command ended. `tail` is its last output, whole lines, at most 2 kB. */
 export type CommandResult =
   | { readonly kind: "exited"; readonly code: number; readonly tail: string }

@@ -22,11 +22,11 @@ export function outputTail(maxBytes: number): OutputTail {
       kept.set(fresh, old);
       length = old + fresh.length;
     },
-    text: () => lastLines(kept.subarray(0, length), lost),
+    text: () => wholeLines(kept.subarray(0, length), lost),
   };
 }
 
-function lastLines(bytes: Uint8Array, cut: boolean): string {
+function wholeLines(bytes: Uint8Array, cut: boolean): string {
   if (!cut) return new TextDecoder().decode(bytes);
   const newline = bytes.indexOf(NEWLINE);
   if (newline !== -1 && newline < bytes.length - 1) return new TextDecoder().decode(bytes.subarray(newline + 1));

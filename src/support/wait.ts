@@ -1,4 +1,4 @@
-import { abortedError, throwIfAborted } from "./abort.ts";
+import { abortedError, onAbort, throwIfAborted } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 
 /**
@@ -25,16 +25,90 @@ export async function withDeadline<T>(
     end(error);
     over.abort(error);
   });
-  const onAbort = (): void => {
+  const forget = onAbort(signal, () => {
     end(abortedError("finish the work", signal));
     over.abort(signal.reason);
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
+  });
   try {
     return await Promise.race([work(over.signal), ended]);
   } finally {
     cancel();
-    signal.removeEventListener("abort", onAbort);
+    forget();
+  }
+}
+
+/**
+ * Waits for `work`, but no longer than `ms` milliseconds and only until `signal` is aborted. When the wait ends, however
+ * it does, the signal of `work` is aborted, so that nothing of it goes on; what it does then is not waited for.
+ *
+ * @param otherwise what is returned in place of the answer: `late` when the time is over, `calledOff` when `signal` was
+ *   aborted
+ * @throws what `work` throws before that
+ */
+export async function answerWithin<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  ms: number,
+  otherwise: { readonly late: T; readonly calledOff: T },
+  signal: AbortSignal,
+  clock: Pick<Clock, "after">,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const over = new AbortController();
+  const cancel = clock.after(ms, () => resolve(otherwise.late));
+  const forget = onAbort(signal, () => resolve(otherwise.calledOff));
+  work(over.signal).then(resolve, reject);
+  try {
+    return await promise;
+  } finally {
+    cancel();
+    forget();
+    over.abort();
+  }
+}
+
+/** When to look again, and until when. In milliseconds. */
+export interface LookAgain {
+  readonly everyMs: number;
+  readonly withinMs: number;
+}
+
+/**
+ * Looks at once, and again after each pause, until it sees enough or the time is over by the clock. It looks at least
+ * once.
+ *
+ * @returns what it saw last, which is not enough when the time is over
+ * @throws DeployError `aborted` when `signal` is aborted in a pause; what `look` throws
+ */
+export async function until<T>(
+  look: () => Promise<T>,
+  isEnough: (seen: T) => boolean,
+  { everyMs, withinMs }: LookAgain,
+  clock: Pick<Clock, "monotonicMs" | "sleep">,
+  signal?: AbortSignal,
+): Promise<T> {
+  const endsAt = clock.monotonicMs() + withinMs;
+  for (;;) {
+    const seen = await look();
+    if (isEnough(seen) || clock.monotonicMs() >= endsAt) return seen;
+    await clock.sleep(everyMs, signal);
+  }
+}
+
+/**
+ * As `until`, but the time is added up from the pauses: a machine that stood still meanwhile, or was slow to answer, does
+ * not have fewer looks for that.
+ */
+export async function untilByPauses<T>(
+  look: () => Promise<T>,
+  isEnough: (seen: T) => boolean,
+  { everyMs, withinMs }: LookAgain,
+  clock: Pick<Clock, "sleep">,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += everyMs) {
+    const seen = await look();
+    if (isEnough(seen) || waitedMs >= withinMs) return seen;
+    await clock.sleep(everyMs, signal);
   }
 }
 

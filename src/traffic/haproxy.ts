@@ -1,5 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
+import { until } from "../support/wait.ts";
 import {
   adminState,
   type HaproxyBackend,
@@ -108,17 +109,16 @@ async function waitUntilTaken(
   effects: TrafficEffects,
   signal: AbortSignal,
 ): Promise<void> {
-  const endsAt = effects.clock.monotonicMs() + limitMs;
-  for (;;) {
+  const firstNotTaken = async (): Promise<ServerState | undefined> => {
     const states = await serverStates(at, effects, signal);
     // Only a person ends what a person has begun; for a server in maintenance there is nothing to wait for.
-    const first = servers
+    return servers
       .map((server) => stateOf(at, states, server))
       .find((state) => !isTaken(state) && adminState(state) !== "forced-maint");
-    if (first === undefined) return;
-    if (effects.clock.monotonicMs() >= endsAt) throw notTaken(at, first, limitMs);
-    await effects.clock.sleep(POLL_MS, signal);
-  }
+  };
+  const when = { everyMs: POLL_MS, withinMs: limitMs };
+  const left = await until(firstNotTaken, (state) => state === undefined, when, effects.clock, signal);
+  if (left !== undefined) throw notTaken(at, left, limitMs);
 }
 
 /** "Starting" is a server within its slowstart: it is up and gets its growing share. */

@@ -134,11 +134,11 @@ function refusal(at: HaproxyBackend, command: string, answer: string): DeployErr
   const [said = ""] = answer.trim().split("\n");
   return new DeployError(
     `Cannot ask HAProxy at ${at.socket} to "${command}": it answers "${said.slice(0, 200).replace(/\.$/, "")}".`,
-    { code: "traffic-failed", hint: hintFor(at, answer) },
+    { code: "traffic-failed", hint: hintOn(at, answer) },
   );
 }
 
-function hintFor(at: HaproxyBackend, answer: string): string {
+function hintOn(at: HaproxyBackend, answer: string): string {
   if (/Permission denied/i.test(answer)) {
     return `Give the socket its level: "stats socket ${at.socket} level admin" in HAProxy's global section.`;
   }

@@ -1,8 +1,8 @@
 import { DeployError } from "../core/errors.ts";
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
-import { said } from "./tool.ts";
+import { openAt } from "./open_connections.ts";
+import { toolSaying } from "./tool.ts";
 
 /**
  * Commands of the host's own file turn the traffic of one instance off and on. What they did cannot be observed, so it is
@@ -39,7 +39,7 @@ export function hookTraffic(
     const result = await effects.hook(spec[state], env, { timeoutMs, signal });
     if (result.code !== 0) {
       throw new DeployError(
-        `Cannot turn the traffic of ${service}@${name} ${state}: "${spec[state]}" exited with ${result.code}${said(result)}.`,
+        `Cannot turn the traffic of ${service}@${name} ${state}: "${spec[state]}" exited with ${result.code}${toolSaying(result)}.`,
         {
           code: "traffic-failed",
           hint: `Run it by hand with DEPLOYD_SERVICE, DEPLOYD_INSTANCE and DEPLOYD_PORT set; see traffic.${state} in the agent's file.`,

@@ -12,11 +12,11 @@ import {
 import { natChange, natRemoval } from "./iptables_rules.ts";
 import { ownName } from "./own_name.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
+import { openAt } from "./open_connections.ts";
 import { isRefusal, runTool, toolFailure, tryTool } from "./tool.ts";
 
 /** XT_EXTENSION_MAXNAMELEN: a chain's name has 28 characters at the most. */
-const LONGEST_NAME = 28;
+const LONGEST_CHAIN_NAME = 28;
 
 /** Seconds to wait for another program that changes rules (/run/xtables.lock). */
 const LOCK_WAIT_S = "5";
@@ -102,5 +102,5 @@ export function iptablesTraffic(
 }
 
 export function iptablesChainName(service: string): string {
-  return ownName("DEPLOYD_", service, LONGEST_NAME);
+  return ownName("DEPLOYD_", service, LONGEST_CHAIN_NAME);
 }

@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 import type { TrafficEffects } from "./effects.ts";
-import { runTool, type ToolUse } from "./tool.ts";
+import { runTool, type ToolPurpose } from "./tool.ts";
 
 /** The kernel's two interfaces, whose rules do not see each other: x_tables, and nftables in its place. */
 export type IptablesVariant = "legacy" | "nft";
@@ -11,15 +11,13 @@ export interface IptablesPrograms {
   readonly restore: string;
 }
 
-type Use = Omit<ToolUse, "argv" | "input">;
-
 /**
  * Which variant the command `iptables` speaks, and with it everybody who just calls it so. Versions before 1.8 do not
  * say: they know one only.
  *
  * @throws DeployError `traffic-failed` when there is no such command; `aborted`
  */
-export async function spokenVariant(use: Use, effects: TrafficEffects): Promise<IptablesVariant> {
+export async function spokenVariant(use: ToolPurpose, effects: TrafficEffects): Promise<IptablesVariant> {
   const version = await runTool({ ...use, argv: ["iptables", "--version"] }, effects);
   return version.includes("(nf_tables)") ? "nft" : "legacy";
 }

@@ -11,7 +11,7 @@ export interface NatRules {
 const HOOKS = ["PREROUTING", "OUTPUT"];
 
 /** The rules of our own that a dump by `iptables-save -t nat` shows. */
-interface Found {
+interface OwnRules {
   readonly exists: boolean;
   readonly rules: readonly string[];
   /** Rules of other chains that lead into ours, whole: `-A PREROUTING … -j DEPLOYD_web`. */
@@ -44,7 +44,7 @@ export function natRemoval(chain: string, dump: string): string | null {
   return table([...found.jumps.map(deleted), `-F ${chain}`, `-X ${chain}`]);
 }
 
-function findOwn(dump: string, chain: string): Found {
+function findOwn(dump: string, chain: string): OwnRules {
   const lines = dump.split("\n").map((line) => line.trim());
   return {
     exists: lines.some((line) => line.startsWith(`:${chain} `)),

@@ -1,12 +1,9 @@
 import type { Instance, TrafficSpec } from "../core/traffic.ts";
 import { instancePorts, portOf, portsOfThose } from "./instance_ports.ts";
-import { applyTable, type NftTable, removeTable } from "./nft_table.ts";
+import { applyTable, LONGEST_TABLE_NAME, type NftTable, removeTable } from "./nft_table.ts";
 import { ownName } from "./own_name.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
-
-/** Longer ones are legal, but nobody wants to type them. */
-const LONGEST_NAME = 48;
+import { openAt } from "./open_connections.ts";
 
 /**
  * Redirects the clients' port to the instances that are on, one after the other, by a table of our own. It acts on the
@@ -42,7 +39,7 @@ export function nftTraffic(
 }
 
 export function nftTableName(service: string): string {
-  return ownName("deployd_", service, LONGEST_NAME);
+  return ownName("deployd_", service, LONGEST_TABLE_NAME);
 }
 
 /** Connections from other hosts pass prerouting, those of this host output; each hook has a turn of its own. */

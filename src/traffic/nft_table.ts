@@ -1,5 +1,8 @@
 import type { TrafficEffects } from "./effects.ts";
-import { runTool, toolFailure, tryTool, type ToolUse } from "./tool.ts";
+import { runTool, toolFailure, tryTool, type ToolPurpose } from "./tool.ts";
+
+/** In characters. Longer ones are legal, but nobody wants to type them. */
+export const LONGEST_TABLE_NAME = 48;
 
 /** A base chain of a table of our own, with all its rules. */
 interface NftChain {
@@ -17,10 +20,8 @@ export interface NftTable {
   readonly chains: readonly NftChain[];
 }
 
-type Use = Omit<ToolUse, "argv" | "input">;
-
 /** The table's listing by `nft`, or null when there is none. @throws DeployError `traffic-failed`, `aborted` */
-export async function listTable(name: string, use: Use, effects: TrafficEffects): Promise<string | null> {
+export async function listTable(name: string, use: ToolPurpose, effects: TrafficEffects): Promise<string | null> {
   const listing = { ...use, argv: ["nft", "list", "table", "inet", name] };
   const result = await tryTool(listing, effects);
   if (result.code === 0) return result.stdout;
@@ -34,14 +35,14 @@ export async function listTable(name: string, use: Use, effects: TrafficEffects)
  *
  * @throws DeployError `traffic-failed`, `aborted`
  */
-export async function applyTable(table: NftTable, use: Use, effects: TrafficEffects): Promise<void> {
+export async function applyTable(table: NftTable, use: ToolPurpose, effects: TrafficEffects): Promise<void> {
   const listing = await listTable(table.name, use, effects);
   if (listing !== null && isListed(table, listing)) return;
   await runTool({ ...use, argv: ["nft", "-f", "-"], input: transaction(table) }, effects);
 }
 
 /** @throws DeployError `traffic-failed`, `aborted` */
-export async function removeTable(name: string, use: Use, effects: TrafficEffects): Promise<void> {
+export async function removeTable(name: string, use: ToolPurpose, effects: TrafficEffects): Promise<void> {
   if ((await listTable(name, use, effects)) === null) return;
   await runTool({ ...use, argv: ["nft", "delete", "table", "inet", name] }, effects);
 }

@@ -1,11 +1,10 @@
 import type { Instance } from "../core/traffic.ts";
 import { instancePorts, portOf } from "./instance_ports.ts";
-import { applyTable, listTable, type NftTable, removeTable } from "./nft_table.ts";
+import { applyTable, LONGEST_TABLE_NAME, listTable, type NftTable, removeTable } from "./nft_table.ts";
 import { ownName } from "./own_name.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
-import { openAt } from "./sockets.ts";
+import { openAt } from "./open_connections.ts";
 
-const LONGEST_NAME = 48;
 const COUNTER = "refused";
 
 /**
@@ -47,7 +46,7 @@ export function rejectTraffic(
 
 /** No service has an `nft` table of this name: that prefix ends where this one goes on. */
 export function rejectTableName(service: string): string {
-  return ownName("deploydreject_", service, LONGEST_NAME);
+  return ownName("deploydreject_", service, LONGEST_TABLE_NAME);
 }
 
 /** Before the host's own filters, which might accept or drop. Other tables' verdicts cannot undo a reject. */

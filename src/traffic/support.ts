@@ -1,10 +1,11 @@
+import type { TrafficKind } from "../schema/traffic_sections.ts";
 import { hasLegacyNat, programsFor, type IptablesVariant } from "./iptables_programs.ts";
 import type { TrafficEffects } from "./effects.ts";
 import { isRefusal, packageOf } from "./tool.ts";
 
 /** Whether this host can use a traffic back end, for people. */
 export interface TrafficSupport {
-  readonly strategy: "nft" | "iptables" | "haproxy" | "reject" | "hook";
+  readonly strategy: Exclude<TrafficKind, "none">;
   readonly supported: boolean;
   /** A version, what is special about this host, or why it cannot. */
   readonly detail: string;
@@ -35,9 +36,9 @@ export async function trafficSupport(effects: TrafficEffects, signal: AbortSigna
 }
 
 type Look = (...argv: string[]) => ReturnType<TrafficEffects["tool"]>;
-type Found = Omit<TrafficSupport, "strategy">;
+type Support = Omit<TrafficSupport, "strategy">;
 
-async function nftSupport(effects: TrafficEffects, look: Look): Promise<Found> {
+async function nftSupport(effects: TrafficEffects, look: Look): Promise<Support> {
   if (effects.find("nft") === null) return noProgram("nft");
   const version = firstLine((await look("nft", "--version")).stdout);
   const tables = await look("nft", "list", "tables");
@@ -48,7 +49,7 @@ async function nftSupport(effects: TrafficEffects, look: Look): Promise<Found> {
   return { supported: true, detail: version };
 }
 
-async function iptablesSupport(effects: TrafficEffects, look: Look): Promise<Found> {
+async function iptablesSupport(effects: TrafficEffects, look: Look): Promise<Support> {
   if (effects.find("iptables") === null) return noProgram("iptables");
   const version = firstLine((await look("iptables", "--version")).stdout);
   const spoken: IptablesVariant = version.includes("(nf_tables)") ? "nft" : "legacy";
@@ -79,7 +80,7 @@ async function usesNft(effects: TrafficEffects, spoken: IptablesVariant, look: L
   return false;
 }
 
-async function haproxySupport(effects: TrafficEffects, look: Look): Promise<Found> {
+async function haproxySupport(effects: TrafficEffects, look: Look): Promise<Support> {
   if (effects.find("haproxy") === null) {
     return {
       supported: false,
@@ -98,11 +99,11 @@ async function mayChangeNetwork(effects: TrafficEffects): Promise<boolean> {
   return effective !== undefined && (BigInt(`0x${effective}`) & NET_ADMIN) !== 0n;
 }
 
-function noProgram(program: string): Found {
+function noProgram(program: string): Support {
   return { supported: false, detail: `there is no program "${program}"`, missing: packageOf(program) };
 }
 
-function noRights(version: string): Found {
+function noRights(version: string): Support {
   return { supported: false, detail: `${version}; the agent may not change the kernel's rules`, missing: CAPABILITY };
 }
 

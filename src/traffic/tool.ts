@@ -1,5 +1,5 @@
 import { DeployError } from "../core/errors.ts";
-import { redact } from "../support/redact.ts";
+import { saying } from "../support/saying.ts";
 import type { ToolResult, TrafficEffects } from "./effects.ts";
 
 export interface ToolUse {
@@ -13,6 +13,9 @@ export interface ToolUse {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
+
+/** What several programs are run for. */
+export type ToolPurpose = Omit<ToolUse, "argv" | "input">;
 
 /**
  * Runs a program that has to succeed, and returns what it printed.
@@ -43,10 +46,13 @@ export async function tryTool(use: ToolUse, effects: TrafficEffects): Promise<To
 }
 
 export function toolFailure(use: ToolUse, result: ToolResult): DeployError {
-  return new DeployError(`Cannot ${use.what}: "${use.argv.join(" ")}" exited with ${result.code}${said(result)}.`, {
-    code: "traffic-failed",
-    hint: isRefusal(result) ? RIGHTS_HINT : use.hint,
-  });
+  return new DeployError(
+    `Cannot ${use.what}: "${use.argv.join(" ")}" exited with ${result.code}${toolSaying(result)}.`,
+    {
+      code: "traffic-failed",
+      hint: isRefusal(result) ? RIGHTS_HINT : use.hint,
+    },
+  );
 }
 
 const RIGHTS_HINT =
@@ -63,18 +69,11 @@ export function packageOf(program: string): string {
   return /^ip6?tables/.test(program) ? "iptables" : program;
 }
 
-/** The last lines that an error quotes. */
-const QUOTED_LINES = 3;
-
 /** What iptables-nft says on every run on a host where both kinds are in use. */
 const CHATTER = /^# Warning: iptables-legacy tables present/;
 
 /** `, saying: …`, or nothing where the program said nothing. */
-export function said({ stdout, stderr }: ToolResult): string {
-  const lines = (stderr.trim() === "" ? stdout : stderr)
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !CHATTER.test(line));
-  const text = redact(lines.slice(-QUOTED_LINES).join(" / ")).replace(/\.$/, "");
-  return text === "" ? "" : `, saying: ${text}`;
+export function toolSaying({ stdout, stderr }: ToolResult): string {
+  const lines = (stderr.trim() === "" ? stdout : stderr).split("\n");
+  return saying(lines.filter((line) => !CHATTER.test(line.trim())).join("\n"));
 }

@@ -3,7 +3,6 @@ import { haproxyTraffic } from "./haproxy.ts";
 import { hookTraffic } from "./hook.ts";
 import { iptablesTraffic } from "./iptables.ts";
 import { nftTraffic } from "./nft.ts";
-import { noTraffic } from "./none.ts";
 import type { Traffic, TrafficEffects } from "./effects.ts";
 import { rejectTraffic } from "./reject.ts";
 
@@ -36,4 +35,16 @@ export function trafficFor(
     case "hook":
       return hookTraffic(spec, service, instances, effects, timeoutMs);
   }
+}
+
+/** For a service whose clients bear a restart, or that hands its own socket over. */
+function noTraffic(): Traffic {
+  return {
+    steer: async () => {},
+    taken: async () => {},
+    // Nothing keeps new connections away, so a count of the open ones would not come to an end.
+    busy: async () => null,
+    refused: async () => null,
+    remove: async () => {},
+  };
 }

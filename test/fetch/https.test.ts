@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isDeployError } from "../../src/core/errors.ts";
 import { download } from "../../src/fetch/download.ts";
-import { systemTrust } from "../../src/host/trust.ts";
+import { systemTrust } from "../../src/host/system_trust.ts";
 import { probeHttp } from "../../src/probe/http.ts";
 import { post } from "../../src/probe/post.ts";
 import { systemClock } from "../../src/support/clock.ts";

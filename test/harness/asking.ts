@@ -1,7 +1,7 @@
-import { hostNames } from "../../src/host/names.ts";
+import { hostNames } from "../../src/host/machine.ts";
 import type { QuestionEffects } from "../../src/probe/http.ts";
 import type { Asking } from "../../src/probe/reach.ts";
-import { systemTrust } from "../../src/host/trust.ts";
+import { systemTrust } from "../../src/host/system_trust.ts";
 import { systemClock } from "../../src/support/clock.ts";
 
 /** What a host lets a build ask and tell whose file says nothing about it. */

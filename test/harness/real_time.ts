@@ -4,7 +4,7 @@ import { download as fetchInto, type DownloadRequest } from "../../src/fetch/dow
 import { unpackArchive as extract } from "../../src/fetch/tree/unpack.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
-import { systemTrust } from "../../src/host/trust.ts";
+import { systemTrust } from "../../src/host/system_trust.ts";
 import { trafficEffects as portsOf } from "../../src/host/traffic_effects.ts";
 import type { Digest } from "../../src/schema/names.ts";
 import { systemClock } from "../../src/support/clock.ts";

@@ -157,8 +157,8 @@ test("a check is never sent through a proxy", async () => {
   const source = (name: string): string => JSON.stringify(join(import.meta.dir, "../../src", name));
   const code = `const { probeHttp } = await import(${source("probe/http.ts")});
     const { systemClock: clock } = await import(${source("support/clock.ts")});
-    const { hostNames: names } = await import(${source("host/names.ts")});
-    const { systemTrust } = await import(${source("host/trust.ts")});
+    const { hostNames: names } = await import(${source("host/machine.ts")});
+    const { systemTrust } = await import(${source("host/system_trust.ts")});
     const asking = { hosts: [], quotesAnswers: false };
     const fetched = (await fetch(${JSON.stringify(web.url)})).status;
     const spec = { kind: "http", url: ${JSON.stringify(web.url)}, expectStatus: [200], timeoutMs: 5000 };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DeployError, type ErrorCode } from "../../src/core/errors.ts";
-import type { RestartPhase } from "../../src/core/traffic.ts";
+import type { RestartPhase } from "../../src/schema/restart_phases.ts";
 import type { RestartCost } from "../../src/schema/journal.ts";
 import { driveRestart, type RestartPlan, type RestartEffects } from "../../src/restart/driver.ts";
 import type { Handover, Supervisor } from "../../src/restart/effects.ts";

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { readPlain } from "../../src/host/files.ts";
-import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
+import { readPlain } from "../../src/host/read_text.ts";
+import { listens } from "../../src/host/process_sockets.ts";
+import { descendantsOf } from "../../src/host/scan_proc.ts";
 import type { SupervisorEffects } from "../../src/restart/effects.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { processFact, runCommand } from "../harness/real_time.ts";

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
-import { variablesOf } from "../../src/service/commands.ts";
+import { variablesOf } from "../../src/service/command_context.ts";
 import { resolveRecipe } from "../../src/core/resolved_recipe.ts";
 import { exit, exitForError } from "../../src/cli/exit.ts";
 import { helpPage, topics } from "../../src/help/pages.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { codeOf, readSources, type Source } from "./sources.ts";
+import { codeOf, importsOf, readSources, type Source } from "./sources.ts";
 
 /** One concept a file; whoever needs more says why in the file's first lines. */
 const MAX_LINES = 300;
@@ -10,6 +10,29 @@ function sizeProblems(sources: readonly Source[]): string[] {
     const lines = text.split("\n").length - 1;
     const excused = REASON.test(text.split("\n").slice(0, 15).join("\n"));
     return lines <= MAX_LINES || excused ? [] : [`${path} has ${lines} lines`];
+  });
+}
+
+/** A file of fewer lines that only one other imports belongs into that one. */
+const MIN_LINES = 15;
+/** Unless there is a reason. */
+const ALONE: Readonly<Record<string, string>> = {
+  "version.ts": "it is rewritten when the binary is built",
+  "help/markdown.d.ts": "it tells the compiler what an import of a manual page is; nobody imports it",
+};
+
+function crumbs(sources: readonly Source[]): string[] {
+  const readers = new Map<string, Set<string>>();
+  for (const source of sources) {
+    for (const { target } of importsOf(source)) {
+      if (target !== null) readers.set(target, (readers.get(target) ?? new Set()).add(source.path));
+    }
+  }
+  return sources.flatMap(({ path, text }) => {
+    const lines = text.split("\n").length - 1;
+    const [reader, ...more] = readers.get(path) ?? [];
+    if (lines >= MIN_LINES || more.length > 0 || path in ALONE) return [];
+    return [`${path} has ${lines} lines, and ${reader ?? "nobody"} alone imports it`];
   });
 }
 
@@ -35,6 +58,24 @@ const sources = await readSources();
 
 test("no source is longer than one can keep in mind", () => {
   expect(sizeProblems(sources)).toEqual([]);
+});
+
+test("no source is a crumb of the only one that reads it", () => {
+  expect(crumbs(sources)).toEqual([]);
+});
+
+test("a source that is excused for its size is there", () => {
+  expect(Object.keys(ALONE).filter((path) => !sources.some((source) => source.path === path))).toEqual([]);
+});
+
+test("a crumb is found, and none where two read it or it is long enough", () => {
+  const crumb = { path: "core/a.ts", text: "x\n" };
+  const reader = (path: string) => ({ path, text: `import "./a.ts";\n${"x\n".repeat(MIN_LINES)}` });
+  const [one, other] = [reader("core/b.ts"), reader("core/c.ts")];
+  const whole = { path: "core/a.ts", text: "x\n".repeat(MIN_LINES) };
+  expect(crumbs([crumb, one])).toEqual(["core/a.ts has 1 lines, and core/b.ts alone imports it"]);
+  expect(crumbs([crumb, one, other])).toEqual([]);
+  expect(crumbs([whole, one])).toEqual([]);
 });
 
 test("no source holds leftovers", () => {

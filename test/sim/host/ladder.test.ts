@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { agentConfig } from "../../../src/agent/config.ts";
-import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
+import { markerOf, runnerFor, variablesOf, type CommandContext } from "../../../src/service/command_context.ts";
 import { observe, readCurrent } from "../../../src/service/observe.ts";
 import type { Actual } from "../../../src/core/situation.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
@@ -9,7 +9,7 @@ import type { Machine } from "../../../src/machine/machine.ts";
 import { extractStep } from "../../../src/steps/extract.ts";
 import { fetchStep } from "../../../src/steps/fetch.ts";
 import { Files } from "../../../src/steps/files.ts";
-import { flipStep } from "../../../src/steps/flip.ts";
+import { flipStep } from "../../../src/service/activation.ts";
 import { installStep } from "../../../src/steps/install.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import { KeptRecipes } from "../../../src/steps/kept_recipes.ts";

@@ -1,5 +1,5 @@
 import type { Probes } from "../../../src/machine/probes.ts";
-import { failed, type ProbeFailure, timedOut } from "../../../src/probe/result.ts";
+import { probeFailure, type ProbeFailure, timedOut } from "../../../src/probe/result.ts";
 import type { SimFront } from "./front.ts";
 import type { Ground } from "./ground.ts";
 import type { Life } from "./life.ts";
@@ -35,18 +35,18 @@ export function probesOf(life: Life, ground: Ground, front: SimFront): Probes {
         timeoutMs,
         (answer) => {
           if (signal.aborted) return null;
-          if (answer?.kind !== "answer") return failed("connection refused");
+          if (answer?.kind !== "answer") return probeFailure("connection refused");
           const { status, body } = answer;
-          if (!expectStatus.includes(status)) return failed(`http ${status}`, body);
+          if (!expectStatus.includes(status)) return probeFailure(`http ${status}`, body);
           return expectBody === undefined || body.includes(expectBody)
             ? null
-            : failed(`body lacks "${expectBody}"`, body);
+            : probeFailure(`body lacks "${expectBody}"`, body);
         },
         timedOut(timeoutMs),
       ),
     tcp: ({ port }) =>
       life.lookAfter(chance.random() * LONGEST_ANSWER_MS, () =>
-        ask(port) === null ? failed("connection refused") : null,
+        ask(port) === null ? probeFailure("connection refused") : null,
       ),
     post: (url) =>
       asked(

@@ -1,5 +1,10 @@
 import { expect, test } from "bun:test";
-import { markerOf, supervisorEffectsFor, variablesOf, type CommandContext } from "../../../src/service/commands.ts";
+import {
+  markerOf,
+  supervisorEffectsFor,
+  variablesOf,
+  type CommandContext,
+} from "../../../src/service/command_context.ts";
 import { resolveRecipe } from "../../../src/core/resolved_recipe.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 import { mainPids, restart } from "../../../src/restart/supervisor.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readdir, readlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
-import { countOpen, openAt, readTcpTables } from "../../src/traffic/sockets.ts";
+import { countOpen, openAt, readTcpTables } from "../../src/traffic/open_connections.ts";
 import { eventually } from "../harness/eventually.ts";
 import { trafficEffects } from "../harness/real_time.ts";
 

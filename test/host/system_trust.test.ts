@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { systemTrust } from "../../src/host/trust.ts";
+import { systemTrust } from "../../src/host/system_trust.ts";
 import { makeCertificates } from "../harness/certificates.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";

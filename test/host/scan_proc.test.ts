@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { descendantsOf, listens } from "../../src/host/scan_tree.ts";
+import { listens } from "../../src/host/process_sockets.ts";
+import { descendantsOf } from "../../src/host/scan_proc.ts";
 import { eventually } from "../harness/eventually.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { processFact } from "../harness/real_time.ts";
