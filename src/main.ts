@@ -18,8 +18,10 @@ const LAST_WORDS_MS = 500;
 const stop = new AbortController();
 const callOff = (why: CalledOff): void => stop.abort(why);
 const stopListeners: (() => void)[] = [];
+let isSignalled = false;
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {
+    isSignalled = true;
     callOff(name);
     for (const listener of stopListeners) listener();
   });
@@ -68,7 +70,11 @@ function handedIn(): AnyProcess {
     rows: () => process.stdout.rows || Number.POSITIVE_INFINITY,
     env: process.env,
     signal: stop.signal,
-    onSignal: (listener) => void stopListeners.push(listener),
+    onSignal: (listener) => {
+      stopListeners.push(listener);
+      // One that came while the verb was being loaded would be lost otherwise.
+      if (isSignalled) listener();
+    },
     clock,
     now: () => new Date(clock.now()),
     hostName: hostname(),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentConfig } from "../../src/agent/config.ts";
@@ -249,3 +249,17 @@ function existsAt(path: string): boolean {
     return Bun.file(join(root, path)).size > 0;
   }
 }
+
+/** In what one is told to make, files that are not there yet. */
+const toBeMade = /openrc|envoy|hosts_show|s3/;
+
+test.each(["docs/architecture.md", "docs/changing.md"])("%s names files that are there", (page) => {
+  const named = [...read(page).matchAll(/`((?:src|test)\/[\w./]+\.ts)`/g)].map(([, path = ""]) => path);
+  const rooms = readdirSync(join(root, "src"));
+  const short = [...read(page).matchAll(/`((\w+)\/[\w./]+\.ts)`/g)]
+    .filter(([, , room = ""]) => rooms.includes(room))
+    .map(([, path = ""]) => `src/${path}`);
+  const all = [...named, ...short];
+  expect(all.length).toBeGreaterThan(5);
+  expect(all.filter((path) => !toBeMade.test(path) && !existsSync(join(root, path)))).toEqual([]);
+});
