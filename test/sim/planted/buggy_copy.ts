@@ -5,7 +5,7 @@ import type { PlantedBug } from "./bug.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 /** All that a worker reads. */
-const COPIED = ["src", "test/sim", "package.json", "tsconfig.json", "bunfig.toml"];
+const COPIED = ["src", "test/sim", "test/harness", "package.json", "tsconfig.json", "bunfig.toml"];
 
 /** This tree with a bug in it, in a directory of its own. */
 export interface BuggyCopy extends AsyncDisposable {
