@@ -16,7 +16,7 @@ export interface PlantedBug {
 export type Hint =
   | { readonly kind: "deaths" }
   | { readonly kind: "seed"; readonly seed: string }
-  | { readonly kind: "worlds"; readonly changes: Partial<WorldPlan> };
+  | { readonly kind: "worlds"; readonly first: string | null; readonly changes: Partial<WorldPlan> };
 
 const ENDING = ".patch";
 
@@ -43,7 +43,9 @@ function hintIn(head: string): Hint | null {
   if (words === "deaths") return { kind: "deaths" };
   const seed = /^seed (\S+)$/.exec(words)?.[1];
   if (seed !== undefined) return { kind: "seed", seed };
-  const changes = /^worlds (\{.*\})$/.exec(words)?.[1];
-  if (changes !== undefined) return { kind: "worlds", changes: JSON.parse(changes) as Partial<WorldPlan> };
-  throw new Error(`"hunt: ${words}" is no hint: say "hunt: deaths", "hunt: seed 17" or "hunt: worlds {"max":1}"`);
+  const [, first = null, changes] = /^(?:seed (\S+) of )?worlds (\{.*\})$/.exec(words) ?? [];
+  if (changes !== undefined) return { kind: "worlds", first, changes: JSON.parse(changes) as Partial<WorldPlan> };
+  throw new Error(
+    `"hunt: ${words}" is no hint: say "hunt: deaths", "hunt: seed 17", "hunt: worlds {"max":1}" or "hunt: seed 17 of worlds {"max":1}"`,
+  );
 }

@@ -38,6 +38,7 @@ export class Search {
     const hinted = hint?.kind === "deaths" ? HINTED_DEATHS : 0;
     if (hint?.kind === "seed") yield world(hint.seed);
     if (hint?.kind === "worlds") {
+      if (hint.first !== null) yield { ...world(hint.first), changes: hint.changes };
       for (let seed = 1; seed <= HINTED_WORLDS; seed += 1) yield { ...world(String(seed)), changes: hint.changes };
     }
     yield* this.#deaths.slice(0, hinted);
