@@ -10,6 +10,7 @@ import {
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
 import { recordIn } from "../harness/deploy_records.ts";
 import type { Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
+import { hostStatus } from "../harness/host_status.ts";
 
 type Changes = { readonly state?: DeployState; readonly limits?: DeployRecord["limits"]; readonly stage?: "canary" };
 
@@ -21,18 +22,7 @@ function deploy(record: Changes = {}, gate: Partial<Gate> = {}, id = "d1"): Cond
 }
 
 function status(changes: Partial<HostStatus> = {}): HostStatus {
-  return {
-    build: "v1",
-    health: "healthy",
-    wish: { build: "v2", deploy: "d1" },
-    step: "ready",
-    rollingBack: false,
-    attempt: 1,
-    since,
-    error: null,
-    log: "",
-    ...changes,
-  };
+  return hostStatus({ build: "v1", health: "healthy", wish: { build: "v2", deploy: "d1" }, since, ...changes });
 }
 
 const served = status({ build: "v2", step: "serving" });

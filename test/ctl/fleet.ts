@@ -11,6 +11,7 @@ import { registerHost } from "../../src/store/registry.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { readOverview } from "../store/site.ts";
+import { hostStatus } from "../harness/host_status.ts";
 
 /**
  * Hosts and a conductor that do exactly what a test tells them, by writing what real ones would write. What is tested is
@@ -42,18 +43,8 @@ export class PuppetFleet implements AsyncDisposable {
 
   async say(host: string, step: HostStep, more: Partial<HostStatus> = {}): Promise<void> {
     const { id, build } = await this.#deploy();
-    const status: HostStatus = {
-      build: step === "serving" ? build : null,
-      health: step === "serving" ? "healthy" : "nothing",
-      wish: { build, deploy: id },
-      step,
-      rollingBack: false,
-      attempt: 1,
-      since: new Date().toISOString(),
-      error: null,
-      log: "",
-      ...more,
-    };
+    const now = { wish: { build, deploy: id }, step, since: new Date().toISOString() };
+    const status = hostStatus({ ...now, ...(step === "serving" ? { build, health: "healthy" } : {}), ...more });
     await this.#zk.set(statusPath(this.#service, host), encode(status));
   }
 

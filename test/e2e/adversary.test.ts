@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Fleet, withFleet } from "../harness/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
 import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 

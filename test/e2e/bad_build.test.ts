@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/prom
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { archive, file } from "../evil/tar_builder.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import { answerOf, type Site } from "../harness/site.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { onDisk } from "../harness/on_disk.ts";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { userByName } from "../../src/host/users.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, type Site } from "../harness/site.ts";
 import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 

@@ -3,7 +3,8 @@ import { appendFile, copyFile, readFile, stat, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { makeCertificates } from "../harness/certificates.ts";
 import { withFleet } from "../harness/fleet.ts";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createServer, type AddressInfo } from "node:net";
-import { eventually, HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import type { Site } from "../harness/site.ts";

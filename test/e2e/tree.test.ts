@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
-import { eventually, TEST_MS } from "../harness/fleet_patience.ts";
+import { eventually } from "../harness/eventually.ts";
+import { TEST_MS } from "../harness/fleet_patience.ts";
 import { deploydBinary } from "../harness/binary.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { killProcessesOf, killQuietly, processesOf } from "../harness/fleet_leftovers.ts";

@@ -6,7 +6,7 @@ import { gateSchema, type Gate } from "../../src/schema/znodes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { deploydBinary } from "./binary.ts";
-import { eventually } from "./fleet_patience.ts";
+import { eventually } from "./eventually.ts";
 import { FleetHost, type FleetHostOptions } from "./fleet_host.ts";
 import { killProcessesOf, killQuietly, processesOf } from "./fleet_leftovers.ts";
 import { run, type Ran, type RunOptions } from "./fleet_program.ts";

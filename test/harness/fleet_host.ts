@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deploydBinary } from "./binary.ts";
-import { eventually } from "./fleet_patience.ts";
+import { eventually } from "./eventually.ts";
 import { killQuietly } from "./fleet_leftovers.ts";
 import { ask } from "./http.ts";
 

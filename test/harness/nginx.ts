@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually } from "./fleet_patience.ts";
+import { eventually } from "./eventually.ts";
 import { run } from "./fleet_program.ts";
 import { ask } from "./http.ts";
 

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually } from "./fleet_patience.ts";
+import { eventually } from "./eventually.ts";
 import { servicePort } from "./http.ts";
 import { tempDir } from "./tempdir.ts";
 

@@ -12,6 +12,8 @@ export interface Supervised {
   writeAnswer(text: string): Promise<void>;
   /** Writes what the supervisor starts: a shell script that is already in the service's directory. */
   writeRun(script: string): Promise<void>;
+  /** Waits for a file that `run` writes into the service's directory. */
+  untilWritten(name: string): Promise<void>;
   /** The script of the server itself. */
   readonly server: string;
 }
@@ -34,6 +36,9 @@ exec /usr/bin/python3 -m http.server ${port} --bind 127.0.0.1 --directory served
     ask: () => ask(`http://127.0.0.1:${port}/`),
     writeAnswer: (text) => writeFile(join(directory, "files", "index.html"), text),
     writeRun,
+    untilWritten: async (name) => {
+      await eventually(() => Bun.file(join(directory, name)).exists());
+    },
     server,
   };
 }

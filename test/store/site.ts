@@ -13,6 +13,7 @@ import { systemClock } from "../../src/support/clock.ts";
 import { overviewOf, type Overview } from "../../src/view/overview.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { recordIn } from "../harness/deploy_records.ts";
+import { hostStatus } from "../harness/host_status.ts";
 
 export const NOW = new Date("2026-01-02T03:04:05.000Z");
 export const never = new AbortController().signal;
@@ -96,16 +97,5 @@ export class Site implements AsyncDisposable {
 }
 
 export function statusOf(word: Partial<HostStatus> = {}): HostStatus {
-  return {
-    build: null,
-    health: "nothing",
-    wish: null,
-    step: "ready",
-    rollingBack: false,
-    attempt: 1,
-    since: NOW.toISOString(),
-    error: null,
-    log: "",
-    ...word,
-  };
+  return hostStatus({ since: NOW.toISOString(), ...word });
 }

@@ -5,6 +5,7 @@ import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../s
 import type { Overview } from "../../src/view/overview.ts";
 import { noon } from "../ctl/terminal.ts";
 import { recordIn } from "../harness/deploy_records.ts";
+import { hostStatus } from "../harness/host_status.ts";
 
 /** `seconds` before noon, as a record holds it. */
 function ago(seconds: number): string {
@@ -83,18 +84,13 @@ export function scene(
 }
 
 function statusOf(status: Partial<HostStatus>): HostStatus {
-  return {
+  const serving = {
     build: "77ac001",
     health: "healthy",
     wish: { build: "9b1e0d4", deploy: id },
     step: "idle",
-    rollingBack: false,
-    attempt: 1,
-    since: ago(30),
-    error: null,
-    log: "",
-    ...status,
-  };
+  } as const;
+  return hostStatus({ ...serving, since: ago(30), ...status });
 }
 
 const checkError = {
