@@ -26,7 +26,7 @@ const sourceUrl = z.string().superRefine((text, context) => {
 function sourceProblem(text: string): string | null {
   const url = URL.parse(text);
   if (url === null || !["https:", "http:", "file:"].includes(url.protocol)) {
-    return "a URL is wanted, as in https://builds.example.com/web/ or file:///mnt/builds/";
+    return "a URL is required, as in https://builds.example.com/web/ or file:///mnt/builds/";
   }
   if (url.username !== "" || url.password !== "") {
     return 'a source has no password in it; name a file that has it under [sources."https://builds.example.com"]';
@@ -43,14 +43,14 @@ const sourceLogin = z
     headers_file: absolutePath.optional(),
   })
   .refine((login) => login.basic_auth_file !== undefined || login.headers_file !== undefined, {
-    message: "basic_auth_file or headers_file is wanted",
+    message: "basic_auth_file or headers_file is required",
   });
 
 const askedHost = z
   .string()
   .refine(
     (text) => (/[:/]/.test(text) ? parseIpNetwork(text) !== null : /^[A-Za-z0-9._-]{1,253}$/.test(text)),
-    "a name, an address or a network is wanted, as in db.example.com, 10.0.0.7 or 10.0.0.0/24",
+    "a name, an address or a network is required, as in db.example.com, 10.0.0.7 or 10.0.0.0/24",
   );
 
 const serviceSection = z.strictObject({
@@ -104,7 +104,7 @@ export const agentConfigSchema = z.strictObject({
     /** `user:password` of a digest login. Better given as DEPLOYD_ZOOKEEPER_DIGEST than in a file. */
     digest: z
       .string()
-      .regex(/^[^:]+:.+$/, "user:password is wanted")
+      .regex(/^[^:]+:.+$/, "user:password is required")
       .optional(),
   }),
   status: z
@@ -112,7 +112,7 @@ export const agentConfigSchema = z.strictObject({
       /** `address:port` of /status; port 0 takes a free one. */
       listen: z
         .string()
-        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is wanted")
+        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is required")
         .default("127.0.0.1:9876"),
     })
     .prefault({}),
@@ -140,7 +140,7 @@ export const agentConfigSchema = z.strictObject({
     .record(
       sourceUrl.refine(
         (text) => !text.startsWith("file:"),
-        "nobody logs in at a file; a source of http or https is wanted",
+        "nobody logs in at a file; a source of http or https is required",
       ),
       sourceLogin,
     )
@@ -148,7 +148,7 @@ export const agentConfigSchema = z.strictObject({
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
   services: z.record(serviceName, serviceSection).superRefine((services, context) => {
     if (Object.keys(services).length === 0) {
-      context.addIssue({ code: "custom", message: "at least one service is wanted, as in [services.web]" });
+      context.addIssue({ code: "custom", message: "at least one service is required, as in [services.web]" });
     }
     for (const [service, section] of Object.entries(services)) {
       for (const { path, message } of trafficProblems(section)) {

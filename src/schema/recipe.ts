@@ -91,13 +91,13 @@ const httpUrl = z
   .min(1)
   .refine(
     (text) => text.search(VARIABLE) === 0 || (/^https?:/.test(text) && URL.canParse(text.replace(VARIABLE, "1"))),
-    "an http or https URL is wanted, as in http://127.0.0.1:8080/path",
+    "an http or https URL is required, as in http://127.0.0.1:8080/path",
   );
 
 const hostAndPort = z.string().refine((text) => {
   const [, port] = /^(?:\[[^\]]+\]|[^:/]+):(\d{1,5})$/.exec(text.replace(VARIABLE, "1")) ?? [];
   return Number(port) >= 1 && Number(port) <= 65_535;
-}, "host:port is wanted, as in 127.0.0.1:8080, or [::1]:8080 for IPv6");
+}, "host:port is required, as in 127.0.0.1:8080, or [::1]:8080 for IPv6");
 
 const restartTimeout = { timeout_s: seconds(3600).default(60) };
 

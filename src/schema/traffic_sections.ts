@@ -6,7 +6,7 @@ import { forcedByHost } from "./restart_phases.ts";
  * that restarts. They are the host's: a build never says what happens to ports and rules.
  */
 
-export const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is wanted");
+export const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is required");
 
 const port = z.int().min(1).max(65_535);
 
@@ -39,11 +39,11 @@ export const trafficSection = z.discriminatedUnion("by", [
     by: z.literal("haproxy"),
     /** Its runtime API, with level admin. */
     socket: absolutePath,
-    backend: z.string().regex(/^[A-Za-z0-9_.:-]+$/, "a backend's name is wanted"),
+    backend: z.string().regex(/^[A-Za-z0-9_.:-]+$/, "a backend's name is required"),
     /** The instance's server in that backend; `${DEPLOYD_INSTANCE}` is the instance. */
     server: z
       .string()
-      .regex(/^[A-Za-z0-9_.:${}-]+$/, "a server's name is wanted")
+      .regex(/^[A-Za-z0-9_.:${}-]+$/, "a server's name is required")
       .default("${DEPLOYD_SERVICE}${DEPLOYD_INSTANCE}"),
     ...trafficCommon,
   }),
@@ -62,19 +62,19 @@ export const trafficKinds: readonly TrafficKind[] = trafficSection.options.map((
 export const rollingSection = z.strictObject({
   /** Instances that restart at once: a number, or a share such as "25%", rounded down, at least one. */
   batch: z
-    .union([z.int().min(1), z.string().regex(/^([1-9]\d?|100)%$/, "a number or a percentage is wanted")])
+    .union([z.int().min(1), z.string().regex(/^([1-9]\d?|100)%$/, "a number or a percentage is required")])
     .default(1),
   /** Healthy instances with traffic that there are at any time; half of them, rounded up, unless given. */
   min_available: z.int().min(0).optional(),
 });
 
 export const environment = z.record(
-  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable name is wanted"),
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable name is required"),
   z.string(),
 );
 
 export const instanceSection = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "letters, digits and _ . - are wanted, at most 32"),
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "letters, digits and _ . - are required, at most 32"),
   /** Where it listens on this host; ${PORT} in the recipe. */
   port: port.optional(),
   /** Variables of this instance, before those of the service. */

@@ -22,16 +22,16 @@ export function wordingOf(issue: RawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
       if (issue.input === undefined) return "it is missing";
-      return `${nounOf(String(issue["expected"]))} is wanted, not ${kindOf(issue.input)}`;
+      return `${nounOf(String(issue["expected"]))} is required, not ${kindOf(issue.input)}`;
     case "too_small":
       return bound(issue, "minimum", "at least", "more than");
     case "too_big":
       return bound(issue, "maximum", "at most", "less than");
     case "invalid_value":
-      return `${alternatives(issue["values"])} is wanted`;
+      return `${alternatives(issue["values"])} is required`;
     case "invalid_union":
       // By one of its keys; what else does not fit is told by the branches.
-      return Array.isArray(issue["options"]) ? `${alternatives(issue["options"])} is wanted` : undefined;
+      return Array.isArray(issue["options"]) ? `${alternatives(issue["options"])} is required` : undefined;
     default:
       return undefined;
   }
@@ -52,13 +52,13 @@ function bound(issue: RawIssue, key: "minimum" | "maximum", inclusive: string, e
   const word = issue["inclusive"] === false ? exclusive : inclusive;
   switch (issue["origin"]) {
     case "string":
-      return limit === 1 && key === "minimum" ? "it is empty" : `${word} ${limit} characters are wanted`;
+      return limit === 1 && key === "minimum" ? "it is empty" : `it must have ${word} ${limit} characters`;
     case "array":
     case "set":
     case "map":
-      return limit === 1 ? `${word} one is wanted` : `${word} ${limit} are wanted`;
+      return `it must have ${word} ${limit === 1 ? "one" : limit}`;
     default:
-      return `${word} ${limit} is wanted`;
+      return `it must be ${word} ${limit}`;
   }
 }
 

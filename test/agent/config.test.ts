@@ -58,7 +58,7 @@ test.each([
   ["[services.'we b']", "services"],
   ["[services.web.env]\n'A-B' = '1'", "services.web.env"],
   ["log_level = 'loud'", '"log_level"'],
-  ["root = 'relative'", "an absolute path is wanted"],
+  ["root = 'relative'", "an absolute path is required"],
 ])("a mistake is named with its key: %s", (text, problem) => {
   const file = text.includes("[services") ? text : `${text}\n[services.web]`;
   expect(() => load(file, { DEPLOYD_ZOOKEEPER: "zk:2181" })).toThrow(problem);
@@ -73,7 +73,7 @@ test.each([
   ["instances = [{ name = 'a', port = 1 }, { name = 'b', port = 1 }]", "two instances have port 1"],
   [`${two}\ntraffic = { by = 'iptables', port = 8082 }`, "8082 is the port of an instance, not the one in front"],
   [`${two}\nrolling = { min_available = 2 }`, "2 of 2 instances in service leaves no batch of 1 to restart"],
-  [`${two}\nrolling = { batch = '0%' }`, "a number or a percentage is wanted"],
+  [`${two}\nrolling = { batch = '0%' }`, "a number or a percentage is required"],
   ["traffic = { by = 'haproxi' }", "services.web.traffic.by"],
 ])("copies and traffic that do not go together are named: %s", (section, problem) => {
   expect(() => load(`[services.web]\n${section}`, { DEPLOYD_ZOOKEEPER: "zk" })).toThrow(problem);
@@ -86,7 +86,7 @@ test("every mistake is listed, not only the first", () => {
 
 test("a file that is no TOML, and one without a service, say so", () => {
   expect(() => load("[zookeeper")).toThrow("Cannot read /etc/deployd/agent.toml");
-  expect(() => load("[services]", { DEPLOYD_ZOOKEEPER: "zk" })).toThrow("at least one service is wanted");
+  expect(() => load("[services]", { DEPLOYD_ZOOKEEPER: "zk" })).toThrow("at least one service is required");
 });
 
 test("a secret never stands in the message of a mistake", () => {
@@ -94,7 +94,7 @@ test("a secret never stands in the message of a mistake", () => {
     load(minimal, { DEPLOYD_ZOOKEEPER_DIGEST: "topsecret" });
     throw new Error("it was taken");
   } catch (error) {
-    expect(String(error)).toContain("user:password is wanted");
+    expect(String(error)).toContain("user:password is required");
     expect(String(error)).not.toContain("topsecret");
   }
 });
@@ -122,13 +122,13 @@ test("each service that is root's needs them, and the hint shows the line to wri
 });
 
 test.each([
-  ["sources = ['builds.example.com/web/']", "a URL is wanted"],
-  ["sources = ['ftp://builds.example.com/']", "a URL is wanted"],
+  ["sources = ['builds.example.com/web/']", "a URL is required"],
+  ["sources = ['ftp://builds.example.com/']", "a URL is required"],
   ["sources = ['https://me:hunter2@builds.example.com/']", "a source has no password in it"],
   ["sources = ['https://builds.example.com/?token=hunter2']", "it has no ? and no #"],
-  ["check_hosts = ['10.0.0.0/33']", "a name, an address or a network is wanted"],
-  ["check_hosts = ['http://10.0.0.1/']", "a name, an address or a network is wanted"],
-  ["check_hosts = ['10.0.0.1:80']", "a name, an address or a network is wanted"],
+  ["check_hosts = ['10.0.0.0/33']", "a name, an address or a network is required"],
+  ["check_hosts = ['http://10.0.0.1/']", "a name, an address or a network is required"],
+  ["check_hosts = ['10.0.0.1:80']", "a name, an address or a network is required"],
 ])("what a build may come from and ask is checked at the start: %s", (section, problem) => {
   let said = "";
   try {

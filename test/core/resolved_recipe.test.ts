@@ -87,11 +87,11 @@ test.each([
   { tcp: "tcp://127.0.0.1:80" },
   { tcp: "127.0.0.1:http" },
 ])("a check of %o is refused with the file that has it", (check) => {
-  expect(() => resolvedRecipe({ check })).toThrow(/an http or https URL is wanted|host:port is wanted/);
+  expect(() => resolvedRecipe({ check })).toThrow(/an http or https URL is required|host:port is required/);
 });
 
 test.each([{ url: "/drain" }, { resume_url: "localhost:8080/resume" }])("a drain of %o is, too", (drain) => {
-  expect(() => resolvedRecipe({ drain })).toThrow("an http or https URL is wanted");
+  expect(() => resolvedRecipe({ drain })).toThrow("an http or https URL is required");
 });
 
 test.each([{ http: "${URL}" }, { http: "http://127.0.0.1:${URL}/" }, { tcp: "127.0.0.1:${URL}" }])(

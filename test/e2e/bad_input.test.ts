@@ -29,13 +29,13 @@ const configs: readonly { what: string; text: string; says: readonly string[] }[
   {
     what: "an unknown key of a service, and an impossible value",
     text: '[zookeeper]\nservers = "z:2181"\n[services.web]\nrunas = "nobody"\n[status]\nlisten = "everywhere"\n',
-    says: ['unknown key "services.web.runas"; did you mean "run_as"?', '"status.listen": address:port is wanted'],
+    says: ['unknown key "services.web.runas"; did you mean "run_as"?', '"status.listen": address:port is required'],
   },
   { what: "text that is no TOML", text: "zookeeper = \n", says: ["Cannot read", "bad.toml", "It must be TOML"] },
   {
     what: "no service",
     text: '[zookeeper]\nservers = "z:2181"\n[services]\n',
-    says: ["at least one service is wanted"],
+    says: ["at least one service is required"],
   },
 ];
 

@@ -57,7 +57,7 @@ async function addBuild(fleet: Fleet, id: string, fills: boolean): Promise<void>
   const tree = join(fleet.dir, "trees", id);
   await mkdir(tree, { recursive: true });
   for (const name of ["filling.sh", "filling_server.mjs"]) {
-    await copyFile(join(import.meta.dir, "../support", name), join(tree, name));
+    await copyFile(join(import.meta.dir, "../harness", name), join(tree, name));
   }
   for (const name of ["a", "b", "c", "d"]) await writeFile(join(tree, name), name);
   const fill = (stage: string): string => (fills ? `sh "$DEPLOYD_RELEASE/filling.sh" ${stage} 2>/dev/null` : ":");

@@ -28,7 +28,7 @@ test.each([
 
 test("of the branches of a union the one that was meant is explained", () => {
   const found = problems(recipeSchema, { check: { tcp: "no port" } });
-  expect(found.join()).toContain("host:port is wanted");
+  expect(found.join()).toContain("host:port is required");
   expect(problems(recipeSchema, { install: { steps: [{ run: "" }] } }).join()).toContain("install.steps.0.run");
 });
 
@@ -48,16 +48,16 @@ test("what does not fit is told in words of whoever writes the file", () => {
   });
   expect(found).toEqual([
     '"zookeeper.servers": fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER',
-    '"zookeeper.session_timeout_s": at least 1 is wanted',
-    '"limits.releases": at most 1000 is wanted',
-    '"limits.entries": a whole number is wanted, not 1.5',
-    '"log_level": one of "debug", "info", "warn", "error" is wanted',
+    '"zookeeper.session_timeout_s": it must be at least 1',
+    '"limits.releases": it must be at most 1000',
+    '"limits.entries": a whole number is required, not 1.5',
+    '"log_level": one of "debug", "info", "warn", "error" is required',
     "and 1 more",
   ]);
   expect(problems(agentConfigSchema, { services: { web: { units: "x", run_as: "" } } })).toEqual([
     '"zookeeper": it is missing',
     '"services.web.run_as": it is empty',
-    '"services.web.units": a list is wanted, not a text',
+    '"services.web.units": a list is required, not a text',
   ]);
   expect(problems(recipeSchema, { restart: { by: "sysd" } }).join()).toMatch(/^"restart.by": one of "systemd", /);
   expect(problems(recipeSchema, { restart: { by: "systemd" } })).toEqual(['"restart.unit": it is missing']);
