@@ -15,7 +15,7 @@ export interface Watched extends Supervised, AsyncDisposable {
 }
 
 /** One supervisor as the contract drives it. */
-export interface SupervisorUnderTest {
+interface SupervisorUnderTest {
   readonly name: string;
   begin(): Promise<Watched>;
   /** What asks it, the Debian package that has that, and the service of a host that lacks it. */
