@@ -8,7 +8,7 @@ import { hostEffects } from "./host_effects.ts";
 import { answers, daemon, supervised, type Supervised } from "./supervised.ts";
 
 /** A real supervisor that watches one service, which serves. */
-export interface Watched extends Supervised, AsyncDisposable {
+interface Watched extends Supervised, AsyncDisposable {
   /** Names the service, as a recipe does. */
   spec(timeoutMs?: number): RestartSpec;
   readonly effects: SupervisorEffects;
