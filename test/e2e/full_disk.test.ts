@@ -80,7 +80,7 @@ ${fill("start")}
 cd "$DEPLOYD_CURRENT" && FILLS=${fills ? "yes" : "no"} "$NODE" filling_server.mjs > /dev/null 2>&1 &
 ${fill("started")}
 '''
-timeout_s = 20
+timeout_s = 60
 
 [check]
 http = "http://127.0.0.1:\${PORT}/"
@@ -126,7 +126,7 @@ async function deployInStages(fleet: Fleet, cases: readonly Case[], build: strin
     return hosts.every(({ step }) => step === "ready" || step === "failed" || step === "serving");
   });
   for (const { at, host } of cases) if (at === "ready") await fill(host);
-  await fleet.ctl("promote", "web", "--timeout-s", "60");
+  await fleet.ctl("promote", "web", "--timeout-s", "150");
 }
 
 /** What must be so on every host. All of it is told, since the stages are what matters. */
