@@ -28,7 +28,7 @@ const rollSection = z.looseObject({
   phaseMs: z.record(z.string(), z.number()),
 });
 const statusDocument = z.looseObject({
-  services: z.array(z.looseObject({ status: z.looseObject({ roll: rollSection.nullish() }) })),
+  services: z.array(z.looseObject({ status: z.looseObject({ restart: rollSection.nullish() }) })),
 });
 
 /** What the agent says its last restarts cost. */
@@ -73,7 +73,7 @@ export async function rollUnderLoad(
     await deploy(host, build);
     const deployMs = Math.round(performance.now() - startedAt);
     for (const load of loads) await load.end();
-    const told = statusDocument.parse(JSON.parse(await host.status())).services[0]?.status.roll ?? null;
+    const told = statusDocument.parse(JSON.parse(await host.status())).services[0]?.status.restart ?? null;
     rolled.push({ deployMs, told });
   }
   return rolled;
