@@ -58,6 +58,18 @@ export function failuresIn(view: DeployView): HostFailure[] {
     .toSorted((a, b) => Number(a.healthy) - Number(b.healthy) || a.host.localeCompare(b.host, "en", { numeric: true }));
 }
 
+/**
+ * The hosts that the deploy's record has back and healthy while their own nodes, read a moment earlier, have them on their
+ * way: what they say of their failures in the end is still to come.
+ */
+export function betweenWrites({ live, statuses, connected }: DeployView): string[] {
+  return Object.entries(live?.gate.failed ?? {}).flatMap(([host, { build, healthy }]) => {
+    const status = statuses.get(host);
+    const isOnItsWay = status?.rollingBack === true && status.error?.build === build;
+    return healthy && connected.has(host) && isOnItsWay ? [host] : [];
+  });
+}
+
 /** What a host that is not done is doing. */
 export interface Waiting {
   readonly host: string;

@@ -1,6 +1,6 @@
 import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import type { HostStatus } from "../schema/znodes.ts";
-import { failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
+import { betweenWrites, failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
 
 /** What the command asked for: it decides which outcome is the one that was wanted. */
 export type Purpose = "deploy" | "promote" | "rollback" | "wait";
@@ -45,6 +45,7 @@ export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | n
       return hosts.length === 0 ? { kind: "done" } : { kind: "held", hosts };
     }
     case "halted":
+      if (betweenWrites(view).length > 0) return null;
       return { kind: "halted", failures: failuresIn(view) };
     case "aborted":
       return aborted;

@@ -1,5 +1,5 @@
 import { buildWanted, endedAt, goesBack } from "../core/deploy_state.ts";
-import { failuresIn, type DeployView, type HostFailure } from "./deploy.ts";
+import { betweenWrites, failuresIn, type DeployView, type HostFailure } from "./deploy.ts";
 import type { DeployOutcome } from "./deploy_events.ts";
 import { phaseOf } from "./host.ts";
 import { secondsBetween } from "./times.ts";
@@ -135,11 +135,12 @@ export class Story {
   }
 
   #failed(view: DeployView, isLast: boolean): News[] {
+    const unfinished = betweenWrites(view);
     return ownFailures(view).flatMap((failure): News[] => {
       const { host, reason } = failure;
       const since = view.live?.gate.failed[host]?.since ?? "";
       const isToldWhole = failure.step !== "" || !view.connected.has(host) || isLast;
-      if (this.#failures.has(`${host} ${since}`) || !isToldWhole) return [];
+      if (this.#failures.has(`${host} ${since}`) || !isToldWhole || unfinished.includes(host)) return [];
       this.#failures.add(`${host} ${since}`);
       // What it has said as a trouble is not repeated; what helps, which a trouble does not have, is told by the first.
       const said = this.#sentence(host, reason);

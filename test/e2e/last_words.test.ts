@@ -10,6 +10,9 @@ let zookeeper: RealZooKeeper;
 beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
+/** Says it before anything else has to start. */
+const dying = (words: string): string => `echo "${words}" >&2; exit 1`;
+
 const HTTP = 'http = "http://127.0.0.1:${PORT}/health"';
 const TCP = 'tcp = "127.0.0.1:${PORT}"';
 
@@ -21,11 +24,14 @@ interface Case {
   readonly start?: string;
   /** Of [check]; null for a build without one. */
   readonly check: string | null;
+  /** How long the check waits, in seconds: for one that never passes, time enough to say its words; 20 for what passes. */
+  readonly deadlineS?: number;
   /** What the service has printed last. */
   readonly words: string;
 }
 
-const START = 'cd "$DEPLOYD_CURRENT" && "$NODE" "$DEPLOYD_CURRENT/server.cjs" & echo $! > "$DEPLOYD_SHARED/run/pid"';
+const PID = 'echo $! > "$DEPLOYD_SHARED/run/pid"';
+const START = 'cd "$DEPLOYD_CURRENT" && "$NODE" "$DEPLOYD_CURRENT/server.cjs" & ' + PID;
 
 const listen = (answer: string): string =>
   `require("node:http").createServer((request, response) => { ${answer} }).listen(Number(process.env.PORT), "127.0.0.1");`;
@@ -33,25 +39,29 @@ const listen = (answer: string): string =>
 const cases: readonly Case[] = [
   {
     what: "a service that dies at once, asked by http",
-    program: 'console.error("fatal: no database"); process.exit(1);',
+    program: "",
+    start: `(${dying("fatal: no database")}) & ${PID}`,
     check: HTTP,
     words: "fatal: no database",
   },
   {
     what: "a service that dies at once, asked by tcp",
-    program: 'console.error("fatal: no queue"); process.exit(1);',
+    program: "",
+    start: `(${dying("fatal: no queue")}) & ${PID}`,
     check: TCP,
     words: "fatal: no queue",
   },
   {
     what: "a service that dies at once, asked by a command that says nothing",
-    program: 'console.error("fatal: no cache"); process.exit(1);',
+    program: "",
+    start: `(${dying("fatal: no cache")}) & ${PID}`,
     check: 'command = "exit 1"',
     words: "fatal: no cache",
   },
   {
     what: "a service that dies at once, asked by nobody",
-    program: 'console.error("fatal: no config"); process.exit(1);',
+    program: "",
+    start: `(${dying("fatal: no config")}) & ${PID}`,
     check: null,
     words: "fatal: no config",
   },
@@ -59,36 +69,41 @@ const cases: readonly Case[] = [
     what: "a service that answers 500 with nothing",
     program: `console.log("cannot migrate"); ${listen("response.statusCode = 500; response.end();")}`,
     check: HTTP,
+    deadlineS: 4,
     words: "cannot migrate",
   },
   {
     what: "a service that never answers",
     program: `console.log("waiting for a lock"); ${listen("")}`,
     check: `${HTTP}\ntimeout_s = 0.2`,
+    deadlineS: 4,
     words: "waiting for a lock",
   },
   {
     what: "a service that closes its connections",
     program: `console.log("out of memory"); ${listen("request.socket.destroy();")}`,
     check: HTTP,
+    deadlineS: 4,
     words: "out of memory",
   },
   {
     what: "a service that falls ill while it soaks",
     program: `let asked = 0; ${listen('asked += 1; if (asked > 2) { console.log("lost the database"); response.statusCode = 503; } response.end();')}`,
     check: HTTP,
+    deadlineS: 20,
     words: "lost the database",
   },
   {
     what: "a service that dies while it soaks",
     program: `let asked = 0; ${listen('asked += 1; if (asked > 2) { console.log("a bug"); process.exit(1); } response.end();')}`,
     check: HTTP,
+    deadlineS: 20,
     words: "a bug",
   },
   {
     what: "a service that dies while it soaks, asked by nobody",
-    program:
-      'setTimeout(() => { console.error("fatal: told to"); process.exit(1); }, 300); setInterval(() => {}, 1000);',
+    program: "",
+    start: `(sleep 0.8; ${dying("fatal: told to")}) & ${PID}`,
     check: null,
     words: "fatal: told to",
   },
@@ -101,7 +116,11 @@ const cases: readonly Case[] = [
   },
 ];
 
-async function addCase(fleet: Fleet, id: string, { program, check, start = START }: Case): Promise<void> {
+async function addCase(
+  fleet: Fleet,
+  id: string,
+  { program, check, start = START, deadlineS = 1 }: Case,
+): Promise<void> {
   const tree = join(fleet.dir, "trees", id);
   await mkdir(tree, { recursive: true });
   await writeFile(join(tree, "server.cjs"), program);
@@ -112,7 +131,7 @@ by = "command"
 stop = '''${STOP_SITE}'''
 start = '${start}'
 timeout_s = 20
-${check === null ? "" : `[check]\n${check}\ninterval_s = 0.05\ndeadline_s = 1\nsuccesses = 2\n`}`;
+${check === null ? "" : `[check]\n${check}\ninterval_s = 0.05\ndeadline_s = ${deadlineS}\nsuccesses = 2\n`}`;
   await writeFile(join(tree, "deployd.toml"), recipe);
   await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
 }

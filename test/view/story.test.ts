@@ -55,3 +55,25 @@ test("the outcome has how long it took and the failures that led to it", () => {
   // The one that is still out of service first.
   expect(outcome?.failures.map(({ host }) => host)).toEqual(["web-03", "web-02"]);
 });
+
+test("a failure that the record knows the end of is told when the host has said its last word on it", () => {
+  const error = { code: "start-failed", message: "no such library", build: "9b1e0d4", step: "restart" } as const;
+  const back = { step: "restart", rollingBack: true, error: { ...error, hint: "Look at its log." } } as const;
+  const settled = {
+    step: "failed",
+    build: "77ac001",
+    error: { ...error, hint: 'The host went back to "77ac001" and is healthy. Look at its log.' },
+  } as const;
+  const halted = (status: SceneHost["status"]): Overview =>
+    scene({ state: "halted" }, { a: { status: status ?? {}, failure: {} }, b: { status: {} } });
+  const [between, after] = told(
+    rolling({ a: { status: back, slot: true }, b: {} }),
+    halted(back),
+    halted(settled),
+  ).slice(1);
+  expect(between).toEqual([]);
+  expect(after).toMatchObject([
+    { kind: "failed", failure: { host: "a", hint: settled.error.hint } },
+    { kind: "outcome", outcome: { kind: "halted" } },
+  ]);
+});
