@@ -53,20 +53,24 @@ const ownPaths = ["/", "/zookeeper", "/zookeeper/quota"];
 
 /** The nodes, in memory. The order of the checks is Apache's, since it decides which error a caller sees. */
 export class Tree {
-  readonly #nodes: Map<string, TreeNode>;
+  readonly #nodes = new Map<string, TreeNode>();
+  /** Paths of ephemeral nodes, by the session they go with. */
+  readonly #ephemerals = new Map<bigint, Set<string>>();
   #undo: (() => void)[] = [];
   #changes: NodeChange[] = [];
 
   constructor(nodes?: ReadonlyMap<string, TreeNode>) {
-    this.#nodes = new Map(nodes);
-    if (nodes !== undefined) return;
+    if (nodes !== undefined) {
+      for (const [path, node] of nodes) this.#put(path, node);
+      return;
+    }
     for (const [path, children] of [
       ["/", ["zookeeper"]],
       ["/zookeeper", ["config", "quota"]],
       ["/zookeeper/config", []],
       ["/zookeeper/quota", []],
     ] as const) {
-      this.#nodes.set(path, newNode({ data: null, acl: openAcl, lifetime: { kind: "persistent" } }, 0n, 0, children));
+      this.#put(path, newNode({ data: null, acl: openAcl, lifetime: { kind: "persistent" } }, 0n, 0, children));
     }
   }
 
@@ -127,11 +131,11 @@ export class Tree {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const { creations, pzxid } = parent;
     this.#undo.push(() => {
-      this.#nodes.delete(path);
+      this.#drop(path);
       parent.children.delete(name);
       Object.assign(parent, { creations, pzxid });
     });
-    this.#nodes.set(path, newNode({ ...fields, acl }, actor.zxid, actor.time, []));
+    this.#put(path, newNode({ ...fields, acl }, actor.zxid, actor.time, []));
     parent.children.add(name);
     parent.creations += 1;
     parent.pzxid = actor.zxid;
@@ -155,11 +159,11 @@ export class Tree {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const { pzxid } = parent;
     this.#undo.push(() => {
-      this.#nodes.set(path, node);
+      this.#put(path, node);
       parent.children.add(name);
       parent.pzxid = pzxid;
     });
-    this.#nodes.delete(path);
+    this.#drop(path);
     parent.children.delete(name);
     parent.pzxid = zxid;
     this.#changes.push({ type: "deleted", path, acl: node.acl, parentAcl: parent.acl });
@@ -198,11 +202,25 @@ export class Tree {
 
   /** Paths of the ephemeral nodes of one session. */
   ephemeralsOf(sessionId: bigint): string[] {
-    const found: string[] = [];
-    for (const [path, node] of this.#nodes) {
-      if (node.lifetime.kind === "ephemeral" && node.lifetime.sessionId === sessionId) found.push(path);
-    }
-    return found;
+    return [...(this.#ephemerals.get(sessionId) ?? [])];
+  }
+
+  #put(path: string, node: TreeNode): void {
+    this.#nodes.set(path, node);
+    if (node.lifetime.kind !== "ephemeral") return;
+    const { sessionId } = node.lifetime;
+    const own = this.#ephemerals.get(sessionId);
+    if (own === undefined) this.#ephemerals.set(sessionId, new Set([path]));
+    else own.add(path);
+  }
+
+  #drop(path: string): void {
+    const lifetime = this.#nodes.get(path)?.lifetime;
+    this.#nodes.delete(path);
+    if (lifetime?.kind !== "ephemeral") return;
+    const own = this.#ephemerals.get(lifetime.sessionId);
+    own?.delete(path);
+    if (own?.size === 0) this.#ephemerals.delete(lifetime.sessionId);
   }
 
   /** Nodes whose time is over: expired ones, and containers that had children and have none. */
