@@ -17,6 +17,8 @@ const REST_MS = 15 * 60_000;
 const LOOK_MS = 5_000;
 /** It must stay so for a while: what is about to fall apart is not at rest. */
 const STEADY_LOOKS = 5;
+/** How often it is waited for the rest that follows the last death, with people's help between. */
+const ROUNDS = 3;
 /** How many worlds are left alone before their last deploy, and for how long. */
 const PEACEFUL = 0.3;
 const PEACE_MS = 60_000;
@@ -141,8 +143,7 @@ class Play {
       await this.#comesToRest();
     } else {
       // The last deaths come while it rests; a service that people have started is down then until they do it again.
-      for (let round = 1; round <= 2; round += 1) if (!(await this.#comesToRest())) await this.script.finish();
-      await this.#comesToRest();
+      for (let round = 1; !(await this.#comesToRest()) && round < ROUNDS; round += 1) await this.script.finish();
     }
     this.#history = await this.script.history();
     this.#isOver = true;
