@@ -11,9 +11,8 @@ import { dropBallast } from "../steps/ballast.ts";
 import { tellApp } from "../restart/tell.ts";
 import type { ActivateContext } from "./service_host.ts";
 import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } from "./command_context.ts";
-import { faultOf, isHealthy, untilHealthy } from "./health.ts";
+import { faultOf, frontProbe, isHealthy, probeFront, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
-import { frontProbe, probeFront } from "./front_check.ts";
 
 /** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
 const DEFAULT_AVAILABLE_MS = 60_000;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { frontProbe } from "../../src/service/front_check.ts";
+import { frontProbe } from "../../src/service/health.ts";
 import type { CheckSpec, ProbeSpec } from "../../src/core/resolved_recipe.ts";
 import { trafficSection } from "../../src/schema/traffic_sections.ts";
 
