@@ -3,8 +3,8 @@ import { isRunning } from "./deploy_state.ts";
 
 /** What a person can say to a deploy that does not go where it should, and what that comes to. */
 export interface WayOut {
-  /** The whole command, to be said as it stands. */
-  readonly command: string;
+  /** What to type in a shell, as it stands. */
+  readonly line: string;
   readonly to:
     | { readonly kind: "build"; readonly build: string }
     /** Its hosts keep what they have, and another build can be deployed. */
@@ -17,11 +17,11 @@ export interface WayOut {
 export function wayBackFrom(service: string, record: DeployRecord, barred: ReadonlySet<string>): WayOut {
   const { build, previous } = record;
   const canGoBack = previous !== null && previous !== build && !barred.has(previous);
-  if (canGoBack) return { command: `deployd ctl rollback ${service} ${build}`, to: { kind: "build", build: previous } };
-  if (!isRunning(record)) return { command: `deployd ctl deploy ${service} BUILD`, to: { kind: "another" } };
+  if (canGoBack) return { line: `deployd ctl rollback ${service} ${build}`, to: { kind: "build", build: previous } };
+  if (!isRunning(record)) return { line: `deployd ctl deploy ${service} BUILD`, to: { kind: "another" } };
   // A first build that is taken back is barred with it.
   const verb = previous === null ? "rollback" : "abort";
-  return { command: `deployd ctl ${verb} ${service} ${build}`, to: { kind: "end" } };
+  return { line: `deployd ctl ${verb} ${service} ${build}`, to: { kind: "end" } };
 }
 
 /** How a deploy that is proven on the canary hosts gets to the fleet; null where its build may go nowhere. */

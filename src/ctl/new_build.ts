@@ -1,24 +1,17 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { z } from "zod";
 import { usageError } from "../cli/usage_error.ts";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { parseOrThrow } from "../core/parse.ts";
 import { digestOfFile } from "../fetch/digest.ts";
 import { printable } from "../support/printable.ts";
 import { shownUrl } from "../fetch/source/policy.ts";
-import { buildId, digest, type Digest } from "../schema/names.ts";
+import type { Digest } from "../schema/names.ts";
+import { packManifestSchema, type PackManifest } from "../schema/pack_manifest.ts";
 import type { BuildRecord } from "../schema/znodes.ts";
 import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import type { Clock } from "../support/clock.ts";
 import { secretInUrl } from "../support/secret_url.ts";
-
-/** `FILE.manifest.json`, as `deployd pack` writes it. */
-const packManifestSchema = z.looseObject({
-  build: buildId.optional(),
-  digest,
-  size: z.int().min(0),
-});
 
 /** What the command line says about a build that is to be added. */
 export interface NewBuildRequest {
@@ -170,7 +163,7 @@ async function assertFile(path: string, attempted: string): Promise<void> {
   throw usageError(`${attempted}: it is not a file.`, "Pack the directory first, with deployd pack.");
 }
 
-async function readManifest(path: string): Promise<z.output<typeof packManifestSchema> | null> {
+async function readManifest(path: string): Promise<PackManifest | null> {
   let text: string;
   try {
     text = await readFile(path, "utf8");

@@ -7,16 +7,8 @@ import { checkBuild, type CheckedBuild } from "../steps/build_check.ts";
 import { Files } from "../steps/files.ts";
 import { RECIPE_FILE } from "../steps/layout.ts";
 import { parseRecipe, readRecipeText } from "../steps/recipe.ts";
+import type { PackManifest } from "../schema/pack_manifest.ts";
 import { Exclusion } from "./exclusion.ts";
-
-/** What `deployd pack` writes beside the archive. */
-interface PackManifest {
-  readonly build: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly entries: number;
-  readonly unpackedBytes: number;
-}
 
 export interface PackFlags {
   readonly build: string | undefined;
@@ -33,7 +25,8 @@ interface Effects {
 /** A build of a directory, and what people should know of it. */
 export interface Packed {
   readonly path: string;
-  readonly manifest: PackManifest;
+  /** As it was written, whole. */
+  readonly manifest: Required<PackManifest>;
   readonly notes: readonly string[];
 }
 
@@ -70,7 +63,7 @@ async function pack(dir: string, flags: PackFlags, exclusion: Exclusion, { clock
   const path = flags.out === undefined && flags.build === undefined ? resolve(`${name}-${build}.tar.zst`) : first;
   if (path !== first) await files.renameDurably(first, path);
   const { digest, size, entries, unpackedBytes } = packed;
-  const manifest: PackManifest = { build, digest, size, entries, unpackedBytes };
+  const manifest: Required<PackManifest> = { build, digest, size, entries, unpackedBytes };
   await files.writeAtomic(`${path}.manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`);
   return { path, manifest, notes };
 }

@@ -51,7 +51,7 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   assertNotBarred(build.value, attempted, {
     what: `"${record.build}"`,
     hint:
-      `Take it off the canary hosts with: ${wayBackFrom(service, record, await barredOf(zk, service, record)).command}, or allow ` +
+      `Take it off the canary hosts with: ${wayBackFrom(service, record, await barredOf(zk, service, record)).line}, or allow ` +
       `it again first: deployd ctl builds unbar ${service} ${record.build}`,
   });
   const next = promoted(record, change);

@@ -23,7 +23,7 @@ export async function assertNoneRunning(
 
 function howToEnd(service: string, record: RunningDeploy, build: string, barred: ReadonlySet<string>): string {
   const isSame = record.build === build;
-  const back = wayBackFrom(service, record, barred).command;
+  const back = wayBackFrom(service, record, barred).line;
   switch (record.state) {
     case "awaiting promotion": {
       const on = promotionOf(service, record, barred);

@@ -27,7 +27,7 @@ export async function removeService(zk: ZooKeeper, service: string): Promise<voi
   await attempting(attempted, async () => {
     await assertNoHosts(zk, service, attempted);
     await close(zk, service, head);
-    await removeTree(zk, servicePath(service));
+    await removeNodes(zk, servicePath(service));
   });
 }
 
@@ -89,9 +89,9 @@ async function close(zk: ZooKeeper, service: string, head: ServiceHead | null): 
   ]);
 }
 
-async function removeTree(zk: ZooKeeper, path: string): Promise<void> {
+async function removeNodes(zk: ZooKeeper, path: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
-    for (const child of await childrenOf(zk, path)) await removeTree(zk, `${path}/${child}`);
+    for (const child of await childrenOf(zk, path)) await removeNodes(zk, `${path}/${child}`);
     try {
       return await zk.delete(path);
     } catch (error) {

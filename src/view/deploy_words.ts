@@ -106,15 +106,15 @@ export function waitingText(waiting: readonly Waiting[], max = 4): string {
 
 /** What a person can do now; empty while there is nothing to decide. */
 export function nextSteps({ service, record, barred }: Pick<DeployView, "service" | "record" | "barred">): string[] {
-  const { command, to } = wayBackFrom(service, record, barred);
+  const { line, to } = wayBackFrom(service, record, barred);
   const back = to.kind === "build" ? `Back to ${to.build}` : to.kind === "end" ? "End it" : "Deploy another build";
   switch (record.state) {
     case "halted":
     case "aborted":
-      return [`${back}: ${command}`];
+      return [`${back}: ${line}`];
     case "awaiting promotion": {
       const on = promotionOf(service, record, barred);
-      return [...(on === null ? [] : [`On to the fleet: ${on}`]), `${back}: ${command}`];
+      return [...(on === null ? [] : [`On to the fleet: ${on}`]), `${back}: ${line}`];
     }
     default:
       return [];

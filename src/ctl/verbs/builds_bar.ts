@@ -41,9 +41,9 @@ it from them.`,
 function whatIsLeft(service: string, { halted, serving }: BarredBuild, barred: ReadonlySet<string>): string[] {
   const lines = halted === null ? [] : [`Deploy ${halted}, which was bringing it to hosts, is halted.`];
   if (serving === null) return lines;
-  const { command, to } = wayBackFrom(service, serving, barred);
+  const { line, to } = wayBackFrom(service, serving, barred);
   const back = to.kind === "build" ? `back to ${to.build}` : "another build";
-  return [...lines, `Hosts that serve it keep it; ${back}: ${command}`];
+  return [...lines, `Hosts that serve it keep it; ${back}: ${line}`];
 }
 
 export const buildsUnbar = buildCommand({
