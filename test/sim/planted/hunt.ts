@@ -74,14 +74,15 @@ class Lane implements AsyncDisposable {
     for await (const { job, result } of company.perform(() => jobs.next().value)) {
       played += 1;
       const [broken] = result.violations;
-      if (broken === undefined || (await this.#isBrokenAnyway(job))) continue;
+      if (broken === undefined || (await this.#isBrokenAnyway(job, result))) continue;
       return { kind: "found", by: nameOf(job), broken };
     }
     return { kind: "not found", played };
   }
 
-  async #isBrokenAnyway(job: Job): Promise<boolean> {
-    const once = [job];
+  /** Whether the tree as it is breaks something in that world as well, up to where the bug showed. */
+  async #isBrokenAnyway(job: Job, { isOver, virtualMs }: Performance): Promise<boolean> {
+    const once: Job[] = [isOver ? job : { ...job, untilMs: virtualMs }];
     const results: Performance[] = [];
     for await (const { result } of this.#honest.perform(() => once.shift() ?? null)) results.push(result);
     return results.some(({ violations }) => violations.length > 0);

@@ -11,10 +11,14 @@ export interface PlannedDeath {
 }
 
 /** Something to be played in a process of its own. */
-export type Job =
+export type Job = (
   | { readonly kind: "seed"; readonly seed: string; readonly changes: Partial<WorldPlan> }
   /** The scripted deploy, with these deaths. */
-  | { readonly kind: "deaths"; readonly deaths: readonly PlannedDeath[] };
+  | { readonly kind: "deaths"; readonly deaths: readonly PlannedDeath[] }
+) & {
+  /** Virtual time at which it is broken off, in milliseconds; what comes later is not of interest. */
+  readonly untilMs?: number;
+};
 
 export function nameOf(job: Job): string {
   switch (job.kind) {

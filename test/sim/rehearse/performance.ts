@@ -20,6 +20,8 @@ export interface Performance {
   /** Planned ones that have come. */
   readonly deaths: number;
   readonly virtualMs: number;
+  /** The people have done what they had to do; false where it was broken off, by a violation or because it was asked for. */
+  readonly isOver: boolean;
   readonly realMs: number;
   /** Of the whole story. */
   readonly hash: string;

@@ -102,11 +102,12 @@ class Play {
     this.#acts(trouble).catch((error: unknown) => {
       ledger.broken("no-mistake", error instanceof Error ? (error.stack ?? error.message) : String(error));
     });
-    this.#fleet.time.run(LONGEST_MS, () => {
+    const { untilMs } = this.#job;
+    this.#fleet.time.run(untilMs ?? LONGEST_MS, () => {
       this.#checker.afterEvent();
       return this.#isOver || ledger.violations.length > 0;
     });
-    if (ledger.violations.length === 0) {
+    if (ledger.violations.length === 0 && untilMs === undefined) {
       if (this.#isOver) judgeEnding(this.#checker, this.#runs, this.#history);
       else ledger.broken("converged", `the people still wait: ${whatIsLeft(this.#checker)}`);
     }
@@ -183,6 +184,7 @@ class Play {
       ),
       deaths: this.#deaths,
       virtualMs: time.nowMs,
+      isOver: this.#isOver,
       realMs,
       hash: story.hash,
       story: story.lines,
