@@ -3,8 +3,8 @@ import { reasonOf } from "./deploy_state.ts";
 import { DeployError } from "./errors.ts";
 
 /*
- * Every change to a deploy's record. Each takes the record as it stands and returns the one that follows; what stands in
- * it besides, fields of a newer deployd too, is carried along.
+ * Every change to a deploy's record. Each function takes the record as it stands and returns the one that follows. Fields
+ * that it does not change are carried along, also those of a newer deployd.
  */
 
 type DeployIn<S extends DeployState> = Extract<DeployRecord, { state: S }>;
@@ -32,7 +32,7 @@ const origins = {
 
 type Transition = keyof typeof origins;
 
-/** The record, known to be in a state that the transition may begin in. Any other is a mistake of the caller's. */
+/** The record, narrowed to the states that the transition may begin in. Any other state is a mistake of the caller's. */
 function origin<T extends Transition>(record: DeployRecord, transition: T): DeployIn<(typeof origins)[T][number]> {
   const legal: readonly DeployState[] = origins[transition];
   if (legal.includes(record.state)) return record as DeployIn<(typeof origins)[T][number]>;
@@ -61,7 +61,7 @@ export function started({ build, previous, who, why, stages, limits, now }: Depl
   };
 }
 
-/** The first host moves, or has nothing to move for. */
+/** The first host moves, or no host has to move. */
 export function activating(record: DeployRecord, now: Date): DeployIn<"canary" | "rolling"> {
   const from = origin(record, "activating");
   const times = changed(from.times, now);
@@ -94,7 +94,7 @@ export function done(record: DeployRecord, now: Date): DeployIn<"done"> {
   return { ...from, state: "done", times: over(from.times, now) };
 }
 
-/** A person takes its hosts back to the build before, whatever has become of it. */
+/** A person takes its hosts back to the build before it, whatever state the deploy has reached. */
 export function turnedRound(record: DeployRecord, { who, why, now }: Decision): DeployIn<"rolling back"> {
   const from = origin(record, "turned round");
   const to = from.previous;
@@ -109,7 +109,7 @@ export function turnedRound(record: DeployRecord, { who, why, now }: Decision): 
   };
 }
 
-/** Every host that can be reached serves the build before. */
+/** Every host that can be reached serves the build before it. */
 export function rolledBack(record: DeployRecord, now: Date): DeployIn<"rolled back"> {
   const from = origin(record, "rolled back");
   return { ...from, state: "rolled back", times: over(from.times, now) };
@@ -121,7 +121,7 @@ export function halted(record: DeployRecord, reason: string, now: Date): DeployI
   return { ...from, state: "halted", reason, times: over(from.times, now) };
 }
 
-/** Something newer has taken its hosts over before it was done. */
+/** Something newer has taken over its hosts before it was done. */
 export function aborted(record: DeployRecord, reason: string, now: Date): DeployIn<"aborted"> {
   const from = origin(record, "aborted");
   return { ...from, state: "aborted", reason, times: over(from.times, now) };

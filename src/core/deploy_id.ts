@@ -1,5 +1,6 @@
 /**
- * An id that sorts by time and that two people do not choose at once: `20261123-081502-9f3c`.
+ * A deploy id, such as `20261123-081502-9f3c`: ids sort by time, and two people deploying at once do not get the same
+ * one.
  *
  * @param random uniform in [0, 1)
  */

@@ -4,7 +4,10 @@ type DeployIn<S extends DeployState> = Extract<DeployRecord, { state: S }>;
 
 export type RunningDeploy = DeployIn<"preparing" | "canary" | "awaiting promotion" | "rolling" | "rolling back">;
 
-/** The deploy still moves, or waits for a person; one deploy per service at a time may. Every other has ended. */
+/**
+ * The deploy still moves or waits for a person; a service may have only one such deploy at a time. In every other state
+ * it has ended.
+ */
 export function isRunning(record: DeployRecord): record is RunningDeploy {
   switch (record.state) {
     case "preparing":
@@ -34,7 +37,7 @@ export function grantsSlots({ state }: DeployRecord): boolean {
   return state !== "halted" && state !== "aborted";
 }
 
-/** How it came to be turned round, also where the way back was halted; null for a deploy that was not. */
+/** How it came to be rolled back, also where the way back was halted; null for a deploy that was not rolled back. */
 function wayBackOf(record: DeployRecord): WayBack | null {
   switch (record.state) {
     case "rolling back":
@@ -56,7 +59,7 @@ export function goesBack(record: DeployRecord): boolean {
   return wayBackOf(record) !== null;
 }
 
-/** The build that hosts following this deploy are being brought to. */
+/** The build that hosts following this deploy are brought to. */
 export function buildWanted(record: DeployRecord): string {
   return wayBackOf(record)?.to ?? record.build;
 }

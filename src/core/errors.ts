@@ -8,7 +8,7 @@ export interface DeployErrorFacts {
   readonly hint?: string;
   /** True when the same call may succeed later with nothing changed by a person (a network that comes back). */
   readonly retry?: boolean;
-  /** For how long the other side asks to be left alone before that, in milliseconds. */
+  /** How long the other side asks to be left alone before a retry, in milliseconds. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }

@@ -1,7 +1,7 @@
 import { DeployError } from "./errors.ts";
 import type { AgentRecord } from "../schema/znodes.ts";
 
-/** The newest format of the tree in ZooKeeper that this deployd understands; it is the one in which it makes a tree. */
+/** The newest format of the tree in ZooKeeper that this deployd understands, and the one in which it makes a new tree. */
 export const SPEAKS = 1;
 
 /** The refusal of a tree that a newer deployd made; null where this one understands it. */
@@ -17,10 +17,11 @@ export function formatProblem(format: number, version: string): DeployError | nu
 }
 
 /**
- * Every writer that raises the format asks this first: an agent that does not understand the new one would stand still.
+ * Every writer that raises the format calls this first: an agent that does not understand the new format would stand
+ * still.
  *
  * @param agents those that are connected
- * @throws DeployError `conflict` naming the agents that speak less
+ * @throws DeployError `conflict` naming the agents that understand only older formats
  */
 export function assertAllSpeak(
   format: number,

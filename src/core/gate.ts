@@ -9,7 +9,7 @@ export function withSlot(gate: Gate, host: string, slot: Slot): Gate {
   return { ...gate, slots: { ...gate.slots, [host]: slot } };
 }
 
-/** The gate with the host's slot given back, whatever its attempt; a failure of its stays on record. */
+/** The gate with the host's slot given back, whichever attempt holds it; a failure of the host stays on record. */
 export function withoutSlot(gate: Gate, host: string): Gate {
   const { [host]: _, ...slots } = gate.slots;
   return { ...gate, slots };
@@ -22,8 +22,8 @@ export function withFailure(gate: Gate, host: string, failure: Failure): Gate {
 }
 
 /**
- * The gate of a host that proved healthy after it had failed: it gives its capacity back and stays in the budget.
- * Unchanged (the same object) where there is nothing to say.
+ * The gate after a host that had failed proved healthy: it gives its capacity back, and its failure stays in the budget.
+ * Returns the same object where nothing changes.
  */
 export function withHealthy(gate: Gate, host: string): Gate {
   const failure = gate.failed[host];
@@ -31,7 +31,7 @@ export function withHealthy(gate: Gate, host: string): Gate {
   return { ...gate, failed: { ...gate.failed, [host]: { ...failure, healthy: true } } };
 }
 
-/** The gate with what one more host's restarts have cost. */
+/** The gate with the cost of one more host's restarts added. */
 export function withCost(gate: Gate, added: RestartCost): Gate {
   const { cost } = gate;
   return {
@@ -48,8 +48,8 @@ export function withCost(gate: Gate, added: RestartCost): Gate {
 }
 
 /**
- * The gate of a deploy that is asked for once more: its failures on `build` count against the budget no longer. They keep
- * their share of max. Unchanged (the same object) where there is nothing to forgive.
+ * The gate of a deploy that is requested again: its failures on `build` no longer count against the budget, but those
+ * hosts still count against max. Returns the same object where there is nothing to forgive.
  */
 export function withForgiven(gate: Gate, build: string): Gate {
   if (countedFailures(gate, build).length === 0) return gate;
@@ -67,7 +67,7 @@ export function failuresOf(gate: Gate, build: string): string[] {
     .map(([host]) => host);
 }
 
-/** Those of them that count against the budget. */
+/** Those of the hosts that failed on `build` whose failure counts against the budget. */
 export function countedFailures(gate: Gate, build: string): string[] {
   return failuresOf(gate, build).filter((host) => gate.failed[host]?.forgiven !== true);
 }

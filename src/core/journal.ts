@@ -16,26 +16,26 @@ import type { TrafficSpec } from "./traffic.ts";
 import type { Journal, StepFailure } from "../schema/journal.ts";
 import { nothingFollowed, type WishNode } from "./wish_order.ts";
 
-/** What happens to a wish before its activation, and what is left to say after a failed one. */
+/** What happens to a wish before its activation, and what remains to be reported after a failed one. */
 type WishEvent =
-  /** A wish of this number is followed from now on: what has a lower one is older. */
+  /** The host follows a wish of this number from now on; a wish with a lower number is older. */
   | { readonly kind: "followed"; readonly node: WishNode; readonly number: number }
-  /** A wish that was not seen before has its number. */
+  /** A wish that was not seen before gets its number. */
   | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
-  /** It is served as it was found: nothing was to be done for it. */
+  /** The wished build was served already: nothing had to be done. */
   | { readonly kind: "seen-served" }
-  /** Written before the host says that it is ready: a slot is asked for. */
+  /** Written before the host says that it is ready and so requests a slot. */
   | { readonly kind: "asked" }
   /** The request was taken back. */
   | { readonly kind: "withdrawn" }
-  /** Written before the install steps run: those that kill the agent count as well. */
+  /** Written before the install steps run, so that a run that kills the agent is counted as well. */
   | { readonly kind: "install-begun" }
-  /** PREPARE came to nothing: the build is not tried again here under this deploy. */
+  /** PREPARE failed for good: the build is not tried again here under this deploy. */
   | { readonly kind: "condemned"; readonly failure: StepFailure; readonly healthy: boolean }
-  /** ZooKeeper has heard of the failure. */
+  /** The failure has been written to ZooKeeper. */
   | { readonly kind: "reported" };
 
-/** Which instances have no traffic, or may have none; written before one is turned off, and after one is on again. */
+/** The instances that have no traffic, or may have none. Written before one is turned off and after one is on again. */
 interface TrafficEvent {
   readonly kind: "traffic";
   readonly by: TrafficSpec["by"];
@@ -47,10 +47,11 @@ interface TrafficEvent {
 export type JournalEvent = WishEvent | ActivationEvent | RestartEvent | BootEvent | TrafficEvent;
 
 /**
- * The journal after an event. What an event does not speak of stays, also what only a newer agent has a name for: that
- * lives as long as the thing that it is part of.
+ * The journal after an event. Fields that the event does not concern stay, also those that only a newer agent knows: they
+ * live as long as the object that they are part of.
  *
- * @throws DeployError `internal` where the event cannot follow on what the journal says: then nothing may be done either
+ * @throws DeployError `internal` where the event cannot follow from what the journal says; the action that it announces
+ *   must not be done then either
  */
 export function journalAfter(journal: Journal, event: JournalEvent): Journal {
   switch (event.kind) {
@@ -146,7 +147,7 @@ function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal 
   return { ...journal, installs: same ? { ...installs, begun: installs.begun + 1 } : { deploy, build, begun: 1 } };
 }
 
-/** The wish that was taken up is the one that failed, whatever is wished by now. */
+/** It is the wish that was taken up that failed, whatever is wished by now. */
 function condemned(journal: Journal, { kind, failure, healthy }: Of<"condemned">): Journal {
   assertAtRest(journal, kind);
   const { number, deploy, build } = attemptOf(journal, kind);
@@ -164,12 +165,12 @@ function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic
   const { activation, traffic } = journal;
   const batch = activation !== null && "restart" in activation.phase ? activation.phase.restart.batch : [];
   const others = off.filter((name) => traffic?.off.includes(name) !== true && !batch.includes(name));
-  // Only a restart takes traffic away, and that it was begun is written before.
+  // Only a restart takes traffic away, and the journal says that it was begun before it does.
   if (others.length > 0) throw illegal(kind, `nobody restarts ${others.join(", ")}`);
   return { ...journal, traffic: traffic?.by === by ? { ...traffic, off, bootId } : { by, off, bootId } };
 }
 
-/** Between two activations, with nothing left to say of the last. */
+/** Asserts that no activation is under way and that no failure of the last one remains to be reported. */
 function assertAtRest({ activation, failed }: Journal, kind: JournalEvent["kind"]): void {
   if (activation !== null) throw illegal(kind, "an activation is under way");
   if (failed?.reported === false) throw illegal(kind, "a failure is still to be reported");

@@ -3,26 +3,32 @@ import { isRestarted, restartOf, touchedBy } from "./restart_progress.ts";
 import type { Activation, ActivationPhase, Journal, ProcessStamp, StepFailure } from "../schema/journal.ts";
 import type { InstanceServed } from "./served.ts";
 
-/** Builds that passed check and soak, as many as may be gone back to. */
+/** How many builds that passed check and soak are remembered: those that the host may go back to. */
 const KEPT_PROVEN = 2;
 
 /** From the grant to the return of the slot. */
 export type ActivationEvent =
   /** Written before anything of the running service is touched. */
   | { readonly kind: "begun"; readonly activation: Activation }
-  /** Let go for a newer wish. The slot is still to be given back, as if it had only been asked for. */
+  /** Given up for a newer wish. The slot has still to be given back, as after a mere request. */
   | { readonly kind: "abandoned" }
   /** All instances of the build passed their check, and these are its processes. */
   | { readonly kind: "checked"; readonly build: string; readonly processes: readonly ProcessStamp[] }
-  /** It soaked. Written before the slot is gone: without one the host must not come to doubt the build again. */
+  /**
+   * The build has soaked. Written before the slot is given back: without a slot the host must not come to doubt the build
+   * again.
+   */
   | { readonly kind: "proven" }
   /** The slot was given back. */
   | { readonly kind: "finished"; readonly atMs: number }
   /** What was activated has stayed in service for a while. */
   | { readonly kind: "settled" }
-  /** The build failed: from here on the way leads back, or, when it led back already, nowhere. */
+  /**
+   * The build failed: from here the host goes back to the previous build, or, where it was on its way back already,
+   * nowhere.
+   */
   | { readonly kind: "turned-back"; readonly failure: StepFailure; readonly instances: readonly InstanceServed[] }
-  /** The end of the way back: the failure, and how the host is now, is still to be reported. */
+  /** The end of the way back. The failure, and how the host is now, have still to be reported. */
   | { readonly kind: "given-up"; readonly healthy: boolean };
 
 type Of<Kind extends ActivationEvent["kind"]> = Extract<ActivationEvent, { kind: Kind }>;
@@ -66,7 +72,7 @@ export function checked(journal: Journal, { kind, build, processes }: Of<"checke
 export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
   const activation = activationIn(journal, kind, ["forward", "proven"]);
   const { phase } = activation;
-  // It was written, and giving the slot back failed.
+  // This was recorded already, and giving the slot back failed.
   if (phase.kind === "proven") return journal;
   if (!isRestarted(phase.restart)) throw illegal(kind, "instances are still to be restarted");
   if (journal.restarted?.build !== activation.build) throw illegal(kind, "its check has not passed");
@@ -128,7 +134,7 @@ function howItIsNow({ phase, previous }: Activation, healthy: boolean): string {
     : `Going back to "${previous}" failed too: its restarts were begun and never ended well.`;
 }
 
-/** What the restarts cost, for whoever asks later. */
+/** What the restarts cost, kept for the status. */
 function restartTold({ counts, build, deploy }: Activation): Journal["lastRestart"] {
   return counts.instances === 0 ? null : { ...counts, build, deploy };
 }

@@ -1,13 +1,16 @@
 import { illegal } from "./journal_origin.ts";
 import type { Journal, ProcessStamp } from "../schema/journal.ts";
 
-/** What the service's host has seen to after the machine was started. */
+/** What the agent has done for the service since the machine booted. */
 export type BootEvent =
-  /** Written before what the boot has left down is started. */
+  /** Written before instances that the boot has left down are started. */
   | { readonly kind: "revival-begun"; readonly bootId: string }
-  /** It was started, and these are its processes. */
+  /** They were started, and these are the service's processes. */
   | { readonly kind: "revived"; readonly build: string; readonly processes: readonly ProcessStamp[] }
-  /** The service was seen to run in this boot, or there is nothing to start: from here on a stop is somebody's wish. */
+  /**
+   * The service was seen running in this boot, or there is nothing to start: a later stop is taken for somebody's
+   * intention.
+   */
   | { readonly kind: "boot-over"; readonly bootId: string };
 
 type Of<Kind extends BootEvent["kind"]> = Extract<BootEvent, { kind: Kind }>;

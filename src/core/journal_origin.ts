@@ -1,7 +1,7 @@
 import { DeployError } from "./errors.ts";
 import type { Activation, ActivationPhase, Journal } from "../schema/journal.ts";
 
-/** The error of an event that cannot follow on what the journal says. */
+/** The error of an event that cannot follow from what the journal says. */
 export function illegal(kind: string, because: string): DeployError {
   return new DeployError(`Cannot write "${kind}" into the journal: ${because}.`, {
     code: "internal",
@@ -9,7 +9,7 @@ export function illegal(kind: string, because: string): DeployError {
   });
 }
 
-/** The activation that is in one of these phases. @throws DeployError where there is none, or it is in another */
+/** The activation, which has to be in one of these phases. @throws DeployError where there is none, or it is in another */
 export function activationIn<Kind extends ActivationPhase["kind"]>(
   { activation }: Journal,
   event: string,

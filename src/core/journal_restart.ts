@@ -14,23 +14,23 @@ import type { Journal, RestartProgress, RestartCost } from "../schema/journal.ts
 /** How the restart of a batch ended. */
 export type BatchEnd =
   | "restarted"
-  /** It was touched, so that it is restarted again or the host goes back. */
+  /** Some instance was touched, so the batch is restarted again or the host goes back. */
   | "failed"
-  /** Called off before anything was changed: the way back need not restart it either. */
+  /** Called off before anything was changed, so the way back need not restart the batch either. */
   | "untouched"
-  /** Called off because the agent stops: its successor begins it again, and it does not count as a try. */
+  /** Called off because the agent stops: the next agent begins the batch again, and this does not count as a try. */
   | "stopped";
 
 /** The restart of the instances, batch after batch. */
 export type RestartEvent =
-  /** There is no instance left to restart, or nothing to restart one by. */
+  /** No instance is left to restart, or the build is only files, with nothing to restart. */
   | { readonly kind: "nothing-to-restart" }
   /** Written before an instance of the batch is touched. `instances` are those that the host has now. */
   | { readonly kind: "batch-begun"; readonly batch: readonly string[]; readonly instances: readonly string[] }
   | { readonly kind: "batch-ended"; readonly how: BatchEnd; readonly cost: RestartCost }
   /**
-   * The machine was started anew in the middle. `down` are instances that were done with, and that nobody but deployd
-   * starts: they are to be restarted again.
+   * The machine was rebooted in the middle. `down` are instances that had been restarted already and that only deployd
+   * starts: they have to be restarted again.
    */
   | { readonly kind: "rebooted"; readonly bootId: string; readonly down: readonly string[] };
 
@@ -46,7 +46,7 @@ export function batchBegun(journal: Journal, { kind, batch, instances }: Of<"bat
   const before = restartAmong(progress, instances);
   if (batch.length === 0) throw illegal(kind, "the batch is empty");
   if (!holds(before.left, batch)) throw illegal(kind, `${batch.join(", ")} need not be restarted`);
-  // What was begun and has not ended comes first: it may be half restarted.
+  // A batch that was begun and has not ended comes first: it may be half restarted.
   if (!isBetweenBatches(before) && !(holds(before.batch, batch) && holds(batch, before.batch))) {
     throw illegal(kind, `the restart of ${before.batch.join(", ")} has not ended`);
   }

@@ -15,11 +15,11 @@ interface ShownProcess {
 }
 
 /**
- * Of a service's processes those that run from another release than `build`'s. Whoever stays by design is none: what the
- * supervisor names, and a master process whose children run `build`, since it may have been there before them.
+ * The processes of a service that run from another release than `build`'s. Those that stay by design are left out: the
+ * ones that the supervisor names, and a master process whose children run `build`, since it may be older than they are.
  *
- * @param former who ran after the last restart, and which build, where a restart ends all of them: known again by that where
- *   a process shows no release
+ * @param former the processes that ran after the last restart, and their build, where a restart ends all of them; by
+ *   these a process is recognised that shows no release itself
  */
 export function leftoversOf(
   all: readonly ShownProcess[],

@@ -3,9 +3,10 @@ import { parse } from "../schema/problems.ts";
 import { DeployError, type ErrorCode } from "./errors.ts";
 
 /**
- * `input` checked against `schema`, or a DeployError that lists every problem with its key.
+ * Parses `input` by `schema`.
  *
  * @param what names the input in the message, as in `agent.toml at /etc/deployd/agent.toml`
+ * @throws DeployError listing every problem with its key
  */
 export function parseOrThrow<S extends z.ZodType>(
   schema: S,

@@ -8,8 +8,8 @@ import type { Step } from "./step.ts";
 import type { Target } from "./targets.ts";
 
 /**
- * The next rung, from what is observed. Resuming after a crash, retrying and being overtaken by a newer wish are all
- * this function: it looks at the host, not at what was done last.
+ * The next rung, from what is observed. It handles a restart after a crash, a retry and a newer wish alike: it looks at
+ * the host, not at what was done last.
  */
 export function decide(situation: Situation): Step {
   const { journal, target } = situation;
@@ -58,7 +58,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const isLeft = !isIll && isLeftAlone(actual.served, { startedBy }, build);
   if (actual.release === "installed" && pointsHere && isLeft) {
     const { asked } = journal;
-    // Left open, it would be granted one day, and nobody would give that slot back.
+    // A request left open would be granted one day, and nobody would give that slot back.
     if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
     const isSeen = actual.served.kind === "build" && actual.served.build === build;
     if (isSeen && journal.attempt.served !== true) return { step: "note-served", attempt: journal.attempt.number };
@@ -102,9 +102,9 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
 }
 
 /**
- * The build to go back to when this one fails. A service that went down under the right build is started again, with no
- * older build behind it; a build that failed here and was left in place is no way back either, and one that a newer wish
- * interrupted half-way is not while there is one that was proven.
+ * The build to go back to when this one fails; null where there is none. Where the right build went down, it is started
+ * again, with no older build behind it. Neither a build that failed here and was left in place, nor, while a proven one
+ * exists, a build whose activation a newer wish interrupted, is a way back.
  */
 function wayBack(current: CurrentLink, { failed, proven }: Journal, build: string): string | null {
   if (current.kind !== "link" || current.build === build) return null;
@@ -168,7 +168,7 @@ function activate(situation: Situation, activation: Activation): Step {
   }
 }
 
-/** Flip, restart, check, as far as they are still to be done; null when the build is in place and proven. */
+/** Flip, restart and check, as far as each is still to be done; null when the build is in place and proven. */
 function towards(
   situation: Situation,
   activation: Activation,
@@ -186,19 +186,19 @@ function towards(
 function soakOrFinish({ proof, nowMs, target }: Situation, activation: Activation): Step {
   const { soakMs, build } = activation;
   if (soakMs === 0 || proof?.soaked === true) return { step: "finish" };
-  // A newer wish waits: the soak is cut short. It may have died since its check, so it is asked once more.
+  // A newer wish cuts the soak short. The service may have died since its check, so it is checked once more.
   const endsMs = isNewer(target, activation) ? nowMs : (proof?.atMs ?? nowMs) + soakMs;
   return { step: "soak", build, remainingMs: Math.max(0, endsMs - nowMs) };
 }
 
-/** A rollback keeps the deploy's id and wishes another build. */
+/** Compares the build too: a rollback keeps the deploy's id and wishes another build. */
 function isNewer(target: Target, { build, deploy }: Activation): boolean {
   return target.kind === "build" && (target.build !== build || target.deploy !== deploy);
 }
 
 /**
- * True when a newer wish came and nothing is half-way: before this activation has changed anything, or between two
- * batches when the newer build is ready to go on with.
+ * True when a newer wish came and nothing is half done: this activation has changed nothing yet, or it is between two
+ * batches and the newer build is ready to go on with.
  */
 function overtaken({ target, actual }: Situation, activation: Activation): boolean {
   if (!isNewer(target, activation)) return false;
@@ -206,7 +206,7 @@ function overtaken({ target, actual }: Situation, activation: Activation): boole
   if (actual.current.kind === "link" && actual.current.build !== activation.build) return true;
   const { phase } = activation;
   if (phase.kind !== "forward" || isRestarted(phase.restart)) return false;
-  // Another deploy of the same build: to begin it anew half-way would only lose the way back.
+  // Another deploy of the same build: beginning again half-way would only lose the build to go back to.
   if (target.kind === "build" && target.build === activation.build) return false;
   const begun = activation.counts.instances > 0 && isBetweenBatches(phase.restart);
   return begun && actual.release === "installed";

@@ -1,7 +1,7 @@
 import { DeployError } from "./errors.ts";
 import type { RestartSpec } from "./resolved_recipe.ts";
 
-/** What the host's own file lets a build act on. */
+/** What the host's own file (agent.toml) lets a build restart and signal. */
 export interface RestartPolicy {
   readonly service: string;
   /** systemd units, directories of runit and s6, programs of supervisord, `*` standing for anything but a slash. */
@@ -15,8 +15,8 @@ export interface RestartPolicy {
 const SCAN_DIRECTORIES = ["/etc/service", "/service", "/var/service", "/run/service"];
 
 /**
- * What a build of this service may restart when the host does not say: what has the service's name, and that of one of
- * its instances where it has some. Not `web-*`, which would be `web-admin` too.
+ * What a build of this service may restart when agent.toml does not say: units with the service's name, or with the name
+ * of one of its instances. `web-*` is not among them: it would match the service `web-admin` too.
  */
 export function defaultUnits(service: string, instances: readonly string[] = []): string[] {
   const names = [service, ...instances.map((instance) => `${service}-${instance}`)];
@@ -31,7 +31,7 @@ export function defaultUnits(service: string, instances: readonly string[] = [])
 }
 
 /**
- * A build says how it is restarted, but the agent does it, often as root. Only what the host's file allows is touched.
+ * The build says how it is restarted, but the agent does it, often as root. So only what agent.toml allows is touched.
  *
  * @throws DeployError `policy-refused`
  */
@@ -54,7 +54,7 @@ export function assertRestartAllowed(spec: RestartSpec, policy: RestartPolicy): 
         hint: `Add it to services.${policy.service}.pid_files in the agent's file.`,
       });
     case "command":
-      // Commands run as the service's own user, with that user's rights.
+      // Commands run as the service's own user, with that user's rights only.
       return;
   }
 }

@@ -12,7 +12,7 @@ export type RestartSpec =
   | { by: "s6"; service: string; timeoutMs: number }
   | { by: "supervisord"; program: string; timeoutMs: number };
 
-/** One question that a healthy service answers. */
+/** One check that a healthy service passes. */
 export type ProbeSpec =
   | { kind: "http"; url: string; expectStatus: readonly number[]; expectBody?: string; timeoutMs: number }
   | { kind: "tcp"; host: string; port: number; timeoutMs: number }
@@ -27,20 +27,20 @@ export interface CheckSpec {
   readonly minHealthyMs: number;
 }
 
-/** What makes an instance let go of its clients. */
+/** The signal or command that makes an instance let go of its clients. */
 interface DrainWord {
   readonly signal: string | null;
   readonly url: string | null;
 }
 
-/** How long the last client may take where the build does not say; in milliseconds. */
+/** The longest wait for the last client where the build does not say, in milliseconds. */
 export const DEFAULT_DRAIN_MS = 30_000;
 
 export interface DrainSpec {
   readonly tell: DrainWord;
-  /** When the drain is called off. */
+  /** Sent when the drain is called off. */
   readonly resume: DrainWord;
-  /** How long the last client may take. */
+  /** The longest wait for the last client. */
   readonly deadlineMs: number;
   readonly force: readonly (typeof forcedByBuild)[number][];
 }
@@ -60,7 +60,9 @@ export interface ResolvedRecipe {
 }
 
 /**
- * @param variables what `${NAME}` stands for in URLs, addresses, paths and expected bodies. Shell lines are left alone:
+ * Fills in the variables of a recipe.
+ *
+ * @param variables what `${NAME}` stands for in URLs, addresses, paths and expected bodies. Shell lines are not changed:
  *   their shell finds the same names in its environment.
  * @throws DeployError `recipe-invalid` naming a variable that is not set
  */

@@ -2,7 +2,9 @@ import type { Actual } from "./situation.ts";
 import type { Journal, StepFailure } from "../schema/journal.ts";
 import type { Served } from "./served.ts";
 
-/** The instances that do not run `build` yet, those that are down first: they take nothing from anybody. */
+/**
+ * The instances that do not run `build` yet. Those that are down come first: restarting them takes nobody out of service.
+ */
 export function toRestart({ instances, ...actual }: Actual, build: string, pointsHere: boolean): string[] {
   return instances
     .filter(({ served }) =>
@@ -13,8 +15,8 @@ export function toRestart({ instances, ...actual }: Actual, build: string, point
 }
 
 /**
- * A supervisor's service that is down may have been stopped on purpose, but not before the wish: whoever deploys what is
- * down wants it up.
+ * A supervisor's service that is down may have been stopped on purpose, but not before the wish: whoever deploys to a
+ * service that is down wants it up.
  */
 export function whoStarts(
   { served }: NonNullable<Journal["attempt"]>,
@@ -23,7 +25,7 @@ export function whoStarts(
   return served === true ? startedBy : "deployd";
 }
 
-/** Nothing that is seen calls for a restart into `build`, to which `current` points. */
+/** Nothing that is observed requires a restart into `build`, to which `current` points. */
 export function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "startedBy">, build: string): boolean {
   switch (served.kind) {
     case "build":
@@ -36,21 +38,24 @@ export function isLeftAlone(served: Served, { startedBy }: Pick<Actual, "started
 }
 
 /**
- * Nothing is in service here that a restart could take out: all instances are down, or those that are would only be
- * started again under the build that the others serve.
+ * A restart could take nothing out of service here: all instances are down, or those that are down would only be started
+ * again under the build that the others serve.
  */
 export function nothingToProtect({ current, served, instances }: Actual, build: string): boolean {
   if (current.kind === "absent" || instances.every((each) => each.served.kind === "down")) return true;
   return current.kind === "link" && current.build === build && served.kind === "down";
 }
 
-/** Activations for one wish between which the service never stayed in service: more would only be the same again. */
+/**
+ * How many activations for one wish may pass without the service staying up between them; more would only repeat the
+ * same.
+ */
 const MOST_ACTIVATIONS = 5;
 
 /**
- * Why a wish that was served here is not activated once more; null where it may be. One that ended well is not begun again
- * for a service that runs another build since: somebody else starts that one, and would win again. One that dies is
- * started again, but not for ever.
+ * Why a wish that was served here is not activated once more; null where it may be. A wish that ended well is not begun
+ * again when the service runs another build since: somebody else starts that one, and would do so again. A service that
+ * dies is started again, but not for ever.
  */
 export function relapse(
   { build, begun, served: wasServed }: NonNullable<Journal["attempt"]>,

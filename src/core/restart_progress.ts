@@ -1,7 +1,10 @@
 import type { InstanceServed } from "./served.ts";
 import type { RestartProgress, RestartCost } from "../schema/journal.ts";
 
-/** Restarts that may be begun for one build before it counts as failed: a restart that kills the agent ends here. */
+/**
+ * How many restarts may be begun for one build before it counts as failed; this also ends the retries of a restart that
+ * kills the agent.
+ */
 export const MAX_RESTARTS = 3;
 
 export const noCounts: RestartCost = { instances: 0, closed: null, refused: null, forced: [], phaseMs: {} };
@@ -15,14 +18,15 @@ export function isRestarted(progress: RestartProgress): boolean {
   return progress.left.length === 0;
 }
 
-/** Nothing is half-way: the last batch has ended and the next was not begun. */
+/** Nothing is half done: the last batch has ended and the next has not begun. */
 export function isBetweenBatches(progress: RestartProgress): boolean {
   return progress.batch.length === 0;
 }
 
 /**
- * The batch to restart next: the one that was begun, or as many as may restart at once, those first that are known not to
- * be well. Who is down takes nothing from anybody, and must not stand in the way of the build that mends it.
+ * The batch to restart next: the one that was begun, or as many instances as may restart at once, those first that are
+ * known to be unhealthy. Restarting one that is down takes nobody out of service, and it must not hold up the build that
+ * repairs it.
  */
 export function nextBatch(
   progress: RestartProgress,
@@ -33,7 +37,7 @@ export function nextBatch(
   return progress.left.toSorted((a, b) => Number(unwell.has(b)) - Number(unwell.has(a))).slice(0, size);
 }
 
-/** The progress without instances that the host has not got any more. */
+/** The progress without the instances that the host no longer has. */
 export function restartAmong(progress: RestartProgress, names: readonly string[]): RestartProgress {
   const [batch, left] = [progress.batch, progress.left].map((list) => list.filter((name) => names.includes(name)));
   if (batch === undefined || left === undefined) return progress;
@@ -54,12 +58,15 @@ function bootsOf(progress: RestartProgress): number {
   return progress.boots ?? 0;
 }
 
-/** The progress after a boot that took these instances down, which were done with. */
+/** The progress after a boot that took down these instances, which had been restarted already. */
 export function withBoot(progress: RestartProgress, down: readonly string[]): RestartProgress {
   return { ...progress, boots: bootsOf(progress) + 1, left: [...progress.left, ...down] };
 }
 
-/** A build may end the agent or the machine at its start, before that counts as done or after it. */
+/**
+ * Why no further restart is begun; null where one may be. A build may end the agent or the machine when it starts, before
+ * the restart counts as done or after it.
+ */
 export function whyExhausted(progress: RestartProgress): string | null {
   const boots = bootsOf(progress);
   if (progress.begun >= MAX_RESTARTS) return `${progress.begun} restarts were begun and none ended well`;
@@ -67,8 +74,8 @@ export function whyExhausted(progress: RestartProgress): string | null {
 }
 
 /**
- * Which instances a turn back has to restart: those that were restarted or were about to be, those that came to run
- * another build by themselves, and those that a boot in the middle took down.
+ * The instances that have to be restarted on the way back: those that were restarted or were about to be, those that came
+ * to run another build by themselves, and those that a reboot in the middle took down.
  */
 export function touchedBy(
   progress: RestartProgress,
@@ -83,7 +90,7 @@ export function touchedBy(
     .map(({ name }) => name);
 }
 
-/** Time by phase of both. */
+/** The sum of both, phase by phase. */
 export function summed<Phase extends string>(
   a: Readonly<Partial<Record<Phase, number>>>,
   b: Readonly<Partial<Record<Phase, number>>>,
@@ -93,7 +100,7 @@ export function summed<Phase extends string>(
   return total;
 }
 
-/** Null only when nobody could count at all: what one instance does not tell must not hide what another does. */
+/** Null only when neither could be counted: where one instance cannot count, the count of the other is still shown. */
 export function sumOfKnown(a: number | null, b: number | null): number | null {
   return a === null && b === null ? null : (a ?? 0) + (b ?? 0);
 }
@@ -116,16 +123,16 @@ export function batchSize(batch: number | string, total: number): number {
 }
 
 /**
- * Instances that have to stay healthy with traffic. When the host does not say: half of them, rounded up, or what a batch
- * leaves, where that is fewer.
+ * The number of instances that have to stay healthy with traffic. When agent.toml does not say: half of them, rounded up,
+ * or as many as a batch leaves, whichever is fewer.
  */
 export function minAvailable(wanted: number | undefined, total: number, batch: number): number {
   return wanted ?? Math.min(Math.ceil(total / 2), total - batch);
 }
 
 /**
- * Whether a batch may be taken out of service. What is unhealthy already takes nothing away, so that a service that has
- * fallen ill as a whole can still be restarted.
+ * Whether a batch may be taken out of service. Unhealthy instances serve nobody and so do not count, so that a service of
+ * which every instance is unhealthy can still be restarted.
  */
 export function mayTakeOut(batch: readonly string[], healthy: ReadonlySet<string>, minimum: number): boolean {
   const after = [...healthy].filter((name) => !batch.includes(name)).length;

@@ -5,8 +5,8 @@ export interface ReleaseFact {
 }
 
 /**
- * Releases that may be removed: all but the `keep` newest, and never one that is in `needed` (current, previous, wished,
- * or in use by a process).
+ * Releases that may be removed: all but the `keep` newest and those in `needed` (current, previous, wished, or in use by
+ * a process).
  */
 export function removable(releases: readonly ReleaseFact[], keep: number, needed: ReadonlySet<string>): string[] {
   return releases

@@ -11,17 +11,17 @@ export interface ConductedDeploy {
   readonly gate: Gate;
 }
 
-/** What is there and cannot be read. Nobody knows what it says, so it is taken for the worst that it could say. */
+/** Records that exist and cannot be read. Since nobody knows what they say, the worst is assumed. */
 export interface Unreadable {
-  /** What the hosts are to serve. */
+  /** The record of what the hosts are to serve. */
   readonly wishes: boolean;
-  /** Deploys whose record or gate it is: any number of hosts may be out of service because of them. */
+  /** Deploys whose record or gate cannot be read: any number of hosts may be out of service because of them. */
   readonly deploys: ReadonlySet<string>;
-  /** Hosts whose role it is: they belong to the service, nobody knows to which part of it. */
+  /** Hosts whose role cannot be read: they belong to the service, but to which part of it is not known. */
   readonly hosts: ReadonlySet<string>;
-  /** Hosts whose status it is: they may be out of service. */
+  /** Hosts whose status cannot be read: they may be out of service. */
   readonly statuses: ReadonlySet<string>;
-  /** Builds whose record it is: they may be barred. */
+  /** Builds whose record cannot be read: they may be barred. */
   readonly builds: ReadonlySet<string>;
 }
 
@@ -32,7 +32,7 @@ export interface ConductedService {
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly status: ReadonlyMap<string, HostStatus>;
   readonly unreadable: Unreadable;
-  /** Builds that are barred, and by whom and why. */
+  /** Builds that are barred; the value says by whom and why. */
   readonly barred: ReadonlyMap<string, string>;
   /** Hosts whose agent is connected. */
   readonly alive: ReadonlySet<string>;
@@ -49,10 +49,10 @@ export type RolloutAction =
       readonly deploy: string;
       readonly host: string;
       readonly attempt: number;
-      /** Beyond max, since it is out of service already. */
+      /** The slot is beyond max, since the host is out of service already. */
       readonly wasOut: boolean;
     }
-  /** A slot holder is gone: its slot becomes a failure, never a free slot. */
+  /** A slot holder is missing: its slot becomes a failure, never a free slot. */
   | { readonly kind: "lose"; readonly deploy: string; readonly host: string }
   /** The host has taken up a newer wish without using this slot, or never asked for it. */
   | { readonly kind: "reclaim"; readonly deploy: string; readonly host: string }
@@ -61,18 +61,19 @@ export type RolloutAction =
   | ({ readonly kind: "move"; readonly deploy: string } & DeployMove);
 
 /**
- * What the conductor should do next. Pure and without memory of its own, so that any agent can take over; every action is
- * carried out by compare-and-set against what was read here, so two conductors at once waste work and harm nothing.
+ * What the conductor should do next. A pure function with no memory of its own, so that any agent can take over. Every
+ * action is carried out by compare-and-set against what was read here, so two conductors at once waste work and do no
+ * harm.
  */
 export function conduct(view: ConductedService): RolloutAction[] {
   const given = grants(view);
-  // A host that is granted a slot now may have failed before: its deploy is not over while it is at it.
+  // A host that is granted a slot now may have failed before: its deploy is not over while the host works on it.
   const isDue = (action: RolloutAction): boolean =>
     action.kind !== "move" || action.to === "activating" || !given.some(({ deploy }) => deploy === action.deploy);
   return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...given, ...moves(view).filter(isDue)];
 }
 
-/** Why no host of the service is granted a slot, whatever waits; null where nothing forbids it as a whole. */
+/** Why no host of the service is granted a slot, whoever waits; null where nothing forbids slots altogether. */
 export function grantsWithheld(unreadable: Pick<Unreadable, "wishes" | "deploys">): string | null {
   if (unreadable.wishes) return "no slot is granted while the wish cannot be read";
   const deploys = [...unreadable.deploys].toSorted();
@@ -90,15 +91,15 @@ function slotRepairs(view: ConductedService, deploy: ConductedDeploy): RolloutAc
       if (missingSince === undefined || view.nowMs - missingSince < view.lostAfterMs) continue;
       actions.push({ kind: "lose", deploy: deploy.id, host });
     } else if (status !== undefined && status.attempt !== slot.attempt) {
-      // A status asks with the number of its slot. A higher one is of a newer wish, a lower one shows that the slot was asked
-      // for by somebody else: a status of a host only ever grows.
+      // A host's status says for which attempt it waits, and that number only grows. A higher one than the slot's is for
+      // a newer wish; a lower one shows that somebody else asked for the slot.
       actions.push({ kind: "reclaim", deploy: deploy.id, host });
     }
   }
   for (const [host, failure] of Object.entries(deploy.gate.failed)) {
     const status = view.status.get(host);
     if (failure.healthy || !view.alive.has(host) || status?.health !== "healthy") continue;
-    // An old word of a lost host is none of these: a slot holder's status is never "serving" before its slot is gone.
+    // The stale status of a lost host is neither: a slot holder's status is never "serving" before its slot is gone.
     const settled = status.step === "serving" || status.step === "failed";
     const isLater = failure.attempt !== undefined && status.attempt > failure.attempt;
     if (settled || isLater) actions.push({ kind: "heal", deploy: deploy.id, host });
@@ -115,12 +116,12 @@ function candidates(view: ConductedService, deploy: ConductedDeploy): { host: st
     if (target.kind !== "build" || target.deploy !== deploy.id) return [];
     if (status.wish?.deploy !== deploy.id || status.wish.build !== target.build) return [];
     if (deploy.gate.slots[host] !== undefined) return [];
-    // A barred build gets to nobody who does not have it; whoever has it may be kept in service.
+    // A barred build goes to no host that does not have it; a host that has it may be kept in service.
     const mayBeBarred = view.barred.has(target.build) || view.unreadable.builds.has(target.build);
     if (mayBeBarred && status.build !== target.build) return [];
     return [{ host, attempt: status.attempt, canary: record.role === "canary", since: status.since }];
   });
-  // Going back: the host that changed last is the freshest wound.
+  // On the way back, the host that changed last goes first: its damage is the most recent.
   const newestFirst = goesBack(deploy.record);
   return waiting.toSorted((a, b) => {
     if (a.canary !== b.canary) return a.canary ? -1 : 1;
@@ -130,9 +131,9 @@ function candidates(view: ConductedService, deploy: ConductedDeploy): { host: st
 }
 
 /**
- * At most `max` hosts out of service. A host that is out already, because it is unhealthy or serves nothing yet, takes
- * nothing away from the fleet when it is granted a slot: otherwise a fleet that fell ill as a whole could never be
- * given the build that heals it (docs/adr/0004).
+ * Grants at most `max` hosts out of service. A host that is out already, because it is unhealthy or serves nothing yet,
+ * takes no capacity from the fleet when it is granted a slot: otherwise a fleet of which every host is unhealthy could
+ * never be given the build that repairs it (docs/adr/0004).
  */
 function grants(view: ConductedService): RolloutAction[] {
   if (grantsWithheld(view.unreadable) !== null) return [];
@@ -142,7 +143,7 @@ function grants(view: ConductedService): RolloutAction[] {
   const out = new Set([...slots, ...failed]);
   const ill = [...view.status].filter(([, { health }]) => health === "unhealthy").map(([host]) => host);
   for (const host of [...ill, ...view.unreadable.statuses]) {
-    // One whose agent is gone is unreachable, not failed: it must not hold up everybody else.
+    // A host whose agent is gone is unreachable, not failed: it must not hold up the others.
     if (belongs(host) && view.alive.has(host)) out.add(host);
   }
   const actions: RolloutAction[] = [];
@@ -162,7 +163,7 @@ function grants(view: ConductedService): RolloutAction[] {
   return actions;
 }
 
-/** A deploy can be done while hosts were out of reach; when those fail later on, nobody is left to halt it. */
+/** A deploy can be done while hosts were unreachable; when those fail later, it is not halted any more. */
 function overBudget({ record, gate }: ConductedDeploy): boolean {
   return countedFailures(gate, buildWanted(record)).length > record.limits.budget;
 }
@@ -192,7 +193,7 @@ function moves(view: ConductedService): RolloutAction[] {
       case "rolling":
         return progress.complete ? move("done") : [];
       case "rolling back":
-        // Hosts of which nobody knows where they belong, or what they serve, are not hosts that are back.
+        // Hosts whose role or status cannot be read do not count as hosts that have gone back.
         if (progress.hosts.length === 0 && view.unreadable.hosts.size > 0) return [];
         if (progress.hosts.some((host) => view.unreadable.statuses.has(host) && view.alive.has(host))) return [];
         return progress.complete && mayNobodyComeBack(view, progress) ? move("rolled back") : [];
@@ -200,7 +201,10 @@ function moves(view: ConductedService): RolloutAction[] {
   });
 }
 
-/** Where nobody is there to be back, agents may only be away for a moment, all at once, as when ZooKeeper was. */
+/**
+ * Where no host serves the build before it, the agents may all be away for a moment only, as when ZooKeeper was down; so
+ * each must have been missing for as long as a lost slot holder.
+ */
 function mayNobodyComeBack({ missingSince, nowMs, lostAfterMs }: ConductedService, progress: Progress): boolean {
   if (progress.serving.length > 0) return true;
   return progress.unreachable.every((host) => nowMs - (missingSince.get(host) ?? nowMs) >= lostAfterMs);
@@ -215,11 +219,12 @@ export interface Progress {
   /** Some host has left PREPARE. */
   readonly moving: boolean;
   /**
-   * Every reachable host serves it or has failed within the budget, and at least one serves it. A way back is complete when
-   * no reachable host is left that the deploy has touched: whoever never had its build has nothing to come back from.
+   * Every reachable host serves it or has failed within the budget, and at least one serves it. A way back is complete
+   * when no reachable host is left that the deploy has touched: a host that never had its build has nothing to go back
+   * from.
    */
   readonly complete: boolean;
-  /** Nothing moves any more and no host came to serve it. */
+  /** Nothing moves any more, and no host serves it. */
   readonly hopeless: boolean;
 }
 
@@ -253,7 +258,9 @@ export function progressOf(
   return { hosts, serving, failed, unreachable, moving, complete, hopeless };
 }
 
-/** The host serves the deploy's build, or was left by it without being well: nothing that it had before runs there. */
+/**
+ * The host serves the deploy's build, or the deploy left it unhealthy, so that what it served before does not run there.
+ */
 function isTouched(
   host: string,
   { status }: Pick<ConductedService, "status">,

@@ -4,14 +4,14 @@ import type { ProcessStamp } from "../schema/journal.ts";
 export type CurrentLink =
   | { kind: "absent" }
   | { kind: "link"; build: string; changedAtMs: number }
-  /** Not a link into `releases/`: somebody else's, never touched. */
+  /** Not a link into `releases/`: somebody else made it, and deployd never touches it. */
   | { kind: "foreign"; what: string };
 
 /** What the processes of the service say that they run. */
 export type Served =
   | { kind: "down" }
   | { kind: "build"; build: string }
-  /** Something runs, or may run, and does not show which build: an nginx that reads its site through `current`. */
+  /** Something runs, or may run, but does not show which build, such as an nginx that reads its site through `current`. */
   | { kind: "unknown" };
 
 /** What one instance runs. */
@@ -28,17 +28,17 @@ export interface RunningProcess extends ProcessStamp {
 
 export interface ServedFacts {
   readonly current: CurrentLink;
-  /** Processes with a foot in `releases/`. */
+  /** Processes whose working directory, program or arguments lie in `releases/`. */
   readonly processes: readonly RunningProcess[];
-  /** What the supervisor or the pid file names, running; null when this kind of supervisor does not know. */
+  /** The running processes that the supervisor or the pid file names; null when this kind of supervisor does not know. */
   readonly mains: readonly RunningProcess[] | null;
   readonly restarted: { readonly build: string; readonly processes: readonly ProcessStamp[] } | null;
 }
 
 /**
- * Which build the service's processes run. The processes themselves are asked first. One that shows no release, such as
- * a server that reads its files through `current`, serves current's build when it is one of those that a restart or
- * reload for that build left running, or is none that was there before and started after the flip.
+ * Which build the service's processes run. The processes themselves are asked first. A process that shows no release,
+ * such as a server that reads its files through `current`, serves current's build when a restart or reload for that build
+ * left it running, or when it is new and started after the flip.
  */
 export function servedBuild(facts: ServedFacts): Served {
   const { current, mains, restarted } = facts;
@@ -55,22 +55,22 @@ export function servedBuild(facts: ServedFacts): Served {
     if (current.kind !== "link") return { kind: "unknown" };
     const { build, changedAtMs } = current;
     const serves = mains.every((main) =>
-      // The clock may have been set since the flip; who was there at the last check is known without it.
+      // The clock may have been set since the flip; a process that was there at the last check is recognised without it.
       restarted?.processes.some((process) => sameProcess(process, main)) === true
         ? restarted.build === build
         : main.startedAtMs > changedAtMs,
     );
     return serves ? { kind: "build", build: current.build } : { kind: "unknown" };
   }
-  // Those that the last restart left show nothing either, and are known again.
+  // Processes that the last restart left running show no release either, but are recognised by their stamps.
   const known = restarted?.processes.some((stamp) => facts.processes.some((each) => sameProcess(stamp, each))) === true;
   if (known && current.kind === "link" && restarted?.build === current.build)
     return { kind: "build", build: current.build };
-  // A supervisor that cannot be asked: absence of processes means "down" only where they were seen before.
+  // The supervisor cannot be asked: absent processes mean "down" only where processes were seen before.
   return restarted !== null && restarted.processes.length > 0 ? { kind: "down" } : { kind: "unknown" };
 }
 
-/** Nobody is restarted for a build that is files alone. */
+/** A build that is only files restarts nothing, so what is served is what `current` points at. */
 export function servedStatically(current: CurrentLink): Served {
   return current.kind === "link" ? { kind: "build", build: current.build } : { kind: "unknown" };
 }
@@ -82,8 +82,8 @@ export function sameProcess(a: Identity, b: Identity): boolean {
 }
 
 /**
- * What a service of several instances serves, in a word. One that shows another build than the others is what counts,
- * since something has to be done about it; one that is down counts where only deployd would start it again.
+ * What a service of several instances serves, in a word. An instance that shows another build than the others decides,
+ * since something has to be done about it; one that is down decides only where nobody but deployd would start it again.
  */
 export function servedByAll(
   instances: readonly InstanceServed[],

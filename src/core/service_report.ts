@@ -2,16 +2,16 @@ import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
 import { buildWanted } from "./deploy_state.ts";
 import { progressOf, type ConductedDeploy, type ConductedService } from "./rollout.ts";
 
-/** Where a host of a deploy can be, each host in one of them. */
+/** The places in which a host of a deploy can be; each host is in exactly one. */
 export const hostPlaces = ["serving", "failed", "away", "restarting", "waiting"] as const;
 export type HostPlace = (typeof hostPlaces)[number];
 
 /** How one service stands, as the conductor sees it. */
 export interface ServiceReport {
   readonly service: string;
-  /** The newest; null where there is none, and where it cannot be read. */
+  /** The newest deploy; null where there is none, and where it cannot be read. */
   readonly deploy: { readonly id: string; readonly build: string; readonly state: DeployState } | null;
-  /** Of that deploy. */
+  /** How many hosts of that deploy are in each place. */
   readonly hosts: Readonly<Record<HostPlace, number>>;
   /** Hosts that are registered for the service, by whether their agent is connected and runs it. */
   readonly agents: Readonly<Record<"connected" | "away", number>>;
@@ -21,7 +21,7 @@ export interface ServiceReport {
   readonly stillForMs: number;
 }
 
-/** How many hosts of the deploy are where. */
+/** How many hosts of the deploy are in each place. */
 export function placesOf(
   view: Pick<ConductedService, "wishes" | "hosts" | "status" | "alive">,
   deploy: ConductedDeploy,

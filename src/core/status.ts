@@ -4,17 +4,17 @@ import { highestOf } from "./wish_order.ts";
 import type { ActivationPhase, Journal, StepFailure } from "../schema/journal.ts";
 import type { Target } from "./targets.ts";
 
-/** A failure that is being retried and so does not stand in the journal. */
+/** A failure that is being retried, so that it is not in the journal. */
 export interface Trouble {
   readonly build: string;
   readonly failure: StepFailure;
-  /** Until when, by the host's wall clock; missing where there is no end to it. */
+  /** Until when it is retried, by the host's wall clock; missing where there is no such end. */
   readonly untilMs?: number;
 }
 
 export interface StatusFacts {
   readonly target: Target;
-  /** A wish that is not followed, being older than one that was. */
+  /** A wish that is not followed because it is older than one that was. */
   readonly held: NonNullable<HostStatus["held"]> | null;
   readonly journal: Journal;
   readonly actual: Actual | null;
@@ -25,7 +25,7 @@ export interface StatusFacts {
   readonly trouble: Trouble | null;
 }
 
-/** What a host says of itself for one service. */
+/** What a host reports in ZooKeeper about itself for one service. */
 export function hostStatus(facts: StatusFacts): HostStatus {
   const { target, journal, actual } = facts;
   const { activation } = journal;
@@ -57,19 +57,22 @@ export function hostStatus(facts: StatusFacts): HostStatus {
   };
 }
 
-/** Of the activation under way, where it has restarted anything; else of the last one. */
+/** The restart of the activation under way, where it has restarted anything; else the last one. */
 function restartToTell({ activation, lastRestart }: Journal): HostStatus["restart"] {
   const told =
     activation === null || activation.counts.instances === 0
       ? lastRestart
       : { ...activation.counts, build: activation.build, deploy: activation.deploy };
   if (told === null) return null;
-  // Named one by one: what a newer agent left in the journal is not this one's to tell.
+  // Fields are copied one by one: those that a newer agent left in the journal are not this agent's to report.
   const { build, deploy, instances, closed, refused, forced, phaseMs } = told;
   return { build, deploy, instances, closed, refused, forced: [...forced], phaseMs: { ...phaseMs } };
 }
 
-/** A step that only a newer agent has stands for itself in the journal; others can only be told that something failed. */
+/**
+ * The journal keeps a step that only a newer agent knows, under its own name; other programs are only told that something
+ * failed.
+ */
 function knownStep(step: StepFailure["step"]): HostStep {
   const known = hostStepSchema.safeParse(step);
   return known.success ? known.data : "failed";
@@ -87,7 +90,7 @@ function servedBuildOf(actual: Actual | null): string | null {
     case "unknown":
       return actual.current.build;
     case "down": {
-      // One that is down says nothing of the others.
+      // An instance that is down says nothing of the others.
       const served = actual.instances.map((each) => each.served).find((each) => each.kind === "build");
       return served?.kind === "build" ? served.build : null;
     }
@@ -97,7 +100,8 @@ function servedBuildOf(actual: Actual | null): string | null {
 function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus["health"] {
   if (actual === null || actual.current.kind !== "link") return "nothing";
   if (actual.instances.every(({ served }) => served.kind === "down")) return "unhealthy";
-  // Before the first probe: an agent that was started anew must not call well what it left ill.
+  // Before the first probe: an agent that has just started must not call a service healthy that its predecessor left
+  // unhealthy.
   return (healthy ?? failureOfWish(journal, target)?.healthy ?? true) ? "healthy" : "unhealthy";
 }
 

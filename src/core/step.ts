@@ -5,38 +5,43 @@ type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed";
 
 export type Step =
   | { readonly step: "idle"; readonly reason: IdleReason }
-  /** A wish that was not seen before: number it. */
+  /** Give a number to a wish that was not seen before. */
   | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
-  /** A request for a slot that must not stand: an older wish's, or one of a service that came back without it. */
+  /**
+   * Take back a request for a slot that must not stand: that of an older wish, or of a service that came back without it.
+   */
   | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
-  /** Remember that what is wished is served, without anything to be done for it: from here on its supervisor looks after it. */
+  /**
+   * Record that the wished build was served without anything being done for it: from here on its supervisor looks after
+   * it.
+   */
   | { readonly step: "note-served"; readonly attempt: number }
-  /** A failure that ZooKeeper has not heard of. */
+  /** Report a failure that is not in ZooKeeper yet. */
   | { readonly step: "report"; readonly deploy: string }
   | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
-  /** The wish cannot be served on this host, whatever is tried. */
+  /** This host cannot serve the wish, whatever is tried. */
   | { readonly step: "refuse"; readonly failure: Omit<StepFailure, "atMs"> }
   /** Prepared: say so and wait for a grant. */
   | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
   | { readonly step: "begin"; readonly activation: Activation }
-  /** Let the activation go, before anything was changed or between two batches: a newer wish came. */
+  /** Give up the activation for a newer wish, before anything was changed or between two batches. */
   | { readonly step: "abandon" }
-  /** Remember that the machine was started anew, and which instances are to be restarted once more for that. */
+  /** Record that the machine was rebooted, and which instances have to be restarted once more because of it. */
   | { readonly step: "note-boot"; readonly down: readonly string[] }
   /** Start what was served here and a boot has left down. */
   | { readonly step: "revive"; readonly build: string; readonly instances: readonly string[] }
-  /** Nothing is to be started for this boot's sake any more. */
+  /** Record that nothing has to be started any more because of this boot. */
   | { readonly step: "boot-over" }
   | { readonly step: "flip" | "check"; readonly build: string; readonly back: boolean }
   | { readonly step: "restart"; readonly build: string; readonly back: boolean; readonly batch: readonly string[] }
-  /** Watch what is proven for as long; for 0 ms it is asked once. */
+  /** Watch the proven service for this long; for 0 ms it is checked once. */
   | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
   /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
   | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
   | { readonly step: "finish" }
   | { readonly step: "give-up"; readonly healthy: boolean };
 
-/** The steps that others see as a place on the ladder. */
+/** The steps that are shown to others as rungs of the ladder. */
 export const rungs = [
   "fetch",
   "verify",

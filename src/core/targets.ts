@@ -1,8 +1,8 @@
 import type { Role, Wish } from "../schema/znodes.ts";
 
-/** What ZooKeeper wants of this host for one service. */
+/** What ZooKeeper wishes this host to serve for one service. */
 export type Target =
-  /** ZooKeeper has not been read yet: nothing may be concluded, not even that there is no wish. */
+  /** ZooKeeper has not been read yet: nothing may be concluded from that, not even that there is no wish. */
   { kind: "unknown" } | { kind: "none" } | { kind: "build"; build: string; deploy: string };
 
 export interface Wishes {
@@ -16,8 +16,8 @@ export function wishFor(role: Role, wishes: Wishes): Wish | null {
 }
 
 /**
- * What a host of this role should serve. A wish that names no deploy was written by hand; until the conductor has given
- * it a record there is nothing to ask a slot of, so the host prepares for nothing yet.
+ * What a host of this role should serve. A wish that names no deploy was written by hand; until the conductor has made a
+ * deploy record for it there is no gate to request a slot from, so the host does not prepare yet.
  */
 export function targetFor(role: Role, wishes: Wishes): Target {
   const wish = wishFor(role, wishes);

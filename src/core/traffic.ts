@@ -3,10 +3,10 @@ import type { TrafficCommon, TrafficSection } from "../schema/traffic_sections.t
 /** One copy of a service on this host (`web@1`), as the host's own file names it. */
 export interface Instance {
   readonly name: string;
-  /** Where it listens on this host; null where nothing needs to know. */
+  /** The port that it listens on; null where nothing needs to know. */
   readonly port: number | null;
 }
 
-/** What keeps new connections from an instance while it restarts; the host's own file says it, never a build. */
+/** What keeps new connections from an instance while it restarts. agent.toml says it, never a build. */
 export type TrafficSpec = WithoutCommon<TrafficSection>;
 type WithoutCommon<Section> = Section extends unknown ? Omit<Section, keyof TrafficCommon> : never;

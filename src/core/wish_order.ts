@@ -2,9 +2,9 @@ import { HIGHEST_WISH_NUMBER, type Role, type Wish } from "../schema/znodes.ts";
 import { wishFor, type Wishes } from "./targets.ts";
 
 /*
- * Every wish has a number, one more than that of the wish before it in the whole service, whichever node it is in. A tree
- * that was put back from a backup wishes again what hosts have left behind them, with the numbers of that time: that is
- * how they tell it from a rollback, which is a new wish (docs/adr/0018).
+ * Every wish has a number: one more than that of the wish before it in the service, in whichever node that was. A tree
+ * that was restored from a backup wishes again, with the numbers of its time, what the hosts have moved on from. The
+ * number tells them this from a rollback, which is a new wish (docs/adr/0018).
  */
 
 /** The nodes that wishes are in. */
@@ -20,15 +20,15 @@ export function wishNode(role: Role, wishes: Wishes): WishNode {
   return wishFor(role, wishes) === wishes.enabled ? "enabled" : "canary";
 }
 
-/** One that was written by hand with its deploy, and without a number, is older than any that has one. */
+/** A wish that was written by hand with its deploy and without a number counts as older than any that has one. */
 export function numberOf(wish: Wish): number {
   return wish.number ?? 0;
 }
 
 /**
- * Whether a wish is older than what the host has followed, so that it needs a person's word; "unsure" where only the newest
- * number in the tree can tell. A canary host goes from its own wish to the fleet's older one when a deploy is called off, and
- * any host between the two when its role changes: that the tree knows of the newer one says that it is no backup.
+ * Whether a wish is older than what the host has followed, so that a person has to confirm it; "unsure" where only the
+ * newest number in the tree can tell. A canary host goes from its own wish to the fleet's older one when a deploy is
+ * called off, and any host goes between the two when its role changes: a tree that knows the newer number is no backup.
  */
 export function isOlder(node: WishNode, wish: Wish, followed: Followed): boolean | "unsure" {
   const number = numberOf(wish);
@@ -36,7 +36,7 @@ export function isOlder(node: WishNode, wish: Wish, followed: Followed): boolean
   return number < highestOf(followed) ? "unsure" : false;
 }
 
-/** Whether the tree, whose newest wish has this number, is from before what the host has followed. */
+/** Whether the tree, whose newest wish has this number, is older than what the host has followed. */
 export function isFromBefore(newest: number, followed: Followed): boolean {
   return newest < highestOf(followed);
 }
@@ -46,8 +46,9 @@ export function highestOf({ enabled, canary }: Followed): number {
 }
 
 /**
- * The number of the next wish, higher than any in the tree and any that the hosts have followed. After the highest, to which
- * only a hand comes, it is that again: a wish of the same number is followed, one that nobody can read would not be.
+ * The number of the next wish, higher than any in the tree and any that the hosts have followed. The highest possible
+ * number, which only an edit by hand reaches, is followed by itself: hosts follow a wish of the same number, but could
+ * not read a higher one.
  */
 export function nextNumber(newest: number, followed: Iterable<number> = []): number {
   let highest = newest;
