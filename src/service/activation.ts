@@ -22,7 +22,7 @@ export interface ActivationEffects {
   readonly onEnd: (result: "served" | "failed") => void;
 }
 
-/** One rung of ACTIVATE. @param interrupt aborted when a newer wish comes, which ends a soak and nothing else */
+/** Runs one rung of ACTIVATE. @param interrupt aborted when a newer wish comes; it ends a soak and nothing else */
 export async function activateStep(
   { host, state }: ActivationEffects,
   step: Extract<Step, { step: "flip" | "restart" | "check" | "soak" }>,
@@ -40,37 +40,40 @@ export async function activateStep(
     case "check":
       return checkService(context, stop.now);
     case "soak":
-      // Proven already; when the agent is to stop, the next one soaks.
+      // The service is proven already; when the agent is told to stop, the next agent goes on with the soak.
       return soakService(context, step.remainingMs, AbortSignal.any([stop.soon, interrupt]));
   }
 }
 
-/** Before it leads away from a build, what the way back to that one takes of the disk is set aside. */
+/**
+ * Points `current` at the build. Before it leads away from another build, the disk space that the way back to that one
+ * needs is reserved.
+ */
 async function flip({ activation, command, resolvedRecipe, host, state }: ActivateContext): Promise<void> {
-  // What cannot be restarted must not be pointed at either.
+  // `current` must not point at a build that cannot be restarted here.
   requireRestartable((await resolvedRecipe()).restart, host);
   if (activation.phase.kind === "forward" && activation.previous !== null) {
     await state.journal.setAside();
     await prepareWayBack(command.layout, activation.previous, host.files);
-    // For the service's own needs, which nobody can promise anything about.
+    // Space for the service's own needs. It is an attempt only: nobody can promise how much the service needs.
     await keepBallast(command.layout, host.files).catch(() => {});
   }
   await flipStep(command.layout, command.build, host.files);
 }
 
-/** Points `current` at the build. One rename: whoever looks sees the old release or the new one, never none. */
+/** Points `current` at the build by one rename: a reader sees either the old release or the new one, never none. */
 export async function flipStep(layout: Layout, build: string, files: Files): Promise<void> {
   await files.flip(layout.current, layout.linkTarget(build), layout.wayBack);
 }
 
-/** Makes the link by which `flipStep` comes back to this build, on a disk that may be full by then. */
+/** Makes the link by which `flipStep` comes back to this build; by then the disk may be full. */
 async function prepareWayBack(layout: Layout, build: string, files: Files): Promise<void> {
   await files.flip(layout.wayBack, layout.linkTarget(build));
 }
 
 /**
- * Whether this host can and may restart the service as a build wants it. All that the files of both say is known before
- * the running service is touched, and is asked again by whoever touches it.
+ * Requires that this host can and may restart the service as a build says. All that its recipe and agent.toml say about
+ * that is checked before the running service is touched, and again by whoever touches it.
  *
  * @throws DeployError `policy-refused`, `recipe-invalid`
  */
@@ -88,12 +91,12 @@ export function requireRestartable(
   }
 }
 
-/** The build is proven. */
+/** Ends the activation: the build is proven. */
 export async function finish({ state, host, slot, say, onEnd }: ActivationEffects, signal: AbortSignal): Promise<void> {
   await warnOfReboot({ state, host, say });
   const { activation } = state.journal.now;
   if (activation === null) return;
-  // It may have fallen ill since it was asked, or its instances were well in turns.
+  // It may have become unhealthy since the last check, or its instances may have been healthy only in turns.
   await lookAtService(host, state);
   await state.journal.record({ kind: "proven" });
   await slot.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
@@ -102,14 +105,17 @@ export async function finish({ state, host, slot, say, onEnd }: ActivationEffect
   say("info", "serving", { build: activation.build, deploy: activation.deploy });
 }
 
-/** Whoever deploys is told, in time, that after a reboot nobody would start what is served now. */
+/** Tells whoever deploys, in time, that nobody would start after a reboot what is served now. */
 async function warnOfReboot({ state, host, say }: Pick<ActivationEffects, "state" | "host" | "say">): Promise<void> {
-  // That it cannot be known keeps no deploy from its end.
+  // Where that cannot be found out, the deploy ends all the same.
   state.warning = (await host.machine.manager.whyLeftDown().catch(() => null)) ?? "";
   if (state.warning !== "") say("warn", state.warning, {});
 }
 
-/** The activation failed: from here on the way leads back, or, when it led back already, nowhere. */
+/**
+ * The activation failed: from here the host goes back to the previous build, or, where it was on its way back already,
+ * nowhere.
+ */
 export async function turnBack({ state, host, say }: ActivationEffects, failure: StepFailure): Promise<void> {
   const { activation } = state.journal.now;
   if (activation === null || activation.phase.kind === "proven") return;
@@ -123,7 +129,7 @@ export async function turnBack({ state, host, say }: ActivationEffects, failure:
   state.changed();
 }
 
-/** The end of the way back: what failed, and how the host is now, is still to be reported. */
+/** The end of the way back. What failed, and how the host is now, has still to be reported. */
 export async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack: boolean): Promise<void> {
   await lookAtService(host, state);
   const healthy = wentBack && state.healthy !== false;
@@ -132,7 +138,7 @@ export async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack
   onEnd("failed");
 }
 
-/** PREPARE came to nothing: the build is not tried again here, and the running service was never touched. */
+/** PREPARE failed for good: the build is not tried again here, and the running service was never touched. */
 export async function condemn({ state, host, say, onEnd }: ActivationEffects, failure: StepFailure): Promise<void> {
   const { attempt } = state.journal.now;
   const told = attempt === null ? failure : await withLastWords(failure, attempt, host);
@@ -141,7 +147,7 @@ export async function condemn({ state, host, say, onEnd }: ActivationEffects, fa
   say("error", failure.message, { build: attempt?.build, deploy: attempt?.deploy });
 }
 
-/** Says the failure in ZooKeeper, where it counts against the budget. */
+/** Reports the failure in ZooKeeper, where it counts against the budget. */
 export async function report({ state, host, slot }: ActivationEffects, signal: AbortSignal): Promise<void> {
   const { failed } = state.journal.now;
   if (failed === null) return;

@@ -4,8 +4,9 @@ import type { ProbeFailure } from "../probe/result.ts";
 import type { CommandContext } from "./command_context.ts";
 
 /**
- * Whether this host lets a build ask whom its check and drain URLs name. It is found before the running service is touched;
- * whoever asks later looks again, as a name may have become another's.
+ * Requires that this host lets a build send its check and drain requests to the hosts that their URLs name. It is found
+ * out before the running service is touched, and checked again with each request, since a name may resolve to another
+ * address by then.
  *
  * @throws DeployError `policy-refused`
  */

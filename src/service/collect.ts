@@ -15,7 +15,9 @@ export interface Needed {
   readonly inUse: ReadonlySet<string>;
 }
 
-/** Removes old releases, their logs, and downloads that nobody wants any more. Called only while the host serves its wish. */
+/**
+ * Removes old releases, their logs, and downloads that nobody needs any more. Called only while the host serves its wish.
+ */
 export async function collectGarbage(files: Files, layout: Layout, keep: Keep, needed: Needed): Promise<string[]> {
   const keepAlways = new Set([...needed.proven, ...needed.inUse, ...(needed.current === null ? [] : [needed.current])]);
   const names = await files.list(layout.releases);
@@ -29,7 +31,7 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
     await files.removeTree(layout.recipe(build));
     await files.removeTree(join(layout.root, "log", build));
   }
-  // A service that its start command left behind may write there for as long as it runs.
+  // A service that was left running by its start command may write to that log for as long as it runs.
   if (needed.current !== null) {
     const logs = dirname(layout.log(needed.current, "restart"));
     for (const name of await files.list(logs)) {
@@ -40,21 +42,23 @@ export async function collectGarbage(files: Files, layout: Layout, keep: Keep, n
   return removed;
 }
 
-/** A release is whole or it is not there, also for an agent that is killed half-way through. */
+/**
+ * Moves a release away by one rename, so that it is either whole or gone, even when the agent is killed half-way through.
+ */
 async function setApart(files: Files, layout: Layout, build: string): Promise<void> {
   try {
     await files.makeDirectory(layout.staging(build), 0o700);
     await files.renameDurably(layout.release(build), join(layout.staging(build), "removed"));
   } catch (error) {
     if (!isDeployError(error) || error.code !== "disk-full") throw error;
-    // A full disk has no room even for another name: of what is known no more, half may be there.
+    // A full disk has no room even for a rename. The record goes first: a release without one may be half removed.
     await files.removeTree(layout.record(build));
     await files.syncDirectory(layout.builds);
     await files.removeTree(layout.release(build));
   }
 }
 
-/** Removes downloads and half unpacked builds that nobody goes on with. */
+/** Removes downloads and half unpacked builds that nobody will go on with. */
 export async function removeStaging(files: Files, layout: Layout): Promise<void> {
   for (const name of await files.list(layout.root)) {
     if (name.startsWith(STAGING_PREFIX)) await files.removeTree(join(layout.root, name));

@@ -10,24 +10,24 @@ import type { Layout } from "../steps/layout.ts";
 import type { Files } from "../steps/files.ts";
 import { INSTANCE_VARIABLE, type HostUser, type RunCommand } from "../support/command.ts";
 
-/** One copy of a service as the host's own file has it. */
+/** One instance of a service as agent.toml describes it. */
 export interface HostInstance extends Instance {
   readonly env: Readonly<Record<string, string>>;
-  /** The service has no other, so its logs and its processes need no name. */
+  /** The service has no other instance, so its logs and processes need not name this one. */
   readonly alone: boolean;
 }
 
-/** A command of a build as its words may name it. */
+/** What a command of a build may refer to by variables. */
 export interface CommandFacts {
   readonly host: string;
   readonly service: string;
   readonly build: string;
   readonly deploy: string;
   readonly previous: string | null;
-  /** Null for what concerns all of them: the install steps. */
+  /** Null for what concerns all instances: the install steps. */
   readonly instance: HostInstance | null;
   readonly layout: Layout;
-  /** The host's own variables for this service. */
+  /** The variables that agent.toml sets for this service. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -35,17 +35,22 @@ export interface CommandContext extends CommandFacts {
   readonly machine: Machine;
   readonly files: Files;
   readonly user: HostUser | undefined;
-  /** Of that user; null where the host's own variables name it. */
+  /** The home of that user; null where agent.toml sets HOME. */
   readonly home: string | null;
-  /** Whom the build's checks and drain URLs may ask. */
+  /** The hosts that the build's checks and drain URLs may send requests to. */
   readonly asking: Asking;
   readonly supervisordConfig: string | null;
   readonly maxLogBytes: number;
-  /** One for each command: when it ends what it left is ended, but not what another one runs at the same time. */
+  /**
+   * A new marker for each command: when a command ends, the processes that it left are ended, but not those of another
+   * one that runs at the same time.
+   */
   readonly nextMarker: () => string;
 }
 
-/** What commands find in their environment and `${NAME}` stands for in a recipe (docs/recipe.md). */
+/**
+ * The variables that commands find in their environment, and that `${NAME}` in a recipe is replaced by (docs/recipe.md).
+ */
 export function variablesOf(context: CommandFacts): Record<string, string> {
   const { layout, build, instance } = context;
   return {
@@ -67,30 +72,34 @@ function instanceVariables({ name, port, env }: HostInstance): Record<string, st
   return { ...(port === null ? {} : { PORT: String(port) }), ...env, [INSTANCE_VARIABLE]: name };
 }
 
-/** By which leftovers of a killed agent's install and check commands are known again. */
+/** The marker by which leftovers of a killed agent's install and check commands are recognised. */
 export function markerOf(layout: Layout): string {
   return `step:${layout.root}`;
 }
 
-/** Every instance has a log of its own where there are several. */
+/** The name of a log; each instance has its own where there are several. */
 export function logLabel(instance: HostInstance | null, label: string): string {
   return instance === null || instance.alone ? label : `${label}-${instance.name}`;
 }
 
-/** Commands of one build: its own words run as the service's user, the agent's (systemctl) as the agent. */
+/**
+ * Runs the commands of one build: those that the recipe writes run as the service's user, the agent's own (systemctl) as
+ * the agent.
+ */
 export function runnerFor(context: CommandContext): RunCommand {
   const { layout, build, instance, machine } = context;
   return (run, { background, timeoutMs, label, as, signal }) =>
     machine.commands.run({
       run,
-      // What talks to a supervisor has the agent's rights: nothing of the service's, no PATH and no directory, reaches it.
+      // A command that talks to a supervisor has the agent's rights, so nothing of the service's, neither PATH nor
+      // directory, reaches it.
       cwd: as === "service" ? layout.release(build) : "/",
       env: { LANG: "C.UTF-8", ...(as === "service" ? { ...homeOf(context), ...variablesOf(context) } : {}) },
       user: as === "service" ? context.user : undefined,
       timeoutMs,
       logFile: layout.log(build, logLabel(instance, label)),
       maxLogBytes: context.maxLogBytes,
-      // Stop and start are two commands of one restart, and the second must not hide what the first one said.
+      // Stop and start are two commands of one restart, and the output of the second must not replace that of the first.
       log: label === "restart" ? "append" : "replace",
       background,
       marker: context.nextMarker(),
@@ -102,7 +111,11 @@ function homeOf({ home }: CommandContext): Record<string, string> {
   return home === null ? {} : { HOME: home };
 }
 
-/** What asking one of its instances needs. @param asking whom; what the host lets a build ask, unless given */
+/**
+ * What a probe of an instance needs.
+ *
+ * @param asking the hosts it may ask; unless given, those that agent.toml lets a build ask
+ */
 export function probeEffectsFor(context: CommandContext, asking: Asking = context.asking): ProbeEffects {
   const { clock, probes } = context.machine;
   return {
@@ -154,8 +167,8 @@ export function isStartedBy(
 }
 
 /**
- * A pid file inside the service's directory can be written by the service's user. A process of somebody else must not be
- * signalled on its word, so such a file names a process of that user or none.
+ * The service's user can write a pid file inside the service's directory. Such a file must not make the agent signal
+ * somebody else's process, so it is obeyed only where it names a process of that user.
  */
 function guardedPidFiles(
   { files, layout, machine, service, user }: CommandContext,

@@ -12,22 +12,22 @@ import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 import { endOfLog } from "./step_failure.ts";
 
-/** Probes that may fail in a row while a service soaks or runs; one may be lost to a hiccup of the machine. */
+/** How many probes in a row may fail while a service soaks or runs; one may be lost to a hiccup of the machine. */
 export const TOLERATED_FAILURES = 1;
 
-/** A check that has not answered by then is a failed one. */
+/** A check that has not answered within this time has failed. */
 export const LONGEST_CHECK_MS = 60_000;
 
-/** Of the end of a log, in characters: it travels in a status of under 4 kB. */
+/** How much of the end of a log is kept, in characters: it travels in a status of less than 4 kB. */
 const LAST_WORDS_CHARS = 1_500;
 const LOOKED_AT_CHARS = 64 * 1024;
 
-/** How the service is asked through what stands in front of it. */
+/** How often a request is sent through what stands in front of the service. */
 const FRONT_EVERY_MS = 100;
 const FRONT_TIMEOUT_MS = 5_000;
 const ANY_GOOD_STATUS = Array.from({ length: 200 }, (_, at) => 200 + at);
 
-/** Asks how the service is now, for whoever reads its status. One whose build has no check says it by its processes. */
+/** Finds out whether the service is healthy, for its status. Where the build has no check, its processes tell. */
 export async function lookAtService(host: ServiceHost, state: ServiceState): Promise<void> {
   try {
     await host.observe();
@@ -47,10 +47,10 @@ export async function lookAtService(host: ServiceHost, state: ServiceState): Pro
   }
 }
 
-/** How long after a failure, which may be a hiccup, it is asked once more. */
+/** How long after a failed check, which may be a hiccup, it is repeated once. */
 const AGAIN_MS = 1_000;
 
-/** Asks how the service is that is found running for a new wish. */
+/** Whether the service that is found running for a new wish is unhealthy. */
 export async function isIll(host: ServiceHost, state: ServiceState, signal: AbortSignal): Promise<boolean> {
   for (let failures = 1; ; failures += 1) {
     await lookAtService(host, state);
@@ -60,7 +60,7 @@ export async function isIll(host: ServiceHost, state: ServiceState, signal: Abor
   }
 }
 
-/** What is wrong with each instance, in the order of the host's, for people; instances of which nothing is are left out. */
+/** What is wrong with the instances, for people, in the order that the host lists them; healthy ones are left out. */
 export function faultsText({ instances }: ServiceHost, faults: readonly (string | null)[]): string {
   const named = faults.flatMap((fault, at) => {
     const who = instances.length > 1 ? `instance ${instances[at]?.name ?? at}: ` : "";
@@ -69,7 +69,7 @@ export function faultsText({ instances }: ServiceHost, faults: readonly (string 
   return named.join("; ");
 }
 
-/** Why an instance serves nobody: it has no traffic, however well it is, or it is ill; null where it serves. */
+/** Why an instance serves nobody: it has no traffic, however healthy it is, or it is unhealthy; null where it serves. */
 export async function faultOf(
   host: ServiceHost,
   state: ServiceState,
@@ -80,7 +80,7 @@ export async function faultOf(
   return illnessOf(host, state, instance, signal);
 }
 
-/** Whether an instance answers its check now; one whose build has none is taken for well. */
+/** Whether an instance passes its check now; where its build has no check, it is assumed to be healthy. */
 export async function isHealthy(
   host: ServiceHost,
   state: ServiceState,
@@ -97,11 +97,11 @@ async function illnessOf(
   signal: AbortSignal,
 ): Promise<string | null> {
   const served = state.actual?.instances.find(({ name }) => name === instance.name)?.served;
-  // Asked as the build that it runs would be: another build may have another check.
+  // The check is that of the build that it runs: another build may have another check.
   const build = served?.kind === "build" ? served.build : null;
   const on = build === null ? await host.current(instance) : host.build(build, "", instance);
   if (on === null) return "nothing is installed";
-  // A release that is gone, or a recipe that cannot be read: what runs cannot be asked, and is left in peace.
+  // The release is gone or its recipe cannot be read, so what runs cannot be checked and is left alone.
   const check = await on.resolvedRecipe().then(
     (resolvedRecipe) => resolvedRecipe.check,
     () => null,
@@ -123,8 +123,9 @@ function isRunOut({ aborted, reason }: AbortSignal): boolean {
 const SHOWN_POLL_MS = 50;
 
 /**
- * What runs. A start that returns before its process is what it will be (it forks, and has another program loaded) has that
- * process show nothing for a moment: the named instances have `withinMs` for it.
+ * Observes the service once its processes show which build they run. A process that its start command has left behind may
+ * show nothing for a moment, until it has forked or loaded another program; the named instances are given `withinMs` for
+ * that.
  */
 export async function untilShown(
   host: ServiceHost,
@@ -167,9 +168,9 @@ export async function untilHealthy(check: CheckSpec, command: CommandContext, si
 }
 
 /**
- * The request that goes through the front once traffic is on again: the one that the host's file names, else, where the
- * front is a port of this host and the check asks the instance's own, the check's on that port. Null where there is
- * nothing to ask.
+ * The request that is sent through the front once traffic is on again: `traffic.probe` of agent.toml; otherwise, where
+ * the front is a port of this host and the check asks the instance's own port, the check's request sent to the front's
+ * port. Null where there is nothing to ask.
  */
 export function frontProbe(
   traffic: ServiceConfig["traffic"],
@@ -182,10 +183,10 @@ export function frontProbe(
   switch (probe.kind) {
     case "http": {
       const url = new URL(probe.url);
-      // A check on a port of its own speaks of something that clients do not see.
+      // A check on a port of its own says nothing about what clients see.
       if (Number(url.port) !== instancePort) return null;
       url.port = String(traffic.port);
-      // Any instance may answer, so nothing is asked of the body: it may name the build before.
+      // Any instance may answer, so the body is not compared: it may name the previous build.
       return { kind: "http", url: url.href, expectStatus: probe.expectStatus, timeoutMs: probe.timeoutMs };
     }
     case "tcp":
@@ -203,7 +204,7 @@ function probeOf(named: string): ProbeSpec {
   return { kind: "http", url: named, expectStatus: ANY_GOOD_STATUS, timeoutMs: FRONT_TIMEOUT_MS };
 }
 
-/** Asks until it is answered once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
+/** Repeats the request until it succeeds once. @throws DeployError `traffic-failed` after `timeoutMs`, `aborted` */
 export async function probeFront(spec: ProbeSpec, timeoutMs: number, effects: ProbeEffects, signal: AbortSignal) {
   const health = await probeUntilHealthy(
     {
@@ -228,18 +229,18 @@ export async function probeFront(spec: ProbeSpec, timeoutMs: number, effects: Pr
   );
 }
 
-/** What the check has found, and the end of what the service has printed since, where it prints to the restart's log. */
+/** What the check found, and the end of what the service has printed since, where it prints to the restart's log. */
 export async function lastWords(found: string, { files, layout, build, instance }: CommandContext): Promise<string> {
   const log = layout.log(build, logLabel(instance, "restart"));
-  // They are told beside a failure, and must not hide that one.
+  // These words are shown beside a failure; when they cannot be read, that must not hide the failure.
   const text = (await files.readUnlinked(log).catch(() => null)) ?? "";
   return [found, endOf(text)].filter((part) => part !== "").join("\n");
 }
 
-/** Steps by whose failure the build was started, or meant to be. */
+/** The steps that can only fail once the build was started, or was about to be. */
 const STARTED: ReadonlySet<string> = new Set(["restart", "check", "soak"]);
 
-/** The failure with the last words of all instances, where what failed has printed nothing itself. */
+/** The failure with the last output of all instances, where the failed step has printed nothing itself. */
 export async function withLastWords(
   failure: StepFailure,
   { build, deploy }: { readonly build: string; readonly deploy: string },

@@ -15,7 +15,7 @@ import type { Observation } from "./observe.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
-/** One host's dealings with the slots of a service: what it is granted, and what it gives back. */
+/** One host's dealings with the slots of a service: the grants it gets, and the slots it gives back. */
 export class HostSlot {
   readonly #session: Session;
   readonly #service: string;
@@ -40,7 +40,7 @@ export class HostSlot {
     this.#format = format;
   }
 
-  /** The grant of this attempt, or null; `onChange` is called when that may have changed. */
+  /** The grant for this attempt, or null; `onChange` is called when that may have changed. */
   async grant(deploy: string, attempt: number, onChange: () => void): Promise<Grant | null> {
     if (this.#session.state.kind !== "connected" || !this.#format.isKnown) return null;
     const grant = await readGrant(this.#session.client, this.#service, deploy, this.#host, onChange);
@@ -48,15 +48,18 @@ export class HostSlot {
   }
 
   /**
-   * The number of the last wish that this host is known to have taken up: what a host that has lost its journal counts on
-   * from, so that a slot it held before is seen to be an older attempt's.
+   * The number of the last wish that this host is known to have taken up. A host that has lost its journal counts on from
+   * it, so that a slot it held before is seen to belong to an older attempt.
    */
   async lastAttempt(): Promise<number> {
     const said = await readRecord(this.#session.client, statusPath(this.#service, this.#host), hostStatusSchema);
     return said?.value.attempt ?? 0;
   }
 
-  /** Gives the slot back, together with the status where there is one to give. Waits for ZooKeeper as long as it takes. */
+  /**
+   * Gives the slot back, in one write with the status where there is one to write. Waits for ZooKeeper as long as it
+   * takes.
+   */
   async release(
     deploy: string,
     status: HostStatus | null,
@@ -70,7 +73,7 @@ export class HostSlot {
     if (status !== null) this.#said(outcome, status);
   }
 
-  /** @param lastRestart counted where it is that of the failed build */
+  /** @param lastRestart its cost is counted where it restarted the failed build */
   async fail(
     failed: NonNullable<Journal["failed"]>,
     status: HostStatus,
@@ -99,7 +102,10 @@ export class HostSlot {
     else this.#publisher.publish(status);
   }
 
-  /** A session that expires in the middle is followed by another; what was to be said is still to be said. */
+  /**
+   * When the session expires in the middle, the work is repeated in the next one: what was to be written has still to be
+   * written.
+   */
   async #again(signal: AbortSignal, work: () => Promise<GateOutcome>): Promise<GateOutcome> {
     for (;;) {
       await this.#format.known(signal);
@@ -128,17 +134,18 @@ export async function permissionToBegin(
   const { target, deploy, held, build } = state.snapshot;
   if (state.journal.now.activation !== null) return { kind: "granted" };
   if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
-  // Whose deploy ZooKeeper does not know cannot ask it for a slot; to start again what is down anyhow takes nothing from anybody.
+  // While the wish is held there may be no deploy to request a slot from. Starting again what is down takes nothing out
+  // of service.
   if (held !== null) return startsAgain(actual, target.build) ? { kind: "free" } : { kind: "none" };
   const settled = deploy !== null && (deploy.state === "done" || deploy.state === "rolled back");
-  // A barred build is begun by nobody who does not have it: whoever has it is kept in service.
+  // A host that does not have a barred build does not begin it; a host that has it keeps it in service.
   const isNew = actual.current.kind !== "link" || actual.current.build !== target.build;
   const isBarred = isNew && build?.barred !== undefined;
   if (settled && !isBarred && nothingToProtect(actual, target.build)) return { kind: "free" };
   const grant = await slot.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
   if (grant === null) return { kind: "none" };
   if (grant.wasOut !== true) return { kind: "granted" };
-  // It was counted as nobody's loss: that must still be so.
+  // The slot was granted because the host was out of service already: that must still be so.
   await lookAtService(host, state);
   return state.status().health === "healthy" ? { kind: "void" } : { kind: "granted" };
 }

@@ -1,19 +1,22 @@
 import type { HostStatus } from "../schema/znodes.ts";
 
-/** Of the reason, in characters: it travels in a status of under 4 kB. */
+/** The longest reason, in characters: it travels in a status of less than 4 kB. */
 const WHY_CHARS = 300;
 
 type Ill = NonNullable<HostStatus["ill"]>;
 
 /**
- * Since when a service that is left alone is ill, and why; said when it begins and when it is over. What is being restarted
- * is not ill: its step says what is done about it.
+ * Since when a service that nobody is restarting is unhealthy, and why; logged when that begins and when it is over. A
+ * service that is being restarted does not count as unhealthy: its step says what is done about it.
  */
 export class Illness {
   readonly #nowMs: () => number;
   readonly #say: (level: "info" | "warn", message: string, facts: object) => void;
   #ill: { readonly sinceMs: number; readonly why: string } | null = null;
-  /** What was told besides, and how long it had been ill by then: time alone is no reason to say it again. */
+  /**
+   * What the status said besides, and how long the service had been unhealthy by then: a longer time alone is no reason
+   * to publish again.
+   */
   #told = { beside: "", forS: 0 };
 
   constructor(nowMs: () => number, say: (level: "info" | "warn", message: string, facts: object) => void) {
@@ -22,7 +25,8 @@ export class Illness {
   }
 
   /**
-   * @param why the last check failed; empty where nothing of the service runs, and nobody needed to ask
+   * @param why the reason of the last failed check; empty where no process of the service runs, so that no check was
+   *   needed
    * @param beside what the status says besides
    */
   note(isIll: boolean, why: string, beside: object): Ill | null {

@@ -9,12 +9,12 @@ export type JournalFiles = ReservingFiles & Pick<Files, "renameDurably">;
 type OnDamaged = (aside: string, problems: readonly string[]) => void;
 
 /**
- * The write-ahead record of one service on this host. What it says is on the disk before what it announces is done, also
- * on a disk that is full.
+ * The write-ahead record of one service on this host. Each entry is on the disk before the action that it announces is
+ * done, even when the disk is full.
  *
- * A file that cannot be opened, or that holds what this agent cannot go by, is left as it is: to forget an activation is
- * worse than to stand still. Only of what is no journal at all nothing can be lost any more, and a host that waited for
- * a person there would keep a service down after a power cut.
+ * A file that cannot be opened, or whose content this agent cannot use, is left as it is: forgetting an activation is
+ * worse than standing still. Only a file that is no journal at all is put aside: nothing more can be lost there, and
+ * waiting for a person would keep a service down after a power cut.
  */
 export class JournalFile {
   readonly #files: JournalFiles;
@@ -32,24 +32,24 @@ export class JournalFile {
     this.#onDamaged = onDamaged;
   }
 
-  /** @param onDamaged told where a torn file was put aside; the host then goes on from what it observes */
+  /** @param onDamaged called with the place to which a torn file was moved; the host then goes on from what it observes */
   static async open(files: JournalFiles, path: string, onDamaged: OnDamaged): Promise<JournalFile> {
     const file = new JournalFile(files, path, onDamaged);
     await file.#read();
     return file;
   }
 
-  /** What the journal says; where there is a problem, as much of it as is good for telling. */
+  /** What the journal says; where there is a problem, as much of it as can be shown. */
   get now(): Journal {
     return this.#journal;
   }
 
-  /** Why nothing may be done by this journal, `journal-unreadable`; null where it may. */
+  /** Why nothing may be done by this journal (`journal-unreadable`); null where it can be used. */
   get problem(): DeployError | null {
     return this.#problem;
   }
 
-  /** Looks whether somebody has put the file right. @throws DeployError `journal-unreadable` where nobody has */
+  /** Checks whether somebody has repaired the file. @throws DeployError `journal-unreadable` where nobody has */
   async readAgain(): Promise<void> {
     if (this.#problem === null) return;
     await this.#read();
@@ -57,20 +57,21 @@ export class JournalFile {
   }
 
   /**
-   * Returns once what happened is on the disk.
+   * Returns once the event is on the disk.
    *
-   * @throws DeployError `journal-unreadable`, `internal` where it cannot happen now, or why it cannot be written
+   * @throws DeployError `journal-unreadable`, `internal` where the event cannot happen now, or the reason why it cannot
+   *   be written
    */
   async record(event: JournalEvent): Promise<void> {
     return this.#inTurn(() => this.#write(event));
   }
 
-  /** Sees to it that the next record needs no space on the disk. @throws DeployError `disk-full` */
+  /** Reserves disk space for the next record. @throws DeployError `disk-full` */
   async setAside(): Promise<void> {
     return this.#inTurn(() => this.#file.setAside());
   }
 
-  /** One after the other: each follows on what the one before has left. */
+  /** Runs the writes one after the other: each builds on what the one before has left. */
   async #inTurn(work: () => Promise<void>): Promise<void> {
     const mine = this.#written.then(work);
     this.#written = mine.catch(() => {});

@@ -19,9 +19,9 @@ import { readReleaseRecord } from "../steps/release_records.ts";
 /** What runs and what lies on the disk for one service. */
 export interface Observation {
   readonly actual: Actual;
-  /** Processes of the build that is served, to know them again later. */
+  /** Processes of the build that is served, by which they are recognised later. */
   readonly processes: readonly ProcessStamp[];
-  /** Releases with a process in them, which no collector may remove. */
+  /** Releases with a process in them; the collector must not remove these. */
   readonly inUse: ReadonlySet<string>;
   /** Processes of other builds than the one that `current` points at, which a restart should have ended. */
   readonly leftovers: readonly Leftover[];
@@ -34,18 +34,24 @@ export interface Observed {
   readonly current: CurrentLink;
   readonly journal: Journal;
   readonly wanted: { build: string; record: BuildRecord | null } | null;
-  /** At least one name; a process belongs to the instance that its environment names, or that its supervisor does. */
+  /**
+   * At least one name. A process belongs to the instance that its environment names, or whose supervisor names the
+   * process.
+   */
   readonly instances: readonly string[];
-  /** The service's user; null for the agent's own. */
+  /** The user that the service runs as; null where that is the agent's own. */
   readonly uid: number | null;
   /** Pids that the supervisor or a pid file names; null when the service is run by commands, or cannot be asked. */
   readonly mainPids: (instance: string) => Promise<readonly number[] | null>;
   readonly startedBy: Actual["startedBy"];
-  /** Of an instance that is down: whether nobody is about to start it, and deployd could. */
+  /** Whether an instance that is down could be started by deployd, and nobody else is about to start it. */
   readonly isStopped: (instance: string) => Promise<boolean>;
-  /** The current build is files that somebody else serves: with nothing to restart, what is served is `current`. */
+  /**
+   * The current build is files that somebody else serves: nothing is restarted, so what is served is what `current`
+   * points at.
+   */
   readonly isStatic: boolean;
-  /** A restart of the current build ends every process and starts others, in an environment that says for which build. */
+  /** A restart of the current build ends every process and starts new ones, whose environment says for which build. */
   readonly startsAnew: boolean;
 }
 
@@ -56,7 +62,8 @@ export async function observe(observed: Observed): Promise<Observation> {
   );
   const mains = named.flatMap(({ pids }) => pids ?? []);
   const shown = await processes.of({ root: layout.root, uid: observed.uid, mains });
-  // One that went elsewhere and is named through `current` shows nothing; it was started for its build all the same.
+  // A process that has left its release, or names it through `current`, shows no build; it was started for its build all
+  // the same.
   const all = observed.startsAnew
     ? shown.map((process) => ({ ...process, release: process.release ?? process.startedFor?.build ?? null }))
     : shown;
@@ -109,7 +116,7 @@ async function observeInstance(
       ? journal.restarted
       : { ...journal.restarted, processes: journal.restarted.processes.filter((stamp) => stamp.instance === name) };
   const shown = mains === null ? processes : [...new Set([...mains, ...processes])];
-  // The others were started by us and this one never: it is new on this host.
+  // deployd started the others and never this one: it is new on this host.
   const isNew = mains === null && processes.length === 0 && instances.length > 1 && knowsInstances(journal);
   return {
     name,
@@ -142,7 +149,7 @@ async function runningMains(
   return found.filter((process) => process !== null);
 }
 
-/** `current` in the ladder's words: a link that does not lead to a release is somebody else's. */
+/** Where `current` points; a link that does not lead to a release is somebody else's. */
 export async function readCurrent(layout: Layout, files: Files): Promise<CurrentLink> {
   const link = await files.readLink(layout.current);
   switch (link.kind) {
@@ -170,7 +177,7 @@ async function releaseState(
   if ((await files.kindOf(layout.release(build))) !== "directory") return "absent";
   const known = await readReleaseRecord(layout, build, files);
   if (known === null || (record !== null && known.digest !== record.digest)) return "absent";
-  // A former deployd made the links into shared/ after the install steps' beginning, this one while it unpacks.
+  // An older deployd made the links into shared/ after the install steps had begun; this one makes them while it unpacks.
   if (known.recipe === undefined && !known.installed) return "absent";
   return known.installed ? "installed" : "extracted";
 }

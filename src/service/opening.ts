@@ -5,7 +5,11 @@ import type { ServiceState } from "./service_state.ts";
 
 type Say = (level: "info" | "warn" | "error", message: string, facts: object) => void;
 
-/** A former self's leftovers are gone, and the service's places are there and its own. @throws DeployError */
+/**
+ * Ends what a killed agent left running and makes sure that the service's directories exist and belong to it.
+ *
+ * @throws DeployError
+ */
 export async function openHost(host: ServiceHost, state: ServiceState, say: Say): Promise<void> {
   const processes = await host.open().catch((error: unknown) => {
     state.unopened = asDeployError(error, `Cannot work on "${state.service}"`);
@@ -16,7 +20,7 @@ export async function openHost(host: ServiceHost, state: ServiceState, say: Say)
   if (processes > 0) say("warn", "ended what a killed agent had left running", { processes });
 }
 
-/** The traffic is as the journal has it; what cannot be put right now is said, and looked at again by whoever comes next. */
+/** Sets the traffic as the journal says. A failure is logged, and the next check tries again. */
 export async function assertTraffic(
   host: ServiceHost,
   state: ServiceState,

@@ -12,21 +12,22 @@ export interface OwnershipEffects {
   readonly machine: Pick<Machine, "clock" | "isRoot" | "processes">;
   readonly files: Files;
   readonly layout: Layout;
-  /** Told what a person has to know of it; "" when there is nothing any more. */
+  /** Called with what a person has to know about it; with "" when nothing is wrong any more. */
   readonly onProblem: (problem: string) => void;
 }
 
-/** How long a process may take to end when it is told to. */
+/** How long a process may take to end after it was told to. */
 const END: LookAgain = { everyMs: 50, withinMs: 10_000 };
 
 /**
- * Sees to it that what a service has on its disk belongs to the user that it runs as, also after `run_as` was changed. Who it
- * ran as before is known by its releases: each was given to the user of its time, in a directory where only root may do so.
+ * Makes sure that the files of a service belong to the user that it runs as, also after `run_as` was changed. Its former
+ * user is known by the owner of its releases: each was given to the user of its time, in a directory where only root may
+ * do so.
  */
 export class Ownership {
   readonly #effects: OwnershipEffects;
   #user: HostUser | null = null;
-  /** Former users of whom something is left. */
+  /** Former users that still own files of the service. */
   #former: readonly Owner[] = [];
   #taking: Promise<void> | null = null;
   #ofRoot = "";
@@ -35,7 +36,7 @@ export class Ownership {
     this.#effects = effects;
   }
 
-  /** The process table in which what still runs as a former user is the service's, too. */
+  /** The process table, in which processes that still run as a former user belong to the service too. */
   get processes(): Processes {
     const { processes } = this.#effects.machine;
     return {
@@ -44,7 +45,10 @@ export class Ownership {
     };
   }
 
-  /** Looks whose it all is. What nobody uses changes hands at once, what a running service uses with its next restart. */
+  /**
+   * Finds out who owns the files. Files that nobody uses change owner at once; those that a running service uses, with
+   * its next restart.
+   */
   async look(user: HostUser | undefined): Promise<void> {
     const { machine, onProblem } = this.#effects;
     onProblem("");
@@ -55,7 +59,7 @@ export class Ownership {
     this.#ofRoot = this.#former.length < former.length ? whatRootHas(user, this.#effects.layout) : "";
     const running = await this.#running();
     if (running.length === 0) return this.#give(user);
-    // Where it cannot be given now the restart tries again, and tells.
+    // Where the home cannot be given to the new user now, the restart tries again, and reports it.
     await this.#giveHome(user).catch(() => {});
     const pids = running.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
     onProblem(
@@ -64,9 +68,10 @@ export class Ownership {
   }
 
   /**
-   * The supervisor with the change of owner where the service is stopped.
+   * The supervisor, which also changes the owner of the files where it stops the service.
    *
-   * @param ends whether the former user's processes are ended: those that a supervisor runs are that one's to stop
+   * @param ends whether the former user's processes are ended; false where a supervisor runs them, since stopping them is
+   *   up to it
    */
   before(supervisor: Supervisor, ends: boolean): Supervisor {
     if (this.#former.length === 0) return supervisor;
@@ -98,7 +103,7 @@ export class Ownership {
     };
   }
 
-  /** Once, however many instances are stopped side by side. */
+  /** Gives the files to the new user once, however many instances are stopped at the same time. */
   async #take(ends: boolean, signal: AbortSignal): Promise<void> {
     const user = this.#user;
     if (user === null || this.#former.length === 0) return;
@@ -119,7 +124,7 @@ export class Ownership {
     for (const build of await files.list(layout.releases)) {
       const entry = await files.look(layout.release(build));
       if (entry?.kind !== "directory" || entry.uid === user.uid) continue;
-      // What somebody put there by hand was never anybody's that a service ran as.
+      // A release that somebody put there by hand says nothing about a former user of the service.
       if ((await readReleaseRecord(layout, build, files)) === null) continue;
       found.set(entry.uid, { uid: entry.uid, gid: entry.gid });
     }
@@ -132,7 +137,7 @@ export class Ownership {
     return (await Promise.all(all)).flat().filter(({ uid }) => this.#former.some((former) => former.uid === uid));
   }
 
-  /** Nobody else than root could stop them: the service's own stop runs as its new user. */
+  /** Ends the former user's processes. Only root can: the service's own stop command runs as the new user. */
   async #end(signal: AbortSignal): Promise<void> {
     const { clock } = this.#effects.machine;
     for (const name of ["SIGTERM", "SIGKILL"] as const) {
@@ -162,7 +167,7 @@ export class Ownership {
       await this.#giveHome(user);
       for (const from of this.#former) {
         const { kept, named } = await files.giveTree(layout.shared, from, user);
-        // Last, since they tell who the former user was.
+        // The releases come last, since their owner tells who the former user was.
         for (const build of await files.list(layout.releases)) {
           if ((await files.look(layout.release(build)))?.uid === from.uid) {
             await files.giveTree(layout.release(build), from, user);
@@ -172,15 +177,15 @@ export class Ownership {
       }
       this.#former = [];
     } catch (error) {
-      // A disk that is full or read-only must not keep the service from being looked after; a restart tries again.
+      // A disk that is full or read-only must not keep the agent from looking after the service; a restart tries again.
       problems.push(asDeployError(error, `Cannot give shared/ to "${user.name}"`).explained);
     }
     onProblem(problems.filter((problem) => problem !== "").join(" "));
   }
 
   /**
-   * Before the restart: the install steps of the build that brings it want a home (docs/adr/0021). Nothing lies in it
-   * that the service needs to stay as it is that it needs as it was: that is in `shared/`.
+   * Gives HOME to the new user, before the restart: the install steps of the build that is about to be activated need it
+   * (docs/adr/0021). The running service can lose it: what it needs unchanged is in `shared/`.
    */
   async #giveHome(user: HostUser): Promise<void> {
     const { files, layout } = this.#effects;

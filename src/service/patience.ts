@@ -3,19 +3,19 @@ import { pause } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 
 const PAUSE = { firstMs: 500, maxMs: 30_000 };
-/** By how much those who were all told to wait equally long are spread, as a part of that. */
+/** How much the waits of hosts that were all told to wait equally long are spread, as a part of that time. */
 const SPREAD = 0.1;
 
-/** How one thing has failed so far, without getting any further in between. */
+/** How often and how long one thing has failed so far, without any progress in between. */
 export interface Failing {
   readonly tries: number;
-  /** For how long. */
+  /** How long it has been failing, in milliseconds. */
   readonly forMs: number;
-  /** The first time, by the wall clock: for people. */
+  /** When it failed first, by the wall clock: for people. */
   readonly sinceMs: number;
 }
 
-/** Counts the tries of one thing at a time, and waits longer after each. */
+/** Counts the tries of one thing at a time, with a longer pause (backoff) after each. */
 export class Patience {
   readonly #clock: Clock;
   #what = "";
@@ -27,7 +27,10 @@ export class Patience {
     this.#clock = clock;
   }
 
-  /** @param reached how far it came, in any measure that grows: what comes further than before is no failing in a row */
+  /**
+   * @param reached how far it came, in any measure that grows; a try that comes further than the one before starts the
+   *   count anew
+   */
   failed(what: string, reached = 0): Failing {
     const nowMs = this.#clock.monotonicMs();
     const again = what === this.#what && reached <= this.#furthest;
@@ -39,9 +42,9 @@ export class Patience {
   }
 
   /**
-   * Ends early when the signal is aborted; that is no error.
+   * Waits before the next try. Ends early when the signal is aborted; that is no error.
    *
-   * @param bounds `leastMs` as the other side has asked for it, `mostMs` where there is an end to it all
+   * @param bounds `leastMs` is the wait that the other side has asked for, `mostMs` the time until the last try
    */
   async pause(signal: AbortSignal, { leastMs, mostMs }: { leastMs: number; mostMs: number }): Promise<void> {
     const { random } = this.#clock;

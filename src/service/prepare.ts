@@ -16,11 +16,11 @@ export interface PrepareContext extends BuildOnHost {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Told which paths of `install.shared` a build brings in vain. */
+  /** Called with the paths of `install.shared` whose content in the build is not used. */
   readonly onGaveWay: (paths: readonly string[]) => void;
 }
 
-/** One rung of PREPARE: the running service is not touched by any of them. */
+/** Runs one rung of PREPARE; none of them touches the running service. */
 export async function prepareStep(
   step: "fetch" | "verify" | "extract" | "install",
   context: PrepareContext,
@@ -43,7 +43,8 @@ export async function prepareStep(
   switch (step) {
     case "fetch":
       state.downloaded = null;
-      // Not heavy, and as long as its source likes: other services of the host do not wait for it.
+      // A download is not heavy work, and it takes as long as its source likes: other services of the host do not wait
+      // for it.
       await fetchStep(
         work,
         {
@@ -85,7 +86,7 @@ export async function prepareStep(
       try {
         await installStep(work, install, effects);
       } catch (error) {
-        // After the last try its own failure says more than that the tries are used up.
+        // After the last try, the failure itself says more than that the tries are used up.
         throw begun >= install.attempts && isDeployError(error) ? asFinal(error) : error;
       }
       return;
@@ -93,10 +94,10 @@ export async function prepareStep(
   }
 }
 
-/** How often the install steps of the target may be begun; only asked where they are next. */
+/** How many times the install steps of the target may be begun; looked up only where they are the next step. */
 export async function installsAllowed(host: ServiceHost, target: Target, { release }: Actual): Promise<number> {
   if (target.kind !== "build" || release !== "extracted") return 1;
-  // A recipe that cannot be read is the install step's to report.
+  // A recipe that cannot be read is reported by the install step.
   return host
     .build(target.build, target.deploy)
     .resolvedRecipe()

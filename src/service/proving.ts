@@ -12,7 +12,7 @@ const LEFTOVER_POLL_MS = 200;
 
 /**
  * Waits until every instance is healthy, and then looks which build their processes run: a healthy answer from the old
- * ones is no proof of the new.
+ * processes does not prove the new build.
  *
  * @throws DeployError `check-failed`
  */
@@ -28,7 +28,7 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     signal,
   );
   if (spec !== null) await untilOthersEnded(context, signal);
-  // Where a check has waited for its process, that has shown itself.
+  // Where a check has passed, its process has shown itself already.
   const names = host.instances.map(({ name }) => name);
   const { actual, processes } = await untilShown(host, names, check === null ? SETTLE_MS : 0, signal);
   assertServed(context, actual, { check, restart: spec });
@@ -38,10 +38,10 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
 }
 
 /**
- * Waits for the processes of other builds to go: workers that still answer their last clients, which may take as long as a
- * drain. One that stays may be what has answered the check.
+ * Waits for the processes of other builds to end: workers that still serve their last clients may take as long as a
+ * drain. A process that stays may be the one that answered the check.
  *
- * @throws DeployError `check-failed`; on the way back those of the failed build are ended instead
+ * @throws DeployError `check-failed`; on the way back the processes of the failed build are ended instead
  */
 async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<void> {
   const { state, host, activation, build, resolvedRecipe } = context;
@@ -67,7 +67,10 @@ async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): 
   }
 }
 
-/** Of the build that failed nothing may go on serving beside the one before it: what this deploy has started of it is ended. */
+/**
+ * Ends the processes of the failed build that this deploy has started: none of them may go on serving beside the build
+ * before it.
+ */
 async function endFailed({ host, activation, command }: ActivateContext): Promise<void> {
   const { processes } = host.machine;
   const { build, deploy } = activation;
@@ -77,12 +80,14 @@ async function endFailed({ host, activation, command }: ActivateContext): Promis
     try {
       processes.kill(process.pid, "SIGKILL");
     } catch {
-      // Gone by now.
+      // It has ended already.
     }
   }
 }
 
-/** @throws DeployError `check-failed` where an instance shows another build, or nothing where it has to be seen */
+/**
+ * @throws DeployError `check-failed` where an instance runs another build, or where no process runs and there is no check
+ */
 function assertServed(
   { build }: ActivateContext,
   actual: Actual,
@@ -90,7 +95,8 @@ function assertServed(
 ): void {
   if (restart === null) return;
   for (const { name, served } of actual.instances) {
-    // Where a check has passed, a process that shows no release is the service; where there is none, it must be seen.
+    // Where a check has passed, a process that shows no release is taken for the service; without a check, a process must
+    // be seen.
     const absent = served.kind === "down" && check === null;
     if (!absent && (served.kind !== "build" || served.build === build)) continue;
     const what = actual.instances.length > 1 ? `instance ${name}` : "it";
@@ -103,7 +109,7 @@ function assertServed(
 }
 
 /**
- * Watches a proven service for a while; for 0 ms it is asked once.
+ * Watches a proven service for a while; for 0 ms it is checked once.
  *
  * @throws DeployError `check-failed` when it does not stay healthy
  */
@@ -129,7 +135,8 @@ async function soakInstance(
 ): Promise<void> {
   const { clock } = command.machine;
   let failures = 0;
-  // Nobody is proven by time alone: one that failed its last question, or was asked none, is asked also past the end.
+  // Time alone proves nothing: an instance whose last check failed, or that was not checked yet, is checked even after
+  // the end.
   for (let asked = 0; ; asked += 1) {
     const leftMs = endsAt - clock.monotonicMs();
     if (leftMs <= 0 && (check === null || (asked > 0 && failures === 0))) return;

@@ -14,21 +14,24 @@ import { logLabel, probeEffectsFor, supervisorEffectsFor, type CommandContext } 
 import { faultOf, frontProbe, isHealthy, probeFront, untilHealthy } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 
-/** How long others may take to become healthy where the build has no check to say it; in milliseconds. */
+/** How long other instances may take to become healthy where the build has no check that says it, in milliseconds. */
 const DEFAULT_AVAILABLE_MS = 60_000;
 
-/** An instance of the batch, with what its build says about it. */
+/** An instance of the batch, with what its build says about its restart. */
 interface Member {
   readonly command: CommandContext;
   readonly resolvedRecipe: ResolvedRecipe;
   readonly restart: RestartSpec;
-  /** By which the one that runs now lets its clients go: its own build's, since no other knows what it hears. */
+  /**
+   * How the running process lets its clients go. Its own build says it, since no other build knows which signal or
+   * command it understands.
+   */
   readonly drain: DrainSpec | null;
 }
 
 /**
- * Restarts one batch into what `current` points at. That it was begun is on the disk before it is, and what it cost when
- * it has ended, well or not.
+ * Restarts one batch into what `current` points at. The journal says that it was begun before it is, and what it cost
+ * once it has ended, successfully or not.
  */
 export async function restartBatch(
   context: ActivateContext,
@@ -43,7 +46,7 @@ export async function restartBatch(
   if (isRestarted(before) || (await context.resolvedRecipe()).restart === null) {
     return state.journal.record({ kind: "nothing-to-restart" });
   }
-  // Where all that is left goes at once there is nothing to choose.
+  // Where all remaining instances are restarted at once, there is nothing to choose.
   const chooses = isBetweenBatches(before) && before.left.length > host.batch;
   const unwell = chooses ? await unwellAmong(context, before.left, signal) : new Set<string>();
   const batch = nextBatch(before, host.batch, unwell);
@@ -62,7 +65,7 @@ export async function restartBatch(
   }
   await state.journal.record({ kind: "batch-begun", batch, instances: names });
   state.proof = null;
-  // There is nothing else to go to: what room there is, is for this start.
+  // There is no other build to go back to: the reserved space is freed for this start.
   if (step.back || activation.previous === null) await dropBallast(host.layout, host.files).catch(() => {});
   for (const { command } of members.values()) {
     await host.files.removeTree(command.layout.log(build, logLabel(command.instance, "restart")));
@@ -79,7 +82,8 @@ export async function restartBatch(
     await driveRestart(restartPlan(context, members, step.back), effects, signal);
   } catch (error) {
     const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
-    // Where that cannot be written the restart's own failure says more; the batch is then one that an agent's death ended.
+    // Where this cannot be written, the restart's own failure says more; the batch then stands as one that was never
+    // ended.
     await ended(how).catch(() => {});
     throw error;
   }
@@ -106,7 +110,7 @@ async function drainOfOld(
   const build = served?.kind === "build" ? served.build : back ? activation.build : activation.previous;
   if (build === null) return null;
   const old = host.build(build, activation.deploy, host.instance(name));
-  // A release that is gone says nothing any more; then nobody is told anything.
+  // The recipe is gone with its release: then the old process is not told to let its clients go.
   return old.resolvedRecipe().then(
     ({ drain }) => drain,
     () => null,
@@ -117,7 +121,7 @@ async function drainOfOld(
 async function calledOff(context: ActivateContext, batch: readonly string[], signal: AbortSignal): Promise<BatchEnd> {
   if (signal.aborted) return "stopped";
   const unwell = await unwellAmong(context, batch, signal);
-  // An app that was told to let go and serves nobody since has been touched after all.
+  // An app that was told to let go and has served nobody since was touched after all.
   return unwell.size === 0 ? "untouched" : "failed";
 }
 
@@ -125,10 +129,11 @@ function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Mem
   const { traffic } = host.section;
   const [first] = members.values();
   const { drain, check, restart } = first?.resolvedRecipe ?? { drain: null, check: null, restart: null };
-  // Where nothing keeps clients away and the old process knows no word to let go, none of them would ever leave.
+  // Where nothing keeps new clients away and the old process has no way to let its clients go, they would never all
+  // leave.
   const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
-  // On the way back nobody waits for ever: two builds on one host are worse than a connection that is closed.
+  // On the way back every wait has an end: two builds on one host are worse than a closed connection.
   const forced: readonly RestartPhase[] = back ? [...forcedByBuild, ...forcedByHost] : [];
   return {
     batch: [...members.keys()],
@@ -153,9 +158,9 @@ function restartEffects(
   const { traffic } = section;
   const [first] = members.values();
   const probe = frontProbe(traffic, first?.resolvedRecipe.check ?? null, first?.command.instance?.port ?? null);
-  // What the agent's file itself names may be anywhere.
+  // The probe that agent.toml itself names may be sent to any host.
   const asking = traffic.probe === undefined ? undefined : ({ hosts: "any", quotesAnswers: false } as const);
-  // Made once: a handover remembers who the old one is.
+  // Made once: a handover remembers which process is the old one.
   const phase = state.journal.now.activation?.phase;
   const isBegunAgain = phase !== undefined && "restart" in phase && phase.restart.begun > 1;
   const instances = new Map(
@@ -228,8 +233,8 @@ function instancePorts(
 }
 
 /**
- * The processes of an instance that nobody knows by pid, because a line of shell has started it: those whose parent is not
- * one of them.
+ * The topmost processes of an instance, those whose parent is not one of its own. For a service that a shell line has
+ * started, so that no supervisor or pid file names its process.
  *
  * @param instance null for a service that has no other
  */

@@ -11,21 +11,21 @@ import type { ActivationEffects } from "./activation.ts";
 import type { StopSignals } from "../support/abort.ts";
 import type { ServiceHost } from "./service_host.ts";
 
-/** How long a service that a boot has left down waits for what ZooKeeper wishes by now, in milliseconds. */
+/** How long a service that a boot has left down waits to hear what ZooKeeper wishes, in milliseconds. */
 const ALONE_AFTER_MS = 30_000;
 /** How long a process may take to show what it is, in milliseconds. */
 const SEEN_MS = 1_000;
 
 /**
- * Starts what this host served and a boot has left down. That is no activation: the build was proven here, there is none to
- * go back to, and what comes of it is no deploy's failure.
+ * Starts what this host served and a boot has left down. That is no activation: the build was proven here, there is no
+ * other to go back to, and a failure is not the deploy's.
  */
 export class Revival {
   readonly #effects: Pick<ActivationEffects, "host" | "state" | "say">;
   readonly #pause: (signal: AbortSignal) => Promise<void>;
   readonly #aloneAtMs: number;
 
-  /** @param pause until it is tried again */
+  /** @param pause waits until the next try */
   constructor(
     effects: Pick<ActivationEffects, "host" | "state" | "say">,
     pause: (signal: AbortSignal) => Promise<void>,
@@ -35,7 +35,7 @@ export class Revival {
     this.#aloneAtMs = effects.host.machine.clock.monotonicMs() + ALONE_AFTER_MS;
   }
 
-  /** What the decision needs to know besides what is observed. */
+  /** What the decision needs to know beyond what is observed. */
   facts(actual: Actual): Pick<Situation, "isUnwanted" | "isAlone"> {
     const { host, state } = this.#effects;
     return {
@@ -51,7 +51,7 @@ export class Revival {
     if (!(await this.#begin(step, now))) await this.#pause(soon);
   }
 
-  /** @returns false where something could not be started, which is told */
+  /** @returns false where something could not be started, which is then logged */
   async #begin({ build, instances }: Extract<Step, { step: "revive" }>, signal: AbortSignal): Promise<boolean> {
     const { host, state, say } = this.#effects;
     say("info", "starts what the boot of this host has left down", { build, instances });
@@ -65,14 +65,17 @@ export class Revival {
     state.unstarted = failed === undefined ? "" : asDeployError(failed.reason, what).explained;
     if (failed !== undefined) say("error", `After the boot of this host: ${state.unstarted}`, { build });
     const { actual, processes } = await untilShown(host, instances, SEEN_MS, signal);
-    // Of an instance that is still down its processes of before are known, by which it is seen to be.
+    // The stamps of its former processes are kept for an instance that is still down: they show that it was running.
     if (actual.instances.every(({ served }) => served.kind !== "down"))
       await state.journal.record({ kind: "revived", build, processes });
     return failed === undefined;
   }
 }
 
-/** Whether `current` points at a build that is not to be started any more: barred, or one that a rollback leads away from. */
+/**
+ * Whether the build that `current` points at is not to be started any more: it is barred, or a rollback leads away from
+ * it.
+ */
 function isUnwanted({ target, build, deploy }: WishSnapshot, { current }: Actual): boolean {
   if (target.kind !== "build" || current.kind !== "link") return false;
   if (target.build === current.build) return build?.barred !== undefined;

@@ -19,14 +19,14 @@ import { Setback } from "./setback.ts";
 import { Settling } from "./settling.ts";
 import { SteadyCheck } from "./steady_check.ts";
 
-/** How often a host that has nothing to do looks whether that is still true. */
+/** How often a host that has nothing to do checks whether that is still true. */
 const LOOK_AGAIN_MS = 5_000;
 
 export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly slot: HostSlot;
-  /** One at a time over all services of this host: unpacking is what makes a host slow. */
+  /** Runs one such piece of work at a time, over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
   readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
@@ -34,8 +34,8 @@ export interface ServiceAgentOptions {
 }
 
 /**
- * Brings one service of this host to what ZooKeeper wishes: look, decide, do one step, and again. Nothing is carried
- * from one round to the next but what the journal holds, so every round could be the first after a crash.
+ * Brings one service of this host to what ZooKeeper wishes, in rounds: observe, decide, do one step. Only the journal
+ * carries over from one round to the next, so every round could be the first after a crash.
  */
 export class ServiceAgent {
   readonly #options: ServiceAgentOptions;
@@ -61,18 +61,19 @@ export class ServiceAgent {
     this.#settling = new Settling(state.journal, this.#clock);
   }
 
-  /** A newer wish ends PREPARE at once; ACTIVATE looks at it between two steps. */
+  /** A newer wish ends PREPARE at once; ACTIVATE takes it into account between two steps. */
   onSnapshot(snapshot: WishSnapshot): void {
     const { state } = this.#options;
     const changed = !Bun.deepEquals(state.snapshot.target, snapshot.target);
-    // A build that was added meanwhile, or whose URL was put right, need not wait until the old place is asked again.
+    // A build that was added meanwhile, or whose URL was corrected, is fetched at once, without waiting for the next try.
     const moved = state.step === "fetch" && state.snapshot.build?.url !== snapshot.build?.url;
     state.snapshot = snapshot;
     if (changed || moved) {
       state.trouble = null;
       this.#interrupt.abort(new Error(changed ? "a newer wish came" : "the build is elsewhere now"));
     }
-    // What was said for the wish before is not said for this one, which may be for the same build.
+    // The step "serving" was reported for the previous wish; it is not true for this one yet, even when the build is the
+    // same.
     if (changed && state.step === "serving") state.enter("idle");
     state.changed();
     this.#bell.ring();
@@ -100,16 +101,19 @@ export class ServiceAgent {
     }
   }
 
-  /** What was interrupted may end with any error; what was not has failed, also when a newer wish came meanwhile. */
+  /**
+   * An interrupted step may end with any error. A step that cannot be interrupted has failed, even when a newer wish came
+   * meanwhile.
+   */
   #isCalledOff(step: Step | null, error: DeployError, { soon }: StopSignals): boolean {
     if (!soon.aborted && !this.#interrupt.signal.aborted) return false;
     return error.code === "aborted" || (step !== null && isInterruptible(step));
   }
 
   /**
-   * Before anything else a former self's leftovers are gone and the traffic is as the journal has it: it may have been
-   * killed with an instance off. Traffic that cannot be put right now is looked at again by the steady check; no restart
-   * begins without it.
+   * First of all, ends what a killed agent left and sets the traffic as the journal says: that agent may have been killed
+   * while an instance was off. The steady check tries again where traffic cannot be set now; no restart begins before it
+   * is.
    */
   async #open(signal: AbortSignal): Promise<void> {
     if (this.#isOpen) return;
@@ -118,7 +122,7 @@ export class ServiceAgent {
     this.#isOpen = true;
     if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
     await this.#assertTraffic(signal);
-    // What cannot be looked at now is looked at again in this round, which says why.
+    // A failure to look is reported in this round, which looks again.
     await lookAtService(host, state).catch(() => {});
   }
 
@@ -151,7 +155,9 @@ export class ServiceAgent {
     return { step, observation };
   }
 
-  /** Without a journal to go by nothing is known of what is half done: the service is left as it is, and that is told. */
+  /**
+   * Without a usable journal it is not known what is half done, so the service is left as it is, and the status says so.
+   */
   async #assertJournal(signal: AbortSignal): Promise<void> {
     const { state, host } = this.#options;
     if (state.journal.problem === null) return;
@@ -184,7 +190,8 @@ export class ServiceAgent {
         return journal.record({ kind: "seen-served" });
       case "withdraw":
         state.illAt = null;
-        // The status that asked goes with the request, or it could still be granted.
+        // The status that asked for the slot is replaced together with the request; otherwise the slot could still be
+        // granted.
         await lookAtService(host, state);
         await slot.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
         return journal.record({ kind: "withdrawn" });
@@ -213,7 +220,7 @@ export class ServiceAgent {
         state.proof = null;
         return journal.record({ kind: "begun", activation: step.activation });
       case "abandon":
-        // Forgotten first, given back after: an agent killed in between must not go on without a slot.
+        // Recorded before the slot is given back: an agent that is killed in between must not go on without a slot.
         return journal.record({ kind: "abandoned" });
       case "note-boot":
         return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
@@ -242,7 +249,7 @@ export class ServiceAgent {
     const { state, host } = this.#options;
     state.enter(reason === "serving" ? "serving" : reason === "failed" ? "failed" : "idle");
     if (reason === "serving") {
-      // Before anything is removed, which a sick disk may refuse.
+      // This comes before the removals, which a failing disk may refuse.
       await this.#steady.look(host);
       const current = actual.current.kind === "link" ? actual.current.build : null;
       const { proven } = state.journal.now;
@@ -254,7 +261,7 @@ export class ServiceAgent {
     await this.#waitSteadily(signal);
   }
 
-  /** Nothing to do until something changes; meanwhile the service that runs is looked after. */
+  /** Waits until something changes; meanwhile looks after the running service. */
   async #waitSteadily(signal: AbortSignal): Promise<void> {
     await this.#steady.look(this.#options.host);
     this.#options.state.changed();

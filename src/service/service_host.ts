@@ -37,18 +37,18 @@ export interface ServiceHostOptions {
   readonly trafficControl: TrafficControl;
 }
 
-/** A build as this host would run it: one of its instances, or, without one, what concerns all of them. */
+/** A build as this host would run it; for one of its instances, or, without one, for all of them together. */
 export interface BuildOnHost {
   readonly command: CommandContext;
   readonly resolvedRecipe: () => Promise<ResolvedRecipe>;
 }
 
-/** What an activation is done with. */
+/** What an activation works with. */
 export interface ActivateContext extends BuildOnHost {
   readonly state: ServiceState;
   readonly host: ServiceHost;
   readonly activation: Activation;
-  /** The one that is brought to life: the new one, or on the way back the previous one. */
+  /** The build that is being started: the new one, or on the way back the previous one. */
   readonly build: string;
 }
 
@@ -91,7 +91,7 @@ export class ServiceHost {
     this.ownership = new Ownership({ machine, files, layout: this.layout, onProblem });
   }
 
-  /** With fewer instances in service than these the host itself is out of service. */
+  /** With fewer instances in service than this, the host itself counts as out of service. */
   get fewest(): number {
     return Math.max(1, this.minAvailable);
   }
@@ -100,8 +100,8 @@ export class ServiceHost {
    * Makes the service's directory ready for work: ends what a killed agent left running, and removes what it left half
    * written.
    *
-   * @returns how many processes that were
-   * @throws DeployError `config-invalid` for a user that is not there, or a directory that others may write
+   * @returns how many processes were ended
+   * @throws DeployError `config-invalid` for a user that does not exist, or a directory that others may write to
    */
   async open(): Promise<number> {
     const { root } = this.layout;
@@ -109,17 +109,17 @@ export class ServiceHost {
     if (this.machine.isRoot) await requireTrusted(this.layout, this.files);
     await this.files.makeDirectory(root, 0o755);
     const processes = await this.machine.processes.endMarked(markerOf(this.layout), this.#user?.uid ?? null);
-    // They are in nobody's way, and a disk that is read-only must not keep the service from being looked after.
+    // Temporary files do no harm, and a read-only disk must not keep the agent from looking after the service.
     await this.files.sweepTemps(root).catch(() => {});
     await this.files.sweepTemps(this.layout.builds).catch(() => {});
     await this.recipes.adopt();
     await this.ownership.look(this.#user);
-    // A disk that takes no directory now may take one when a build is installed.
+    // A disk on which no directory can be made now may have room when a build is installed.
     await this.lookForHome().catch(() => {});
     return processes;
   }
 
-  /** What the service's commands have for HOME; it is made where their user has none that it may write in. */
+  /** Finds the HOME of the service's commands, and makes it where their user has none that it may write to. */
   async lookForHome(): Promise<void> {
     if (this.section.env["HOME"] !== undefined) return;
     const own = await this.machine.commands.usableHome(this.#user);
@@ -131,7 +131,7 @@ export class ServiceHost {
     const state = this.#state;
     const { target, build: record } = state.snapshot;
     const current = await readCurrent(this.layout, this.files);
-    // A supervisor is asked about the build that it was started for.
+    // The supervisor is asked about the build that it was started for.
     const recipe = current.kind === "link" ? await this.recipes.read(current.build).catch(() => null) : null;
     const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, recipe, each)]));
     const observation = await observe({
@@ -195,17 +195,17 @@ export class ServiceHost {
     return link.kind === "link" ? this.build(link.build, "", instance) : null;
   }
 
-  /** @param build the one to bring to life: the activation's own, or on the way back the previous one */
+  /** @param build the build to start: the activation's own, or on the way back the previous one */
   activation(activation: Activation, build: string): ActivateContext {
     return { state: this.#state, host: this, activation, build, ...this.build(build, activation.deploy) };
   }
 
   #variables(command: CommandContext): Record<string, string> {
-    // What concerns all instances still has their variables in its recipe; any of them will do to read it.
+    // The recipe of what concerns all instances may still use their variables; those of any instance will do to read it.
     return variablesOf({ ...command, instance: command.instance ?? this.instances[0] ?? null });
   }
 
-  /** How an instance of the current build is restarted; null where nobody can tell. */
+  /** How an instance of the current build is restarted; null where that is not known. */
   #restartSpec(current: CurrentLink, recipe: Recipe | null, instance: HostInstance): RestartSpec | null {
     if (current.kind !== "link" || recipe === null) return null;
     try {
@@ -215,7 +215,7 @@ export class ServiceHost {
     }
   }
 
-  /** Whether a start is all that is missing; false where that cannot be known. */
+  /** Whether nothing but a start is missing; false where that cannot be found out. */
   async #isStopped(current: CurrentLink, spec: RestartSpec | null, instance: HostInstance): Promise<boolean> {
     if (current.kind !== "link" || spec === null) return false;
     const effects = supervisorEffectsFor(this.build(current.build, "", instance).command, this.policy.pidFiles);
@@ -236,7 +236,10 @@ export class ServiceHost {
   }
 }
 
-/** Whom a service's commands run as; nobody else than the agent where it cannot become another. */
+/**
+ * The user that a service's commands run as; undefined where the agent cannot become another user, so that they run as
+ * its own.
+ */
 export function userOf(section: ServiceConfig, machine: Machine): HostUser | undefined {
   return machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
 }

@@ -19,11 +19,11 @@ interface ServiceStateOptions {
   readonly onChange: (status: HostStatus) => void;
 }
 
-/** What the agent knows of one service at this moment; everything that must outlive it is in the journal. */
+/** What the agent knows of one service at this moment; everything that must survive it is in the journal. */
 export class ServiceState {
   readonly service: string;
   readonly journal: JournalFile;
-  /** Of its dealings with ZooKeeper. */
+  /** What fails in its dealings with ZooKeeper. */
   readonly troubles: Troubles;
   readonly #nowMs: () => number;
   readonly #onChange: (status: HostStatus) => void;
@@ -33,30 +33,35 @@ export class ServiceState {
   snapshot: WishSnapshot = unreadSnapshot;
   actual: Actual | null = null;
   proof: Proof | null = null;
-  /** What the last probes of the running service said; null before the first, and where there is nothing to ask. */
+  /** The result of the last probes of the running service; null before the first, and where there is no check. */
   healthy: boolean | null = null;
-  /** The attempt at whose beginning the service was found running, and ill. */
+  /** The attempt at whose beginning the service was found running but unhealthy. */
   illAt: number | null = null;
-  /** Why the last probes failed; empty where they did not, or where nobody asked. */
+  /** Why the last probes failed; empty where they passed, or where none were made. */
   whyIll = "";
   readonly #illness: Illness;
-  /** The service was looked at: until then nobody is told how it is, since a former self's word may be truer. */
+  /**
+   * The service was looked at. Until then no status is published, since what the agent before this one wrote may be
+   * truer.
+   */
   isSeen = false;
-  /** Processes of other builds that are waited for after a restart, for /status. */
+  /** Processes of other builds whose end is awaited after a restart, for /status. */
   leftovers: readonly Leftover[] = [];
-  /** Why the service's directory, or its user, cannot be worked with; null when they can, or before the first try. */
+  /** Why the agent cannot work with the service's directory or user; null when it can, or before the first try. */
   unopened: DeployError | null = null;
-  /** What of the service belongs to another user than the one it runs as, and what to do about it; "" when nothing does. */
+  /**
+   * Which files of the service belong to another user than the one it runs as, and what to do about it; "" when none do.
+   */
   disowned = "";
-  /** Why what a boot left down could not be started; "" when it could, or nothing was. */
+  /** Why the instances that a boot left down could not be started; "" when they could, or when there were none. */
   unstarted = "";
-  /** What a person should see to before the next boot; "" when there is nothing. */
+  /** What a person should do before the next boot; "" when there is nothing. */
   warning = "";
   trouble: Trouble | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
 
-  /** Told what a batch of instances has cost. */
+  /** Called with the cost of each restarted batch of instances. */
   onRestarted: (cost: RestartCost) => void = () => {};
   /** The phase of the restart that is under way, for /status. */
   restartPhase: { phase: RestartPhase; batch: readonly string[]; sinceMs: number } | null = null;
@@ -96,7 +101,7 @@ export class ServiceState {
     return this.status();
   }
 
-  /** Before anything is done for a wish the journal has its number, by which older ones are known. */
+  /** Records the wish's number before anything is done for it; older wishes are recognised by that. */
   async remember(): Promise<void> {
     const { order } = this.snapshot;
     if (order === null || order.number <= (this.journal.now.followed?.[order.node] ?? 0)) return;
@@ -105,7 +110,8 @@ export class ServiceState {
 
   changed(): void {
     const { target } = this.snapshot;
-    // Until this agent knows its own number, its former self's word, which holds it, must stand.
+    // Until this agent knows its own number, the status that the agent before it wrote, which holds the number, must
+    // stand.
     if (!this.isSeen || target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null))
       return;
     this.#onChange(this.status());

@@ -7,15 +7,15 @@ import { failureOf } from "./step_failure.ts";
 
 type PrepareStep = Extract<Step, { step: "fetch" | "verify" | "extract" | "install" }>;
 
-/** Of a step whose trouble may pass, where time is not what ends it. */
+/** How many times a step is tried whose trouble may pass, where no deadline ends the tries. */
 const TRIES = 8;
 
-/** What a failure comes to. */
+/** What follows from a failure. */
 interface Consequence {
   readonly next: "again" | "back" | "failed";
   readonly leastMs: number;
   readonly mostMs: number;
-  /** When there is an end to it, by the wall clock: for people. */
+  /** Until when it is tried again, by the wall clock: for people. */
   readonly untilMs?: number;
   readonly said: string;
 }
@@ -29,7 +29,7 @@ const TRIED_AGAIN: Consequence = {
 const TURNED_BACK: Consequence = { ...TRIED_AGAIN, next: "back", said: "" };
 const GIVEN_UP: Consequence = { ...TRIED_AGAIN, next: "failed", said: "" };
 
-/** What a step's failure comes to: the build has failed here, or it is tried again after a pause. */
+/** What follows from a step's failure: the build has failed here, or the step is tried again after a pause. */
 export class Setback {
   readonly #outcome: ActivationEffects;
   readonly #onFailed: (step: Rung, code: string) => void;
@@ -42,15 +42,15 @@ export class Setback {
     this.#patience = new Patience(outcome.host.machine.clock);
   }
 
-  /** Something went well: what is wrong from now on is told anew. */
+  /** A step succeeded: what fails from now on is logged anew. */
   over(): void {
     this.#outcome.state.trouble = null;
     this.#told = "";
   }
 
   /**
-   * The one place where a step's failure becomes the next decision. It never throws: what cannot be decided now, because
-   * the disk takes no journal, is observed again after a pause, and fails again where it was no hiccup.
+   * The one place that turns a step's failure into the next decision. It never throws: a decision that cannot be
+   * recorded, because the disk takes no journal, is made again after a pause from what is observed then.
    *
    * @param signal ends the pause
    */
@@ -73,7 +73,7 @@ export class Setback {
     }
   }
 
-  /** Whether the step is to be tried again, and when. */
+  /** Whether the step is tried again, and when. */
   #consequenceOf(step: Step | null, error: DeployError): Consequence {
     switch (step?.step) {
       case "flip":
@@ -97,7 +97,10 @@ export class Setback {
     }
   }
 
-  /** Waiting for bytes costs nobody anything, so it is the time that ends it, and only where no more of them come. */
+  /**
+   * A retried download takes nothing out of service, so it has a deadline instead of a number of tries, and the deadline
+   * counts only while no further bytes come.
+   */
   #consequenceOfFetch(step: PrepareStep, error: DeployError): Consequence {
     const { limits } = this.#outcome.host.config;
     const { snapshot, downloaded } = this.#outcome.state;
@@ -132,14 +135,17 @@ export class Setback {
     }
   }
 
-  /** Tries of one step. The ladder itself counts installs; a build that nobody has added yet may still be added. */
+  /**
+   * How many times a step is tried. The ladder itself counts installs, and a build that nobody has added yet may still be
+   * added, so neither is limited here.
+   */
   #most(step: PrepareStep["step"], error: DeployError): number {
     const unbounded = step === "install" || error.code === "build-unknown";
     if (unbounded) return Number.POSITIVE_INFINITY;
     return (step === "verify" ? null : this.#outcome.host.config.limits.fetch_attempts) ?? TRIES;
   }
 
-  /** A trouble that lasts is told once. */
+  /** Logs a lasting trouble once. */
   #tell(message: string, step: Step | null): void {
     if (message !== this.#told) this.#outcome.say("warn", message, { step: step?.step ?? "look" });
     this.#told = message;

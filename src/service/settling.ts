@@ -1,10 +1,10 @@
 import type { Clock } from "../support/clock.ts";
 import type { JournalFile } from "./journal_file.ts";
 
-/** How long a service has to stay in service until its next death is a new one, in milliseconds. */
+/** How long a service has to stay in service until its next death counts as a new one, in milliseconds. */
 const SETTLED_MS = 60_000;
 
-/** Sees to it that activations are counted against a wish only while its service does not stay in service between them. */
+/** Counts activations against a wish only while its service does not stay in service between them. */
 export class Settling {
   readonly #journal: JournalFile;
   readonly #clock: Pick<Clock, "monotonicMs">;

@@ -9,10 +9,10 @@ import { requireTrusted, requireTrustedWay } from "../steps/trusted_place.ts";
 import { userOf } from "./service_host.ts";
 
 /**
- * What would keep an agent with this configuration from looking after its services. It changes nothing.
+ * Finds what would keep an agent with this configuration from looking after its services. It changes nothing.
  *
  * @param path names the file in messages
- * @throws DeployError `config-invalid` with all of it
+ * @throws DeployError `config-invalid` listing every problem
  */
 export async function requireServiceable(config: AgentConfig, path: string, machine: Machine): Promise<void> {
   const problems: DeployError[] = [];
@@ -24,7 +24,7 @@ export async function requireServiceable(config: AgentConfig, path: string, mach
   if (login !== null) problems.push(login);
   if (machine.isRoot) {
     const problem = await errorOf(() => requireTrustedWay(config.root, config.root, files), "Cannot work");
-    // What is above all services is told once.
+    // A problem above the directories of all services is reported once.
     if (problem !== null) throw problem;
   }
   for (const [service, section] of Object.entries(config.services)) {
@@ -39,7 +39,7 @@ export async function requireServiceable(config: AgentConfig, path: string, mach
   });
 }
 
-/** What would keep such an agent out of the service's directory; null when nothing would. */
+/** What would keep such an agent from using the service's directory; null when nothing would. */
 export async function placeProblem(
   config: AgentConfig,
   service: string,

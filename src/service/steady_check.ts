@@ -5,8 +5,8 @@ import type { ServiceState } from "./service_state.ts";
 const EVERY_MS = 10_000;
 
 /**
- * Looks now and then whether the service that is left alone is healthy, so that the status says so, and whether its
- * traffic goes where it should. It starts and stops nothing: a service that falls ill by itself is its supervisor's and
+ * Checks now and then whether the service that nobody is restarting is healthy, so that the status says so, and whether
+ * its traffic goes where it should. It starts and stops nothing: a service that fails by itself is its supervisor's and
  * its owner's concern, not a deploy's.
  */
 export class SteadyCheck {
@@ -22,7 +22,7 @@ export class SteadyCheck {
     const nowMs = host.machine.clock.monotonicMs();
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + EVERY_MS;
-    // Also where health cannot be asked for: a recipe that cannot be read must not keep an instance off.
+    // Also where there is no check to run: a recipe that cannot be read must not keep an instance without traffic.
     if (this.#state.journal.problem === null) await this.#lookAtTraffic(host);
     await this.#lookAtHealth(host);
   }
@@ -31,7 +31,7 @@ export class SteadyCheck {
     const current = await host.current();
     if (current === null) return;
     if ((await current.resolvedRecipe()).check === null) {
-      // Nothing is known but what the processes show.
+      // Only the processes show anything about its health.
       this.#state.healthy = null;
       this.#state.whyIll = "";
       return;
@@ -48,7 +48,7 @@ export class SteadyCheck {
     }
   }
 
-  /** What is wrong with an instance; one failure may be a hiccup, so they are counted. */
+  /** What is wrong with an instance. Failures are counted, since a single one may be a hiccup. */
   async #faultOf(host: ServiceHost, name: string): Promise<string | null> {
     const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
     const fault = await faultOf(host, this.#state, host.instance(name), signal);
@@ -56,7 +56,7 @@ export class SteadyCheck {
     return fault;
   }
 
-  /** Somebody may have flushed our rules, and an instance that was left without traffic may be well again. */
+  /** Somebody may have flushed our rules, and an instance that was left without traffic may be healthy again. */
   async #lookAtTraffic(host: ServiceHost): Promise<void> {
     const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
     await host.trafficControl.assert(signal);

@@ -4,12 +4,14 @@ import type { StepFailure } from "../schema/journal.ts";
 import type { HostStep } from "../schema/znodes.ts";
 import { redact } from "../support/redact.ts";
 
-/** Of each, in bytes of JSON: so that the journal never outgrows what is set aside for it on the disk. */
+/**
+ * The longest message and hint, each in bytes of JSON, so that the journal never outgrows the disk space reserved for it.
+ */
 const MESSAGE_BYTES = 4_000;
 const HINT_BYTES = 1_000;
 const LOG_BYTES = 5_000;
 
-/** An error as the journal and the status keep it: without secrets, with the end of the step's output. */
+/** An error as the journal and the status keep it: with secrets redacted and the end of the step's output. */
 export function failureOf(step: Step | null, error: DeployError, standsOn: HostStep, atMs: number): StepFailure {
   const { cause } = error;
   const tail = typeof cause === "object" && cause !== null && "tail" in cause ? cause.tail : "";
@@ -23,7 +25,7 @@ export function failureOf(step: Step | null, error: DeployError, standsOn: HostS
   };
 }
 
-/** As much of the end of an output as a failure has room for. */
+/** The end of an output, as much of it as a failure has room for. */
 export function endOfLog(text: string): string {
   return within(text, LOG_BYTES, (text, chars) => text.slice(-chars));
 }

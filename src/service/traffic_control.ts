@@ -8,16 +8,16 @@ export interface TrafficControlOptions {
   readonly instances: readonly string[];
   readonly journal: JournalFile;
   readonly bootId: string;
-  /** How long a back end may take to use an instance again, in milliseconds. */
+  /** How long a back end may take to send traffic to an instance again, in milliseconds. */
   readonly timeoutMs: number;
-  /** The back end that another configuration used, to take away what it left. */
+  /** The back end that an earlier configuration used, for cleaning up after it. */
   readonly former: (by: TrafficSpec["by"]) => Traffic | null;
 }
 
 /**
- * What stands between the clients of a service and its instances on this host. That an instance is off is on the disk
- * before it is, and that it is on again only afterwards: an agent that is killed anywhere in between knows which
- * instances it may have left without traffic.
+ * Controls what stands between the clients of a service and its instances on this host. The journal says that an instance
+ * is off before it is, and that it is on only after it is: an agent that is killed in between knows which instances it
+ * may have left without traffic.
  */
 export class TrafficControl {
   readonly #options: TrafficControlOptions;
@@ -26,7 +26,7 @@ export class TrafficControl {
     this.#options = options;
   }
 
-  /** Instances without traffic, or that may be. */
+  /** Instances that have no traffic, or may have none. */
   get off(): readonly string[] {
     return this.#options.journal.now.traffic?.off ?? [];
   }
@@ -36,8 +36,8 @@ export class TrafficControl {
   }
 
   /**
-   * Makes the back end what the journal says; for the start of an agent, and for when somebody may have changed it. Changes
-   * nothing where nothing is to be changed.
+   * Sets the back end to what the journal says, when an agent starts and when somebody may have changed it. Where they
+   * agree already, nothing is changed.
    *
    * @throws DeployError `traffic-failed`
    */
@@ -46,12 +46,14 @@ export class TrafficControl {
     const known = journal.now.traffic;
     const left = known !== null && known.by !== by ? former(known.by) : null;
     if (known !== null && known.by !== by) {
-      // Steered before the former one is gone: with the last rule that redirects, the kernel would forget what it redirected.
+      // Steered before the former back end is removed: with the last redirecting rule, the kernel would forget the
+      // connections that it redirected.
       await traffic.steer(instances, signal);
       await left?.remove(signal);
       await this.#record([]);
     } else if (known !== null && known.bootId !== bootId) {
-      // The rules went with the boot, and the services came up with it. Steered first: a full disk must not keep clients away.
+      // The rules were lost with the boot, and the services came up with it. Steered before it is recorded: a full disk
+      // must not keep clients away.
       await traffic.steer(instances, signal);
       await this.#record([]);
     }
@@ -62,7 +64,7 @@ export class TrafficControl {
     try {
       await recording;
     } finally {
-      // Turns nothing off that was not off before: a full disk must not keep clients away here either.
+      // This turns off nothing that was on before: a full disk must not keep clients away here either.
       await traffic.steer(this.#others(this.off), signal);
     }
   }
@@ -73,7 +75,7 @@ export class TrafficControl {
     await this.#options.traffic.steer(this.#others(off), signal);
   }
 
-  /** @throws DeployError `traffic-failed` also when the back end does not use the batch in time */
+  /** @throws DeployError `traffic-failed` also when the back end does not send traffic to the batch in time */
   async turnOn(batch: readonly string[], signal: AbortSignal): Promise<void> {
     const off = this.off.filter((name) => !batch.includes(name));
     await this.#options.traffic.steer(this.#others(off), signal);
@@ -82,8 +84,8 @@ export class TrafficControl {
   }
 
   /**
-   * After a restart that came to nothing: gives traffic back to those that are healthy; to all where nothing would have any,
-   * since an instance that may answer is better than a port where nobody does.
+   * After a restart that failed: gives traffic back to the instances that are healthy. Gives it to all where no instance
+   * would have any: an instance that may answer is better than a port where nobody does.
    */
   async settle(isHealthy: (name: string) => Promise<boolean>, signal: AbortSignal): Promise<void> {
     const { off } = this;
