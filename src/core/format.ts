@@ -8,10 +8,10 @@ export const SPEAKS = 1;
 export function formatProblem(format: number, version: string): DeployError | null {
   if (format <= SPEAKS) return null;
   return new DeployError(
-    `Cannot work with the tree in ZooKeeper: it has format ${format}, and this deployd ${version} speaks no newer one than ${SPEAKS}.`,
+    `Cannot work with the tree in ZooKeeper: it has format ${format}, and this deployd ${version} understands none newer than ${SPEAKS}.`,
     {
       code: "format-unknown",
-      hint: "Put a newer deployd in its place, or point it at another tree. It has changed nothing, and what runs goes on running.",
+      hint: "Install a newer deployd, or point this one at another tree. It has changed nothing, and running services go on running.",
     },
   );
 }

@@ -131,7 +131,7 @@ function howItIsNow({ phase, previous }: Activation, healthy: boolean): string {
   if (healthy) return `The host went back to "${previous}" and is healthy.`;
   return previous === null
     ? "The host has no older build to go back to."
-    : `Going back to "${previous}" failed too: its restarts were begun and never ended well.`;
+    : `Going back to "${previous}" failed too: its restarts were begun and never succeeded.`;
 }
 
 /** What the restarts cost, kept for the status. */

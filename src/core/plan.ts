@@ -76,7 +76,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
         step: "refuse",
         failure: {
           code: "attempts-exhausted",
-          message: `Cannot install "${build}": its install steps were begun ${begun} times and never ended well.`,
+          message: `Cannot install "${build}": its install steps were begun ${begun} times and never succeeded.`,
           hint: "Look at the install log on the host; a step that kills the agent or the machine shows no output.",
           step: "install",
           log: "",

@@ -65,7 +65,7 @@ export function relapse(
     return {
       code: "check-failed",
       message: `Cannot keep "${build}" in service: it was proven, and the service's processes run "${served.build}" since.`,
-      hint: "Look who else starts or keeps that build (an old process that holds the port, another supervisor), end it, and deploy again.",
+      hint: "Find out what else starts or keeps that build (an old process that holds the port, another supervisor), end it, and deploy again.",
       step: "restart",
       log: "",
     };
@@ -74,7 +74,7 @@ export function relapse(
   return {
     code: "attempts-exhausted",
     message: `Cannot keep "${build}" in service: it was started ${begun} times for this wish, and never stayed.`,
-    hint: "Look at the service's own log, and deploy again when that is mended.",
+    hint: "Look at the service's own log, and deploy again when the cause is fixed.",
     step: "restart",
     log: "",
   };

@@ -69,8 +69,8 @@ export function withBoot(progress: RestartProgress, down: readonly string[]): Re
  */
 export function whyExhausted(progress: RestartProgress): string | null {
   const boots = bootsOf(progress);
-  if (progress.begun >= MAX_RESTARTS) return `${progress.begun} restarts were begun and none ended well`;
-  return boots >= MAX_RESTARTS ? `the machine was started anew ${boots} times in the middle of it` : null;
+  if (progress.begun >= MAX_RESTARTS) return `${progress.begun} restarts were begun and none succeeded`;
+  return boots >= MAX_RESTARTS ? `the machine was rebooted ${boots} times in the middle of it` : null;
 }
 
 /**

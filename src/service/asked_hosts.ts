@@ -22,8 +22,8 @@ export async function requireAskable({ check, drain }: ResolvedRecipe, command: 
 }
 
 export function notAskable({ reason, detail }: ProbeFailure, { build, service }: CommandContext): DeployError {
-  return new DeployError(`Cannot let "${build}" ask whom its check or drain names: ${detail ?? reason}`, {
+  return new DeployError(`Cannot let "${build}" send its check or drain requests: ${detail ?? reason}`, {
     code: "policy-refused",
-    hint: `Have the build ask 127.0.0.1, or name whom it asks in services.${service}.check_hosts of the agent's file.`,
+    hint: `Let the build's URLs name 127.0.0.1, or list the hosts that they name in services.${service}.check_hosts of the agent's file.`,
   });
 }

@@ -253,7 +253,7 @@ export async function withLastWords(
   return { ...failure, log: endOfLog(words.filter((each) => each !== "").join("\n")) };
 }
 
-/** Whole lines, unless there is but one; redacted before the cut, which could leave half a secret that nobody knows. */
+/** The last whole lines, or the end of the only one. Redacted first: the cut could leave an unrecognisable half of a secret. */
 function endOf(text: string): string {
   const whole = redact(text.slice(-LOOKED_AT_CHARS)).trim();
   const end = whole.slice(-LAST_WORDS_CHARS);

@@ -120,9 +120,9 @@ export class JournalFile {
   }
 
   #unreadable(why: string, remedy: string): DeployError {
-    return new DeployError(`Cannot go by the journal "${this.#path}", so the service is left as it is. ${why}`, {
+    return new DeployError(`Cannot use the journal "${this.#path}", so the service is left as it is. ${why}`, {
       code: "journal-unreadable",
-      hint: `${remedy}, or, when the service is as it should be, move the file away: then it goes on from what is there.`,
+      hint: `${remedy}, or, if the service is as it should be, move the file away: the agent then goes on from what it observes.`,
       retry: true,
     });
   }

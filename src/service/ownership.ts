@@ -63,7 +63,7 @@ export class Ownership {
     await this.#giveHome(user).catch(() => {});
     const pids = running.map(({ pid, uid }) => `${pid} of user ${uid}`).join(", ");
     onProblem(
-      `run_as is "${user.name}" now, and the service still runs as its former user (process ${pids}): with its next restart that ends, and what it has in shared/ is given to "${user.name}".`,
+      `run_as is "${user.name}" now, and the service still runs as its former user (process ${pids}): its next restart ends that, and gives what it has in shared/ to "${user.name}".`,
     );
   }
 
@@ -195,10 +195,10 @@ export class Ownership {
 
   #ofKept(user: HostUser, from: Owner, kept: number, named: readonly string[]): string {
     const more = kept > named.length ? ` and ${kept - named.length} more` : "";
-    return `Cannot give all of ${this.#effects.layout.shared} to "${user.name}": ${named.join(", ")}${more} stay user ${from.uid}'s, having other names as well, or lying too deep or on another file system. Where they are the service's: chown -h ${user.name}: PATH`;
+    return `Cannot give all of ${this.#effects.layout.shared} to "${user.name}": ${named.join(", ")}${more} still belong to user ${from.uid}, because they have further hard links, lie too deep, or are on another file system. If they are the service's: chown -h ${user.name}: PATH`;
   }
 }
 
 function whatRootHas(user: HostUser, { shared }: Layout): string {
-  return `run_as is "${user.name}" now and was root, whose files are given to nobody. Those of the service: chown -hR --from=root ${user.name}: ${shared}/PATH`;
+  return `run_as is "${user.name}" now and was root before, whose files are given to nobody. For those that are the service's: chown -hR --from=root ${user.name}: ${shared}/PATH`;
 }

@@ -59,7 +59,7 @@ async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): 
       `Cannot see "${build}" alone after the restart: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""} still run${state.leftovers.length === 1 ? "s" : ""} after ${deadlineMs / 1000} s.`,
       {
         code: "check-failed",
-        hint: "They may be what answers. Let stop end the whole service (a pid file may name a wrapper whose child lives on), or give workers that drain longer in drain.deadline_s.",
+        hint: "They may be what answers the check. Make stop end the whole service (a pid file may name a wrapper whose child lives on), or give draining workers more time with drain.deadline_s.",
       },
     );
   } finally {

@@ -54,7 +54,7 @@ export class Revival {
   /** @returns false where something could not be started, which is then logged */
   async #begin({ build, instances }: Extract<Step, { step: "revive" }>, signal: AbortSignal): Promise<boolean> {
     const { host, state, say } = this.#effects;
-    say("info", "starts what the boot of this host has left down", { build, instances });
+    say("info", "starting what the boot of this host has left down", { build, instances });
     await state.journal.record({ kind: "revival-begun", bootId: host.machine.bootId });
     const { attempt } = state.journal.now;
     const deploy = attempt?.build === build ? attempt.deploy : "";

@@ -203,7 +203,9 @@ export class ServiceAgent {
       case "install": {
         const signal = AbortSignal.any([stop.soon, this.#interrupt.signal]);
         const onGaveWay = (paths: readonly string[]): void =>
-          this.#say("warn", "what the build brings at these paths gives way to what is shared", { paths });
+          this.#say("warn", "the build's files at these paths are not used: the shared ones take their place", {
+            paths,
+          });
         const build = host.build(step.build, step.deploy);
         await prepareStep(step.step, { host, state, heavy, onGaveWay, ...build }, signal);
         state.downloaded = null;

@@ -92,7 +92,7 @@ export class ServiceState {
     this.changed();
   }
 
-  /** The status as it would be on this step, for writing it together with something else. */
+  /** The status as it would be on this step, to be written together with something else. */
   statusAt(step: HostStep): HostStatus {
     if (step !== this.#step) {
       this.#step = step;

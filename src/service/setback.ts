@@ -169,5 +169,5 @@ function keyOf({ deploy, build, step }: PrepareStep): string {
 function triedText({ tries, forMs }: Failing, deadlineS: number): string {
   if (tries === 1) return "";
   const times = `It was tried ${tries} times in ${Math.round(forMs / 1000)} s`;
-  return `${times}, and a host does so for ${deadlineS} s (limits.fetch_deadline_s).`;
+  return `${times}, and a host gives up after ${deadlineS} s (limits.fetch_deadline_s).`;
 }

@@ -227,7 +227,7 @@ describe("the activation", () => {
       "restarted in vain",
       places.back,
       false,
-      'Going back to "v1" failed too: its restarts were begun and never ended well. look',
+      'Going back to "v1" failed too: its restarts were begun and never succeeded. look',
     ],
     ["is stuck", places.stuck, false, 'Going back to "v1" failed too: it answers 502 look'],
     [

@@ -60,7 +60,7 @@ describe.each([false, true])("a batch, back: %p", (back) => {
       "too often",
       { begun: MAX_RESTARTS, batch: ["1"], left: ["1"] },
       ["1"],
-      "3 restarts were begun and none ended well",
+      "3 restarts were begun and none succeeded",
     ],
   ])("does not begin with one %s", (_, progress, batch, problem) => {
     expect(() => journalAfter(withProgress(progress, back), begin(batch))).toThrow(problem);
@@ -115,7 +115,7 @@ describe.each([false, true])("a boot, back: %p", (back) => {
       cost: noCounts,
     });
     expect(progressAfter(done, boot(["1"]))).toEqual({ begun: 0, batch: [], left: ["1"], boots: 3 });
-    expect(() => journalAfter(journalAfter(done, boot(["1"])), begin(["1"]))).toThrow("started anew 3 times");
+    expect(() => journalAfter(journalAfter(done, boot(["1"])), begin(["1"]))).toThrow("rebooted 3 times");
   });
 
   test("is none where it is the same, and takes nothing down that is to be restarted as it is", () => {

@@ -525,7 +525,7 @@ describe("a tree that a newer deployd made", () => {
     expect(run.code).toBe(75);
     const { error } = JSON.parse(run.stdout);
     expect(error.code).toBe("format-unknown");
-    expect(error.message).toMatch(/it has format 2.*deployd 0\.1\.0 speaks no newer one than 1/);
+    expect(error.message).toMatch(/it has format 2.*deployd 0\.1\.0 understands none newer than 1/);
     expect(await fleet.newest()).toBe(newest);
   });
 });

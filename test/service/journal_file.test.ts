@@ -198,9 +198,7 @@ describe("a journal that this agent cannot go by", () => {
     const before = await readFile(path, "utf8");
     const journal = await open();
     expect(journal.problem).toMatchObject({ code: "journal-unreadable" });
-    expect(journal.problem?.explained).toContain(
-      `Cannot go by the journal "${path}", so the service is left as it is.`,
-    );
+    expect(journal.problem?.explained).toContain(`Cannot use the journal "${path}", so the service is left as it is.`);
     expect(journal.problem?.explained).toContain('"activation.phase.kind"');
     expect(journal.problem?.hint).toStartWith("Put the newer agent back");
     expect(await rejection(journal.record({ kind: "abandoned" }))).toBe(journal.problem as Error);

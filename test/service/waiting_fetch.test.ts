@@ -117,7 +117,7 @@ test("after a quarter of an hour without a byte the build has failed here", asyn
     code: "fetch-failed",
     message: away().message,
     hint: expect.stringMatching(
-      /It was tried \d\d times in 900 s, and a host does so for 900 s \(limits\.fetch_deadline_s\)\./,
+      /It was tried \d\d times in 900 s, and a host gives up after 900 s \(limits\.fetch_deadline_s\)\./,
     ),
   });
 });

@@ -120,7 +120,7 @@ test.each([1, 2])(
     expect(journalOf(world).failed).toMatchObject({
       build: "v2",
       healthy: true,
-      failure: { code: "attempts-exhausted", message: expect.stringMatching(/started anew 3 times|3 restarts/) },
+      failure: { code: "attempts-exhausted", message: expect.stringMatching(/rebooted 3 times|3 restarts/) },
     });
     expect(served(world)).toEqual(names.map(() => "v1"));
   },
