@@ -6,13 +6,14 @@ import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Session } from "../zookeeper/session.ts";
 
-/** A handful is enough to survive, and few enough that a change wakes nobody else. */
+/** Enough candidates to survive failures, and few enough that a change wakes only a handful of agents. */
 const MAX_CANDIDATES = 5;
 const LOOK_AGAIN_MS = 15_000;
 
 /**
- * Who hands out slots: of at most five candidates, each an ephemeral sequential node, the one with the lowest number
- * (the leader election recipe of Apache ZooKeeper). Being elected is no safety: every grant is a compare-and-set.
+ * Elects the agent that hands out slots: of at most five candidates, each an ephemeral sequential node, the one with the
+ * lowest number (the leader election recipe of Apache ZooKeeper). Safety does not depend on the election: every grant is
+ * a compare-and-set.
  */
 export class Candidacy {
   readonly #session: Session;
@@ -33,7 +34,7 @@ export class Candidacy {
   /**
    * Calls `onElected` with true and false as it changes, until the signal is aborted.
    *
-   * @param onProblem told why it cannot stand, and with null once it can
+   * @param onProblem called with the reason why this agent cannot be a candidate, and with null once it can
    */
   async run(
     onElected: (elected: boolean) => void,
@@ -71,16 +72,16 @@ export class Candidacy {
       return false;
     }
     await ensurePath(client, conductorPath);
-    // A node whose creation was answered by a lost connection is ours all the same: its name says so.
+    // When the connection was lost before the create was answered, the node may exist: its name shows that it is ours.
     const prefix = prefixOf(client);
-    // Only candidates watch: of ten thousand agents five wake up when one of them goes.
+    // Only candidates watch: of ten thousand agents, five wake up when one of them goes.
     const watch = this.#stands ? { watch: this.#bell.ring } : {};
     const candidates = (await childrenOf(client, conductorPath, watch)).toSorted(byNumber);
     const place = candidates.findIndex((name) => name.startsWith(prefix));
     const own = candidates[place];
     if ((own === undefined ? candidates.length : place) >= MAX_CANDIDATES) {
       this.#stands = false;
-      // Of many that came at the same moment and saw room each, the last ones go again.
+      // When many came at the same moment and each saw a free place, the last ones withdraw.
       if (own !== undefined) await client.delete(`${conductorPath}/${own}`);
       return false;
     }
@@ -93,7 +94,7 @@ export class Candidacy {
     return place === 0;
   }
 
-  /** Whoever cannot conduct must not hold the place of one who can. */
+  /** An agent that cannot conduct must not hold the place of one that can. */
   async #standDown(client: ZooKeeper): Promise<void> {
     this.#stands = false;
     const own = (await childrenOf(client, conductorPath)).filter((name) => name.startsWith(prefixOf(client)));
@@ -101,7 +102,7 @@ export class Candidacy {
   }
 }
 
-/** Where this session stands for conductor; null where it does not. */
+/** The candidate node of this session; null where it is no candidate. */
 export async function ownSeat(client: ZooKeeper): Promise<string | null> {
   const own = (await childrenOf(client, conductorPath)).find((name) => name.startsWith(prefixOf(client)));
   return own === undefined ? null : `${conductorPath}/${own}`;
@@ -111,7 +112,7 @@ function prefixOf({ sessionId }: ZooKeeper): string {
   return `candidate-${sessionId.toString(16)}-`;
 }
 
-/** By the counter that ZooKeeper puts at the end of a sequential node's name: ten digits. */
+/** Orders by the counter that ZooKeeper appends to the name of a sequential node: ten digits. */
 function byNumber(a: string, b: string): number {
   return a.slice(-10) < b.slice(-10) ? -1 : 1;
 }

@@ -15,7 +15,7 @@ interface Conducting {
   readonly config: Pick<AgentConfig, "zookeeper"> & { readonly host: string };
   readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
   readonly clock: Clock;
-  /** When no new term begins, and the one that is under way ends. */
+  /** Aborted when no new term may begin and the current one has to end. */
   readonly stop: AbortSignal;
   readonly session: Session;
   readonly format: TreeFormat;
@@ -23,7 +23,7 @@ interface Conducting {
   readonly report: FleetReport;
 }
 
-/** Stands for conductor, and conducts while it is elected, until the agent ends. */
+/** Makes this agent a candidate for conductor, and conducts while it is elected, until the agent ends. */
 export async function conductWhenElected(options: Conducting): Promise<void> {
   const { session, format, config, log, clock, stop, troubles, report } = options;
   const sessionTimeoutMs = config.zookeeper.session_timeout_s * 1000;

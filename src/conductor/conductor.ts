@@ -22,13 +22,13 @@ import type { Session } from "../zookeeper/session.ts";
 
 export const CONDUCT = "conduct deploys";
 
-/** How long a burst of changes is let grow before it is read. */
+/** How long changes are collected before they are read together. */
 const COALESCE_MS = 50;
-/** Time itself is an event: a holder that stays away counts as lost some time. */
+/** The passing of time matters too: a slot holder that stays away counts as lost at some point. */
 const TICK_MS = 2_000;
-/** What was read may have been out of date; not this often in a row. */
+/** How many times in a row an action may fail because what was read is out of date. */
 const MOST_IN_VAIN = 3;
-/** A large fleet in motion changes faster than it can be read; what is decided then is checked when it is written. */
+/** A large fleet in motion changes faster than it can be read; a decision made then is checked when it is written. */
 const MAX_REFRESHES = 3;
 
 export interface ConductorOptions {
@@ -36,25 +36,25 @@ export interface ConductorOptions {
   readonly clock: Clock;
   readonly sessionTimeoutMs: number;
   readonly log: (level: "info" | "warn", message: string, facts: Record<string, unknown>) => void;
-  /** Of the agent, as what keeps its conductor from conducting. */
+  /** The agent's list of failures, for those that keep its conductor from conducting. */
   readonly troubles: Troubles;
-  /** Told what was read. */
+  /** Called with what was read. */
   readonly report: Pick<FleetReport, "saw" | "keep">;
 }
 
 /**
- * Hands out slots and moves deploys through their states, while this agent is elected. It keeps nothing that the tree
- * does not say, but for how long it has missed an agent.
+ * Grants slots and moves deploys through their states while this agent is elected. It keeps nothing that is not in the
+ * tree, except how long it has missed an agent.
  */
 export class Conductor {
   readonly #options: ConductorOptions;
   readonly #mirrors = new Map<string, ServiceMirror>();
-  /** What could not be read, by service: said when it changes, not in every round. */
+  /** What could not be read, by service: logged when it changes, not in every round. */
   readonly #said = new Map<string, string>();
-  /** Wishes that cannot be followed: the operator's mistake, told by `ctl status`, and none of this agent's. */
+  /** Wishes that cannot be followed: the operator's mistake, shown by `ctl status`, and no failure of this agent. */
   readonly #unfollowed: Troubles;
   readonly #missing = new MissingHosts();
-  /** How often an action was tried in vain since it went well last. */
+  /** How many times an action has failed since it last succeeded. */
   readonly #vain = new Map<string, number>();
   readonly #bell: Bell;
   readonly #agents = new LivingAgents();
@@ -66,7 +66,7 @@ export class Conductor {
     this.#bell = new Bell(options.clock);
   }
 
-  /** Conducts until the signal is aborted: elected no more, or the agent ends. */
+  /** Conducts until the signal is aborted, because it is no longer elected or the agent ends. */
   async run(signal: AbortSignal): Promise<void> {
     const { session, clock, troubles } = this.#options;
     const { client } = session;
@@ -100,7 +100,7 @@ export class Conductor {
         await client.addWatch(agentsPath, "persistent-recursive", (event) => this.#onAgent(event), { signal }),
       ];
     } catch (error) {
-      // Servers before 3.6 know no such watch; then every tick reads everything.
+      // Servers before 3.6 do not know such a watch (a persistent, recursive one); then everything is read at every tick.
       if (!isZooKeeperError(error, "UNIMPLEMENTED")) throw error;
       const stop = every(clock, TICK_MS, () => this.#markAll());
       return [{ remove: async () => stop() }];
@@ -146,7 +146,7 @@ export class Conductor {
 
   async #conductService(mirror: ServiceMirror): Promise<void> {
     const { session, clock, sessionTimeoutMs, log, report } = this.#options;
-    // What changed while it was read is read as well: a failure must not be judged by a status from before it.
+    // What changed during the read is read again: a failure must not be judged by a status that is older than it.
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
     this.#sayUnreadable(mirror);
     await this.#adopt(mirror);
@@ -176,14 +176,14 @@ export class Conductor {
       if (done) this.#vain.delete(name);
       else this.#vain.set(name, tries + 1);
       isWorthAnother ||= done || tries < MOST_IN_VAIN;
-      // Whatever was read together with it is read again before the next decision.
+      // Everything that was read together with it is read again before the next decision.
       mirror.mark(`${servicesPath}/${mirror.service}/deploys/${action.deploy}`);
       if (!done) mirror.markAll();
     }
     if (actions.length === 0) this.#vain.clear();
-    // What is in the way of one that fails again and again goes away by itself, or not at all: it can wait for the next tick.
+    // What blocks an action that fails repeatedly goes away by itself or not at all: it can wait for the next tick.
     if (isWorthAnother) this.#bell.ring();
-    // A deploy that is wished must stay, and which one that is is not known.
+    // The wished deploy must not be pruned, and here it is not known which one that is.
     if (mirror.unreadable.wishes) return;
     const wished = new Set(
       [mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy].filter((id) => id !== undefined),
@@ -227,7 +227,7 @@ export class Conductor {
     await mirror.refresh(session.client);
   }
 
-  /** False when what was read is out of date, so that nothing more should be decided from it. */
+  /** False when what was read is out of date, so that no further decision may be based on it. */
   async #carryOut(mirror: ServiceMirror, action: RolloutAction): Promise<boolean> {
     const { clock, session } = this.#options;
     const zk = session.client;

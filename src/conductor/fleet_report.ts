@@ -14,11 +14,11 @@ interface Watched {
 
 interface Term {
   readonly watched: Map<string, Watched>;
-  /** Of ZooKeeper's clock before this machine's monotonic one; null where that is not known. */
+  /** How far ZooKeeper's clock is ahead of this machine's monotonic one; null where that is not known. */
   readonly serverAheadMs: number | null;
 }
 
-/** How all services stand, for whoever asks this agent, for as long as it conducts. */
+/** The state of all services, for anyone who asks this agent while it conducts. */
 export class FleetReport {
   readonly #clock: Pick<Clock, "monotonicMs">;
   #term: Term | null = null;
@@ -33,12 +33,12 @@ export class FleetReport {
     this.#term = { watched: new Map(), serverAheadMs };
   }
 
-  /** It conducts no more, though a round of its conductor may still be under way. */
+  /** This agent conducts no more, though a round of its conductor may still be under way. */
   end(): void {
     this.#term = null;
   }
 
-  /** The services that there are; of others nothing is reported any more. */
+  /** Keeps only the services that exist; nothing is reported of others any more. */
   keep(services: ReadonlySet<string>): void {
     for (const service of this.#term?.watched.keys() ?? [])
       if (!services.has(service)) this.#term?.watched.delete(service);
@@ -78,7 +78,10 @@ export class FleetReport {
     });
   }
 
-  /** By what ZooKeeper says of when things were written: a deploy that stands still does so under the next conductor, too. */
+  /**
+   * How long nothing has moved, by the times at which ZooKeeper says records were written: a deploy that stands still
+   * keeps that time under the next conductor.
+   */
   #stillBefore({ deploys, statuses, statusNodes }: ServiceMirror, id: string, nowMs: number): number {
     const serverAheadMs = this.#term?.serverAheadMs ?? null;
     if (serverAheadMs === null) return 0;
@@ -89,7 +92,7 @@ export class FleetReport {
   }
 }
 
-/** Null also where the deploy that is wished cannot be read: an older one must not be shown in its place. */
+/** Null also where the wished deploy cannot be read: an older one must not be shown in its place. */
 function newestIn({ deploys, wishes, unreadable }: ServiceMirror): GateRead | null {
   const wished = [wishes.enabled?.deploy, wishes.canary?.deploy];
   const isHidden = unreadable.wishes || wished.some((id) => id !== undefined && unreadable.deploys.has(id));

@@ -1,8 +1,8 @@
 import type { ServiceMirror } from "../store/mirror.ts";
 
-/** Since when the conductor has missed the agents of hosts that it counts on, by its own monotonic clock. */
+/** Since when the conductor has missed the agents of expected hosts, by its own monotonic clock. */
 export class MissingHosts {
-  /** A host whose agent does not run one service any more is missed there alone. */
+  /** By service: a host whose agent no longer runs one service is missing in that service only. */
   readonly #since = new Map<string, Map<string, number>>();
 
   /** @param running the hosts whose agents are connected and run the service */

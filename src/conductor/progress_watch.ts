@@ -1,7 +1,7 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { hostStepSchema, type Gate, type HostStatus } from "../schema/znodes.ts";
 
-/** Of a deploy, what tells that it has moved. */
+/** The facts about a deploy whose change shows that it has moved. */
 interface Moving {
   readonly id: string;
   readonly record: DeployRecord;
@@ -9,7 +9,7 @@ interface Moving {
   readonly gate: Gate;
 }
 
-/** The rungs that a host has been on for one of its attempts, a bit for each. */
+/** The rungs that a host has reached in one of its attempts, one bit for each. */
 interface Climbed {
   readonly attempt: number;
   rungs: number;
@@ -19,8 +19,8 @@ const STEPS = hostStepSchema.options;
 
 /**
  * Since when nothing has moved in the newest deploy of a service. It has moved when its record was written, when one more
- * host has failed, or when a host has come to a rung on which it was not yet: one that tries the same again and again, or
- * whose health comes and goes, moves nothing.
+ * host has failed, or when a host has reached a rung for the first time: a host that retries the same step, or whose
+ * health comes and goes, moves nothing.
  */
 export class ProgressWatch {
   #seen: string | null = null;
@@ -30,8 +30,8 @@ export class ProgressWatch {
   readonly #last = new Map<string, HostStatus>();
 
   /**
-   * @param nowMs by a clock that never goes back
-   * @param stillForMs how long nothing had moved before this watch has seen anything
+   * @param nowMs by a monotonic clock
+   * @param stillForMs how long nothing had moved before this watch began
    */
   look(
     deploy: Moving | null,
@@ -49,7 +49,7 @@ export class ProgressWatch {
       this.#last.clear();
     }
     for (const [host, status] of statuses) {
-      // Who reads puts a new object in the place of an old one.
+      // A status that was read again is a new object, so the same object has not changed.
       if (this.#last.get(host) === status) continue;
       this.#last.set(host, status);
       if (deploy !== null && status.wish?.deploy === deploy.id && this.#climbs(host, status)) moved = true;

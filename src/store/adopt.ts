@@ -13,16 +13,16 @@ import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
 
 /**
- * A wish written by hand (zkCli, another program) is a deploy like any other: it gets a record with the service's own
- * limits and nobody's name, in the `multi` that writes the deploy's id into the wish. Does nothing when every wish names
- * its deploy. One whose deploy somebody deleted is made a deploy again.
+ * A wish written by hand (zkCli, another program) becomes a deploy like any other: it gets a record with the service's
+ * own limits and no author, in the `multi` that writes the deploy's id into the wish. A wish whose deploy record somebody
+ * deleted gets a new one too. Does nothing when every wish names its deploy.
  *
  * @returns the new deploy's id, or null
  * @throws DeployError `build-unknown` when the wish names a build that was never added, `build-barred`
  */
 export async function adoptWish(zk: ZooKeeper, service: string, id: string, now: Date): Promise<string | null> {
   const head = await readHead(zk, service);
-  // It may be under way, and then it is what the wish puts an end to.
+  // The damaged deploy may be under way, and the wish would have to end it.
   if (head.damaged !== null) throw head.damaged;
   const byHand =
     (await unrecorded(zk, service, "fleet", head.enabled)) ?? (await unrecorded(zk, service, "canary", head.canary));
@@ -45,7 +45,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     limits: { max: settings.max, budget: settings.budget, soakMs: settings.soakMs },
     now,
   });
-  // Not higher than what hosts have followed: it may have come out of a backup, so a person is to be asked.
+  // Not raised above what hosts have followed: the wish may come from a backup, and then a person has to confirm it.
   const number = nextNumber(head.pointer.value.number);
   await zk.multi([
     op.set(deploysPath(service), encode({ ...head.pointer.value, latest: id, number }), head.pointer.version),
@@ -76,7 +76,10 @@ async function unrecorded<Stage extends "fleet" | "canary">(
   return { stage, wish, version };
 }
 
-/** What the new wish ends: the deploy that is under way, and, as with any deploy to the fleet, the canaries' own wish. */
+/**
+ * What the new wish ends: the deploy that is under way and, as any deploy to the fleet does, the wish of the canary
+ * hosts.
+ */
 function overtakenOps(
   service: string,
   { latest, canary }: ServiceHead,
@@ -89,7 +92,7 @@ function overtakenOps(
     const next = aborted(latest.record, `overtaken by a wish written by hand (${id})`, now);
     ops.push(op.set(deployPath(service, latest.id), encode(next), latest.version));
   }
-  // One that was written by hand as well is still to be adopted.
+  // A canary wish that was written by hand as well has still to be adopted.
   const followed = canary !== null && canary.value?.deploy !== undefined;
   if (stage === "fleet" && followed) ops.push(op.delete(canaryPath(service), canary.version));
   return ops;

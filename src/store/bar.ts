@@ -13,14 +13,14 @@ import { encode, readRecord } from "./records.ts";
 
 type Barred = NonNullable<BuildRecord["barred"]>;
 
-/** A deploy that moves just then is read once more; not this often in a row. */
+/** How many times in a row a deploy is read again because it has changed in between. */
 const MOST_TRIES = 20;
 
 /**
- * Whoever brings a build to more hosts asks this first, and checks the record's version in the `multi` that does it: a bar
- * that came in between has that fail.
+ * Whoever brings a build to more hosts calls this first, and checks the record's version in its `multi`, so that the
+ * `multi` fails when the build was barred in between.
  *
- * @param said names the build at the beginning of a sentence's second half, and says what to do
+ * @param said `what` names the build in the second half of the message, `hint` says what to do
  * @throws DeployError `build-barred`
  */
 export function assertNotBarred(
@@ -40,7 +40,10 @@ export function whyBarred({ who, why, time }: Barred): string {
   return `barred by ${who} at ${time}${why === "" ? "" : ` (${why})`}`;
 }
 
-/** Of the builds that a deploy leads to, on and back, those that may go nowhere, because they are barred or gone. */
+/**
+ * The builds that a deploy leads to, forwards and back, that no host may be brought to, because they are barred or
+ * removed.
+ */
 export async function barredOf(
   zk: ZooKeeper,
   service: string,
@@ -53,7 +56,7 @@ export async function barredOf(
         const record = await readRecord(zk, buildPath(service, id), buildRecordSchema);
         return record === null || record.value.barred !== undefined ? [id] : [];
       } catch {
-        // One that cannot be read is for whoever deploys it to find.
+        // A record that cannot be read is reported to whoever deploys that build.
         return [];
       }
     }),
@@ -61,17 +64,17 @@ export async function barredOf(
   return new Set(found.flat());
 }
 
-/** What `barBuild` has found. */
+/** What `barBuild` found. */
 export interface BarredBuild {
-  /** The deploy under way that was bringing the build to hosts; it is halted now. */
+  /** The deploy that was bringing the build to hosts; it is halted now. Null where there was none. */
   readonly halted: string | null;
-  /** The newest deploy, where it has brought the build to hosts. */
+  /** The newest deploy, if it has brought the build to hosts. */
   readonly serving: DeployRecord | null;
 }
 
 /**
- * Forbids a build. A deploy that is bringing it to hosts is halted in the same `multi`: nobody gets it any more. Hosts that
- * serve it are left alone.
+ * Bars a build. A deploy that is bringing it to hosts is halted in the same `multi`, so that no further host gets it.
+ * Hosts that serve it are left alone.
  *
  * @throws DeployError `build-unknown`
  */

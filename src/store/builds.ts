@@ -28,7 +28,7 @@ export async function readBuild(zk: ZooKeeper, service: string, build: string): 
   });
 }
 
-/** @param known the builds that there are */
+/** @param known the builds that exist */
 export function unknownBuild(service: string, build: string, known: readonly string[]): DeployError {
   const near = nearest(build, known);
   return new DeployError(`There is no build "${build}" of "${service}".`, {
@@ -37,12 +37,13 @@ export function unknownBuild(service: string, build: string, known: readonly str
   });
 }
 
-/** What `addBuild` has done: with a build that was there, nothing, or it has said where its archive lies now. */
+/** What `addBuild` did: added the build, found the same one there already, or recorded where its archive lies now. */
 export type Added = { readonly kind: "added" | "was there" } | { readonly kind: "moved"; readonly from: string };
 
 /**
- * Adds a build. Builds never change: the same id with another digest is refused. Where the archive lies is no part of what it
- * is, so with the same digest and another URL that is put right; hosts that are fetching it go on from there.
+ * Adds a build. Builds never change: the same id with another digest is refused. The place of the archive is not part of
+ * the build, so with the same digest and another URL only the URL is updated; hosts that are fetching it continue from
+ * there.
  *
  * @throws DeployError `build-exists`
  */
@@ -69,7 +70,7 @@ export async function addBuild(zk: ZooKeeper, service: string, build: string, re
   });
 }
 
-/** @param strip what is said now, and was not said before */
+/** @param strip what the new record says; the existing one says the opposite */
 function strippedOtherwise(service: string, build: string, strip: 0 | 1): DeployError {
   const [now, before] = strip === 1 ? ["with", "without"] : ["without", "with"];
   return new DeployError(

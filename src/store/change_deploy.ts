@@ -14,9 +14,12 @@ import { wishOps } from "./wishes.ts";
 
 export interface Change {
   readonly service: string;
-  /** The build whose deploy is meant; the newest deploy's, whichever that is, unless given. */
+  /** The build whose deploy is to be changed; unless given, the newest deploy is changed whatever its build. */
   readonly build?: string | undefined;
-  /** The deploy that is meant; when a newer one has come since, nothing is changed. The newest, whichever, unless given. */
+  /**
+   * The id of the deploy to be changed: nothing is changed when a newer one exists. Unless given, the newest deploy is
+   * changed.
+   */
   readonly deploy?: string | undefined;
   readonly who: string;
   readonly why: string;
@@ -43,7 +46,7 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   const latest = latestOf(head, attempted, change, "promote");
   const { id, record } = latest;
   if (record.state !== "awaiting promotion") {
-    // Asked twice, it is as it was asked for.
+    // Called twice, it leaves the deploy as the first call did.
     if (record.stage === "fleet" && record.stages[0] === "canary" && record.state !== "halted") return { id, record };
     throw notToPromote(service, latest, attempted);
   }
@@ -66,7 +69,7 @@ export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
 }
 
 /**
- * Ends a deploy where it stands: nobody is granted a slot any more, and whoever serves its build keeps it.
+ * Ends a deploy where it stands: no further host is granted a slot, and hosts that serve its build keep it.
  *
  * @throws DeployError `nothing-to-do` when it has ended
  */
@@ -75,7 +78,7 @@ export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
   const attempted = `Cannot abort the deploy to "${service}"`;
   const head = await readHead(zk, service);
   const { id, record, version } = latestOf(head, attempted, change, "abort");
-  // Asked twice, it is as it was asked for.
+  // Called twice, it leaves the deploy as the first call did.
   if (record.state === "aborted") return { id, record };
   if (!isRunning(record)) {
     throw new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}, so it has ended.`, {
@@ -100,8 +103,8 @@ export async function moveDeploy(
   const next = moved(record, move, now);
   const ops = [op.set(deployPath(service, id), encode(next), version)];
   if (next.state === "rolled back" && next.stage === "canary") {
-    // The way back is complete: the canary hosts follow `enabled` again, where it names the same build. Where it names one
-    // that came to nothing, they keep this wish: by the other one nobody would take back a host that was away.
+    // The way back is complete: the canary hosts follow `enabled` again, where it names the same build. Where it names
+    // the build of a failed deploy, they keep this wish: the other one would take no host back that was away.
     const { canary, enabled } = await readHead(zk, service);
     if (canary?.value?.deploy === id && enabled.value?.build === buildWanted(next)) {
       ops.push(op.check(enabledPath(service), enabled.version), op.delete(canaryPath(service), canary.version));
@@ -126,7 +129,7 @@ function notToPromote(service: string, { id, record }: Latest, attempted: string
   });
 }
 
-/** The newest deploy, which has to be the one that is meant. */
+/** The newest deploy, which has to be the one that the caller means. */
 export function latestOf(
   { latest, damaged }: ServiceHead,
   attempted: string,

@@ -14,17 +14,17 @@ import { attempting } from "./errors.ts";
 import { buildPath, buildsPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
 import { childrenOf, readChildren, readDamaged, readRecord, type Versioned } from "./records.ts";
 
-/** The newest deploy of a service and what it hangs on, read for a change by compare-and-set. */
+/** The newest deploy of a service and the records that it depends on, read for a change by compare-and-set. */
 export interface ServiceHead {
   readonly pointer: Versioned<DeploysPointer>;
   readonly latest: { readonly id: string; readonly record: DeployRecord; readonly version: number } | null;
   readonly enabled: Versioned<Wish | null>;
   readonly canary: Versioned<Wish | null> | null;
-  /** What is wrong with wishes that cannot be read; the next deploy replaces them. */
+  /** What is wrong with the wishes that cannot be read; the next deploy replaces them. */
   readonly problems: readonly string[];
-  /** What is wrong with the record of which deploy is the newest; the newest that is there is taken for it. */
+  /** What is wrong with the record that names the newest deploy; the newest existing deploy is used instead. */
   readonly pointerProblem: string | null;
-  /** The newest deploy is there and cannot be read: whether it is under way is not known, and `latest` is null. */
+  /** The newest deploy exists but cannot be read: whether it is under way is not known, and `latest` is null. */
   readonly damaged: DeployError | null;
 }
 
@@ -45,7 +45,7 @@ export async function readHead(zk: ZooKeeper, service: string): Promise<ServiceH
   });
 }
 
-/** For whoever finds no node where the wish or the newest deploy is said. */
+/** The error for a missing node that should hold the wish or name the newest deploy. */
 export function incompleteTree(service: string): DeployError {
   return new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
     code: "zookeeper-data-invalid",
@@ -116,8 +116,8 @@ export async function listDeploys(
 }
 
 /**
- * The build that a new deploy of `build` goes back to; null where there is none. A build that is deployed once more, as when
- * a job in CI is repeated, has the way back that it had: to itself there is none.
+ * The build that a new deploy of `build` goes back to; null where there is none. A build that is deployed again, as by a
+ * repeated CI job, keeps the build to go back to that it had: it cannot go back to itself.
  */
 export async function buildBefore(
   zk: ZooKeeper,
@@ -128,7 +128,7 @@ export async function buildBefore(
   return inheritedFrom(zk, service, build, await lastGoodBuild(zk, service, head));
 }
 
-/** @param good the build that was good before */
+/** @param good the last build that was good before this deploy */
 export async function inheritedFrom(
   zk: ZooKeeper,
   service: string,
@@ -137,7 +137,7 @@ export async function inheritedFrom(
 ): Promise<string | null> {
   if (good !== build) return good;
   const [deploys, builds] = await Promise.all([listDeploys(zk, service), childrenOf(zk, buildsPath(service))]);
-  // What was removed meanwhile is no way back.
+  // A build that was removed meanwhile cannot be gone back to.
   const there = new Set(builds);
   const last = deploys.findLast(
     ({ record: { build: other, previous } }) =>
@@ -147,14 +147,15 @@ export async function inheritedFrom(
 }
 
 /**
- * The build that was good before a new deploy: the one the fleet is meant to serve, unless that one's own deploy came
- * to nothing, in which case what was good before it is still good.
+ * The last good build before a new deploy: the one the fleet is meant to serve, unless that one's own deploy failed, in
+ * which case the build before it is still the last good one.
  */
 async function lastGoodBuild(zk: ZooKeeper, service: string, head: ServiceHead): Promise<string | null> {
   const wish = head.enabled.value;
   if (wish === null) return head.problems.length === 0 ? null : servedBefore(head.latest?.record ?? null);
   if (wish.deploy === undefined) {
-    // Written by hand, for a build that may go nowhere, it is followed by nobody: what was served before still is.
+    // A wish written by hand for a build that is barred or missing is followed by no host: what was served before still
+    // is.
     const record = await readRecord(zk, buildPath(service, wish.build), buildRecordSchema).catch(() => null);
     const isFollowed = record !== null && record.value.barred === undefined;
     return isFollowed ? wish.build : servedBefore(head.latest?.record ?? null);
@@ -171,7 +172,10 @@ async function lastGoodBuild(zk: ZooKeeper, service: string, head: ServiceHead):
   }
 }
 
-/** What the newest deploy before this one that came to its end on the fleet has left there; null where none is on record. */
+/**
+ * The build that the fleet was left with by the last earlier deploy to it that was completed; null where none is on
+ * record.
+ */
 async function settledBefore(zk: ZooKeeper, service: string, deploy: string): Promise<string | null> {
   const all = await listDeploys(zk, service);
   const earlier = all.slice(
@@ -184,7 +188,7 @@ async function settledBefore(zk: ZooKeeper, service: string, deploy: string): Pr
   return settled === undefined ? null : buildWanted(settled.record);
 }
 
-/** What the fleet served before somebody overwrote the wish that said so. */
+/** What the fleet served before somebody overwrote its wish. */
 export function servedBefore(latest: DeployRecord | null): string | null {
   if (latest === null) return null;
   return latest.state === "done" ? latest.build : latest.previous;

@@ -2,10 +2,10 @@ import { DeployError } from "../core/errors.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 
 /**
- * What a ZooKeeper failure means to the person or the loop that asked for `attempted`. Errors that are not ZooKeeper's
- * come back as they are.
+ * Translates a ZooKeeper failure into a DeployError for the person or the loop that asked for `attempted`. Other errors
+ * are returned as they are.
  *
- * @param attempted the sentence's beginning, as in `Cannot read the settings of "web"`
+ * @param attempted the beginning of the sentence, as in `Cannot read the settings of "web"`
  */
 function storeError(error: unknown, attempted: string): unknown {
   if (!isZooKeeperError(error)) return error;

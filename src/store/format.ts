@@ -10,13 +10,13 @@ import { attempting } from "./errors.ts";
 import { rootPath } from "./paths.ts";
 import { encode, readRecord, readSlot, type ReadOptions } from "./records.ts";
 
-/** A tree whose root says nothing was made by hand, or is not made yet: it has the first format. */
+/** A tree whose root has no format was made by hand or is not made yet: it counts as the first format. */
 async function readFormat(zk: ZooKeeper, options: ReadOptions = {}): Promise<number> {
   return (await readRecord(zk, rootPath, treeRecordSchema, options))?.value.format ?? 1;
 }
 
 /**
- * For whoever looks at the tree once: refuses one that a newer deployd made.
+ * For a caller that uses the tree once: refuses a tree that a newer deployd made.
  *
  * @throws DeployError `format-unknown`
  */
@@ -27,14 +27,14 @@ export async function assertFormat(zk: ZooKeeper, version: string): Promise<void
   if (problem !== null) throw problem;
 }
 
-/** Says at the root of a tree which format it has, where nothing says so yet. */
+/** Writes the format at the root of a tree that has none yet. */
 export async function stampFormat(zk: ZooKeeper): Promise<void> {
   const root = await readSlot(zk, rootPath, treeRecordSchema);
   if (root === null || root.value !== null) return;
   try {
     await zk.set(rootPath, encode({ format: SPEAKS }), root.version);
   } catch (error) {
-    // Somebody else was faster; what he has written stands.
+    // Somebody else was faster; what they wrote stands.
     if (!isZooKeeperError(error, "BAD_VERSION")) throw error;
   }
 }
@@ -46,21 +46,22 @@ type FormatState =
   | { readonly kind: "known"; readonly epoch: number }
   | { readonly kind: "refused"; readonly problem: DeployError };
 
-/** Whether whoever works with the tree for longer than a moment may do so now. */
+/** Whether a long-running user of the tree may work with it now. */
 export interface FormatGate {
-  /** False also before the format was read in this session: the tree may be another one by now. */
+  /** False also until the format was read in this session: somebody may have replaced the tree. */
   readonly isKnown: boolean;
-  /** Why the tree is left alone; null where nothing is wrong, or nothing was read yet. */
+  /** Why the tree is left alone; null where nothing is wrong, or where it was not read yet. */
   readonly problem: DeployError | null;
-  /** Calls `listener` when either may have changed; returns what stops that. */
+  /** Calls `listener` when either may have changed; returns a function that unsubscribes it. */
   onChange(listener: () => void): () => void;
   /** Returns when the format is known, or when the signal is aborted. */
   known(signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Follows the tree's format until it is disposed of: one read and one watch for each session. While the format is newer
- * than what this deployd understands, or cannot be read, nobody who asks here reads or writes anything in the tree.
+ * Follows the tree's format until it is disposed of, with one read and one watch for each session. While the format is
+ * newer than this deployd understands, or cannot be read, everything that waits for this gate reads and writes nothing in
+ * the tree.
  */
 export class TreeFormat implements FormatGate, AsyncDisposable {
   readonly #session: Session;
@@ -74,8 +75,8 @@ export class TreeFormat implements FormatGate, AsyncDisposable {
   #state: FormatState = { kind: "unread" };
 
   /**
-   * @param onProblem told why the tree is left alone, and with null when that is over
-   * @param onUnread told why the format cannot be read, and with null once it is
+   * @param onProblem called with the reason why the tree is left alone, and with null once it is not any more
+   * @param onUnread called with the reason why the format cannot be read, and with null once it is
    */
   constructor(
     session: Session,
@@ -150,7 +151,7 @@ export class TreeFormat implements FormatGate, AsyncDisposable {
   async #read(epoch: number, watch: () => void, signal: AbortSignal): Promise<FormatState | null> {
     try {
       const zk = this.#session.client;
-      // Another server may answer the new session and lag behind: it must not show the tree as it was before.
+      // Another server may answer the new session and lag behind; it must not show an older state of the tree.
       await zk.sync(rootPath, { signal });
       const problem = formatProblem(await readFormat(zk, { watch, signal }), this.#version);
       this.#onUnread(null);

@@ -10,22 +10,22 @@ import { deployPath, gatePath, grantPath, statusPath } from "./paths.ts";
 import { readNodes, type Node } from "./read_nodes.ts";
 import { emptyRecord, encode, readRecord, recordIn, type Versioned } from "./records.ts";
 
-/** Losing this often in a row is no contention any more: something is wrong with the tree, and it should be said. */
+/** Losing this many times in a row is no contention any more: something is wrong with the tree and has to be reported. */
 const MAX_TRIES = 100;
 
 /** `no such deploy`: its record was pruned or never made, so there is no gate to change either. */
 export type GateOutcome = "changed" | "unchanged" | "no such deploy";
 
-/** What a change to the gate is made of: the gate it leaves behind and what happens with it in the same `multi`. */
+/** A change to the gate: its new value, and the operations to be done in the same `multi`. */
 interface GateChange {
   readonly gate: Gate;
   readonly with?: readonly Op[];
 }
 
 /**
- * Changes a gate by compare-and-set, again and again until nobody was in between. `change` sees what is there and
- * returns null when there is nothing to do. A lost answer needs no care of its own: the next reading shows whether the
- * change happened, and every change here is one that does nothing twice.
+ * Changes a gate by compare-and-set, repeated until nobody else has changed it in between. `change` gets the current gate
+ * and returns null when there is nothing to do. A lost answer needs no special care: the next read shows whether the
+ * change happened, and every change is idempotent.
  */
 async function changeGate(
   zk: ZooKeeper,
@@ -86,7 +86,8 @@ export async function releaseSlot(
     (gate) => {
       const held = gate.slots[host] !== undefined;
       const without = held ? priced(withoutSlot(gate, host), cost) : gate;
-      // One that a newer wish came upon may be ill: it has given back its slot, and keeps its place among the failures.
+      // A host whose activation a newer wish ended may be unhealthy: it gives its slot back, and its failure stays on
+      // record.
       const next = status?.health === "unhealthy" ? without : withHealthy(without, host);
       if (next === gate && status === null) return null;
       return { gate: next, with: status === null ? [] : [op.set(statusPath(service, host), encode(status))] };
@@ -126,12 +127,18 @@ export async function reportFailure(
   );
 }
 
-/** With the slot goes what was done with it: counted once, also when the answer is lost and the move is made again. */
+/**
+ * The cost of a restart is added when the slot goes, so that it is counted once, even when an answer is lost and the
+ * change is repeated.
+ */
 function priced(gate: Gate, cost: RestartCost | null): Gate {
   return cost === null || cost.instances === 0 ? gate : withCost(gate, cost);
 }
 
-/** The conductor's word that a slot holder is gone. The slot is never freed: what it was doing may have killed it. */
+/**
+ * Records that the conductor counts a slot holder as lost. The slot is never freed: what the host was doing may have
+ * broken it.
+ */
 export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number, now: Date): Promise<void> {
   const { service, deploy, host } = move;
   await changeGate(
@@ -140,7 +147,7 @@ export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number,
     deploy,
     (gate, record) => {
       const slot = gate.slots[host];
-      // A newer slot is one that was granted since: its host is there.
+      // A slot of another attempt was granted since, so its host is back.
       if (slot?.attempt !== attempt) return null;
       const failure: Failure = {
         reason: "lost while it held a slot",
@@ -174,7 +181,7 @@ export async function reclaimSlot(
     move.service,
     move.deploy,
     (gate) => {
-      // A second look is the conductor's: the status may say something else by then.
+      // After a failed attempt the conductor has to look again: the status may say something else by then.
       if (isTried || gate.slots[move.host]?.attempt !== attempt) return null;
       isTried = true;
       const said = op.check(statusPath(move.service, move.host), statusVersion);
@@ -184,7 +191,7 @@ export async function reclaimSlot(
   );
 }
 
-/** A host that had failed serves and is healthy again. */
+/** Records that a host that had failed serves and is healthy again. */
 export async function healHost(zk: ZooKeeper, move: HostMove): Promise<void> {
   await changeGate(
     zk,
@@ -214,10 +221,10 @@ function haltOps(
   return [op.set(deployPath(service, deploy), encode(next), version)];
 }
 
-/** What the conductor has read of a deploy, with the versions that a grant is checked against. */
+/** A deploy and its gate as the conductor has read them, with the versions that a grant is checked against. */
 export interface GateRead {
   readonly id: string;
-  /** Of the transaction that began the deploy. */
+  /** The transaction that created the deploy. */
   readonly czxid: bigint;
   /** When the deploy was begun and when its record was written last, by ZooKeeper's clock, in epoch milliseconds. */
   readonly madeAtMs: number;
@@ -229,22 +236,22 @@ export interface GateRead {
 }
 
 /**
- * Null where there is no such deploy.
+ * Reads a deploy with its gate; null where there is no such deploy.
  *
- * @throws DeployError `zookeeper-data-invalid` when its record or its gate is there and cannot be read, or is empty: who
- *   is out of service because of it is not known then, which is not the same as nobody
+ * @throws DeployError `zookeeper-data-invalid` when its record or gate exists but is empty or cannot be read: which hosts
+ *   are out of service because of it is then not known, which is not the same as none
  */
 export async function readGate(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
   const [record, gate] = await readNodes(zk, [deployPath(service, deploy), gatePath(service, deploy)]);
   if (record === null || record === undefined) return null;
-  // Between the two it may have been pruned, the gate with it.
+  // Between the two reads the deploy may have been pruned together with its gate.
   if (gate === null && (await zk.exists(deployPath(service, deploy))) === null) return null;
   const recordRead = recordIn(record, deployPath(service, deploy), deployRecordSchema);
   return gateIn(service, deploy, recordRead, gate ?? null);
 }
 
 /**
- * @param gateNode null where it is gone
+ * @param gateNode null where it does not exist
  * @throws DeployError `zookeeper-data-invalid`
  */
 export function gateIn(

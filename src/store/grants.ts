@@ -6,24 +6,27 @@ import type { GateRead } from "./gate.ts";
 import { agentPath, buildPath, deployPath, deploysPath, gatePath, grantPath, grantsPath, statusPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 
-/** What else a grant rests on. Where any of it has changed since, there is no grant. */
+/** What else a grant depends on. Where any of it has changed since it was read, the grant fails. */
 export interface GrantBasis {
-  /** The gates of all other deploys of the service, also of those with nobody in them: somebody may have come in since. */
+  /** The gates of all other deploys of the service, also empty ones: a host may have been added to one since. */
   readonly others: readonly GateRead[];
-  /** Of the node above the deploys, which every new deploy changes. */
+  /** The version of the node above the deploys, which every new deploy changes. */
   readonly deploysVersion: number;
-  /** Of the build's record, which was not barred; null where there is none, or where the host has the build already. */
+  /**
+   * The version of the build's record, in which it was not barred; null where there is no record, or where the host has
+   * the build already.
+   */
   readonly build: { readonly id: string; readonly version: number } | null;
-  /** Of the host's status, which said that it waits: it may have come back to service by itself. */
+  /** The version of the host's status, which said that it waits: it may have come back into service by itself. */
   readonly statusVersion: number;
 }
 
 /**
- * Gives a host a slot in one `multi`, against everything that was counted: the deploy still stands as it was read, the
- * host's agent is connected and its status is the one that asked, no deploy has been added, and no other slot of this
- * service has changed hands since.
+ * Grants a host a slot in one `multi` that checks everything that was counted: the deploy is unchanged, the host's agent
+ * is connected, its status is the one that asked, no deploy was added, and no other slot of this service has changed
+ * hands since.
  *
- * @returns the gate as it stands afterwards, or null when something had changed and the whole must be read again
+ * @returns the gate as it stands afterwards, or null when something had changed and everything must be read again
  */
 export async function grantSlot(
   zk: ZooKeeper,
@@ -55,7 +58,7 @@ export async function grantSlot(
   }
 }
 
-/** Where somebody has deleted the node that grants are in, it is made again, with those that the gate knows of. */
+/** Makes the parent node of the grants again where somebody has deleted it, with the grants that the gate lists. */
 async function restoreGrants(zk: ZooKeeper, service: string, { id, gate, gateVersion }: GateRead): Promise<void> {
   const path = grantsPath(service, id);
   if ((await zk.exists(path)) !== null) return;
@@ -73,7 +76,7 @@ function grantOf({ attempt, since, wasOut }: Slot): Grant {
   return { attempt, since, ...(wasOut === undefined ? {} : { wasOut }) };
 }
 
-/** A grant without a slot is left over from an attempt whose release was cut short. */
+/** Deletes a grant without a slot, left over from an attempt whose release was interrupted. */
 async function dropStaleGrant(zk: ZooKeeper, service: string, deploy: string, host: string): Promise<void> {
   const gate = await readRecord(zk, gatePath(service, deploy), gateSchema);
   if (gate === null || gate.value.slots[host] !== undefined) return;
@@ -84,7 +87,7 @@ async function dropStaleGrant(zk: ZooKeeper, service: string, deploy: string, ho
   }
 }
 
-/** The grant a waiting host watches for, or null; the watch fires when it comes or goes. */
+/** The grant that a waiting host watches for, or null; the watch fires when the grant is made or deleted. */
 export async function readGrant(
   zk: ZooKeeper,
   service: string,

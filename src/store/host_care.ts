@@ -9,10 +9,10 @@ import { childrenOf } from "./records.ts";
 import { readAgentOf, requireHost } from "./registry.ts";
 
 /**
- * A person's word that a host may be counted on again, or need not be: in every deploy of the service its failure stays
- * in the budget and gives its capacity back. A slot that it still holds becomes such a failure.
+ * Carries out a person's word that a host may be counted on again, or is not needed: in every deploy of the service its
+ * failure stays in the budget and gives its capacity back. A slot that it still holds becomes such a failure.
  *
- * @returns ids of the deploys in which that changed anything
+ * @returns the ids of the deploys that this changed
  */
 export async function unlockHost(zk: ZooKeeper, service: string, host: string, clock: Clock): Promise<string[]> {
   return attempting(`Cannot unlock "${host}" of "${service}"`, async () => {

@@ -4,20 +4,23 @@ import { agentPath, agentsPath } from "./paths.ts";
 import { readNodes, type Node } from "./read_nodes.ts";
 import { childrenOf, isDamaged, recordIn } from "./records.ts";
 
-/** An agent that is connected; `record` is null where it says nothing that can be understood. */
+/** An agent that is connected; `record` is null where its node cannot be understood. */
 export interface LivingAgent {
   readonly record: AgentRecord | null;
 }
 
 /**
- * The hosts whose agents are connected, for the one that looks at all of them. What a watch reports is only marked;
- * `refresh` then looks at it.
+ * The hosts whose agents are connected, for a program that watches all of them. A watch event only marks a host;
+ * `refresh` reads the marked ones.
  */
 export class LivingAgents {
   readonly #agents = new Map<string, LivingAgent>();
   #stale: "all" | Set<string> = "all";
 
-  /** The hosts whose agents are connected and run this service; one that does not say what it runs is taken for one. */
+  /**
+   * The hosts whose agents are connected and run this service; an agent that does not say which services it runs is
+   * assumed to run it.
+   */
   running(service: string): ReadonlySet<string> {
     const found = [...this.#agents].filter(([, { record }]) => record === null || runsService(record, service));
     return new Set(found.map(([host]) => host));
@@ -65,8 +68,8 @@ export async function readLivingAgents(zk: ZooKeeper, hosts: readonly string[]):
 }
 
 /**
- * Null where the host's agent is not connected. Only an ephemeral node says that it is: any other was made by hand or by a
- * restore, and outlives everybody.
+ * Null where the host's agent is not connected. Only an ephemeral node shows that it is: any other was made by hand or by
+ * a restore, and does not go away with its session.
  */
 export function livingAgentIn(node: Node | null, host: string): LivingAgent | null {
   if (node === null || node.stat.ephemeralOwner === 0n) return null;
@@ -78,7 +81,7 @@ export function livingAgentIn(node: Node | null, host: string): LivingAgent | nu
   }
 }
 
-/** Whether a connected agent runs a service: its agent.toml may not name it any more. */
+/** Whether a connected agent runs a service: its agent.toml may no longer contain it. */
 export function runsService({ services }: Pick<AgentRecord, "services">, service: string): boolean {
   return services?.includes(service) !== false;
 }

@@ -26,7 +26,7 @@ import { childrenOf } from "./records.ts";
 import { ServiceRecords } from "./service_records.ts";
 import { unknownService } from "./services.ts";
 
-/** A node that is to be read, and what becomes of it then. */
+/** A node to read, and a function that takes what was read. */
 interface Wanted {
   readonly path: string;
   readonly take: (node: Node | null) => void;
@@ -35,20 +35,20 @@ interface Wanted {
 type Names = Pick<Stale, "deploys" | "hosts" | "statuses" | "agents">;
 
 /**
- * One service's part of the tree in memory, for all that look at a whole fleet: the conductor, `ctl`, a monitor. What a
- * watch reports is only marked; `refresh` then reads what was marked, so a burst of changes to one node costs one read.
- * Wishes are read first, gates next and then what hosts say, so that is at least as new.
+ * One service's part of the tree in memory, for programs that look at a whole fleet: the conductor, `ctl`, a monitor. A
+ * watch event only marks a node; `refresh` reads the marked ones, so a burst of changes to one node costs one read.
+ * Wishes are read first, then gates, then the hosts' statuses, so that each is at least as new as the ones before.
  */
 export class ServiceMirror extends ServiceRecords {
   readonly #sections: ReadonlySet<Section>;
   readonly #marks: MirrorMarks;
   readonly #buildsRead = new Set<string>();
-  /** Deploys of which the record was found and the gate was not: between the two they may have been pruned. */
+  /** Deploys whose record was found and whose gate was not: they may have been pruned between the two reads. */
   readonly #torn = new Set<string>();
-  /** Read where a wish names a build that is not there. */
+  /** The names of all builds; read only where a wish names a build that does not exist. */
   #buildNames: readonly string[] = [];
 
-  /** @param sections what is read and kept of it */
+  /** @param sections what is read and kept of the service */
   constructor(service: string, sections: readonly Section[] = conducted) {
     super(service);
     this.#sections = new Set(sections);
@@ -56,7 +56,7 @@ export class ServiceMirror extends ServiceRecords {
   }
 
   /**
-   * Reads a service once, for people, and leaves no watch.
+   * Reads a service once, for people, and sets no watch.
    *
    * @throws DeployError as `lookAgain`
    */
@@ -70,7 +70,7 @@ export class ServiceMirror extends ServiceRecords {
     return !this.#marks.isEmpty;
   }
 
-  /** After a reconnect events may be missing, so everything counts as changed. */
+  /** After a reconnect, watch events may have been lost, so everything counts as changed. */
   markAll(): void {
     this.#marks.all();
   }
@@ -82,7 +82,7 @@ export class ServiceMirror extends ServiceRecords {
     );
   }
 
-  /** Why a build that was read is none that can be had; null where it can. */
+  /** Why a build cannot be deployed, where that was read; null where it can. */
   whyNoBuild(build: string): DeployError | null {
     if (this.builds.has(build)) return null;
     return this.damageOfBuild(build) ?? unknownBuild(this.service, build, this.#buildNames);
@@ -119,12 +119,12 @@ export class ServiceMirror extends ServiceRecords {
     }
   }
 
-  /** What there is of everything, and what is said in one place. */
+  /** Lists the names of everything there is, and reads the records that exist only once. */
   async #list(zk: ZooKeeper): Promise<Names> {
     const { service } = this;
     const has = (section: Section): boolean => this.#sections.has(section);
     const head = this.#head({ settings: has("settings"), wishes: has("wishes") });
-    // Read before the deploys are listed: the list is then at least as new as this says.
+    // Read before the deploys are listed, so that the list is at least as new as this node.
     if (has("deploys")) head.push({ path: deploysPath(service), take: (node) => this.takePointer(node) });
     const lists = [
       { section: "deploys", path: deploysPath(service) },
@@ -210,7 +210,10 @@ export class ServiceMirror extends ServiceRecords {
     this.takeDeploy(id, record, gate);
   }
 
-  /** A bar is asked for where it matters: of the builds that somebody may be given, and of those that people are told of. */
+  /**
+   * Reads whether builds are barred, only where that matters: for the builds that a host may be given, and for those
+   * shown to people.
+   */
   async #readBuilds(zk: ZooKeeper, stale: ReadonlySet<string> | null): Promise<void> {
     const { service } = this;
     const byHand = this.#sections.has("ways out") ? this.#wishedByHand() : [];
@@ -232,7 +235,7 @@ export class ServiceMirror extends ServiceRecords {
     return this.#sections.has("builds") ? this.deploysThatCount.map(({ record }) => buildWanted(record)) : [];
   }
 
-  /** The builds that the newest deploy leads to, on and back. */
+  /** The builds that the newest deploy leads to, forwards and back. */
   #waysOut(): string[] {
     const { id } = this.newest;
     const deploy = id === null || !this.#sections.has("ways out") ? undefined : this.deploys.get(id);

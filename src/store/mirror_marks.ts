@@ -1,9 +1,9 @@
 import { agentsPath, servicePath } from "./paths.ts";
 
-/** A part of what is kept of a service. `ways out`: the builds that people may be told of, see `ServiceMirror`. */
+/** A part of what is kept of a service. `ways out`: the builds that people are told they can go to, see `ServiceMirror`. */
 export type Section = "settings" | "wishes" | "deploys" | "hosts" | "statuses" | "agents" | "builds" | "ways out";
 
-/** What the conductor goes by; it knows the agents by itself, of all services at once. */
+/** What the conductor reads of each service; the connected agents of all services it knows from elsewhere. */
 export const conducted: readonly Section[] = ["wishes", "deploys", "hosts", "statuses", "builds"];
 
 /** What people are shown. */
@@ -30,7 +30,7 @@ const nothing = (): Stale => ({
   builds: new Set(),
 });
 
-/** What of a service has to be read again: all of it at first. */
+/** Which parts of a service have to be read again: everything, at first. */
 export class MirrorMarks {
   readonly #prefix: string;
   readonly #sections: ReadonlySet<Section>;
@@ -51,7 +51,7 @@ export class MirrorMarks {
     this.#stale = "all";
   }
 
-  /** What is marked, which is then marked no more. */
+  /** Returns what is marked and clears the marks. */
   take(): "all" | Stale {
     const stale = this.#stale;
     this.#stale = nothing();
@@ -74,7 +74,7 @@ export class MirrorMarks {
         break;
       case "hosts":
         if (isRead && name !== undefined) stale.hosts.add(name);
-        // Of one that has come only now the agent was not read, though it may have been there.
+        // When a host was added only now, its agent's node was not read, though it may have existed already.
         if (this.#sections.has("agents") && name !== undefined) stale.agents.add(name);
         break;
       case "statuses":

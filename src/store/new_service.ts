@@ -6,10 +6,11 @@ import { servicesPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
 
 /**
- * Whether setting this service makes it. A name that is one slip of the finger away from another's is taken for the slip
- * that it nearly always is: with it a service would be made that nobody has, and the other one would stay as it was.
+ * Whether `services set` creates this service. A name that is one typing slip away from another's is refused, since it
+ * nearly always is a slip: otherwise a service would be created that nobody has, and the intended one would stay as it
+ * was.
  *
- * @param isMeant the name is right, however like another it is
+ * @param isMeant the name is right, however similar to another
  * @throws DeployError `service-unknown`, with the nearest known name
  */
 export async function isNewService(zk: ZooKeeper, service: string, isMeant: boolean): Promise<boolean> {
@@ -23,7 +24,10 @@ export async function isNewService(zk: ZooKeeper, service: string, isMeant: bool
   });
 }
 
-/** The service that was meant, where the name is hardly another's: services are also numbered, and have short names. */
+/**
+ * The service that was probably meant; undefined where the names may well be different ones: services are also numbered,
+ * and have short names.
+ */
 function slipOf(service: string, known: readonly string[]): string | undefined {
   const others = known.filter((name) => withoutNumbers(name) !== withoutNumbers(service));
   return nearest(service, others, service.length < 6 ? 1 : 2);

@@ -1,5 +1,5 @@
 /*
- * deployd's tree (design, section 4), below the chroot that the client hides.
+ * The paths of deployd's tree (design, section 4), below the chroot, which the client adds.
  */
 
 export const rootPath = "/";

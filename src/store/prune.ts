@@ -5,11 +5,12 @@ import type { GateRead } from "./gate.ts";
 import { deployPath, gatePath, grantPath, grantsPath } from "./paths.ts";
 import { childrenOf } from "./records.ts";
 
-/** Deploys of a service that are kept on record. */
+/** How many deploys of a service are kept on record. */
 const KEPT_DEPLOYS = 50;
 
 /**
- * The deploys that may go: beyond the newest `keep`, ended, not wished, and with nobody out of service because of them.
+ * The deploys that may be removed: beyond the newest `keep`, ended, not wished, and with no host out of service because
+ * of them.
  */
 export function prunable(deploys: readonly GateRead[], wished: ReadonlySet<string>, keep = KEPT_DEPLOYS): string[] {
   return deploys
@@ -25,7 +26,7 @@ export function prunable(deploys: readonly GateRead[], wished: ReadonlySet<strin
     .map(({ id }) => id);
 }
 
-/** Removes a deploy's record with all that hangs on it, in one `multi`. Somebody faster is no error. */
+/** Removes a deploy's record and everything below it in one `multi`. It is no error when somebody else was faster. */
 export async function removeDeploy(zk: ZooKeeper, service: string, id: string): Promise<void> {
   const grants = await childrenOf(zk, grantsPath(service, id));
   try {

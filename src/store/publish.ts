@@ -7,11 +7,11 @@ import type { FormatGate } from "./format.ts";
 import { statusPath } from "./paths.ts";
 import { encode } from "./records.ts";
 
-/** Steps that pass faster than this are never seen alone: a host makes at most a handful of writes per deploy. */
+/** Steps that pass faster than this are not published one by one: a host makes at most a handful of writes per deploy. */
 const COALESCE_MS = 250;
 const RETRY_MS = 1_000;
 
-/** ZooKeeper is no place for logs: a status stays under this many bytes. */
+/** ZooKeeper is not for logs: a status stays below this many bytes. */
 const MAX_STATUS_BYTES = 4_000;
 
 /**
@@ -30,7 +30,7 @@ export class StatusPublisher {
   #written: string | null = null;
   #holds = 0;
 
-  /** @param onProblem told why a status cannot be written, and with null once one is */
+  /** @param onProblem called with the reason why a status cannot be written, and with null once one is */
   constructor(
     session: Session,
     service: string,
@@ -53,22 +53,25 @@ export class StatusPublisher {
     if (this.#wanted !== this.#written) this.#bell.ring();
   }
 
-  /** What stands in ZooKeeper now: where that is not what was written, somebody else wrote it, and it is written again. */
+  /**
+   * Compares with what is in ZooKeeper now: where it is not what was written, somebody else wrote it, and the status is
+   * written again.
+   */
   found(text: string): void {
     if (this.#holds > 0 || this.#written === null || text === this.#written || text === this.#wanted) return;
     this.#written = null;
     this.#bell.ring();
   }
 
-  /** Says that `status` has just been written together with something else. */
+  /** Records that `status` has just been written together with something else. */
   wasWritten(status: HostStatus): void {
     this.#wanted = encode(fit(status));
     this.#written = this.#wanted;
   }
 
   /**
-   * Begins no write until it is disposed of. For while a status is written together with something else: one that was
-   * published before could otherwise come after it, and stay.
+   * Starts no write until it is disposed of. To be held while a status is written together with something else: a status
+   * published before could otherwise be written after it, and stay.
    */
   hold(): Disposable {
     this.#holds += 1;
@@ -81,7 +84,7 @@ export class StatusPublisher {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    // What a former session wrote may have been lost with a server; a new session says it again.
+    // What an earlier session wrote may have been lost with a server, so a new session writes it again.
     const stop = this.#session.onEpoch(() => {
       this.#written = null;
       this.#bell.ring();
@@ -108,21 +111,24 @@ export class StatusPublisher {
       this.#onProblem(null);
       return true;
     } catch (error) {
-      // Who follows the wish makes the node once an operator has made the service, and says what is in the way of that.
+      // Whoever follows the wish makes the node once an operator has made the service, and reports what prevents that.
       if (!signal.aborted && !isZooKeeperError(error, "NO_NODE")) this.#onProblem(error);
       return false;
     }
   }
 }
 
-/** The status cut down to its size limit: the log goes first, from its beginning, then the error's words, from their end. */
+/**
+ * The status, cut to its size limit: first the log is shortened, from its beginning, then the error's message, from its
+ * end.
+ */
 export function fit(status: HostStatus): HostStatus {
   let { log, error } = status;
   for (;;) {
     const fitting = { ...status, log, error };
     const excess = Buffer.byteLength(encode(fitting)) - MAX_STATUS_BYTES;
     if (excess <= 0) return fitting;
-    // A character takes at least one byte, so this much is too much at every turn.
+    // A character takes at least one byte, so cutting this many characters never cuts too much.
     if (log !== "") log = log.slice(excess);
     else if (error !== null && error.message.length + error.hint.length > 2) {
       error = { ...error, message: halved(error.message), hint: halved(error.hint) };

@@ -1,7 +1,9 @@
 import { read, type ReadOp, type ReadResult, type Stat, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 
-/** A status is below 4 kB, so an answer of this many stays below 1 MB, which is what clients and servers take by default. */
+/**
+ * A status is smaller than 4 kB, so an answer with this many stays below 1 MB, the default limit of clients and servers.
+ */
 const MOST_IN_A_BATCH = 200;
 
 /** What a node holds. */
@@ -10,21 +12,21 @@ export interface Node {
   readonly stat: Stat;
 }
 
-/** Clients whose server is older than 3.6, and knows no reads in batches. */
+/** Clients whose server is older than 3.6 and does not know batched reads (multiRead). */
 const oneByOne = new WeakSet<ZooKeeper>();
 
 /**
- * Reads many nodes in a handful of requests, which are all sent at once: it takes one round trip, or two where the server
- * knows no batches. They are answered in the given order, so whatever is named later is read from a tree that is at least
- * as new.
+ * Reads many nodes in a handful of requests that are all sent at once: it takes one round trip, or two where the server
+ * does not know batches. They are answered in the given order, so a path that comes later is read from a tree that is at
+ * least as new.
  *
- * @returns for each path its node, null where there is none
+ * @returns for each path its node, null where it does not exist
  */
 export async function readNodes(zk: ZooKeeper, paths: readonly string[]): Promise<(Node | null)[]> {
   return (await readMany(zk, paths.map(read.get))).map((found) => (found?.type === "get" ? found : null));
 }
 
-/** The same, for children too. */
+/** Reads many nodes like `readNodes`, and can also list children. */
 export async function readMany(zk: ZooKeeper, ops: readonly ReadOp[]): Promise<(ReadOutcome | null)[]> {
   if (ops.length < 2 || oneByOne.has(zk)) return Promise.all(ops.map((op) => readOne(zk, op)));
   const batches: Promise<ReadResult[]>[] = [];

@@ -29,18 +29,18 @@ import { registerHost } from "./registry.ts";
 
 type Held = NonNullable<HostStatus["held"]>;
 
-/** What ZooKeeper says to one host about one service, read as one. */
+/** What ZooKeeper says to one host about one service, read consistently. */
 export interface WishSnapshot {
   readonly target: Target;
-  /** Of the wish that is followed, for the host to remember; null where none is. */
+  /** The place and number of the wish that is followed, for the host to remember; null where none is. */
   readonly order: { readonly node: WishNode; readonly number: number } | null;
-  /** A wish that is older than what the host has followed: it stays with that, which is then the target. */
+  /** A wish that is older than what the host has followed. The host keeps to the latter, which is then the target. */
   readonly held: Held | null;
   readonly role: Role;
-  /** Of the target's build; null when there is no target or its build is not in ZooKeeper. */
+  /** The record of the target's build; null when there is no target or its build is not in ZooKeeper. */
   readonly build: BuildRecord | null;
   readonly deploy: DeployRecord | null;
-  /** What keeps the host from following, for people; empty when nothing does. */
+  /** What prevents the host from following its wish, for people; empty when nothing does. */
   readonly problem: string;
   readonly readAtMs: number;
 }
@@ -61,19 +61,19 @@ export interface WishReader {
   readonly host: string;
   readonly zone?: string | undefined;
   readonly clock: Clock;
-  /** What the host has followed so far, and takes for its wish. */
+  /** What the host has followed so far, and which wish it is working on. */
   readonly remembered: () => Pick<Journal, "followed" | "attempt">;
-  /** Told what stands in the host's status. */
+  /** Called with the text of the host's status node. */
   readonly onStatus?: (text: string) => void;
 }
 
 interface Reading {
-  /** Called when something of what was read may be otherwise. */
+  /** Called when something that was read may have changed. */
   readonly watch: () => void;
   readonly signal: AbortSignal;
 }
 
-/** @param builds those that were read before, until their watch says that they have changed: where they lie, or a bar */
+/** @param builds records that were read before, kept until their watch reports a change of their URL or bar */
 export async function readWish(
   zk: ZooKeeper,
   reader: WishReader,
@@ -121,7 +121,7 @@ async function readRole(zk: ZooKeeper, reader: WishReader, options: Reading): Pr
   return record?.value.role ?? "fleet";
 }
 
-/** What a host says in its status is its own to say: whoever else has written there is told, and written over. */
+/** Only the host itself writes its status: whatever somebody else wrote there is reported and overwritten. */
 async function lookAtStatus(
   zk: ZooKeeper,
   { service, host, onStatus }: WishReader,
@@ -137,7 +137,7 @@ async function lookAtStatus(
   }
 }
 
-/** What a host of this role follows: what is wished, or, where that is older than what it has followed, that. */
+/** What a host of this role follows: the wish or, where that is older than what the host has followed, the latter. */
 async function weigh(
   zk: ZooKeeper,
   { service, remembered }: WishReader,
@@ -150,7 +150,7 @@ async function weigh(
   if (target.kind !== "build" || wish === null) return { target, order: null, held: null };
   const { followed = nothingFollowed, attempt } = remembered();
   const order = { node: wishNode(role, wishes), number: numberOf(wish) };
-  // What it is about already needs nobody's word.
+  // What the host is already working on needs no confirmation.
   if (attempt?.deploy === target.deploy && attempt.build === target.build) return { target, order, held: null };
   let older = isOlder(order.node, wish, followed);
   if (older === "unsure") older = isFromBefore(await newestNumber(zk, service, signal), followed);

@@ -5,13 +5,13 @@ import type { Call, Stat, WatchHandler, ZooKeeper } from "../zookeeper/client.ts
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { readNodes, type Node } from "./read_nodes.ts";
 
-/** A record and the version under which it was read, for compare-and-set. */
+/** A record and the version at which it was read, for compare-and-set. */
 export interface Versioned<T> {
   readonly value: T;
   readonly version: number;
-  /** The transaction that made the node: what came first came with the smaller one, whatever anybody's clock said. */
+  /** The transaction that created the node: of two nodes, the older one has the smaller number, whatever any clock said. */
   readonly czxid: bigint;
-  /** When the node was made and when it was written last, by ZooKeeper's clock, in epoch milliseconds. */
+  /** When the node was created and when it was last written, by ZooKeeper's clock, in epoch milliseconds. */
   readonly madeAtMs: number;
   readonly writtenAtMs: number;
 }
@@ -21,8 +21,8 @@ export interface ReadOptions extends Call {
 }
 
 /**
- * The record at `path`, or null where there is no node or an empty one. A watch is left in either case, so a record that
- * comes to be later is noticed as well.
+ * The record at `path`, or null where the node does not exist or is empty. A watch is set in either case, so that a
+ * record that is created later is noticed as well.
  *
  * @throws DeployError `zookeeper-data-invalid` naming the path and what is wrong with the record
  */
@@ -39,13 +39,13 @@ export async function readRecord<S extends z.ZodType>(
       return text.trim() === "" ? null : { value: decode(text, path, schema), ...statOf(stat) };
     } catch (error) {
       if (!isZooKeeperError(error, "NO_NODE")) throw error;
-      // get leaves no watch on a node that is not there; exists does.
+      // `get` sets no watch on a node that does not exist; `exists` does.
       if (options.watch === undefined || (await zk.exists(path, options)) === null) return null;
     }
   }
 }
 
-/** Like `readRecord`, for a node whose version matters even when it is empty; null only where there is no node. */
+/** Like `readRecord`, but an empty node is returned with its version; null only where the node does not exist. */
 export async function readSlot<S extends z.ZodType>(
   zk: ZooKeeper,
   path: string,
@@ -56,7 +56,7 @@ export async function readSlot<S extends z.ZodType>(
 }
 
 /**
- * What a node says, null where it says nothing.
+ * The record in a node; null where the node is empty.
  *
  * @throws DeployError `zookeeper-data-invalid` naming the path and what is wrong with the record
  */
@@ -69,15 +69,15 @@ export function recordIn<S extends z.ZodType>(
   return { value: text.trim() === "" ? null : decode(text, path, schema), ...statOf(stat) };
 }
 
-/** The same where only that counts; null also where there is no node. */
+/** The record alone, for callers that need nothing else; null also where the node does not exist. */
 export function valueIn<S extends z.ZodType>(node: Node | null, path: string, schema: S): z.output<S> | null {
   return node === null ? null : recordIn(node, path, schema).value;
 }
 
-/** A record that may be damaged: what cannot be read is empty, with the `problem` in words. */
+/** A record that may be damaged: one that cannot be read counts as empty, and `problem` says what is wrong. */
 type Damaged<T> = Versioned<T | null> & { readonly problem?: string };
 
-/** Like `readSlot`, but what cannot be read is empty: for those that replace it. */
+/** Like `readSlot`, but what cannot be read counts as empty; for callers that replace it. */
 export async function readDamaged<S extends z.ZodType>(
   zk: ZooKeeper,
   path: string,
@@ -96,7 +96,7 @@ export function damagedIn<S extends z.ZodType>(node: Node, path: string, schema:
   }
 }
 
-/** A record is there that cannot be read. */
+/** Whether the error says that a record exists that cannot be read. */
 export function isDamaged(error: unknown): error is DeployError {
   return isDeployError(error) && error.code === "zookeeper-data-invalid";
 }
@@ -113,22 +113,22 @@ function decode<S extends z.ZodType>(text: string, path: string, schema: S): z.o
 }
 
 /**
- * Every record is an object, so whatever else JSON would make of the text (4711, true, 12e4567) is the bare text that
- * somebody typed: the schema says whether that means something, as it does for a wish, and what is wrong if not.
+ * Every record is an object, so any text that JSON would read as something else (4711, true, 12e4567) is taken as bare
+ * text that somebody typed. The schema decides whether it is valid, as it is for a wish, and says what is wrong if not.
  */
 function meant(text: string): unknown {
   try {
     const json: unknown = JSON.parse(text);
     if ((typeof json === "object" && json !== null) || typeof json === "string") return json;
   } catch {
-    // Bare text as well.
+    // This is bare text as well.
   }
   return text.trim();
 }
 
 const WRITTEN_BY_HAND = "It was written by hand or by another program; set it again with deployd ctl, or remove it.";
 
-/** For a record that must be there and says nothing. */
+/** The error for a record that must not be empty and is. */
 export function emptyRecord(path: string): DeployError {
   return new DeployError(`Cannot use the record at ${path} in ZooKeeper: there is nothing in it.`, {
     code: "zookeeper-data-invalid",
@@ -140,7 +140,7 @@ export function encode(record: object): string {
   return JSON.stringify(record);
 }
 
-/** The children of `path`, sorted; none where the node does not exist. */
+/** The children of `path`, sorted; empty where the node does not exist. */
 export async function childrenOf(zk: ZooKeeper, path: string, options: ReadOptions = {}): Promise<string[]> {
   try {
     return (await zk.children(path, options)).children.toSorted();
@@ -150,7 +150,7 @@ export async function childrenOf(zk: ZooKeeper, path: string, options: ReadOptio
   }
 }
 
-/** Makes `path` and its parents with empty data where they do not exist. */
+/** Creates `path` and its parents with empty data where they do not exist. */
 export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
   const parts = path.split("/").slice(1);
   for (let depth = 1; depth <= parts.length; depth++) {
@@ -163,8 +163,8 @@ export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
 }
 
 /**
- * The records of all children that say something. One that cannot be read must not hide all the others: it is left out, and
- * `onProblem` is told.
+ * The records of all children that are not empty. One that cannot be read must not hide the others: it is left out and
+ * passed to `onProblem`.
  */
 export async function readChildren<S extends z.ZodType>(
   zk: ZooKeeper,

@@ -2,8 +2,8 @@ import type { DeployError } from "../core/errors.ts";
 import { isDamaged } from "./records.ts";
 
 /**
- * Records of one kind: those that can be read, and what is wrong with the others. One damaged record must not blind its
- * reader to all the others, and must not be taken for one that is not there.
+ * Records of one kind: those that can be read, and what is wrong with the others. One damaged record must neither hide
+ * the others from its reader nor be mistaken for a missing one.
  */
 export class RecordsByName<T> {
   readonly whole = new Map<string, T>();

@@ -8,7 +8,7 @@ import { readLivingAgents, runsService } from "./living_agents.ts";
 import { hostPath, hostsPath } from "./paths.ts";
 import { childrenOf, encode, readDamaged, readRecord, type Versioned } from "./records.ts";
 
-/** Registers the host once, as fleet; what an operator has set since is left alone. */
+/** Registers the host once, as a fleet host; what an operator has changed since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
   const record: HostRecord = { role: "fleet", ...(zone === undefined ? {} : { zone }) };
   try {
@@ -36,7 +36,7 @@ export async function requireHost(zk: ZooKeeper, service: string, host: string):
 export async function setRole(zk: ZooKeeper, service: string, host: string, role: Role): Promise<HostRecord> {
   return attempting(`Cannot make "${host}" a ${role} host of "${service}"`, async () => {
     const path = hostPath(service, host);
-    // One that cannot be read is replaced whole: which part of it is damaged is not known.
+    // A record that cannot be read is replaced as a whole: which part of it is damaged is not known.
     const damaged = await readDamaged(zk, path, hostRecordSchema);
     const found = damaged ?? (await requireHost(zk, service, host));
     const record: HostRecord = { ...found.value, role };
@@ -45,7 +45,7 @@ export async function setRole(zk: ZooKeeper, service: string, host: string, role
   });
 }
 
-/** Null where the host's agent is not connected, does not run the service, or says nothing. */
+/** Null where the host's agent is not connected, does not run the service, or has published no readable record. */
 export async function readAgentOf(zk: ZooKeeper, service: string, host: string): Promise<AgentRecord | null> {
   const record = (await readLivingAgents(zk, [host])).get(host)?.record ?? null;
   return record !== null && runsService(record, service) ? record : null;

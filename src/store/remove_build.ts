@@ -9,7 +9,7 @@ import { ServiceMirror } from "./mirror.ts";
 import { buildPath, canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { readDamaged } from "./records.ts";
 
-/** Why a build has to stay, and what leads to a day on which it need not. */
+/** Why a build must not be removed yet, and what to do so that it can be. */
 interface Need {
   readonly why: string;
   readonly code: "conflict" | "deploy-running";
@@ -17,14 +17,14 @@ interface Need {
 }
 
 /**
- * Removes a build that nobody serves, is to serve, or would go back to. Its bar goes with it, and what hosts have of it on
- * their disks is theirs to collect.
+ * Removes a build that no host serves, is to serve, or would go back to. Its bar is removed with it; the copies on the
+ * hosts' disks are removed by their own collectors.
  *
  * @throws DeployError `build-unknown`, `deploy-running`, `conflict`
  */
 export async function removeBuild(zk: ZooKeeper, service: string, build: string): Promise<void> {
   const attempted = `Cannot remove build "${build}" of "${service}"`;
-  // One that cannot be read can be removed all the same.
+  // A record that cannot be read can be removed all the same.
   const found =
     (await readDamaged(zk, buildPath(service, build), buildRecordSchema)) ?? (await readBuild(zk, service, build));
   const head = await readHead(zk, service);
@@ -35,7 +35,7 @@ export async function removeBuild(zk: ZooKeeper, service: string, build: string)
   if (need !== null) throw new DeployError(`${attempted}: ${need.why}.`, { code: need.code, hint: need.hint });
   await attempting(attempted, () =>
     zk.multi([
-      // Whoever wishes it, or goes back to it, since it was looked has this fail.
+      // This fails where somebody has wished the build, or gone back to it, since it was read.
       op.check(deploysPath(service), head.pointer.version),
       op.check(enabledPath(service), head.enabled.version),
       ...(head.canary === null ? [] : [op.check(canaryPath(service), head.canary.version)]),
@@ -82,9 +82,9 @@ async function needByHosts(zk: ZooKeeper, service: string, build: string, head: 
   return { why, code: "conflict", hint };
 }
 
-/** What is to be done before the build can go: another deployed, which there may have to be first. */
+/** What has to be done before the build can be removed: another one deployed, or added first where there is none. */
 async function another(zk: ZooKeeper, service: string, build: string, head: ServiceHead): Promise<string> {
-  // To deploy once more what is wished leads back to the same build.
+  // Deploying the wished build again would lead back to the same build.
   const not = [build, head.enabled.value?.build, head.canary?.value?.build];
   const others = (await listBuilds(zk, service)).filter(
     ({ id, record }) => !not.includes(id) && record.barred === undefined,

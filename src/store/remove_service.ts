@@ -9,13 +9,13 @@ import { canaryPath, deploysPath, enabledPath, hostsPath, servicePath } from "./
 import { childrenOf } from "./records.ts";
 import { readService } from "./services.ts";
 
-/** How often what somebody puts below a node while it is removed is removed as well. */
+/** How many times nodes that somebody adds below a node while it is removed are removed as well. */
 const MOST_TRIES = 20;
 
 /**
- * Removes a service that no host has any more, with its builds and its history. It goes in two steps: first, in one
- * `multi`, the nodes without which nothing can be deployed and no host can register, and then whatever is left; who is
- * killed between the two repeats the command.
+ * Removes a service that no host has any more, with its builds and its history. It takes two steps: first, in one
+ * `multi`, the nodes without which nothing can be deployed and no host can register; then everything else. If it is
+ * killed between the two, the command is to be repeated.
  *
  * @throws DeployError `service-unknown`, `deploy-running`, `conflict` where hosts are registered
  */
@@ -31,7 +31,7 @@ export async function removeService(zk: ZooKeeper, service: string): Promise<voi
   });
 }
 
-/** Null where parts of it are gone already. */
+/** Null where parts of the service are removed already. */
 async function headIfWhole(zk: ZooKeeper, service: string): Promise<ServiceHead | null> {
   try {
     return await readHead(zk, service);
@@ -78,7 +78,10 @@ function named(hosts: readonly string[]): string {
   return rest > 0 ? `${hosts.slice(0, 5).join(", ")} and ${rest} more` : hosts.join(", ");
 }
 
-/** From here on nothing is deployed and nobody registers: whoever did since it was looked has this fail. */
+/**
+ * From here on nothing can be deployed and no host can register; this fails where somebody did either since it was
+ * checked.
+ */
 async function close(zk: ZooKeeper, service: string, head: ServiceHead | null): Promise<void> {
   if (head === null) return;
   await zk.multi([

@@ -14,12 +14,13 @@ import { encode, readRecord } from "./records.ts";
 import { wishOps } from "./wishes.ts";
 
 /**
- * Takes the hosts of the newest deploy back to the build before it, whatever state it is in, and bars its build. A way
- * back that was halted goes on: its failures so far count against the budget no longer. A deploy with nothing before it is
- * aborted, its build barred.
+ * Takes the hosts of the newest deploy back to the build before it, whatever state the deploy is in, and bars its build.
+ * A way back that was halted is resumed: its failures so far no longer count against the budget. A deploy with no build
+ * before it is aborted and its build barred.
  *
- * @throws DeployError `nothing-to-do` when it has ended and there is no build to go back to, `build-barred` when that one
- * must not be served, `build-unknown` when it was removed, `deploy-mismatch` when the newest deploy is not the one that is meant
+ * @throws DeployError `nothing-to-do` when it has ended and there is no build to go back to, `build-barred` when that
+ *   build is barred, `build-unknown` when it was removed, `deploy-mismatch` when the newest deploy is not the one that
+ *   the caller means
  */
 export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;
@@ -44,7 +45,8 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
     what: `"${previous}", to which that leads,`,
     hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
-  // A deploy to the canary hosts of what the fleet serves already, as by a repeated job in CI: it is taken back everywhere.
+  // A deploy to the canary hosts of what the fleet serves already, as by a repeated CI job, is taken back on the whole
+  // fleet.
   const stage = head.enabled.value?.build === record.build ? "fleet" : record.stage;
   const next = { ...turnedRound(record, change), stage };
   const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
@@ -61,7 +63,7 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
   return { id, record: next };
 }
 
-/** Nothing was served before: nobody gets its build any more, and whoever has it keeps it until another is deployed. */
+/** Nothing was served before: no further host gets the build, and hosts that have it keep it until another is deployed. */
 async function endTheFirst(
   zk: ZooKeeper,
   change: Change,
@@ -78,7 +80,7 @@ async function endTheFirst(
       { code: "nothing-to-do", hint: `Deploy another build with: deployd ctl deploy ${service} BUILD` },
     );
   }
-  // Deployed once more, it is what was served before: aborted, and no worse than it was.
+  // A build that was deployed again was itself served before: the deploy is aborted, and the build is not barred.
   const wasGood = (await listDeploys(zk, service)).some(
     (other) => other.id !== id && other.record.build === record.build && other.record.state === "done",
   );
@@ -106,7 +108,7 @@ async function barOp(zk: ZooKeeper, { service, who, why, now }: Change, { id, re
   return op.set(buildPath(service, record.build), encode({ ...value, barred }), version);
 }
 
-/** A way back that was halted goes on, though hosts have failed on it: whoever asks for it again has seen that. */
+/** A way back that was halted is resumed although hosts have failed on it: whoever requests it again has seen that. */
 async function forgiveOps(
   zk: ZooKeeper,
   service: string,

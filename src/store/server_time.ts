@@ -2,10 +2,10 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 
 /**
- * The time by ZooKeeper's clock, in epoch milliseconds. Nothing in the protocol tells it but a write, so a node of our own
+ * The time by ZooKeeper's clock, in epoch milliseconds. In its protocol only a write tells the time, so a node of our own
  * is written again.
  *
- * @returns null where that may not be written
+ * @returns null where we may not write that node
  */
 export async function readServerTime(zk: ZooKeeper, ownNode: string): Promise<number | null> {
   try {

@@ -36,15 +36,18 @@ import type { Node } from "./read_nodes.ts";
 import { recordIn, valueIn, type Versioned } from "./records.ts";
 import { RecordsByName } from "./records_by_name.ts";
 
-/** What is known of one service, from its nodes as they come in: null for one that is not there. */
+/** What is known of one service, collected from its nodes as they are read. A null node does not exist. */
 export class ServiceRecords {
   readonly service: string;
-  /** The careful defaults where they cannot be read; null where there is no such service. */
+  /** Cautious defaults where the settings cannot be read; null where the service does not exist. */
   settings: ServiceSettings | null = null;
   wishes: Wishes = { enabled: null, canary: null };
-  /** Of the status nodes. The version is for a grant, which must not go by an old word of its host; the time is ZooKeeper's. */
+  /**
+   * About the status nodes. The version is for a grant, which must not rest on an outdated status; the time is
+   * ZooKeeper's.
+   */
   readonly statusNodes = new Map<string, { readonly version: number; readonly writtenAtMs: number }>();
-  /** What the agents of its hosts say that are connected and run it. */
+  /** The records of the agents that are connected and run the service, by host. */
   readonly agents = new Map<string, AgentRecord>();
   readonly #settings = new RecordsByName<ServiceSettings>();
   readonly #wishes = new RecordsByName<Wish>();
@@ -73,17 +76,17 @@ export class ServiceRecords {
     return this.#deploys.whole;
   }
 
-  /** Of those that deploys that count bring to hosts, and of those that people are told of, the ones that are there. */
+  /** The existing builds among those that deploys that count bring to hosts and those shown to people. */
   get builds(): ReadonlyMap<string, Versioned<BuildRecord>> {
     return this.#builds.whole;
   }
 
-  /** Of the node above the deploys: as long as it stands, there is no deploy that is not in `deploys`. */
+  /** The version of the node above the deploys: while it is unchanged, `deploys` lists all deploys. */
   get deploysVersion(): number {
     return this.#deploysVersion;
   }
 
-  /** Whether the nodes are there in which is said what is wished and which deploy is the newest. */
+  /** Whether the nodes exist that hold the wish and name the newest deploy. */
   get isComplete(): boolean {
     return this.#hasEnabled && this.#deploysVersion >= 0;
   }
@@ -99,7 +102,7 @@ export class ServiceRecords {
     };
   }
 
-  /** What is wrong with what cannot be read, for people: a sentence for each record. */
+  /** What is wrong with the records that cannot be read, for people: one sentence for each. */
   get problems(): string[] {
     const sections = ["wishes", "hosts", "statuses", "deploys", "builds"] as const;
     return sections.flatMap((section) => this.problemsIn(section));
@@ -117,7 +120,7 @@ export class ServiceRecords {
     return [...damaged.values()].map(({ message }) => message);
   }
 
-  /** Why it is not known how a deploy stands; null where it is. */
+  /** Why the state of a deploy is not known; null where it is. */
   damageOfDeploy(id: string): DeployError | null {
     return this.#deploys.damaged.get(id) ?? null;
   }
@@ -136,7 +139,7 @@ export class ServiceRecords {
     );
   }
 
-  /** Deploys whose gate still says something: those that are wished or under way, and those with hosts out of service. */
+  /** Deploys whose gate still matters: those that are wished or under way, and those with hosts out of service. */
   get deploysThatCount(): GateRead[] {
     const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy]);
     return [...this.deploys.values()].filter(
@@ -194,12 +197,12 @@ export class ServiceRecords {
     });
   }
 
-  /** A gate as this process itself has left it. */
+  /** Keeps a gate as this process itself has just written it. */
   keep(deploy: GateRead): void {
     this.#deploys.put(deploy.id, () => deploy);
   }
 
-  /** A host that somebody registered without saying more is a fleet host, as it is to its own agent. */
+  /** An empty host record counts as that of a fleet host, as it does for the host's own agent. */
   protected takeHost(host: string, node: Node | null): void {
     const path = hostPath(this.service, host);
     this.#hosts.put(host, () => valueIn(node, path, hostRecordSchema) ?? (node && hostRecordSchema.parse({})));
@@ -228,7 +231,7 @@ export class ServiceRecords {
     return this.#hosts.has(host) || this.#statuses.has(host);
   }
 
-  /** What is there is these; anything else is forgotten. */
+  /** Only these exist; everything else is forgotten. */
   protected forgetAllBut(names: {
     deploys: readonly string[];
     hosts: readonly string[];

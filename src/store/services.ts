@@ -14,7 +14,8 @@ export async function listServices(zk: ZooKeeper): Promise<string[]> {
 }
 
 /**
- * @param onProblem is told of settings that cannot be read, which are then the careful defaults; without it they are refused
+ * @param onProblem called when settings cannot be read, which are then replaced by cautious defaults; without it they are
+ *   refused
  * @throws DeployError `service-unknown`, with the nearest known name
  */
 export async function readService(
@@ -38,7 +39,7 @@ export async function readService(
 /**
  * The settings of all services, by name.
  *
- * @param onProblem is told of settings that cannot be read, which are then the careful defaults
+ * @param onProblem called when settings cannot be read, which are then replaced by cautious defaults
  */
 export async function readAllSettings(
   zk: ZooKeeper,
@@ -60,7 +61,7 @@ export async function readAllSettings(
   });
 }
 
-/** @param known the services that there are */
+/** @param known the services that exist */
 export function unknownService(service: string, known: readonly string[]): DeployError {
   const near = nearest(service, known);
   return new DeployError(`There is no service "${service}".`, {
@@ -69,7 +70,7 @@ export function unknownService(service: string, known: readonly string[]): Deplo
   });
 }
 
-/** Makes the service, or changes the settings that are given and keeps the others. */
+/** Creates the service, or changes the given settings and keeps the others. */
 export async function setService(
   zk: ZooKeeper,
   service: string,

@@ -23,14 +23,14 @@ export interface DeployRequest {
   readonly stages: DeployRecord["stages"];
   readonly who: string;
   readonly why: string;
-  /** Of the service's settings, what this deploy does differently. */
+  /** Where this deploy differs from the service's settings. */
   readonly limits: Partial<DeployRecord["limits"]>;
   readonly now: Date;
 }
 
 /**
- * Starts a deploy: its record, its empty gate and the wish, in one `multi`. Asking again with the same id changes
- * nothing and returns the deploy as it stands, so a caller whose answer was lost simply repeats itself.
+ * Starts a deploy: its record, its empty gate and the wish, in one `multi`. Calling it again with the same id changes
+ * nothing and returns the deploy as it stands, so a caller whose answer was lost simply repeats the call.
  *
  * @throws DeployError `service-unknown`, `build-unknown`, `build-barred`, `deploy-running`, `nothing-to-do`, `usage`
  */
@@ -82,7 +82,7 @@ export async function startDeploy(
       await zk.multi(ops);
     } catch (error) {
       if (!isZooKeeperError(error) || error.outcome !== "unknown") throw error;
-      // The id is ours alone: if the deploy is there, the lost answer was "yes".
+      // Nobody else uses this id: if the deploy exists, the call whose answer was lost has succeeded.
       if ((await readRecord(zk, deployPath(service, id), deployRecordSchema)) === null) throw error;
     }
   });
@@ -90,8 +90,8 @@ export async function startDeploy(
 }
 
 /**
- * The deploy under way that every host holds, having left it behind in a ZooKeeper that was put back from a backup: nobody
- * goes on with it, so it is in nobody's way.
+ * The deploy under way that every host holds because a restored backup of ZooKeeper brought it back and the hosts have
+ * moved on since. No host goes on with it, so it does not block another deploy.
  */
 async function heldByAll(zk: ZooKeeper, service: string, { latest }: ServiceHead): Promise<ServiceHead["latest"]> {
   if (latest === null || !isRunning(latest.record)) return null;

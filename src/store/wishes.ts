@@ -9,8 +9,8 @@ import { canaryPath, deploysPath, enabledPath } from "./paths.ts";
 import { encode } from "./records.ts";
 
 /**
- * Wishes at a person's word: with a number that is higher than what any host has followed, also in a tree that was put back
- * from a backup. A deploy to the fleet takes the canary hosts along: they follow `enabled` again.
+ * Writes wishes that a person has asked for, with a number that is higher than what any host has followed, also in a tree
+ * that was restored from a backup. A deploy to the fleet includes the canary hosts: they follow `enabled` again.
  */
 export async function wishOps(
   zk: ZooKeeper,
@@ -40,15 +40,18 @@ export async function wishOps(
 export interface Accepted {
   /** Hosts that held a wish. */
   readonly hosts: readonly string[];
-  /** The builds that are wished, as they were; those written by hand have no number yet, and get one from the conductor. */
+  /**
+   * The builds that are wished; they stay the same. Wishes written by hand are left out: they have no number yet, and get
+   * one from the conductor.
+   */
   readonly builds: readonly string[];
 }
 
 /**
- * Has hosts follow what they hold: the wishes as they stand get a number that is higher than what any host has followed.
- * Where nobody holds anything, nothing is changed.
+ * Makes hosts follow the wishes that they hold: the wishes as they stand get a number that is higher than what any host
+ * has followed. Where no host holds a wish, nothing is changed.
  *
- * @throws DeployError `conflict` when somebody wished something else meanwhile
+ * @throws DeployError `conflict` when somebody changed the wish meanwhile
  */
 export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Accepted> {
   const attempted = `Cannot accept what is wished of "${service}"`;
@@ -60,7 +63,7 @@ export async function acceptWishes(zk: ZooKeeper, service: string): Promise<Acce
   if (hosts.length === 0) return { hosts, builds: [] };
   const { pointer, enabled, canary } = head;
   const number = nextNumber(pointer.value.number, followedOf(statuses));
-  // Where the pointer cannot be read this replaces it, and a deploy under way must not be forgotten by that.
+  // Where the pointer cannot be read this replaces it, and a deploy under way must not get lost by that.
   const latest = head.latest?.id ?? pointer.value.latest;
   const ops = [op.set(deploysPath(service), encode({ ...pointer.value, latest, number }), pointer.version)];
   const builds = new Set<string>();
