@@ -101,7 +101,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     lock: lockPath,
     services,
   };
-  // What a former self left half done is brought to an end, and its traffic put right, whether or not ZooKeeper is there.
+  // What the agent before this one left half done is completed, and its traffic set, whether or not ZooKeeper can be
+  // reached.
   const serving = running.map(({ agent }) => agent.run(stop));
   for (const each of serving) each.catch(() => {});
   const ousted = Promise.withResolvers<never>();

@@ -4,7 +4,7 @@ import { agentConfigSchema, type AgentConfig } from "../schema/agent_config.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Settings that the environment may override: its variable and the place in the file. */
+/** Settings that the environment may override: the variable and the setting's place in the file. */
 const overrides: readonly { variable: string; path: readonly string[] }[] = [
   { variable: "DEPLOYD_HOST", path: ["host"] },
   { variable: "DEPLOYD_ZONE", path: ["zone"] },
@@ -64,8 +64,9 @@ function put(into: Record<string, unknown>, [head, ...rest]: readonly string[], 
 }
 
 /**
- * What an agent that is root must be told for each service: who runs a build's commands, which would otherwise be root, and
- * where builds come from, or whoever can write to ZooKeeper would have root read any file and ask any URL.
+ * Requires the settings without which an agent that is root would be unsafe, for each service: the user that runs a
+ * build's commands, which would otherwise be root; and where builds may come from, since otherwise whoever can write to
+ * ZooKeeper could make root read any file and request any URL.
  *
  * @throws DeployError `config-invalid` listing every problem
  */

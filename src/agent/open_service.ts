@@ -30,7 +30,7 @@ export interface RunningService {
   readonly publisher: StatusPublisher;
 }
 
-/** All that looks after one service of this host, made and not yet begun. */
+/** Creates everything that looks after one service of this host, without starting it. */
 export async function openService(
   service: string,
   section: ServiceConfig,
@@ -105,7 +105,7 @@ function trafficControlOf(
   });
 }
 
-/** What the status port shows of a service. */
+/** What the status port shows for a service. */
 export function serviceShown(state: ServiceState): AgentStatus["services"][number] {
   return {
     service: state.service,

@@ -10,7 +10,7 @@ import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 
 export interface PresenceRecord extends AgentRecord {
-  /** The directory whose lock this agent holds. */
+  /** The directory that this agent holds the lock of. */
   readonly lock: string;
 }
 
@@ -19,9 +19,9 @@ export interface Announcement {
   readonly format: FormatGate;
   readonly host: string;
   readonly record: PresenceRecord;
-  /** Told why the agent does nothing yet, and with "" when that is over. */
+  /** Called with the reason why the agent does nothing yet, and with "" once it does. */
   readonly onWaiting: (problem: string) => void;
-  /** Told when another agent has taken the name later, while this one's session had expired. */
+  /** Called when another agent has taken the name after this one's session had expired. */
   readonly onOusted: (error: DeployError) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -30,15 +30,15 @@ export interface Announcement {
 const LOOK_AGAIN_MS = 1_000;
 
 /**
- * Makes `agents/<host>` and keeps it until the signal is aborted; returns when it is made. While another machine holds the
- * name this waits: two agents for one host would undo each other's work. The node of a former agent that was killed stands
- * until its session times out; it is removed at once when it comes from this boot of this machine and names the lock that
- * this agent now holds, since then its maker cannot be alive. So is one that is not ephemeral, which no agent makes. When
- * either, or a tree that was emptied, is in the way later on, it is put right in the same way.
+ * Makes `agents/<host>` and keeps it until the signal is aborted; returns when it is made. While another machine holds
+ * the name, this waits: two agents for one host would undo each other's work. The node of a killed agent remains until
+ * its session times out. It is removed at once when it comes from this boot of this machine and names the lock that this
+ * agent now holds, since its maker cannot be alive then; so is a node that is not ephemeral, which no agent makes. Where
+ * either is in the way later, or the tree was emptied, that is corrected in the same way.
  */
 export async function announce(options: Announcement): Promise<void> {
   const { session, host, record, onWaiting, onOusted, signal } = options;
-  /** What is known to be in the way, and why the session cannot make the node though nothing is known to be. */
+  /** What is known to be in the way, and why the session cannot make the node otherwise. */
   const what = { inTheWay: "", trouble: "" };
   const tell = (): void => onWaiting(what.inTheWay || what.trouble);
   const onProblem = (problem: string): void => {
@@ -71,7 +71,10 @@ export async function announce(options: Announcement): Promise<void> {
   });
 }
 
-/** Tries until nothing is in the way of the node and `then` has gone well; says what is meanwhile, and "" in the end. */
+/**
+ * Retries until nothing is in the way of the node and `then` has succeeded; reports what is in the way meanwhile, and ""
+ * at the end.
+ */
 async function untilClear(
   options: Announcement,
   onProblem: (problem: string) => void,
@@ -89,14 +92,14 @@ async function untilClear(
       if (problem === "") return;
     } catch (error) {
       if (signal.aborted) return;
-      // What was there a moment ago has changed: look again.
+      // What was there a moment ago has changed, so it is read again.
       if (!isZooKeeperError(error, "NO_NODE", "BAD_VERSION")) onProblem(cannotAnnounce(error));
     }
     await pause(clock, LOOK_AGAIN_MS, signal);
   }
 }
 
-/** Takes away what may be taken away; "" when nothing is left in the way. */
+/** Removes what may be removed; returns "" when nothing is left in the way. */
 async function problemInTheWay(
   zk: ZooKeeper,
   { host, record }: Announcement,

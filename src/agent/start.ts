@@ -9,29 +9,29 @@ import type { AgentLog } from "./open_service.ts";
 import { agentConfig, requireForRoot } from "./config.ts";
 import { requireServiceable } from "../service/start_check.ts";
 
-/** How long a restart that is under way may go on after the first signal to stop. */
+/** How long a running restart may continue after the first signal to stop. */
 const GRACE_MS = 60_000;
 
 export interface AgentFlags {
   readonly config: string;
-  /** Only says what is wrong with the file. */
+  /** Only check the file and report what is wrong with it. */
   readonly check: boolean | undefined;
 }
 
-/** What the agent has of the operating system. */
+/** What the agent needs from the operating system. */
 export interface AgentProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly hostName: string;
-  /** @param onTrouble told what the service manager could not be told */
+  /** @param onTrouble called when the service manager could not be notified */
   readonly machine: (onTrouble: (error: DeployError) => void) => Promise<Machine>;
-  /** Where the agent tells what it does, from this level on. */
+  /** Opens the log, with messages of this level and above. */
   readonly openLog: (host: string, level: AgentConfig["log_level"]) => Promise<AgentLog>;
-  /** Calls back on SIGTERM and SIGINT. */
+  /** Calls the listener on SIGTERM and SIGINT. */
   onSignal(listener: () => void): void;
 }
 
-/** The agent, from its file to its end. @throws DeployError when it cannot start */
+/** Runs the agent, from reading its file to its end. @throws DeployError when it cannot start */
 export async function startAgent(
   flags: AgentFlags,
   host: AgentProcess,

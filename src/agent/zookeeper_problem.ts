@@ -3,10 +3,10 @@ import type { Session } from "../zookeeper/session.ts";
 import type { SessionState } from "../zookeeper/state.ts";
 
 /**
- * Why this agent has no session any more, "" while it has one and before the first. A connection that is lost for less than
- * the session's timeout is no problem yet: what was read stands.
+ * Why this agent no longer has a session; "" while it has one and before the first. A connection that is lost for less
+ * than the session timeout is no problem yet: what was read remains valid.
  *
- * @param servers as agent.toml has them
+ * @param servers the servers as agent.toml lists them
  */
 export function zookeeperProblem({ state, epoch }: Pick<Session, "state" | "epoch">, servers: string): string {
   switch (state.kind) {
@@ -22,7 +22,7 @@ export function zookeeperProblem({ state, epoch }: Pick<Session, "state" | "epoc
   }
 }
 
-/** The server in use, or what keeps the agent from one. */
+/** The server in use, or why there is none. */
 export function zookeeperDetail(state: SessionState): string {
   switch (state.kind) {
     case "connected":

@@ -3,7 +3,7 @@ export interface HeldLock extends AsyncDisposable {
   release(): Promise<void>;
 }
 
-/** One agent a directory. */
+/** Lets only one agent work in a directory. */
 export interface Lock {
   /**
    * Takes the lock file for as long as this process lives or until it is released.

@@ -10,8 +10,8 @@ import type { ServiceManager } from "./service_manager.ts";
 import type { TrafficOfMachine } from "./traffic.ts";
 
 /**
- * Everything through which an agent acts on its host, and learns of it. `main` makes a real one of what is in host/; the
- * rehearsal makes as many as it has hosts.
+ * Everything by which an agent acts on its host and observes it. `main` makes a real one from what is in host/; the
+ * rehearsal makes one for each of its hosts.
  */
 export interface Machine {
   readonly clock: Clock;
@@ -24,9 +24,9 @@ export interface Machine {
   readonly lock: Lock;
   readonly manager: ServiceManager;
   readonly network: Network;
-  /** Tells one boot of the machine from the next, also where it is a container, whose processes end with its first one. */
+  /** Differs from one boot of the machine to the next; also for a container, whose processes end with its first one. */
   readonly bootId: string;
-  /** Of the agent itself. */
+  /** The agent's own pid. */
   readonly pid: number;
   /** Whether the agent may become other users. */
   readonly isRoot: boolean;

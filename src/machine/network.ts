@@ -2,16 +2,16 @@ import type { DownloadRequest } from "../fetch/download.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
 export interface StatusPort extends AsyncDisposable {
-  /** `address:port` as it can be asked. */
+  /** The `address:port` to send requests to. */
   readonly address: string;
 }
 
-/** What leaves this host, and what is asked of it. */
+/** The host's network: its outgoing connections, and the requests that it answers. */
 export interface Network {
-  /** How a ZooKeeper server is reached. */
+  /** Connects to a ZooKeeper server. */
   readonly dial: Dial;
   /**
-   * Brings a build's bytes to this host, and on the disk.
+   * Downloads a build to the disk of this host.
    *
    * @throws DeployError `fetch-failed` (`retry` when it may pass by itself), `policy-refused`, `disk-full`, `aborted`
    */

@@ -4,9 +4,9 @@ import type { Traffic } from "../traffic/effects.ts";
 /** What stands between clients and instances on this host. */
 export interface TrafficOfMachine {
   /**
-   * A back end, as the host's own file names it. Nothing is asked or changed yet.
+   * A back end as agent.toml describes it. Nothing is read or changed yet.
    *
-   * @param timeoutMs for each change and each question, in milliseconds
+   * @param timeoutMs for each change and each query, in milliseconds
    * @throws DeployError `config-invalid` when it cannot be used with these instances
    */
   backend(spec: TrafficSpec, service: string, instances: readonly Instance[], timeoutMs: number): Traffic;

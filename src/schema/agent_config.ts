@@ -12,17 +12,17 @@ import { parseIpNetwork } from "./ip_network.ts";
 import { hostName, serviceName, zoneName } from "./names.ts";
 
 /*
- * `agent.toml`: what this host is and what it accepts. ZooKeeper says which build, the build says what runs, and only
- * this file says what the host allows; nothing here can be changed from ZooKeeper.
+ * `agent.toml`: what this host is and what it accepts. ZooKeeper says which build is wished, the build says what runs,
+ * and only this file says what the host allows; nothing in it can be changed from ZooKeeper.
  */
 
-/** Where builds are, or a directory above them. */
+/** The URL of builds, or of a directory above them. */
 const sourceUrl = z.string().superRefine((text, context) => {
   const problem = sourceProblem(text);
   if (problem !== null) context.addIssue({ code: "custom", message: problem });
 });
 
-/** Never says the text itself: it may have a password in it. */
+/** The message never contains the text itself: it may have a password in it. */
 function sourceProblem(text: string): string | null {
   const url = URL.parse(text);
   if (url === null || !["https:", "http:", "file:"].includes(url.protocol)) {
@@ -34,7 +34,7 @@ function sourceProblem(text: string): string | null {
   return url.search === "" && url.hash === "" ? null : "a source ends with its path: it has no ? and no #";
 }
 
-/** How this host logs in at a source, and what of it says so to others: nothing but the names of files. */
+/** How this host logs in at a source. It contains only the names of files, so that it can be shown. */
 const sourceLogin = z
   .strictObject({
     /** A file with `user:password`. */
@@ -58,21 +58,21 @@ const serviceSection = z.strictObject({
   root: absolutePath.optional(),
   /** URL prefixes that builds may be fetched from. Required when the agent runs as root. */
   sources: z.array(sourceUrl).min(1).optional(),
-  /** Whom a build's check and drain URLs may ask besides this host: names, addresses, networks. */
+  /** The hosts that a build's check and drain URLs may send requests to besides this one: names, addresses, networks. */
   check_hosts: z.array(askedHost).default([]),
-  /** Whether the answer to a failed http check may stand in the status. */
+  /** Whether the status may quote the answer to a failed http check. */
   quote_answers: z.boolean().default(false),
   /** User that install, restart and check commands run as. Required when the agent runs as root. */
   run_as: z.string().min(1).optional(),
   /** Variables for the commands, and for ${NAME} in the recipe's URLs, addresses and paths. */
   env: environment.default({}),
-  /** Copies of the service on this host; one without a port unless given. */
+  /** The instances of the service on this host; a single one without a port unless given. */
   instances: z.array(instanceSection).min(1).max(256).optional(),
   rolling: rollingSection.prefault({}),
   traffic: trafficSection.prefault({ by: "none" }),
   /** What a build may have restarted: systemd units, directories of runit and s6, programs of supervisord. */
   units: z.array(z.string().min(1)).optional(),
-  /** Pid files outside the service's directory that a build may have signalled. */
+  /** Pid files outside the service's directory whose processes a build may have signalled. */
   pid_files: z.array(absolutePath).default([]),
   /** Configuration file by which supervisorctl finds its supervisord. */
   supervisord_config: absolutePath.optional(),
@@ -84,7 +84,7 @@ const serviceSection = z.strictObject({
 });
 
 const NO_SERVERS = 'fill in the ZooKeeper servers, as in "zk1:2181,zk2:2181,zk3:2181", or set DEPLOYD_ZOOKEEPER';
-/** What a build may unpack to where the host's own file says nothing. */
+/** The limits for unpacking a build where agent.toml gives none. */
 export const DEFAULT_LIMITS = { unpacked_bytes: 20 * 1024 ** 3, entries: 2_000_000 } as const;
 
 export const agentConfigSchema = z.strictObject({
@@ -101,7 +101,7 @@ export const agentConfigSchema = z.strictObject({
       .regex(/^\/[^\0]*[^/\0]$|^\/$/, "a chroot starts with / and does not end with it")
       .default("/deployd"),
     session_timeout_s: z.number().min(1).max(600).default(10),
-    /** `user:password` of a digest login. Better given as DEPLOYD_ZOOKEEPER_DIGEST than in a file. */
+    /** `user:password` of a digest login. It is better given as DEPLOYD_ZOOKEEPER_DIGEST than in a file. */
     digest: z
       .string()
       .regex(/^[^:]+:.+$/, "user:password is required")
@@ -109,7 +109,7 @@ export const agentConfigSchema = z.strictObject({
   }),
   status: z
     .strictObject({
-      /** `address:port` of /status; port 0 takes a free one. */
+      /** `address:port` at which /status is served; port 0 takes a free one. */
       listen: z
         .string()
         .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is required")
@@ -118,7 +118,7 @@ export const agentConfigSchema = z.strictObject({
     .prefault({}),
   limits: z
     .strictObject({
-      /** Releases kept per service; current, previous, wished and used ones are kept besides. */
+      /** Releases kept per service, in addition to the current, previous and wished ones and those in use. */
       releases: z.int().min(1).max(1000).default(5),
       /** Bytes a build may unpack to. */
       unpacked_bytes: z.int().min(1).default(DEFAULT_LIMITS.unpacked_bytes),
@@ -129,13 +129,13 @@ export const agentConfigSchema = z.strictObject({
         .int()
         .min(1024)
         .default(1024 * 1024),
-      /** Seconds for which a download that gets no further is tried before the host gives the build up. */
+      /** Seconds for which a download that makes no progress is retried before the host gives the build up. */
       fetch_deadline_s: z.number().min(0).max(604_800).default(900),
-      /** Tries of one download, for who wants fewer than there is time for. */
+      /** The most tries of one download, where fewer are wanted than fetch_deadline_s leaves time for. */
       fetch_attempts: z.int().min(1).max(100).optional(),
     })
     .prefault({}),
-  /** Credentials by the URL that they are sent to, and to what is below it. */
+  /** Credentials by URL; they are sent to that URL and to everything below it. */
   sources: z
     .record(
       sourceUrl.refine(

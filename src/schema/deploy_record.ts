@@ -17,21 +17,21 @@ export type DeployState = z.output<typeof deployStateSchema>;
 
 const stageSchema = z.enum(["canary", "fleet"]);
 
-/** What a deploy is, whatever has become of it. */
+/** The facts of a deploy that every state has. */
 const deploy = {
   build: buildId,
   /** The build to go back to; null for the first deploy of a service. */
   previous: buildId.nullable(),
   who: z.string(),
   why: z.string(),
-  /** What is deployed to, in order. */
+  /** The stages of the deploy, in order. */
   stages: z.array(stageSchema).min(1),
   limits: z.looseObject({ max: z.int().min(1), budget: z.int().min(0), soakMs: z.int().min(0) }),
 };
 
 const onCanaries = { stage: z.literal("canary") };
 const onFleet = { stage: z.literal("fleet"), promoted: byWhom.optional() };
-/** Where the deploy is, or was when it ended. */
+/** The stage that the deploy is in, or was in when it ended. */
 const onEither = { stage: stageSchema, promoted: byWhom.optional() };
 
 const running = { times: z.looseObject({ created: timestamp, changed: timestamp }) };
@@ -40,11 +40,16 @@ const ended = { times: z.looseObject({ created: timestamp, changed: timestamp, e
 /** The first failure of a halted deploy, or what a person gave as the reason. */
 const because = { reason: z.string().default("") };
 
-/** That it was turned round: who decided it, in which state it was then, and the build that it goes back to. */
+/**
+ * How the deploy came to be rolled back: who decided it, in which state it was then, and the build that it goes back to.
+ */
 const wayBackSchema = byWhom.extend({ from: deployStateSchema, to: buildId });
 export type WayBack = z.output<typeof wayBackSchema>;
 
-/** `services/<service>/deploys/<id>`. Each state carries what is known in it; `core/deploy.ts` alone goes from one to another. */
+/**
+ * `services/<service>/deploys/<id>`. Each state has the fields that are known in it; only `core/deploy.ts` moves a deploy
+ * from one state to another.
+ */
 export const deployRecordSchema = z.discriminatedUnion(
   "state",
   [

@@ -1,17 +1,23 @@
 import { z } from "zod";
 
-/** What the bytes of a download are from, as it stands in a file beside them. */
+/** Where the bytes of a download come from, as recorded in a file beside them. */
 const downloadOriginSchema = z.looseObject({
-  /** How many answers they were put together of. */
+  /** From how many HTTP responses they were put together. */
   answers: z.int().min(0),
-  /** By which the server knows the content again that the first of them was part of (RFC 9110, 13.1.5 If-Range). */
+  /**
+   * The validator by which the server recognises the content that the first response was part of (RFC 9110, 13.1.5
+   * If-Range).
+   */
   validator: z.string().nullable(),
-  /** They were put together of several once before, and those had another digest than the build. */
+  /**
+   * This is the second download: an earlier one was put together from several responses, and its digest was not the
+   * build's.
+   */
   isAnew: z.boolean(),
 });
 export type DownloadOrigin = z.output<typeof downloadOriginSchema>;
 
-/** Of a file that nobody has written down anything about, or half of it. */
+/** Assumed for a file whose origin was not recorded, or only half. */
 const UNKNOWN_ORIGIN: DownloadOrigin = { answers: 2, validator: null, isAnew: false };
 
 export function parseDownloadOrigin(text: string | null): DownloadOrigin {

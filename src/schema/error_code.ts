@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /**
- * Stable codes of everything that can go wrong. They are part of the interface: they stand in `--json` output, in the
+ * Stable codes of everything that can go wrong. They are part of the interface: they appear in `--json` output, in the
  * status and in metrics, and docs/errors.md explains each.
  */
 export const errorCodeSchema = z.enum([
@@ -17,7 +17,7 @@ export const errorCodeSchema = z.enum([
   "format-unknown",
   "write-unknown",
   "conflict",
-  // Things that were named and are not there, or are in the way
+  // Things that were named and do not exist, or that are in the way
   "service-unknown",
   "build-unknown",
   "build-exists",

@@ -5,18 +5,18 @@ export interface IpAddress {
 }
 
 export interface IpNetwork extends IpAddress {
-  /** How many of its first bits all its addresses have in common. */
+  /** How many leading bits all its addresses have in common. */
   readonly prefix: number;
 }
 
 const MAPPED_IPV4 = 0xffffn;
 
-/** Null for what is no address in its usual form. */
+/** Null for text that is not an address in its usual form. */
 export function parseIpAddress(text: string): IpAddress | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
-/** `10.0.0.0/8`, `fd00::/8`; an address alone is the network with nothing else in it. Null for anything else. */
+/** `10.0.0.0/8`, `fd00::/8`; a single address counts as a network of one. Null for anything else. */
 export function parseIpNetwork(text: string): IpNetwork | null {
   const [address = "", prefix, ...rest] = text.split("/");
   const parsed = parseIpAddress(address);
@@ -41,7 +41,7 @@ function parseIpv4(text: string): IpAddress | null {
 
 function parseIpv6(text: string): IpAddress | null {
   if (!/^[0-9a-fA-F:.]+$/.test(text)) return null;
-  // As a URL has it: one form for all spellings, with at most one gap.
+  // As a URL writes it: one form for all spellings, with at most one gap.
   const canonical = URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1);
   if (canonical === undefined) return null;
   const [before = "", after] = canonical.split("::");

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * Names become znode names, directory names and words of a command line, so they are kept to characters that are safe
- * and unambiguous in all three: no slash, no leading dot or dash, nothing a shell or a terminal would act on.
+ * Names become znode names, directory names and words of a command line, so they are limited to characters that are safe
+ * and unambiguous in all three: no slash, no leading dot or dash, nothing that a shell or a terminal would act on.
  */
 function name(what: string, pattern: RegExp, maxLength: number) {
   return (
@@ -10,7 +10,7 @@ function name(what: string, pattern: RegExp, maxLength: number) {
       .string()
       .max(maxLength, `a ${what} has at most ${maxLength} characters`)
       .regex(pattern, `a ${what} is made of letters, digits and . _ - and starts with a letter or a digit`)
-      // Names are keys of records too; these few would be found in every record.
+      // Names are also keys of records; every object inherits these few.
       .refine((text) => !(text in Object.prototype), `a ${what} cannot be a word of JavaScript's own objects`)
   );
 }

@@ -2,17 +2,17 @@ import { z } from "zod";
 import { buildId, digest } from "./names.ts";
 
 /**
- * `FILE.manifest.json`, as `deployd pack` writes it beside an archive and `builds add` reads it there. A reader needs the
- * digest and the size alone: whoever packs with other tools may write no more than these.
+ * `FILE.manifest.json`, which `deployd pack` writes beside an archive and `builds add` reads there. A reader needs only
+ * the digest and the size: a manifest made with other tools need contain no more.
  */
 export const packManifestSchema = z.looseObject({
   build: buildId.optional(),
   digest,
-  /** Of the archive, in bytes. */
+  /** Size of the archive in bytes. */
   size: z.int().min(0),
-  /** In the archive. */
+  /** Number of entries in the archive. */
   entries: z.int().min(0).optional(),
-  /** Of all files once they are unpacked. */
+  /** Size of all unpacked files. */
   unpackedBytes: z.int().min(0).optional(),
 });
 

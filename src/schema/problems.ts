@@ -1,22 +1,22 @@
 import type { z } from "zod";
 import { wordingOf } from "./wording.ts";
 
-/** Problems that are told; of more, how many there are. Whoever wrote the input may have written a million. */
+/** How many problems are listed; of the others only the number is given. The input may have a million. */
 const MOST_PROBLEMS = 5;
-/** Characters of one problem, which may name a key as long as the input. */
+/** The longest text of one problem, in characters; it may name a key as long as the input. */
 const LONGEST_PROBLEM = 400;
 
-/** What `parse` found: the value, or a sentence for each of the first problems, naming the key it is about. */
+/** The result of `parse`: the value, or a sentence for each of the first problems that names the key. */
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] };
 
-/** Checks `input` against `schema`. An unknown key is named together with the nearest known one. */
+/** Parses `input` by `schema`. For an unknown key, the problem also names the nearest known one. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
   const result = schema.safeParse(input, { error: wordingOf });
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, problems: told(result.error.issues, schema) };
 }
 
-/** Like `parse`, for JSON text; text that is no JSON is a problem like any other. */
+/** Like `parse`, for JSON text; a text that is not JSON is a problem like any other. */
 export function parseJson<S extends z.ZodType>(schema: S, text: string): Parsed<z.output<S>> {
   let input: unknown;
   try {
@@ -56,7 +56,7 @@ function describe(issue: Issue, schema: z.ZodType): string[] {
         return near === undefined ? `unknown key "${path}"` : `unknown key "${path}"; did you mean "${near}"?`;
       });
     case "invalid_union": {
-      // The branch that got furthest is the one that was meant; its problems say more than "invalid input".
+      // The branch that matched furthest is the one that was meant; its problems say more than "invalid input".
       const branches = issue.errors.filter((branch) => branch.length > 0);
       const best = branches.toSorted((a, b) => depth(b) - depth(a))[0];
       if (best === undefined) return [`${at === "" ? "the value" : `"${at}"`}: ${issue.message}`];
@@ -71,7 +71,7 @@ function depth(branch: readonly Issue[]): number {
   return Math.max(...branch.map((issue) => issue.path.length + (issue.code === "unrecognized_keys" ? 1 : 0)));
 }
 
-/** The keys that stand at `path` in the schema, whatever optional, default and union wrappers lie on the way. */
+/** The keys that exist at `path` in the schema, whatever optional, default and union wrappers are on the way. */
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   const found = new Set<string>();
   const visit = (node: unknown, rest: readonly PropertyKey[]): void => {
@@ -93,9 +93,9 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 }
 
 /**
- * The candidate nearest to `word` by edit distance, when it is near enough to be a slip of the finger.
+ * The candidate nearest to `word` by edit distance, when it is near enough to be a typing slip.
  *
- * @param most edits that may lie between the two
+ * @param most the largest distance between the two
  */
 export function nearest(
   word: string,

@@ -2,16 +2,16 @@ import { z } from "zod";
 import { forcedByBuild } from "./restart_phases.ts";
 
 /*
- * `deployd.toml`: what a build says about itself. It travels inside the archive, so its digest (and later its
- * signature) covers it; for builds that carry none the same three sections stand in the service's section of the
- * agent's own file.
+ * `deployd.toml`, the recipe: what a build says about itself. It is inside the archive, so the archive's digest (and
+ * later its signature) covers it. For builds without one, the service's section in agent.toml has the same three
+ * sections.
  */
 
-/** Bytes of one name on Linux's file systems. */
+/** The longest file name on Linux's file systems, in bytes. */
 const LONGEST_FILE_NAME = 255;
 const LONGEST_PATH = 1024;
 
-/** Why a path of a release cannot be one that is shared; null when it can. */
+/** Why a path of a release cannot be shared; null when it can. */
 function sharedProblem(path: string): string | null {
   const names = namesOf(path);
   if (/\p{Cc}/u.test(path)) return "it has a control character in it";
@@ -63,11 +63,11 @@ const installStep = z.union([
 ]);
 
 export const installSection = z.strictObject({
-  /** Shell lines, run one after the other inside the release directory before anything points at it. */
+  /** Shell lines, run one after the other inside the release directory before `current` points at it. */
   steps: z.array(installStep).max(64).default([]),
   /** Seconds for a step that does not name its own limit. */
   timeout_s: seconds(86_400).default(600),
-  /** How often a failed step list is tried before the host gives up. */
+  /** How many times a failing list of steps is tried before the host gives up. */
   attempts: z.int().min(1).max(10).default(3),
   /** Paths inside the release that are links into the service's `shared/` directory and survive every deploy. */
   shared: sharedPaths.default([]),
@@ -82,10 +82,10 @@ const unitName = z
 
 const directory = z.string().regex(/^\/[^\0]*$/, "the service's directory is given as an absolute path");
 
-/** What a host puts in for `${NAME}`. What each is only a host knows; what stands around it is known before. */
+/** A variable, `${NAME}`, whose value only the host knows. The text around it can be checked without it. */
 const VARIABLE = /\$\{[A-Za-z_][A-Za-z0-9_]*\}/g;
 
-/** A text that begins with a variable may become any URL. */
+/** A text that begins with a variable may become any URL, so it is accepted. */
 const httpUrl = z
   .string()
   .min(1)
@@ -122,14 +122,14 @@ export const restartSection = z.discriminatedUnion("by", [
   z.strictObject({
     by: z.literal("signal"),
     signal: z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]).default("HUP"),
-    /** Sent to the old process once its successor, which the signal made, has proven to live. */
+    /** Sent to the old process once its successor, which the signal started, has proven to live. */
     retire: z.enum(["QUIT", "TERM", "INT"]).optional(),
     pid_file: z.string().min(1),
     ...restartTimeout,
   }),
   z.strictObject({
     by: z.literal("systemd-socket"),
-    /** The unit that holds the listening socket and hands it to both. */
+    /** The unit that holds the listening socket and passes it to both copies. */
     socket: z.string().regex(/^[A-Za-z0-9:_.@\\-]+\.socket$/, "a socket unit is named in full, as in web.socket"),
     /** A template whose two copies, blue and green, take turns. */
     unit: z.string().regex(/^[A-Za-z0-9:_.\\-]+@\.service$/, "a template is named in full, as in web@.service"),
@@ -148,18 +148,18 @@ export const restartSection = z.discriminatedUnion("by", [
 
 const tell = z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]);
 
-/** How a copy that is to be restarted is brought to let go of its clients. */
+/** How an instance that is to be restarted is made to let go of its clients. */
 export const drainSection = z.strictObject({
-  /** Sent to the copy's main process when its traffic is off. */
+  /** Sent to the instance's main process when its traffic is off. */
   signal: tell.optional(),
-  /** Asked with POST when its traffic is off. */
+  /** Requested with POST when the instance's traffic is off. */
   url: httpUrl.optional(),
-  /** The same, when the drain is called off and the copy serves on. */
+  /** Sent when the drain is called off and the instance continues to serve. */
   resume_signal: tell.optional(),
   resume_url: httpUrl.optional(),
-  /** Seconds until the last client must be gone. */
+  /** Seconds after which the last client must be gone. */
   deadline_s: seconds(3600).default(30),
-  /** Phases whose failure or deadline does not call the restart off. */
+  /** Phases whose failure or deadline does not call the restart off (forced phases). */
   force: z.array(z.enum(forcedByBuild)).default([]),
 });
 
@@ -170,9 +170,9 @@ const checkTimes = {
   interval_s: seconds(300).default(0.5),
   /** Seconds from the restart until the service must be healthy. */
   deadline_s: seconds(3600).default(60),
-  /** Passes in a row that count as healthy. */
+  /** How many checks in a row must pass for the service to count as healthy. */
   successes: z.int().min(1).max(100).default(3),
-  /** Seconds that it must have passed without a break before it counts as healthy. */
+  /** Seconds during which every check must have passed before the service counts as healthy. */
   min_healthy_s: z.number().min(0).max(3600).default(0),
 };
 
@@ -195,7 +195,7 @@ const sections = {
 };
 
 export const recipeSchema = z.strictObject({
-  /** Whether the one directory that all of the archive lies in is left out: the archive's own word for it. */
+  /** Whether the top directory, in which the whole archive lies, is stripped; this is what the archive itself says. */
   strip: z.literal(1, "only 1 can be stripped: the one directory that all of the archive lies in").optional(),
   ...sections,
 });

@@ -3,8 +3,9 @@ export const restartPhases = ["off", "tell", "idle", "stop", "start", "healthy",
 export type RestartPhase = (typeof restartPhases)[number];
 
 /**
- * Those whose failure may be forced, so that it does not call the restart off: a build says it of what concerns its own
- * clients, the host's file of what stands in front. A start that failed, and an instance that is ill, are never passed over.
+ * The phases whose failure may be forced, so that it does not call the restart off: a recipe may force those that concern
+ * its own clients, agent.toml those that concern what stands in front. A failed start and an unhealthy instance are never
+ * ignored.
  */
 export const forcedByBuild = ["tell", "idle", "stop"] as const satisfies readonly RestartPhase[];
 export const forcedByHost = ["off", "on", "probe"] as const satisfies readonly RestartPhase[];

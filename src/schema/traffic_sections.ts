@@ -2,54 +2,57 @@ import { z } from "zod";
 import { forcedByHost } from "./restart_phases.ts";
 
 /*
- * The sections of a service in `agent.toml` that say which copies of it this host has, and how clients are kept from one
- * that restarts. They are the host's: a build never says what happens to ports and rules.
+ * The sections of a service in `agent.toml` that say which instances this host has, and how clients are kept away from
+ * one that restarts. They are the host's alone: a build never says what happens to ports and rules.
  */
 
 export const absolutePath = z.string().regex(/^\/[^\0]*$/, "an absolute path is required");
 
 const port = z.int().min(1).max(65_535);
 
-/** What all ways to steer traffic have. */
+/** The keys that all ways to steer traffic have in common. */
 const trafficCommon = {
-  /** URL or tcp://host:port that is asked once, through the front, when traffic is on again. */
+  /** URL or tcp://host:port that is requested once, through the front, when traffic is on again. */
   probe: z.string().min(1).optional(),
-  /** Seconds for each change of traffic and for that request. */
+  /** Timeout in seconds for each change of traffic and for that request. */
   timeout_s: z.number().positive().max(600).default(10),
-  /** Phases whose failure or deadline does not call the restart off. */
+  /** Phases whose failure or deadline does not call the restart off (forced phases). */
   force: z.array(z.enum(forcedByHost)).default([]),
 };
 
-/** What keeps new connections from a copy that restarts (docs/restarts.md). */
+/** What keeps new connections away from an instance that restarts (docs/restarts.md). */
 export const trafficSection = z.discriminatedUnion("by", [
   /** Nothing does. */
   z.strictObject({ by: z.literal("none"), ...trafficCommon }),
-  /** A rule in a table of our own spreads `port`, which clients use, over the ports of the instances that are on. */
+  /**
+   * A rule in an nftables table of our own spreads `port`, which clients use, over the ports of the instances that are
+   * on.
+   */
   z.strictObject({ by: z.literal("nft"), port, ...trafficCommon }),
-  /** The same by a chain of our own in iptables' nat table. */
+  /** Like nft, with a chain of our own in iptables' nat table. */
   z.strictObject({
     by: z.literal("iptables"),
     port,
-    /** Which kernel interface: what the `iptables` command speaks, unless given. */
+    /** Which kernel interface to use; unless given, the one that the `iptables` command uses. */
     variant: z.enum(["auto", "legacy", "nft"]).default("auto"),
     ...trafficCommon,
   }),
   /** An HAProxy on this host. */
   z.strictObject({
     by: z.literal("haproxy"),
-    /** Its runtime API, with level admin. */
+    /** The socket of its runtime API, with level admin. */
     socket: absolutePath,
     backend: z.string().regex(/^[A-Za-z0-9_.:-]+$/, "a backend's name is required"),
-    /** The instance's server in that backend; `${DEPLOYD_INSTANCE}` is the instance. */
+    /** The name of the instance's server in that backend; `${DEPLOYD_INSTANCE}` is the instance. */
     server: z
       .string()
       .regex(/^[A-Za-z0-9_.:${}-]+$/, "a server's name is required")
       .default("${DEPLOYD_SERVICE}${DEPLOYD_INSTANCE}"),
     ...trafficCommon,
   }),
-  /** New connections from other hosts are refused, so that a balancer outside takes its own away. */
+  /** New connections from other hosts are refused, so that a balancer outside sends its own elsewhere. */
   z.strictObject({ by: z.literal("reject"), ...trafficCommon }),
-  /** Commands of the host's own file. */
+  /** Commands that agent.toml gives. */
   z.strictObject({ by: z.literal("hook"), off: z.string().min(1), on: z.string().min(1), ...trafficCommon }),
 ]);
 
@@ -64,7 +67,7 @@ export const rollingSection = z.strictObject({
   batch: z
     .union([z.int().min(1), z.string().regex(/^([1-9]\d?|100)%$/, "a number or a percentage is required")])
     .default(1),
-  /** Healthy instances with traffic that there are at any time; half of them, rounded up, unless given. */
+  /** How many instances are healthy and have traffic at any time; half of them, rounded up, unless given. */
   min_available: z.int().min(0).optional(),
 });
 
@@ -75,9 +78,9 @@ export const environment = z.record(
 
 export const instanceSection = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/, "letters, digits and _ . - are required, at most 32"),
-  /** Where it listens on this host; ${PORT} in the recipe. */
+  /** The port that the instance listens on; ${PORT} in the recipe. */
   port: port.optional(),
-  /** Variables of this instance, before those of the service. */
+  /** Variables of this instance; they take precedence over those of the service. */
   env: environment.default({}),
 });
 
@@ -87,10 +90,10 @@ interface CopiesAndTraffic {
   readonly traffic: TrafficSection;
 }
 
-/** Back ends that send connections to an instance's port, or keep them from it. */
+/** Back ends that forward connections to an instance's port, or keep them away from it. */
 const NEEDS_PORTS: readonly TrafficKind[] = ["nft", "iptables", "reject"];
 
-/** What no single key shows to be wrong. */
+/** Problems that only show when several keys are compared. */
 export function trafficProblems({
   instances,
   rolling,

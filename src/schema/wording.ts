@@ -1,8 +1,8 @@
 import type { z } from "zod";
 
 /*
- * What is said of a value that does not fit, where its schema says nothing of its own: in words of a person who writes a
- * file, and not of the library.
+ * The messages for values that do not fit, where their schema has none of its own: in the words of a person who writes a
+ * file, not in those of the library.
  */
 
 type RawIssue = z.core.$ZodRawIssue;
@@ -17,7 +17,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   record: "a section",
 };
 
-/** Undefined leaves it to the library. */
+/** Undefined leaves the message to the library. */
 export function wordingOf(issue: RawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
@@ -30,7 +30,7 @@ export function wordingOf(issue: RawIssue): string | undefined {
     case "invalid_value":
       return `${alternatives(issue["values"])} is required`;
     case "invalid_union":
-      // By one of its keys; what else does not fit is told by the branches.
+      // The message for one of the union's keys; the problems of its branches describe everything else that does not fit.
       return Array.isArray(issue["options"]) ? `${alternatives(issue["options"])} is required` : undefined;
     default:
       return undefined;

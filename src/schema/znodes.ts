@@ -3,10 +3,10 @@ import { buildId, deployId, digest, hostName, timestamp, zoneName } from "./name
 
 /*
  * Everything deployd keeps in ZooKeeper (design, section 4), as JSON. Unlike files that people write, records are read
- * loosely: a field that a newer deployd added is carried along by an older one, never refused and never dropped.
+ * loosely: an older deployd carries along a field that a newer one added, and neither refuses nor drops it.
  */
 
-/** `/`, the root of the tree: how it is to be read. One that does not say has the first format. */
+/** `/`, the root of the tree: its format. A root without one has the first format. */
 export const treeRecordSchema = z.looseObject({ format: z.int().min(1).default(1) });
 
 /** `services/<service>`: an operator's settings. */
@@ -20,7 +20,7 @@ export const serviceSettingsSchema = z.looseObject({
 });
 export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
 
-/** Far from where numbers get rough, and from what a service comes to; whoever counts on stays there. */
+/** Far below where numbers lose precision, and far above what a service reaches; counting further stays at this number. */
 export const HIGHEST_WISH_NUMBER = 2 ** 40;
 
 const wishNumber = z.int().min(0).max(HIGHEST_WISH_NUMBER);
@@ -45,19 +45,22 @@ export const hostRecordSchema = z.looseObject({
 });
 export type HostRecord = z.output<typeof hostRecordSchema>;
 
-/** Who decided something, when and why. */
+/** Who made a decision, when and why. */
 export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
 
-/** `services/<service>/builds/<build>`: immutable but for `barred`. */
+/** `services/<service>/builds/<build>`: immutable except for `barred`. */
 export const buildRecordSchema = z.looseObject({
   url: z.string().min(1),
   digest,
   /** Bytes of the archive. */
   size: z.int().min(0),
-  /** Files, directories and links in it, and the bytes they unpack to, when the packer said so. */
+  /** The number of files, directories and links in it, and the bytes that they unpack to, when the packer gave them. */
   entries: z.int().min(0).optional(),
   unpackedBytes: z.int().min(0).optional(),
-  /** 1 where the directory that all of the archive lies in is left out. Its own deployd.toml may say so, too. */
+  /**
+   * 1 where the top directory, in which the whole archive lies, is stripped. The archive's own deployd.toml may say so,
+   * too.
+   */
   strip: z.literal([0, 1]).optional(),
   signature: z.string().optional(),
   commit: z.string().optional(),
@@ -71,11 +74,13 @@ const slotSchema = z.looseObject({
   zone: zoneName.optional(),
   attempt: z.int().min(0),
   since: timestamp,
-  /** What the host is to be brought to with it; a deploy that is rolled back meanwhile wants another build. */
+  /**
+   * The build that the host is to be brought to with this slot; a deploy that is rolled back meanwhile wants another one.
+   */
   build: buildId.optional(),
   /**
-   * Granted beyond max, because the host was out of service already (docs/adr/0004). One that is well again by the time
-   * that it begins gives it back.
+   * Granted beyond max, because the host was out of service already (docs/adr/0004). A host that is healthy again by the
+   * time it begins gives the slot back.
    */
   wasOut: z.boolean().optional(),
 });
@@ -83,32 +88,35 @@ export type Slot = z.output<typeof slotSchema>;
 
 const failureSchema = z.looseObject({
   reason: z.string(),
-  /** The build that failed, so that going back after a halt starts with a budget of its own. */
+  /** The build that failed, so that going back after a halt begins with a budget of its own. */
   build: buildId,
-  /** False while the host cannot be counted on: it keeps its share of `max` until it is healthy again. */
+  /** False while the host cannot be counted on: until it is healthy again, it counts against `max`. */
   healthy: z.boolean(),
   since: timestamp,
-  /** The host's number for what failed: whatever it says under a later one was said after. */
+  /** The host's attempt that failed; a status with a higher number was written later. */
   attempt: z.int().min(0).optional(),
-  /** A person has asked once more for what it put an end to: it counts against the budget no longer. */
+  /** A person has requested again what this failure halted: it no longer counts against the budget. */
   forgiven: z.boolean().optional(),
 });
 export type Failure = z.output<typeof failureSchema>;
 
-/** What the restarts of a deploy cost its clients, over all hosts so far. */
+/** What the restarts of a deploy cost its clients, summed over all hosts so far. */
 const costSchema = z.looseObject({
-  /** Hosts that were restarted, and instances on them. */
+  /** Hosts that were restarted, and their restarted instances. */
   hosts: z.int().min(0),
   instances: z.int().min(0),
-  /** Connections that were open when their instance was stopped; null where nothing can count them. */
+  /** Connections that were still open when their instance was stopped; null where they cannot be counted. */
   closed: z.int().min(0).nullable(),
   /** Connections refused while traffic was off; null where no traffic back end can tell. */
   refused: z.int().min(0).nullable(),
-  /** Milliseconds by phase, over all hosts. */
+  /** Milliseconds by phase, summed over all hosts. */
   phaseMs: z.record(z.string(), z.number()).default({}),
 });
 
-/** `services/<service>/deploys/<id>/gate`: who is out of service now and who failed; changed by compare-and-set only. */
+/**
+ * `services/<service>/deploys/<id>/gate`: which hosts are out of service now and which failed; changed only by
+ * compare-and-set.
+ */
 export const gateSchema = z.looseObject({
   slots: z.record(hostName, slotSchema).default({}),
   failed: z.record(hostName, failureSchema).default({}),
@@ -127,12 +135,12 @@ const restartToldSchema = z.looseObject({
   instances: z.int().min(0),
   closed: z.int().min(0).nullable(),
   refused: z.int().min(0).nullable(),
-  /** Phases that failed and were forced. */
+  /** Phases that failed but were forced. */
   forced: z.array(z.string()),
   phaseMs: z.record(z.string(), z.number()),
 });
 
-/** Where a host is on the ladder, as others see it. */
+/** The step of the ladder that a host is on, as others see it. */
 export const hostStepSchema = z.enum([
   "idle",
   "fetch",
@@ -154,24 +162,29 @@ export const hostStatusSchema = z.looseObject({
   /** The build its processes run; null when it serves nothing. */
   build: buildId.nullable(),
   health: z.enum(["healthy", "unhealthy", "nothing"]),
-  /** Why what it serves is unhealthy, and since when by its own clock; missing while it is well, and in a restart. */
+  /**
+   * Why what it serves is unhealthy, and since when by its own clock; missing while it is healthy, and during a restart.
+   */
   ill: z
     .looseObject({
       since: timestamp,
       why: z.string(),
-      /** Seconds that it has been so when this was written: with the age of the node it is told without anybody's clock. */
+      /**
+       * For how many seconds it had been so when this was written: together with the node's age this needs no host's
+       * clock.
+       */
       forS: z.number().default(0),
     })
     .optional(),
-  /** What a person should see to, though all is well now. */
+  /** What a person should do, though everything works now. */
   warning: z.string().optional(),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
-  /** The highest number of a wish that it has followed; missing where none had one. */
+  /** The highest number of a wish that the host has followed; missing where none had one. */
   followed: wishNumber.optional(),
-  /** A wish that it does not follow, being older than those that it has followed. */
+  /** A wish that the host does not follow because it is older than those that it has followed. */
   held: z.looseObject({ build: buildId, deploy: deployId, number: wishNumber }).optional(),
   step: hostStepSchema,
-  /** True while the host works its way back to the build it served before. */
+  /** True while the host goes back to the build that it served before. */
   rollingBack: z.boolean().default(false),
   attempt: z.int().min(0),
   /** Since when it is on this step. */
@@ -183,7 +196,7 @@ export const hostStatusSchema = z.looseObject({
       hint: z.string().default(""),
       build: buildId,
       step: hostStepSchema,
-      /** By its own clock: until then it is tried again. Missing where nothing is, or where there is no end to it. */
+      /** Until when it is retried, by the host's own clock. Missing where it is not retried, or without such a limit. */
       until: timestamp.optional(),
     })
     .nullable()
@@ -197,22 +210,22 @@ export type HostStatus = z.output<typeof hostStatusSchema>;
 /** `agents/<host>`, ephemeral. */
 export const agentRecordSchema = z.looseObject({
   version: z.string(),
-  /** The kernel's boot id: tells a restarted agent from a restarted machine. */
+  /** The kernel's boot id: it distinguishes a restarted agent from a rebooted machine. */
   bootId: z.string(),
-  /** Of the status port. */
+  /** Address of the status port. */
   statusAddress: z.string().nullable(),
   pid: z.int(),
   since: timestamp,
-  /** The newest format of the tree that it understands; one that does not say understands the first. */
+  /** The newest format of the tree that the agent understands; 1 where the record does not say. */
   speaks: z.int().min(1).default(1),
-  /** What its agent.toml names; one that does not say runs whatever its host is registered for. */
+  /** The services in its agent.toml; an agent that does not say runs all that its host is registered for. */
   services: z.exactOptional(z.array(z.string())),
 });
 export type AgentRecord = z.output<typeof agentRecordSchema>;
 
 /**
- * `services/<service>/deploys`: the newest deploy, and the number of the newest wish. Whoever wishes anything does it by a
- * compare-and-set here: one at a time.
+ * `services/<service>/deploys`: the newest deploy, and the number of the newest wish. Whoever writes a wish changes this
+ * node by compare-and-set, so that wishes are written one at a time.
  */
 export const deploysPointerSchema = z.looseObject({
   latest: deployId.nullable().default(null),

@@ -7,8 +7,9 @@ import { isReady, type AgentStatus } from "./agent_status.ts";
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * The read-only status port. `/status` answers in the form that is asked for: Prometheus names its text format first,
- * curl and scripts take anything and get JSON. `?format=json|prometheus` decides where a header cannot.
+ * The read-only status port. `/status` answers in the format that the Accept header asks for: Prometheus names its text
+ * format first, while curl and scripts accept anything and get JSON. `?format=json
+ * prometheus` decides where no header can be set.
  */
 export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
   const app = new Hono();
@@ -30,7 +31,7 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
       header: "Accept",
       supports: ["application/json", "text/plain", "application/openmetrics-text"],
       default: "application/json",
-      // The most wanted type decides; a mere */* is for whoever has no preference.
+      // The most preferred type decides; a bare */* expresses no preference.
       match: (accepted) =>
         accepted.toSorted((a, b) => b.q - a.q).find(({ type }) => type !== "*/*")?.type ?? "application/json",
     });

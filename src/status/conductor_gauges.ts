@@ -4,7 +4,8 @@ import { deployStateSchema } from "../schema/deploy_record.ts";
 import { gauge, type SetSample } from "./series.ts";
 
 /**
- * How the deploys of all services stand, for one place to ask: the agent that conducts. Any other has none of these series.
+ * How the deploys of all services stand, in a single place: the agent that conducts. Other agents have none of these
+ * series.
  *
  * @param conducted what the conductor sees; null while this agent does not conduct
  */

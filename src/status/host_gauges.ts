@@ -7,7 +7,7 @@ import { isReady, type ServiceOnHost, type AgentStatus } from "./agent_status.ts
 
 const OUT_OF_SERVICE: readonly HostStep[] = ["flip", "restart", "check", "soak"];
 
-/** How this agent and the services of its host are now. */
+/** The gauges for the current state of this agent and its host's services. */
 export function hostGauges(registry: Registry, view: () => AgentStatus, clock: Pick<Clock, "now">): void {
   agentGauges(registry, view);
   serviceGauges(registry, view, clock);

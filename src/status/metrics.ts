@@ -8,14 +8,14 @@ import type { AgentStatus } from "./agent_status.ts";
 
 export interface MetricsOptions {
   readonly view: () => AgentStatus;
-  /** How the services stand as this agent sees them as conductor; null while it is not. */
+  /** How the services stand, as this agent sees them as the conductor; null while it is not. */
   readonly conducted: () => readonly ServiceReport[] | null;
-  /** Those of this host. */
+  /** The services of this host. */
   readonly services: readonly string[];
   readonly clock: Pick<Clock, "now">;
 }
 
-/** The agent's metrics; docs/metrics.md explains each, and has the alerts that they are for. */
+/** The agent's metrics; docs/metrics.md explains each, and lists the alerts that use them. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #counters: ReadonlyMap<string, ServiceCounters>;

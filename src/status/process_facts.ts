@@ -9,7 +9,7 @@ export interface ProcessFacts {
 const PAGE_BYTES = 4096;
 
 /**
- * This process in /proc (proc(5)); null where there is none. The runtime's own statistics are not used: they cost more
+ * This process in /proc (proc(5)); null where there is none. The runtime's own statistics are not used: they take longer
  * than a scrape may, and some of their names are not valid metric names.
  */
 export function processFacts(): ProcessFacts | null {

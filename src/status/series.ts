@@ -3,7 +3,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 /** What is set at each scrape: labels and a value. */
 export type SetSample<L extends string> = (labels: Partial<Record<L, string>>, value: number) => void;
 
-/** A gauge of which every scrape has nothing but what `fill` sets then. */
+/** A gauge that `fill` sets anew at every scrape, so that it has no other series. */
 export function gauge<L extends string>(
   registry: Registry,
   name: string,
@@ -23,7 +23,7 @@ export function gauge<L extends string>(
   });
 }
 
-/** A counter that only mirrors what is counted elsewhere: it is set from zero at each scrape. */
+/** A counter that only mirrors a number counted elsewhere: it is set at each scrape. */
 export function total(registry: Registry, name: string, help: string, read: () => number | null): void {
   const made: Counter = new Counter({
     name,

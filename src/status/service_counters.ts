@@ -6,18 +6,18 @@ import { reasonOfStep, stepReasons } from "./step_reasons.ts";
 
 const RESULTS = ["served", "failed"] as const;
 
-/** What happens to one service on this host, as it is counted. */
+/** The events of one service on this host that are counted. */
 export interface ServiceCounters {
   stepDone(step: Rung, seconds: number): void;
   stepFailed(step: Rung, code: string): void;
   deployEnded(result: (typeof RESULTS)[number]): void;
-  /** What one batch of instances has cost when its restart has ended, well or not. */
+  /** Called when the restart of a batch has ended, successfully or not, with its cost. */
   restarted(cost: RestartCost): void;
 }
 
 /**
- * The counters of all services of this host. Host and build never label one: they would grow without bound. All that there
- * can be of a service is there, with 0, from the start.
+ * The counters of all services of this host. Host and build are never labels: the series would grow without bound. All
+ * series that a service can have exist, with 0, from the start.
  */
 export function serviceCounters(registry: Registry): (service: string) => ServiceCounters {
   const registers = [registry];

@@ -7,8 +7,9 @@ const everywhere = ["disk-full", "internal", "other"] as const;
 const asked = ["check-failed", "policy-refused", "recipe-invalid", "config-invalid"] as const;
 
 /**
- * What a step can fail with, so that each is there, with 0, before it happens: a counter that begins with its first failure
- * shows no increase. A code that is not expected of a step counts as `other`; the status has it.
+ * The reasons for which each step can fail, so that each series exists, with 0, before the first failure: a counter that
+ * begins with its first failure shows no increase. A code that is not expected of a step counts as `other`; the status
+ * shows it.
  */
 export const stepReasons: Readonly<Record<Rung, readonly Reason[]>> = {
   fetch: ["fetch-failed", "build-unknown", "policy-refused", "config-invalid", "digest-mismatch", ...everywhere],

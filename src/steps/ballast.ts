@@ -2,13 +2,13 @@ import { join } from "node:path";
 import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 
-/** In several files, since a disk can be out of names as well as out of bytes. */
+/** The space is spread over several files, since a disk can run out of inodes as well as of bytes. */
 const FILES = 4;
 const BYTES = 64 * 1024;
 
 /**
- * Takes a little room that nobody needs, for `dropBallast` to give to a service that is started on a full disk: for its pid
- * file, the first lines of its log. What deployd itself needs then is set aside where nobody else can take it.
+ * Reserves a little disk space, which `dropBallast` frees for a service that is started on a full disk: for its pid file
+ * and the first lines of its log. What deployd itself needs then is reserved separately, where nobody else can take it.
  */
 export async function keepBallast(layout: Layout, files: Files): Promise<void> {
   const there = new Set(await files.list(layout.ballast));

@@ -10,22 +10,28 @@ import { topToStrip } from "./strip.ts";
 
 const IS_LIKE_RECIPE = /(?:^|\/)deployd\.toml$/i;
 
-/** What hosts will make of an archive. */
+/** What hosts will find in an archive. */
 export interface CheckedBuild {
   readonly entries: number;
   readonly unpackedBytes: number;
-  /** The directory that all of it lies in, if there is one. Where it is not stripped no host looks for anything in it. */
+  /**
+   * The directory that the whole archive lies in, if there is one. Where it is not stripped, hosts look for no recipe in
+   * it.
+   */
   readonly top: { readonly name: string; readonly hasRecipe: boolean; readonly isStripped: boolean } | null;
-  /** Where there is a recipe that no host looks for, being deeper than one directory, or spelt otherwise. */
+  /**
+   * The path of a recipe that hosts do not find, because it is deeper than one directory or spelt differently; null where
+   * there is none.
+   */
   readonly buried: string | null;
-  /** What people should know before a host finds it. */
+  /** What people should know before a host finds it out. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads an archive as a host does, by the same code and with nothing behind it, so that what no host would take is found
- * where it was made. What hosts differ in (their limits, their own sections, what they allow) is not looked at, and noted
- * where it will matter.
+ * Reads an archive as a host does, with the same code but without unpacking it, so that whatever no host would accept is
+ * found where it was made. What differs from host to host (limits, sections of agent.toml, what is allowed) is not
+ * checked, but noted where it will matter.
  *
  * @throws DeployError `archive-hostile`, `archive-invalid`, `recipe-invalid`, `aborted`, as a host would
  */
@@ -63,7 +69,7 @@ async function recipeIn(survey: Survey, prefix: string, build: string): Promise<
   return parseRecipe(Buffer.from(found?.bytes ?? []).toString("utf8"), recipeOf(build));
 }
 
-/** What there is by the paths that it would have in a release. */
+/** The entries of the archive by the paths that they would have in a release. */
 function below({ known }: Survey, stripped: string | null): Survey["known"] {
   if (stripped === null) return known;
   const prefix = `${stripped}/`;
@@ -71,7 +77,7 @@ function below({ known }: Survey, stripped: string | null): Survey["known"] {
   return new Map(inside.map(([path, kind]) => [path.slice(prefix.length), kind]));
 }
 
-/** The one that is nearest to the top of what looks like a recipe and is none. */
+/** Of the files that look like a recipe but are not found as one, the one nearest to the top. */
 function buried(known: Survey["known"]): string | null {
   const found = [...known.keys()].filter((path) => IS_LIKE_RECIPE.test(path));
   const depth = (path: string): number => path.split("/").length;

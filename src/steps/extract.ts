@@ -12,16 +12,16 @@ import { topToStrip } from "./strip.ts";
 
 export interface ExtractOptions {
   readonly limits: UnpackLimits;
-  /** To whom a release and what is shared belong; the agent's own user unless given. */
+  /** The owner of a release and of what is shared; the agent's own user unless given. */
   readonly owner: Owner | undefined;
   readonly recipes: KeptRecipes;
-  /** Is called with the paths of `install.shared` that the build brings in vain. */
+  /** Called with the paths of `install.shared` whose content in the build is not used. */
   readonly onGaveWay: (paths: readonly string[]) => void;
 }
 
 /**
- * Unpacks the verified archive beside its final place, takes its recipe from there, links what is shared, flushes
- * the tree, gives it to its owner, and gives it its name in one rename: a release directory exists whole or not at all.
+ * Unpacks the verified archive beside its final place, reads its recipe there, links what is shared, flushes the tree,
+ * gives it to its owner, and moves it into place by one rename: a release directory exists whole or not at all.
  *
  * @throws DeployError `recipe-invalid`, `archive-hostile`, `build-exists`, `disk-full`
  */
@@ -39,7 +39,7 @@ export async function extractStep(
     const { top } = await archive.unpack({
       archive: layout.verified(build, record.digest),
       into: tree,
-      // The packer's count is the tighter limit; the host's own always holds.
+      // The packer's counts are the tighter limit; the host's own limits always apply.
       limits: {
         maxBytes: Math.min(limits.maxBytes, record.unpackedBytes ?? limits.maxBytes),
         maxEntries: Math.min(limits.maxEntries, record.entries ?? limits.maxEntries),
@@ -65,14 +65,14 @@ export async function extractStep(
   await files.syncTree(tree);
   await files.makeDirectory(layout.releases, 0o755);
   await moveAside(work, files);
-  // Before the rename: a release that exists is always known by its digest, and how it is run.
+  // Done before the rename: of a release that exists, the digest and the recipe are always known.
   const recipe = await recipes.keep(build, text);
   await writeReleaseRecord(layout, build, { digest: record.digest, installed: false, recipe }, files);
   await files.renameDurably(tree, layout.release(build));
   await files.removeTree(layout.staging(build));
 }
 
-/** When the one directory that the whole archive lies in is to be left out, its content becomes the tree. */
+/** Where the top directory, in which the whole archive lies, is to be stripped, its content becomes the tree. */
 async function stripTop(
   { layout, build, record }: BuildWork,
   top: Top | null,
@@ -91,7 +91,7 @@ async function stripTop(
   await files.renameDurably(aside, tree);
 }
 
-/** Moves away what lies in the place of the release and is not this build: half removed, or put there by hand. */
+/** Moves away what lies in the place of the release and is not this build: it was half removed, or put there by hand. */
 async function moveAside({ layout, build }: BuildWork, files: StepEffects["files"]): Promise<void> {
   if ((await files.kindOf(layout.release(build))) === "absent") return;
   if (

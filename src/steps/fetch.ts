@@ -3,7 +3,7 @@ import type { SourceLogins } from "../schema/agent_config.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 import { loginAt } from "./source_login.ts";
 
-/** Space that must stay free on the disk besides the archive and what it unpacks to. */
+/** Space that must stay free on the disk in addition to the archive and what it unpacks to. */
 const SPARE_BYTES = 64 * 1024 * 1024;
 
 export interface FetchPolicy {
@@ -16,7 +16,7 @@ export interface FetchPolicy {
   readonly onProgress?: (bytesSoFar: number) => void;
 }
 
-/** Downloads the archive into the build's staging directory. A leftover of an earlier try is continued. */
+/** Downloads the archive into the build's staging directory. A partial download of an earlier try is resumed. */
 export async function fetchStep(
   work: BuildWork,
   policy: FetchPolicy,

@@ -5,11 +5,11 @@ import type { Owner } from "../support/command.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorCodeOf, naming } from "../support/file_error.ts";
 
-/** Temporary names, so that what a crash left behind is known by its name alone. */
+/** The form of temporary names, by which what a crash left behind is recognised. */
 const TEMP_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
 const TEMP_BYTES = 6;
 
-/** What stands where a link is expected. */
+/** What was found at a path where a link is expected. */
 export type LinkFound =
   | { readonly kind: "absent" }
   /** `target` as written in the link. `changedAtMs`: when it was made, in milliseconds since the epoch. */
@@ -17,14 +17,14 @@ export type LinkFound =
   | { readonly kind: "foreign"; readonly what: "directory" | "file" | "other" };
 
 /**
- * The disk as the ladder uses it: changes that are there as a whole or not at all, also after a kill or a power cut in the
- * middle of them. Every failure is a DeployError that names the path: `disk-full`, or `internal`.
+ * The disk as the ladder uses it: each change is made as a whole or not at all, even when a kill or a power cut comes in
+ * the middle. Every failure is a DeployError that names the path: `disk-full`, or `internal`.
  */
 export class Files {
   readonly #disk: Disk;
   readonly #clock: Pick<Clock, "randomBytes">;
 
-  /** @param clock for names that nobody else uses */
+  /** @param clock its random bytes make names that nobody else uses */
   constructor(disk: Disk, clock: Pick<Clock, "randomBytes">) {
     this.#disk = disk;
     this.#clock = clock;
@@ -54,9 +54,10 @@ export class Files {
   }
 
   /**
-   * Writes over a file in place, and flushes it: for one that nobody reads, since a kill in the middle leaves half of it.
+   * Overwrites a file in place and flushes it. Only for a file that nobody reads, since a kill in the middle leaves half
+   * of it.
    *
-   * @returns false where there is none that has this name alone, and at least the length of `text`
+   * @returns false where there is no such file with this name only and at least the length of `text`
    */
   async writeOver(path: string, text: string): Promise<boolean> {
     return naming(`Cannot write "${path}"`, async () => {
@@ -71,7 +72,7 @@ export class Files {
     });
   }
 
-  /** Makes a file of so many bytes, which nobody reads and a power cut may take. */
+  /** Makes a file of this many bytes; nobody reads it, and it may be lost in a power cut. */
   async fill(path: string, bytes: number): Promise<void> {
     await naming(`Cannot write "${path}"`, async () => {
       await using file = await this.#disk.createFile(path, 0o600);
@@ -80,15 +81,15 @@ export class Files {
   }
 
   /**
-   * Gives `path` what stands at `from`, in one step and durably. What stood at `path` is at `from` then, or, where the file
-   * system cannot exchange two names, gone.
+   * Moves what is at `from` to `path`, in one step and durably. What was at `path` is at `from` then or, where the file
+   * system cannot exchange two names, removed.
    */
   async exchangeDurably(from: string, path: string): Promise<void> {
     await naming(`Cannot exchange "${from}" and "${path}"`, async () => {
       try {
         await this.#disk.exchange(from, path);
       } catch {
-        // It may be that nothing is at `path`, too. What is wrong otherwise is wrong with a rename as well, which says so.
+        // There may be nothing at `path`. Any other problem makes the rename fail as well, and its error says more.
         await this.#disk.rename(from, path);
       }
       await this.#disk.syncDirectory(dirname(path));
@@ -100,7 +101,7 @@ export class Files {
     return (await this.readWithTime(path))?.text ?? null;
   }
 
-  /** The text of a file that others may have put there; never what a link in its place leads to. */
+  /** The text of a file that others may have put there; a link in its place is not followed. */
   async readUnlinked(path: string): Promise<string | null> {
     const found = await naming(`Cannot read "${path}"`, () => this.#disk.readText(path, { follow: false }));
     return found?.text ?? null;
@@ -142,11 +143,11 @@ export class Files {
   }
 
   /**
-   * Points `link` at `target` in one step: whoever opens it sees the old release or the new one, never neither. A link
-   * that points there already keeps its time.
+   * Points `link` at `target` in one step: a reader sees the old release or the new one, never neither. A link that
+   * points there already keeps its time.
    *
-   * @param prepared a link beside it; where that points at `target` it is what becomes `link`, which takes no space
-   * @throws DeployError `current-not-a-link` when something else stands there, which is left as it is
+   * @param prepared a link beside it; where it points at `target`, it is renamed to `link`, which takes no disk space
+   * @throws DeployError `current-not-a-link` when something else is there, which is left as it is
    */
   async flip(link: string, target: string, prepared: string | null = null): Promise<void> {
     const found = await this.readLink(link);
@@ -179,7 +180,7 @@ export class Files {
     await this.#linkSynced(link);
   }
 
-  /** Renames, and flushes the directory, so that the new name survives a power cut. */
+  /** Renames and flushes the directory, so that the new name survives a power cut. */
   async renameDurably(from: string, to: string): Promise<void> {
     await naming(`Cannot rename "${from}" to "${to}"`, async () => {
       await this.#disk.rename(from, to);
@@ -191,14 +192,14 @@ export class Files {
     await naming(`Cannot make the directory "${path}"`, () => this.#disk.makeDirectory(path, mode));
   }
 
-  /** Removes a file or a tree; symbolic links in it are removed, never followed. Nothing there is fine. */
+  /** Removes a file or a tree; symbolic links in it are removed, never followed. It is no error when nothing is there. */
   async removeTree(path: string): Promise<void> {
     await naming(`Cannot remove "${path}"`, () => this.#disk.removeTree(path));
   }
 
   /**
-   * What stands at `path` below a directory in which others may write: no link on the way is followed. "blocked": something
-   * that is no directory is above it.
+   * What is at `path` below a directory that others may write to: no link on the way is followed. "blocked" means that
+   * something above it is not a directory.
    */
   async kindBelow(root: string, path: string): Promise<"absent" | "blocked" | DiskEntry["kind"]> {
     return naming(`Cannot look at "${join(root, path)}"`, async () => {
@@ -223,7 +224,7 @@ export class Files {
     });
   }
 
-  /** Names in a directory; none where it does not exist. */
+  /** The names in a directory; empty where it does not exist. */
   async list(path: string): Promise<readonly string[]> {
     return (await naming(`Cannot list "${path}"`, () => this.#disk.list(path))) ?? [];
   }
@@ -244,7 +245,7 @@ export class Files {
     return naming(`Cannot ask for the free space of "${path}"`, () => this.#disk.freeBytes(path));
   }
 
-  /** Makes the names in a directory last. */
+  /** Flushes a directory, so that the names in it survive a power cut. */
   async syncDirectory(path: string): Promise<void> {
     await naming(`Cannot flush "${path}" to the disk`, () => this.#disk.syncDirectory(path));
   }
@@ -257,7 +258,10 @@ export class Files {
     await naming(`Cannot cut the log "${path}"`, () => this.#disk.trimLog(path, maxBytes));
   }
 
-  /** Removes what writes and flips that were killed left in `dir`. Call it only while nobody else writes there. */
+  /**
+   * Removes from `dir` the temporary files that killed writes and flips left. Call it only while nobody else writes
+   * there.
+   */
   async sweepTemps(dir: string): Promise<void> {
     for (const name of await this.list(dir)) {
       if (!TEMP_NAME.test(name)) continue;
@@ -265,7 +269,7 @@ export class Files {
     }
   }
 
-  /** The directory of `path`, held open, each step from the one above it. */
+  /** The directory of `path`, held open; each one on the way is opened from the one above it. */
   async #holdParent(root: string, path: string, make: boolean): Promise<HeldDirectory> {
     let held = await this.#disk.openDirectory(root);
     for (const name of dirname(path).split("/")) {
@@ -277,7 +281,7 @@ export class Files {
     return held;
   }
 
-  /** Also for a link that was right already: the flip before may have been killed between its rename and this. */
+  /** Flushes also when the link was right already: the flip before may have been killed between its rename and this. */
   async #linkSynced(link: string): Promise<void> {
     await naming(`Cannot bring the link "${link}" to the disk`, () => this.#disk.syncDirectory(dirname(link)));
   }

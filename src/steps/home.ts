@@ -3,14 +3,15 @@ import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 
 /**
- * A home for a user that has none, or none that it may write in, as `useradd --system` makes them: npm, pip and the like keep
- * things there, and fail without.
+ * Makes a HOME for a user that has none, or none that it may write to, as with `useradd --system`: npm, pip and the like
+ * keep files there, and fail without.
  *
- * @param owner whose it is; the agent's own user's unless given
+ * @param owner the user that gets it; the agent's own unless given
  */
 export async function makeHome({ home }: Layout, owner: Owner | undefined, files: Files): Promise<void> {
   if ((await files.kindOf(home)) === "absent") await files.makeDirectory(home, 0o700);
   const made = await files.look(home);
-  // Whatever else stands there is somebody's own arrangement; what is another user's changes hands with the service.
+  // Anything else there is somebody's own arrangement; a home of another user is given away together with the service's
+  // files.
   if (owner !== undefined && made?.kind === "directory" && made.uid === ROOT_UID) await files.giveTo(home, owner);
 }

@@ -5,8 +5,8 @@ import type { BuildWork, StepEffects } from "./effects.ts";
 import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
 
 /**
- * Runs the build's post-install steps inside the new release directory, before anything points at it, and marks the release
- * as installed when all of them ended well.
+ * Runs the build's post-install steps inside the new release directory, before `current` points at it, and marks the
+ * release as installed when all of them succeeded.
  *
  * @throws DeployError `install-failed` (with the end of the output), `install-timeout`, `recipe-invalid`
  */

@@ -8,23 +8,25 @@ import { RECIPE_FILE, type Layout } from "./layout.ts";
 import { recipeOf, parseRecipe, readRecipeText } from "./recipe.ts";
 import { readReleaseRecord, writeReleaseRecord } from "./release_records.ts";
 
-/** The build that is served, the wished one, and those on a way back are all that is asked for. */
+/**
+ * How many parsed recipes are kept in memory: only those of the served build, the wished one and those on a way back are
+ * needed.
+ */
 const REMEMBERED = 4;
 
 /**
- * What to install, restart and check for the builds of one service: the build's own deployd.toml as its verified archive
- * had it, or, when it brings none, the service's section of the agent's file. A release belongs to the service's user once
- * it is unpacked; what is obeyed is kept beside it, where only the agent writes. A text is parsed once, however often the
- * same is read again.
+ * The recipes of one service's builds: the build's own deployd.toml as its verified archive had it or, when it has none,
+ * the service's section of agent.toml. A release belongs to the service's user once it is unpacked; so the recipe that is
+ * obeyed is kept beside it, where only the agent may write. A text is parsed only once, however often it is read.
  */
 export class KeptRecipes {
   readonly #service: string;
   readonly #layout: Layout;
   readonly #config: ServiceConfig;
   readonly #files: Files;
-  /** By build, the one that was asked for last at the end. */
+  /** By build; the most recently used one is last. */
   readonly #parsed = new Map<string, { readonly text: string; readonly recipe: Recipe }>();
-  /** Of former releases whose recipes could not be kept, as the disk is full or read-only. */
+  /** Recipes of older releases that could not be kept because the disk is full or read-only. */
   readonly #adopted = new Map<string, string>();
   #section: Recipe | null = null;
 
@@ -35,14 +37,14 @@ export class KeptRecipes {
     this.#files = files;
   }
 
-  /** @throws DeployError `recipe-invalid` naming the file and its problems, or that there is no recipe at all */
+  /** @throws DeployError `recipe-invalid` naming the file and its problems, or saying that there is no recipe at all */
   async read(build: string): Promise<Recipe> {
     const text = (await this.#files.readIfThere(this.#layout.recipe(build))) ?? this.#adopted.get(build);
     return text === undefined ? this.#ofSection(build) : this.#ofText(build, text);
   }
 
   /**
-   * The recipe of a build that was just unpacked into `tree`, where nobody but the agent can reach it yet.
+   * Reads the recipe of a build that was just unpacked into `tree`, where nobody but the agent can reach it yet.
    *
    * @throws DeployError `recipe-invalid`
    */
@@ -51,7 +53,7 @@ export class KeptRecipes {
     return { text, recipe: text === null ? this.#ofSection(build) : this.#ofText(build, text) };
   }
 
-  /** Keeps what `ofTree` found as the one that is obeyed. */
+  /** Keeps the recipe that `ofTree` read as the one that is obeyed. */
   async keep(build: string, text: string | null): Promise<Required<ReleaseRecord>["recipe"]> {
     this.#adopted.delete(build);
     const path = this.#layout.recipe(build);
@@ -62,8 +64,8 @@ export class KeptRecipes {
   }
 
   /**
-   * Keeps the recipes of releases that were there before recipes were kept: of those that a former deployd unpacked,
-   * and, where deployd has never unpacked anything, of those that somebody put there by hand. They are believed once, now.
+   * Keeps the recipes of releases that are older than this feature: of those that an older deployd unpacked and, where
+   * deployd has never unpacked anything, of those that somebody put there by hand. They are trusted once, now.
    */
   async adopt(): Promise<void> {
     const isNew = (await this.#files.kindOf(this.#layout.builds)) === "absent";
@@ -77,13 +79,13 @@ export class KeptRecipes {
 
   async #adopt(build: string, record: ReleaseRecord | null): Promise<void> {
     const path = join(this.#layout.release(build), RECIPE_FILE);
-    // What is no plain file was never obeyed.
+    // A recipe that was not a plain file was never obeyed.
     const text = await readRecipeText(path, recipeOf(build), this.#files).catch(() => null);
     try {
       const recipe = await this.keep(build, text);
       if (record !== null) await writeReleaseRecord(this.#layout, build, { ...record, recipe }, this.#files);
     } catch {
-      // The disk is full or read-only: what was read is good for this life, and the next one tries again.
+      // The disk is full or read-only: what was read is used until this agent ends, and the next one tries again.
       if (text !== null) this.#adopted.set(build, text);
     }
   }

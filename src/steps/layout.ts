@@ -1,34 +1,36 @@
 import { join } from "node:path";
 import type { Digest } from "../schema/names.ts";
 
-/** Where everything of one service lies on the host (design, section 5). Pure: it only joins names. */
+/** Where everything of one service lies on the host (design, section 5). Pure: it only joins paths. */
 export interface Layout {
   readonly root: string;
   readonly releases: string;
   readonly builds: string;
   readonly current: string;
-  /** The link that becomes `current` on the way back: made before it is needed, when there is room for it. */
+  /** The link that becomes `current` on the way back: made in advance, while there is disk space for it. */
   readonly wayBack: string;
-  /** Room for a service that is started on a full disk. */
+  /** Reserved space for a service that is started on a full disk. */
   readonly ballast: string;
   readonly shared: string;
-  /** Of the service's user, where that one's own cannot be used. */
+  /** HOME for the service's user, where the user's own cannot be used. */
   readonly home: string;
   readonly state: string;
   release(build: string): string;
   /**
-   * What deployd knows of a release. It stands beside the releases and not in them: they belong to the service's user, who
-   * could put a link in its way.
+   * What deployd knows of a release. It is kept beside the releases and not in them: those belong to the service's user,
+   * who could put a link in its place.
    */
   record(build: string): string;
-  /** What a build says of itself, as its verified archive had it; in the release its user could write it anew. */
+  /** A build's recipe as its verified archive had it; in the release, the service's user could change it. */
   recipe(build: string): string;
-  /** Relative, so that the whole tree can be moved or looked at from a container. */
+  /** The target of the link is relative, so that the whole tree can be moved or looked at from a container. */
   linkTarget(build: string): string;
   staging(build: string): string;
-  /** The download; a leftover is resumed. */
+  /** The download; a partial one is resumed. */
   spool(build: string): string;
-  /** The download once its digest was right. The digest is in the name, so a verified file is never taken for another. */
+  /**
+   * The download after its digest was verified. The digest is in the name, so a verified file is never taken for another.
+   */
   verified(build: string, digest: Digest): string;
   tree(build: string): string;
   log(build: string, step: string): string;

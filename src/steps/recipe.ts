@@ -4,14 +4,14 @@ import { recipeSchema, type Recipe } from "../schema/recipe.ts";
 import type { Files } from "./files.ts";
 import { RECIPE_FILE } from "./layout.ts";
 
-/** Parsing takes quadratic time in the number of keys, and stops everything else meanwhile: this much takes 0.1 s. */
+/** Parsing takes quadratic time in the number of keys and blocks everything else meanwhile: this size takes 0.1 s. */
 export const MOST_RECIPE_BYTES = 64 * 1024;
 
 /**
- * The text of a build's own recipe from the directory of the build; null where it brings none.
+ * The text of a build's own recipe, from the directory of the build; null where it has none.
  *
  * @param what names the file in messages
- * @throws DeployError `recipe-invalid` for what is no plain file of at most 64 KiB
+ * @throws DeployError `recipe-invalid` for anything but a plain file of at most 64 KiB
  */
 export async function readRecipeText(
   path: string,
@@ -24,7 +24,7 @@ export async function readRecipeText(
   return files.readUnlinked(path);
 }
 
-/** @throws DeployError `recipe-invalid` for what is no plain file of at most 64 KiB */
+/** @throws DeployError `recipe-invalid` for anything but a plain file of at most 64 KiB */
 export function requireRecipeFile(
   { kind, size }: { readonly kind: "file" | "directory" | "link" | "other"; readonly size: number },
   what: string,

@@ -3,7 +3,7 @@ import { releaseRecordSchema, type ReleaseRecord } from "../schema/release_recor
 import type { Files } from "./files.ts";
 import type { Layout } from "./layout.ts";
 
-/** What is known of a release; null where nothing is, or nothing that can be understood. */
+/** The record of a release; null where it does not exist or cannot be understood. */
 export async function readReleaseRecord(layout: Layout, build: string, files: Files): Promise<ReleaseRecord | null> {
   const parsed = parseJson(releaseRecordSchema, (await files.readIfThere(layout.record(build))) ?? "");
   return parsed.ok ? parsed.value : null;

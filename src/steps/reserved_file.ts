@@ -1,31 +1,31 @@
 import { basename, dirname, join } from "node:path";
 import type { Files } from "./files.ts";
 
-/** By how much the text may grow from one write to the next and still need no new space: by two failures, and more. */
+/** How much the text may grow from one write to the next without new disk space: enough for two failures and more. */
 const HEADROOM_BYTES = 24 * 1024;
 const BLOCK_BYTES = 4096;
 
-/** What it does to the disk. */
+/** The operations on the disk that it uses. */
 export type ReservingFiles = Pick<
   Files,
   "readIfThere" | "sizeOf" | "syncDirectory" | "writeAtomic" | "writeOver" | "exchangeDurably"
 >;
 
 /**
- * A file of text that can be replaced as a whole on a full disk as well. Beside it lies a spare one, of the same size or
- * more: the new text is written over that, filled up with blanks, flushed, and the two change places in one step. Neither
- * takes space that is not there already. Whoever reads the file finds one text or the other, also after a power cut.
+ * A text file that can be replaced as a whole even on a full disk. Beside it is a spare file of at least the same size:
+ * the new text is written over that one, padded with blanks and flushed, and then the two are exchanged in one step.
+ * Neither needs additional space. A reader finds one text or the other, also after a power cut.
  */
 export class ReservedFile {
   readonly #files: ReservingFiles;
   readonly #path: string;
   readonly #spare: string;
   readonly #mode: number;
-  /** Of the text in the file, without blanks. */
+  /** The length of the text in the file, without the padding. */
   #bytes = 0;
   /**
-   * Which of the two files has which name is known to be on the disk. Until then a power cut could bring back the one that
-   * is the spare now as the file, so it must not be written over.
+   * Whether the last exchange of the two names is known to be on the disk. Until then a power cut could make the spare
+   * file the file again, so it must not be overwritten.
    */
   #isFirm = false;
 
@@ -49,14 +49,15 @@ export class ReservedFile {
       await this.#files.writeAtomic(this.#path, filled(text, sizeFor(bytes)), this.#mode);
     }
     this.#bytes = Buffer.byteLength(text);
-    // On a full disk the next write has to do with what there is.
+    // On a full disk, the next write has to make do with what there is.
     await this.setAside().catch(() => {});
   }
 
-  /** Sees to it that the next writes need no space. @throws DeployError `disk-full` */
+  /** Reserves the space for the next writes. @throws DeployError `disk-full` */
   async setAside(): Promise<void> {
     const size = sizeFor(this.#bytes);
-    // The file is the spare one after the next write: one that an older deployd or a person wrote has no blanks.
+    // After the next write this file is the spare one, so it is padded too: one that an older deployd or a person wrote
+    // is not.
     const there = await this.#files.sizeOf(this.#path);
     if (there !== null && there < size) {
       const text = await this.#files.readIfThere(this.#path);
@@ -66,7 +67,7 @@ export class ReservedFile {
     await this.#files.writeAtomic(this.#spare, filled("", size), this.#mode);
   }
 
-  /** False where there is no spare file for it. */
+  /** False where there is no usable spare file. */
   async #writeOver(text: string): Promise<boolean> {
     const size = (await this.#files.sizeOf(this.#spare)) ?? 0;
     if (size < Buffer.byteLength(text)) return false;
@@ -83,7 +84,7 @@ function sizeFor(bytes: number): number {
   return Math.ceil((bytes + HEADROOM_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
-/** To exactly so many bytes; blanks after it are no part of a JSON text. */
+/** Pads the text to exactly this many bytes; blanks after it are not part of the JSON. */
 function filled(text: string, size: number): string {
   return `${text}${" ".repeat(Math.max(0, size - Buffer.byteLength(text) - 1))}\n`;
 }

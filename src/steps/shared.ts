@@ -13,15 +13,15 @@ export interface NewTree {
 }
 
 /**
- * Puts a link to `shared/<path>` in the tree. What the first build brings at that path becomes the shared content; what
- * later ones bring gives way to it.
+ * Puts a link to `shared/<path>` in the tree. What the first build contains at that path becomes the shared content; what
+ * later builds contain there is dropped.
  *
- * The tree is the agent's alone, so it may be changed by name. What lies in `shared/` belongs to the service's user, who can
- * swap any directory there for a link at any time: nothing is done there but to move one entry in, and that by a directory
- * that is held open.
+ * The tree is the agent's alone, so it may be changed by path. What lies in `shared/` belongs to the service's user, who
+ * can replace any directory there by a link at any time: the only thing done there is to move one entry in, by a
+ * directory that is held open.
  *
- * @returns whether something that the build brings gave way
- * @throws DeployError `recipe-invalid` where a link, or anything but a directory, stands on the way
+ * @returns whether something that the build contains was dropped
+ * @throws DeployError `recipe-invalid` where a link, or anything but a directory, is on the way
  */
 export async function linkShared(
   { build, tree, layout, owner }: NewTree,
@@ -49,7 +49,7 @@ export async function linkShared(
     if (hasContent) await files.renameDurably(inTree, first);
     else await files.makeDirectory(first, 0o755);
     if (owner !== undefined) await files.giveTo(first, owner);
-    // It is on the disk before it has the name by which it is never brought again.
+    // It is flushed before it gets its final name: once the name exists, the content is never copied again.
     await files.syncTree(first);
     await files.moveBelow(first, layout.shared, path);
   }
@@ -58,7 +58,7 @@ export async function linkShared(
   return { gaveWay: there !== "absent" && hasContent };
 }
 
-/** A link on the way, which a build may bring, would have things moved or removed outside. */
+/** A link on the way, which a build may contain, would cause files outside to be moved or removed. */
 async function requireDirectories(
   tree: string,
   directory: string,

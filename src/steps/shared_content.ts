@@ -2,11 +2,11 @@ import { DeployError } from "../core/errors.ts";
 import type { Known } from "../fetch/tree/rules.ts";
 
 /**
- * What people should know of the paths that a build shares, before a host finds it: only the first build of a service fills
- * `shared/`, and what a later one brings at the same path is dropped there.
+ * What people should know about the shared paths of a build before a host finds it out: only the first build of a service
+ * fills `shared/`; what a later one contains at the same path is dropped.
  *
- * @param known what the release would hold, by path
- * @returns a sentence for each path that brings something
+ * @param known what the release would contain, by path
+ * @returns a sentence for each path that has content in the build
  * @throws DeployError `recipe-invalid` where a host would refuse the build
  */
 export function sharedContent(build: string, known: ReadonlyMap<string, Known>, shared: readonly string[]): string[] {
@@ -30,7 +30,7 @@ function broughtAt(path: string, known: ReadonlyMap<string, Known>): "directory"
   if (kind === undefined) return null;
   if (kind === "file") return "file";
   if (kind === "symlink") return "link";
-  // An empty directory only says that there is one, as a host makes it anyway.
+  // An empty directory has no content to share; a host makes that directory anyway.
   for (const other of known.keys()) if (other.startsWith(`${path}/`)) return "directory";
   return null;
 }

@@ -7,16 +7,16 @@ import { requireTrustedWay } from "./trusted_place.ts";
 
 type Header = readonly [name: string, value: string];
 
-/** What belongs to the transfer itself: with another of these it would be another one. */
+/** Headers that belong to the transfer itself: setting one of them would change the transfer. */
 const NOT_TO_SAY = /^(?:host|range|if-range|accept-encoding|connection|content-length|transfer-encoding|te|upgrade)$/i;
 const OPEN_TO_OTHERS = 0o077;
 
 /**
- * The headers by which this host logs in at a URL: those of the longest source at or above it, read anew each time, so that
- * they can be changed while the agent runs, and nowhere kept. None for a URL that no source is above: credentials go to
- * the server that they are for, wherever that one redirects to.
+ * The headers with which this host logs in at a URL: those of the longest source that is a prefix of it. They are read
+ * again for each request, so that they can be changed while the agent runs, and are kept nowhere. A URL below no source
+ * gets none: credentials go only to the server that they are for, wherever it redirects to.
  *
- * @throws DeployError `config-invalid`, without a word of what is in the file
+ * @throws DeployError `config-invalid`, with nothing of the file's content
  */
 export async function loginAt(
   url: URL,
@@ -50,7 +50,7 @@ async function readSecret(source: string, path: string, files: Files, isRoot: bo
   const entry = await files.look(path);
   if (entry === null) throw unusable(source, path, "there is no such file");
   if (entry.kind !== "file") throw unusable(source, path, "it is not a plain file");
-  // Whoever may put another file there could have root send that one away.
+  // Whoever could replace the file could make root send the content of another one.
   if (isRoot) await requireTrustedWay(dirname(path), dirname(path), files);
   if (isRoot && entry.uid !== 0) throw unusable(source, path, `it belongs to user ${entry.uid}`);
   if ((entry.mode & OPEN_TO_OTHERS) !== 0) throw unusable(source, path, "others than its owner may read or write it");
@@ -86,7 +86,7 @@ function unusable(source: string, path: string, why: string): DeployError {
   return new DeployError(`Cannot log in at ${source} by ${path}: ${why}.`, {
     code: "config-invalid",
     hint: `The file is the agent's alone: chown root: ${path} && chmod 600 ${path}. basic_auth_file has user:password in it, headers_file a header a line.`,
-    // It is read again with each try, and somebody may put it right meanwhile.
+    // The file is read again at each try, and somebody may have corrected it by then.
     retry: true,
   });
 }

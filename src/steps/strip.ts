@@ -3,23 +3,24 @@ import type { Top } from "../fetch/tree/rules.ts";
 import { hostileArchive } from "../fetch/tar/fields.ts";
 import type { Recipe } from "../schema/recipe.ts";
 
-/** What there is to decide by, of an archive as it was read. */
+/** What the decision to strip depends on, from an archive that was read. */
 export interface StripQuestion {
   readonly build: string;
   /** What the build's record says. */
   readonly asked: 0 | 1 | undefined;
-  /** The directory that all of the archive lies in, if there is one. */
+  /** The directory that the whole archive lies in, if there is one. */
   readonly top: Top | null;
   /** The recipe in that directory; null where it has none. */
   readonly recipe: Recipe | null;
 }
 
 /**
- * The directory of the archive that is to become the release, or null for all of it. The archive's own word counts, and the
- * record's where the archive is silent: nothing but the one directory that holds everything can ever be meant, so that who
- * writes records chooses among no trees (docs/adr/0025).
+ * The directory of the archive whose content is to become the release, or null for the whole archive. What the archive's
+ * own recipe says counts; what the build's record says counts only where the recipe is silent. Only the one directory
+ * that holds everything can be stripped, so whoever writes the record cannot choose between trees (docs/adr/0025).
  *
- * @throws DeployError `archive-invalid` where there is no such directory, `archive-hostile` for what could not lie at the top
+ * @throws DeployError `archive-invalid` where there is no such directory, `archive-hostile` for an entry that could not
+ *   be at the top
  */
 export function topToStrip({ build, asked, top, recipe }: StripQuestion): string | null {
   if (asked !== 1 && recipe?.strip === undefined) return null;

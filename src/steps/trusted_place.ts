@@ -8,12 +8,12 @@ import type { Layout } from "./layout.ts";
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
-/** As many links as Linux follows in one path (path_resolution(7)). */
+/** The most links that Linux follows in one path (path_resolution(7)). */
 const MOST_LINKS = 40;
 
 /**
- * Whether an agent that is root may work in a service's directory: whoever may write in it, or above it, could put a link
- * where the agent is about to write, remove or give away something.
+ * Requires that an agent that is root may safely work in a service's directory: anybody who may write to it, or to one
+ * above it, could put a link where the agent is about to write, remove or give away something.
  *
  * @throws DeployError `config-invalid` naming the directory, who may write there, and what to do
  */
@@ -26,9 +26,9 @@ export async function requireTrusted({ root, releases, builds }: Layout, files: 
 }
 
 /**
- * Every directory from / to this one, those that links on the way lead to among them.
+ * Checks every directory from / to this one, including those that links on the way lead to.
  *
- * @param root what it is needed for, in the message
+ * @param root the directory that it is needed for, for the message
  * @throws DeployError `config-invalid`
  */
 export async function requireTrustedWay(place: string, root: string, files: Files): Promise<void> {
@@ -39,7 +39,7 @@ export async function requireTrustedWay(place: string, root: string, files: File
     const path = name === ".." ? join(at, "..") : join(at, name);
     const entry = await files.look(path);
     if (entry === null) {
-      // The agent makes the rest, unless somebody else may be faster.
+      // The agent makes the missing directories, unless somebody else could be faster.
       const above = await files.look(at);
       if (above !== null && (above.mode & WRITABLE_BY_ALL) !== 0) throw unmade(root, path, at);
       return;
@@ -52,7 +52,7 @@ export async function requireTrustedWay(place: string, root: string, files: File
       if (target.startsWith("/")) at = "/";
       continue;
     }
-    // Whoever needs a directory there says what it is.
+    // The caller that needs a directory there reports what is there instead.
     if (entry.kind !== "directory") return;
     const problem = whoElseMayChange(entry);
     if (problem !== null) throw untrusted(root, path, problem);
@@ -64,7 +64,10 @@ function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
-/** Null where only root may change it. In a sticky directory, as /tmp is, nobody can touch what belongs to somebody else. */
+/**
+ * Null where only root may change it. In a sticky directory, such as /tmp, nobody can change what belongs to somebody
+ * else.
+ */
 function whoElseMayChange({ uid, gid, mode }: DiskEntry): string | null {
   if (uid !== ROOT_UID) return `it belongs to user ${uid}`;
   if ((mode & STICKY) !== 0) return null;

@@ -5,8 +5,9 @@ import { parseDownloadOrigin } from "../schema/download_origin.ts";
 import type { BuildWork, StepEffects } from "./effects.ts";
 
 /**
- * Compares the download with the build's digest and, when they agree, gives it the name that says so. A download that was put
- * together of several answers is fetched anew once before it is given up: one of the answers may have been foreign.
+ * Compares the download with the build's digest and, when they agree, renames it to the name that contains the digest. A
+ * download that was put together from several HTTP responses is fetched again once before it is given up: one of the
+ * responses may have belonged to other content.
  */
 export async function verifyStep(work: BuildWork, { files, archive, signal }: StepEffects): Promise<void> {
   const { layout, build, record } = work;

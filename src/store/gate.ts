@@ -165,9 +165,9 @@ export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number,
 }
 
 /**
- * Takes back a slot that its host does not ask for any more: it has taken up a newer wish, or the number is none of its own.
+ * Takes back a slot that its host no longer asks for: the host has taken up a newer wish, or the number is not its own.
  *
- * @param statusVersion of the status that says so
+ * @param statusVersion the version of the status that shows this
  */
 export async function reclaimSlot(
   zk: ZooKeeper,
