@@ -81,7 +81,9 @@ export function requireForRoot(config: AgentConfig, isRoot: boolean, path: strin
   const hints = [
     ...(users.length === 0
       ? []
-      : ['Name the user that the build\'s commands run as, best one of its own; run_as = "root" if it must be.']),
+      : [
+          'Name the user that the build\'s commands run as, preferably one of its own; run_as = "root" if it must be root.',
+        ]),
     ...(sources.length === 0
       ? []
       : [

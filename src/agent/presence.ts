@@ -115,7 +115,7 @@ async function problemInTheWay(
   const stat = await zk.exists(path);
   if (stat === null || stat.ephemeralOwner === zk.sessionId) return "";
   if (stat.ephemeralOwner === 0n) {
-    onProblem(`Removing ${path} from ZooKeeper: it is not ephemeral, so it is no agent's.`);
+    onProblem(`Removing ${path} from ZooKeeper: it is not ephemeral, so no agent made it.`);
     await zk.delete(path, stat.version);
     return "";
   }

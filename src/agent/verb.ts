@@ -11,7 +11,7 @@ export const agent = buildCommand({
   docs: {
     brief: "Follow the wish on this host",
     fullDescription: description({
-      what: `Follows this host's wish in ZooKeeper and brings its services there. One runs on every host.
+      what: `Follows this host's wishes in ZooKeeper and brings its services to the wished builds. One agent runs on every host.
 It runs until it is told to stop, by SIGTERM or SIGINT, and finishes the step that it is in.`,
       examples: ["deployd agent", `deployd agent --config ${DEFAULT_CONFIG} --check`],
       exits: {

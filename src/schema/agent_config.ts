@@ -29,9 +29,9 @@ function sourceProblem(text: string): string | null {
     return "a URL is required, as in https://builds.example.com/web/ or file:///mnt/builds/";
   }
   if (url.username !== "" || url.password !== "") {
-    return 'a source has no password in it; name a file that has it under [sources."https://builds.example.com"]';
+    return 'a source must not contain a password; name a file with it under [sources."https://builds.example.com"]';
   }
-  return url.search === "" && url.hash === "" ? null : "a source ends with its path: it has no ? and no #";
+  return url.search === "" && url.hash === "" ? null : "a source ends with its path: it must not have a ? or a #";
 }
 
 /** How this host logs in at a source. It contains only the names of files, so that it can be shown. */
@@ -140,7 +140,7 @@ export const agentConfigSchema = z.strictObject({
     .record(
       sourceUrl.refine(
         (text) => !text.startsWith("file:"),
-        "nobody logs in at a file; a source of http or https is required",
+        "a file needs no login; an http or https source is required",
       ),
       sourceLogin,
     )

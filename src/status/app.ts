@@ -48,6 +48,6 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
       503,
     );
   });
-  app.notFound((c) => c.text("There is /status, /metrics, /livez and /readyz here.\n", 404));
+  app.notFound((c) => c.text("This port serves /status, /metrics, /livez and /readyz.\n", 404));
   return app;
 }

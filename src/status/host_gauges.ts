@@ -66,7 +66,7 @@ function serviceGauges(registry: Registry, view: () => AgentStatus, clock: Pick<
   );
   flag(
     "deployd_service_held",
-    "1 while the wish is held, being older than what this host has followed.",
+    "1 while the wish is held because it is older than what this host has followed.",
     ({ status }) => status.held !== undefined,
   );
   flag(
@@ -91,7 +91,7 @@ function serviceGauges(registry: Registry, view: () => AgentStatus, clock: Pick<
   );
   each(
     "deployd_last_deploy_timestamp_seconds",
-    "When a deploy last came to its good end on this host; 0 where none did.",
+    "When a deploy last succeeded on this host; 0 where none did.",
     ({ servedAtMs }) => servedAtMs / 1000,
   );
 }

@@ -25,7 +25,7 @@ export function serviceCounters(registry: Registry): (service: string) => Servic
     new Counter<"service" | L>({ name, help, labelNames: ["service", ...more], registers });
   const stepSeconds = new Histogram({
     name: "deployd_step_duration_seconds",
-    help: "How long the steps of the ladder took that ended well.",
+    help: "How long the successful steps of the ladder took.",
     labelNames: ["service", "step"],
     buckets: [0.05, 0.2, 1, 5, 15, 60, 300, 1800],
     registers,
@@ -34,7 +34,7 @@ export function serviceCounters(registry: Registry): (service: string) => Servic
     "step",
     "reason",
   ]);
-  const deploys = counter("deployd_deploys_total", "Builds that this host brought to life or gave up, by result.", [
+  const deploys = counter("deployd_deploys_total", "Builds that this host activated or gave up, by result.", [
     "result",
   ]);
   const phaseSeconds = new Histogram({

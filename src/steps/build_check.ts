@@ -93,7 +93,7 @@ function fromMac(known: Survey["known"]): string[] {
   const found = [...known.keys()].find((path) => /(?:^|\/)\._[^/]+$/.test(path));
   if (found === undefined) return [];
   return [
-    `it has "${found}" in it, and perhaps more that only a Mac reads; there COPYFILE_DISABLE=1 tar leaves them out`,
+    `it has "${found}" in it, and perhaps more files that only a Mac reads; on a Mac, COPYFILE_DISABLE=1 tar leaves them out`,
   ];
 }
 

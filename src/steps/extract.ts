@@ -100,7 +100,7 @@ async function moveAside({ layout, build }: BuildWork, files: StepEffects["files
   ) {
     throw new DeployError(
       `Cannot unpack "${build}": ${layout.release(build)} holds something else and current points at it.`,
-      { code: "build-exists", hint: "Give the build an id of its own; builds never change." },
+      { code: "build-exists", hint: "Add this build under another id; builds never change." },
     );
   }
   await files.renameDurably(layout.release(build), join(layout.staging(build), "replaced"));

@@ -155,7 +155,7 @@ export class Files {
       case "foreign":
         throw new DeployError(`Cannot point "${link}" at "${target}": it is a ${found.what}, not a symbolic link.`, {
           code: "current-not-a-link",
-          hint: `Move it away (mv ${link} ${link}.old); deployd replaces only links of its own making.`,
+          hint: `Move it away (mv ${link} ${link}.old); deployd replaces only links that it has made.`,
         });
       case "link":
         if (found.target === target) return this.#linkSynced(link);

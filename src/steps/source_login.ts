@@ -85,7 +85,7 @@ function headersIn(source: string, path: string, text: string): Header[] {
 function unusable(source: string, path: string, why: string): DeployError {
   return new DeployError(`Cannot log in at ${source} by ${path}: ${why}.`, {
     code: "config-invalid",
-    hint: `The file is the agent's alone: chown root: ${path} && chmod 600 ${path}. basic_auth_file has user:password in it, headers_file a header a line.`,
+    hint: `Let only the agent read the file: chown root: ${path} && chmod 600 ${path}. A basic_auth_file holds user:password, a headers_file one header per line.`,
     // The file is read again at each try, and somebody may have corrected it by then.
     retry: true,
   });

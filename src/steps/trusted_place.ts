@@ -86,8 +86,8 @@ function unmade(root: string, path: string, above: string): DeployError {
 }
 
 function untrusted(root: string, path: string, problem: string): DeployError {
-  return new DeployError(`Cannot work in "${root}" as root: of "${path}", ${problem}.`, {
+  return new DeployError(`Cannot work in "${root}" as root because of "${path}": ${problem}.`, {
     code: "config-invalid",
-    hint: `Whoever may write there could have root change files anywhere. Make it root's alone: chown root: ${path} && chmod go-w ${path}; what is in releases/ and shared/ may stay the service's user's.`,
+    hint: `Whoever may write there could have root change files anywhere. Let only root write there: chown root: ${path} && chmod go-w ${path}; what is in releases/ and shared/ may still belong to the service's user.`,
   });
 }

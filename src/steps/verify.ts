@@ -24,7 +24,7 @@ export async function verifyStep(work: BuildWork, { files, archive, signal }: St
     await files.writeAtomic(originPath(spool), JSON.stringify(anew), 0o600);
     throw new DeployError(error.message, {
       code: error.code,
-      hint: "It was put together of several answers, and is fetched anew.",
+      hint: "It was put together from several responses, so it is fetched again.",
       retry: true,
     });
   }

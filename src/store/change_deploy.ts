@@ -149,7 +149,7 @@ export function latestOf(
   if (isMeant) return latest;
   const meant = deploy !== undefined && deploy !== id ? `deploy ${deploy}` : `"${build ?? record.build}"`;
   throw new DeployError(
-    `${attempted}: ${meant} is meant, and the newest deploy is ${id} of "${record.build}" by ${record.who}, which is ${record.state}.`,
+    `${attempted}: ${meant} was named, but the newest deploy is ${id} of "${record.build}" by ${record.who}, which is ${record.state}.`,
     { code: "deploy-mismatch", hint: hintForOther(service, record, verb === "rollback" ? build : undefined) },
   );
 }
@@ -157,7 +157,7 @@ export function latestOf(
 function hintForOther(service: string, { build, previous }: DeployRecord, named: string | undefined): string {
   const what =
     named !== undefined && named === previous
-      ? `The build to name is "${build}", the one that is taken back, not the one that this leads to. `
+      ? `Name "${build}", the build to take back, not the build to go back to. `
       : "";
   return `${what}Look first: deployd ctl status ${service}`;
 }

@@ -49,7 +49,7 @@ export async function readHead(zk: ZooKeeper, service: string): Promise<ServiceH
 export function incompleteTree(service: string): DeployError {
   return new DeployError(`The tree of "${service}" in ZooKeeper is incomplete.`, {
     code: "zookeeper-data-invalid",
-    hint: `Make what is missing with: deployd ctl services set ${service}`,
+    hint: `Create the missing nodes with: deployd ctl services set ${service}`,
   });
 }
 
@@ -80,7 +80,7 @@ export function damagedDeploy(service: string, id: string, { message }: DeployEr
   return new DeployError(message, {
     code: "zookeeper-data-invalid",
     hint:
-      `Whether deploy ${id} is under way is not known, so nothing else is begun. Correct that node, or remove it with all ` +
+      `Whether deploy ${id} is under way is not known, so no other deploy is started. Correct that node, or remove it with all ` +
       `below it: zkCli.sh -server HOST:PORT deleteall CHROOT${deployPath(service, id)}`,
   });
 }

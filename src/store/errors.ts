@@ -12,7 +12,7 @@ function storeError(error: unknown, attempted: string): unknown {
   if (error.outcome === "unknown") {
     return new DeployError(`${attempted}: the answer was lost (${error.code}), so it may or may not have happened.`, {
       code: "write-unknown",
-      hint: "Look with `deployd ctl status`, or repeat the command: it does nothing twice.",
+      hint: "Look with `deployd ctl status`, or repeat the command: that is safe, since it does nothing twice.",
       retry: true,
       cause: error,
     });

@@ -34,14 +34,14 @@ function howToEnd(service: string, record: RunningDeploy, build: string, barred:
     }
     case "rolling back":
       return (
-        `One deploy at a time: wait for it (deployd ctl wait ${service}). Where it does not come to an end, as when ` +
+        `One deploy at a time: wait for it (deployd ctl wait ${service}). If it does not end, for instance because ` +
         `"${record.rollback.to}" is bad as well: deployd ctl abort ${service} ${record.build}`
       );
     case "preparing":
     case "canary":
     case "rolling":
       return isSame
-        ? `It is on its way; follow it with: deployd ctl wait ${service}`
+        ? `It is under way already; wait for it with: deployd ctl wait ${service}`
         : `One deploy at a time: wait for it (deployd ctl wait ${service}), or end it with: ${back}`;
   }
 }

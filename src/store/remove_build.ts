@@ -78,7 +78,7 @@ async function needByHosts(zk: ZooKeeper, service: string, build: string, head: 
   const hint =
     wished === undefined
       ? `Deploy another to it.`
-      : `Bring it to what is wished with: deployd ctl deploy ${service} ${wished}`;
+      : `Bring it to the wished build with: deployd ctl deploy ${service} ${wished}`;
   return { why, code: "conflict", hint };
 }
 

@@ -36,13 +36,13 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
     : `Deploy another build with: deployd ctl deploy ${service} BUILD`;
   const back = await attempting(attempted, () => readRecord(zk, buildPath(service, previous), buildRecordSchema));
   if (back === null) {
-    throw new DeployError(`${attempted}: "${previous}", to which that leads, is no build of "${service}" any more.`, {
+    throw new DeployError(`${attempted}: "${previous}", the build to go back to, was removed from "${service}".`, {
       code: "build-unknown",
       hint: instead,
     });
   }
   assertNotBarred(back.value, attempted, {
-    what: `"${previous}", to which that leads,`,
+    what: `"${previous}", the build to go back to,`,
     hint: `${instead}, or allow that one again first: deployd ctl builds unbar ${service} ${previous}`,
   });
   // A deploy to the canary hosts of what the fleet serves already, as by a repeated CI job, is taken back on the whole

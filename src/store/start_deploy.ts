@@ -123,6 +123,6 @@ async function assertHosts(
     hint:
       hosts.size > 0
         ? `Name one with: deployd ctl hosts role ${service} HOST canary`
-        : `A host is there once its agent has started with [services.${service}] in its agent.toml; see: deployd ctl hosts list ${service}`,
+        : `A host registers itself when its agent starts with [services.${service}] in its agent.toml; see: deployd ctl hosts list ${service}`,
   });
 }

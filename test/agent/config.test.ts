@@ -124,8 +124,8 @@ test("each service that is root's needs them, and the hint shows the line to wri
 test.each([
   ["sources = ['builds.example.com/web/']", "a URL is required"],
   ["sources = ['ftp://builds.example.com/']", "a URL is required"],
-  ["sources = ['https://me:hunter2@builds.example.com/']", "a source has no password in it"],
-  ["sources = ['https://builds.example.com/?token=hunter2']", "it has no ? and no #"],
+  ["sources = ['https://me:hunter2@builds.example.com/']", "a source must not contain a password"],
+  ["sources = ['https://builds.example.com/?token=hunter2']", "it must not have a ? or a #"],
   ["check_hosts = ['10.0.0.0/33']", "a name, an address or a network is required"],
   ["check_hosts = ['http://10.0.0.1/']", "a name, an address or a network is required"],
   ["check_hosts = ['10.0.0.1:80']", "a name, an address or a network is required"],

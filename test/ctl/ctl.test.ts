@@ -434,7 +434,7 @@ describe("rollback", () => {
     const other = await at.ctl("rollback", "web", "b2");
     expect(other).toMatchObject({
       code: 75,
-      stderr: expect.stringMatching(/"b2" is meant, and the newest .* of "b1"/),
+      stderr: expect.stringMatching(/"b2" was named, but the newest .* of "b1"/),
     });
     const ended = await at.ctl("rollback", "web", "b1");
     expect(ended).toMatchObject({

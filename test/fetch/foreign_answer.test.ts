@@ -208,7 +208,7 @@ test("a file of several answers with another digest is fetched anew, once", asyn
   await work.fetch();
   const error = await deployErrorOf(work.verify());
   expect(error).toMatchObject({ code: "digest-mismatch", retry: true });
-  expect(error.hint).toContain("fetched anew");
+  expect(error.hint).toContain("fetched again");
   await work.fetch();
   expect(asked[2]).not.toMatch(/range/i);
   await work.verify();
