@@ -1,7 +1,7 @@
 import { sameProcess } from "./served.ts";
 import type { Journal } from "../schema/journal.ts";
 
-/** A process that runs another build than the one that was brought to life. */
+/** A process that runs another build than the one that was activated. */
 export interface Leftover {
   readonly pid: number;
   readonly build: string;

@@ -15,7 +15,7 @@ export interface ServiceReport {
   readonly hosts: Readonly<Record<HostPlace, number>>;
   /** Hosts that are registered for the service, by whether their agent is connected and runs it. */
   readonly agents: Readonly<Record<"connected" | "away", number>>;
-  /** Records that are there and cannot be read. */
+  /** Records that exist but cannot be read. */
   readonly unreadable: number;
   /** How long nothing has moved in the deploy that is under way; 0 where none is. */
   readonly stillForMs: number;

@@ -21,7 +21,7 @@ export type Step =
   | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
   /** This host cannot serve the wish, whatever is tried. */
   | { readonly step: "refuse"; readonly failure: Omit<StepFailure, "atMs"> }
-  /** Prepared: say so and wait for a grant. */
+  /** The build is prepared: say so, and wait for a grant. */
   | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
   | { readonly step: "begin"; readonly activation: Activation }
   /** Give up the activation for a newer wish, before anything was changed or between two batches. */
@@ -70,7 +70,7 @@ export function rungOf(step: Step): Rung | null {
   }
 }
 
-/** A newer wish ends these in the middle. */
+/** Whether a newer wish interrupts this step. */
 export function isInterruptible({ step }: Step): boolean {
   return step === "fetch" || step === "verify" || step === "extract" || step === "install" || step === "soak";
 }

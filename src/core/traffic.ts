@@ -1,6 +1,6 @@
 import type { TrafficCommon, TrafficSection } from "../schema/traffic_sections.ts";
 
-/** One copy of a service on this host (`web@1`), as the host's own file names it. */
+/** One instance of a service on this host (`web@1`), as agent.toml names it. */
 export interface Instance {
   readonly name: string;
   /** The port that it listens on; null where nothing needs to know. */

@@ -1,7 +1,7 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { isRunning } from "./deploy_state.ts";
 
-/** A command that a person can give when a deploy does not go as it should, and what comes of it. */
+/** A line that a person can type when a deploy does not go as it should, and what comes of it. */
 export interface WayOut {
   /** The line to type in a shell, verbatim. */
   readonly line: string;

@@ -9,7 +9,7 @@ export interface Commands {
    *   user that the agent cannot become, `disk-full` or `internal` when the log or the program cannot be opened
    */
   run(request: CommandRequest): Promise<CommandResult>;
-  /** @throws DeployError `config-invalid` when the host does not know the user */
+  /** @throws DeployError `config-invalid` when the user does not exist on the host */
   user(name: string): HostUser;
   /** The home of a user, or of the agent's own, where it exists and that user may write to it; null otherwise. */
   usableHome(user: HostUser | undefined): Promise<string | null>;

@@ -76,7 +76,7 @@ const serviceSection = z.strictObject({
   pid_files: z.array(absolutePath).default([]),
   /** Configuration file by which supervisorctl finds its supervisord. */
   supervisord_config: absolutePath.optional(),
-  /** For builds that carry no deployd.toml. */
+  /** Used for builds without a deployd.toml. */
   install: installSection.optional(),
   restart: restartSection.optional(),
   drain: drainSection.optional(),

@@ -37,7 +37,7 @@ const onEither = { stage: stageSchema, promoted: byWhom.optional() };
 const running = { times: z.looseObject({ created: timestamp, changed: timestamp }) };
 const ended = { times: z.looseObject({ created: timestamp, changed: timestamp, ended: timestamp }) };
 
-/** The first failure of a halted deploy, or what a person gave as the reason. */
+/** The reason for its state: the first failure of a halted deploy, or what a person gave as the reason. */
 const because = { reason: z.string().default("") };
 
 /**

@@ -122,7 +122,7 @@ export const restartSection = z.discriminatedUnion("by", [
   z.strictObject({
     by: z.literal("signal"),
     signal: z.enum(["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "WINCH"]).default("HUP"),
-    /** Sent to the old process once its successor, which the signal started, has proven to live. */
+    /** Sent to the old process once its successor, which the signal started, is proven alive. */
     retire: z.enum(["QUIT", "TERM", "INT"]).optional(),
     pid_file: z.string().min(1),
     ...restartTimeout,

@@ -82,8 +82,7 @@ export async function restartBatch(
     await driveRestart(restartPlan(context, members, step.back), effects, signal);
   } catch (error) {
     const how = cost.touched ? "failed" : await calledOff(context, batch, signal).catch(() => "failed" as const);
-    // Where this cannot be written, the restart's own failure says more; the batch then stands as one that was never
-    // ended.
+    // Where this cannot be written, the restart's own failure says more; the batch then looks as if the agent had died in it.
     await ended(how).catch(() => {});
     throw error;
   }

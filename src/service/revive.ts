@@ -13,7 +13,7 @@ import type { ServiceHost } from "./service_host.ts";
 
 /** How long a service that a boot has left down waits to hear what ZooKeeper wishes, in milliseconds. */
 const ALONE_AFTER_MS = 30_000;
-/** How long a process may take to show what it is, in milliseconds. */
+/** How long a process may take to show which build it runs, in milliseconds. */
 const SEEN_MS = 1_000;
 
 /**
@@ -65,7 +65,7 @@ export class Revival {
     state.unstarted = failed === undefined ? "" : asDeployError(failed.reason, what).explained;
     if (failed !== undefined) say("error", `After the boot of this host: ${state.unstarted}`, { build });
     const { actual, processes } = await untilShown(host, instances, SEEN_MS, signal);
-    // The stamps of its former processes are kept for an instance that is still down: they show that it was running.
+    // While an instance is down, the stamps of its former processes stay: without them it would count as unknown.
     if (actual.instances.every(({ served }) => served.kind !== "down"))
       await state.journal.record({ kind: "revived", build, processes });
     return failed === undefined;

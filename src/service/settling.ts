@@ -4,7 +4,7 @@ import type { JournalFile } from "./journal_file.ts";
 /** How long a service has to stay in service until its next death counts as a new one, in milliseconds. */
 const SETTLED_MS = 60_000;
 
-/** Counts activations against a wish only while its service does not stay in service between them. */
+/** Makes activations count against a wish only while its service does not stay in service between them. */
 export class Settling {
   readonly #journal: JournalFile;
   readonly #clock: Pick<Clock, "monotonicMs">;

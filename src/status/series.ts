@@ -23,7 +23,7 @@ export function gauge<L extends string>(
   });
 }
 
-/** A counter that only mirrors a number counted elsewhere: it is set at each scrape. */
+/** A counter that only mirrors a number counted elsewhere: it is set from zero at each scrape. */
 export function total(registry: Registry, name: string, help: string, read: () => number | null): void {
   const made: Counter = new Counter({
     name,

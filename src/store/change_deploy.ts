@@ -37,7 +37,7 @@ export type Latest = NonNullable<ServiceHead["latest"]>;
  * Takes a deploy that is proven on the canary hosts to the whole fleet.
  *
  * @throws DeployError `nothing-to-do` when no deploy waits for it, `deploy-running` while the canaries are not done,
- * `build-barred`, `deploy-mismatch` when the newest deploy is not the one that is meant
+ * `build-barred`, `deploy-mismatch` when the newest deploy is not the one that the caller means
  */
 export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
   const { service } = change;

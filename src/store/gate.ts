@@ -181,7 +181,7 @@ export async function reclaimSlot(
     move.service,
     move.deploy,
     (gate) => {
-      // After a failed attempt the conductor has to look again: the status may say something else by then.
+      // After a failed try the conductor has to look again: the status may say something else by then.
       if (isTried || gate.slots[move.host]?.attempt !== attempt) return null;
       isTried = true;
       const said = op.check(statusPath(move.service, move.host), statusVersion);

@@ -69,7 +69,7 @@ async function assertNoHosts(zk: ZooKeeper, service: string, attempted: string):
   }
   throw new DeployError(registered, {
     code: "conflict",
-    hint: `Take [services.${service}] out of agent.toml on ${named(running)} and restart the agent there; running instances go on serving. Then repeat this command, which says which hosts to forget. To list them: deployd ctl hosts list ${service}`,
+    hint: `Take [services.${service}] out of agent.toml on ${named(running)} and restart the agent there; running instances go on serving. Then repeat the removal, which says which hosts to forget. To list them: deployd ctl hosts list ${service}`,
   });
 }
 
