@@ -89,7 +89,8 @@ export class HostWatch {
     this.#countEffect(effect);
     if (effect.kind === "command" || effect.kind === "signal" || effect.kind === "traffic")
       this.lastActMs = this.#nowMs();
-    if (effect.kind === "name" || effect.kind === "remove") this.#mayBeTorn = true;
+    if (effect.kind === "remove" || (effect.kind === "name" && !effect.what.endsWith(this.#layout.state)))
+      this.#mayBeTorn = true;
     if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
     if (effect.kind === "signal" && this.#isOfService(effect)) this.#assertWritten(effect);
     if (effect.kind === "traffic") this.#assertSteered(effect);

@@ -147,6 +147,13 @@ function trimLog(disk: SimDisk, path: string, maxBytes: number): void {
   disk.append(file, newest.subarray(newest.indexOf(NEWLINE) + 1));
 }
 
+const knownTexts = new WeakMap<Uint8Array, string>();
+
+/** @param bytes of a file of a simulated disk, which nobody changes in place */
 export function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  const known = knownTexts.get(bytes);
+  if (known !== undefined) return known;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  knownTexts.set(bytes, text);
+  return text;
 }

@@ -40,8 +40,6 @@ export interface Place {
 /** As many links as Linux follows in one path (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-const SLASH = 47;
-
 /** @throws the system's ENOENT, ENOTDIR and ELOOP, for `call` */
 export function find(root: DirectoryNode, path: string, call: string, follow: boolean): Place {
   const found = walk(root, path, follow);
@@ -56,29 +54,25 @@ export function walk(
   follow: boolean,
 ): Place | Extract<SystemCode, "ENOENT" | "ENOTDIR" | "ELOOP"> {
   const trail: DirectoryNode[] = [root];
-  let rest = path;
+  let rest = namesIn(path);
   let links = 0;
-  for (let at = 0; ;) {
-    while (rest.charCodeAt(at) === SLASH) at += 1;
+  for (let at = 0; ; at += 1) {
     const here = trail.at(-1) ?? root;
-    if (at >= rest.length) return { parent: here, name: "", node: here };
-    const slash = rest.indexOf("/", at);
-    const end = slash === -1 ? rest.length : slash;
-    const name = rest.slice(at, end);
-    at = end;
+    const name = rest[at];
+    if (name === undefined) return { parent: here, name: "", node: here };
     if (name === ".") continue;
     if (name === "..") {
       if (trail.length > 1) trail.pop();
       continue;
     }
     const node = here.entries.get(name) ?? null;
-    const isLast = end === rest.length;
+    const isLast = at === rest.length - 1;
     if (node?.kind === "link" && (!isLast || follow)) {
       links += 1;
       if (links > MOST_LINKS) return "ELOOP";
       if (node.target.startsWith("/")) trail.length = 1;
-      rest = `${node.target}${rest.slice(end)}`;
-      at = 0;
+      rest = [...namesIn(node.target), ...rest.slice(at + 1)];
+      at = -1;
       continue;
     }
     if (isLast) return { parent: here, name, node };
@@ -86,6 +80,19 @@ export function walk(
     if (node.kind !== "directory") return "ENOTDIR";
     trail.push(node);
   }
+}
+
+/** A world goes the same few thousand paths over and over. */
+const MOST_PATHS = 10_000;
+const knownPaths = new Map<string, readonly string[]>();
+
+function namesIn(path: string): readonly string[] {
+  const known = knownPaths.get(path);
+  if (known !== undefined) return known;
+  if (knownPaths.size === MOST_PATHS) knownPaths.clear();
+  const names = path.split("/").filter((name) => name !== "");
+  knownPaths.set(path, names);
+  return names;
 }
 
 /** Bytes of all files in and below a node. */
