@@ -9,7 +9,7 @@ import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
 import { insist, LastingConnection } from "./lasting_connection.ts";
 import { watchDeploy } from "./watch_deploy.ts";
 
-/** What a verb that changes the newest deploy takes to say which one is meant, and why. */
+/** The arguments by which a verb that changes the newest deploy learns which deploy is meant, and why it changes. */
 export interface MeantFlags extends CommonFlags {
   readonly why: string | undefined;
   readonly deploy: string | undefined;
@@ -25,7 +25,7 @@ const meantFlags = {
   deploy: {
     kind: "parsed",
     parse: parseDeployId,
-    brief: "Id of the deploy that is meant: where another has come since, nothing is changed (default: the newest)",
+    brief: "Id of the deploy to change: if a newer one has started since, nothing is changed (default: the newest)",
     placeholder: "id",
     optional: true,
   },
@@ -33,17 +33,17 @@ const meantFlags = {
 
 const meantBuild = {
   ...buildArgument,
-  brief: "The build whose deploy is meant: where another is deployed since, nothing is changed",
+  brief: "The build whose deploy to change: if another build was deployed since, nothing is changed",
   optional: true,
 } as const;
 
-/** Of a verb that changes the newest deploy. */
+/** The parameters of a verb that changes the newest deploy and can follow it. */
 export const changeParameters = {
   flags: { ...meantFlags, detach: sharedFlags.detach, timeoutS: sharedFlags.timeoutS, ...commonFlags },
   positional: { kind: "tuple", parameters: [serviceArgument, meantBuild] },
 } as const;
 
-/** Of one after which there is nothing to follow. */
+/** The parameters of a verb after which there is nothing to follow. */
 export const endParameters = {
   flags: { ...meantFlags, ...commonFlags },
   positional: changeParameters.positional,
@@ -55,8 +55,8 @@ export const changeUsage = ["<service> [<build>]"];
 type Changing = (zk: ZooKeeper, change: Change) => Promise<Changed>;
 
 /**
- * Changes the newest deploy. A change whose answer was lost is repeated, but only while the newest deploy is still the one
- * that was meant.
+ * Changes the newest deploy. If the answer is lost (connection loss), the change is retried, but only while the newest
+ * deploy is still the one that was meant.
  */
 export async function changeNewest(
   { process, signal, address }: Ctl,

@@ -22,7 +22,7 @@ export interface TreeAddress {
   readonly digest: string | undefined;
 }
 
-/** @throws DeployError `usage` when nothing says where ZooKeeper is, or what says it cannot be understood */
+/** @throws DeployError `usage` when no flag or variable says where ZooKeeper is, or its value cannot be parsed */
 export function addressFrom(flags: CommonFlags, env: CtlProcess["env"]): TreeAddress {
   const servers = flags.zookeeper ?? env["DEPLOYD_ZOOKEEPER"] ?? "";
   if (servers.trim() === "") {
@@ -41,7 +41,7 @@ export function addressFrom(flags: CommonFlags, env: CtlProcess["env"]): TreeAdd
   if (!chroot.startsWith("/")) {
     throw new DeployError(`Cannot use "${chroot}" as the chroot: it does not begin with a slash.`, {
       code: "usage",
-      hint: `Write it as --chroot /${chroot}, or set DEPLOYD_CHROOT so.`,
+      hint: `Write it as --chroot /${chroot}, or set DEPLOYD_CHROOT to that.`,
     });
   }
   try {
@@ -57,7 +57,7 @@ export function addressFrom(flags: CommonFlags, env: CtlProcess["env"]): TreeAdd
   if (digest !== undefined && !/^[^:]+:.+$/.test(digest)) {
     throw new DeployError("Cannot use DEPLOYD_ZOOKEEPER_DIGEST: it is not user:password.", {
       code: "usage",
-      hint: "Set it to the user, a colon, and the password, in clear.",
+      hint: "Set it to the user, a colon, and the password in clear text.",
     });
   }
   const connectTimeoutMs =
@@ -141,7 +141,7 @@ async function connectError(
   }
   if (!isZooKeeperError(error, "ABORTED")) return error;
   const { servers } = parseConnectString(address.servers);
-  // Where servers are reached in another way than by TCP, there is nothing more to find out.
+  // Servers that are not dialled over TCP cannot be diagnosed further.
   const found = dial === undefined ? await diagnose(servers, clock) : servers.map(serverName);
   return new DeployError(
     `Cannot connect to ZooKeeper: none of its servers gave a session within ${address.connectTimeoutMs / 1000} s (${found.join("; ")}).`,

@@ -12,7 +12,7 @@ export function stateText(record: DeployRecord, paint: Paint): { readonly glyph:
   return { glyph: toned(paint, tone, glyph), word: toned(paint, tone, word) };
 }
 
-/** A failure with everything that helps: where, why, what to do, and the end of the step's output. */
+/** A failure with everything that helps to solve it: where, why, what to do, and the end of the step's output. */
 export function failureLines(failure: HostFailure, paint: Paint, logLines: number = LOG_LINES): string[] {
   const { hint, log } = failure;
   return [
@@ -22,7 +22,7 @@ export function failureLines(failure: HostFailure, paint: Paint, logLines: numbe
   ];
 }
 
-/** What is wrong with hosts though they serve the build. */
+/** What is wrong with hosts that serve the build. */
 export function illnessLines(view: DeployView, paint: Paint): string[] {
   return illnessTexts(view).map((text) => paint.bad(`✗ ${text}`));
 }

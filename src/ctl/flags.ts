@@ -45,7 +45,7 @@ export const sharedFlags = {
   timeoutS: {
     kind: "parsed",
     parse: seconds,
-    brief: "Stop following after so many seconds (exit 4), the deploy goes on (default: to its end)",
+    brief: "Stop following after this many seconds (exit 4); the deploy goes on (default: follow to its end)",
     placeholder: "seconds",
     optional: true,
   },

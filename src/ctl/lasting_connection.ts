@@ -7,9 +7,9 @@ import { isTerminal } from "../zookeeper/state.ts";
 
 const RETRY_MS = 250;
 
-/** A client that is opened again when its session is over, for commands that outlive a session. */
+/** A client for commands that outlive a ZooKeeper session: it is opened again when its session expires. */
 export class LastingConnection implements AsyncDisposable {
-  /** Of the machine that this command runs on. */
+  /** The clock of the machine that this command runs on. */
   readonly clock: Clock;
   readonly #open: (signal: AbortSignal) => Promise<ZooKeeper>;
   readonly #ending = new AbortController();
@@ -26,7 +26,7 @@ export class LastingConnection implements AsyncDisposable {
     this.#signal = AbortSignal.any([signal, this.#ending.signal]);
   }
 
-  /** The client, opened if need be. @throws DeployError `zookeeper-unreachable` */
+  /** Returns the client, and connects first if necessary. @throws DeployError `zookeeper-unreachable` */
   async client(): Promise<ZooKeeper> {
     if (this.#zk !== null && !isTerminal(this.#zk.state)) return this.#zk;
     throwIfAborted(this.#signal, "connect to ZooKeeper");
@@ -35,15 +35,15 @@ export class LastingConnection implements AsyncDisposable {
   }
 
   /**
-   * The client if it is connected now; otherwise null, and work is under way to get one.
+   * The client if it is connected now; otherwise null, and a connection attempt is under way.
    *
-   * @throws what the last try threw, where another would end as it did
+   * @throws what the last attempt threw, if another attempt would fail in the same way
    */
   connected(): ZooKeeper | null {
     if (this.#zk?.state.kind === "connected") return this.#zk;
     if (this.#failure !== null && !mayPass(this.#failure) && !this.#signal.aborted) throw this.#failure;
     if ((this.#zk === null || isTerminal(this.#zk.state)) && this.#opening === null && !this.#signal.aborted) {
-      // Why it failed is kept in `reason`; the next call tries again.
+      // The cause of the failure is kept in `reason`; the next call retries.
       this.client().catch(() => {});
     }
     return null;
@@ -57,7 +57,7 @@ export class LastingConnection implements AsyncDisposable {
     return this.#failure?.message ?? "connecting";
   }
 
-  /** Calls `listener` on every change of the connection; returns what stops that. */
+  /** Calls `listener` on every change of the connection. Returns a function that unsubscribes it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -65,7 +65,7 @@ export class LastingConnection implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#zk?.close();
-    // A client that is being opened just now must not be left behind.
+    // A client that is just being opened must be closed too.
     this.#ending.abort();
     await this.#opening?.catch(() => {});
   }
@@ -91,15 +91,15 @@ export class LastingConnection implements AsyncDisposable {
   }
 }
 
-/** True for failures that may be over the next moment. */
+/** True for failures that may be transient, and are worth a retry. */
 export function mayPass(error: unknown): boolean {
   return isZooKeeperError(error) || (isDeployError(error) && error.retry && error.code !== "aborted");
 }
 
 /**
- * Repeats a change that does nothing twice until it is answered, at most `forMs` milliseconds long.
+ * Retries an idempotent change until it is answered, for at most `forMs` milliseconds.
  *
- * @throws what the last try threw
+ * @throws what the last attempt threw
  */
 export async function insist<T>(
   connection: LastingConnection,

@@ -3,10 +3,13 @@ import { count } from "../view/words.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Output } from "../cli/output.ts";
 
-/** Says where a limit is none. Of one host nothing is said: it has to go out of service. */
+/**
+ * Warns when a service's `max` is no limit, because it has no more hosts than that. For a single host it says nothing:
+ * that host has to go out of service.
+ */
 export async function warnOfMax(zk: ZooKeeper, service: string, max: number, output: Output): Promise<void> {
   if (max === 1) return;
-  // What is said beside the work must not end it.
+  // A warning that cannot be computed must not fail the verb.
   const hosts = await ServiceMirror.look(zk, service, ["hosts"]).then(
     (known) => known.hosts.size,
     () => 0,

@@ -21,38 +21,41 @@ export interface NewBuildRequest {
   readonly url: string | undefined;
   readonly digest: Digest | undefined;
   readonly size: number | undefined;
-  /** 1 leaves out the one directory that all of the archive lies in, 0 keeps it. */
+  /** 1 leaves out the one directory that everything in the archive lies in; 0 keeps it. */
   readonly strip: 0 | 1 | undefined;
 }
 
 export interface NewBuild {
   readonly id: string;
   readonly artifact: Pick<BuildRecord, "url" | "digest" | "size" | "entries" | "unpackedBytes" | "strip">;
-  /** What people should know before a host finds it. */
+  /** What people should know before a host runs into it. */
   readonly notes: readonly string[];
 }
 
 /**
- * The id and the artifact of a new build: a file is read as hosts will read it, and compared with everything that is said
- * about it; a URL is taken at its word.
+ * The id and the artifact of a new build. A file is read as hosts will read it, and compared with everything that is said
+ * about it (command line, manifest). A URL is not fetched: its digest and size are taken as given.
  *
  * @throws DeployError `usage`, `manifest-invalid`, `digest-mismatch`, `archive-hostile`, `archive-invalid`
  */
 export async function newBuild(request: NewBuildRequest, clock: Clock, signal: AbortSignal): Promise<NewBuild> {
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(request.from);
-  // Before anything else is said about them: messages have them in their words.
+  // These checks come first, because later messages quote the URLs.
   for (const url of [isUrl ? request.from : undefined, request.url]) if (url !== undefined) requirePublic(url);
   return isUrl ? fromUrl(request) : fromFile(request, clock, signal);
 }
 
-/** Everybody who can read ZooKeeper reads a build's URL; who may fetch from it is a matter between a host and its source. */
+/**
+ * Everybody who can read ZooKeeper can read a build's URL, so it must carry no secret. Hosts authenticate to the source
+ * by their own configuration.
+ */
 function requirePublic(text: string): void {
   const url = URL.parse(text);
   const problem = url === null ? "its URL cannot be read" : secretInUrl(url);
   if (url === null) throw usageError(`Cannot add a build: ${problem}.`, "A URL begins with its scheme, https://…");
   if (problem === null) return;
   throw usageError(
-    `Cannot add a build from ${shownUrl(url)}: ${problem}, and everybody who can read ZooKeeper would read it.`,
+    `Cannot add a build from ${shownUrl(url)}: ${problem}, and everybody who can read ZooKeeper could read it.`,
     `Give the URL without it, and have each host log in by itself: under [sources."${url.origin}"] of its agent.toml, by ` +
       "basic_auth_file or headers_file. Where a URL must be signed, have the source redirect to it.",
   );
@@ -108,14 +111,17 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
   };
 }
 
-/** Hosts say the same of it, so it is told in their words. */
+/** Hosts would report the same error, so it is told in their words. */
 function refusedByHosts(attempted: string, error: DeployError): DeployError {
   const { code, hint, cause } = error;
   if (code === "aborted") return error;
   return new DeployError(`${attempted}, as no host would take it: ${error.message}`, { code, hint, cause });
 }
 
-/** @param said `isPacked`: who packed it with deployd named the directory, and means what is in it */
+/**
+ * @param said `isPacked`: the archive was packed with deployd from a named directory, so its contents are meant as they
+ *   are
+ */
 function requireMeant(
   attempted: string,
   { top, buried }: CheckedBuild,
@@ -128,7 +134,7 @@ function requireMeant(
   if (isStripped && strip === 0) {
     throw usageError(
       `${attempted} with --strip 0: its deployd.toml says strip = 1, and hosts go by that.`,
-      "Leave --strip out, or take the line out of that file and make the archive anew.",
+      "Leave --strip out, or remove that line from the file and make the archive again.",
     );
   }
   if (isStripped || strip === 0 || (isPacked && !hasRecipe)) return;
@@ -139,7 +145,7 @@ function requireMeant(
   );
 }
 
-/** @param buried where there is what may be meant as the build's recipe */
+/** @param buried path of a file that may be meant as the build's recipe */
 function misplaced(attempted: string, buried: string): DeployError {
   const from = dirname(buried);
   return usageError(

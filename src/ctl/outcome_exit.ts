@@ -1,7 +1,7 @@
 import type { DeployOutcome, Purpose } from "../view/deploy_events.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
 
-/** What a command exits with that was asked for `purpose` and saw the deploy come to `outcome`. */
+/** The exit code of a command that was asked for `purpose` and saw the deploy end with `outcome`. */
 export function exitForOutcome(outcome: DeployOutcome, purpose: Purpose): ExitCode {
   switch (outcome.kind) {
     case "done":

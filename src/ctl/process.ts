@@ -5,10 +5,10 @@ import type { Dial } from "../zookeeper/dial.ts";
 export interface CtlProcess extends Process {
   /** Width of the terminal, in columns. */
   columns(): number;
-  /** Height of the terminal, in rows; unlimited where it is not given. */
+  /** Height of the terminal, in rows; unlimited if not given. */
   rows?(): number;
   now(): Date;
-  /** How a ZooKeeper server is reached; by TCP unless given. */
+  /** How to connect to a ZooKeeper server; by TCP unless given. */
   readonly dial?: Dial;
   /** Who is recorded as the author of what a verb does, as in `ana@laptop`. */
   readonly user: string;

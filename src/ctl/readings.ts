@@ -8,15 +8,15 @@ import type { Watched } from "./watched.ts";
 
 export type Reading<T> =
   | { readonly kind: "read"; readonly value: T }
-  /** ZooKeeper is away; what was read last is this many milliseconds old. */
+  /** ZooKeeper is unreachable; the last reading is this many milliseconds old. */
   | { readonly kind: "stale"; readonly forMs: number; readonly reason: string }
   /** Nothing new; a second has passed. */
   | { readonly kind: "tick" };
 
 export interface ReadingTimes {
-  /** Changes that come closer together than this are read as one. */
+  /** Changes that are less than this far apart are read together, once. */
   readonly coalesceMs: number;
-  /** All is read again after so long whatever the watches say: one can be lost in ways nobody has thought of. */
+  /** Everything is read again after this time, whatever the watches say, in case one was lost. */
   readonly againMs: number;
   readonly tickMs: number;
   readonly readTimeoutMs: number;
@@ -24,14 +24,14 @@ export interface ReadingTimes {
 
 const readingTimes: ReadingTimes = { coalesceMs: 100, againMs: 5_000, tickMs: 1_000, readTimeoutMs: 15_000 };
 
-/** Of the time, at most this share goes into reading: a watcher of a big fleet must be no load on ZooKeeper. */
+/** Reading takes at most this share of the time: watching a big fleet must not put load on ZooKeeper. */
 const READING_SHARE = 0.2;
 
 /**
- * What is watched, read on every change and now and then, for as long as the signal is not aborted. It outlives lost
- * connections and expired sessions. Servers without recursive watches (before 3.6) are asked every second.
+ * Reads what is watched on every change, and again at intervals, until the signal is aborted. It survives lost
+ * connections and expired sessions. Servers without recursive watches (before 3.6) are polled every second.
  *
- * @throws what reading it throws, unless that may pass
+ * @throws what reading it throws, unless that may be transient
  */
 export async function* readings<T>(
   connection: LastingConnection,
@@ -45,7 +45,7 @@ export async function* readings<T>(
   let watchedBy: ZooKeeper | null = null;
   let againMs = times.againMs;
   let readAt = clock.monotonicMs();
-  /** When all of it was read last, and not only what had changed. */
+  /** When everything was last read, not only what had changed. */
   let wholeAt = readAt;
   const onAnything = (): void => {
     watched.markAll();
@@ -103,7 +103,7 @@ export async function* readings<T>(
         changed = true;
         yield stale(error instanceof Error ? error.message : String(error));
       }
-      // A pause of its own, that no change cuts short: this is what turns a storm of changes into one reading.
+      // This pause is not cut short by a change: it turns a burst of changes into one reading.
       await pause(clock, pauseMs, signal);
     }
   } finally {
@@ -111,9 +111,9 @@ export async function* readings<T>(
   }
 }
 
-/** @returns false where the server knows no recursive watches */
+/** @returns false if the server does not support recursive watches */
 async function watch(zk: ZooKeeper, paths: readonly string[], onEvent: WatchHandler): Promise<boolean> {
-  // Another server may answer a new session, and lag behind what was read from the last one.
+  // A new session may be with another server, which may lag behind what was read in the last one.
   await zk.sync("/");
   try {
     for (const path of paths) await zk.addWatch(path, "persistent-recursive", onEvent);

@@ -2,7 +2,7 @@ import type { Output } from "../cli/output.ts";
 
 const HIDE_CURSOR = "\u001b[?25l";
 const SHOW_CURSOR = "\u001b[?25h";
-// Synchronized output: a terminal that knows it shows the whole frame at once, others ignore it.
+// Synchronized output: a terminal that supports it shows the whole frame at once, others ignore it.
 const BEGIN_FRAME = "\u001b[?2026h";
 const END_FRAME = "\u001b[?2026l";
 const CLEAR = "\u001b[2J";
@@ -10,7 +10,7 @@ const HOME = "\u001b[H";
 const CLEAR_TO_END_OF_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 
-/** A terminal that is drawn on in place. Disposing of it gives the cursor back, also when a signal ends the command. */
+/** A terminal that is redrawn in place. Disposing of it restores the cursor, also when a signal ends the command. */
 export class Screen implements Disposable {
   readonly #output: Output;
 

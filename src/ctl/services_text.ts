@@ -7,7 +7,7 @@ import { toned, type Paint } from "../cli/paint.ts";
 import type { StatusLook } from "./status_text.ts";
 import { table } from "../cli/table.ts";
 
-/** One line per service, those that need a person first. */
+/** One line per service; services that need a person come first. */
 export function allServicesLines(services: readonly ServiceLook[], { paint, now, columns }: StatusLook): string[] {
   const titles = ["", "SERVICE", "STATE", "BUILD", "FOR", "PROGRESS"].map((title) => paint.dim(title));
   const rows = serviceRows(services, now).map((row) => serviceCells(row, paint));

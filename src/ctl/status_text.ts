@@ -12,24 +12,24 @@ import { clip, wrap } from "../cli/text.ts";
 export interface StatusLook {
   readonly paint: Paint;
   readonly now: Date;
-  /** Of the terminal; endless unless given. */
+  /** Columns of the terminal; unlimited unless given. */
   readonly columns?: number;
-  /** Rows for all of it; hosts that do not fit are counted. Endless unless given. */
+  /** Rows for everything; hosts that do not fit are only counted. Unlimited unless given. */
   readonly rows?: number;
 }
 
-/** At most so many hosts are told of with all that helps; the others are counted. */
+/** At most this many failed hosts are shown in detail; the others are counted. */
 const MOST_TOLD = 5;
 const LOG_LINES = 6;
 
-/** One service for people: what moves, what is stuck and what failed first, the hosts after that. */
+/** One service for people: first what moves, what is stuck and what failed, then the hosts. */
 export function statusLines(overview: Overview, look: StatusLook): string[] {
   const status = serviceStatus(overview, look.now);
   const head = [
     ...headline(status, look.paint),
     ...failures(status, look.paint),
     ...illnesses(status, look),
-    // What to do stands at their end, so they are never cut.
+    // They end with what to do, so they are wrapped and never cut.
     ...status.problems.flatMap((problem) =>
       wrap(`! ${oneLine(problem)}`, look.columns ?? Infinity, "  ").map((line) => look.paint.warn(line)),
     ),
@@ -41,7 +41,7 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
   const fit = (line: string): string => (look.columns === undefined ? line : clip(line, look.columns));
   const room = look.rows === undefined ? Infinity : Math.max(3, look.rows - head.length - 1);
   const lines = [...head.map(fit), ...hostTable(status.hosts, room, look)];
-  // A picture that is higher than its terminal scrolls its own first line away.
+  // Output taller than its terminal would scroll its own first line away.
   if (look.rows === undefined || lines.length <= look.rows) return lines;
   const shown = lines.slice(0, Math.max(1, look.rows - 1));
   return [...shown, look.paint.dim(fit(`  and ${count(lines.length - shown.length, "more line")}`))];
@@ -101,7 +101,7 @@ function hostTable(rows: readonly HostRow[], room: number, look: StatusLook): st
 function cells(row: HostRow, paint: Paint, now: Date): string[] {
   const { status, connected } = row;
   const { glyph, word, tone } = hostSign(row);
-  // The last word of a host that is not there any more must not look like news.
+  // The last status of a disconnected host must not look current.
   const said = connected ? (text: string): string => text : paint.dim;
   const error = oneLine(troubleText(row));
   return [

@@ -7,7 +7,7 @@ import { count, oneLine } from "../view/words.ts";
 import { failureLines, illnessLines, stateText, warningLines } from "./deploy_text.ts";
 import type { Paint } from "../cli/paint.ts";
 
-/** The lines of news; the first of each piece begins with the time of day, in UTC. */
+/** The lines for these news; the first line of each begins with the time of day, in UTC. */
 export function newsLines(news: readonly News[], at: Date, paint: Paint): string[] {
   return news
     .map((each) => linesOf(each, paint))
@@ -91,7 +91,7 @@ function outcomeLines(news: Extract<News, { kind: "outcome" }>, paint: Paint): s
         ...steps,
       ];
     case "halted": {
-      // The failure that the reason tells of stands above it.
+      // The failure that the reason names is already shown above.
       const isTold = failures.some((failure) => reason.includes(oneLine(failure.host)));
       const counted = `${count(failures.length, "host")} failed, and the budget is ${record.limits.budget}`;
       return [paint.bad(`✗ halted after ${took}: ${isTold ? counted : reason}`), ...cost, ...steps];

@@ -18,7 +18,7 @@ export interface Ctl extends Run<CtlProcess> {
   readonly connect: (signal?: AbortSignal) => Promise<ZooKeeper>;
 }
 
-/** A verb that works with the tree in ZooKeeper. One that was told to stop has not done what it was asked for. */
+/** A verb that works with the tree in ZooKeeper. If it is interrupted, it has not done what it was asked for. */
 export function ctlVerb<F extends CommonFlags, A extends readonly unknown[]>(
   perform: (ctl: Ctl, flags: F, ...args: A) => Promise<ExitCode>,
 ): (this: VerbContext<CtlProcess>, flags: F, ...args: A) => Promise<void> {
@@ -31,7 +31,7 @@ export function ctlVerb<F extends CommonFlags, A extends readonly unknown[]>(
   });
 }
 
-/** How each of them may end; besides, there is what ends all verbs alike. */
+/** How each of these verbs may end, beside the exit codes that all verbs have. */
 export const ctlExits: ExitMeanings = {
   [exit.asked]: true,
   [exit.failed]: true,
@@ -39,12 +39,16 @@ export const ctlExits: ExitMeanings = {
   [exit.refused]: true,
 };
 
-/** The text of the `--help` of a verb of ctl. */
+/** The `--help` text of a verb of ctl. */
 export function ctlDescription(what: string, ...examples: readonly string[]): string {
   return description({ what, examples, exits: ctlExits });
 }
 
-/** Of one that follows a deploy to its outcome. @param means what exit codes mean there, where it is not what they usually do */
+/**
+ * The `--help` text of a verb that follows a deploy to its outcome.
+ *
+ * @param means what exit codes mean there, where that differs
+ */
 export function followDescription(means: ExitMeanings, what: string, ...examples: readonly string[]): string {
   return description({ what, examples, exits: { ...everyExit, ...means } });
 }

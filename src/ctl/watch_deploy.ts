@@ -17,11 +17,11 @@ export interface WatchRequest {
   readonly service: string;
   readonly id: string;
   readonly purpose: Purpose;
-  /** Seconds; endless unless given. */
+  /** Seconds; no timeout unless given. */
   readonly timeoutS: number | undefined;
 }
 
-/** Prints what happens to a deploy until it has come to an outcome, and returns the exit code for that. */
+/** Prints what happens to a deploy until it reaches an outcome, and returns the exit code for that. */
 export async function watchDeploy(ctl: Ctl, connection: LastingConnection, request: WatchRequest): Promise<ExitCode> {
   const { service, id, purpose, timeoutS } = request;
   const { output } = ctl;
@@ -76,16 +76,16 @@ function watchedDeploy(service: string, id: string): Watched<DeployView> {
 async function viewOf(zk: ZooKeeper, overview: Overview, id: string): Promise<DeployView> {
   const newest = newestDeploy(overview);
   if (newest?.id === id) return newest;
-  // It may be this one: nobody knows then how it goes on.
+  // The damaged record may be this deploy: then nobody knows how it goes on.
   if (overview.damaged !== null) throw overview.damaged;
   const { service, statuses, agents } = overview;
   const { record } = await readDeploy(zk, service, id);
   return { service, id, record, barred: new Set(), live: null, statuses, connected: new Set(agents.keys()) };
 }
 
-/** Says when nothing moves: at once where nobody is there to move, later and less and less often where somebody is. */
+/** Says when nothing moves: at once if no agent is connected, otherwise after a while and then less and less often. */
 class Standstill {
-  /** Since when the reader itself has seen nothing move, in milliseconds; no other clock is asked. */
+  /** When something was last seen to move, in milliseconds by the `now` that is handed in; no other clock is asked. */
   #stillSinceMs: number;
   #nextMs = STUCK_AFTER_MS;
   #moved = "";

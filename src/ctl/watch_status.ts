@@ -22,7 +22,7 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
     await draw(ctl, watchedService(service), (overview) => {
       clock.see(overview, process.now());
       const rows = process.rows?.();
-      // A line for the state of the connection, and one for the cursor.
+      // One line for the state of the connection, and one for the cursor.
       const height = rows === undefined ? {} : { rows: rows - 2 };
       const look = { paint: output.paint, now: clock.at(process.now()), columns: process.columns(), ...height };
       return statusLines(overview, look);
@@ -42,7 +42,7 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
   });
 }
 
-/** Shows all services until the command is interrupted; a line per change of a service's line where it is piped. */
+/** Shows all services until the command is interrupted; when piped, prints a line whenever a service's line changes. */
 export async function watchServices(
   ctl: Ctl,
   show: (services: readonly ServiceLook[], ctl: Ctl) => { document: object; lines: readonly string[] },
@@ -61,7 +61,7 @@ export async function watchServices(
   });
 }
 
-/** Draws in place: anew on every reading, and every second for the ages. */
+/** Draws in place: again on every reading, and every second to update the ages. */
 async function draw<T>(ctl: Ctl, watched: Watched<T>, render: (value: T) => readonly string[]): Promise<void> {
   const { output, process, signal } = ctl;
   await using connection = new LastingConnection(ctl.connect, signal, ctl.process.clock);

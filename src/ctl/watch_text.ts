@@ -8,7 +8,7 @@ import { exit } from "../cli/exit.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import type { Paint } from "../cli/paint.ts";
 
-/** What is no news of the deploy itself, but of those who wait for some; it begins with the time of day, in UTC. */
+/** Events that are not about the deploy itself, but about waiting for it; each begins with the time of day, in UTC. */
 export type AsideEvent = Extract<DeployEvent, { event: "waiting" | "stale" | "fresh" | "timed-out" }>;
 
 export function asideLine(event: AsideEvent, at: Date, paint: Paint): string {

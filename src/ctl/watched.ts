@@ -7,9 +7,9 @@ import { overviewOf, type Overview } from "../view/overview.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 
-/** What is read again and again: of what was read before, only that which has changed. */
+/** Something that is read again and again; only what has changed since is read anew. */
 export interface Watched<T> {
-  /** Whatever is below these may change it. */
+  /** A change anywhere below these paths may change it. */
   readonly paths: readonly string[];
   /** @param path of a node that was created, changed or deleted */
   mark(path: string): void;
@@ -18,7 +18,7 @@ export interface Watched<T> {
   read(zk: ZooKeeper): Promise<T>;
 }
 
-/** One service. Reading it throws DeployError `service-unknown` where it is not there. */
+/** One service. Reading it throws DeployError `service-unknown` if it does not exist. */
 export function watchedService(service: string): Watched<Overview> {
   const mirror = new ServiceMirror(service, shown);
   return {
@@ -32,7 +32,7 @@ export function watchedService(service: string): Watched<Overview> {
   };
 }
 
-/** All services. A record that somebody broke does not hide the others. */
+/** All services. A damaged record of one does not hide the others. */
 export class WatchedServices implements Watched<ServiceLook[]> {
   readonly paths = [servicesPath, agentsPath];
   readonly #mirrors = new Map<string, ServiceMirror>();
@@ -46,7 +46,7 @@ export class WatchedServices implements Watched<ServiceLook[]> {
     const [service = ""] = path.slice(servicesPath.length + 1).split("/");
     const mirror = this.#mirrors.get(service);
     mirror?.mark(path);
-    // It may also have come, or gone.
+    // The service itself may also have been created or deleted.
     if (mirror === undefined || path === servicePath(service)) this.#isListStale = true;
   }
 

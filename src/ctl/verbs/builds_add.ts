@@ -34,14 +34,15 @@ export const buildsAdd = buildCommand({
     brief: "Add a build",
     fullDescription: ctlDescription(
       `Adds a build to a service: where its archive is fetched from, its digest and its size. A
-file is read here, all of it and as hosts read it: what no host would take is refused, with
-what to do about it. Hosts fetch it from --url, or from the same path on their own disk when
-that is left out. Of a URL without a file nothing is read: it is taken at its word, and hosts
-find out. The URL is for all to read: one with a password, a signature or a token in
-it is refused, as hosts log in by their own agent.toml. What deployd pack has written beside the file (FILE.manifest.json) gives
-the id and must agree with the file. A build never changes: adding another file under the
-same id is refused. Adding the same file with another --url says where it lies now. An archive
-that lies in one directory, as npm pack and git archive --prefix make it, is added with --strip 1.`,
+file is read here, all of it and as hosts read it: a file that no host would accept is
+refused, with what to do about it. Hosts fetch it from --url, or from the same path on their
+own disk when that is left out. A URL without a file is not fetched here: its digest and size
+are taken as given, and hosts verify them. Everybody can read the URL: one that contains a
+password, a signature or a token is refused, because hosts log in by their own agent.toml.
+The manifest that deployd pack wrote beside the file (FILE.manifest.json) gives the id and
+must agree with the file. A build never changes: adding another file under the same id is
+refused. Adding the same file with another --url changes where hosts fetch it. An archive that
+lies in one directory, as npm pack and git archive --prefix make it, is added with --strip 1.`,
       "deployd ctl builds add web web.tar.zst --build 9b1e0d4 --url https://builds.example/web.tar.zst",
       "deployd ctl builds add web https://builds.example/web.tar.zst --build 9b1e0d4 --digest sha256:… --size 48213",
       "deployd ctl builds add web web-1.4.0.tgz --build 1.4.0 --strip 1 --url https://builds.example/web-1.4.0.tgz",
@@ -123,6 +124,6 @@ function addedText(service: string, id: string, { url, size }: BuildRecord, resu
     case "was there":
       return `${service} has ${id} already, the same file, from ${url}`;
     case "moved":
-      return `${service} has ${id} already, the same file; hosts fetch it from ${url} now, and no more from ${maskedUrl(result.from)}`;
+      return `${service} has ${id} already, the same file; hosts now fetch it from ${url} and no longer from ${maskedUrl(result.from)}`;
   }
 }

@@ -37,7 +37,7 @@ it from them.`,
   }),
 });
 
-/** What the bar has done, and what it has not. */
+/** What the bar has done, and what is left to do. */
 function whatIsLeft(service: string, { halted, serving }: BarredBuild, barred: ReadonlySet<string>): string[] {
   const lines = halted === null ? [] : [`Deploy ${halted}, which was bringing it to hosts, is halted.`];
   if (serving === null) return lines;

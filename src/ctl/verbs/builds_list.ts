@@ -54,7 +54,7 @@ export const buildsList = buildCommand({
         builds: newestFirst.map(({ id, record }) => ({
           build: id,
           ...record,
-          // An older ctl took any URL.
+          // An older ctl accepted any URL, even one with a secret in it.
           url: maskedUrl(record.url),
           enabled: enabled(id),
         })),

@@ -51,7 +51,7 @@ ending it, or closing the laptop, changes nothing.`,
       id: {
         kind: "parsed",
         parse: parseDeployId,
-        brief: "Id of the deploy, by which the same again starts nothing twice (default: a new one)",
+        brief: "Id of the deploy: repeating the command under the same id starts nothing twice (default: a new one)",
         placeholder: "id",
         optional: true,
       },
@@ -91,7 +91,7 @@ ending it, or closing the laptop, changes nothing.`,
   }),
 });
 
-/** Starts the deploy, however often that has to be asked for. */
+/** Starts the deploy, and retries until the answer is known. */
 async function startOnce(ctl: Ctl, connection: LastingConnection, request: DeployRequest, forMs: number) {
   try {
     return await insist(connection, ctl.signal, forMs, (zk) => startDeploy(zk, request));

@@ -10,7 +10,7 @@ export const hostsForget = buildCommand({
   docs: {
     brief: "Take a host that is gone for good out of a service",
     fullDescription: ctlDescription(
-      `Removes a host and its last status from a service, with whatever capacity it held back. A
+      `Removes a host and its last status from a service, with whatever capacity it still held. A
 host whose agent is connected is refused: it would register itself again.`,
       "deployd ctl hosts forget web web-07",
     ),

@@ -12,7 +12,7 @@ export const hostsUnlock = buildCommand({
     fullDescription: ctlDescription(
       `A host that failed and is not healthy, or was lost while it was restarted, keeps its share
 of --max until it is healthy again, so that a bad build cannot eat up a fleet. This gives it
-back at your word. The failure stays in the deploy's budget.`,
+back because you say so. The failure still counts against the deploy's budget.`,
       "deployd ctl hosts unlock web web-07",
     ),
   },

@@ -10,8 +10,8 @@ export const promoteVerb = buildCommand({
     fullDescription: followDescription(
       { [exit.asked]: "every reachable host serves the build", [exit.failed]: "failed, or aborted" },
       `Takes the newest deploy, which every canary host serves, to the whole fleet, and follows it.
-With the build, or with --deploy, nothing else is promoted than what was looked at: where
-somebody has deployed another build since, this is refused. So is a build that was barred.`,
+Name the build, or give --deploy, to promote only what you looked at: if somebody has deployed
+another build since, this is refused. A barred build is refused too.`,
       "deployd ctl promote web 9b1e0d4",
       'deployd ctl promote web 9b1e0d4 --why "error rate is flat" --detach',
     ),

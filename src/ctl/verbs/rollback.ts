@@ -10,11 +10,11 @@ export const rollbackVerb = buildCommand({
     brief: "Go back to the build before the newest deploy",
     fullDescription: description({
       what: `Takes the hosts of the newest deploy back to the build before it, whatever state it is in,
-bars its build, and follows. A way back that was halted goes on when it is asked for again.
-A deploy before which nothing was served is aborted, and its build barred.
+bars its build, and follows. A rollback that was halted goes on when it is asked for again.
+If nothing was served before the deploy, it is aborted, and its build barred.
 
-With the build that is to be taken back, or with --deploy, nothing else is rolled back than
-what was looked at. Where the build that it leads to is barred, this is refused.`,
+Name the build that is to be taken back, or give --deploy, to roll back only what you looked
+at. If the build that the hosts would go back to is barred, this is refused.`,
       examples: ['deployd ctl rollback web 9b1e0d4 --why "checkout fails"'],
       exits: {
         ...ctlExits,

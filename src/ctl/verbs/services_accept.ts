@@ -11,7 +11,7 @@ export const servicesAccept = buildCommand({
   docs: {
     brief: "Have hosts follow a wish that is older than what they serve",
     fullDescription: ctlDescription(
-      `A ZooKeeper that was put back from a backup wishes builds that its hosts have left behind
+      `A ZooKeeper that was restored from a backup wishes builds that its hosts have left behind
 them. They hold such a wish, serve what they serve, and say so in \`status\`. This has them
 follow what is wished now. A deploy, a promotion or a rollback needs no such word.`,
       "deployd ctl services accept web",

@@ -47,7 +47,7 @@ taken for a slip, unless --new says that it is meant.`,
         ...sharedFlags.soakS,
         brief: `Seconds a host must stay healthy before the next one goes ${asItWas(defaults.soakMs / 1000)}`,
       },
-      new: isGiven("The name is meant, though it is nearly that of another service"),
+      new: isGiven("The name is right, though it is very similar to that of another service"),
       ...commonFlags,
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
@@ -70,7 +70,7 @@ taken for a slip, unless --new says that it is meant.`,
   }),
 });
 
-/** The first service of all makes deployd's tree: a client that lives in a chroot cannot make that chroot. */
+/** Creates deployd's tree for the first service: a client inside a chroot cannot create that chroot. */
 async function makeChroot({ address, process, signal }: Ctl): Promise<void> {
   if (address.chroot === "/") return;
   await using zk = await openZooKeeper(address, signal, process, "/");
