@@ -9,10 +9,10 @@ import { verbs, type AnyProcess } from "./verbs.ts";
 import { version } from "./version.ts";
 
 /*
- * argv, the environment, exit codes and signals: the only file that touches them. Everything else gets them as values.
+ * This is the only file that touches argv, the environment, exit codes and signals. All other code gets them as values.
  */
 
-/** How long what is written already may still take once the command was told to stop. */
+/** How long a command that was told to stop may still take to write its pending output, in milliseconds. */
 const LAST_WORDS_MS = 500;
 
 const stop = new AbortController();
@@ -27,19 +27,19 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-// What is written nowhere is lost for every command alike, so it is dealt with here, and in no verb.
+// A lost output affects every command alike, so it is handled here and not in the verbs.
 const stdout = new StandardStream(1, clock, ({ readerGone }) => callOff(readerGone ? "SIGPIPE" : "output lost"));
 const stderrStream = new StandardStream(2, clock);
 const stderr = {
-  // SIGPIPE would have ended it: it says nothing more.
+  // Without a reader of stdout, SIGPIPE would have ended the process: nothing more is written.
   write: (text: string): void => void (stdout.trouble?.readerGone === true || stderrStream.write(text)),
 };
 
 process.exitCode = await ended(await runVerb(verbs, process.argv.slice(2), handedIn()));
-// Open handles of a finished command (a status port that lingers, a pooled connection) must not keep it.
+// Open handles of a finished command (a status port that lingers, a pooled connection) must not keep the process alive.
 process.exit();
 
-/** The exit code, when all that the command has said is written, or cannot be. */
+/** Resolves with the exit code once all output is written, or cannot be. */
 async function ended(code: number): Promise<number> {
   const all = await written(stdout);
   const { trouble } = stdout;
@@ -50,7 +50,7 @@ async function ended(code: number): Promise<number> {
   return all ? code : exitForSignal(stop.signal.reason);
 }
 
-/** False where a command was told to stop and its reader takes nothing: that must not hold it up. */
+/** False if the command was told to stop and the reader takes no output: that must not delay the exit. */
 async function written(stream: StandardStream): Promise<boolean> {
   const { promise: over, resolve } = Promise.withResolvers<boolean>();
   const give = (): void => void clock.afterIdly(LAST_WORDS_MS, () => resolve(false));
@@ -59,20 +59,20 @@ async function written(stream: StandardStream): Promise<boolean> {
   return Promise.race([stream.flushed().then(() => true), over]);
 }
 
-/** What is this process to the verbs. */
+/** What the verbs get of this process. */
 function handedIn(): AnyProcess {
   return {
     stdout,
     stderr,
     stdoutIsTerminal: isatty(1),
-    // A serial line, or a terminal that is made by a program, may say 0 of itself: it does not know.
+    // A serial line, or a pseudoterminal made by a program, may report a width of 0, which means unknown.
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || Number.POSITIVE_INFINITY,
     env: process.env,
     signal: stop.signal,
     onSignal: (listener) => {
       stopListeners.push(listener);
-      // One that came while the verb was being loaded would be lost otherwise.
+      // A signal that came while the verb was being loaded would otherwise be lost.
       if (isSignalled) listener();
     },
     clock,
@@ -83,7 +83,7 @@ function handedIn(): AnyProcess {
     },
     version,
     machine: async (onTrouble) => {
-      // What the agent makes is read by services of other users, and its commands inherit this.
+      // Services of other users read the files that the agent makes; its commands inherit this umask.
       process.umask(0o022);
       const [{ hostMachine }, { serviceManager }] = await Promise.all([
         import("./host/machine.ts"),

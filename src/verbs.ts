@@ -13,7 +13,7 @@ import { doctor } from "./doctor/verb.ts";
 import { helpVerb } from "./help/verb.ts";
 import { pack } from "./pack/verb.ts";
 
-/** What all verbs together have of the operating system. */
+/** What all verbs together need of the operating system. */
 export type AnyProcess = Process & AgentProcess & CtlProcess & DevProcess;
 
 const version = buildCommand({
@@ -60,7 +60,7 @@ function overview(): string {
   return `${title}\n\n${lines.join("\n")}\n\nTry it: deployd dev\n`;
 }
 
-/** One that says more than a line can. */
+/** True for a verb whose help says more than its brief. */
 function hasOwnHelp(target: VerbOrGroup): boolean {
   return !isVerb(target) || flagsOf(target).length > 0;
 }

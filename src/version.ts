@@ -1,4 +1,4 @@
 declare const DEPLOYD_VERSION: string | undefined;
 
-/** Written into the binary when it is built; a checkout that is run directly says so. */
+/** Built into the binary; when the source is run directly, the version says that. */
 export const version: string = typeof DEPLOYD_VERSION === "string" ? DEPLOYD_VERSION : "0.0.0-dev";

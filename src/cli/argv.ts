@@ -13,20 +13,20 @@ import {
 import { noSuchFlag, noSuchVerb, valueRequired, wrongWords } from "./usage_error.ts";
 import type { Group } from "./verb.ts";
 
-/** What a line names, and how the parser takes it. */
+/** What a command line names, in the form that the parser takes. */
 export interface Line {
   readonly route: Route;
   readonly target: VerbOrGroup;
   /**
-   * The words that name the verb, its flags and its arguments. The parser takes the first word for the verb, whatever it is,
-   * so flags that stand before the verb come behind it: `--json ctl status` is what `ctl status --json` is.
+   * The words that name the verb, its flags and its arguments. The parser takes the first word for the verb, so flags
+   * that stand before the verb are moved behind it: `--json ctl status` becomes `ctl status --json`.
    */
   readonly words: readonly string[];
-  /** What is wrong with its verb or its flags; the parser looks at their values, and at the arguments. */
+  /** What is wrong with the verb or its flags; the parser checks their values and the arguments. */
   readonly problem: DeployError | null;
 }
 
-/** Flags as they are typed, and whether a value follows. */
+/** Flags as they are typed, and whether each takes a value. */
 type TakesValue = ReadonlyMap<string, boolean>;
 
 /** @param argv without the program's name */
@@ -48,11 +48,12 @@ export function readArgv(root: Group, argv: readonly string[]): Line {
   if (word !== undefined && isHelp(word)) return line([HELP.flag], null);
   if (word !== undefined && isFlag(word)) return line([], noSuchFlag(route, target, word));
   if (word !== undefined) return line([], noSuchVerb(root, route, target, word));
-  // A group alone has its help printed, whatever flags stand before it. The program alone is not asked for anything.
+  // A line that names only a group prints the group's help, whatever flags stand before it. A line that names only the
+  // program is an error.
   return line([], target === root ? wrongWords(route, "No verb is named.") : null);
 }
 
-/** `--json` is looked for by hand, because it must count even where the rest of the line could not be read. */
+/** `--json` is searched for by hand, because it must take effect even if the rest of the line cannot be parsed. */
 export function wantsJson(argv: readonly string[]): boolean {
   return beforeEscape(argv).some((word) => /^--json(?:=(?!(?:false|f|no|n|off|0)$)|$)/i.test(word));
 }
@@ -60,7 +61,7 @@ export function wantsJson(argv: readonly string[]): boolean {
 interface Walked {
   readonly route: Route;
   readonly target: VerbOrGroup;
-  /** Flags, with their values, before the verb. */
+  /** Flags, with their values, that stand before the verb. */
   readonly early: readonly string[];
   readonly rest: readonly string[];
 }
@@ -111,7 +112,7 @@ function takesValueOf(target: VerbOrGroup): TakesValue {
   return new Map(flagsOf(target).map(({ flag, value }) => [flag, value !== null]));
 }
 
-/** The parser takes `--flag=value` for an argument where there is no value, or a line end in it. */
+/** Splits `--flag=value` in two: the parser takes it for an argument if the value is empty or contains a line end. */
 function separated(words: readonly string[], takesValue: TakesValue): readonly string[] {
   const before = beforeEscape(words);
   const apart = before.flatMap((word) => {
@@ -138,7 +139,7 @@ function isHelp(word: string): boolean {
   return word === HELP.flag || word === HELP.alias;
 }
 
-/** What stands before `--`, after which everything is an argument. */
+/** The words before `--`; everything after it is an argument. */
 function beforeEscape(words: readonly string[]): readonly string[] {
   const end = words.indexOf("--");
   return end === -1 ? words : words.slice(0, end);

@@ -1,22 +1,25 @@
 import type { ErrorCode } from "../core/errors.ts";
 
 /**
- * What deployd exits with, whatever the verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 a shell's, 141 that of a
- * program that SIGPIPE has ended.
+ * deployd's exit codes, the same for every verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 those that a shell
+ * gives for SIGINT and SIGTERM, 141 that of a program ended by SIGPIPE.
  */
 export const exit = {
-  /** It is as it was asked for. */
+  /** The outcome is what was asked for. */
   asked: 0,
   failed: 1,
   /** The deploy was rolled back, and that was not what was asked for. */
   rolledBack: 2,
   /** The deploy stands still until a person decides. */
   halted: 3,
-  /** `--timeout-s` is over; the deploy goes on. */
+  /** `--timeout-s` has passed; the deploy goes on. */
   timedOut: 4,
   usage: 64,
   unreachable: 69,
-  /** Not now: a barred build, another deploy under way or than the one that is meant, or a tree that only a newer deployd understands. */
+  /**
+   * Refused for now: a barred build, another deploy is running, the deploy is not the one that was meant, or the tree
+   * needs a newer deployd.
+   */
   refused: 75,
   interrupted: 130,
   /** Nobody reads stdout any more. */
@@ -26,7 +29,7 @@ export const exit = {
 
 export type ExitCode = (typeof exit)[keyof typeof exit];
 
-/** A name that is not there is a word on the command line that is wrong, so it is usage like a flag that is not there. */
+/** A name that does not exist is a wrong word on the command line, so it is a usage error like an unknown flag. */
 const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   usage: exit.usage,
   "config-invalid": exit.usage,
@@ -44,7 +47,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   "deploy-mismatch": exit.refused,
   "format-unknown": exit.refused,
 
-  // Whether it happened is not known; the error's hint says how to find out.
+  // Whether the write happened is not known; the error's hint says how to find out.
   "write-unknown": exit.failed,
   "zookeeper-data-invalid": exit.failed,
   conflict: exit.failed,
@@ -77,7 +80,7 @@ export function exitForError(code: ErrorCode): ExitCode {
   return exitOfError[code];
 }
 
-/** Why a verb is called off: by a signal, or because what it says can be written nowhere. */
+/** Why a verb is called off: by a signal, or because its output cannot be written anywhere. */
 export type CalledOff = "SIGINT" | "SIGTERM" | "SIGPIPE" | "output lost";
 
 const exitOfCalledOff: Readonly<Record<CalledOff, ExitCode>> = {
@@ -106,15 +109,15 @@ const meanings: Readonly<Record<ExitCode, string>> = {
   [exit.terminated]: "terminated (SIGTERM)",
 };
 
-/** Whatever runs may end in these ways. */
+/** Every verb may end in these ways. */
 const always: readonly ExitCode[] = [exit.usage, exit.interrupted, exit.unread, exit.terminated];
 
-/** Exit codes of a verb, each with what it means there; true where it means what it always means. */
+/** Exit codes of a verb, each with its meaning for that verb; true if it has its usual meaning. */
 export type ExitMeanings = Readonly<Partial<Record<ExitCode, string | true>>>;
 
 export const everyExit: ExitMeanings = Object.fromEntries(Object.keys(meanings).map((code) => [code, true]));
 
-/** The section of a `--help`. */
+/** The section of a `--help` that lists the exit codes. */
 export function exitCodesHelp(own: ExitMeanings): string {
   const rows = Object.entries(meanings).flatMap(([code, usually]) => {
     const said = Object.entries(own).find(([known]) => known === code)?.[1];

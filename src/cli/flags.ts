@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { parse } from "../schema/problems.ts";
 
 /*
- * What flags and arguments are read by. What they throw is told with the word and the flag before it.
+ * Parsers for flags and arguments. An error that they throw is shown with the word that was typed and the flag before it.
  */
 
 /** A parser for free text. */
@@ -26,7 +26,7 @@ export function seconds(input: string): number {
   throw new Error("a time in seconds is required, as in 90 or 0.5");
 }
 
-/** A parser for what a schema describes, a name in most cases. */
+/** A parser for whatever the schema describes, in most cases a name. */
 export function matching<S extends z.ZodType<string>>(schema: S): (input: string) => z.output<S> {
   return (input) => {
     const parsed = parse(schema, input);
@@ -35,7 +35,7 @@ export function matching<S extends z.ZodType<string>>(schema: S): (input: string
   };
 }
 
-/** A flag that is given or not. */
+/** A boolean flag: it is given or not. */
 export function isGiven(brief: string) {
   return { kind: "boolean", brief, optional: true, withNegated: false } as const;
 }
@@ -44,5 +44,5 @@ export interface JsonFlag {
   readonly json: boolean | undefined;
 }
 
-/** Of each verb that has an answer for programs. */
+/** The flag of every verb that has an answer for programs. */
 export const jsonFlag = isGiven("Print JSON on stdout and nothing else there");

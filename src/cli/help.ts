@@ -5,10 +5,10 @@ import type { Process } from "./process.ts";
 import { flagsOf, HELP, isVerb } from "./routes.ts";
 import type { Group, Verb, VerbContext } from "./verb.ts";
 
-/** What a `--help` says besides the flags and the arguments, which it takes from the verb itself. */
+/** What a `--help` says besides the flags and the arguments; those are taken from the verb itself. */
 interface Described {
   readonly what: string;
-  /** Lines that can be pasted. */
+  /** Lines that can be pasted into a shell. */
   readonly examples: readonly string[];
   readonly exits?: ExitMeanings;
 }
@@ -23,11 +23,14 @@ interface GroupRequest<P extends Process> {
   readonly members: Readonly<Record<string, Verb<P> | Group<P>>>;
   readonly brief: string;
   readonly fullDescription: string;
-  /** Members that are for the program's own use. */
+  /** Members that are only for the program's own use. */
   readonly hidden?: readonly string[];
 }
 
-/** Verbs under a common word. Their --help names the values of their flags, which the parser's own does not. */
+/**
+ * Verbs under a common word. The group's --help lists its members' flags with their values, which the parser's own help
+ * does not.
+ */
 export function group<P extends Process>(request: GroupRequest<P>): Group<P> {
   const { members, brief, fullDescription, hidden = [] } = request;
   const explained = Object.entries(members).map(([name, member]) => [
@@ -44,7 +47,7 @@ function withValues<P extends Process>(verb: Verb<P>): Verb<P> {
   return { ...verb, formatHelp: (args) => verb.formatHelp(args).replace(FLAGS, () => flagLines(verb)) };
 }
 
-/** The heading and what stands below it. */
+/** The heading FLAGS and the lines below it. */
 const FLAGS = /^FLAGS\n(?:.+\n)*/m;
 
 function flagLines(verb: Verb): string {

@@ -5,12 +5,12 @@ import { paintFor, plainPaint, withPaint, type Paint } from "./paint.ts";
 import type { Process } from "./process.ts";
 
 /**
- * Where a verb's words go. Data goes to stdout and nothing else does: with `--json` one document, or one event a line;
- * without it text for people. Notes and errors for people go to stderr. With `--json` an error is a document on stdout as
- * well, `{"error":{"code","message","hint"}}`, so that a program has to read one stream only.
+ * Where a verb's output goes. Only data goes to stdout: with `--json` one document, or one event per line; without it
+ * text for people. Notes and errors for people go to stderr. With `--json` an error is also a document on stdout,
+ * `{"error":{"code","message","hint"}}`, so that a program has to read one stream only.
  *
- * Whatever goes out here is safe in a terminal: a verb that forgets what strangers may write into ZooKeeper prints their
- * controls and marks by number, and no more lines than it means to (docs/adr/0029).
+ * Everything printed here is safe in a terminal. Even if a verb forgets that strangers may have written a text into
+ * ZooKeeper, control characters in it are printed by number, and it cannot add lines (docs/adr/0029).
  */
 export class Output {
   readonly json: boolean;
@@ -37,7 +37,7 @@ export class Output {
     if (lines.length > 0) this.#process.stdout.write(`${lines.map((line) => this.#safe(line)).join("\n")}\n`);
   }
 
-  /** For people only, beside the data. It may have several lines. */
+  /** A note for people only, beside the data. It may have several lines. */
   note(text: string): void {
     const lines = text.split("\n").map((line) => escaped(line));
     this.#process.stderr.write(`${lines.join("\n")}\n`);
@@ -50,7 +50,7 @@ export class Output {
     if (hint !== "") this.note(`  ${oneLine(hint)}`);
   }
 
-  /** A frame of a screen: its lines, and the codes of ours that go around them. */
+  /** A frame of a screen: its lines, and our own control codes around them. */
   frame(before: string, lines: readonly string[], lineEnd: string, after: string): void {
     this.#process.stdout.write(before + lines.map((line) => this.#safe(line) + lineEnd).join("") + after);
   }

@@ -2,7 +2,7 @@ import type { Tone } from "../view/tone.ts";
 
 type Style = (text: string) => string;
 
-/** Colours, or nothing at all where nobody would see them. */
+/** Functions that colour text, or leave it plain if nobody would see colours. */
 export interface Paint {
   readonly good: Style;
   readonly bad: Style;
@@ -30,14 +30,14 @@ export const colourPaint: Paint = {
   bold: style(1, 22),
 };
 
-/** A word in the colour of how it is meant. */
+/** A text in the colour of its tone. */
 export function toned(paint: Paint, tone: Tone, text: string): string {
   return tone === "plain" ? text : paint[tone](text);
 }
 
 const CODES = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 
-/** Painted text with `change` made of everything in it but the colours. */
+/** Applies `change` to everything in a painted text except its colours. */
 export function withPaint(text: string, change: (text: string) => string): string {
   return text
     .split(CODES)
@@ -45,7 +45,7 @@ export function withPaint(text: string, change: (text: string) => string): strin
     .join("");
 }
 
-/** What says whether colours are seen. */
+/** What decides whether colours are seen. */
 interface PaintedProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdoutIsTerminal: boolean;

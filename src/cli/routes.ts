@@ -3,20 +3,20 @@ import type { Group, Verb } from "./verb.ts";
 /** What a route leads to. */
 export type VerbOrGroup = Verb | Group;
 
-/** A flag as it is typed, and the name of what stands behind it; null where nothing does. */
+/** A flag as it is typed, and the name of the value that follows it; null if none does. */
 interface Flag {
   readonly flag: string;
   readonly value: string | null;
   readonly brief: string;
 }
 
-/** The words that name a verb, the program's own before them, as in "deployd ctl deploy". */
+/** The words that name a verb, the program's own name first, as in "deployd ctl deploy". */
 export type Route = readonly string[];
 
 export const PROGRAM = "deployd";
 export const HELP = { flag: "--help", alias: "-h" } as const;
 
-/** What is a flag by custom, and here a verb of the program. */
+/** Words that are flags by convention and verbs in this program. */
 export const flagsForVerbs: ReadonlyMap<string, string> = new Map([
   ["--version", "version"],
   ["-V", "version"],
@@ -26,12 +26,12 @@ export function isVerb(target: VerbOrGroup): target is Verb {
   return "parameters" in target;
 }
 
-/** What stands in a group; what is hidden is for the program's own use. */
+/** The members of a group; hidden ones, which are for the program's own use, are left out. */
 export function membersOf(group: Group): { name: string; target: VerbOrGroup; isHidden: boolean }[] {
   return group.getAllEntries().map(({ name, target, hidden }) => ({ name: name.original, target, isHidden: hidden }));
 }
 
-/** Every route of the tree below a group, but for hidden ones. */
+/** Every route below a group, except hidden ones. */
 export function routesOf(group: Group, route: Route = [PROGRAM]): { route: Route; target: VerbOrGroup }[] {
   return membersOf(group)
     .filter(({ isHidden }) => !isHidden)
@@ -41,7 +41,7 @@ export function routesOf(group: Group, route: Route = [PROGRAM]): { route: Route
     });
 }
 
-/** The flags of a verb, or all those of a group's verbs, but for that of help, which everything has. */
+/** The flags of a verb, or of all verbs of a group, except --help, which everything has. */
 export function flagsOf(target: VerbOrGroup): Flag[] {
   if (!isVerb(target)) return membersOf(target).flatMap((member) => flagsOf(member.target));
   return Object.entries(target.parameters.flags ?? {}).map(([name, flag]) => ({

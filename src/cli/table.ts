@@ -3,14 +3,14 @@ import { withPaint } from "./paint.ts";
 import { clip } from "./text.ts";
 
 export interface TableOptions {
-  /** Lines are cut to this many columns; not at all unless given. */
+  /** Lines are cut to this many columns; by default they are not cut. */
   readonly columns?: number;
   readonly indent?: string;
 }
 
-/** Rows in aligned columns, two blanks apart. Cells may carry colours; wide characters count as they are shown. */
+/** Rows in aligned columns, two spaces apart. Cells may carry colours; wide characters count with their displayed width. */
 export function table(given: readonly (readonly string[])[], options: TableOptions = {}): string[] {
-  // As they will be shown, or what is behind them would not be aligned.
+  // Cells are escaped first, as they will be shown; otherwise the columns after them would not be aligned.
   const rows = given.map((row) => row.map((cell) => withPaint(cell, escaped)));
   const widths: number[] = [];
   for (const row of rows) {

@@ -2,8 +2,8 @@ import { escaped } from "../support/printable.ts";
 import { withPaint } from "./paint.ts";
 
 /**
- * `text`, which may be painted, as one line for a terminal: in at most `columns` columns, where it says how many it has.
- * What is cut is shown by an ellipsis, and colours are kept whole.
+ * `text`, which may be painted, as one line for a terminal, in at most `columns` columns. A cut is marked by an ellipsis,
+ * and colour codes are kept whole.
  */
 export function clip(text: string, columns: number): string {
   const line = withPaint(text, escaped);
@@ -11,7 +11,10 @@ export function clip(text: string, columns: number): string {
   return endless || Bun.stringWidth(line) <= columns ? line : Bun.sliceAnsi(line, 0, Math.floor(columns) - 1) + "…";
 }
 
-/** Words on as many lines as they take; those after the first begin with `indent`. A longer word is broken. */
+/**
+ * Wraps words into as many lines as they need; lines after the first begin with `indent`. A word longer than a line is
+ * broken.
+ */
 export function wrap(text: string, columns: number, indent: string): string[] {
   if (!(columns >= 1) || Bun.stringWidth(text) <= columns) return [text];
   const room = Math.max(1, columns - indent.length);

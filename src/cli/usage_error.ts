@@ -15,19 +15,19 @@ export function usageError(message: string, hint: string, cause?: unknown): Depl
   return new DeployError(message, { code: "usage", hint, ...(cause === undefined ? {} : { cause }) });
 }
 
-/** What is wrong with the words of a verb, or of a group; its help says what is right. */
+/** The words of a verb or a group are wrong; the hint points to its help. */
 export function wrongWords(route: Route, message: string): DeployError {
   return usageError(message, `See: ${[...route, HELP.flag].join(" ")}`);
 }
 
-/** A word stands where a verb of the group is named, and names none. */
+/** A word stands where a verb of the group is required, and the group has no such verb. */
 export function noSuchVerb(root: Group, route: Route, group: Group, word: string): DeployError {
   const names = membersOf(group).flatMap(({ name, isHidden }) => (isHidden ? [] : [name]));
   const near = nearest(word, names) ?? elsewhere(root, word);
   return wrongWords(route, `There is no verb "${word}"${of(route)}.${meant(near)}`);
 }
 
-/** As in "deployd deploy", by which "deployd ctl deploy" is meant. */
+/** The full name of a verb that exists in another group: "deployd deploy" suggests "deployd ctl deploy". */
 function elsewhere(root: Group, word: string): string | undefined {
   const all = routesOf(root).map(({ route }) => route);
   const lastOf = (route: Route): string => route.at(-1) ?? "";
@@ -35,19 +35,19 @@ function elsewhere(root: Group, word: string): string | undefined {
   return all.find((route) => lastOf(route) === name)?.join(" ");
 }
 
-/** @param target where the flag stands: that of a verb, or one before the verb is named */
+/** @param target the verb that the flag belongs to, or the group if it stands before the verb */
 export function noSuchFlag(route: Route, target: VerbOrGroup, word: string): DeployError {
   const [typed = ""] = word.split("=");
   const ofProgram = route.length === 1 ? [...flagsForVerbs.keys()].filter((flag) => flag.startsWith("--")) : [];
   const known = [...new Set([...flagsOf(target).map(({ flag }) => flag), HELP.flag, ...ofProgram])];
   const bare = typed.replace(/^-+/, "");
   const near = nearest(bare, known.map(withoutDashes), bare.length < 3 ? 1 : undefined);
-  // Cut short, as in --conf, a word is far from what it is the beginning of.
+  // A shortened word, as in --conf, is far by edit distance from the flag that it begins.
   const flag = known.find((name) => withoutDashes(name) === near) ?? known.find((name) => name.startsWith(`--${bare}`));
   return wrongWords(route, `There is no flag ${typed}${of(route)}.${meant(flag)}`);
 }
 
-/** The program alone has no verbs and flags but its own. */
+/** Empty for the program itself: its verbs and flags need no "of". */
 function of(route: Route): string {
   return route.length === 1 ? "" : ` of "${route.join(" ")}"`;
 }
@@ -62,7 +62,7 @@ function meant(suggestion: string | undefined): string {
     : ` Did you mean ${suggestion.startsWith("--") ? suggestion : `"${suggestion}"`}?`;
 }
 
-/** @param next what stands in the value's place, where something does */
+/** @param next the word in the value's place, if there is one */
 export function valueRequired(route: Route, flag: string, next: string | undefined): DeployError {
   const value =
     next === undefined || next === "--" ? "" : ` A value that begins with a dash is written ${flag}=${next}.`;

@@ -24,8 +24,8 @@ export type Verb<P extends Process = never> = Command<VerbContext<P>>;
 export type Group<P extends Process = never> = RouteMap<VerbContext<P>>;
 
 /**
- * Makes the function of a verb fit for the parser: it connects it to the process, tells what it throws, and keeps its exit
- * code. The parser's own treatment of exceptions is never reached.
+ * Adapts a verb's function to the parser: it connects it to the process, reports what it throws, and keeps its exit code.
+ * The parser's own handling of exceptions is never reached.
  */
 export function verb<P extends Process, F, A extends readonly unknown[]>(
   perform: (run: Run<P>, flags: F, ...args: A) => Promise<ExitCode>,
@@ -41,14 +41,14 @@ export function verb<P extends Process, F, A extends readonly unknown[]>(
 
 function exitAfter(error: unknown, route: string, { process: { signal }, output }: Run<Process>): ExitCode {
   const known = asDeployError(error, `Cannot finish "${route}"`);
-  // A verb that was called off says nothing but what the person cannot know: that a write may have happened.
+  // A verb that was called off reports only what the person cannot know: that a write may have happened.
   if (!signal.aborted || known.code === "write-unknown") output.error(known);
   if (signal.aborted) return exitForSignal(signal.reason);
   if (known.code === "internal") output.note(stackOf(known));
   return exitForError(known.code);
 }
 
-/** Of an error nobody foresaw; who reports it should not have to reproduce it first. */
+/** The stack of an unexpected error, so that whoever reports it need not reproduce it first. */
 function stackOf(error: DeployError): string {
   const { cause } = error;
   return (cause instanceof Error ? cause.stack : error.stack) ?? "";

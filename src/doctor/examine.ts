@@ -40,8 +40,8 @@ interface Surroundings {
 }
 
 /**
- * @param config the agent's file; the usual one, where there is one, unless given
- * @returns besides, whether something is missing that this host's agent needs
+ * @param config the agent's file; by default the one at the usual path, if it exists
+ * @returns also whether something is missing that this host's agent needs
  * @throws DeployError `config-invalid`
  */
 export async function examine(
@@ -64,7 +64,7 @@ export async function examine(
   };
 }
 
-/** For people. */
+/** The examination as lines for people. */
 export function examinationLines({ restart, traffic, after_reboot: reboot, services }: Examination): string[] {
   return [...lines(restart, traffic), ...rebootLines(reboot), ...serviceLines(services)];
 }
@@ -79,7 +79,7 @@ async function servicesIn(
       const { by } = section.traffic;
       const untrusted = await placeProblem(config, service, machine);
       if (untrusted !== null) return { service, traffic: by, problem: untrusted.explained };
-      // The program may be elsewhere; its socket has to be here.
+      // The HAProxy program may run elsewhere, but its socket must be on this host.
       if (section.traffic.by === "haproxy") {
         const { socket } = section.traffic;
         const there = (await hostDisk.look(socket)) !== null;
@@ -131,7 +131,7 @@ function serviceLines(services: readonly ServiceFinding[]): string[] {
   ];
 }
 
-/** Null where no file was named and there is none at the usual place. */
+/** Null if no file was named and there is none at the usual path. */
 async function configOf(named: string | undefined, env: Surroundings["env"]): Promise<AgentConfig | null> {
   const path = named ?? DEFAULT_CONFIG;
   const text = await readIfThere(path);

@@ -1,16 +1,16 @@
 import type { RestartSpec } from "../core/resolved_recipe.ts";
 
-/** Whether this host can restart services in a certain way, for people. */
+/** Whether this host supports one way to restart services, described for people. */
 export interface SupervisorSupport {
   readonly strategy: RestartSpec["by"];
   readonly supported: boolean;
   readonly detail: string;
-  /** The Debian package that would have to be there. */
+  /** The Debian package that is required and missing. */
   readonly missing?: string;
 }
 
 export interface SupervisorFacts {
-  /** Where a program lies; null when it is not there. */
+  /** The path of a program; null if it is not installed. */
   find(program: string): string | null;
   exists(path: string): Promise<boolean>;
 }
@@ -21,7 +21,7 @@ const PROGRAMS: readonly (readonly [strategy: RestartSpec["by"], program: string
   ["supervisord", "supervisorctl", "supervisor"],
 ];
 
-/** Which supervisors this host has. It only looks. */
+/** Which supervisors this host has. It only looks and changes nothing. */
 export async function supervisorSupport(facts: SupervisorFacts): Promise<SupervisorSupport[]> {
   const systemd = await systemdSupport(facts);
   return [
@@ -41,7 +41,7 @@ export async function supervisorSupport(facts: SupervisorFacts): Promise<Supervi
 async function systemdSupport(facts: SupervisorFacts): Promise<Omit<SupervisorSupport, "strategy">> {
   const path = facts.find("systemctl");
   if (path === null) return { supported: false, detail: 'there is no program "systemctl"', missing: "systemd" };
-  // Made by systemd when it is the init of the machine (sd_booted(3)).
+  // systemd creates it when it is the init of the machine (sd_booted(3)).
   if (await facts.exists("/run/systemd/system")) return { supported: true, detail: path };
   return { supported: false, detail: "this machine was not booted by systemd" };
 }

@@ -19,7 +19,7 @@ what is missing. It changes nothing. Run it as the user that the agent runs as.`
       examples: ["deployd doctor", `deployd doctor --config ${DEFAULT_CONFIG} --json`],
       exits: {
         [exit.asked]: "nothing is missing that the services of the agent's file need",
-        [exit.failed]: "a service needs what this host has not got, or nothing starts the agent after a reboot",
+        [exit.failed]: "a service needs something that this host lacks, or nothing starts the agent after a reboot",
         [exit.usage]: "wrong usage, or the agent's file is missing or wrong",
       },
     }),
@@ -29,7 +29,7 @@ what is missing. It changes nothing. Run it as the user that the agent runs as.`
       config: {
         kind: "parsed",
         parse: anyText,
-        brief: `The agent's file, whose services are looked at too (default: ${DEFAULT_CONFIG}, where there is one)`,
+        brief: `The agent's file, whose services are checked too (default: ${DEFAULT_CONFIG}, if it exists)`,
         placeholder: "file",
         optional: true,
       },

@@ -8,14 +8,14 @@ import restarts from "../../docs/restarts.md" with { type: "text" };
 import { nearest } from "../schema/problems.ts";
 
 /*
- * The manual, in the binary: whoever reads an error on a host has nothing else of it there.
+ * The manual is part of the binary: whoever reads an error on a host has no other copy there.
  */
 
 const pages: Readonly<Record<string, string>> = { configuration, recipe, ctl, restarts, install, errors, metrics };
 
 export const topics: readonly string[] = Object.keys(pages);
 
-/** A page of the manual, or what to say where there is none of that name. */
+/** A page of the manual, or what to say if there is none of that name. */
 export function helpPage(topic: string): { readonly page: string } | { readonly problem: string } {
   const page = Object.hasOwn(pages, topic) ? pages[topic] : undefined;
   if (page !== undefined) return { page };

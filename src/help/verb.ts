@@ -7,7 +7,7 @@ import { verb, type Verb } from "../cli/verb.ts";
 import { usageError } from "../cli/usage_error.ts";
 import { helpPage, topics } from "./pages.ts";
 
-/** @param overview what is printed where no page is named */
+/** @param overview what is printed if no page is named */
 export function helpVerb(overview: () => string): Verb<Process> {
   return buildCommand({
     docs: {

@@ -5,13 +5,13 @@ import type { Gate, HostStatus } from "../schema/znodes.ts";
 import type { Overview } from "./overview.ts";
 import { ageMs } from "./times.ts";
 
-/** One deploy as it stands. `live` is null when a newer deploy has taken the hosts over. */
+/** One deploy as it stands. `live` is null when a newer deploy has taken over the hosts. */
 export interface DeployView {
   readonly service: string;
   readonly id: string;
   readonly record: DeployRecord;
   readonly live: { readonly gate: Gate; readonly progress: Progress } | null;
-  /** Of the builds that it leads to, on and back, those that may go nowhere. */
+  /** The barred ones among the builds that the deploy leads to, forwards or back. */
   readonly barred: ReadonlySet<string>;
   readonly statuses: ReadonlyMap<string, HostStatus>;
   /** Hosts whose agent is connected. */
@@ -38,7 +38,7 @@ export interface HostFailure {
   readonly log: string;
 }
 
-/** Every failure on the deploy's record, the ones that hurt most first. */
+/** Every failure on the deploy's record, the most serious first. */
 export function failuresIn(view: DeployView): HostFailure[] {
   const { gate } = view.live ?? { gate: { failed: {}, slots: {} } };
   return Object.entries(gate.failed)
@@ -59,8 +59,8 @@ export function failuresIn(view: DeployView): HostFailure[] {
 }
 
 /**
- * The hosts that the deploy's record has back and healthy while their own nodes, read a moment earlier, have them on their
- * way: what they say of their failures in the end is still to come.
+ * The hosts that the deploy's record has as rolled back and healthy, while their own nodes, read a moment earlier, still
+ * have them on the way. Their final report of the failure is still to come.
  */
 export function betweenWrites({ live, statuses, connected }: DeployView): string[] {
   return Object.entries(live?.gate.failed ?? {}).flatMap(([host, { build, healthy }]) => {
@@ -70,15 +70,15 @@ export function betweenWrites({ live, statuses, connected }: DeployView): string
   });
 }
 
-/** What a host that is not done is doing. */
+/** What a host that is not done yet is doing. */
 export interface Waiting {
   readonly host: string;
   readonly doing: string;
-  /** How long, in milliseconds; null where nothing says since when. */
+  /** For how long, in milliseconds; null if it is not known since when. */
   readonly forMs: number | null;
 }
 
-/** The hosts a running deploy waits for, those that hold it up longest first. */
+/** The hosts that a running deploy waits for, those that have held it up longest first. */
 export function waitingFor(view: DeployView, now: Date): Waiting[] {
   if (view.live === null) return [];
   const { progress, gate } = view.live;
@@ -97,7 +97,7 @@ export function waitingFor(view: DeployView, now: Date): Waiting[] {
     .toSorted((a, b) => (b.forMs ?? -1) - (a.forMs ?? -1) || a.host.localeCompare(b.host, "en", { numeric: true }));
 }
 
-/** When something last happened to the deploy: its own state, or one of its hosts' steps. */
+/** When something last happened to the deploy: a change of its own state, or of one of its hosts' steps. */
 export function lastMovement(view: DeployView): string {
   const times = (view.live?.progress.hosts ?? []).flatMap((host) => {
     const status = view.statuses.get(host);
@@ -106,7 +106,7 @@ export function lastMovement(view: DeployView): string {
   return times.reduce((last, time) => (time > last ? time : last), view.record.times.changed);
 }
 
-/** A running deploy that waits for nobody but its hosts, and in which nothing has moved for a while. */
+/** After this long without any movement a running deploy that waits only for its hosts counts as stuck. In milliseconds. */
 export const STUCK_AFTER_MS = 30_000;
 
 export function stuckForMs(view: DeployView, now: Date): number | null {

@@ -2,7 +2,7 @@ import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state
 import type { HostStatus } from "../schema/znodes.ts";
 import { betweenWrites, failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
 
-/** What the command asked for: it decides which outcome is the one that was wanted. */
+/** What the command asked for: it decides which outcome counts as success. */
 export type Purpose = "deploy" | "promote" | "rollback" | "wait";
 
 export type DeployEvent =
@@ -11,7 +11,7 @@ export type DeployEvent =
   | { readonly event: "host"; readonly host: string; readonly status: HostStatus }
   | { readonly event: "agent"; readonly host: string; readonly connected: boolean }
   | { readonly event: "progress"; readonly view: DeployView }
-  /** Nothing has moved for so long, in milliseconds. */
+  /** Nothing has moved for this long, in milliseconds. */
   | { readonly event: "waiting"; readonly forMs: number; readonly for: readonly Waiting[]; readonly agents: number }
   | { readonly event: "stale"; readonly forMs: number; readonly reason: string }
   | { readonly event: "fresh" }
@@ -24,19 +24,22 @@ export type DeployOutcome =
   | { readonly kind: "done" | "rolled-back" | "awaiting-promotion" }
   | { readonly kind: "aborted"; readonly nothingBefore: boolean }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
-  /** These hosts have left it behind them, in a ZooKeeper that was put back from a backup: nobody goes on with it. */
+  /**
+   * These hosts hold the deploy: they have already followed a newer wish (ZooKeeper was restored from a backup), so none
+   * of them goes on with it.
+   */
   | { readonly kind: "held"; readonly hosts: readonly string[] }
   /** A newer deploy came before this one was over. */
   | { readonly kind: "overtaken" };
 
 /**
- * The outcome that this deploy has come to, null while it goes on. A reading from before the change that was asked for
- * (another server may lag behind) is no outcome: what it shows is what the change was about.
+ * The outcome of this deploy; null while it goes on. A reading from before the requested change (another server may lag
+ * behind) is no outcome: it shows the state that was to be changed.
  */
 export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | null {
   const { record } = view;
   const aborted = { kind: "aborted", nothingBefore: record.previous === null } as const;
-  // A deploy before which nothing was served ends at once, with no way back.
+  // If nothing was served before the deploy, a rollback aborts it at once: there is no way back.
   const isFirst = record.state === "aborted" && aborted.nothingBefore;
   if (purpose === "rollback" && !goesBack(record)) return isFirst ? aborted : null;
   switch (record.state) {
@@ -58,7 +61,7 @@ export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | n
     case "canary":
     case "rolling":
     case "rolling back": {
-      // Where anybody still follows, it goes on with those.
+      // While any host still follows the deploy, it goes on with those hosts.
       const hosts = holding(view);
       const reached = view.live?.progress.hosts.filter((host) => view.connected.has(host)) ?? [];
       if (hosts.length > 0 && reached.every((host) => hosts.includes(host))) return { kind: "held", hosts };
@@ -68,18 +71,21 @@ export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | n
   return view.live === null && isRunning(record) ? { kind: "overtaken" } : null;
 }
 
-/** Hosts that have left this deploy behind them, in a ZooKeeper that was put back from a backup. */
+/**
+ * Hosts that hold this deploy because they have already followed a newer wish, as after ZooKeeper was restored from a
+ * backup.
+ */
 function holding({ id, statuses }: DeployView): string[] {
   return [...statuses].filter(([, { held }]) => held?.deploy === id).map(([host]) => host);
 }
 
-/** What has happened to a deploy between two readings, in the order in which it should be told. */
+/** What has happened to a deploy between two readings, in the order in which to tell it. */
 export function changesBetween(before: DeployView | null, after: DeployView): DeployEvent[] {
   const events: DeployEvent[] = [];
   if (before === null) events.push({ event: "started", view: after });
   events.push(...hostChanges(before, after));
   if (before === null || progressKey(before) !== progressKey(after)) events.push({ event: "progress", view: after });
-  // What the hosts did comes first: it is why the deploy changed its state.
+  // What the hosts did comes first, because it explains why the deploy changed its state.
   if (before !== null && stateKey(before) !== stateKey(after)) events.push({ event: "state", view: after });
   return events;
 }
@@ -102,7 +108,7 @@ function stateKey({ record }: DeployView): string {
   return [record.state, record.stage, reasonOf(record)].join("\n");
 }
 
-/** What a host does for this deploy; empty while it answers to an older wish, which is no news. */
+/** What a host does for this deploy; empty while it still follows an older wish, which is no news. */
 function hostKey({ id, record, statuses }: DeployView, host: string): string {
   const status = statuses.get(host);
   if (status === undefined || status.wish?.deploy !== id || status.wish.build !== buildWanted(record)) return "";

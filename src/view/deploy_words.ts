@@ -32,8 +32,8 @@ export function servingText({ live, record }: DeployView): string {
 }
 
 /**
- * "restarted 12 instances on 3 hosts: 0 connections closed, 0 refused", as far as it is known; empty where nothing can
- * count anything.
+ * "restarted 12 instances on 3 hosts: 0 connections closed, 0 refused", as far as it is known; empty if nothing can be
+ * counted.
  */
 export function costText({ live }: DeployView): string {
   const cost = live?.gate.cost;
@@ -73,7 +73,7 @@ export function failureText({ host, build, step, reason, healthy }: HostFailure)
   return `${oneLine(host)} failed ${where}${healthy ? ", healthy again" : ""}: ${oneLine(reason)}`;
 }
 
-/** Hosts that have the build and are ill with it: nothing was restarted for a deploy of what they served already. */
+/** Hosts that serve the build and are unhealthy: a deploy of the build that they already served has not restarted them. */
 export function illnessTexts({ live, statuses }: DeployView): string[] {
   return (live?.progress.serving ?? []).flatMap((host) => {
     const ill = illnessText(statuses.get(host) ?? null);
@@ -81,7 +81,7 @@ export function illnessTexts({ live, statuses }: DeployView): string[] {
   });
 }
 
-/** What hosts warn of, though the deploy has gone well: each thing once, with whose it is. */
+/** Warnings of hosts although the deploy went well: each warning once, with the hosts that it is from. */
 export function warningTexts({ live, statuses }: DeployView): string[] {
   const warned = new Map<string, string[]>();
   for (const host of live?.progress.serving ?? []) {
@@ -104,7 +104,7 @@ export function waitingText(waiting: readonly Waiting[], max = 4): string {
   return someOf(names, max);
 }
 
-/** What a person can do now; empty while there is nothing to decide. */
+/** What a person can do now; empty if there is nothing to decide. */
 export function nextSteps({ service, record, barred }: Pick<DeployView, "service" | "record" | "barred">): string[] {
   const { line, to } = wayBackFrom(service, record, barred);
   const back = to.kind === "build" ? `Back to ${to.build}` : to.kind === "end" ? "End it" : "Deploy another build";

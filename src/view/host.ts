@@ -5,7 +5,7 @@ import { ageMs, dateTime, duration } from "./times.ts";
 import type { Sign, Tone } from "./tone.ts";
 import { oneLine } from "./words.ts";
 
-/** Where a host stands, coarser than its step: what decides its glyph, its colour and its place in a list. */
+/** The state of a host, coarser than its step: it decides the host's glyph, colour and place in a list. */
 export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";
 
 const ORDER: readonly HostPhase[] = ["failed", "unreachable", "restarting", "ready", "preparing", "serving", "idle"];
@@ -16,7 +16,7 @@ export interface HostRow {
   readonly zone: string | null;
   readonly connected: boolean;
   readonly phase: HostPhase;
-  /** What the host said last; null when it never said anything. */
+  /** The host's last status; null if it never reported one. */
   readonly status: HostStatus | null;
 }
 
@@ -55,12 +55,12 @@ const SIGNS: Readonly<Record<HostPhase, { readonly glyph: string; readonly tone:
   idle: { glyph: "·", tone: "dim" },
 };
 
-/** Where a host stands, in one word. */
+/** The state of a host, in one word. */
 export function hostSign(row: HostRow): Sign {
   return { ...SIGNS[row.phase], word: stepText(row) };
 }
 
-/** Every host of a service, the ones that need a person first. */
+/** Every host of a service; hosts that need a person come first. */
 export function hostRows(overview: Pick<Overview, "hosts" | "statuses" | "agents">): HostRow[] {
   return [...overview.hosts]
     .map(([host, record]): HostRow => {
@@ -81,27 +81,27 @@ export function hostRows(overview: Pick<Overview, "hosts" | "statuses" | "agents
     );
 }
 
-/** Connected hosts that serve something and are ill, or should and do not. */
+/** Connected hosts that are unhealthy: they serve something and are ill, or serve nothing though they should. */
 export function illRows(overview: Pick<Overview, "hosts" | "statuses" | "agents">): HostRow[] {
   return hostRows(overview).filter(
     ({ connected, status }) => connected && status?.health === "unhealthy" && !isRestarting(status),
   );
 }
 
-/** What a deploy came to is no news where the service has fallen ill since. */
+/** A deploy's good outcome is outdated once the service has become ill after it. */
 export function isIllSince({ state }: Pick<DeployRecord, "state">, ill: readonly HostRow[]): boolean {
   return ill.length > 0 && (state === "done" || state === "rolled back");
 }
 
-/** What is done to it says more than how it is meanwhile. */
+/** A restart in progress says more than the host's health meanwhile. */
 function isRestarting(status: HostStatus): boolean {
   return phaseOf(status, true) === "restarting";
 }
 
 /**
- * "unhealthy for 2m 10s: its check failed: connection refused"; empty for one that is well.
+ * "unhealthy for 2m 10s: its check failed: connection refused"; empty for a healthy one.
  *
- * @param now left out where the age stands beside it
+ * @param now left out if the age is shown beside it
  */
 export function illnessText(status: HostStatus | null, now?: Date): string {
   if (status === null || status.health !== "unhealthy" || isRestarting(status)) return "";
@@ -109,12 +109,12 @@ export function illnessText(status: HostStatus | null, now?: Date): string {
   return `unhealthy${age}${status.ill === undefined ? "" : `: ${oneLine(status.ill.why)}`}`;
 }
 
-/** Nothing is done about it: it was stopped, or it died, and its supervisor leaves it so. */
+/** The service is down, and nothing brings it up: it was stopped, or it died and its supervisor does not restart it. */
 function isDown({ step, build }: HostStatus): boolean {
   return step === "serving" && build === null;
 }
 
-/** The step in words: with its direction, and "unreachable" for a host whose last word is only its last word. */
+/** The step in words, with its direction; "unreachable" for a disconnected host, whose last status may be outdated. */
 function stepText(row: HostRow): string {
   const step = row.status === null ? "nothing said yet" : isDown(row.status) ? "down" : row.status.step;
   const held = row.status?.held === undefined ? "" : `, holds ${row.status.held.build}`;
@@ -122,14 +122,14 @@ function stepText(row: HostRow): string {
   return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;
 }
 
-/** What is wrong with it, as it says: what has failed, and until when that is tried again, or why it is unhealthy. */
+/** What the host says is wrong with it: what failed and until when it retries, or why it is unhealthy. */
 export function troubleText({ status }: HostRow): string {
   if (status === null || status.error === null) return illnessText(status);
   const { message, until } = status.error;
   return until === undefined ? message : `${message} It is tried again until ${dateTime(until)}.`;
 }
 
-/** What one that is not there said last is no news of how it is. */
+/** The last status of a disconnected host says nothing about its health now. */
 export function healthText({ connected, status }: HostRow): { readonly word: string; readonly tone: Tone } {
   if (!connected || status === null) return { word: "-", tone: "plain" };
   const illness = illnessText(status);

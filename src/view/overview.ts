@@ -14,7 +14,7 @@ import {
 } from "../schema/znodes.ts";
 import { heldProblem, wishTroubleOf, type WishTrouble } from "./wish_trouble.ts";
 
-/** What was read of a service, of which an overview is made: a `ServiceMirror` has it. */
+/** The records of a service from which an overview is made; a `ServiceMirror` has them. */
 export interface ServiceRead {
   readonly service: string;
   readonly settings: ServiceSettings | null;
@@ -37,38 +37,41 @@ export interface ServiceRead {
   whyNoBuild(build: string): DeployError | null;
 }
 
-/** When a node was made and written last, by ZooKeeper's clock, in epoch milliseconds. */
+/** When a node was created and last written, by ZooKeeper's clock, in epoch milliseconds. */
 interface Written {
   readonly madeAtMs: number;
   readonly writtenAtMs: number;
 }
 
-/** One service as it stands: what is wished, what every host says, and how far the newest deploy has come. */
+/** One service as it stands: what is wished, what every host reports, and how far the newest deploy has come. */
 export interface Overview {
   readonly service: string;
   readonly settings: ServiceSettings;
   readonly wishes: Wishes;
   readonly hosts: ReadonlyMap<string, HostRecord>;
-  /** `since` is when a host said it, by ZooKeeper's clock: of theirs nobody knows how they go (docs/adr/0022). */
+  /**
+   * `since` is when a host reported it, by ZooKeeper's clock: nobody knows whether the hosts' own clocks are right
+   * (docs/adr/0022).
+   */
   readonly statuses: ReadonlyMap<string, HostStatus>;
   readonly agents: ReadonlyMap<string, AgentRecord>;
-  /** Why no host follows the wish, where that is so: whatever the newest deploy came to is then not what is wished. */
+  /** Why no host follows the wish, if so: the newest deploy's outcome then does not show what is wished. */
   readonly wishTrouble?: WishTrouble;
-  /** Records that could not be read, in words. */
+  /** Records that could not be read, described in words. */
   readonly problems: readonly string[];
-  /** Why it is not known how the newest deploy stands; null where it is. */
+  /** Why the state of the newest deploy is not known; null if it is. */
   readonly damaged: DeployError | null;
   readonly deploy: {
     readonly id: string;
     readonly record: DeployRecord;
     readonly gate: Gate;
     readonly progress: Progress;
-    /** Of the builds that it leads to, on and back, those that may go nowhere. */
+    /** The barred ones among the builds that the deploy leads to, forwards or back. */
     readonly barred: ReadonlySet<string>;
   } | null;
 }
 
-/** What was read, as it stood then: what is read later changes nothing in it. */
+/** A snapshot of what was read: later readings do not change it. */
 export function overviewOf(read: ServiceRead): Overview {
   const { service, wishes, hosts, agents, newest } = read;
   const trouble = wishTroubleOf(read);
@@ -100,7 +103,7 @@ function problemsOf(read: ServiceRead, trouble: WishTrouble | null): string[] {
   withheld({ wishes: unreadable.wishes, deploys: new Set() }, "wishes");
   if (newest.pointerProblem !== null) problems.push(newest.pointerProblem);
   if (newest.damaged !== null) problems.push(newest.damaged.hint);
-  // What an older deploy says matters to nobody, but one that cannot be read stands in the way of every grant.
+  // The content of an older deploy does not matter, but a record that cannot be read blocks every grant.
   withheld({ wishes: false, deploys: unreadable.deploys }, "deploys");
   problems.push(...endedBefore(read));
   return problems;
@@ -133,8 +136,8 @@ export function statusesByServersClock({
 }
 
 /**
- * A record for people: its times by ZooKeeper's clock, not by those of whoever asked for it and of the conductors, which may
- * be days apart.
+ * A record for people: its times are by ZooKeeper's clock, not by the clocks of the person who started it and of the
+ * conductors, which may be days apart.
  */
 export function byServersClock(record: DeployRecord, { madeAtMs, writtenAtMs }: Written): DeployRecord {
   const [created, changed] = [new Date(madeAtMs).toISOString(), new Date(writtenAtMs).toISOString()];
@@ -144,8 +147,8 @@ export function byServersClock(record: DeployRecord, { madeAtMs, writtenAtMs }: 
 }
 
 /**
- * How far a deploy has come. Canary hosts that are back follow the fleet's wish again, for the same build: what is told then
- * is how the fleet serves it, and not that the deploy has no host any more.
+ * How far a deploy has come. Canary hosts that were rolled back follow the fleet's wish again, for the same build: the
+ * progress then shows how the fleet serves it, and not that the deploy has no host any more.
  */
 function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy: ConductedDeploy): Progress {
   const { id, record } = deploy;
@@ -161,7 +164,7 @@ function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy:
   return progressOf({ ...view, status }, { ...deploy, id: wish.deploy });
 }
 
-/** A later deploy to the canary hosts hides that the fleet's own was ended half way: hosts then serve what they had. */
+/** A later canary deploy hides that the fleet's own deploy was ended half way, so that hosts serve different builds. */
 function endedBefore({ service, wishes: { enabled }, deploys, newest }: ServiceRead): string[] {
   if (enabled?.deploy === undefined || enabled.deploy === newest.id) return [];
   const found = deploys.get(enabled.deploy);

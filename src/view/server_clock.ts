@@ -2,9 +2,9 @@ import { newestDeploy } from "./deploy.ts";
 import type { Overview } from "./overview.ts";
 
 /**
- * ZooKeeper's clock, as a reader comes to know it: ages are told by it, and the reader's own may be days away. The first
- * reading only shows that it cannot be earlier than what was written last; a change that is seen to come tells it as
- * exactly as it is read.
+ * ZooKeeper's clock, as a reader can estimate it: ages are shown by it, because the reader's own clock may be days off.
+ * The first reading only shows that it cannot be earlier than the last write; a change that arrives while the reader
+ * watches tells the time, except for the delay of reading it.
  */
 export class ServerClock {
   #aheadMs = 0;
@@ -32,7 +32,7 @@ function newestTimeIn(overview: Overview): number | null {
   return times.reduce<number | null>((newest, time) => Math.max(newest ?? 0, new Date(time).getTime()), null);
 }
 
-/** For who looks once. */
+/** ZooKeeper's time for a caller that reads only once. */
 export function serverNow(overview: Overview, now: Date): Date {
   const clock = new ServerClock();
   clock.see(overview, now);

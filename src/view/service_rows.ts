@@ -8,7 +8,7 @@ import { ageMs } from "./times.ts";
 import type { Sign } from "./tone.ts";
 import { count, oneLine } from "./words.ts";
 
-/** What is known of one service of many; one whose records cannot be read is shown, not hidden. */
+/** What is known of one service of many; a service whose records cannot be read is shown, not hidden. */
 export type ServiceLook =
   { readonly service: string; readonly overview: Overview } | { readonly service: string; readonly problem: string };
 
@@ -19,16 +19,16 @@ export type ServiceRow = { readonly service: string; readonly sign: Sign } & (
   | {
       readonly kind: "deploy";
       readonly view: DeployView;
-      /** Since its state changed. */
+      /** Since its state changed, in milliseconds. */
       readonly ageMs: number;
-      /** "web-02 unhealthy for 40s: its check failed: connection refused, and 3 more"; empty where nobody is ill. */
+      /** "web-02 unhealthy for 40s: its check failed: connection refused, and 3 more"; empty if no host is ill. */
       readonly illness: string;
-      /** How long nothing has moved in it; null where that is nobody's trouble. */
+      /** How long nothing has moved in it, in milliseconds; null if that needs nobody's attention. */
       readonly stuckMs: number | null;
     }
 );
 
-/** The services, those that need a person first. @param now by the clock of the reader */
+/** The services; those that need a person come first. @param now by the clock of the reader */
 export function serviceRows(looks: readonly ServiceLook[], now: Date): ServiceRow[] {
   return looks
     .map((look) => rowOf(look, "problem" in look ? now : serverNow(look.overview, now)))

@@ -7,19 +7,19 @@ import { ageMs, duration } from "./times.ts";
 import type { Sign } from "./tone.ts";
 import { oneLine } from "./words.ts";
 
-/** One service as it is shown: what moves, what is stuck and what failed first, the hosts after that. */
+/** One service as it is shown: first what moves, what is stuck and what failed, then the hosts. */
 export interface ServiceStatus {
   readonly service: string;
-  /** Null where nothing was ever deployed; of no account where the wish is in trouble. */
+  /** Null if nothing was ever deployed; not meaningful while `wishTrouble` is set. */
   readonly deploy: DeployStatus | null;
-  /** Why no host follows the wish, in a word; null where that is not so. */
+  /** Why no host follows the wish, in a word; null if hosts follow it. */
   readonly wishTrouble: string | null;
   readonly failures: readonly HostFailure[];
-  /** Hosts that are ill without having failed: nobody deploys anything, and something has happened to them. */
+  /** Hosts that became ill without a failed deploy: nothing is being deployed, so something else has happened to them. */
   readonly ill: readonly HostRow[];
-  /** What cannot be read, and what stands in the way, a sentence each. */
+  /** What cannot be read and what blocks the deploy, one sentence each. */
   readonly problems: readonly string[];
-  /** The builds that are wished; null where there is no such wish. */
+  /** The builds that are wished; null if there is no such wish. */
   readonly wish: { readonly fleet: string | null; readonly isByHand: boolean; readonly canary: string | null };
   readonly hosts: readonly HostRow[];
 }
@@ -27,17 +27,17 @@ export interface ServiceStatus {
 export interface DeployStatus {
   readonly view: DeployView;
   readonly sign: Sign;
-  /** Hosts that have fallen ill since it came to its end; 0 while it has not. */
+  /** Hosts that have become ill since the deploy ended; 0 while it has not ended. */
   readonly illSince: number;
   readonly build: string;
-  /** Since its state changed. */
+  /** Since its state changed, in milliseconds. */
   readonly ageMs: number;
   readonly reason: string;
-  /** "nothing has moved for 2m 10s; waiting for web-03 (install, 2m 10s)"; empty where it moves, or need not. */
+  /** "nothing has moved for 2m 10s; waiting for web-03 (install, 2m 10s)"; empty if it moves, or need not. */
   readonly stuck: string;
   /** What a person can do now. */
   readonly steps: readonly string[];
-  /** What it is, by whom, and how it may go; a line each. */
+  /** What it is, who started it, and its limits; one line each. */
   readonly facts: readonly string[];
 }
 

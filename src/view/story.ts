@@ -4,14 +4,14 @@ import type { DeployOutcome } from "./deploy_events.ts";
 import { phaseOf } from "./host.ts";
 import { secondsBetween } from "./times.ts";
 
-/** Up to so many hosts each of them is told of when it restarts, and when it serves; of more, how many serve. */
+/** With up to this many hosts, the restart and the serving of each host are told; with more, only how many serve. */
 const FEW_HOSTS = 5;
 const MANY_HOSTS = 20;
 
 /** What a host does for this deploy. */
 type Doing =
   | { readonly kind: "nothing" | "preparing" | "ready" | "restarting" | "going back" | "serving" }
-  /** Something goes wrong and is tried again. */
+  /** Something failed and is being retried. */
   | {
       readonly kind: "in trouble";
       readonly step: string;
@@ -19,7 +19,7 @@ type Doing =
       readonly until: string | undefined;
     };
 
-/** What a host says; `as` is another that has said the same before it. */
+/** What a host says; `as` names another host that has said the same before. */
 export type Said = { readonly text: string } | { readonly as: string };
 
 /** One piece of news of a deploy. */
@@ -45,7 +45,7 @@ export type News =
       readonly until: string | undefined;
       readonly said: Said;
     }
-  /** `said` is null where it was told already, as what it was in trouble with. */
+  /** `said` is null if it was already told when the host was in trouble with it. */
   | { readonly kind: "failed"; readonly failure: HostFailure; readonly said: Said | null }
   | { readonly kind: "prepared"; readonly build: string; readonly hosts: number }
   | { readonly kind: "progress"; readonly view: DeployView }
@@ -54,22 +54,23 @@ export type News =
       readonly outcome: DeployOutcome;
       readonly view: DeployView;
       readonly tookMs: number;
-      /** Failures of the build that its hosts were brought to. */
+      /** Failures of the build that the deploy brings to its hosts. */
       readonly failures: readonly HostFailure[];
     };
 
 /**
- * A deploy as it is told to people, reading by reading: what changes by it and by nothing else, each thing once. What hosts
- * say of an older deploy, a build that they served before and a sentence that was told already are no news.
+ * A deploy as it is told to people, reading by reading: only what this deploy changes, and each thing once. What hosts
+ * say about an older deploy or about the build that they served before, and a sentence that was told already, are no
+ * news.
  */
 export class Story {
   #before: DeployView | null = null;
   readonly #doing = new Map<string, Doing["kind"]>();
-  /** Failures that were told, by host and time. */
+  /** Failures that were told already, by host and time. */
   readonly #failures = new Set<string>();
-  /** Sentences that were told, and of which host first. */
+  /** Sentences that were told already, each with the host that said it first. */
   readonly #sentences = new Map<string, string>();
-  /** Reasons of failures that were told with all that helps. */
+  /** Reasons of failures that were told already with their hint and log. */
   readonly #helped = new Set<string>();
   #outcomeTold: DeployOutcome["kind"] | null = null;
   #hasPrepared = false;
@@ -81,7 +82,7 @@ export class Story {
     this.#before = view;
     const news: News[] = [
       ...(before === null ? [{ kind: "first seen", view } as const] : turns(before, view)),
-      // One that is over when it is first seen is told by its outcome.
+      // A deploy that is already over when it is first seen is told by its outcome alone.
       ...(before === null && outcome !== null ? [] : this.#hosts(before, view)),
       ...this.#failed(view, outcome !== null),
       ...(outcome === null ? this.#progress(before, view) : []),
@@ -111,7 +112,7 @@ export class Story {
         return said === null ? news : [...news, { ...rest, host, build, said }];
       }
       if (doing.kind === last) return news;
-      // At the first look it is as it is, and the progress says it.
+      // On the first reading nothing has changed yet, and the progress tells the current state.
       if (doing.kind === "serving") served += 1;
       if (before === null || isMany) return news;
       if (doing.kind === "serving") news.push({ kind: "serves", host, build, nth: served, of: hosts.length });
@@ -121,9 +122,12 @@ export class Story {
     });
   }
 
-  /** A sentence that many hosts say is told once, and of the others that they say it too; null where this one has said it. */
+  /**
+   * A sentence that many hosts say is told once in full; for the others it is told that they say the same. Null if this
+   * host has said it already.
+   */
   #sentence(host: string, message: string): Said | null {
-    // How far a download came before it broke off makes no other sentence of it.
+    // The number of bytes after which a download broke off does not make the sentence a different one.
     const same = message.replace(/\bafter \d+ of /, "after some of ");
     const first = this.#sentences.get(same);
     const own = `${host}\n${same}`;
@@ -142,7 +146,8 @@ export class Story {
       const isToldWhole = failure.step !== "" || !view.connected.has(host) || isLast;
       if (this.#failures.has(`${host} ${since}`) || !isToldWhole || unfinished.includes(host)) return [];
       this.#failures.add(`${host} ${since}`);
-      // What it has said as a trouble is not repeated; what helps, which a trouble does not have, is told by the first.
+      // What the host said while in trouble is not repeated. The hint and the log, which a trouble does not have, are
+      // told for the first host.
       const said = this.#sentence(host, reason);
       const rest = this.#helped.has(reason) ? { hint: "", log: "" } : {};
       this.#helped.add(reason);
@@ -184,7 +189,10 @@ function outcomeNews(outcome: DeployOutcome, view: DeployView, at: Date): News {
   return { kind: "outcome", outcome, view, tookMs, failures: ownFailures(view) };
 }
 
-/** Failures of the build that its hosts are being brought to: on a way back, what led to it is known. */
+/**
+ * Failures of the build that the deploy brings to its hosts: on a rollback, the failures that led to it are known
+ * already.
+ */
 function ownFailures(view: DeployView): HostFailure[] {
   const build = buildWanted(view.record);
   return failuresIn(view).filter((failure) => failure.build === build);
@@ -209,7 +217,7 @@ function doingOf({ id, record, statuses, live }: DeployView, host: string): Doin
     case "ready":
       return { kind: phase };
     case "restarting":
-      // Without a slot of this deploy it ends what an older one has begun.
+      // Without a slot of this deploy, the host is finishing what an older deploy began.
       return { kind: hasSlot ? "restarting" : "nothing" };
     default:
       return { kind: "nothing" };

@@ -1,4 +1,4 @@
-/** How a word is meant; a terminal has a colour for each, a page a class. */
+/** What a word means to the reader; a terminal shows each tone in a colour, a page by a class. */
 export type Tone = "good" | "bad" | "warn" | "busy" | "dim" | "plain";
 
 /** A word with its sign, so that it can be read without colours and by ear. */

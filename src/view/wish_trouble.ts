@@ -2,7 +2,7 @@ import type { DeployError } from "../core/errors.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { BuildRecord, HostStatus } from "../schema/znodes.ts";
 
-/** Why no host follows what is wished. */
+/** Why no host follows the wish. */
 export interface WishTrouble {
   readonly word: "unreadable" | "held" | "not followed" | "not taken up";
   readonly problem: string;
@@ -17,7 +17,7 @@ interface Wished {
   whyNoBuild(build: string): DeployError | null;
 }
 
-/** Null where hosts follow, or nothing is wished. */
+/** Null if hosts follow the wish, or if there is none. */
 export function wishTroubleOf(held: Wished): WishTrouble | null {
   const { service, statuses, wishes } = held;
   const [unreadable] = held.problemsIn("wishes");
@@ -36,7 +36,7 @@ export function wishTroubleOf(held: Wished): WishTrouble | null {
   return { word: "not taken up", problem: `${what}, and no conductor has taken it up yet.` };
 }
 
-/** Hosts that were put before an older wish than they have followed; null where there is none. */
+/** Tells of hosts that hold a wish older than one they have already followed; null if there is none. */
 export function heldProblem(service: string, statuses: ReadonlyMap<string, HostStatus>): string | null {
   const hosts = [...statuses].flatMap(([host, { held }]) => (held === undefined ? [] : [{ host, held }]));
   const [first] = hosts;
@@ -46,7 +46,7 @@ export function heldProblem(service: string, statuses: ReadonlyMap<string, HostS
   const whom = hosts.length === statuses.size ? "" : ` (${named(hosts.map(({ host }) => host))})`;
   return (
     `${who}${whom} the wish for "${build}" of deploy ${deploy}: it is older than what they have followed, as in a ZooKeeper ` +
-    `that was put back from a backup. To have it followed: deployd ctl services accept ${service}`
+    `that was restored from a backup. To have it followed: deployd ctl services accept ${service}`
   );
 }
 

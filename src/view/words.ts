@@ -1,6 +1,6 @@
 import { escaped } from "../support/printable.ts";
 
-// CSI and OSC sequences: colours in a log are dropped as a whole, so that no "[31m" is left standing.
+// CSI and OSC sequences: colours in a log are removed whole, so that no "[31m" is left behind.
 const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
 
 /** Foreign text as one line that is safe in a terminal. */

@@ -176,7 +176,7 @@ describe("builds", () => {
     const moved = await at.ctl("builds", "add", "web", file, "--url", wrong);
     expect(moved).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`fetch it from ${wrong} now, and no more`),
+      stdout: expect.stringContaining(`hosts now fetch it from ${wrong} and no longer`),
     });
     expect((await at.ctl("builds", "list", "web")).stdout).toContain(`  ${wrong}\n`);
     const again = await at.ctl("builds", "add", "web", file, "--url", wrong);
