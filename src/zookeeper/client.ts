@@ -42,12 +42,12 @@ export class ZooKeeper implements AsyncDisposable {
     return this.#core.state;
   }
 
-  /** The owner of this session's ephemeral nodes; 0 before the first connection. */
+  /** Id of this session, the owner of its ephemeral nodes; 0 before the first connection. */
   get sessionId(): bigint {
     return this.#core.transport.sessionId;
   }
 
-  /** Calls `listener` on every change of state; returns what stops that. */
+  /** Calls `listener` on every change of state; returns a function that unsubscribes it. */
   onState(listener: (state: SessionState) => void): () => void {
     return this.#core.onState(listener);
   }
@@ -77,7 +77,7 @@ export class ZooKeeper implements AsyncDisposable {
     return { path: this.#core.chroot.toClient(created.path), stat: created.stat };
   }
 
-  /** @param version of the data that is expected, -1 for any */
+  /** @param version the data version that is required, -1 for any */
   async delete(path: string, version = -1, options: Call = {}): Promise<void> {
     await this.#core.submit(requests.deleteRequest(this.#core.at("delete", path), version), options);
   }
@@ -103,7 +103,7 @@ export class ZooKeeper implements AsyncDisposable {
     return await this.#read(requests.getRequest(at, this.#asksWatch(at, options)), at, "data", options);
   }
 
-  /** @param version of the data that is expected, -1 for any */
+  /** @param version the data version that is required, -1 for any */
   async set(path: string, data: Uint8Array | string, version = -1, options: Call = {}): Promise<Stat> {
     return await this.#core.submit(requests.setRequest(this.#core.at("set", path), bytesOf(data), version), options);
   }
@@ -114,7 +114,7 @@ export class ZooKeeper implements AsyncDisposable {
     return await this.#read(requests.childrenRequest(at, this.#asksWatch(at, options)), at, "children", options);
   }
 
-  /** All of `ops` or none; the error names the one that was refused by its `index`. */
+  /** Applies all of `ops` or none (one transaction); the error's `index` says which operation was refused. */
   async multi(ops: readonly Op[], options: Call = {}): Promise<OpResult[]> {
     for (const each of ops) this.#core.at("multi", each.path, each.type === "create" && isSequential(each.mode));
     return await this.#core.submit(multiRequest(ops, this.#core.chroot), options);
@@ -145,8 +145,8 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   /**
-   * Takes back watches at a path: those of `kind` (default `any`), and only `handler`'s if that is given. No handler is
-   * called for them from now on. Rejects with NO_WATCHER when there is none.
+   * Removes watches at a path: those of `kind` (default `any`), and only `handler`'s if that is given. No handler is
+   * called for them from now on. Rejects with NO_WATCHER if there is none.
    */
   async removeWatches(
     path: string,
@@ -155,12 +155,12 @@ export class ZooKeeper implements AsyncDisposable {
     await removeWatches(this.#core, path, options);
   }
 
-  /** Whether the server holds such a watch of this session, and somebody here waits for it. */
+  /** Whether the server holds such a watch of this session, and a handler here waits for it. */
   async hasWatch(path: string, kind: WatchSelection = "any", options: Call = {}): Promise<boolean> {
     return await hasWatch(this.#core, path, kind, options);
   }
 
-  /** Forgets a one-shot watch here alone; the server's event, if it still comes, finds nobody. */
+  /** Forgets a one-shot watch on this side only; if the server still sends its event, no handler is called. */
   unwatch(path: string, handler: WatchHandler): void {
     const { onServer } = this.#core.at("unwatch", path);
     for (const kind of ["data", "exists", "children"] as const) this.#core.watches.remove(kind, onServer, handler);
@@ -170,7 +170,7 @@ export class ZooKeeper implements AsyncDisposable {
     return await this.#core.submit(requests.getAclRequest(this.#core.at("getAcl", path)), options);
   }
 
-  /** @param aclVersion that is expected (`stat.aversion`), -1 for any */
+  /** @param aclVersion the version that is required (`stat.aversion`), -1 for any */
   async setAcl(path: string, acl: readonly Acl[], aclVersion = -1, options: Call = {}): Promise<Stat> {
     return await this.#core.submit(requests.setAclRequest(this.#core.at("setAcl", path), acl, aclVersion), options);
   }
@@ -180,7 +180,7 @@ export class ZooKeeper implements AsyncDisposable {
     await this.#core.transport.addAuth({ scheme, credentials });
   }
 
-  /** By which identities the server knows this session (since 3.7). */
+  /** The identities under which the server knows this session (since 3.7). */
   async whoAmI(options: Call = {}): Promise<SessionIdentity[]> {
     return await this.#core.submit(requests.whoAmIRequest(), options);
   }

@@ -4,7 +4,7 @@ import type { Socket } from "bun";
 import type { Clock } from "./clock.ts";
 import { serverName, type Server } from "./connect_string.ts";
 
-/** One address of a server: whom to dial. */
+/** One address of a server to connect to. */
 export interface ServerAddress {
   readonly server: Server;
   readonly ip: string;
@@ -15,20 +15,23 @@ export function addressName({ server, ip }: ServerAddress): string {
 }
 
 export interface TlsOptions {
-  /** Certificates of the authorities that may vouch for a server, PEM. Default: those of the system. */
+  /** CA certificates that may vouch for a server, PEM. Default: those of the system. */
   readonly ca?: string | Uint8Array;
   /** The client's own certificate and key, PEM, for servers that ask for one. */
   readonly cert?: string | Uint8Array;
   readonly key?: string | Uint8Array;
   /** The name the server's certificate must have. Default: the host in the connect string. */
   readonly servername?: string;
-  /** False takes any certificate, which protects from nobody who sits between. Default true. */
+  /** False accepts any certificate, which gives no protection from a man in the middle. Default true. */
   readonly rejectUnauthorized?: boolean;
 }
 
-/** Why a connection did not come about, or is over. */
+/** Why a connection could not be made, or has ended. */
 export interface LinkFailure {
-  /** `refused-by-us`: the server's certificate is not acceptable; `refused-by-server`: ours was not, by its TLS alert. */
+  /**
+   * `refused-by-us`: the server's certificate is not acceptable; `refused-by-server`: the server's TLS alert says that
+   * ours is not.
+   */
   readonly kind: "lost" | "refused-by-us" | "refused-by-server";
   readonly reason: string;
 }
@@ -42,17 +45,20 @@ export class LinkError extends Error {
   }
 }
 
-/** One connection's way out. */
+/** The sending side of one connection. */
 export interface Wire {
-  /** Takes as many of the bytes as it has room for and says how many; -1 when it is closed. `LinkEvents.drain` follows. */
+  /**
+   * Writes as many of the bytes as there is room for and returns how many; -1 if it is closed. `LinkEvents.drain`
+   * follows.
+   */
   write(bytes: Uint8Array): number;
-  /** Closes at once, whatever has not left yet. */
+  /** Closes at once, and discards what has not been sent yet. */
   terminate(): void;
 }
 
 export interface LinkEvents {
   data(chunk: Buffer): void;
-  /** What did not fit the socket's buffer may be written now. */
+  /** The socket's buffer has room again, so the remaining bytes may be written. */
   drain(): void;
   ended(failure: LinkFailure): void;
 }
@@ -70,7 +76,7 @@ export function checkTlsOptions(tls: TlsOptions): void {
 
 export interface DialOptions {
   readonly tls: TlsOptions | undefined;
-  /** Deadline in milliseconds of all that happens until bytes may be written. */
+  /** Timeout in milliseconds for everything until bytes may be written. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -78,7 +84,7 @@ export interface DialOptions {
 /** Connects. @throws LinkError saying which server and why; also when `signal` aborts */
 export type Dial = (address: ServerAddress, options: DialOptions, events: LinkEvents) => Promise<Wire>;
 
-/** Connects by TCP and, where asked for, TLS. */
+/** Connects by TCP and, if configured, TLS. */
 export function tcpDial(clock: Clock): Dial {
   return (address, options, events) => dialTcp(clock, address, options, events);
 }
@@ -92,7 +98,7 @@ async function dialTcp(clock: Clock, address: ServerAddress, options: DialOption
   const over = (failure: LinkFailure): void => {
     const before = stage;
     stage = "over";
-    // A connect under way cannot be cancelled; when it succeeds after all it is closed at once.
+    // A connect under way cannot be cancelled; if it succeeds after all, it is closed at once.
     connected?.terminate();
     if (before === "dialling") opened.reject(new LinkError(failure));
     if (before === "open") events.ended(failure);
@@ -160,7 +166,7 @@ function socketTls(tls: TlsOptions, { server }: ServerAddress): Bun.TLSOptions {
   };
 }
 
-// Alerts by which a server says no for good (RFC 8446, section 6.2); others, as internal_error, may pass.
+// TLS alerts that mean a permanent refusal (RFC 8446, section 6.2); others, such as internal_error, may be transient.
 const refusal =
   /ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME)/;
 
@@ -172,7 +178,7 @@ function tlsFailure(error: (Error & { code?: string }) | null, name: string): Li
     const words = alert.toLowerCase().replaceAll("_", " ");
     return { kind: "refused-by-server", reason: `${name} refused our side of the TLS handshake: ${words}` };
   }
-  // A code with a name of errno is about the connection; all other codes say what is wrong with the certificate.
+  // An errno code concerns the connection; every other code says what is wrong with the certificate.
   if (error?.code === undefined || /^E(?!RR_)[A-Z]+$/.test(error.code)) {
     return { kind: "lost", reason: `${name}: ${message}` };
   }

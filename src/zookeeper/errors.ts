@@ -62,12 +62,12 @@ const nameByNumber = new Map<number, ServerErrorCode>(
   Object.entries(serverCodes).map(([name, number]) => [number, name as ServerErrorCode]),
 );
 
-/** The number that stands for `code` on the wire. */
+/** The error number of `code` in the protocol. */
 export function errorNumber(code: ServerErrorCode): number {
   return serverCodes[code];
 }
 
-/** A server newer than this table may send a number it does not know. */
+/** The code of an error number; a server newer than this table may send an unknown one. */
 export function errorCode(number: number): ZooKeeperErrorCode {
   return nameByNumber.get(number) ?? "UNKNOWN_ERROR";
 }

@@ -4,22 +4,22 @@ import type { ZooKeeperError } from "./errors.ts";
 import { isolate } from "./session/isolate.ts";
 import type { SessionState } from "./state.ts";
 
-/** `reason`: why the session before is over. */
+/** `reason`: why the previous session is over. */
 export type EpochListener = (epoch: number, reason: string) => void;
 
 /**
- * A ZooKeeper client that outlives its sessions. When one expires, or was out of reach for as long as it lasts, the next
- * is made at once, the registered ephemeral nodes are made again, and a new epoch is announced: whatever was read or
- * watched in the old one must be read again. A refused identity is final: the state stays `auth-failed` and nothing is
- * tried again.
+ * A ZooKeeper client that outlives its sessions. When a session expires, or no server could be reached for as long as its
+ * timeout, the next one is created at once, the registered ephemeral nodes are created again, and a new epoch is
+ * announced: whatever was read or watched in the old epoch must be read again. A refused identity is final: the state
+ * stays `auth-failed` and nothing is retried.
  */
 export class Session implements AsyncDisposable {
   readonly #options: ZooKeeperOptions;
   #client: ZooKeeper;
   #epoch = 1;
-  /** Ids of our sessions that are over for us. A server that was out of reach may keep them and their nodes for a while. */
+  /** Ids of our former sessions. A server that was out of reach may keep them and their nodes for a while. */
   readonly #former = new Set<bigint>();
-  /** Why the last one is over. */
+  /** Why the last session is over. */
   #lost: string | undefined;
   #closed = false;
   readonly #epochListeners = new Set<EpochListener>();
@@ -32,7 +32,7 @@ export class Session implements AsyncDisposable {
     this.#client = this.#newClient();
   }
 
-  /** The client of the current epoch. Ask for it anew after every wait. */
+  /** The client of the current epoch. Get it again after every wait. */
   get client(): ZooKeeper {
     return this.#client;
   }
@@ -42,35 +42,35 @@ export class Session implements AsyncDisposable {
     return this.#epoch;
   }
 
-  /** Where there is no session yet and nothing was tried for it, the reason is why the one before is over. */
+  /** If there is no session yet and no attempt has failed yet, the reason is why the previous session is over. */
   get state(): SessionState {
     const { state } = this.#client;
     if (state.kind !== "connecting" || state.reason !== undefined || this.#lost === undefined) return state;
     return { kind: "connecting", reason: this.#lost };
   }
 
-  /** Calls `listener` on each epoch after the current one; returns what stops that. */
+  /** Calls `listener` on each later epoch; returns a function that unsubscribes it. */
   onEpoch(listener: EpochListener): () => void {
     this.#epochListeners.add(listener);
     return () => this.#epochListeners.delete(listener);
   }
 
-  /** Calls `listener` on each change of state; an expiry shows as `connecting` in a new epoch. */
+  /** Calls `listener` on each change of state; an expired session shows as `connecting` in a new epoch. */
   onState(listener: (state: SessionState) => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
   }
 
   /**
-   * Keeps an ephemeral node at `path` for as long as the handle is not removed: made again in every new session, and
-   * when somebody deletes it. Its parent must exist. Where the path is taken, by another live session or by a node that
-   * is not ephemeral at all (its owner is 0), `onConflict` gets that node's stat, once for each node, and ours is made
-   * when the other is gone. `onTrouble` gets what keeps a node from being made again, once for as long as it is the same,
-   * and null when that is over; `onError` of the client's options gets it otherwise.
+   * Keeps an ephemeral node at `path` until the handle is removed: it is created again in every new session, and when
+   * somebody deletes it. Its parent must exist. If the path is taken, by another live session or by a node that is not
+   * ephemeral (its owner is 0), `onConflict` gets that node's stat, once for each such node, and ours is created when the
+   * other is gone. `onTrouble` gets the error that keeps the node from being created again, once for as long as it is the
+   * same, and null when that is over; without `onTrouble`, `onError` of the client's options gets the error.
    *
-   * Resolves when the node is made, or when the first conflict has been reported. Rejects with the `ZooKeeperError` of
-   * the first try otherwise (NO_NODE for the parent, NO_AUTH, TOO_LARGE, AUTH_FAILED, CLOSED …); only for a connection
-   * does it wait.
+   * Resolves when the node is created, or when the first conflict has been reported. Otherwise rejects with the
+   * `ZooKeeperError` of the first attempt (NO_NODE for the parent, NO_AUTH, TOO_LARGE, AUTH_FAILED, CLOSED …); only a
+   * missing connection is waited for.
    */
   async ephemeral(
     path: string,
@@ -104,7 +104,7 @@ export class Session implements AsyncDisposable {
     return keeper;
   }
 
-  /** Ends the session and with it its ephemeral nodes. Never rejects. */
+  /** Ends the session, and with it its ephemeral nodes. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const keeper of this.#ephemerals) keeper.stop();
@@ -120,7 +120,7 @@ export class Session implements AsyncDisposable {
     const client = new ZooKeeper(this.#options);
     client.onState((state) => {
       if (client !== this.#client) return;
-      // An expiry that is heard of after `close` has no successor.
+      // A session that expires after `close` has no successor.
       if (state.kind === "expired" && this.#closed) return;
       if (state.kind === "expired") this.#renew(state.reason);
       else this.#tell(state);

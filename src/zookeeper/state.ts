@@ -2,7 +2,7 @@ import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
 
 /** What a session is doing. `expired`, `auth-failed` and `closed` are final; nothing follows them. */
 export type SessionState =
-  /** No session yet. `reason`: why the last try failed. */
+  /** There is no session yet. `reason`: why the last attempt failed. */
   | { readonly kind: "connecting"; readonly reason?: string }
   | {
       readonly kind: "connected";
@@ -13,11 +13,13 @@ export type SessionState =
       /** True on a server that is cut off from its ensemble (only with the option `readOnly`): writes are refused. */
       readonly readOnly: boolean;
     }
-  /** The connection is lost, the session may live on: operations wait. `since` is in milliseconds since 1970. */
+  /** The connection is lost, but the session may live on: operations wait. `since` is in milliseconds since 1970. */
   | { readonly kind: "suspended"; readonly since: number; readonly reason: string }
-  /** `reason`: a server said so, gave another session instead, or none could be reached for as long as a session lasts. */
+  /**
+   * `reason`: a server said so, a server gave another session instead, or none could be reached for the session timeout.
+   */
   | { readonly kind: "expired"; readonly reason: string }
-  /** An identity was refused. `code` says whose: ours by the server (auth, SASL, certificate), or the server's by us. */
+  /** An identity was refused. `code` says which: ours by the server (auth, SASL, certificate), or the server's by us. */
   | { readonly kind: "auth-failed"; readonly code: RefusalCode; readonly reason: string }
   | { readonly kind: "closed" };
 
@@ -33,7 +35,7 @@ export function sessionName(sessionId: bigint): string {
   return `0x${BigInt.asUintN(64, sessionId).toString(16)}`;
 }
 
-/** How an operation fails that the end of the session has overtaken. */
+/** The error code of an operation that was pending when the session ended. */
 export function terminalCode(state: TerminalState): ZooKeeperErrorCode {
   switch (state.kind) {
     case "expired":
@@ -45,12 +47,12 @@ export function terminalCode(state: TerminalState): ZooKeeperErrorCode {
   }
 }
 
-/** What there is to say beyond the code. */
+/** The detail to report beside the code. */
 export function terminalDetail(state: TerminalState): string | undefined {
   return state.kind === "closed" ? undefined : state.reason;
 }
 
-/** The failure of an operation that was called when the session was over. */
+/** The error of an operation that was called after the session was over. */
 export function sessionOver(state: TerminalState, operation: string, path?: string): ZooKeeperError {
   const detail = terminalDetail(state);
   return new ZooKeeperError({ code: terminalCode(state), operation, path, outcome: "not-sent", detail });

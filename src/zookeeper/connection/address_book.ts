@@ -12,8 +12,8 @@ export const systemLookup: Lookup = async (host) => {
 };
 
 /**
- * The addresses of the servers, looked up anew on every call: behind a name there may be other machines by now. A name
- * that cannot be looked up keeps the addresses it had last, so that an outage of DNS does not become one of ZooKeeper.
+ * The addresses of the servers, resolved again on every call, because a name may point to other machines by now. If a
+ * name cannot be resolved, its last known addresses are kept, so that a DNS outage does not become a ZooKeeper outage.
  */
 export class AddressBook {
   readonly #servers: readonly Server[];

@@ -11,13 +11,13 @@ export interface AttachmentOptions {
   readonly tls: TlsOptions | undefined;
   readonly sasl: SaslCredentials | undefined;
   readonly request: ConnectRequest;
-  /** Deadline in milliseconds of TCP with TLS, and once more of the session's handshake with SASL. */
+  /** Timeout in milliseconds, once for connecting (TCP with TLS) and again for the session's handshake with SASL. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface AttachmentEvents extends Omit<HandshakeEvents, "ready"> {
-  /** Operations may be sent. `over` aborts when the connection is. */
+  /** Operations may be sent from now on. `over` is aborted when the connection ends. */
   ready(connection: Connection, over: AbortSignal): void;
   /** Called for every record after `ready`. What it throws ends the connection. */
   received(record: JuteReader, connection: Connection): void;
@@ -25,7 +25,7 @@ export interface AttachmentEvents extends Omit<HandshakeEvents, "ready"> {
 
 /**
  * Uses one server until the connection to it is over.
- * @returns why it is over, and how long after its TCP connection; undefined when operations could never be sent
+ * @returns why it is over, and how long after its TCP connection; the time is undefined if operations could never be sent
  */
 export async function attach(
   address: ServerAddress,
@@ -38,7 +38,7 @@ export async function attach(
   const over = Promise.withResolvers<LinkFailure>();
   const gone = new AbortController();
   let ready = false;
-  /** The server has said nothing, and it was not us who ended it. */
+  /** True if the server has sent nothing, and it was not us who ended the connection. */
   let speechless = true;
   let receive: (record: JuteReader) => void = () => undefined;
   let connection: Connection;
@@ -64,7 +64,7 @@ export async function attach(
     if (ready) events.received(record, connection);
     else opening.received(record);
   };
-  // This is not the deadline of the connection: a server may accept and then never answer.
+  // Unlike the connection's own timeout, this one covers a server that accepts and then never answers.
   const cancelDeadline = clock.after(timeoutMs, () => {
     if (ready) return;
     speechless = false;
@@ -84,14 +84,14 @@ export async function attach(
   };
 }
 
-/** Only the server's own log says why it turns a client away that has seen more than it has: it just closes. */
+/** A server that lags behind what the client has seen just closes the connection; only its own log says why. */
 function unanswered(failure: LinkFailure, seen: bigint): LinkFailure {
   if (failure.kind !== "lost" || seen === 0n) return failure;
   const why = `so does one that has lost data, or lags, to a client that has seen zxid 0x${seen.toString(16)}`;
   return { ...failure, reason: `${failure.reason}, without an answer to the handshake (${why})` };
 }
 
-/** A client's share of randomness in an exchange of SASL. */
+/** The client's random share in a SASL exchange. */
 function cnonce(clock: Clock): string {
   return Buffer.from(clock.randomBytes(24)).toString("base64");
 }

@@ -6,18 +6,18 @@ import { authFrame } from "../wire/packets.ts";
 
 interface Entry {
   readonly credentials: Credentials;
-  /** Whoever waits for the first answer. */
+  /** Resolved by the first answer, for whoever waits for it. */
   readonly answered: PromiseWithResolvers<void> | undefined;
 }
 
 /**
- * The identities of a session. They belong to a connection, so each new one must prove them again, before any operation
- * is sent: the server would judge that operation as anonymous.
+ * The identities of a session. They belong to a connection, so each new connection must prove them again before any
+ * operation is sent: the server would treat that operation as anonymous.
  */
 export class Authentication {
   readonly #entries: Entry[];
   readonly #writer: JuteWriter;
-  /** What was sent on this connection and is not answered; answers come in order. */
+  /** What was sent on this connection and is not answered yet; answers come in order. */
   #due: Entry[] = [];
 
   constructor(credentials: readonly Credentials[], writer: JuteWriter) {
@@ -30,7 +30,7 @@ export class Authentication {
     return this.#due.length === 0;
   }
 
-  /** Adds an identity, proves it on `connection` if there is one, and resolves when a server took it. */
+  /** Adds an identity, proves it on `connection` if there is one, and resolves when a server accepts it. */
   add(credentials: Credentials, connection: Connection | null): Promise<void> {
     const entry = { credentials, answered: Promise.withResolvers<void>() };
     this.#entries.push(entry);
@@ -43,7 +43,7 @@ export class Authentication {
     for (const entry of this.#entries) this.#send(entry, connection);
   }
 
-  /** Scheme of the identity that the next answer is about. */
+  /** Scheme of the identity that the next answer belongs to. */
   get nextScheme(): string {
     return this.#due[0]?.credentials.scheme ?? "unknown";
   }
@@ -52,7 +52,7 @@ export class Authentication {
     this.#due.shift()?.answered?.resolve();
   }
 
-  /** The session is over: whoever still waits for an answer gets none. */
+  /** The session is over: rejects everything that still waits for an answer. */
   failAll(code: ZooKeeperErrorCode, detail: string | undefined): void {
     for (const { answered } of this.#entries) {
       answered?.reject(new ZooKeeperError({ code, operation: "addAuth", outcome: "not-sent", detail }));

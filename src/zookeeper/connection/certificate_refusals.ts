@@ -3,17 +3,18 @@ import { ZooKeeperError } from "../errors.ts";
 import type { RefusalCode, TerminalState } from "../state.ts";
 
 /**
- * Finds out from failed tries to connect whether all servers refuse. A certificate that one server refuses, or has, may be
- * that server's mistake. Where a whole pass over the servers fails for certificates and for nothing else, trying again
- * would change nothing.
+ * Finds out from failed connection attempts whether all servers refuse for good. A certificate problem with one server
+ * may be that server's mistake. If a whole pass over the servers fails for certificates and nothing else, a retry would
+ * change nothing.
  */
 export class CertificateRefusals {
   #onlyRefusals = true;
   #told = "";
 
   /**
-   * @param last whether the try ended a pass
-   * @returns `unanimous` when the pass is over and was refused throughout; `news` when this refusal was not told before
+   * @param last whether the attempt ended a pass
+   * @returns `unanimous` if the pass is over and every attempt in it was refused; `news` if this refusal was not reported
+   *   before
    */
   note(
     { kind, reason }: LinkFailure,
@@ -35,7 +36,7 @@ export class CertificateRefusals {
     };
   }
 
-  /** A connection was good: what comes later is told anew. */
+  /** A connection succeeded: later refusals are reported again. */
   succeeded(): void {
     this.#told = "";
     this.#onlyRefusals = true;

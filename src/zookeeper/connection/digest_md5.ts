@@ -1,25 +1,25 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { SaslCredentials } from "../options.ts";
 
-/** The exchange cannot go on: the other side breaks the protocol, or does not know the password itself. */
+/** The exchange cannot go on: the other side violates the protocol, or does not know the password itself. */
 export class SaslFailure extends Error {}
 
-// The name that every ZooKeeper server has in this mechanism, whatever its host is called.
+// In this mechanism every ZooKeeper server has this name, whatever its host is called.
 const digestUri = "zookeeper/zk-sasl-md5";
 const nonceCount = "00000001";
 // RFC 2831, sections 2.1.1 and 2.1.3.
 const maxTokenBytes = 2048;
 
 /**
- * The client's side of SASL's DIGEST-MD5 (RFC 2831) as ZooKeeper servers speak it. The password does not travel, and the
- * server must prove that it knows it too. MD5 is what the mechanism has; on a network that is not trusted use TLS.
+ * The client's side of SASL DIGEST-MD5 (RFC 2831) as ZooKeeper servers speak it. The password is never sent, and the
+ * server must prove that it knows it too. The mechanism prescribes MD5; use TLS on an untrusted network.
  */
 export class DigestMd5 {
   readonly #credentials: SaslCredentials;
   readonly #cnonce: string;
   #expectedProof: string | undefined;
 
-  /** @param cnonce the client's share of randomness, another for each exchange */
+  /** @param cnonce the client's random share, a new one for each exchange */
   constructor(credentials: SaslCredentials, cnonce: string) {
     this.#credentials = credentials;
     this.#cnonce = cnonce;
@@ -74,7 +74,7 @@ export function parseDirectives(text: string): Map<string, string> {
   const directives = new Map<string, string>();
   const pattern = /([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/g;
   for (const [, key = "", inQuotes, plain] of text.matchAll(pattern)) {
-    // A key may come twice (realm may); the first counts.
+    // A key may appear twice (realm may); the first counts.
     const value = inQuotes === undefined ? (plain ?? "") : inQuotes.replace(/\\(.)/g, "$1");
     if (!directives.has(key.toLowerCase())) directives.set(key.toLowerCase(), value);
   }

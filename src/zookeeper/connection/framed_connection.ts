@@ -4,22 +4,22 @@ import { FrameReader } from "../wire/framing.ts";
 import { JuteReader } from "../wire/jute.ts";
 
 export interface ConnectionEvents {
-  /** What one frame holds, valid until this returns. What it throws ends the connection. */
+  /** Gets the content of one frame, valid until this returns. What it throws ends the connection. */
   onRecord(record: JuteReader): void;
-  /** Called once, whoever ended the connection. */
+  /** Called once, whichever side ended the connection. */
   onEnd(failure: LinkFailure): void;
 }
 
-/** What a connection is made with. */
+/** What is needed to open a connection. */
 export interface Linking {
   readonly clock: Clock;
   readonly dial: Dial;
 }
 
-/** One connection that carries frames. What is written in one turn of the event loop leaves in one packet. */
+/** One connection that carries frames. Everything written in one turn of the event loop is sent in one packet. */
 export class Connection {
   readonly address: ServerAddress;
-  /** When, by the clock's monotonic time, the last byte came in and the last one went out. */
+  /** When the last byte was received and sent, by the clock's monotonic time. */
   heardAt: number;
   sentAt: number;
   readonly #clock: Clock;
@@ -30,7 +30,7 @@ export class Connection {
   #corked: Uint8Array[] = [];
   #flushScheduled = false;
   #unsent: Uint8Array | null = null;
-  /** This closure is made once, since garbage made for each frame adds up. */
+  /** This closure is made only once, because garbage made for each frame adds up. */
   readonly #uncork = (): void => {
     this.#flushScheduled = false;
     try {
@@ -114,7 +114,7 @@ export class Connection {
   #write(bytes: Uint8Array): void {
     const written = this.#wire?.write(bytes) ?? -1;
     this.sentAt = this.#clock.monotonicMs();
-    // A closed socket says -1; its close event follows.
+    // A closed socket returns -1; its close event follows.
     this.#unsent = written >= 0 && written < bytes.length ? bytes.subarray(written) : null;
   }
 

@@ -8,14 +8,14 @@ import { sessionName, type TerminalState } from "../state.ts";
 const replyHeaderBytes = 16;
 
 export interface HandshakeEvents {
-  /** The server gave a session, or gave back the one that was asked for. It may still refuse our identity. */
+  /** The server created a session, or resumed the requested one. It may still refuse our identity. */
   granted(response: ConnectResponse): void;
   /** Anything may be sent now. */
   ready(): void;
   refused(state: TerminalState): void;
 }
 
-/** What passes on a new connection before anything else may: the session's handshake, then SASL where it is asked for. */
+/** The exchange on a new connection before anything else may be sent: the session's handshake, then SASL if configured. */
 export class Handshake {
   readonly #writer: JuteWriter;
   readonly #send: (body: Uint8Array) => void;
@@ -50,7 +50,7 @@ export class Handshake {
 
   #sessionAnswer(reader: JuteReader): void {
     if (reader.remaining === replyHeaderBytes) {
-      // A read-only server that has no local sessions to give answers like this: with an error in place of a session.
+      // A read-only server without local sessions answers like this: with an error in place of a session.
       throw new MalformedRecord(`the server gave no session: ${errorCode(readReplyHeader(reader).error)}`);
     }
     const response = readConnectResponse(reader);
@@ -72,7 +72,7 @@ export class Handshake {
     this.#granted = true;
     this.#events.granted(response);
     if (this.#sasl === undefined) this.#events.ready();
-    // In this mechanism the server speaks first: the client begins with nothing.
+    // In this mechanism the server sends first: the client begins with an empty token.
     else this.#send(saslFrame(this.#writer, new Uint8Array(0)));
   }
 

@@ -1,19 +1,19 @@
 import type { Clock } from "../clock.ts";
 
 export interface HeartbeatSubject {
-  /** When, by the clock's monotonic time, the last byte came from the server and went to it. */
+  /** When the last byte was received from the server and sent to it, by the clock's monotonic time. */
   readonly link: { readonly heardAt: number; readonly sentAt: number };
   ping(): void;
   /** Nothing was heard for `silentMs`. */
   dead(silentMs: number): void;
 }
 
-// How late a timer may run before it is the process that was held up (stopped, starved), not the server.
+// If a timer fires later than this, the process was held up (stopped, starved), not the server. In milliseconds.
 const stallMs = 250;
 
 /**
- * Keeps a session alive and notices a dead link: a ping when nothing was sent for a third of the session's timeout, the
- * end when nothing was heard for two thirds, which leaves a third to find another server.
+ * Keeps a session alive and detects a dead link: it sends a ping if nothing was sent for a third of the session timeout,
+ * and ends the connection if nothing was received for two thirds, which leaves a third to find another server.
  */
 export class Heartbeat {
   readonly #clock: Clock;
@@ -48,7 +48,7 @@ export class Heartbeat {
     if (silentMs < this.#deadMs) {
       this.#pardoned = false;
     } else if (late && !this.#pardoned) {
-      // The answer may lie unread in the socket: look once at what is there before the link is given up.
+      // The answer may lie unread in the socket: look once at what has arrived before giving up the link.
       this.#pardoned = true;
       this.#cancel = this.#arm(20);
       return;

@@ -3,22 +3,22 @@ import type { AddressBook } from "./address_book.ts";
 import type { Clock } from "../clock.ts";
 
 export interface Turn {
-  /** Whom to try, or why there is nobody. */
+  /** The server to try, or why there is none. */
   readonly address: ServerAddress | { readonly unknown: string };
-  /** How long to wait first, in milliseconds. */
+  /** How long to wait before this attempt, in milliseconds. */
   readonly delayMs: number;
-  /** Whether this try ends a pass over all servers. */
+  /** Whether this attempt ends a pass over all servers. */
   readonly last: boolean;
 }
 
 const GROWTH = 1.5;
 
 /**
- * In which order servers are tried, and how long to wait before each. Names are looked up for each pass, and every
- * address of each is tried once, in shuffled order. The first pass has no delay, so that losing one server costs none.
- * Before each later one there is a wait, half as long again as the one before, with jitter, so that ten thousand clients
- * do not come back in step. An ensemble that elects a leader, which takes it half a second, turns everybody away
- * meanwhile: growing so slowly, the wait that outlasts an outage is as a rule no longer than half of it.
+ * The order in which servers are tried, and the backoff before each attempt. Names are resolved for each pass, and every
+ * address is tried once per pass, in shuffled order. The first pass has no delay, so that losing one server costs none.
+ * Before each later pass there is a wait, 1.5 times the one before, with jitter, so that ten thousand clients do not
+ * reconnect in step. An ensemble that elects a leader refuses everybody for about half a second. The wait grows slowly,
+ * so that a client as a rule reconnects no later after an outage than half the outage's length.
  */
 export class HostRound {
   readonly #book: AddressBook;
@@ -26,7 +26,7 @@ export class HostRound {
   readonly #firstDelayMs: number;
   readonly #maxDelayMs: number;
   #pass: ServerAddress[] = [];
-  /** Counted from 0; -1 before the first. */
+  /** The number of the current pass, counted from 0; -1 before the first. */
   #passNumber = -1;
   #lastTried: ServerAddress | undefined;
 
@@ -37,7 +37,7 @@ export class HostRound {
     this.#maxDelayMs = maxDelayMs;
   }
 
-  /** Call when a connection has proved useful: the next loss starts a pass without delay. */
+  /** To be called when a connection has proved useful: the next loss then starts a pass without delay. */
   succeeded(): void {
     this.#pass = [];
     this.#passNumber = -1;
@@ -65,7 +65,7 @@ export class HostRound {
     return ceiling * (0.5 + this.#clock.random() / 2);
   }
 
-  /** Shuffled, and the one that was tried last, which may just have died, at the end. */
+  /** The addresses shuffled, but with the last one tried at the end, because it may just have died. */
   #ordered(addresses: readonly ServerAddress[]): ServerAddress[] {
     const order = shuffled(addresses, this.#clock);
     const last = this.#lastTried;
@@ -74,7 +74,7 @@ export class HostRound {
   }
 }
 
-/** Waits until a turn begins, `delayMs` from now; less when `signal` aborts. */
+/** Waits `delayMs` until the next attempt; shorter if `signal` is aborted. */
 export async function untilTurn(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs <= 0 || signal.aborted) return;
   const over = Promise.withResolvers<void>();

@@ -3,13 +3,13 @@ import type { Linking } from "./framed_connection.ts";
 import type { ServerAddress, DialOptions } from "../dial.ts";
 import { HostRound, untilTurn } from "./host_round.ts";
 
-// How long to wait between two servers after all of them were asked once, growing from the one to the other.
+// How long to wait after all servers were asked once: it grows from the first value to the second.
 const firstDelayMs = 100;
 const maxDelayMs = 2_000;
 
 /**
- * Asks one server after the other until one takes writes.
- * @returns undefined when `asking.signal` aborted first
+ * Asks one server after another until one accepts writes.
+ * @returns undefined if `asking.signal` was aborted first
  */
 export async function findReadWriteServer(
   book: AddressBook,
@@ -26,7 +26,7 @@ export async function findReadWriteServer(
   return undefined;
 }
 
-/** The answer to an administrator's word; "" when there was none. */
+/** The answer to a four-letter word (an administrator's command); "" if there was none. */
 async function fourLetterWord(
   address: ServerAddress,
   word: string,

@@ -4,20 +4,20 @@ import { isZooKeeperError, ZooKeeperError, type ZooKeeperErrorCode } from "../er
 import { removeEphemeral, type OwnSessions } from "./removal.ts";
 import { isTerminal, sessionName, sessionOver } from "../state.ts";
 
-/** An ephemeral node that is kept over sessions. */
+/** An ephemeral node that is kept across sessions. */
 export interface EphemeralHandle {
   readonly path: string;
-  /** True while the node is known to be ours. */
+  /** True while the node is known to exist and to be ours. */
   readonly held: boolean;
   /**
-   * Changes the data, now and for later sessions. Resolves when it is written; rejects with why it was not, and then the
-   * node keeps the data that it had: NODE_EXISTS while another node has the path, NO_AUTH, TOO_LARGE, NO_NODE for the
-   * parent, CLOSED when removed first.
+   * Changes the data, now and for later sessions. Resolves when it is written. Rejects with the reason if it was not, and
+   * then the node keeps the data that it had: NODE_EXISTS while another node has the path, NO_AUTH, TOO_LARGE, NO_NODE
+   * for the parent, CLOSED if removed first.
    */
   set(data: string | Uint8Array): Promise<void>;
   /**
-   * Stops keeping the node and deletes it; resolves when none of ours is there any more. Rejects with why it could not be
-   * deleted (NO_AUTH …), and may then be called again.
+   * Stops keeping the node and deletes it; resolves when no node of ours is left. Rejects with the reason if it could not
+   * be deleted (NO_AUTH …), and may then be called again.
    */
   remove(): Promise<void>;
 }
@@ -27,7 +27,10 @@ export interface EphemeralOptions extends OwnSessions {
   readonly path: string;
   readonly data: string | Uint8Array;
   readonly onConflict: (stat: Stat) => void;
-  /** Why the node cannot be made again, told when it changes; it is tried again now and then. Null when that is over. */
+  /**
+   * Called with the reason why the node cannot be created again, whenever that changes; creation is retried now and then.
+   * Called with null when the trouble is over.
+   */
   readonly onTrouble: (error: ZooKeeperError | null) => void;
   readonly onRemoved: () => void;
 }
@@ -38,7 +41,7 @@ interface QueuedSet {
 }
 
 const retryMs = 1_000;
-/** Errors that may be over a moment later without anybody's doing. All others are final. */
+/** Errors that may be transient and are retried. All others are final. */
 const passing: readonly ZooKeeperErrorCode[] = [
   "CONNECTION_LOSS",
   "OPERATION_TIMEOUT",
@@ -47,12 +50,12 @@ const passing: readonly ZooKeeperErrorCode[] = [
   "THROTTLED",
 ];
 
-/** Makes one ephemeral node and sees to it that it stays. `use` starts it, and starts it anew for each new session. */
+/** Creates one ephemeral node and keeps it in existence. `use` starts it, and starts it again for each new session. */
 export class EphemeralKeeper implements EphemeralHandle {
   readonly path: string;
   readonly #options: EphemeralOptions;
   readonly #settled = Promise.withResolvers<void>();
-  /** What the node has, or is to be made with: the last that was not refused. */
+  /** The data that the node has, or is to be created with: the last that was not refused. */
   #data: string | Uint8Array;
   #writes: QueuedSet[] = [];
   #client: ZooKeeper | null = null;
@@ -60,11 +63,11 @@ export class EphemeralKeeper implements EphemeralHandle {
   #held = false;
   /** Whether `#data` is known to be what is in the node. */
   #written = false;
-  /** Something has happened at the path since we looked. */
+  /** Something has happened at the path since it was last read. */
   #stale = true;
-  /** Another's node that has the path; it was reported. */
+  /** The stat of another's node at the path, once it has been reported. */
   #obstacle: Stat | undefined;
-  /** Whether `settled` has told that the node is ours, or another's: from then on it is kept whatever happens. */
+  /** Whether `settled` has reported that the node is ours, or another's: from then on it is kept whatever happens. */
   #answered = false;
   #trouble = "";
   #wake: () => void = () => undefined;
@@ -74,7 +77,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     this.path = options.path;
     this.#options = options;
     this.#data = options.data;
-    // Whoever awaits it sees the rejection; nobody may, when the session is closed early.
+    // Whoever awaits it sees the rejection; if the session is closed early, nobody may.
     this.#settled.promise.catch(() => undefined);
   }
 
@@ -114,7 +117,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     await removeEphemeral(this.path, this.#options);
   }
 
-  /** Stops keeping it without touching the node: its session ends. */
+  /** Stops keeping the node without deleting it, because its session ends anyway. */
   stop(): void {
     if (this.#stage === "kept") this.#end("over", this.#closed());
     this.#stage = "over";
@@ -144,7 +147,7 @@ export class EphemeralKeeper implements EphemeralHandle {
       } catch (error) {
         if (!this.#current(client)) return;
         const final = !isZooKeeperError(error) || isTerminal(client.state);
-        // An expired session is followed by another; from every other end nothing comes back.
+        // An expired session is followed by another one; every other end is final.
         if (final && client.state.kind === "expired") return;
         const passes = !final && isZooKeeperError(error, ...passing);
         if (!passes) this.#refuse(error);
@@ -156,7 +159,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     }
   }
 
-  /** It cannot be made, or not be written. */
+  /** The node cannot be created, or not be written. */
   #refuse(error: unknown): void {
     this.#held = false;
     this.#settled.reject(error);
@@ -176,7 +179,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     this.#settled.resolve();
   }
 
-  /** One step towards having the node as it is to be; true when there is nothing to do until something happens. */
+  /** One step towards the desired state of the node; true if there is nothing to do until something happens. */
   async #round(client: ZooKeeper): Promise<boolean> {
     if (this.#stale) await this.#look(client);
     if (!this.#current(client) || this.#stale) return false;
@@ -193,7 +196,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     return this.#writes.length === 0;
   }
 
-  /** Makes the node where there is none, and finds out whose it is. */
+  /** Creates the node if there is none, and finds out whose it is. */
   async #look(client: ZooKeeper): Promise<void> {
     this.#stale = false;
     if (!this.#held && this.#obstacle === undefined) {
@@ -209,7 +212,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     if (!this.#current(client)) return;
     this.#held = stat !== null && stat.ephemeralOwner === client.sessionId;
     if (stat === null) this.#stale = true;
-    // A node of a session of ours that is over for us will soon be over for the servers as well.
+    // A node of one of our own former sessions will soon expire on the servers as well.
     const foreign = stat !== null && !this.#options.isOurs(stat.ephemeralOwner) ? stat : undefined;
     const told = this.#obstacle?.czxid === foreign?.czxid;
     this.#obstacle = foreign;
@@ -224,7 +227,8 @@ export class EphemeralKeeper implements EphemeralHandle {
       this.#data = write.data;
       write.done.resolve();
     } catch (error) {
-      // What passes, and the end of the session, leave it to be written; a deadline that the client's owner has set does not.
+      // After a transient error, or the end of the session, the data will be written later; not after a timeout that the
+      // client's owner has set.
       const waits = isZooKeeperError(error, ...passing) && !isZooKeeperError(error, "OPERATION_TIMEOUT");
       if (waits || isTerminal(client.state)) throw error;
       write.done.reject(error);
@@ -232,7 +236,7 @@ export class EphemeralKeeper implements EphemeralHandle {
     this.#writes = this.#writes.filter((each) => each !== write);
   }
 
-  /** False when the node was not there any more, or not ours. */
+  /** False if the node did not exist any more, or was not ours. */
   async #write(client: ZooKeeper, data: string | Uint8Array): Promise<boolean> {
     const before = this.#written;
     this.#written = false;

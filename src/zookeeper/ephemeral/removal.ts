@@ -2,16 +2,16 @@ import type { ZooKeeper } from "../client.ts";
 import { isZooKeeperError } from "../errors.ts";
 import { isTerminal } from "../state.ts";
 
-/** Our sessions, which follow one another: the one we have now, and whether an owner of a node is one of them. */
+/** Our consecutive sessions: the current one, and whether a node's owner is one of them. */
 export interface OwnSessions {
-  /** The client of the session as it is now. */
+  /** The client of the current session. */
   readonly client: () => ZooKeeper;
-  /** Whether a session is, or was, our own. Its node is no conflict: that of an older session of ours will soon be gone. */
+  /** Whether a session is, or was, our own. Its node is no conflict: that of a former session of ours will soon be gone. */
   readonly isOurs: (sessionId: bigint) => boolean;
 }
 
 /**
- * Deletes the node at `path` if it is ours; returns when none of ours is there any more.
+ * Deletes the node at `path` if it is ours; returns when no node of ours is left.
  *
  * @throws ZooKeeperError saying why it could not be deleted
  */
@@ -24,9 +24,9 @@ export async function removeEphemeral(path: string, { client: current, isOurs }:
       await client.delete(path, stat.version);
       return;
     } catch (error) {
-      // A closed session takes its nodes along.
+      // A closed session's nodes are deleted with it.
       if (isZooKeeperError(error, "NO_NODE", "CLOSED")) return;
-      // A delete whose answer was lost is looked at again, and what a lost session has left as well.
+      // If the answer to a delete was lost, the path is read again; a lost session's node may also be left.
       const again = isZooKeeperError(error, "CONNECTION_LOSS", "BAD_VERSION", "SESSION_EXPIRED");
       if (!again || (isTerminal(client.state) && client === current())) throw error;
     }

@@ -3,7 +3,7 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 import { Perms, type Acl } from "../znode.ts";
 import { Refusal } from "./reply.ts";
 
-/** What a connection has proved: for digest, the id holds the hash and not the password. */
+/** An identity that a connection has proved; for digest, the id holds the hash and not the password. */
 export interface ProvedId {
   readonly scheme: string;
   readonly id: string;
@@ -15,7 +15,7 @@ export function digestId(credentials: string): string {
   return `${user}:${createHash("sha1").update(credentials).digest("base64")}`;
 }
 
-/** Whether one of `ids` has all or one of the bits in `perms`. */
+/** Whether one of `ids` has at least one of the permission bits in `perms`. */
 export function hasPermission(acl: readonly Acl[], perms: number, ids: readonly ProvedId[]): boolean {
   return acl.some((entry) => {
     if ((entry.perms & perms) === 0) return false;
@@ -24,7 +24,7 @@ export function hasPermission(acl: readonly Acl[], perms: number, ids: readonly 
   });
 }
 
-/** @throws Refusal NO_AUTH unless one of `ids` has all or one of the bits in `perms` */
+/** @throws Refusal NO_AUTH unless one of `ids` has at least one of the permission bits in `perms` */
 export function requirePermission(acl: readonly Acl[], perms: number, ids: readonly ProvedId[]): void {
   if (!hasPermission(acl, perms, ids)) throw new Refusal("NO_AUTH");
 }
@@ -58,7 +58,7 @@ export function resolveAcl(acl: readonly Acl[], ids: readonly ProvedId[]): Acl[]
 }
 
 function provedBy(entry: Acl, ids: readonly ProvedId[]): Acl[] {
-  // An address proves nothing about who is there.
+  // An IP address does not prove who is behind it.
   const proved = ids.filter((each) => each.scheme !== "ip");
   if (proved.length === 0) throw new Refusal("INVALID_ACL");
   return proved.map((each) => ({ perms: entry.perms, scheme: each.scheme, id: each.id }));

@@ -6,13 +6,13 @@ import { Tree, type NodeChange } from "./tree.ts";
 import { WatchTable, type Watcher } from "./watch_table.ts";
 import { carryOut, type Write } from "./writes.ts";
 
-/** Who a request comes from. */
+/** The connection that a request comes from. */
 export interface Caller extends Watcher {
   readonly session: ServerSession;
   readonly ids: readonly ProvedId[];
 }
 
-/** What a transaction did: how it is answered, and what it changed. */
+/** The result of a transaction: the reply, and the changes it made. */
 interface Applied {
   readonly reply: Reply;
   readonly changes: readonly NodeChange[];
@@ -21,8 +21,8 @@ interface Applied {
 const done = (): void => undefined;
 
 /**
- * The tree, its watches and its sessions: all that a server has apart from its connections. It changes by transactions
- * alone, and two that had the same ones are the same.
+ * The tree, its watches and its sessions: all of a server's state apart from its connections. It changes only by
+ * transactions, and is deterministic: two databases that applied the same transactions are the same.
  */
 export class Database {
   readonly tree: Tree;
@@ -41,7 +41,7 @@ export class Database {
     return this.#zxid;
   }
 
-  /** Carries out one transaction, whole or not at all, and tells the watchers. A refused one counts too. */
+  /** Applies one transaction, atomically, and notifies the watchers. A refused transaction also advances the zxid. */
   apply(transaction: Transaction): Applied {
     this.#zxid = transaction.zxid;
     const applied = this.#carryOut(transaction);
@@ -71,7 +71,7 @@ export class Database {
       }
       case "reap": {
         const { path } = request;
-        // It was due when the request was made; meanwhile it may be gone or in use again.
+        // The node was overdue when the request was made; meanwhile it may be gone or in use again.
         if (!this.tree.isOverdue(path, time)) return { reply: done, changes: [] };
         return { reply: done, changes: this.tree.transact(() => this.tree.remove(path, zxid)).changes };
       }
@@ -79,7 +79,7 @@ export class Database {
   }
 
   #write(write: Write, actor: { sessionId: bigint; ids: readonly ProvedId[]; zxid: bigint; time: number }): Applied {
-    // Its ephemeral nodes would have nobody left to remove them.
+    // Nobody would be left to remove the session's ephemeral nodes.
     if (!this.sessions.has(actor.sessionId)) return { reply: new Refusal("SESSION_EXPIRED"), changes: [] };
     try {
       const { value, changes } = carryOut(write, this.tree, actor);

@@ -12,13 +12,13 @@ export interface DevServerOptions extends MemoryServerOptions {
 export interface DevServer extends AsyncDisposable {
   readonly port: number;
   readonly connectString: string;
-  /** What goes wrong on purpose; set its fields at any time. */
+  /** Injected faults; the fields may be set at any time. */
   readonly faults: Faults;
   /** Live sessions. */
   readonly sessions: readonly bigint[];
-  /** Ends a session as if its time were over. False when there is none with this id. */
+  /** Expires a session at once. False if there is none with this id. */
   expire(sessionId: bigint | string): boolean;
-  /** Cuts all connections; the sessions go on. */
+  /** Closes all connections; the sessions go on. */
   dropConnections(): void;
   close(): Promise<void>;
 }
@@ -28,9 +28,9 @@ interface SocketData {
 }
 
 /**
- * Starts a ZooKeeper server that lives in this process's memory, for trying things out and for tests: one server, no
- * disk, no replication. It has no protection worth the name, so it listens on loopback only.
- * @throws TypeError when `host` is not a loopback address; the listener's error when the port is taken
+ * Starts a ZooKeeper server in this process's memory, for trying things out and for tests: one server, no disk, no
+ * replication. It has no real access protection, so it listens on loopback only.
+ * @throws TypeError if `host` is not a loopback address; the listener's error if the port is taken
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const host = options.host ?? "127.0.0.1";

@@ -6,13 +6,13 @@ interface FaultSubject {
   readonly sessionId: bigint;
 }
 
-/** What goes wrong on purpose. Set the fields while the server runs. */
+/** Injected faults. The fields may be set while the server runs. */
 export interface Faults {
   /** New connections are closed at once. */
   refuse: boolean;
-  /** Requests are carried out and nothing is answered, not even the handshake or a ping. */
+  /** Requests are carried out but not answered, not even the handshake or a ping. */
   dropReplies: boolean;
-  /** Every packet to a client leaves this much later. */
+  /** Every packet to a client is delayed by this long, in milliseconds. */
   delayMs: number;
   /** An error to answer with instead of carrying out the request. */
   failOperation: ((subject: FaultSubject) => ServerErrorCode | undefined) | undefined;

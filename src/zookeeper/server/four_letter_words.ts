@@ -10,10 +10,10 @@ export interface ServerFigures {
   readonly uptimeMs: number;
 }
 
-// The version whose protocol this is, and its date in the older form: other clients look for either by a pattern.
+// The version whose protocol this is, and its date in the older form: other clients match one or the other by a pattern.
 const version = "3.8.0-memory, built on 02/25/2022 08:49 UTC";
 
-/** The answer to an administrator's word, or undefined when it is not one of those this server knows. */
+/** The answer to a four-letter word (an administrator's command), or undefined if this server does not know it. */
 export function fourLetterWord(word: string, figures: ServerFigures): string | undefined {
   switch (word) {
     case "ruok":
@@ -24,7 +24,7 @@ export function fourLetterWord(word: string, figures: ServerFigures): string | u
     case "stat":
       return lines([
         `Zookeeper version: ${version}`,
-        // A client that waits for an answer is not what this server measures.
+        // This server does not measure latencies.
         "Latency min/avg/max: 0/0.0/0",
         `Received: ${figures.received}`,
         `Sent: ${figures.sent}`,

@@ -12,37 +12,38 @@ import { Tree } from "./tree.ts";
 
 export interface MemoryServerOptions {
   readonly clock: Clock;
-  /** The server's unit of time in milliseconds: sessions last at least two of it. Default 200. */
+  /** ZooKeeper's tickTime in milliseconds: a session's timeout is at least two ticks. Default 200. */
   readonly tickMs?: number;
-  /** How often nodes past their time to live and empty containers are removed, in milliseconds. Default 60,000. */
+  /** How often expired TTL nodes and empty containers are removed, in milliseconds. Default 60,000. */
   readonly reapMs?: number;
 }
 
 const maxSessionTimeoutMs = 60_000;
 
-/** A server by itself, in memory, which takes connections from anything that is a wire. */
+/** A standalone server in memory; it accepts connections from anything that implements a wire. */
 export class MemoryServer implements OwningServer {
   readonly clock: Clock;
   readonly database: Database;
   readonly faults = noFaults();
-  /** Answers may be larger than requests: a directory of 100,000 children is. */
+  /** Replies may be larger than requests: the list of 100,000 children is. */
   readonly writer = new JuteWriter(64 * 1024 * 1024);
   readonly #tickMs: number;
   readonly #connections = new Set<ServerConnection>();
   readonly #startedAt: number;
   readonly #stopTimers: (() => void)[] = [];
   #lastSessionId: bigint;
-  /** Counts the packets of connections that are over. */
+  /** The packets of connections that have ended. */
   #packets = { received: 0, sent: 0 };
 
   constructor({ clock, tickMs = 200, reapMs = 60_000 }: MemoryServerOptions) {
     this.clock = clock;
     this.#tickMs = tickMs;
     this.#startedAt = clock.monotonicMs();
-    // A server that starts again has forgotten its past, and turns away whoever has seen more transactions than it has. By
-    // starting from the clock, with room for 65,536 in each millisecond, it has come farther than the one before had.
+    // A restarted server has forgotten its transactions, and refuses clients that have seen a higher zxid than its own.
+    // By starting from the clock, with room for 65,536 transactions in each millisecond, its zxid is higher than that of
+    // the run before.
     this.database = new Database(new Tree(), new SessionTable(), BigInt(clock.now()) << 16n);
-    // As Apache does, ids grow from the clock, so that two runs of a server do not give out the same.
+    // As in Apache's server, session ids grow from the clock, so that two runs of a server do not issue the same id.
     this.#lastSessionId = (BigInt(clock.now()) << 16n) & 0x00ff_ffff_ffff_ffffn;
     this.#every(tickMs, () => {
       for (const id of this.database.sessions.expired(clock.monotonicMs())) this.expire(id);
@@ -52,7 +53,7 @@ export class MemoryServer implements OwningServer {
     });
   }
 
-  /** Takes a connection; what arrives on it goes to the result. Null when it was refused. */
+  /** Accepts a connection; the returned object takes what arrives on it. Null if it was refused. */
   accept(wire: ServerWire, remoteAddress: string): ServerConnection | null {
     if (this.faults.refuse) {
       wire.terminate();
@@ -63,7 +64,7 @@ export class MemoryServer implements OwningServer {
     return connection;
   }
 
-  /** Ends a session as if its time were over. False when there is none with this id. */
+  /** Expires a session at once. False if there is none with this id. */
   expire(id: bigint): boolean {
     const ended = this.database.sessions.has(id);
     if (ended) this.#carryOut({ kind: "close-session", sessionId: id });

@@ -2,13 +2,13 @@ import type { Clock } from "../clock.ts";
 import type { Wire } from "../dial.ts";
 import type { Faults } from "./faults.ts";
 
-/** A client's connection as its server has it. */
+/** A client's connection, as seen by the server. */
 export interface ServerWire extends Wire {
-  /** Closes when everything that was written has left. */
+  /** Closes once everything that was written has been sent. */
   end(): void;
 }
 
-/** What leaves on one connection, in order, with the faults applied. */
+/** The outgoing packets of one connection, in order, with the injected faults applied. */
 export class OutgoingPackets {
   readonly #clock: Clock;
   readonly #wire: ServerWire;
@@ -27,7 +27,7 @@ export class OutgoingPackets {
     this.#faults = faults;
   }
 
-  /** How many packets were given to the wire, or wait for it. */
+  /** How many packets were handed to the wire or are queued for it. */
   get sent(): number {
     return this.#sent;
   }
@@ -41,7 +41,7 @@ export class OutgoingPackets {
     });
   }
 
-  /** Closes the connection when everything has left. */
+  /** Closes the connection once everything has been sent. */
   end(): void {
     if (this.#faults.dropReplies) return;
     this.#later(() => {

@@ -8,7 +8,7 @@ import type { Caller, Database } from "./database.ts";
 import { Refusal, type ReplyRecord } from "./reply.ts";
 import { statOf, type TreeNode } from "./tree.ts";
 
-/** Carries out a request that reads the tree; undefined when `opcode` is none. */
+/** Carries out a request that reads the tree; undefined if `opcode` is not one. */
 export function readRequest(
   opcode: number,
   reader: JuteReader,
@@ -24,7 +24,7 @@ export function readRequest(
   switch (opcode) {
     case OpCode.exists: {
       const path = reader.string();
-      // A watch on a node that is not there waits for its creation.
+      // A watch on a node that does not exist waits for its creation.
       if (reader.bool()) watches.data.add(path, caller, "one-shot");
       const stat = statOf(tree.get(path));
       return (writer) => writeStat(writer, stat);

@@ -1,10 +1,10 @@
 import type { ServerErrorCode } from "../errors.ts";
 import type { JuteWriter } from "../wire/jute.ts";
 
-/** Writes the record of a reply, which follows its header. */
+/** Writes the body of a reply, which follows its header. */
 export type ReplyRecord = (writer: JuteWriter) => void;
 
-/** Thrown by an operation that the server answers with an error. */
+/** Thrown by an operation to make the server answer with an error. */
 export class Refusal extends Error {
   readonly code: ServerErrorCode;
 

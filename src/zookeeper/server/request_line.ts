@@ -6,8 +6,8 @@ type Place =
   | { readonly kind: "read"; readonly xid: number; readonly opcode: number; readonly record: Buffer };
 
 /**
- * The requests of one connection that cannot be answered yet. They are answered in the order in which they came: what
- * is asked behind a change that is under way must be answered from a state that has it.
+ * The requests of one connection that cannot be answered yet. They are answered in the order in which they came: a read
+ * that was sent after a pending change must be answered from a state that includes it.
  */
 export class RequestLine {
   readonly #answer: (xid: number, reply: Reply) => void;
@@ -22,7 +22,7 @@ export class RequestLine {
     this.#read = read;
   }
 
-  /** Takes a place for a request that is under way; the result is to be called with its reply, once. */
+  /** Reserves the place of a request that is under way; call the returned function once, with its reply. */
   promise(xid: number): (reply: Reply) => void {
     const place: Place = { kind: "promised", xid, reply: undefined };
     this.#places.push(place);
@@ -32,13 +32,13 @@ export class RequestLine {
     };
   }
 
-  /** Has a request answered that changes nothing, now or when it is its turn. */
+  /** Answers a read request, now or when it is its turn. */
   read(xid: number, opcode: number, reader: JuteReader): void {
     if (this.#places.length === 0) this.#read(xid, opcode, reader);
     else this.#places.push({ kind: "read", xid, opcode, record: reader.rest() });
   }
 
-  /** Nobody waits for these answers any more. */
+  /** Drops all pending requests, because nobody waits for their answers any more. */
   clear(): void {
     this.#places = [];
   }

@@ -18,28 +18,28 @@ import { watchRequest } from "./watch_requests.ts";
 import { readWrite } from "./writes.ts";
 
 /**
- * What a connection needs of its server. Whatever changes something is answered through `done`, at once or later: a
- * server alone carries it out, one of an ensemble has it put in order by the leader first.
+ * What a connection needs of its server. A change is answered through `done`, at once or later: a standalone server
+ * carries it out itself, a member of an ensemble first has the leader order it.
  */
 export interface OwningServer {
   readonly clock: Clock;
-  /** What this server has carried out so far; reads are answered from it. */
+  /** The state that this server has applied so far; reads are answered from it. */
   readonly database: Database;
   readonly faults: Faults;
-  /** Encoding is synchronous, so one buffer does for all connections. */
+  /** Encoding is synchronous, so all connections can share one buffer. */
   readonly writer: JuteWriter;
   openSession(askedTimeoutMs: number, done: (session: ServerSession | undefined) => void): void;
-  /** Gives back the session, if it lives and the password is right. */
+  /** Resumes the session if it is alive and the password is right. */
   resumeSession(id: bigint, password: Uint8Array, done: (session: ServerSession | undefined) => void): void;
-  /** A session was heard of. */
+  /** The session was heard from, so its expiry is postponed. */
   touch(session: ServerSession): void;
-  /** Has a change carried out. What one connection asks for is carried out in the order of its calls. */
+  /** Requests a change. The changes of one connection are carried out in the order of its calls. */
   commit(request: WriteRequest, done: (reply: Reply) => void): void;
-  /** Calls `done` when all that was answered to anybody before is carried out here. */
+  /** Calls `done` once this server has applied everything that was answered to anybody before. */
   sync(done: () => void): void;
-  /** A connection has its session: an older one that had it must go. */
+  /** A connection now has its session: an older connection with the same session must be closed. */
   attached(connection: ServerConnection): void;
-  /** A connection is over. */
+  /** A connection has ended. */
   detached(connection: ServerConnection): void;
   fourLetterWord(word: string): string | undefined;
 }
@@ -53,7 +53,7 @@ export class ServerConnection {
   readonly #out: OutgoingPackets;
   readonly #frames = new FrameReader((bytes, start, end) => this.#onRecord(bytes, start, end), maxRequestBytes);
   readonly #line: RequestLine;
-  /** Replaced and never changed: a request that is under way keeps those it was given with. */
+  /** Replaced and never modified: a request that is under way keeps the ids it was sent with. */
   #ids: readonly ProvedId[];
   #stage: "new" | "opening" | "open" | "ending" | "over" = "new";
   #session: ServerSession | undefined;
@@ -74,7 +74,7 @@ export class ServerConnection {
     return this.#session?.id;
   }
 
-  /** How many packets came, and left. */
+  /** How many packets were received, and sent. */
   get packets(): { readonly received: number; readonly sent: number } {
     return { received: this.#received, sent: this.#out.sent };
   }
@@ -83,7 +83,7 @@ export class ServerConnection {
     try {
       this.#frames.push(this.#beginning === undefined ? chunk : this.#firstWord(chunk));
     } catch {
-      // A client that does not speak the protocol is not answered.
+      // A client that does not speak the protocol gets no answer.
       this.drop();
     }
   }
@@ -92,7 +92,7 @@ export class ServerConnection {
     this.#out.drained();
   }
 
-  /** The connection is over, or shall be; the session goes on. */
+  /** Closes the connection, or marks it as closed; the session goes on. */
   drop(): void {
     if (this.#stage === "over") return;
     this.#stage = "over";
@@ -102,7 +102,7 @@ export class ServerConnection {
     this.#server.detached(this);
   }
 
-  /** Before a handshake the same port takes administrators' words of four letters. */
+  /** Before a handshake the same port accepts the four-letter words of administrators. */
   #firstWord(chunk: Buffer): Buffer {
     const start = Buffer.concat([this.#beginning ?? Buffer.alloc(0), chunk]);
     if (start.length < wordBytes) {
@@ -141,7 +141,7 @@ export class ServerConnection {
         this.#handshake(reader);
         return;
       case "opening":
-        // It talks before it knows its session.
+        // The client sent a request before its session was established.
         this.drop();
         return;
       case "open":
@@ -157,7 +157,7 @@ export class ServerConnection {
   #handshake(reader: JuteReader): void {
     const asked = readConnectRequest(reader);
     if (asked.lastZxidSeen > this.#server.database.zxid) {
-      // It has seen a newer state than this server has (another server, or the one before a restart).
+      // The client has seen a newer state than this server has (from another server, or from before a restart).
       this.drop();
       return;
     }
@@ -186,7 +186,7 @@ export class ServerConnection {
         this.#line.read(Xid.ping, opcode, reader);
         return;
       case OpCode.auth:
-        // Out of order, as Apache does it: a change that follows is on its way before what waits is answered.
+        // Handled out of order, as Apache does: a change that follows may start before earlier requests are answered.
         this.#authenticate(xid, reader);
         return;
       case OpCode.closeSession:
@@ -227,7 +227,7 @@ export class ServerConnection {
     }
   }
 
-  /** Answers a request that changes nothing from what this server has. */
+  /** Answers a read request from what this server has applied. */
   #read(xid: number, opcode: number, reader: JuteReader): void {
     if (opcode === OpCode.ping) {
       this.#answer(xid, noRecord);
@@ -244,7 +244,7 @@ export class ServerConnection {
     }
   }
 
-  /** The answer has the request's number: most clients give it -4, some a number like any other request's. */
+  /** The reply has the request's xid: most clients send -4, some a number like that of any other request. */
   #authenticate(xid: number, reader: JuteReader): void {
     reader.int();
     const scheme = reader.string();

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { SessionFacts } from "./transaction.ts";
 
 export interface ServerSession extends SessionFacts {
-  /** When it must have been heard of again, by the monotonic time of the server that watches over it. */
+  /** The session expires unless it is heard from before this, by the monotonic time of the server that tracks it. */
   expiresAt: number;
 }
 
@@ -35,14 +35,14 @@ export class SessionTable {
     this.#sessions.set(session.id, { ...session, expiresAt: Infinity });
   }
 
-  /** The session a client comes back to, if it lives and the password is right. */
+  /** The session that a client resumes, if it is alive and the password is right. */
   resume(id: bigint, password: Uint8Array): ServerSession | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined || password.byteLength !== session.password.byteLength) return undefined;
     return timingSafeEqual(password, session.password) ? session : undefined;
   }
 
-  /** Returns false when there was no such session. */
+  /** Returns false if there was no such session. */
   remove(id: bigint): boolean {
     return this.#sessions.delete(id);
   }

@@ -9,20 +9,20 @@ export interface SessionFacts {
 }
 
 /**
- * A request that changes something. All that its outcome depends on is in it, so every replica that carries it out ends
- * the same.
+ * A request that changes something. It contains everything that its outcome depends on, so every replica that applies it
+ * gets the same result.
  */
 export type WriteRequest =
   | { readonly kind: "write"; readonly sessionId: bigint; readonly ids: readonly ProvedId[]; readonly write: Write }
   | { readonly kind: "open-session"; readonly session: SessionFacts }
   | { readonly kind: "close-session"; readonly sessionId: bigint }
-  /** Removes a node whose time is over. */
+  /** Removes a node whose TTL has passed, or an empty container. */
   | { readonly kind: "reap"; readonly path: string };
 
-/** A request in its place in the one order of all changes. */
+/** A request with its place in the total order of all changes. */
 export interface Transaction {
   readonly zxid: bigint;
-  /** Milliseconds since 1970, by the clock of whoever put it in order. */
+  /** Milliseconds since 1970, by the clock of the server that ordered it. */
   readonly time: number;
   readonly request: WriteRequest;
 }

@@ -28,12 +28,12 @@ export interface TreeNode {
 export interface NodeChange {
   readonly type: "created" | "deleted" | "data-changed";
   readonly path: string;
-  /** Of the node and of its parent: who may not read a node hears nothing of it. */
+  /** The access lists of the node and of its parent: a watcher that may not read a node is not told about it. */
   readonly acl: readonly Acl[];
   readonly parentAcl: readonly Acl[];
 }
 
-/** Who acts, and as which transaction. */
+/** The session that acts, and the transaction it acts in. */
 export interface Actor {
   readonly sessionId: bigint;
   readonly ids: readonly ProvedId[];
@@ -51,10 +51,10 @@ export interface NewNode {
 
 const ownPaths = ["/", "/zookeeper", "/zookeeper/quota"];
 
-/** The nodes, in memory. The order of the checks is Apache's, since it decides which error a caller sees. */
+/** The nodes, in memory. The checks are in the same order as Apache's, because that decides which error a caller sees. */
 export class Tree {
   readonly #nodes = new Map<string, TreeNode>();
-  /** Paths of ephemeral nodes, by the session they go with. */
+  /** Paths of ephemeral nodes, by owning session. */
   readonly #ephemerals = new Map<bigint, Set<string>>();
   #undo: (() => void)[] = [];
   #changes: NodeChange[] = [];
@@ -74,7 +74,7 @@ export class Tree {
     }
   }
 
-  /** The same nodes for another server. */
+  /** A copy of the nodes for another server. */
   copy(): Tree {
     const nodes = new Map<string, TreeNode>();
     for (const [path, node] of this.#nodes) nodes.set(path, { ...node, children: new Set(node.children) });
@@ -101,8 +101,8 @@ export class Tree {
   }
 
   /**
-   * Runs `work` as a whole: when it throws, everything it changed is as before.
-   * @returns its result and what watchers must hear
+   * Runs `work` atomically: if it throws, all its changes are undone.
+   * @returns its result and what watchers must be told
    */
   transact<T>(work: () => T): { value: T; changes: readonly NodeChange[] } {
     this.#undo = [];
@@ -152,7 +152,7 @@ export class Tree {
     this.remove(path, actor.zxid);
   }
 
-  /** Removes a node without asking, as when its session is over. */
+  /** Removes a node without any checks, as when its session is over. */
   remove(path: string, zxid: bigint): void {
     const node = this.get(path);
     const parent = this.get(parentPath(path));
@@ -223,7 +223,7 @@ export class Tree {
     if (own?.size === 0) this.#ephemerals.delete(lifetime.sessionId);
   }
 
-  /** Nodes whose time is over: expired ones, and containers that had children and have none. */
+  /** Nodes due for removal: expired TTL nodes, and containers that had children and have none. */
   overdue(nowMs: number): string[] {
     return [...this.#nodes.keys()].filter((path) => this.isOverdue(path, nowMs));
   }
@@ -244,7 +244,7 @@ export function statOf(node: TreeNode): Stat {
     ctime: node.ctime,
     mtime: node.mtime,
     version: node.version,
-    // Creations are counted, changes are reported: each child that is gone was one creation and one deletion.
+    // Creations are counted and changes derived: each child that is gone was one creation and one deletion.
     cversion: node.creations * 2 - node.children.size,
     aversion: node.aversion,
     ephemeralOwner: node.lifetime.kind === "ephemeral" ? node.lifetime.sessionId : 0n,

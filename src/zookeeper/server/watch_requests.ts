@@ -5,7 +5,7 @@ import { Refusal, type ReplyRecord } from "./reply.ts";
 
 const noRecord: ReplyRecord = () => undefined;
 
-/** Carries out a request about watches; undefined when `opcode` is none. */
+/** Carries out a request about watches; undefined if `opcode` is not one. */
 export function watchRequest(
   opcode: number,
   reader: JuteReader,

@@ -3,9 +3,9 @@ import { parentPath } from "../wire/node_paths.ts";
 import type { Acl } from "../znode.ts";
 import type { NodeChange } from "./tree.ts";
 
-/** Whoever a watch belongs to: one connection. */
+/** The owner of a watch: one connection. */
 export interface Watcher {
-  /** @param acl of the node the event is about, when the watcher must be allowed to read it to hear of it */
+  /** @param acl of the node the event is about, if the watcher needs the right to read it */
   notify(eventType: number, path: string, acl?: readonly Acl[]): void;
 }
 
@@ -13,7 +13,7 @@ type WatchMode = "one-shot" | "persistent" | "persistent-recursive";
 
 type Modes = Set<WatchMode>;
 
-/** Watches of one sort (on data, or on children) by path and watcher. */
+/** Watches of one kind (on data, or on children) by path and watcher. */
 class PathWatches {
   readonly #byPath = new Map<string, Map<Watcher, Modes>>();
 
@@ -48,7 +48,7 @@ class PathWatches {
     return total;
   }
 
-  /** Notifies each watcher of `path` once, and recursive ones above it; uses up one-shot watches. */
+  /** Notifies each watcher of `path` once, and recursive ones above it; removes one-shot watches that fired. */
   trigger(
     eventType: number,
     path: string,
@@ -57,7 +57,7 @@ class PathWatches {
   ): Set<Watcher> {
     const found = new Set<Watcher>();
     for (const [watcher, modes] of this.#byPath.get(path) ?? []) {
-      // Recursive watches hear of children by the children's own events.
+      // Recursive watches learn of children by the children's own events.
       const heard = eventType !== EventType.childrenChanged || modes.has("one-shot") || modes.has("persistent");
       if (heard) found.add(watcher);
       modes.delete("one-shot");
@@ -89,7 +89,7 @@ export class WatchTable {
     this.children.removeAll(watcher);
   }
 
-  /** Tells the watchers, in the order in which the changes happened. */
+  /** Notifies the watchers, in the order in which the changes happened. */
   announce(changes: readonly NodeChange[]): void {
     for (const { type, path, acl, parentAcl } of changes) {
       switch (type) {

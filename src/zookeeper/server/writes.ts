@@ -6,7 +6,7 @@ import type { Acl } from "../znode.ts";
 import { Refusal, type ReplyRecord } from "./reply.ts";
 import { statOf, type Actor, type NodeChange, type Lifetime, type Tree } from "./tree.ts";
 
-/** One change of one node, or the check of one. */
+/** One change of one node, or a version check. */
 type Edit =
   | {
       readonly kind: "create";
@@ -35,15 +35,15 @@ type Edit =
     }
   | { readonly kind: "check"; readonly opcode: number; readonly path: string; readonly version: number };
 
-/** A request that changes the tree, as it was read. */
+/** A request that changes the tree, as it was decoded. */
 export type Write = Edit | { readonly kind: "multi"; readonly edits: readonly Edit[] };
 
 const noRecord: ReplyRecord = () => undefined;
 const maxTtlMs = 0xff_ffff_ffff;
 
 /**
- * Reads a request that changes the tree; undefined when `opcode` is none.
- * @throws Refusal MARSHALLING_ERROR for what must not be in a multi
+ * Decodes a request that changes the tree; undefined if `opcode` is not one.
+ * @throws Refusal MARSHALLING_ERROR for an operation that is not allowed in a multi
  */
 export function readWrite(opcode: number, reader: JuteReader): Write | undefined {
   return opcode === OpCode.multi ? readMulti(reader) : readEdit(opcode, reader);
@@ -87,9 +87,9 @@ function readMulti(reader: JuteReader): Write {
 }
 
 /**
- * Changes the tree, whole or not at all.
- * @returns the answer, and what watchers must hear
- * @throws Refusal when nothing was changed; a refused multi has an answer instead
+ * Changes the tree, atomically.
+ * @returns the reply, and what watchers must be told
+ * @throws Refusal if nothing was changed; a refused multi is answered with a normal reply instead
  */
 export function carryOut(
   write: Write,
@@ -138,7 +138,7 @@ function lifetimeOf(mode: string, ttlMs: number | undefined, sessionId: bigint):
   return mode === "container" ? { kind: "container" } : { kind: "persistent" };
 }
 
-/** Answers a refused multi as Apache does: no error in the header, one error result for each operation. */
+/** Answers a refused multi as Apache does: no error in the header, and one error result per operation. */
 function multi(
   edits: readonly Edit[],
   tree: Tree,

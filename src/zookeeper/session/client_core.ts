@@ -12,7 +12,7 @@ import { Transport } from "./transport.ts";
 import { WatchRegistry, type WatchHandler } from "./watches.ts";
 import type { WatchKind } from "../wire/set_watches.ts";
 
-/** What every operation of a client needs: its session, its watches, its chroot. */
+/** What every operation of a client needs: the session, the watches, the chroot. */
 export class ClientCore {
   readonly chroot: Chroot;
   readonly watches: WatchRegistry;
@@ -20,7 +20,7 @@ export class ClientCore {
   readonly #options: ZooKeeperOptions;
   readonly #listeners = new Set<(state: SessionState) => void>();
 
-  /** @throws TypeError when the options make no sense */
+  /** @throws TypeError if an option is invalid */
   constructor(options: ZooKeeperOptions) {
     const { servers, chroot } = parseConnectString(options.servers);
     for (const option of ["sessionTimeoutMs", "connectTimeoutMs", "operationTimeoutMs"] as const) {
@@ -87,7 +87,7 @@ export class ClientCore {
     }
   }
 
-  /** @throws ZooKeeperError BAD_ARGUMENTS when `path` is none */
+  /** @throws ZooKeeperError BAD_ARGUMENTS if `path` is not a valid path */
   at(operation: string, path: string, sequential = false): At {
     const detail = pathProblem(path, sequential);
     if (detail !== undefined) {

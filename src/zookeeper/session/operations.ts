@@ -3,7 +3,7 @@ import type { JuteReader } from "../wire/jute.ts";
 import type { ReplyHeader } from "../wire/packets.ts";
 import type { Pending } from "./pending.ts";
 
-/** Where operations are written. */
+/** Where operations are sent. */
 export interface Outlet {
   send(frame: Uint8Array): void;
 }
@@ -21,24 +21,27 @@ export class Operations {
     this.#xid = firstXid - 1;
   }
 
-  /** Sends `pending` at once when there is an open connection, else keeps it. */
+  /** Sends `pending` at once if there is an open connection, otherwise queues it. */
   accept(pending: Pending, connection: Outlet | null): void {
     if (connection === null) this.#queued.add(pending);
     else this.#send(pending, connection);
   }
 
-  /** Its deadline or signal ended it. An operation in flight stays known, since its answer will come. */
+  /**
+   * The operation's timeout or signal has ended it. One that is in flight stays registered, because its answer will still
+   * come.
+   */
   givenUp(pending: Pending): void {
     this.#queued.delete(pending);
   }
 
-  /** Sends all that waited, in the order of their calls. */
+  /** Sends all queued operations, in the order of their calls. */
   flush(connection: Outlet): void {
     for (const pending of this.#queued) this.#send(pending, connection);
     this.#queued.clear();
   }
 
-  /** Hands an answer to its operation; false when there is none with that number. */
+  /** Passes an answer to its operation; false if there is none with that xid. */
   answer(header: ReplyHeader, reader: JuteReader): boolean {
     const pending = this.#sent.get(header.xid);
     if (pending === undefined) return false;

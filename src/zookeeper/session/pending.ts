@@ -3,33 +3,36 @@ import { ZooKeeperError, type FailureOutcome, type ZooKeeperErrorCode } from "..
 import { putInt, RecordTooLarge, UnfitNumber, type JuteReader, type JuteWriter } from "../wire/jute.ts";
 import type { Request } from "../wire/requests.ts";
 
-/** How long one call may take, and what cancels it. */
+/** The timeout of one call, and the signal that cancels it. */
 export interface Call {
   readonly signal?: AbortSignal;
-  /** Deadline of this call in milliseconds, time spent waiting for a connection included. */
+  /** Timeout of this call in milliseconds, including the time it waits for a connection. */
   readonly timeoutMs?: number;
 }
 
-/** Called with how an operation was answered, in the order of the server's answers and before any later event. */
+/**
+ * Called with an operation's error code, undefined for success, in the order of the server's answers and before any later
+ * event.
+ */
 export type OnAnswer = (refusal: ZooKeeperErrorCode | undefined) => void;
 
 /** What the operations of one session share. */
 export interface Desk {
   readonly clock: Clock;
   readonly writer: JuteWriter;
-  /** Called when the deadline or the signal ended an operation before its answer. */
+  /** Called if the timeout or the signal ended an operation before its answer. */
   givenUp(pending: unknown): void;
 }
 
 const xidOffset = 4;
-// The longest that a timer can wait. One that is set to more fires at once.
+// The longest delay of a timer. One that is set to more fires at once.
 const maxTimerMs = 2 ** 31 - 1;
 
-/** An operation between its call and its answer. */
+/** An operation from its call to its answer. */
 export class Pending<T = unknown> {
   readonly request: Request<T>;
   readonly promise: Promise<T>;
-  /** The whole frame; the transaction id in it is set when it is sent. */
+  /** The whole frame; its transaction id is set when it is sent. */
   readonly #frame: Uint8Array;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
@@ -38,7 +41,7 @@ export class Pending<T = unknown> {
   #cancelDeadline: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
 
-  /** @throws ZooKeeperError TOO_LARGE, or BAD_ARGUMENTS for a number that cannot be sent or is no deadline */
+  /** @throws ZooKeeperError TOO_LARGE, or BAD_ARGUMENTS for a number that cannot be sent or is not a valid timeout */
   constructor(request: Request<T>, call: Call, desk: Desk, onAnswer?: OnAnswer) {
     this.request = request;
     this.#onAnswer = onAnswer;
@@ -78,7 +81,7 @@ export class Pending<T = unknown> {
     return this.#frame;
   }
 
-  /** The server's answer, the reader standing behind the reply's header. */
+  /** Takes the server's answer; the reader is positioned after the reply's header. */
   answer(refusal: ZooKeeperErrorCode | undefined, reader: JuteReader): void {
     if (this.#stage === "settled") return;
     if (refusal !== undefined) {
@@ -105,7 +108,7 @@ export class Pending<T = unknown> {
     }
   }
 
-  /** Ends it without an answer; what that says about the tree follows from how far it got. */
+  /** Ends it without an answer; the outcome it reports depends on whether it was sent. */
   fail(code: ZooKeeperErrorCode, detail?: string, cause?: unknown): void {
     if (this.#stage === "settled") return;
     const outcome = this.#stage === "sent" && this.request.write ? "unknown" : "not-sent";

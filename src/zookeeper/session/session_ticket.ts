@@ -1,12 +1,12 @@
 import { noPassword, type ConnectRequest, type ConnectResponse } from "../wire/handshake_records.ts";
 
-/** What a session's client shows to the next server to get the session back. */
+/** What a client presents to the next server to resume its session. */
 export class SessionTicket {
   #sessionId = 0n;
   #password: Uint8Array = noPassword;
   #timeoutMs = 0;
   #readOnly = false;
-  /** False for a session of a server that is cut off from its ensemble: no other server knows it. */
+  /** False for a session of a server that is cut off from its ensemble, because no other server knows it. */
   #resumable = false;
   #lastZxid = 0n;
 
@@ -28,12 +28,12 @@ export class SessionTicket {
     return this.#readOnly;
   }
 
-  /** The newest transaction that a server has shown us; one that has not come so far refuses us. */
+  /** The newest zxid that we have seen; a server that has not reached it refuses us. */
   get lastZxid(): bigint {
     return this.#lastZxid;
   }
 
-  /** Call it when the answer to an operation has been read whole. */
+  /** To be called once the answer to an operation has been decoded completely. */
   saw(zxid: bigint): void {
     if (zxid > this.#lastZxid) this.#lastZxid = zxid;
   }

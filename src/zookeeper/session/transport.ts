@@ -32,7 +32,7 @@ import {
 export interface TransportOptions {
   readonly servers: readonly Server[];
   readonly sessionTimeoutMs: number;
-  /** Deadline in milliseconds of TCP with TLS, and once more of the handshake with SASL. */
+  /** Timeout in milliseconds: once for TCP with TLS, and again for the handshake with SASL. */
   readonly connectTimeoutMs: number;
   readonly auth: readonly Credentials[];
   readonly sasl: SaslCredentials | undefined;
@@ -43,23 +43,22 @@ export interface TransportOptions {
   readonly dial: Dial;
   onState(state: SessionState): void;
   onWatch(type: ChangeType, serverPath: string): void;
-  /** The watches that a new connection of an existing session must set before anything else but identities. */
+  /** The watches that a new connection of an existing session must set before anything else except identities. */
   replay(): ReplayPaths;
-  /** Those watches have been sent; what is sent from now on comes after them. */
+  /** Those watches have been sent; everything sent from now on comes after them. */
   onReplayed(): void;
-  /** Something a person should know while the session goes on trying. */
+  /** Called with an error that a person should know of while the session keeps retrying. */
   onTrouble(error: ZooKeeperError): void;
 }
 
 const firstDelayMs = 50;
-// A connection that breaks sooner than this was no success: the next try counts as part of the same round.
+// A connection that breaks sooner than this does not count as a success: the next attempt belongs to the same round.
 const provenMs = 500;
 const closeMs = 2_000;
 
 /**
- * One session over as many connections as it takes: handshake, heartbeat, reconnecting, and the operations in flight.
- * It ends when a server says so (expired, refused), when no server could be reached for as long as it lasts, or on
- * `close`.
+ * One session over any number of connections: handshake, heartbeat, reconnecting, and the operations in flight. It ends
+ * when a server says so (expired, refused), when no server could be reached for the session timeout, or on `close`.
  */
 export class Transport {
   #state: SessionState = { kind: "connecting" };
@@ -72,11 +71,11 @@ export class Transport {
   readonly #refusals = new CertificateRefusals();
   readonly #ending = new AbortController();
   readonly #ticket = new SessionTicket();
-  /** Calls off the end of a session that is out of reach. */
+  /** Cancels the timer that ends a session that is out of reach. */
   #reached: (() => void) | undefined;
-  /** A server that is known to take writes, to be tried next. */
+  /** A server that is known to accept writes, to be tried next. */
   #preferred: ServerAddress | undefined;
-  /** The connection that operations may be written to: its handshake is done. */
+  /** The connection that operations may be sent on: its handshake is done. */
   #open: Connection | null = null;
   #heartbeat: Heartbeat | null = null;
   #closing: Promise<void> | undefined;
@@ -84,7 +83,7 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     const { clock, dial } = options;
-    // Encoding is synchronous, so one buffer does for the whole session.
+    // Encoding is synchronous, so the whole session can share one buffer.
     const writer = new JuteWriter();
     this.#desk = { clock, dial, writer, givenUp: (pending) => this.#operations.givenUp(pending as Pending) };
     this.#auth = new Authentication(options.auth, writer);
@@ -103,8 +102,8 @@ export class Transport {
   }
 
   /**
-   * Sends a request, now or when there is a connection, and gives its answer.
-   * @throws ZooKeeperError at once when it cannot be sent at all; its caller is an async function
+   * Sends a request, now or once there is a connection, and resolves with its answer.
+   * @throws ZooKeeperError at once if it cannot be sent at all; its caller is an async function
    */
   submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
     const { operation, path } = request;
@@ -123,7 +122,7 @@ export class Transport {
     await this.#auth.add(credentials, this.#open);
   }
 
-  /** Ends the session on the server, if that can be reached at once; never fails. */
+  /** Ends the session on the server, if it can be reached at once; never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -158,7 +157,7 @@ export class Transport {
     }
   }
 
-  /** Uses one server until the connection to it is over; returns why. */
+  /** Uses one server until the connection to it is over; resolves with the reason. */
   async #attach(address: ServerAddress): Promise<LinkFailure> {
     const { connectTimeoutMs, sessionTimeoutMs, tls, sasl, readOnly } = this.#options;
     const request = this.#ticket.request(sessionTimeoutMs, readOnly);
@@ -186,7 +185,7 @@ export class Transport {
     const { reason } = failure;
     this.#operations.connectionLost(reason);
     const { unanimous, news } = this.#refusals.note(failure, last);
-    // Before the first session there is nothing to suspend, and nothing to wait for either when all servers refuse.
+    // Before the first session there is nothing to suspend; and if all servers refuse, there is nothing to wait for.
     if (!this.#ticket.issued && unanimous !== undefined) {
       this.#end(unanimous);
       return;
@@ -252,11 +251,12 @@ export class Transport {
     if (packets.length > 0) this.#options.onReplayed();
     this.#operations.flush(connection);
     if (this.#ticket.readOnly) void this.#leaveReadOnly(connection, over);
-    // With identities to prove, "connected" waits for their answers: it may turn out to be "auth-failed".
+    // If there are identities to prove, "connected" waits for their answers: the session may turn out to be
+    // "auth-failed".
     if (this.#auth.settled) this.#announce(connection);
   }
 
-  /** Moves to a server that takes writes when there is one. */
+  /** Moves to a server that accepts writes once there is one. */
   async #leaveReadOnly(connection: Connection, over: AbortSignal): Promise<void> {
     const { tls, connectTimeoutMs } = this.#options;
     const asking = { tls, timeoutMs: connectTimeoutMs, signal: over };

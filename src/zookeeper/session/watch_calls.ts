@@ -6,7 +6,7 @@ import { addWatchRequest, checkWatchesRequest, removeWatchesRequest, type At } f
 import type { WatchHandler } from "./watches.ts";
 import type { PersistentMode, WatchKind } from "../wire/set_watches.ts";
 
-/** Which watches of a path: on its data and existence, on its children, or any, the persistent ones among them. */
+/** Selects watches of a path: on its data and existence, on its children, or any, including persistent ones. */
 export type WatchSelection = keyof typeof WatcherType;
 
 const kindsOf: Record<WatchSelection, readonly WatchKind[]> = {
@@ -24,7 +24,7 @@ export async function addWatch(
 ): Promise<{ remove(): Promise<void> }> {
   const at = core.at("addWatch", path);
   const kind = (refusal: string | undefined): WatchKind | undefined => (refusal === undefined ? mode : undefined);
-  // A flat one must not take the place of a recursive one.
+  // A non-recursive watch must not replace a recursive one.
   const asked = core.watches.persistentMode(at.onServer) === "persistent-recursive" ? "persistent-recursive" : mode;
   await core.submitWatching(addWatchRequest(at, asked), at, handler, kind, call);
   return {
@@ -36,7 +36,7 @@ export async function addWatch(
   };
 }
 
-/** @throws ZooKeeperError NO_WATCHER when this client has no such watch */
+/** @throws ZooKeeperError NO_WATCHER if this client has no such watch */
 export async function removeWatches(
   core: ClientCore,
   path: string,
@@ -53,8 +53,8 @@ export async function removeWatches(
 }
 
 /**
- * Whether the server holds such a watch of this session. Servers before 3.9 say yes for any session's, so it must be one
- * that somebody here waits for as well.
+ * Whether the server holds such a watch of this session. Servers before 3.9 also say yes for another session's watch, so
+ * a handler must be registered here as well.
  */
 export async function hasWatch(core: ClientCore, path: string, kind: WatchSelection, call: Call): Promise<boolean> {
   const at = core.at("hasWatch", path);
@@ -70,8 +70,9 @@ export async function hasWatch(core: ClientCore, path: string, kind: WatchSelect
 }
 
 /**
- * Tells the server what nobody here waits for any more. It removes by path and sort, so as long as anything else waits for
- * the same its watch must stay; and without a connection there is nothing to tell: a new one sets only what is left.
+ * Removes on the server the watches that no handler here waits for any more. The server removes by path and kind, so a
+ * watch must stay while another handler needs the same one. Without a connection there is nothing to remove: a new
+ * connection sets only the watches that are left.
  * @param before the persistent watch that the server holds until now
  */
 async function forgetOnServer(

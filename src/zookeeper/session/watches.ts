@@ -3,8 +3,8 @@ import { parentPath } from "../wire/node_paths.ts";
 import type { OneShotKind, PersistentMode, ReplayPaths, WatchKind } from "../wire/set_watches.ts";
 
 /**
- * A change, or what became of the watch itself. `reconnected`: a persistent watch was set again on another connection
- * and may have missed changes in between, so read again. `lost`: the session is over and with it the watch.
+ * A change, or the fate of the watch itself. `reconnected`: a persistent watch was set again on another connection and
+ * may have missed changes in between, so read again. `lost`: the session is over and the watch with it.
  */
 export interface WatchEvent {
   readonly type: ChangeType | "reconnected" | "lost";
@@ -18,8 +18,8 @@ type Deliver = (handler: WatchHandler, type: WatchEvent["type"], serverPath: str
 type Table = Map<string, Set<WatchHandler>>;
 
 /**
- * Which handler waits for what, by the server's paths. It mirrors what the server holds for this session, so a handler
- * is added only once the server has said yes. The same handler given twice for a path counts once.
+ * The handlers by kind and path, as the server's paths. It mirrors what the server holds for this session, so a handler
+ * is added only once the server has accepted the watch. The same handler given twice for a path counts once.
  */
 export class WatchRegistry {
   readonly #tables: Record<WatchKind, Table> = {
@@ -29,7 +29,7 @@ export class WatchRegistry {
     persistent: new Map(),
     "persistent-recursive": new Map(),
   };
-  /** How many requests are under way that will leave a watch at a path. */
+  /** How many pending requests will leave a watch at a path. */
   readonly #expected = new Map<string, number>();
   readonly #deliver: Deliver;
 
@@ -56,7 +56,7 @@ export class WatchRegistry {
     return removed;
   }
 
-  /** Notes that a watch at `path` is being asked for; the result is to be called when that is answered. */
+  /** Records that a watch at `path` is being requested; call the returned function when that is answered. */
   expect(path: string): () => void {
     this.#expected.set(path, (this.#expected.get(path) ?? 0) + 1);
     return () => {
@@ -76,7 +76,7 @@ export class WatchRegistry {
     return this.#tables.persistent.has(path) ? "persistent" : undefined;
   }
 
-  /** Whether anybody waits for what the server's watch on the data, or on the children, of exactly `path` brings. */
+  /** Whether any handler needs the events of the server's watch on the data, or on the children, of exactly `path`. */
   wants(sort: "data" | "children", path: string): boolean {
     if (this.covers(path)) return true;
     if (sort === "children") return this.#tables.children.has(path);
@@ -84,8 +84,8 @@ export class WatchRegistry {
   }
 
   /**
-   * Whether a persistent watch already brings the events that a one-shot watch at `path` waits for. The server must then
-   * not be asked for the second: before 3.9 it keeps one watch a path, and the later would replace the earlier.
+   * Whether a persistent watch already delivers the events that a one-shot watch at `path` needs. The second watch must
+   * then not be requested: before 3.9 the server keeps one watch per path, and the later would replace the earlier.
    */
   covers(path: string): boolean {
     return this.persistentMode(path) !== undefined;
@@ -117,8 +117,8 @@ export class WatchRegistry {
   }
 
   /**
-   * A server keeps one persistent watch a path before 3.9, so where there is a recursive one it stands in for a one-shot
-   * watch on the children and for a persistent one.
+   * Before 3.9 a server keeps one persistent watch per path. A recursive one therefore also serves a one-shot watch on
+   * the children and a non-recursive persistent one.
    */
   #childrenChanged(child: string): void {
     const path = parentPath(child);
@@ -146,7 +146,7 @@ export class WatchRegistry {
     }
   }
 
-  /** What the server must hold for all of these; see `#childrenChanged` for what it need not. */
+  /** The watches that the server must hold for all of these; see `#childrenChanged` for those it need not. */
   replay(): ReplayPaths {
     const paths = (kind: WatchKind): string[] => [...this.#tables[kind].keys()];
     const recursive = this.#tables["persistent-recursive"];

@@ -1,17 +1,17 @@
 import { intAt, prefixBytes } from "./jute.ts";
 
-// The most memory that is set aside when a frame is announced; the rest is when its bytes are there.
+// The most memory allocated when a frame is announced; the rest is allocated as its bytes arrive.
 const firstBodyBytes = 256 * 1024;
 
-/** A length prefix that cannot be one of the protocol's: the connection is of no use any more. */
+/** A length prefix that the protocol does not allow: the connection cannot be used any more. */
 export class MalformedFrame extends Error {}
 
-/** Gets a frame: the bytes from `start` up to `end`, valid until it returns. */
+/** Called with a frame: the bytes from `start` up to `end`, valid until it returns. */
 export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
 
 /**
- * Cuts a TCP stream into length-prefixed frames. One per socket: what is left of a broken connection must never be put
- * before the bytes of the next. It loops (a chunk may hold 20,000 frames) and copies only a frame that spans chunks.
+ * Splits a TCP stream into length-prefixed frames. There is one per socket: the rest of a broken connection must never be
+ * put before the bytes of the next. It loops (a chunk may hold 20,000 frames) and copies only a frame that spans chunks.
  */
 export class FrameReader {
   readonly #limit: number;
@@ -23,8 +23,8 @@ export class FrameReader {
   #bodyFilled = 0;
 
   /**
-   * @param onFrame gets each frame without its prefix
-   * @param limit largest frame taken, in bytes
+   * @param onFrame called with each frame, without its prefix
+   * @param limit largest frame accepted, in bytes
    */
   constructor(onFrame: OnFrame, limit = 64 * 1024 * 1024) {
     this.#onFrame = onFrame;

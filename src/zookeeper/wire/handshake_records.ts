@@ -9,7 +9,7 @@ export interface ConnectRequest {
 }
 
 export interface ConnectResponse {
-  /** 0 or less: the session is gone. */
+  /** 0 or less if the session is gone. */
   readonly timeoutMs: number;
   readonly sessionId: bigint;
   readonly password: Uint8Array;
@@ -28,7 +28,7 @@ export function writeConnectRequest(writer: JuteWriter, request: ConnectRequest)
     .bool(request.readOnly);
 }
 
-/** Clients before 3.4 end the record before `readOnly`, and expect the same of the answer. */
+/** Clients before 3.4 end the record before `readOnly`, and expect the same in the answer. */
 export function readConnectRequest(reader: JuteReader): ConnectRequest & { readonly knowsReadOnly: boolean } {
   reader.int();
   return {
@@ -46,7 +46,7 @@ export function writeConnectResponse(writer: JuteWriter, response: ConnectRespon
   if (withReadOnly) writer.bool(response.readOnly);
 }
 
-/** @throws MalformedRecord when it is not exactly the record of a handshake */
+/** @throws MalformedRecord if it is not exactly a handshake record */
 export function readConnectResponse(reader: JuteReader): ConnectResponse {
   const protocol = reader.int();
   const response = {

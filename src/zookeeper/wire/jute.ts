@@ -1,6 +1,6 @@
 import { maxRequestBytes } from "./opcodes.ts";
 
-/** Thrown while a record is written that does not fit the limit; the caller knows which operation it was. */
+/** Thrown while writing a record that exceeds the limit; the caller knows which operation it was. */
 export class RecordTooLarge extends Error {
   readonly limit: number;
   constructor(limit: number) {
@@ -9,29 +9,29 @@ export class RecordTooLarge extends Error {
   }
 }
 
-/** Thrown while a record is written, for a number that its field cannot hold: it would arrive as another. */
+/** Thrown while writing a number that its field cannot hold: it would arrive as another number. */
 export class UnfitNumber extends Error {}
 
-/** Thrown when the bytes of a record end early or a length in it makes no sense. */
+/** Thrown if the bytes of a record end early or a length in it is invalid. */
 export class MalformedRecord extends Error {}
 
-// 64 bits pass through here: of all ways to read and write a bigint this makes the least garbage.
+// Scratch space for 64-bit numbers: of all ways to read and write a bigint this makes the least garbage.
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** How many bytes the length prefix of a frame takes. */
 export const prefixBytes = 4;
 
-// A thousand idle sessions have a writer each, so it begins with little and keeps no more than this between records.
+// A thousand idle sessions have a writer each, so it starts small and keeps no more than this between records.
 const firstBytes = 64;
 const keptBytes = 16 * 1024;
 const nothing = Buffer.alloc(0);
 
 /**
  * Writes records in Hadoop's jute encoding as ZooKeeper uses it: big-endian, strings and buffers prefixed by a 32-bit
- * length where -1 means null. The buffer is kept between records unless a large one takes it along.
+ * length where -1 means null. The buffer is reused for the next record, unless a large record is handed out with it.
  */
 export class JuteWriter {
-  /** The record stands behind room for its length, so that a frame leaves in one copy. */
+  /** The record is written after space for its length, so that a frame can be sent with one copy. */
   #bytes: Buffer = nothing;
   #length = prefixBytes;
   readonly #limit: number;
@@ -123,8 +123,8 @@ export class JuteWriter {
 }
 
 /**
- * Reads what `JuteWriter` writes, between two places of a buffer. It never copies but in `buffer`, whose result outlives
- * the bytes. Every event and every answer passes here, so it makes no views of the bytes either.
+ * Reads what `JuteWriter` writes, between two offsets of a buffer. It copies only in `buffer`, whose result outlives the
+ * bytes. Every event and every answer is read here, so it makes no views of the bytes either.
  */
 export class JuteReader {
   readonly #bytes: Buffer;
@@ -141,7 +141,7 @@ export class JuteReader {
     return this.#end - this.#at;
   }
 
-  /** Another reader at the same place. */
+  /** Another reader at the same position. */
   fork(): JuteReader {
     return new JuteReader(this.#bytes, this.#at, this.#end);
   }
@@ -162,7 +162,7 @@ export class JuteReader {
     return scratch.getBigInt64(0);
   }
 
-  /** A 64-bit number that is known to be small enough: milliseconds since 1970. */
+  /** A 64-bit number that is known to be small enough for a number: milliseconds since 1970. */
   longAsNumber(): number {
     const at = this.#advance(8);
     return intAt(this.#bytes, at) * 0x1_0000_0000 + (intAt(this.#bytes, at + 4) >>> 0);
@@ -179,7 +179,7 @@ export class JuteReader {
     return this.#bytes.toString("utf8", at, at + size);
   }
 
-  /** A copy, or null where the wire says null. */
+  /** A copy, or null if the encoded value is null. */
   buffer(): Buffer | null {
     const size = this.int();
     if (size < 0) return null;

@@ -21,7 +21,7 @@ export type Op =
   | { readonly type: "check"; readonly path: string; readonly version: number };
 
 export type OpResult =
-  /** Servers before 3.9 leave the stat out. */
+  /** Servers before 3.9 omit the stat. */
   | { readonly type: "create"; readonly path: string; readonly stat: Stat | null }
   | { readonly type: "set"; readonly stat: Stat }
   | { readonly type: "delete" }
@@ -45,7 +45,7 @@ export const op = {
   }),
   set: (path: string, data: Uint8Array | string, version = -1): Op => ({ type: "set", path, data, version }),
   delete: (path: string, version = -1): Op => ({ type: "delete", path, version }),
-  /** The node exists and has this version of its data (-1: it exists). */
+  /** Checks that the node exists and has this data version (-1: only that it exists). */
   check: (path: string, version = -1): Op => ({ type: "check", path, version }),
 };
 

@@ -32,7 +32,7 @@ export function multiReadRequest(ops: readonly ReadOp[], chroot: Chroot): Reques
           .int(type === "get" ? OpCode.getData : OpCode.getChildren)
           .bool(false)
           .int(-1);
-        // No watches: the server would set them without saying for which of the reads.
+        // No watches are requested: the server would set them without saying for which of the reads.
         writer.string(chroot.toServer(path)).bool(false);
       }
       writer.int(-1).bool(true).int(-1);

@@ -12,7 +12,7 @@ export function pathProblem(path: string, sequential = false): string | undefine
   if (whole === "/") return undefined;
   if (!whole.startsWith("/")) return "a path starts with /";
   if (whole.endsWith("/")) return "a path does not end with /";
-  // Every operation passes here: one look at each character, and nothing made of them.
+  // Every operation passes here, so each character is looked at once and nothing is allocated.
   for (let at = 1, start = 1; at <= whole.length; at += 1) {
     const code = at === whole.length ? slash : whole.charCodeAt(at);
     if (isForbidden(code)) return `character ${at} is not allowed`;
@@ -28,13 +28,13 @@ function isRelative(path: string, start: number, end: number): boolean {
   return (end - start === 1 && path[start] === ".") || (end - start === 2 && path.startsWith("..", start));
 }
 
-/** "/" has no parent; it is its own. */
+/** The parent's path; for "/" it is "/" itself. */
 export function parentPath(path: string): string {
   const end = path.lastIndexOf("/");
   return end <= 0 ? "/" : path.slice(0, end);
 }
 
-/** The subtree a client is confined to: prefixed to what it sends, taken off what it gets. */
+/** The subtree a client is confined to: its path is prefixed to sent paths and removed from received ones. */
 export class Chroot {
   readonly #prefix: string;
 

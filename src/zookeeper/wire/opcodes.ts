@@ -38,10 +38,10 @@ export const Xid = { notification: -1, ping: -2, auth: -4, setWatches: -8 } as c
 /** `Watcher.Event.EventType`. */
 export const EventType = { created: 1, deleted: 2, dataChanged: 3, childrenChanged: 4 } as const;
 
-/** What may happen to a node. */
+/** The kinds of change to a node. */
 export type ChangeType = "created" | "deleted" | "data-changed" | "children-changed";
 
-/** A server newer than this table may tell of something it does not know. */
+/** The change of an event type; undefined for a type that this table does not know, as from a newer server. */
 export function changeTypeOf(eventType: number): ChangeType | undefined {
   switch (eventType) {
     case EventType.created:

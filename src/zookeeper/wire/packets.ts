@@ -23,7 +23,7 @@ export function authFrame(writer: JuteWriter, scheme: string, credentials: strin
   return writer.frame();
 }
 
-/** A step of SASL. The server answers under the same number, which no operation has. */
+/** A SASL packet. The server answers with the same xid, which no operation has. */
 export function saslFrame(writer: JuteWriter, token: Uint8Array): Uint8Array {
   writer.reset().int(0).int(OpCode.sasl).buffer(token);
   return writer.frame();

@@ -31,7 +31,7 @@ export interface CreateFields {
   readonly ttlMs: number | undefined;
 }
 
-/** The variant of `create` that answers with the stat, by mode. */
+/** The variant of `create` whose reply includes the stat, by mode. */
 export function createOpcode(mode: CreateMode): number {
   switch (mode) {
     case "container":

@@ -6,7 +6,7 @@ export type PersistentMode = "persistent" | "persistent-recursive";
 
 export type WatchKind = OneShotKind | PersistentMode;
 
-/** What a connection must tell the server to get the watches again: paths by kind, as the server knows them. */
+/** What a new connection must send to set the watches again: paths by kind, as the server knows them. */
 export type ReplayPaths = Readonly<Record<WatchKind, readonly string[]>>;
 
 // The order of the lists in the SetWatches2 record; SetWatches has the first three.
