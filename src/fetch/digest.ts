@@ -8,7 +8,7 @@ import { printable } from "../support/printable.ts";
 const READ_BYTES = 512 * 1024;
 const SHOWN_DIGITS = 12;
 
-/** A digest that is built up while bytes pass by. */
+/** A digest that is computed incrementally while bytes pass by. */
 export class RunningDigest {
   readonly #hasher = new Bun.CryptoHasher("sha256");
 
@@ -46,8 +46,8 @@ export async function digestOfFile(
 }
 
 /**
- * Compares a file's size and SHA-256 with what was promised. When this throws the caller must delete the
- * file, or the next fetch would take it for a finished one.
+ * Compares a file's size and SHA-256 with the expected ones. If this throws, the caller must delete the file, or the next
+ * fetch would take it for a finished download.
  *
  * @param expected `size` in bytes; `label` is how messages name the build
  * @throws DeployError `digest-mismatch`

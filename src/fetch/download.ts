@@ -10,7 +10,7 @@ import { refusedSource, requireAllowedSource, shownUrl } from "./source/policy.t
 import type { SourceContext, SourceKind } from "./source/source.ts";
 import { FileSpool } from "./spool.ts";
 
-/** By the scheme of a URL. */
+/** The kind of source for each URL scheme. */
 const KINDS: Readonly<Record<string, SourceKind>> = {
   "https:": httpSource,
   "http:": httpSource,
@@ -23,24 +23,33 @@ export interface DownloadRequest {
   /** `https://`, `http://` or `file:///an/absolute/path`. */
   url: string;
   /**
-   * The file to write. A shorter file that exists is taken for the beginning of this download and continued when the
-   * server can send a range; delete it when its digest turned out wrong.
+   * The file to write. A shorter file that exists is taken for the beginning of this download and continued if the server
+   * supports ranges; delete it if its digest turned out wrong.
    */
   into: string;
-  /** Bytes of the whole; more is refused at once, fewer is a download that was cut and may be tried again. */
+  /**
+   * Size of the whole in bytes. More bytes are refused at once; fewer mean that the download was cut off and may be
+   * retried.
+   */
   size: number;
-  /** Prefixes of allowed URLs, from the host's own configuration; none at all allows every source. Each redirect too. */
+  /**
+   * Prefixes of allowed URLs, from the host's own configuration; an empty list allows every source. Redirects are checked
+   * too.
+   */
   sources: readonly string[];
-  /** Headers by which this host logs in at a URL: asked for the URL itself and for each that it redirects to. */
+  /** Headers by which this host logs in at a URL: called for the URL itself and for each that it redirects to. */
   loginAt?: SourceContext["loginAt"];
-  /** The download fails when no byte came for so long. Default 30,000. There is no limit on the whole. */
+  /**
+   * The download fails if no byte arrives for this long, in milliseconds. Default 30,000. The whole download has no time
+   * limit.
+   */
   idleTimeoutMs?: number;
-  /** Is called after each part with the bytes so far, those of an earlier attempt included. */
+  /** Called after each part with the bytes so far, including those of an earlier attempt. */
   onProgress?: (bytesSoFar: number) => void;
   signal: AbortSignal;
 }
 
-/** On what a download runs: the rehearsal has sources and a disk of its own. */
+/** What a download needs of its host; the rehearsal supplies sources and a disk of its own. */
 export interface DownloadHost {
   readonly clock: Clock;
   readonly trust: Trust;
@@ -49,9 +58,9 @@ export interface DownloadHost {
 }
 
 /**
- * Brings a build's bytes to this host, and on the disk (fsync). Verifying them is the next step's work.
+ * Downloads a build to this host and flushes it to the disk (fsync). Verifying it is the next step's work.
  *
- * @throws DeployError `fetch-failed` (`retry` when it may pass by itself), `policy-refused`, `disk-full`, `aborted`
+ * @throws DeployError `fetch-failed` (with `retry` if it may be transient), `policy-refused`, `disk-full`, `aborted`
  */
 export async function download(
   request: DownloadRequest,

@@ -1,13 +1,13 @@
 import { DeployError } from "../core/errors.ts";
 import { shownUrl } from "./source/policy.ts";
 
-/** The hint of whatever may pass by itself. */
+/** The hint of every failure that may be transient. */
 export const GOES_ON =
   "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
 
 /**
- * A failed download. The cause is never attached: a network error carries the URL it failed on, and with a presigned
- * URL that is a secret.
+ * The error of a failed download. The cause is never attached: a network error contains the URL that failed, and a
+ * presigned URL is a secret.
  */
 export function fetchFailed(
   url: URL,
@@ -18,8 +18,8 @@ export function fetchFailed(
 }
 
 /**
- * What was sent is not the build. It may be from somebody in between, a portal or a page that says that the server is
- * away, and be right the next time.
+ * The error if what was sent is not the build. It may come from something in between (a captive portal, a maintenance
+ * page), so a retry may succeed.
  *
  * @param got what there is instead of `size` bytes
  */

@@ -1,7 +1,7 @@
 import type { Clock } from "../support/clock.ts";
 
 /**
- * A deadline that starts again with every byte. It runs only while the network is waited for, so that a slow disk is
+ * An idle timeout: it starts again with every byte. It runs only while waiting for the network, so that a slow disk is
  * not mistaken for a silent server.
  */
 export class IdleGuard implements Disposable {
@@ -9,7 +9,7 @@ export class IdleGuard implements Disposable {
   readonly #outside: AbortSignal;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
-  /** Is aborted when the caller's signal is, or when the network was silent for too long. */
+  /** Aborted if the caller's signal is, or if the network was silent for too long. */
   readonly signal: AbortSignal;
 
   constructor(timeoutMs: number, outside: AbortSignal, clock: Clock) {
@@ -23,7 +23,7 @@ export class IdleGuard implements Disposable {
     return this.#idle.signal.aborted && !this.#outside.aborted;
   }
 
-  /** Waits for one step of the network; rejects as soon as `signal` aborts, even if the step never settles. */
+  /** Waits for one step of the network; rejects as soon as `signal` is aborted, even if the step never settles. */
   async during<T>(step: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted();
     const cancel = this.#clock.after(this.#timeoutMs, () => this.#idle.abort());
@@ -38,7 +38,7 @@ export class IdleGuard implements Disposable {
     }
   }
 
-  /** Ends whatever of the transfer is still open. */
+  /** Ends the parts of the transfer that are still open. */
   [Symbol.dispose](): void {
     this.#idle.abort();
   }

@@ -1,16 +1,16 @@
 import type { DownloadOrigin } from "../schema/download_origin.ts";
 
 /*
- * What the bytes of a download are from, as it is noted in a file beside them before they are stored (docs/adr/0024). Several
- * answers may be of several files, and then only the digest tells.
+ * Where the bytes of a download came from, recorded in a file beside them before they are stored (docs/adr/0024). Several
+ * answers may belong to different files, and then only the digest can tell.
  */
 
-/** The file beside a download that says what its bytes are from. */
+/** The path of the file that records where a download's bytes came from. */
 export function originPath(spool: string): string {
   return `${spool}.origin`;
 }
 
-/** After one answer more. */
+/** The origin after one more answer. */
 export function withAnswer(
   origin: DownloadOrigin,
   brings: "the whole" | "the rest",
@@ -22,8 +22,9 @@ export function withAnswer(
 }
 
 /**
- * What to note when the bytes have another digest than their build and are fetched anew: once, and only when they were put
- * together of several answers. Null when that is no use: what one answer gave is what is stored there.
+ * The origin to record when the bytes do not have the build's digest and are fetched again: only once, and only if they
+ * were put together from several answers. Null if fetching again is useless, because a single answer gave exactly what
+ * the source has.
  */
 export function fetchedAnew({ answers, isAnew }: DownloadOrigin): DownloadOrigin | null {
   return answers < 2 || isAnew ? null : { answers: 0, validator: null, isAnew: true };

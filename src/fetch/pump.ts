@@ -7,47 +7,50 @@ import { shownUrl } from "./source/policy.ts";
 import type { Answer, Source, SourceContext } from "./source/source.ts";
 
 /**
- * The file that a download is written to. What an earlier attempt left in it is taken for the beginning of the same download,
- * as far as the source confirms it. The digest is not taken on the way: the verify step reads what stands on the disk, which
- * other attempts, and other agents before this one, have written too.
+ * The file that a download is written to. Its content from an earlier attempt is taken for the beginning of the same
+ * download, as far as the source confirms it. The digest is not computed while downloading: the verify step reads the
+ * file from the disk, because other attempts, and other agents before this one, have written to it too.
  */
 export interface Spool extends AsyncDisposable {
   readonly length: number;
-  /** By which the source knows again what the bytes are part of; null when it gave nothing, or there are none. */
+  /**
+   * The validator (ETag or date) by which the source recognizes what the bytes are part of; null if it gave none, or
+   * there are no bytes.
+   */
   readonly validator: string | null;
-  /** Forgets all bytes. */
+  /** Discards all bytes. */
   restart(): Promise<void>;
-  /** Notes what the bytes that follow are from; before the whole all others are forgotten. */
+  /** Records where the bytes that follow come from. Before "the whole", all other bytes are discarded. */
   begin(brings: "the whole" | "the rest", validator: string | null): Promise<void>;
   /** @throws DeployError `disk-full` */
   append(bytes: Uint8Array): Promise<void>;
-  /** Brings all bytes to the disk itself. */
+  /** Flushes all bytes to the disk (fsync). */
   flush(): Promise<void>;
 }
 
 export interface Transfer {
   readonly url: URL;
-  /** Bytes of the whole. */
+  /** Size of the whole, in bytes. */
   readonly size: number;
   readonly spool: Spool;
   readonly sourceWith: (waitFor: SourceContext["waitFor"]) => Source;
   readonly idleTimeoutMs: number;
-  /** Is called after each part with the bytes so far. */
+  /** Called after each part with the bytes so far. */
   readonly onProgress: (bytesSoFar: number) => void;
   readonly signal: AbortSignal;
   readonly clock: Clock;
 }
 
 /**
- * Moves a build's bytes from its source to the spool, from where an earlier attempt ended, and believes nothing of what it
- * is given: an answer that cannot be the build is refused before its first byte.
+ * Copies a build's bytes from its source to the spool, and resumes where an earlier attempt ended. It does not trust the
+ * source: an answer that cannot be the build is refused before its first byte is stored.
  */
 export async function pump(transfer: Transfer): Promise<void> {
   const { url, size, spool } = transfer;
-  // Longer than the build can only be something else.
+  // More bytes than the build has cannot be the build.
   if (spool.length > size) await spool.restart();
   if (spool.length < size && !(await attempt(transfer))) {
-    // What the spool holds is not the beginning of what is stored there.
+    // The spool's content is not the beginning of what the source has.
     await spool.restart();
     if (!(await attempt(transfer))) {
       throw fetchFailed(url, "the source has nothing from its first byte on", {
@@ -65,7 +68,7 @@ export async function pump(transfer: Transfer): Promise<void> {
   await spool.flush();
 }
 
-/** One answer. False when the source has nothing from there on. */
+/** Makes one request. False if the source has nothing from that offset on. */
 async function attempt(transfer: Transfer): Promise<boolean> {
   const { url, spool, signal, clock } = transfer;
   using idle = new IdleGuard(transfer.idleTimeoutMs, signal, clock);
@@ -83,7 +86,7 @@ async function attempt(transfer: Transfer): Promise<boolean> {
   }
 }
 
-/** Makes the spool end where the answer begins. */
+/** Positions the spool where the answer begins. */
 async function begin({ spool, size }: Transfer, answer: Answer): Promise<void> {
   const { url, brings, validator } = answer;
   const again = { retry: true, hint: "The next attempt begins anew." };
@@ -92,7 +95,7 @@ async function begin({ spool, size }: Transfer, answer: Answer): Promise<void> {
     throw fetchFailed(url, "the server sent another range than the one asked for", again);
   }
   if (answer.size !== null && (answer.mayGrow ? answer.size > size : answer.size !== size)) {
-    // Before a whole the spool is kept: it may be the build's, when this is from somebody else.
+    // If the answer is a whole file, the spool is kept: it may hold the build, and the answer something else.
     if (brings === "the rest") await spool.restart();
     throw otherLength(url, size, `it has ${answer.size}${answer.coding}`);
   }
@@ -107,14 +110,14 @@ async function begin({ spool, size }: Transfer, answer: Answer): Promise<void> {
 async function receive({ spool, size, onProgress }: Transfer, answer: Answer): Promise<void> {
   for await (const part of answer.bytes) {
     if (spool.length + part.length > size) {
-      // Nothing of it can be the build, so the next attempt must not go on from here.
+      // None of it can be the build, so the next attempt must not resume from here.
       await spool.restart();
       throw otherLength(answer.url, size, "it has more");
     }
     await spool.append(part);
     onProgress(spool.length);
   }
-  // An answer without a length that has ended by itself was whole: a shorter one is no beginning of the build.
+  // An answer without a length that ended by itself was complete: if it is shorter, it is not the beginning of the build.
   if (spool.length === size || answer.brings !== "the whole" || answer.size !== null) return;
   const got = spool.length;
   await spool.restart();

@@ -7,7 +7,7 @@ import type { Spool } from "./pump.ts";
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** A spool on this host's disk, with the note of its origin beside it. */
+/** A spool on this host's disk, with the record of its origin beside it. */
 export class FileSpool implements Spool {
   readonly #file: FileHandle;
   readonly #path: string;
@@ -21,7 +21,7 @@ export class FileSpool implements Spool {
     this.#origin = origin;
   }
 
-  /** Makes the file when there is none. */
+  /** Opens the file, and creates it if there is none. */
   static async open(path: string): Promise<FileSpool> {
     let file: FileHandle;
     try {
@@ -54,7 +54,7 @@ export class FileSpool implements Spool {
 
   async begin(brings: "the whole" | "the rest", validator: string | null): Promise<void> {
     if (brings === "the whole") await this.restart();
-    // Before the bytes: when a kill leaves half of it, nothing is known of them.
+    // The origin is recorded before the bytes: if a kill leaves it half written, nothing is known of them.
     this.#origin = withAnswer(this.#origin, brings, validator);
     try {
       await writeFile(originPath(this.#path), JSON.stringify(this.#origin), { mode: 0o600 });

@@ -7,10 +7,13 @@ import { refusedSource, requireAllowedFile } from "./policy.ts";
 import type { Answer, Source, SourceContext } from "./source.ts";
 
 const READ_BYTES = 512 * 1024;
-/** What a file system says whose server is away. */
+/** Errors of a network file system whose server is unreachable; they may be transient. */
 const PASSING = new Set(["EIO", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENOTCONN", "EREMOTEIO"]);
 
-/** Files of this host, `file:///an/absolute/path`. They are always given from their first byte on: nothing tells one from another. */
+/**
+ * Files on this host, `file:///an/absolute/path`. They are always read from the first byte, because they have no
+ * validator that tells one version from another.
+ */
 export function fileSource({ sources }: Pick<SourceContext, "sources">): Source {
   return {
     open: (url, _from, signal) => openFile(url, sources, signal),
@@ -27,10 +30,10 @@ export function fileSource({ sources }: Pick<SourceContext, "sources">): Source 
 
 async function openFile(url: URL, sources: readonly string[], signal: AbortSignal): Promise<Answer> {
   const path = await requireAllowedFile(url, sources);
-  // Not blocking, so that a fifo in the file's place cannot hold the agent.
+  // Opened without blocking, so that a fifo in the file's place cannot block the agent.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
-    // A user who may write there could have put a link in the place of a directory since.
+    // A user with write access may have replaced a directory by a link since the check.
     if ((await readlink(`/proc/self/fd/${file.fd}`)) !== path) {
       throw refusedSource(url, `it is no longer the file ${printable(path)} that was checked`);
     }

@@ -9,7 +9,10 @@ import type { Answer, Beginning, SourceFailure, Source, SourceContext } from "./
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** Servers of HTTP and HTTPS. The rest of a build is asked for by range, if the server can (RFC 9110, 14 Range Requests). */
+/**
+ * HTTP and HTTPS servers. The rest of a build is requested by range, if the server supports it (RFC 9110, 14 Range
+ * Requests).
+ */
 export function httpSource(context: SourceContext): Source {
   return {
     open: (url, from, signal) => openHttp(url, from, signal, context),
@@ -31,7 +34,7 @@ async function openHttp(
     ...headOf(response, from.length),
     mayGrow: false,
     bytes: bytesOf(response, context.waitFor),
-    // The signal ends the connection.
+    // The connection is closed by the signal.
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -78,7 +81,7 @@ function nextHop(from: URL, response: Response): URL {
   return next;
 }
 
-/** @param origin of the URL that the download is registered with */
+/** @param origin the origin of the URL that the download is registered with */
 async function request(
   url: URL,
   origin: string,
@@ -86,20 +89,20 @@ async function request(
   signal: AbortSignal,
   { loginAt, trust, waitFor }: SourceContext,
 ): Promise<Response> {
-  // Any content coding would change the bytes that the digest was made of.
+  // A content coding would change the bytes that the digest was computed from.
   const headers = new Headers({ "accept-encoding": "identity", "user-agent": "deployd" });
   const bare = new URL(url);
   bare.username = "";
   bare.password = "";
-  // Credentials in a URL go to the server it names, and to no other that it redirects to.
+  // Credentials in a URL are sent only to the server it names, and to no other that it redirects to.
   if (url.username !== "" && url.origin === origin) {
     const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
     headers.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
   }
-  // The host's own, for this very URL: one that it redirects to is asked about anew.
+  // The host's own headers for exactly this URL; they are looked up again for each redirect.
   for (const [name, value] of await loginAt(url)) headers.set(name, value);
   if (length > 0) headers.set("range", `bytes=${length}-`);
-  // The rest of something else is of no use: a server that has that sends all of it instead.
+  // Only the rest of the same content is useful: with If-Range, a server whose content has changed sends all of it.
   if (validator !== null) headers.set("if-range", validator);
   const authorities = url.protocol === "https:" ? await trust.authorities() : null;
   const tls = authorities === null ? {} : { tls: { ca: authorities.certificates } };
@@ -118,13 +121,13 @@ async function* bytesOf(response: Response, waitFor: SourceContext["waitFor"]): 
   }
 }
 
-/** Why a connection gave no answer, or not all of it. */
+/** Why a connection gave no answer, or an incomplete one. */
 export async function explainConnection(
   error: unknown,
   soFar: string,
   { trust }: Pick<SourceContext, "trust">,
 ): Promise<SourceFailure> {
-  // The error's own text may quote the URL with its secrets; its code never does.
+  // The error's text may contain the URL with its secrets; its code never does.
   const code = errorCodeOf(error) ?? "a network error";
   const untrusted = whyUntrusted(printable(code), await trust.authorities());
   if (untrusted !== "") {

@@ -5,15 +5,18 @@ import type { Answer } from "./source.ts";
 
 // Request timeout, too early, too many requests: the same request may succeed later, as after any 5xx.
 const TRANSIENT = new Set([408, 425, 429]);
-/** A date names content by the second: younger than this it may have changed within the same one (RFC 9110, 8.8.2.2). */
+/**
+ * A date identifies content only to the second: if it is younger than this, the content may have changed within that
+ * second (RFC 9110, 8.8.2.2). In milliseconds.
+ */
 const DATED_MS = 1_000;
-/** Of Retry-After in seconds: more digits than this mean nothing. */
+/** The form of Retry-After in seconds; more digits than this are ignored. */
 const LONGEST_DELAY = /^\d{1,9}$/;
 
 /**
- * What an answer of 200 or 206 says that it brings.
+ * What the headers of an answer of 200 or 206 say that it contains.
  *
- * @param length how many bytes were there already when it was asked for
+ * @param length how many bytes were there already when the request was made
  */
 export function headOf(response: Response, length: number): Pick<Answer, "brings" | "size" | "validator" | "coding"> {
   const { headers } = response;
@@ -27,13 +30,13 @@ export function headOf(response: Response, length: number): Pick<Answer, "brings
   return { brings: "the rest", size: range[3] === "*" ? null : Number(range[3]), ...known };
 }
 
-/** A proxy that compresses on its way, though nobody has asked it to, is seldom thought of. */
+/** The answer's content coding, for messages: a proxy that compresses unasked is hard to guess. */
 function codingOf({ headers }: Response): string {
   const coding = headers.get("content-encoding") ?? "identity";
   return coding === "identity" ? "" : `, encoded as ${printable(coding)}`;
 }
 
-/** What If-Range may say; null where the server gives nothing that tells one content from another for sure. */
+/** The validator for If-Range; null if the server gives none that reliably tells one content from another. */
 function validatorOf({ headers }: Response): string | null {
   const etag = headers.get("etag");
   if (etag !== null && /^"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)) return etag;
@@ -42,10 +45,10 @@ function validatorOf({ headers }: Response): string | null {
   return ageMs >= DATED_MS ? modified : null;
 }
 
-/** @param nowMs of the host's clock, where the server does not say what time it is */
+/** @param nowMs by the host's clock, used if the answer has no date */
 export function refusal(url: URL, response: Response, nowMs: number): DeployError {
   const { status } = response;
-  // Of the good ones 200 and 206 alone bring a build; 202 and the like may become one.
+  // Of the successful statuses only 200 and 206 carry a build; others, such as 202, may become one later.
   const retry = status >= 500 || response.ok || TRANSIENT.has(status);
   if (retry) {
     const asked = waitAskedFor(response, nowMs);
@@ -61,7 +64,7 @@ export function refusal(url: URL, response: Response, nowMs: number): DeployErro
   return fetchFailed(url, `the server answered ${status}`, { retry, hint });
 }
 
-/** Retry-After (RFC 9110, 10.2.3): seconds, or a date, which is by the server's own clock. */
+/** Retry-After (RFC 9110, 10.2.3): seconds, or a date by the server's own clock. */
 function waitAskedFor({ headers }: Response, nowMs: number): { readonly ms: number; readonly text: string } | null {
   const asked = headers.get("retry-after")?.trim() ?? "";
   if (LONGEST_DELAY.test(asked)) return { ms: Number(asked) * 1000, text: `${Number(asked)} s` };

@@ -7,12 +7,12 @@ import { invalidArchive } from "./fields.ts";
 type Format = "tar" | "gzip" | "zstd";
 
 const READ_BYTES = 128 * 1024;
-// Measured: a quarter less time than 64 KiB for builds of small files; 256 KiB gains nothing more.
+// Measured: takes a quarter less time than 64 KiB for builds of small files; 256 KiB gains nothing more.
 const CHUNK_BYTES = 128 * 1024;
-// The limit of the zstd program itself. A frame that asks for more could make the agent allocate 2 GiB.
+// The limit of the zstd program itself. A frame with a larger window could make the agent allocate 2 GiB.
 const MAX_WINDOW_LOG = 27;
 
-/** The bytes of the tar inside an archive: as they are, or unpacked when the first bytes are gzip's or zstd's. */
+/** The bytes of the tar inside an archive: unchanged, or decompressed if the first bytes are those of gzip or zstd. */
 export async function* tarBytes(archive: string): AsyncGenerator<Uint8Array, void, void> {
   const { format, size } = await inspect(archive);
   if (format === "tar") {
@@ -39,8 +39,8 @@ export async function* tarBytes(archive: string): AsyncGenerator<Uint8Array, voi
     source.destroy();
     unpacked.destroy();
   }
-  // The decompressors stop in silence at bytes that are no frame of theirs. Zeros may follow: bsdtar fills the last block
-  // of 10,240 bytes with them when it writes into a pipe.
+  // The decompressors stop silently at bytes that are not one of their frames. Zeros may follow: bsdtar fills the last
+  // block of 10,240 bytes with them when it writes into a pipe.
   if (unpacked.bytesWritten !== size && !(await onlyZeros(archive, unpacked.bytesWritten))) {
     throw invalidArchive(`data follow the end of its ${format} stream`);
   }
@@ -74,10 +74,10 @@ async function inspect(archive: string): Promise<{ format: Format; size: number 
   return { format: formatOf(head.toString("hex")), size };
 }
 
-/** By the first bytes, in hexadecimal, as the archive's name says nothing. */
+/** Decides by the first bytes, in hexadecimal, because the archive's name proves nothing. */
 function formatOf(magic: string): Format {
   if (magic.startsWith("1f8b")) return "gzip";
-  // A frame (RFC 8878, 3.1.1), or a skippable frame before it (3.1.2), with which parallel compressors begin.
+  // A frame (RFC 8878, 3.1.1), or a skippable frame before it (3.1.2), which parallel compressors write first.
   if (magic.startsWith("28b52ffd") || /^5[0-9a-f]2a4d18/.test(magic)) return "zstd";
   return "tar";
 }

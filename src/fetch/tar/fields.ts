@@ -16,14 +16,14 @@ const ZERO = 0x30;
 // A byte order mark must stay part of the name, or two names would become one.
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Both forms of sparse files come from the same flags. */
+/** The hint for both formats of sparse files, which come from the same flags. */
 export const SPARSE_HINT = "Make the archive by GNU tar without -S (--sparse), or by bsdtar with --no-read-sparse.";
 
 export function invalidArchive(what: string, hint = "Pack the build again, and upload it again."): DeployError {
   return new DeployError(`Cannot unpack the archive: ${what}.`, { code: "archive-invalid", hint });
 }
 
-/** @param hint where an honest tool makes such archives too: how it does not */
+/** @param hint how to avoid it, if an honest tool makes such archives too */
 export function hostileArchive(
   name: string,
   why: string,
@@ -35,7 +35,7 @@ export function hostileArchive(
   });
 }
 
-/** Text without a loss: bytes that are no UTF-8 are refused, as two names could become one. */
+/** Decodes text without loss: bytes that are not UTF-8 are refused, because two names could become one. */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
@@ -48,7 +48,7 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** A field of text, which ends at its first NUL or at its full length. */
+/** A text field, which ends at its first NUL or at its full length. */
 export function readText(block: Uint8Array, at: number, length: number): string {
   const end = block.subarray(at, at + length).indexOf(0);
   return decodeText(block.subarray(at, at + (end === -1 ? length : end)));
@@ -88,7 +88,7 @@ export function isZeroBlock(block: Uint8Array): boolean {
   return true;
 }
 
-/** The sum of the header's bytes, its checksum field counted as spaces. */
+/** The sum of the header's bytes, with its checksum field counted as spaces. */
 export function headerChecksum(block: Uint8Array): number {
   let sum = (CHECKSUM_END - CHECKSUM_AT) * SPACE;
   for (let i = 0; i < CHECKSUM_AT; i += 1) sum += block[i] ?? 0;

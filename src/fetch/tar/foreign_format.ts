@@ -28,8 +28,8 @@ const TEXTS = [
 ] as const;
 
 /**
- * Says what an archive is when its first block is not a tar header. It is called only then: a tar begins with the name of a
- * file, which may begin with the letters of another format.
+ * Says what an archive is if its first block is not a tar header. It is called only then: a tar begins with the name of a
+ * file, which may begin with the magic bytes of another format.
  */
 export function noTar(bytes: Uint8Array): Foreign {
   const magic = Buffer.from(bytes.subarray(0, 6)).toString("hex");

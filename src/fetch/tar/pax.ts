@@ -15,8 +15,8 @@ const MAX_LENGTH_DIGITS = 8;
 
 /**
  * Reads the records `<length> <key>=<value>\n` of a pax header (POSIX.1-2017, "pax Header Block"). Lengths count bytes,
- * so a value may hold a newline. A record that is not exactly of this form refuses the archive: a reader that skips it
- * would unpack other names than one that does not.
+ * so a value may contain a newline. A record that does not have exactly this form makes the whole archive refused:
+ * readers that skip it would unpack other names than readers that do not.
  */
 export function readPax(bytes: Uint8Array, scope: "entry" | "global"): Overrides {
   const overrides: Overrides = {};
@@ -64,7 +64,7 @@ function apply(overrides: Overrides, key: string, value: Uint8Array, scope: "ent
     case "linkpath": {
       const field = key === "path" ? "path" : "linkTarget";
       const text = decodeText(value);
-      // Applying one name to all entries, or two names to one entry, is how one archive reads as two different trees.
+      // One name for all entries, or two names for one entry, are ways to make one archive read as two different trees.
       if (scope === "global") throw hostileArchive(text, `a global pax header sets "${key}"`);
       if (overrides[field] !== undefined) throw hostileArchive(text, `a pax header sets "${key}" twice`);
       if (text === "") throw hostileArchive(text, `a pax header sets "${key}" to nothing`);

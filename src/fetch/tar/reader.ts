@@ -13,7 +13,7 @@ import {
 import { type Overrides, readPax } from "./pax.ts";
 
 export type TarEntry = {
-  /** As the archive has it: not checked by any rule yet. */
+  /** As the archive has it: no rule has checked it yet. */
   readonly path: string;
   readonly mode: number;
   readonly mtimeSeconds: number;
@@ -23,7 +23,7 @@ export type TarEntry = {
   | { readonly kind: "symlink" | "hardlink"; readonly target: string }
 );
 
-/** Is told what the archive holds, in its order. After an entry of kind `file` come its data, then `endOfFile`. */
+/** Receives what the archive contains, in its order. After an entry of kind `file` come its data, then `endOfFile`. */
 export interface TarSink {
   entry(entry: TarEntry): void;
   data(bytes: Uint8Array): void;
@@ -48,9 +48,9 @@ function paddingAfter(size: number): number {
 }
 
 /**
- * Reads ustar, pax and GNU long names as bytes are pushed in (POSIX.1-2017 "pax", GNU tar manual "Basic Tar Format").
- * Written to refuse: whatever two readers could understand in two ways, and whatever is not a file, a directory or a
- * link, throws `archive-invalid` or `archive-hostile` at once, out of `step`.
+ * Reads ustar, pax and GNU long names as bytes are pushed in (POSIX.1-2017 "pax", GNU tar manual "Basic Tar Format"). It
+ * refuses whatever two readers could understand differently, and whatever is not a file, a directory or a link: `step`
+ * throws `archive-invalid` or `archive-hostile` at once.
  */
 export class TarReader {
   readonly #sink: TarSink;
@@ -58,14 +58,14 @@ export class TarReader {
   #blockFilled = 0;
   #state: State = HEADER;
   #overrides: Overrides = EMPTY_OVERRIDES;
-  /** Whether a header was read: from then on it is a tar, whatever comes. */
+  /** Whether a header was read: from then on it is known to be a tar. */
   #hasBegun = false;
 
   constructor(sink: TarSink) {
     this.#sink = sink;
   }
 
-  /** Call after the last byte; throws `archive-invalid` when the archive is not complete. */
+  /** To be called after the last byte; throws `archive-invalid` if the archive is not complete. */
   end(): void {
     if (!this.#hasBegun && this.#blockFilled > 0) {
       const { what, hint } = noTar(this.#block.subarray(0, this.#blockFilled));
@@ -77,8 +77,8 @@ export class TarReader {
   }
 
   /**
-   * Takes one step into the chunk from `at` on (at most one entry) and returns how many bytes it took. The caller goes
-   * on with the rest when it likes, so that it can pause between entries.
+   * Takes one step into the chunk from `at` on (at most one entry) and returns how many bytes it consumed. The caller
+   * continues with the rest when it likes, so that it can pause between entries.
    */
   step(chunk: Uint8Array, at: number): number {
     const state = this.#state;
@@ -215,7 +215,7 @@ export class TarReader {
       const why = `it is ${what}, but only files, directories and links are allowed`;
       throw hostileArchive(path, why, HINT_FOR_TYPE.get(type));
     }
-    // Readers disagree on whether such data are skipped, so one of them would find entries that another does not.
+    // Readers disagree on whether to skip such data, so one of them would find entries that another does not.
     if (size !== 0) throw hostileArchive(path, `it is a ${what} with ${size} bytes of data`);
     this.#state = HEADER;
     if (what === "directory") return this.#sink.entry({ kind: what, path, mode, mtimeSeconds });
@@ -254,7 +254,7 @@ const HINT_FOR_TYPE = new Map([
   ["V", "Make the archive without -V (--label)."],
 ]);
 
-/** Before ustar a directory was a file whose name ends in a slash, and every reader takes it for one. */
+/** Before ustar a directory was a file whose name ends in a slash, and every reader treats it as one. */
 function isOldDirectory(block: Uint8Array, type: string): boolean {
   const magic = Buffer.from(block.subarray(257, 262)).toString("latin1");
   return magic === "\0\0\0\0\0" && (type === "\0" || type === "0");
@@ -262,13 +262,13 @@ function isOldDirectory(block: Uint8Array, type: string): boolean {
 
 function headerPath(block: Uint8Array): string {
   const name = readText(block, 0, 100);
-  // The prefix exists in POSIX ustar only; GNU tar keeps times and sparse maps in its place.
+  // The prefix exists only in POSIX ustar; GNU tar stores times and sparse maps in its place.
   const isUstar = Buffer.from(block.subarray(257, 263)).toString("latin1") === "ustar\0";
   const prefix = isUstar ? readText(block, 345, 155) : "";
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
-/** GNU's long name: the text and NULs after it. */
+/** GNU's long name: the text, followed by NULs. */
 function longName(bytes: Buffer): string {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;

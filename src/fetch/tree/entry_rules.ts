@@ -3,11 +3,11 @@
  * unpacked there.
  */
 
-/** What the rules say of a name or of a link's target. */
+/** The rules' decision on a name or on a link's target. */
 export type Ruling =
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly why: string; readonly hint?: string };
 
-/** deployd's own place in a release: a build must not be able to forge what deployd reads there. */
+/** deployd's own directory in a release: a build must not be able to forge what deployd reads there. */
 const RESERVED = ".deployd";
 const MAX_NAME_BYTES = 255;
 const MAX_PATH_BYTES = 3_072;
@@ -25,7 +25,7 @@ function refused(why: string, hint?: string): Ruling {
  * the root itself.
  */
 export function checkPath(raw: string, kind: "directory" | "other"): Ruling {
-  // Python's tarfile calls the root so when it is added under no name.
+  // Python's tarfile names the root so if it is added under an empty name.
   if (raw === "/" && kind === "directory") return { ok: true, path: "" };
   if (raw === "") return refused("the name is empty");
   if (CONTROL.test(raw)) return refused("the name holds control characters", "Rename it, or leave it out.");
@@ -54,8 +54,8 @@ export function checkPath(raw: string, kind: "directory" | "other"): Ruling {
 
 /**
  * Whether a symlink at `path` (already checked) may point to `target`. Leading `..` may climb as far as the root. A `..`
- * behind a name is refused: what it means depends on whether that name is itself a link, which no reading of the text
- * can know. With that, and as every parent directory is a real one, no chain of accepted links leads out.
+ * after a name is refused: its meaning depends on whether that name is itself a link, which the text alone cannot tell.
+ * Because of that, and because every parent directory is a real one, no chain of accepted links leads out.
  */
 export function checkLinkTarget(path: string, target: string): Ruling {
   if (target === "") return refused("the link points nowhere");

@@ -2,7 +2,7 @@ import { checkLinkTarget, checkPath, type Ruling } from "./entry_rules.ts";
 import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry } from "../tar/reader.ts";
 
-/** Bounds on the unpacked tree; take them from the signed manifest, which has the exact numbers. */
+/** Limits for the unpacked tree; take them from the signed manifest, which has the exact numbers. */
 export interface UnpackLimits {
   /** Sum of the sizes of all files, in bytes. */
   readonly maxBytes: number;
@@ -11,21 +11,21 @@ export interface UnpackLimits {
 
 export type Known = "file" | "symlink" | "directory" | "implied-directory";
 
-/** The one directory that all of an archive lies in. */
+/** The one directory that everything in an archive lies in. */
 export interface Top {
   readonly name: string;
-  /** Why what is in it cannot be a tree of its own; null when it can. */
+  /** Why its content cannot be a tree of its own; null if it can. */
   readonly against: { readonly path: string; readonly why: string; readonly hint?: string } | null;
 }
 
-/** What is to be made for an entry that the rules let pass. */
+/** What to create for an entry that the rules admit. */
 export interface Admitted {
   readonly path: string;
-  /** Directories above it that the archive has not named, from the top down. */
+  /** The directories above it that are not in the archive, from the top down. */
   readonly missing: readonly string[];
-  /** Whether it is a directory that exists. */
+  /** True if it is a directory that exists already. */
   readonly again: boolean;
-  /** For a hard link: the file that was unpacked before. */
+  /** For a hard link: the file that was unpacked before and that it links to. */
   readonly linked: string;
 }
 
@@ -37,16 +37,16 @@ const HARD_LINK_HINT =
   "Make the archive anew with both names in it, or by GNU tar with --hard-dereference, which makes a file of each.";
 
 /**
- * What the entries of an archive may be, one after the other: the whole of the rules, without a disk. To unpack an archive
- * and to find out whether a host would unpack it are both done by them.
+ * What the entries of an archive may be, checked one after the other: all of the rules, without a disk. They are used
+ * both to unpack an archive and to find out whether a host would unpack it.
  */
 export class TreeRules {
   readonly #limits: UnpackLimits;
-  /** What this archive has so far. As the root was empty, it is also all there is. */
+  /** What this archive has so far. The root was empty, so nothing else exists in it. */
   readonly #known = new Map<string, Known>([["", "directory"]]);
   #entries = 0;
   #bytes = 0;
-  /** Undefined before the first entry, null once there is something beside it. */
+  /** Undefined before the first entry, null once there is a second name at the top. */
   #top: string | null | undefined;
   #against: Top["against"] = null;
 
@@ -58,7 +58,7 @@ export class TreeRules {
     return this.#entries;
   }
 
-  /** Sum of the sizes of all files so far, as their headers have them. */
+  /** Sum of the sizes of all files so far, according to their headers. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -120,7 +120,7 @@ export class TreeRules {
     }
   }
 
-  /** The directories above `path` that the archive has not named; goes through nothing else. */
+  /** The directories above `path` that the archive has not listed; throws if anything but a directory is above it. */
   #missingAbove(path: string, named: string): string[] {
     const missing: string[] = [];
     for (let end = path.lastIndexOf("/"); end !== -1; end = path.lastIndexOf("/", end - 1)) {
@@ -135,7 +135,7 @@ export class TreeRules {
     return missing.reverse();
   }
 
-  /** Whether all lies in one directory, and what would not be let pass if that were the root. */
+  /** Tracks whether everything lies in one directory, and what would be refused if that were the root. */
   #watchTop(path: string, entry: TarEntry): void {
     if (this.#top === null) return;
     const slash = path.indexOf("/");
@@ -151,7 +151,7 @@ export class TreeRules {
     }
     if (this.#against !== null) return;
     const below = path.slice(slash + 1);
-    // All else that holds of the longer path holds of the shorter one.
+    // All other rules that hold for the longer path hold for the shorter one.
     const rulings = [
       ...(below.startsWith(".") ? [checkPath(below, "other")] : []),
       ...(entry.kind === "symlink" ? [checkLinkTarget(below, entry.target)] : []),

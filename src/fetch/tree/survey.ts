@@ -5,27 +5,27 @@ import type { TarEntry, TarSink } from "../tar/reader.ts";
 import { type UnpackLimits, type Known, type Top, TreeRules } from "./rules.ts";
 import { readArchive } from "./unpack.ts";
 
-/** What an archive unpacks to on a host. */
+/** What an archive would unpack to on a host. */
 export interface Survey {
   readonly entries: number;
   /** Sum of the sizes of all files. */
   readonly bytes: number;
   readonly top: Top | null;
-  /** By path: all that there would be, directories that the archive does not name among it. */
+  /** Everything there would be, by path, including directories that the archive does not list. */
   readonly known: ReadonlyMap<string, Known>;
-  /** The first bytes of a file, and its size; null where there is none. */
+  /** The first bytes of a file, and its size; null if there is no such file. */
   read(path: string): Promise<{ readonly bytes: Uint8Array; readonly size: number } | null>;
 }
 
-/** Hosts have limits of their own, and reading alone fills no disk. */
+/** Hosts have limits of their own, and reading alone does not fill a disk. */
 const NO_LIMITS = { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
 
 /**
- * Reads an archive with the reader that hosts unpack with, and writes nothing.
+ * Reads an archive with the same reader that hosts unpack with, and writes nothing.
  *
- * @param likely the name of the file that the caller will read, at the top or in the one top directory; any other file takes a
- *   second reading of the archive
- * @param mostBytes how much of one file `read` gives
+ * @param likely the name of the file that the caller will read, at the top or in the one top directory; any other file
+ *   needs a second reading of the archive
+ * @param mostBytes how much of one file `read` returns
  * @throws DeployError `archive-hostile`, `archive-invalid`, `aborted`, as a host would
  */
 export async function surveyArchive(
@@ -66,7 +66,7 @@ interface Found {
 
 class SurveySink implements TarSink {
   readonly rules: TreeRules;
-  /** By name of a hard link: the name that its content stands under in the archive. */
+  /** By name of a hard link: the name under which the archive has its content. */
   readonly linked = new Map<string, string>();
   readonly found = new Map<string, Found>();
   readonly #isWanted: (path: string, top: Top | null) => boolean;
@@ -92,7 +92,7 @@ class SurveySink implements TarSink {
   data(bytes: Uint8Array): void {
     if (this.#file === null) return;
     const part = bytes.subarray(0, this.#mostBytes - this.#file.kept);
-    // The chunk is the reader's, which may use it again.
+    // The chunk belongs to the reader, which may reuse it.
     this.#file.parts.push(Buffer.from(part));
     this.#file.kept += part.length;
   }

@@ -10,23 +10,25 @@ import { type TarSink, TarReader } from "../tar/reader.ts";
 import type { UnpackLimits, Top } from "./rules.ts";
 import { TreeWriter } from "./writer.ts";
 
-// Headers, padding and long names of one entry. The archive's own overhead is bounded by it, so that endless padding
-// or extended headers end too.
+// Bytes for headers, padding and long names of one entry. It limits the archive's own overhead, so that endless padding
+// or extended headers are stopped too.
 const OVERHEAD_BYTES_PER_ENTRY = 16 * 1024;
 const OVERHEAD_BYTES = 1024 * 1024;
 
 /**
  * Unpacks a tar, tar.gz or tar.zst (told apart by its first bytes) into an existing, empty directory. Only files,
- * directories, symlinks inside the tree and hard links to files of the same archive are accepted; anything else refuses
- * the whole archive. Modes lose setuid, setgid, sticky and the write bits of group and others; files keep their mtime.
+ * directories, symlinks inside the tree and hard links to files of the same archive are accepted; for anything else the
+ * whole archive is refused. Modes lose setuid, setgid, sticky and the write bits of group and others; files keep their
+ * mtime.
  *
  * Memory does not grow with the archive, and the event loop gets a turn about every 10 ms. Nothing is flushed to the
- * disk: see `syncTree`. After an error the directory holds a part of the tree: delete it.
+ * disk: see `syncTree`. After an error the directory contains a part of the tree: delete it.
  *
  * @param request `owner` is applied when running as root; the directory `into` itself keeps its owner and mode
- * @returns how many entries the archive has, the sum of its files' sizes in bytes, and the directory that all of it lies in
- * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` when `into` is not an
- *   empty directory or the system refuses
+ * @returns how many entries the archive has, the sum of its files' sizes in bytes, and the directory that everything in
+ *   it lies in
+ * @throws DeployError `archive-hostile`, `archive-invalid`, `disk-full`, `aborted`; `internal` if `into` is not an empty
+ *   directory or the system refuses
  */
 export async function unpackArchive(request: {
   archive: string;
@@ -48,7 +50,7 @@ export async function unpackArchive(request: {
   return { entries: writer.entries, bytes: writer.bytes, top: writer.top };
 }
 
-/** Reads a whole archive into a sink, and refuses endless padding and headers by the limits of what is to come out. */
+/** Reads a whole archive into a sink, and refuses endless padding and headers by the limits for the unpacked tree. */
 export async function readArchive(archive: string, sink: TarSink, limits: UnpackLimits, pace: Pace): Promise<void> {
   const reader = new TarReader(sink);
   let budget = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES_PER_ENTRY + OVERHEAD_BYTES;
@@ -63,7 +65,7 @@ export async function readArchive(archive: string, sink: TarSink, limits: Unpack
   reader.end();
 }
 
-/** The directory's real path, once it is known to hold nothing that an entry could be written through. */
+/** The directory's real path, once it is known to be empty, so that nothing in it could redirect a write. */
 function emptyDirectory(into: string, attempted: string): string {
   const found = lstatSync(into, { throwIfNoEntry: false });
   const problem =

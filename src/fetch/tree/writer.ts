@@ -21,7 +21,7 @@ import { hostileArchive } from "../tar/fields.ts";
 import type { TarEntry, TarSink } from "../tar/reader.ts";
 import { type Admitted, type UnpackLimits, type Top, TreeRules } from "./rules.ts";
 
-// An existing file, or a link in its place, is never opened: the archive names everything once.
+// An existing file, or a link in its place, is never opened: every name in an archive is new.
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE_MASK = 0o755;
 const DIRECTORY_MIN = 0o700;
@@ -29,8 +29,8 @@ const FILE_MIN = 0o400;
 const MAX_MTIME_SECONDS = 2 ** 33;
 
 /**
- * Writes the entries of an archive under a root that was empty. It writes with synchronous calls, as these cost a tenth
- * of the asynchronous ones on builds of many small files; the caller paces it.
+ * Writes the entries of an archive under a root that was empty. It uses synchronous calls, because for builds of many
+ * small files they cost a tenth of the asynchronous ones; the caller paces it.
  */
 export class TreeWriter implements TarSink, Disposable {
   readonly #root: string;
@@ -95,8 +95,8 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   /**
-   * Asks the kernel where each link leads, now that the tree is complete. The rules above already keep links inside;
-   * this is the second lock on the same door. A link to nothing is allowed.
+   * Resolves each link by the kernel, now that the tree is complete. The rules already keep links inside the tree; this
+   * is a second check of the same property. A link to nothing is allowed.
    */
   async requireLinksInside(pace: Pace): Promise<void> {
     for (const path of this.#symlinks) {
@@ -146,7 +146,7 @@ export class TreeWriter implements TarSink, Disposable {
   #createDirectory(absolute: string, mode: number): void {
     mkdirSync(absolute, { mode: DIRECTORY_MIN });
     if (this.#owner !== undefined) lchownSync(absolute, this.#owner.uid, this.#owner.gid);
-    // Set afterwards, as the process's umask would take bits away from mkdir's mode.
+    // The mode is set afterwards, because the process's umask would remove bits from mkdir's mode.
     if (mode !== DIRECTORY_MIN) chmodSync(absolute, mode);
   }
 
@@ -168,7 +168,7 @@ function realpathOrNothing(path: string): string | undefined {
     return realpathSync(path);
   } catch (error) {
     const code = errorCodeOf(error);
-    // ENOENT and ENOTDIR: it dangles. ELOOP: links in a circle. Neither leads anywhere.
+    // ENOENT and ENOTDIR: the link dangles. ELOOP: a circle of links. Neither leads anywhere.
     if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR") return undefined;
     throw error;
   }

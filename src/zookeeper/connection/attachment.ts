@@ -64,7 +64,7 @@ export async function attach(
     if (ready) events.received(record, connection);
     else opening.received(record);
   };
-  // Unlike the connection's own timeout, this one covers a server that accepts and then never answers.
+  // Connecting has a timeout of its own; this one covers a server that accepts the connection and then never answers.
   const cancelDeadline = clock.after(timeoutMs, () => {
     if (ready) return;
     speechless = false;

@@ -104,8 +104,8 @@ export class ClientCore {
   }
 
   /**
-   * Submits a request that leaves a watch. The handler is noted when the answer comes, before any later event.
-   * @param kindAfter of the watch that an answer leaves; undefined for none
+   * Submits a request that leaves a watch. The handler is registered when the answer arrives, before any later event.
+   * @param kindAfter the kind of watch that an answer leaves; undefined for none
    */
   async submitWatching<T>(
     request: Request<T>,
