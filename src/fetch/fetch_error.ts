@@ -3,7 +3,7 @@ import { shownUrl } from "./source/policy.ts";
 
 /** The hint of every failure that may be transient. */
 export const GOES_ON =
-  "The next attempt goes on where this one ended; if it stays so, look at the server and the network.";
+  "The next attempt goes on where this one ended; if it keeps failing, look at the server and the network.";
 
 /**
  * The error of a failed download. The cause is never attached: a network error contains the URL that failed, and a

@@ -8,13 +8,13 @@ export interface Availability {
   readonly batch: readonly string[];
   readonly all: readonly string[];
   readonly minimum: number;
-  /** How long others may take to become healthy enough, in milliseconds. */
+  /** How long the other instances may take to become healthy enough, in milliseconds. */
   readonly deadlineMs: number;
   isHealthy(name: string): Promise<boolean>;
 }
 
 /**
- * Waits until enough instances are healthy for the batch to be taken out of service.
+ * Waits until enough other instances are healthy for the batch to be taken out of service.
  *
  * @throws DeployError `instances-unavailable`, `aborted`
  */
@@ -34,10 +34,10 @@ export async function untilOthersSuffice(
       const left = [...healthy].filter((name) => !batch.includes(name));
       throw new DeployError(
         `Cannot take ${batch.join(", ")} out of service: of ${all.length} instances ` +
-          `${left.length === 0 ? "none" : left.join(", ")} would be left healthy, and ${minimum} must be.`,
+          `${left.length === 0 ? "none" : left.join(", ")} would be left healthy, but ${minimum} must be.`,
         {
           code: "instances-unavailable",
-          hint: "Find out what ails the others, or lower rolling.min_available of the service in the agent's file.",
+          hint: "Find out why the others are unhealthy, or lower rolling.min_available of the service in the agent's file.",
         },
       );
     }

@@ -4,7 +4,7 @@ import { killAll } from "../support/kill.ts";
 import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { runOperation } from "./run.ts";
 
-/** A service that is started by a line of shell, and lives on when the line is done. */
+/** A service that is started by a shell command and keeps running after that command has ended. */
 export function commandSupervisor(
   spec: Extract<RestartSpec, { by: "command" }>,
   effects: SupervisorEffects,
@@ -25,7 +25,7 @@ export function commandSupervisor(
   };
 
   if (reload !== undefined) {
-    // "leave": a reload may well start the new processes itself.
+    // "leave": a reload may itself start the new processes.
     return {
       restart: (signal) => operate("reload", reload, "leave", signal),
       parts: null,
@@ -50,7 +50,8 @@ export function commandSupervisor(
       try {
         await operate("start", start, "leave", signal);
       } catch (error) {
-        // Half a start would serve beside whatever is started next. That it cannot be ended hides no reason.
+        // A half-started service would serve beside whatever is started next. An error while ending it must not hide the
+        // reason.
         await endStarted(before, effects).catch(() => {});
         throw error;
       }
@@ -63,14 +64,14 @@ export function commandSupervisor(
   return {
     restart,
     parts,
-    // A former life's pid file is for its own stop to remove.
+    // The service's own stop removes the pid file of an earlier run.
     revival: { isNeeded: async () => true, start: restart },
     handover: null,
     mainPids: async () => [],
   };
 }
 
-/** Ends what a start has begun, but for those who were there before it. */
+/** Ends what a start has started, except the processes that were there before it. */
 async function endStarted(
   before: readonly { pid: number; startTicks: number }[],
   effects: SupervisorEffects,

@@ -10,34 +10,37 @@ import type { Handover, Supervisor } from "./effects.ts";
 /** One instance, as the driver needs it. */
 export interface InstanceEffects {
   readonly supervisor: Supervisor;
-  /** Waits until it is healthy. @throws DeployError `check-failed` */
+  /** Waits until the instance is healthy. @throws DeployError `check-failed` */
   untilHealthy(signal: AbortSignal): Promise<void>;
-  /** Asks the app to let go of its clients, and takes that back. `pids` are the processes that get a signal. */
+  /** Asks the app to let go of its clients (drain); `resume` takes that back. `pids` are the processes that get the signal. */
   tell(pids: readonly number[], signal: AbortSignal): Promise<void>;
   resume(pids: readonly number[], signal: AbortSignal): Promise<void>;
-  /** Connections that it serves; of these processes alone, where they are given. Null where nothing can count them. */
+  /** How many connections it serves, or only these processes if given. Null if nothing can count them. */
   busy(pids: readonly number[] | null, signal: AbortSignal): Promise<number | null>;
 }
 
 export interface RestartEffects {
-  /** One of the batch; always the same object for the same name. */
+  /** One instance of the batch; always the same object for the same name. */
   instance(name: string): InstanceEffects;
   /** Whether an instance, of the batch or not, answers its check right now. */
   isHealthy(name: string, signal: AbortSignal): Promise<boolean>;
-  /** Null where nothing stands between clients and instances. What may be off is on disk before it is. */
+  /**
+   * Null if nothing stands between clients and instances. Which instances may be off is recorded on disk before it
+   * happens.
+   */
   readonly traffic: {
     off(batch: readonly string[], signal: AbortSignal): Promise<void>;
     on(batch: readonly string[], signal: AbortSignal): Promise<void>;
     refused(signal: AbortSignal): Promise<number | null>;
   } | null;
-  /** One request through the front; null where there is none to ask. */
+  /** Makes one request through the front; null if there is no front to ask. */
   readonly probe: ((signal: AbortSignal) => Promise<void>) | null;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
-  /** Told when a phase begins. */
+  /** Called when a phase begins. */
   readonly onPhase: (phase: RestartPhase) => void;
-  /** Told before the first step after which an instance is not any more what it was; until then all can be undone. */
+  /** Called before the first step that changes an instance for good; until then everything can be undone. */
   readonly onTouch: () => void;
-  /** Told what the restart has cost so far, whenever that changes; so that it is known also when the restart fails. */
+  /** Called with the cost of the restart so far whenever it changes, so that it is known also if the restart fails. */
   readonly onCounts: (counts: RestartCost) => void;
 }
 
@@ -46,24 +49,28 @@ export interface RestartPlan {
   /** Every instance of the service. */
   readonly all: readonly string[];
   readonly minAvailable: number;
-  /** How long it waits for others to become healthy enough, in milliseconds. */
+  /** How long to wait for other instances to become healthy enough, in milliseconds. */
   readonly availableMs: number;
-  /** Null: nobody makes clients leave, so nobody waits for them. In milliseconds. */
+  /**
+   * How long to wait for idle connections, in milliseconds. Null: nobody makes clients leave, so there is nothing to wait
+   * for.
+   */
   readonly idleMs: number | null;
-  /** Whether the driver proves each instance; without it whoever restarts one looks after it. */
+  /** Whether the driver checks the health of each instance; if not, the caller does. */
   readonly provesHealth: boolean;
-  /** On the way back to the build before nothing is called off for want of healthy instances. */
+  /** A rollback to the previous build is not called off for too few healthy instances. */
   readonly isWayBack: boolean;
-  /** Phases whose failure does not call the restart off. */
+  /** Phases whose failure does not call off the restart. */
   readonly force: ReadonlySet<RestartPhase>;
 }
 
 /**
  * Restarts one batch of instances: traffic off → tell the app → wait until it is idle → stop → start → healthy → traffic
- * on → one request through the front. All strategies go this way; where one has no such phase, it is left out (design, section 7).
+ * on → one request through the front. All strategies follow this order and leave out the phases they do not have (design,
+ * section 7).
  *
- * What fails before the stop is undone: the app is told to go on and gets its traffic back. What fails after it leaves
- * traffic off, since there is nothing behind it.
+ * If a phase before the stop fails, it is undone: the app is told to go on and gets its traffic back. If a later phase
+ * fails, traffic stays off, because nothing serves behind it.
  *
  * @throws DeployError `instances-unavailable`, `traffic-failed`, `drain-timeout`, `restart-failed`, `restart-timeout`,
  *   `check-failed`, `aborted`
@@ -91,7 +98,7 @@ class BatchRestart {
     this.#counts = { ...noCounts, instances: plan.batch.length };
   }
 
-  /** The old process goes before the new one comes. */
+  /** Stops the old process before the new one is started. */
   async replace(): Promise<void> {
     const { batch, idleMs } = this.#plan;
     const { traffic } = this.#effects;
@@ -111,7 +118,7 @@ class BatchRestart {
     this.#countRefused(refusedBefore, await this.#refused());
   }
 
-  /** The new process stands beside the old one before that is told to go. */
+  /** Starts the new process beside the old one before the old one is told to go. */
   async handOver(name: string, handover: Handover): Promise<void> {
     const { idleMs } = this.#plan;
     const signal = this.#signal;
@@ -125,7 +132,7 @@ class BatchRestart {
     }
     this.#effects.onTouch();
     if (idleMs !== null && old.length > 0) {
-      // The new one serves already, so there is nothing to call off any more: what fails here only costs connections.
+      // The new process serves already, so there is nothing to call off any more: a failure here only costs connections.
       await this.#forced("tell", () => this.#effects.instance(name).tell(old.slice(0, 1), signal));
       await this.#forced("idle", () => this.#untilIdle(idleMs, old));
     }
@@ -138,7 +145,7 @@ class BatchRestart {
     const signal = this.#signal;
     const supervisors = this.#plan.batch.map((name) => this.#effects.instance(name).supervisor);
     const parts = supervisors.flatMap((supervisor) => supervisor.parts ?? []);
-    // A reload closes nothing, and there is nothing between its stop and its start.
+    // A reload closes no connections, and it has no separate stop and start.
     if (parts.length < supervisors.length) {
       return this.#phase("start", () => this.#all(supervisors.map((supervisor) => supervisor.restart(signal))));
     }
@@ -156,7 +163,7 @@ class BatchRestart {
     try {
       await untilOthersSuffice({ batch, all, minimum, deadlineMs, isHealthy }, this.#effects.clock, this.#signal);
     } catch (error) {
-      // The way back goes on: fewer instances than there should be are better than two builds.
+      // The rollback goes on: too few instances are better than two builds.
       if (!this.#plan.isWayBack || !isDeployError(error) || error.code !== "instances-unavailable") throw error;
     }
   }
@@ -164,7 +171,8 @@ class BatchRestart {
   async #tell(name: string): Promise<void> {
     const instance = this.#effects.instance(name);
     const pids = await instance.supervisor.mainPids(this.#signal).catch((error: unknown) => {
-      // The pid file of before a boot, by whose word nobody is signalled. The restart waits until it is another.
+      // The pid file is from before a boot, so the process it names must not be signalled. The restart waits until it
+      // changes.
       if (isDeployError(error) && error.code === "policy-refused") return [];
       throw error;
     });
@@ -175,7 +183,7 @@ class BatchRestart {
     await this.#effects.instance(name).untilHealthy(this.#signal);
   }
 
-  /** Of the batch, or of these processes alone. */
+  /** Counters for the connections of the batch, or of these processes only. */
   #open(pids: readonly number[] | null): CountOpen[] {
     const names = pids === null ? this.#plan.batch : this.#plan.batch.slice(0, 1);
     return names.map((name) => () => this.#effects.instance(name).busy(pids, this.#signal));
@@ -185,20 +193,20 @@ class BatchRestart {
     await untilIdle(this.#plan.batch.join(", "), this.#open(pids), idleMs, this.#effects.clock, this.#signal);
   }
 
-  /** What is open when an instance is stopped is what the stop closes. */
+  /** The connections that are open when an instance is stopped are closed by the stop. */
   async #countOpen(pids: readonly number[] | null): Promise<void> {
     const open = await openIn(this.#open(pids)).catch(() => null);
     if (open !== null) this.#count({ closed: (this.#counts.closed ?? 0) + open });
   }
 
-  /** Nobody fails for a figure. */
+  /** Null on failure: the restart must not fail for a statistic. */
   async #refused(): Promise<number | null> {
     return (this.#effects.traffic?.refused(this.#signal) ?? Promise.resolve(null)).catch(() => null);
   }
 
   #countRefused(before: number | null, after: number | null): void {
     if (before === null || after === null) return;
-    // A smaller number: the back end began to count anew.
+    // A smaller number means that the back end has started counting again.
     this.#count({ refused: after >= before ? after - before : after });
   }
 
@@ -212,7 +220,7 @@ class BatchRestart {
     if (probe !== null) await this.#phase("probe", () => probe(this.#signal));
   }
 
-  /** A phase before the stop: when it fails, the app is told to go on and gets its traffic back. */
+  /** Runs a phase before the stop: if it fails, the app is told to go on and gets its traffic back. */
   async #calledOffOnFailure(phase: RestartPhase, work: () => Promise<void>): Promise<void> {
     try {
       await this.#phase(phase, work);
@@ -226,7 +234,7 @@ class BatchRestart {
     const { batch, idleMs } = this.#plan;
     const { traffic } = this.#effects;
     const quietly = async (work: () => Promise<void>): Promise<void> => {
-      // The failure that led here is what is to be reported; traffic that stays off is still on record, and put on later.
+      // Report the failure that led here. Traffic that stays off is still on record, and is put on later.
       await work().catch(() => {});
     };
     if (idleMs !== null) {
@@ -258,7 +266,7 @@ class BatchRestart {
     try {
       await work();
     } finally {
-      // Instances that hand over go through their phases one after the other.
+      // Instances with a handover pass through their phases one after another.
       const ms = (this.#counts.phaseMs[phase] ?? 0) + Math.round(this.#effects.clock.monotonicMs() - startedAt);
       this.#count({ phaseMs: { ...this.#counts.phaseMs, [phase]: ms } });
     }
@@ -268,7 +276,7 @@ class BatchRestart {
     await this.#all(this.#plan.batch.map(work));
   }
 
-  /** All are heard before the first failure is passed on: none may still be at work when the batch is undone. */
+  /** Waits for all before passing on the first failure: none may still be at work when the batch is undone. */
   async #all(works: readonly Promise<unknown>[]): Promise<void> {
     const outcomes = await Promise.allSettled(works);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;

@@ -5,67 +5,69 @@ import type { RunCommand } from "../support/command.ts";
 export interface SupervisorEffects {
   readonly run: RunCommand;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
-  /** The agent's own. */
+  /** The agent's own pid. */
   readonly ownPid: number;
-  /** Null when there is no such process. `startTicks` tells it from a later process of the same number. */
+  /** Null if there is no such process. `startTicks` tells it from a later process with the same pid. */
   processFact(pid: number): Promise<{ startTicks: number; startedAtMs: number } | null>;
-  /** Whether the process runs from the service's own directory, which only the service itself does. */
+  /** Whether the process runs from the service's own directory, as only the service's processes do. */
   isOfService(pid: number): Promise<boolean>;
   /** Throws what the kernel says (ESRCH, EPERM). */
   kill(pid: number, signal: NodeJS.Signals): void;
-  /** A file's text and the time of its last change, or null when there is none. */
+  /** A file's text and the time of its last change, or null if there is none. */
   readWithTime(path: string): Promise<{ text: string; changedAtMs: number } | null>;
-  /** Its children, theirs, and so on; those whose parent has ended are nobody's. */
+  /** The process's descendants. A process whose parent has ended is not found. */
   descendants(pid: number): Promise<{ pid: number; parent: number; startTicks: number }[]>;
-  /** Whether the process itself accepts connections; false when it is gone, null when it may not be looked into. */
+  /** Whether the process itself accepts connections; false if it is gone, null if the agent may not inspect it. */
   listens(pid: number): Promise<boolean | null>;
-  /** This restart was begun before and never ended: what it has started may be there, and nobody knows it. */
+  /** This restart was begun before and interrupted: it may have started processes that nobody knows of. */
   readonly isBegunAgain: boolean;
-  /** The service's processes that commands of this build have started in this deploy, for this instance. */
+  /** The service's processes that this build's commands have started in this deploy, for this instance. */
   startedHere(): Promise<readonly { pid: number; startTicks: number }[]>;
-  /** supervisord's own file; null when the host does not say where that is. */
+  /** Path of supervisord's configuration file; null if the host does not name it. */
   readonly supervisordConfig: string | null;
 }
 
 /**
- * A restart in which the successor stands beside the process that serves, before that one is told to go. Whatever
- * happens before `finish`, the old one serves on.
+ * A restart that starts the successor beside the serving process before that one is told to go. Whatever happens before
+ * `finish`, the old process keeps serving.
  */
 export interface Handover {
   /**
-   * Starts the successor, after taking back one that an interrupted handover left. Returns when it is up and has stayed
-   * so for a moment.
+   * Starts the successor, after ending one that an interrupted handover left. Returns once it has been up for a moment.
    *
-   * @throws DeployError `restart-failed`, `restart-timeout`, `aborted`; the old one serves on and no successor is left
+   * @throws DeployError `restart-failed`, `restart-timeout`, `aborted`; the old process keeps serving and no successor is
+   *   left
    */
   begin(signal: AbortSignal): Promise<void>;
-  /** Takes the successor back after `begin`, because it is not healthy. */
+  /** Ends the successor after `begin`, because it is not healthy. */
   abandon(signal: AbortSignal): Promise<void>;
-  /** The processes of the one that is to go, children included; empty when it is gone or there was none. */
+  /** The old process and its descendants; empty if it is gone or there was none. */
   oldPids(signal: AbortSignal): Promise<number[]>;
-  /** Tells the old one to go and waits until it is gone; past the spec's time it is ended the hard way. */
+  /** Tells the old process to go and waits until it is gone; after the spec's timeout it is killed. */
   finish(signal: AbortSignal): Promise<void>;
 }
 
 /**
- * One way to bring a service to run what `current` points at. `stop` and `start` stand alone where the supervisor can do
- * them apart, so that traffic and the wait for idle connections can come between.
+ * One way to make a service run what `current` points at. If the supervisor can stop and start separately, `stop` and
+ * `start` are separate operations, so that traffic can be switched off and idle connections awaited in between.
  */
 export interface Supervisor {
-  /** The operation that the recipe names: a restart or a reload. Returns when the supervisor says it is done. */
+  /** The operation that the recipe names: a restart or a reload. Returns when the supervisor reports that it is done. */
   restart(signal: AbortSignal): Promise<void>;
-  /** Null where there is only a reload. */
+  /** Null if there is only a reload. */
   readonly parts: { stop(signal: AbortSignal): Promise<void>; start(signal: AbortSignal): Promise<void> } | null;
-  /** Null where the old process has to go before the new one comes. */
+  /** Null if the old process must end before the new one starts. */
   readonly handover: Handover | null;
   /**
-   * How it is brought up where nothing of it runs, as a boot may leave it; null where that is not this supervisor's to do.
-   * It is needed where nobody is about to start it, and nobody has forbidden that.
+   * How to start the service if nothing of it runs, as a boot may leave it; null if that is not this supervisor's task.
+   * Needed only if nobody is about to start it, and nobody has forbidden it.
    */
   readonly revival: {
     isNeeded(signal: AbortSignal): Promise<boolean>;
     start(signal: AbortSignal): Promise<void>;
   } | null;
-  /** The processes that the supervisor knows as the service's own; empty when it does not run or cannot tell. */
+  /**
+   * The processes that the supervisor knows as the service's own; empty if it does not run or the supervisor cannot tell.
+   */
   mainPids(signal: AbortSignal): Promise<number[]>;
 }

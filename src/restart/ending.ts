@@ -4,11 +4,11 @@ import { isLive, send, type SignalSpec, type SignalTarget } from "./pid_file.ts"
 import type { SupervisorEffects } from "./effects.ts";
 
 const POLL_MS = 50;
-/** How long a process may take after TERM, and then after KILL. In milliseconds. */
+/** How long a process may take to end after TERM, and then after KILL. In milliseconds. */
 const TERM_MS = 5_000;
 const KILL_MS = 2_000;
 
-/** A process and all that it started, but for a tree of its own in there: the successor is a child of the old one. */
+/** A process and everything it started, except the tree of `except`: the successor is a child of the old process. */
 export async function treeOf(
   target: SignalTarget,
   except: SignalTarget | null,
@@ -22,12 +22,11 @@ export async function treeOf(
 }
 
 /**
- * Tells a process to go and waits until it is gone: `name`, past `timeoutMs` TERM, and in the end KILL for it and its
- * tree, since the workers of a killed master serve on.
+ * Tells a process to go and waits until it is gone: first by the signal `name`, after `timeoutMs` by TERM, and finally by
+ * KILL for it and its tree, because the workers of a killed master keep serving.
  *
- * @param except the root of a tree below it that lives on
- * @throws DeployError `restart-failed` when it may not be signalled, `restart-timeout` when not even KILL ends it,
- *   `aborted`
+ * @param except the root of a tree below it that must live on
+ * @throws DeployError `restart-failed` if it may not be signalled, `restart-timeout` if not even KILL ends it, `aborted`
  */
 export async function endProcess(
   spec: SignalSpec,
@@ -48,7 +47,7 @@ export async function endProcess(
     try {
       effects.kill(pid, "SIGKILL");
     } catch {
-      // It has ended in this moment, or its master has ended it.
+      // It ended at this moment, or its master ended it.
     }
   }
   if (await untilGone(target, KILL_MS, effects, signal)) return;

@@ -16,20 +16,23 @@ import { untilByPauses } from "../support/wait.ts";
 import { SETTLE_MS } from "./steady.ts";
 
 const POLL_MS = 50;
-/** How long a process may take to do anything at all about the signal, in milliseconds. */
+/** How long a process may take to react to the signal at all, in milliseconds. */
 const ANSWER_MS = 5_000;
-/** How long a successor that is taken back may serve its last clients, and the old one take its pid file again. */
+/**
+ * How long a successor that is being ended may serve its last clients, and then the old process take to restore its pid
+ * file. In milliseconds.
+ */
 const TAKE_BACK_MS = 10_000;
 
 /**
- * The handover of nginx and unicorn. At the signal the old process moves its pid file to `<pidFile>.oldbin` and starts
- * its program anew with the listening sockets; the successor writes the pid file. When the successor ends, the old one
- * moves the file back.
+ * The handover of nginx and unicorn. At the signal the old process renames its pid file to `<pidFile>.oldbin` and starts
+ * its program again with the listening sockets; the successor writes the pid file. If the successor ends, the old process
+ * renames the file back.
  *
- * The old one is told to go only when the successor is known to live: nginx started by a relative path cannot start
- * itself anew, says so in its log alone, and would otherwise be ended as the only one there is.
+ * The old process is told to go only once the successor is known to live: an nginx started by a relative path cannot
+ * start itself again, says so only in its log, and would otherwise be ended although nothing else serves.
  *
- * @param names the signals for making a successor and for ending the old one
+ * @param names the signals for starting a successor and for ending the old process
  */
 export function signalHandover(
   spec: SignalSpec,
@@ -38,11 +41,11 @@ export function signalHandover(
 ): Handover {
   let parties: { readonly old: SignalTarget; readonly successor: SignalTarget } | null = null;
 
-  /** The process that serves, with nobody beside it. */
+  /** The serving process, once no other one is beside it. */
   const alone = async (signal: AbortSignal): Promise<SignalTarget> => {
-    // One that names somebody else's process was left there before a boot.
+    // If the file names somebody else's process, it was left there before a boot.
     const aside = await readUnlessRefused(`${spec.pidFile}.oldbin`, effects);
-    // The file may be away because a successor is being started by an earlier signal.
+    // The file may be missing because an earlier signal is just starting a successor.
     const named = await untilNamed(spec, effects, signal);
     if (named.kind === "none") {
       const stuck = aside?.kind === "live" ? `, while process ${aside.pid} is still in ${spec.pidFile}.oldbin` : "";
@@ -58,7 +61,7 @@ export function signalHandover(
       await takeBack(spec, { old: aside, successor: named }, effects, signal);
       return aside;
     }
-    // It was told to go before the interruption, and takes no more clients: the other one is all there is.
+    // It was told to go before the interruption and accepts no more clients: only the other one serves.
     const { timeoutMs } = spec;
     await endProcess(spec, aside, { name: names.end, timeoutMs, except: named }, effects, signal);
     return named;
@@ -106,7 +109,7 @@ const LOG_HINT = "The service's own log says why, as nginx's error log does.";
 /**
  * Waits until the pid file names another process and that one has lived for a while.
  *
- * @param before what the old one had started before the signal
+ * @param before the children that the old process had before the signal
  */
 async function untilSuccessor(
   spec: SignalSpec,
@@ -127,7 +130,7 @@ async function untilSuccessor(
     if (!(await isLive(old, effects))) {
       throw signalFailure(spec, `process ${old.pid} ended at the signal`, "Does the service handle this signal?");
     }
-    // The file is away while a successor is being started, and back when that has ended.
+    // The file is missing while a successor is being started, and back once the successor has ended.
     if (named.kind === "none") moved = true;
     else if (moved) throw handoverFailure(spec, old, "its successor ended as soon as it was started");
     else if (waitedMs >= ANSWER_MS && (await startedSince(old, before, effects)).length === 0) {
@@ -148,7 +151,7 @@ function handoverFailure(spec: SignalSpec, old: SignalTarget, why: string): Depl
   });
 }
 
-/** Ends the successor, and waits until the old one has its pid file again. */
+/** Ends the successor, and waits until the old process has its pid file again. */
 async function takeBack(
   spec: SignalSpec,
   { old, successor }: { old: SignalTarget; successor: SignalTarget },
@@ -176,14 +179,14 @@ function isNamed(target: SignalTarget, named: Named): boolean {
   return named.kind === "live" && named.pid === target.pid;
 }
 
-/** After a handover that failed: whatever the signal made goes, as far as that can be told. */
+/** After a failed handover: ends everything the signal started, as far as that can be told. */
 async function takeBackAll(
   spec: SignalSpec,
   old: SignalTarget,
   before: ReadonlySet<number>,
   effects: SupervisorEffects,
 ): Promise<void> {
-  // The failure that led here is the one to report, also when it was the caller's calling it off.
+  // The failure that led here is the one to report, even if the caller aborted.
   const { signal } = new AbortController();
   try {
     if (!(await isLive(old, effects))) return;
@@ -191,16 +194,17 @@ async function takeBackAll(
     if (named.kind === "live" && named.pid !== old.pid) {
       return await takeBack(spec, { old, successor: named }, effects, signal);
     }
-    // It may not have got as far as its pid file. A worker that was started anew meanwhile goes gracefully, and returns.
+    // The successor may not have written its pid file yet. A worker that was restarted meanwhile is ended gracefully too,
+    // and is started again by its master.
     for (const successor of await startedSince(old, before, effects)) {
       await takeBack(spec, { old, successor }, effects, signal);
     }
   } catch {
-    // As above. The next handover begins by taking back what it finds.
+    // Ignored as above. The next handover begins by ending what it finds.
   }
 }
 
-/** Workers, and the successor. What the workers start themselves is none of ours. */
+/** The workers and the successor. Children of the workers are not included. */
 async function childrenOf(target: SignalTarget, effects: SupervisorEffects): Promise<SignalTarget[]> {
   return (await effects.descendants(target.pid)).filter(({ parent }) => parent === target.pid);
 }

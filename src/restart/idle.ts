@@ -1,22 +1,28 @@
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 
-/** Connections or sessions that somebody serves; null where nothing can count them. */
+/** Counts open connections or sessions; null if nothing can count them. */
 export type CountOpen = () => Promise<number | null>;
 
-/** From one look to the next: four times what a look took, as on a host with very many sockets it takes the kernel a while. */
+/**
+ * The pause between two looks, in milliseconds: four times as long as a look took, because on a host with very many
+ * sockets the kernel needs a while for one.
+ */
 const REST = { least: 50, most: 1_000, times: 4 } as const;
-/** A connection that the kernel has accepted and the app has not may show up between two looks; so it looks twice. */
+/**
+ * A connection that the kernel has accepted and the app has not may appear between two looks, so two idle looks are
+ * required.
+ */
 const IDLE_LOOKS = 2;
 
-/** Null when any of them cannot be counted. */
+/** The sum of the counts; null if any of them is null. */
 export async function openIn(counts: readonly CountOpen[]): Promise<number | null> {
   const open = await Promise.all(counts.map((count) => count()));
   return open.reduce((total, count) => (total === null || count === null ? null : total + count), 0);
 }
 
 /**
- * Waits until nothing is open any more; returns at once where nothing can be counted.
+ * Waits until nothing is open any more; returns at once if nothing can be counted.
  *
  * @param who the instances, for messages
  * @throws DeployError `drain-timeout` after `deadlineMs`, `aborted`
@@ -48,7 +54,7 @@ export async function untilIdle(
     }
     const restMs = Math.min(REST.most, Math.max(REST.least, REST.times * (clock.monotonicMs() - startedAt)));
     await clock.sleep(restMs, signal);
-    // Added up and not read from the clock, which a machine that has just booted may set.
+    // Added up from monotonic durations and not read from the clock, which a freshly booted machine may set.
     waitedMs += Math.max(restMs, clock.monotonicMs() - startedAt);
   }
 }

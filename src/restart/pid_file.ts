@@ -5,7 +5,7 @@ import type { SupervisorEffects } from "./effects.ts";
 
 export type SignalSpec = Extract<RestartSpec, { by: "signal" }>;
 
-/** A process, for good: pids are used again, pids with start ticks are not. */
+/** Identifies a process for good: pids are reused, pids with start ticks are not. */
 export interface SignalTarget {
   readonly pid: number;
   readonly startTicks: number;
@@ -17,7 +17,7 @@ export type Named = ({ kind: "live" } & SignalTarget) | { kind: "none"; why: str
 const CLOCK_SLACK_MS = 2000;
 const POLL_MS = 50;
 
-/** The process that a pid file names, when it is the one that wrote it. */
+/** The process that a pid file names, if it is the one that wrote it. */
 export async function readPidFile(path: string, effects: SupervisorEffects): Promise<Named> {
   const hint = "Is the service running, and does it write its pid there?";
   const file = await effects.readWithTime(path);
@@ -32,8 +32,9 @@ export async function readPidFile(path: string, effects: SupervisorEffects): Pro
   }
   const fact = await effects.processFact(pid);
   if (fact === null) return { kind: "none", why: `process ${pid} of ${path} does not run`, hint };
-  // A service writes the file after it has started; a process younger than the file has merely got the same number. When
-  // a process started is told by the clock as it is now: where that was set forward since, all seem to be younger.
+  // A service writes the file after it has started, so a process younger than the file merely got the same pid. The start
+  // time of a process is computed from the clock as it is now: if the clock was set forward since, all processes seem
+  // younger.
   if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS && !(await effects.isOfService(pid))) {
     return {
       kind: "none",
@@ -45,10 +46,10 @@ export async function readPidFile(path: string, effects: SupervisorEffects): Pro
 }
 
 /**
- * The same, after waiting for as long as a restart may take: after a boot the file is the one of before until whoever
- * starts the service has done so, and by then somebody else may have the number that stands in it.
+ * Like `readPidFile`, but waits for as long as a restart may take: after a boot the file is a leftover until the service
+ * has been started, and by then another process may have the pid in it.
  *
- * @throws DeployError `policy-refused` when it still names somebody else's process then
+ * @throws DeployError `policy-refused` if it still names somebody else's process then
  */
 export async function untilNamed(spec: SignalSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<Named> {
   const named = await untilByPauses(
@@ -61,7 +62,7 @@ export async function untilNamed(spec: SignalSpec, effects: SupervisorEffects, s
   return named?.kind === "live" ? named : readPidFile(spec.pidFile, effects);
 }
 
-/** Null when the file names a process that is not to be signalled on its word. */
+/** Null if the file names a process that must not be signalled on the file's word. */
 export async function readUnlessRefused(path: string, effects: SupervisorEffects): Promise<Named | null> {
   try {
     return await readPidFile(path, effects);
@@ -75,7 +76,7 @@ export async function isLive(target: SignalTarget, effects: SupervisorEffects): 
   return (await effects.processFact(target.pid))?.startTicks === target.startTicks;
 }
 
-/** @throws DeployError `restart-failed` when the process may not be signalled or has ended */
+/** @throws DeployError `restart-failed` if the process may not be signalled or has ended */
 export function send(spec: SignalSpec, effects: SupervisorEffects, target: SignalTarget, name: NodeJS.Signals): void {
   try {
     effects.kill(target.pid, name);

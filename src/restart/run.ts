@@ -12,25 +12,28 @@ export interface Operation {
   /** Follows "Cannot": `restart web.service`. */
   readonly what: string;
   readonly hint: string;
-  /** The Debian package of the program, named when the host does not have it. */
+  /** The Debian package of the program, named if the program is missing on the host. */
   readonly debianPackage?: string;
-  /** Asks and changes nothing: what it prints does not belong into the restart log. */
+  /** True for a query that changes nothing: its output does not belong in the restart log. */
   readonly asks?: true;
-  /** How it ended, for a program whose exit status does not tell; otherwise 0 is "done" and all else "failed". */
+  /**
+   * Judges the result, for a program whose exit status does not tell; by default 0 is "done" and everything else
+   * "failed".
+   */
   readonly judge?: (code: number, said: string) => "done" | "failed" | "timed-out";
   readonly signal: AbortSignal;
 }
 
-/** What a supervisor's tool may take to say that it has given up waiting, past the time it was told. In milliseconds. */
+/** How much longer than its own timeout a supervisor's tool may take to report that it has given up. In milliseconds. */
 export const TOOL_SLACK_MS = 2000;
 
-/** Asking what runs is answered at once or not at all. In milliseconds. */
+/** A query about what runs is answered at once or not at all. In milliseconds. */
 export const ASK_TIMEOUT_MS = 10_000;
 
 /**
  * Runs one operation of a supervisor and returns the end of its output.
  *
- * @throws DeployError `restart-failed` when it could not be started or did not do as asked, `restart-timeout`, `aborted`
+ * @throws DeployError `restart-failed` if it could not be started or failed, `restart-timeout`, `aborted`
  */
 export async function runOperation(operation: Operation, effects: SupervisorEffects): Promise<string> {
   const { run, background, as, timeoutMs, what, hint, signal } = operation;

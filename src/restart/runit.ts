@@ -7,16 +7,14 @@ import { untilSteady } from "./steady.ts";
 
 const POLL_MS = 200;
 
-/**
- * A service under runsv, told by sv(8). A `./check` in its directory is heard by sv, so that it can tell when it is ready.
- */
+/** A service under runsv, controlled by sv(8). sv runs a `./check` in the service's directory to tell when it is ready. */
 export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, effects: SupervisorEffects): Supervisor {
   const { service, timeoutMs } = spec;
   const hint =
     `See: sv status ${service}. runsv must watch that directory (runsvdir watches those linked in /etc/service), ` +
     "and the service must end at TERM.";
 
-  // `service` is an absolute path, as the recipe requires: sv looks for anything else below /etc/service.
+  // `service` is an absolute path, as the recipe requires: sv looks for any other name in /etc/service.
   const sv = async (verb: "up" | "down" | "restart", signal: AbortSignal): Promise<void> => {
     await runOperation(
       {
@@ -27,7 +25,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
         what: `${WORDS[verb]} ${service}`,
         hint,
         debianPackage: "runit",
-        // A service that ends at once is seen as down again, and sv waits for it to come up until its time is over.
+        // A service that ends at once is soon down again, and sv waits for it to come up until its timeout.
         judge: (code, text) => (code === 0 ? "done" : /^timeout: run: /m.test(text) ? "timed-out" : "failed"),
         signal,
       },
@@ -57,7 +55,10 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
     await untilSteady({ what: `${what} ${service}`, hint, pid }, effects, signal);
   };
 
-  /** sv tells a restart by its second, and takes a process that was started in the same one for the new one. */
+  /**
+   * sv recognizes a restart by its start time in seconds, so it takes an old process started in the same second for the
+   * new one.
+   */
   const untilReplaced = async (old: number, signal: AbortSignal): Promise<void> => {
     const isReplaced = (now: number | null): boolean => now !== null && now !== old;
     const when = { everyMs: POLL_MS, withinMs: timeoutMs };
@@ -87,7 +88,7 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
     },
     handover: null,
     revival: {
-      // With a file "down" in its directory runsv leaves it down after a boot; otherwise it wants it up.
+      // With a file "down" in its directory, runsv leaves the service down after a boot; otherwise it starts it.
       isNeeded: async (signal) => /^down: (?![^;]*want up)/m.test(await status(signal)),
       start,
     },
@@ -101,8 +102,8 @@ export function runitSupervisor(spec: Extract<RestartSpec, { by: "runit" }>, eff
 const WORDS = { up: "start", down: "stop", restart: "restart" } as const;
 
 /**
- * `run: /etc/service/web: (pid 4711) 5s; run: log: (pid 4710) 9s`, or `down: …`, or `finish: …` whose process is the one
- * that cleans up.
+ * Parses `run: /etc/service/web: (pid 4711) 5s; run: log: (pid 4710) 9s`, or `down: …`, or `finish: …`, whose process is
+ * the cleanup script.
  */
 function pidIn(shown: string, service: string): number | null {
   const [, state, rest = ""] = /^(run|down|finish): ([^;]*)/m.exec(shown) ?? [];

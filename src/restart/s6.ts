@@ -4,10 +4,10 @@ import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation, TOOL_SLACK_MS } from "./run.ts";
 import { untilSteady } from "./steady.ts";
 
-/** What s6-svc exits with when what it was to wait for did not come in time (s6-svlisten1, exit codes). */
+/** The exit code of s6-svc if what it waited for did not happen in time (s6-svlisten1, exit codes). */
 const TIMED_OUT = 99;
 
-/** A service under s6-supervise. Where it has a `notification-fd`, started means that it has said it is ready. */
+/** A service under s6-supervise. With a `notification-fd`, it counts as started once it has reported that it is ready. */
 export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, effects: SupervisorEffects): Supervisor {
   const { service, timeoutMs } = spec;
   const hint =
@@ -49,7 +49,7 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, effects: 
 
   const pid = async (signal: AbortSignal): Promise<number | null> => {
     const shown = await asked("pid", signal);
-    // -1: it is down.
+    // -1 means that it is down.
     const found = /^-?\d+$/m.exec(shown)?.[0];
     if (found === undefined) {
       throw new DeployError(`Cannot ask s6-supervise for ${service}: s6-svstat says "${shown.trim()}".`, {
@@ -70,19 +70,20 @@ export function s6Supervisor(spec: Extract<RestartSpec, { by: "s6" }>, effects: 
 
   return {
     restart: async (signal) => {
-      // -r does nothing for a service that is down, and -u nothing for one that is up. -wR waits for mere up without a
-      // notification-fd.
+      // -r has no effect on a service that is down, and -u none on one that is up. Without a notification-fd, -wR waits
+      // only for it to be up.
       await svc("restart", ["-wR", "-ru"], signal);
       await steady("restart", signal);
     },
     parts: {
-      // -wD and not -wd: until its ./finish is done too, so that nothing of it is left when the next one starts.
+      // -wD instead of -wd: it also waits for ./finish, so that nothing of the old process is left when the next one
+      // starts.
       stop: (signal) => svc("stop", ["-wD", "-d"], signal),
       start,
     },
     handover: null,
     revival: {
-      // With a file "down" in its directory s6-supervise leaves it down after a boot; otherwise it wants it up.
+      // With a file "down" in its directory, s6-supervise leaves the service down after a boot; otherwise it starts it.
       isNeeded: async (signal) => (await pid(signal)) === null && (await asked("wantedup", signal)).trim() === "false",
       start,
     },

@@ -14,8 +14,8 @@ import type { Supervisor, SupervisorEffects } from "./effects.ts";
 import { SETTLE_MS } from "./steady.ts";
 
 /**
- * What a signal is sent for. "reload": the process reads everything anew and lives on, or puts a successor in its pid
- * file (USR2 of nginx and unicorn). "replace": it ends, and whoever watches over it starts it again.
+ * The effect of each signal. "reload": the process reads its configuration again and lives on, or puts a successor in its
+ * pid file (USR2 of nginx and unicorn). "replace": it ends, and its supervisor starts it again.
  */
 const EFFECTS = {
   SIGHUP: "reload",
@@ -29,7 +29,10 @@ const EFFECTS = {
 
 const POLL_MS = 50;
 
-/** A service that is restarted by a signal. With `retire` that signal makes a successor, and `retire` ends the old one. */
+/**
+ * A service that is restarted by a signal. With `retire`, the signal makes a successor, and `retire` ends the old
+ * process.
+ */
 export function signalSupervisor(spec: SignalSpec, effects: SupervisorEffects): Supervisor {
   const { retire } = spec;
   if (retire === undefined) {
@@ -52,7 +55,7 @@ export function signalSupervisor(spec: SignalSpec, effects: SupervisorEffects): 
     revival: null,
     mainPids: async () => {
       const named = await readPidFile(spec.pidFile, effects);
-      // Between the old one's moving its file aside and the new one's writing it, the old one serves.
+      // After the old process has renamed its file and before the new one has written its own, the old process serves.
       return pidsOf(named.kind === "live" ? named : await readPidFile(`${spec.pidFile}.oldbin`, effects));
     },
   };
@@ -85,7 +88,7 @@ function signalName(wanted: string): keyof typeof EFFECTS {
   });
 }
 
-/** An unhandled HUP ends a process within this time; what lives on has taken it. */
+/** Waits for as long as an unhandled HUP takes to end a process; a process that survives has handled the signal. */
 async function outlive(
   spec: SignalSpec,
   effects: SupervisorEffects,
@@ -94,7 +97,7 @@ async function outlive(
 ): Promise<void> {
   await effects.clock.sleep(SETTLE_MS, signal);
   if (await isLive(target, effects)) return;
-  // It may have handed over; the successor is then in the file.
+  // It may have handed over; the file then names the successor.
   const successor = await readPidFile(spec.pidFile, effects);
   if (successor.kind === "live") return;
   throw signalFailure(spec, `process ${target.pid} ended at the signal`, "Does the service handle this signal?");

@@ -2,8 +2,8 @@ import { DeployError } from "../core/errors.ts";
 import type { SupervisorEffects } from "./effects.ts";
 
 /**
- * How long a process must live to count as up, in milliseconds. Supervisors say "up" as soon as they have forked, and
- * start anew what ends at once.
+ * How long a process must live to count as up, in milliseconds. Supervisors report "up" as soon as they have forked, and
+ * restart a process that ends at once.
  */
 export const SETTLE_MS = 500;
 const POLL_MS = 100;
@@ -12,14 +12,14 @@ export interface Steady {
   /** Follows "Cannot": `restart /etc/service/web`. */
   readonly what: string;
   readonly hint: string;
-  /** The main process as the supervisor knows it now; null when there is none. */
+  /** The main process as the supervisor reports it now; null if there is none. */
   readonly pid: (signal: AbortSignal) => Promise<number | null>;
 }
 
 /**
- * Waits until the main process has been the same one for SETTLE_MS; returns it.
+ * Waits until the main process has been the same for SETTLE_MS, and returns it.
  *
- * @throws DeployError `restart-failed` when it ended or was started anew meanwhile; `aborted`
+ * @throws DeployError `restart-failed` if it ended or was restarted meanwhile; `aborted`
  */
 export async function untilSteady(wanted: Steady, effects: SupervisorEffects, signal: AbortSignal): Promise<number> {
   const pid = await wanted.pid(signal);

@@ -28,7 +28,7 @@ export function supervisorFor(spec: RestartSpec, effects: SupervisorEffects): Su
 }
 
 /**
- * Restarts or reloads the service, as its recipe says. That it is healthy afterwards is for a check to say.
+ * Restarts or reloads the service, as its recipe says. Whether it is healthy afterwards is decided by a check.
  *
  * @throws DeployError `restart-failed` with the end of the output, `restart-timeout`, `aborted`
  */
@@ -36,7 +36,7 @@ export async function restart(spec: RestartSpec, effects: SupervisorEffects, sig
   await supervisorFor(spec, effects).restart(signal);
 }
 
-/** @throws DeployError `restart-failed` when the supervisor cannot be asked */
+/** @throws DeployError `restart-failed` if the supervisor cannot be asked */
 export async function mainPids(spec: RestartSpec, effects: SupervisorEffects, signal: AbortSignal): Promise<number[]> {
   return await supervisorFor(spec, effects).mainPids(signal);
 }

@@ -5,14 +5,15 @@ import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
 import { untilSteady } from "./steady.ts";
 
 /**
- * Where supervisord's file is when the host does not say. It is always named to supervisorctl, which would otherwise look
- * in the working directory first: that is the build's, and the file may name code for supervisorctl to run as root.
+ * The usual paths of supervisord's configuration, if the host does not name it. supervisorctl always gets it by -c,
+ * because it would otherwise look in the working directory first: that is the build's, and the file may name code that
+ * supervisorctl runs as root.
  */
 const CONFIGS = ["/etc/supervisor/supervisord.conf", "/etc/supervisord.conf"] as const;
 
 /**
- * What the last line says when all went well: supervisorctl exits with 0 after some failures, and after what is none (the
- * stop of what is stopped) does not always.
+ * What the last line says on success. The exit status does not tell: supervisorctl exits with 0 after some failures, and
+ * not always with 0 if nothing had to be done (stopping what is stopped).
  */
 const WELL = {
   restart: /: started$/,
@@ -51,7 +52,7 @@ export function supervisordSupervisor(
   };
 
   const operate = async (verb: "restart" | "stop" | "start", signal: AbortSignal): Promise<void> => {
-    // "all" is every program of the host to supervisorctl.
+    // supervisorctl takes "all" for every program of the host.
     if (program === "all") {
       throw new DeployError('Cannot restart the program "all": supervisorctl takes that for every program.', {
         code: "restart-failed",
@@ -64,7 +65,7 @@ export function supervisordSupervisor(
   };
 
   const pid = async (signal: AbortSignal): Promise<number | null> => {
-    // 0, and in later versions also an exit status: it does not run.
+    // It prints 0 if the program does not run; later versions also exit with an error then.
     const judge = (_: number, said: string): "done" | "failed" => (/^\d+$/m.test(said) ? "done" : "failed");
     const what = `ask supervisord for ${program}`;
     const said = await ctl(["pid", program], { what, timeoutMs: ASK_TIMEOUT_MS, asks: true, judge }, signal);
@@ -78,7 +79,7 @@ export function supervisordSupervisor(
     handover: null,
     revival: {
       isNeeded: async (signal) => {
-        // It exits with something else than 0 for all that does not run, in some versions.
+        // Some versions exit with an error for every program that does not run.
         const judge = (_: number, said: string): "done" | "failed" => (STATE.test(said) ? "done" : "failed");
         const what = `ask supervisord for ${program}`;
         const said = await ctl(["status", program], { what, timeoutMs: ASK_TIMEOUT_MS, asks: true, judge }, signal);

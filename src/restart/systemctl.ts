@@ -2,17 +2,20 @@ import { DeployError, isDeployError } from "../core/errors.ts";
 import type { SupervisorEffects } from "./effects.ts";
 import { ASK_TIMEOUT_MS, runOperation } from "./run.ts";
 
-/** A unit as `systemctl show` has it. */
+/** The state of a unit, from `systemctl show`. */
 export interface UnitState {
   /** ActiveState of systemctl(1): "active", "activating" (also between two automatic restarts), "failed", … */
   readonly state: string;
   /** Null when there is no main process at this moment. */
   readonly mainPid: number | null;
-  /** When that one was started, in microseconds since boot. */
+  /** When the main process was started, in microseconds since boot. */
   readonly startedAtUs: number;
-  /** Nothing of it runs, no job is about to start it, and it may be started: as after a boot for which nobody enabled it. */
+  /**
+   * Nothing of it runs, no job is about to start it, and it may be started: for example after a boot, if it is not
+   * enabled.
+   */
   readonly isStopped: boolean;
-  /** The units that start it, such as a socket. */
+  /** The units that trigger it, such as a socket. */
   readonly triggeredBy: readonly string[];
 }
 
@@ -20,8 +23,8 @@ export interface UnitState {
 type Verb = "start" | "stop" | "kill" | "restart" | "reload" | "reload-or-restart";
 
 /**
- * Tells systemd to do something with a unit. What is to be started gets its count of starts taken back first: of a unit
- * that has just failed some times, systemd would refuse to start also the build that mends it.
+ * Tells systemd to do something with a unit. Before a start its start counter is reset: if a unit has just failed several
+ * times, systemd would also refuse to start the build that fixes it.
  *
  * @throws DeployError `restart-failed`, `restart-timeout`, `aborted`
  */
@@ -36,7 +39,8 @@ export async function tellUnit(
     await forgetFailures(unit, timeoutMs, effects, signal);
   await runOperation(
     {
-      // An argument list and "--": the name of a unit comes from a build and must not become an option or a shell word.
+      // An argument list and "--" are used because the unit's name comes from a build: it must not become an option or a
+      // shell word.
       run: ["systemctl", "--no-ask-password", verb, ...(verb === "kill" ? ["--signal=SIGKILL"] : []), "--", unit],
       background: "kill",
       as: "agent",
@@ -62,11 +66,12 @@ async function forgetFailures(
     await effects.run(run, { background: "kill", timeoutMs: limitMs, label: "supervisor", as: "agent", signal });
   } catch (error) {
     if (isDeployError(error) && error.code === "aborted") throw error;
-    // Without systemctl or systemd the start itself says so; a unit that systemd has not loaded has not failed.
+    // Ignored: if systemctl or systemd is missing, the start itself reports it; a unit that is not loaded has no failures
+    // to reset.
   }
 }
 
-/** @throws DeployError `restart-failed` when systemd cannot be asked, `restart-timeout`, `aborted` */
+/** @throws DeployError `restart-failed` if systemd cannot be asked, `restart-timeout`, `aborted` */
 export async function showUnit(unit: string, effects: SupervisorEffects, signal: AbortSignal): Promise<UnitState> {
   const shown = await runOperation(
     {

@@ -5,7 +5,7 @@ import { showUnit, tellUnit } from "./systemctl.ts";
 /** States in which MainPID is a process of the service (systemctl(1), ActiveState). */
 const RUNNING = new Set(["active", "reloading", "refreshing", "activating", "deactivating"]);
 
-/** A unit of systemd, also an instance of a template (`web@1.service`). */
+/** A systemd unit, which may be an instance of a template (`web@1.service`). */
 export function systemdSupervisor(
   spec: Extract<RestartSpec, { by: "systemd" }>,
   effects: SupervisorEffects,
@@ -13,7 +13,7 @@ export function systemdSupervisor(
   const { unit, timeoutMs } = spec;
   return {
     restart: (signal) => tellUnit(spec.action, unit, timeoutMs, effects, signal),
-    // A reload is one thing to systemd, and nothing comes between.
+    // To systemd a reload is one operation, so nothing can come between.
     parts:
       spec.action === "restart"
         ? {
@@ -27,7 +27,7 @@ export function systemdSupervisor(
       start: (signal) => tellUnit("start", unit, timeoutMs, effects, signal),
     },
     mainPids: async (signal) => {
-      // Between two automatic restarts a unit is "activating" without a process.
+      // Between two automatic restarts a unit is "activating" and has no process.
       const { state, mainPid } = await showUnit(unit, effects, signal);
       return mainPid !== null && RUNNING.has(state) ? [mainPid] : [];
     },

@@ -11,12 +11,12 @@ type SocketSpec = Extract<RestartSpec, { by: "systemd-socket" }>;
 const COLOURS = ["blue", "green"] as const;
 type Colour = (typeof COLOURS)[number];
 
-/** States in which a unit serves; "activating" is not ready yet, or crashed and about to be started again. */
+/** States in which a unit serves; "activating" means not ready yet, or crashed and about to be restarted. */
 const SERVING = new Set(["active", "reloading", "refreshing"]);
 const STOPPED = new Set(["inactive", "failed"]);
 
 const POLL_MS = 100;
-/** How long a successor that is taken back may take to stop, before it is killed. In milliseconds. */
+/** How long a successor that is being ended may take to stop before it is killed. In milliseconds. */
 const TAKE_BACK_MS = 10_000;
 const KILL_MS = 5_000;
 
@@ -25,17 +25,17 @@ interface Copy extends UnitState {
 }
 
 /**
- * Two copies of a template take turns on a socket that systemd holds, so that no connection is refused in between. What
- * the units must say, and why:
+ * Two instances of a template unit take turns on a socket that systemd holds, so that no connection is refused in
+ * between. What the units must say, and why:
  *
- * - `web.socket` has `Service=web@blue.service`: without it systemd looks for `web.service`, and will not listen when
- *   there is none. After a reboot the first connection starts that copy (or the boot does, when it is enabled).
- * - `web@.service` has `Sockets=web.socket`: each copy gets the socket, and systemd knows that it is served as long as
- *   one of them is up, so that it starts no other.
- * - It has no `Requires=web.socket`: with it the end of the socket unit would end the services too.
- * - It has `StartLimitIntervalSec=0`: a copy that fails too often otherwise takes the socket unit along, and systemd
+ * - `web.socket` has `Service=web@blue.service`: without it systemd looks for `web.service`, and does not listen if
+ *   there is none. After a reboot the first connection starts that copy (or the boot does, if it is enabled).
+ * - `web@.service` has `Sockets=web.socket`: each copy gets the socket, and systemd starts no other copy as long as one
+ *   is up.
+ * - It has no `Requires=web.socket`: with it, stopping the socket unit would stop the services too.
+ * - It has `StartLimitIntervalSec=0`: otherwise a copy that fails too often makes the socket unit fail too, and systemd
  *   cannot listen again while the other copy holds the address.
- * - `Type=notify` lets systemd say when the copy is ready; without it "started" means "has been forked".
+ * - `Type=notify` lets systemd know when the copy is ready; without it "started" only means "has been forked".
  */
 export function systemdSocketSupervisor(spec: SocketSpec, effects: SupervisorEffects): Supervisor {
   const handover = new SocketHandover(spec, effects);
@@ -82,7 +82,7 @@ class SocketHandover implements Handover {
       await tellUnit("start", this.#unit(next), this.#spec.timeoutMs, this.#effects, signal);
       await this.#untilSteady(next, serving?.colour ?? null, signal);
     } catch (error) {
-      // Also when it was called off; the failure that led here is the one to report.
+      // It is also ended if the restart was called off. The failure that led here is the one to report.
       await this.#stop(next, TAKE_BACK_MS, new AbortController().signal).catch(() => {});
       throw error;
     }
@@ -119,7 +119,7 @@ class SocketHandover implements Handover {
     this.#successor = null;
   }
 
-  /** A socket that listens starts a copy with the first connection. */
+  /** The socket starts a copy with the first connection, so the service is stopped only if the socket does not listen. */
   async isStopped(signal: AbortSignal): Promise<boolean> {
     const units = [await showUnit(this.#spec.socket, this.#effects, signal), ...(await this.#copies(signal))];
     return units.every(({ isStopped }) => isStopped);
@@ -140,7 +140,7 @@ class SocketHandover implements Handover {
     );
   }
 
-  /** The socket unit is up, and both copies are its own. */
+  /** Makes sure that the socket unit is up and that both copies use it. */
   async #assureSocket(serving: Copy | null, signal: AbortSignal): Promise<void> {
     const { socket, unit, timeoutMs } = this.#spec;
     const { state } = await showUnit(socket, this.#effects, signal);
@@ -165,7 +165,7 @@ class SocketHandover implements Handover {
     }
   }
 
-  /** Waits until the copy has been up for a while in one and the same process. */
+  /** Waits until the copy has been up for a while with the same process. */
   async #untilSteady(colour: Colour, old: Colour | null, signal: AbortSignal): Promise<void> {
     const unit = this.#unit(colour);
     const first = await showUnit(unit, this.#effects, signal);
@@ -183,7 +183,7 @@ class SocketHandover implements Handover {
     }
   }
 
-  /** systemd kills a unit by itself after its TimeoutStopSec; who has less time than that has it killed. */
+  /** systemd itself kills a unit after its TimeoutStopSec; if the caller's timeout is shorter, the unit is killed then. */
   async #stop(colour: Colour, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const unit = this.#unit(colour);
     try {

@@ -3,18 +3,18 @@ import type { DrainSpec } from "../core/resolved_recipe.ts";
 import { abortedError } from "../support/abort.ts";
 
 /**
- * Asks an app, by signal, by URL or by both, to let go of its clients, or to go on. Where nobody runs or listens, there is
- * nobody to ask.
+ * Asks an app, by signal, by URL or by both, to let go of its clients (drain), or to go on. If no process runs or
+ * listens, there is nobody to ask.
  *
  * @param pids the processes that get the signal
- * @throws DeployError `restart-failed` when a process cannot be signalled or the URL does not answer with 2xx; `aborted`
+ * @throws DeployError `restart-failed` if a process cannot be signalled or the URL does not answer with 2xx; `aborted`
  */
 export async function tellApp(
   word: DrainSpec["tell"],
   pids: readonly number[],
   effects: {
     kill(pid: number, signal: NodeJS.Signals): void;
-    /** @returns "" when it was heard, else why not */
+    /** @returns "" if it succeeded, otherwise the reason why not */
     post(url: string, signal: AbortSignal): Promise<string>;
   },
   signal: AbortSignal,

@@ -14,15 +14,15 @@ import type { Traffic, TrafficEffects } from "./effects.ts";
 
 type HaproxySpec = Extract<TrafficSpec, { by: "haproxy" }>;
 
-/** How often HAProxy is asked whether a server is up, in milliseconds; its own checks run every two seconds or so. */
+/** How often HAProxy is polled for whether a server is up, in milliseconds; its own checks run about every two seconds. */
 const POLL_MS = 50;
 
 /**
- * Drains servers of an HAProxy on this host by its runtime API. Clients keep their connections to HAProxy, so nothing
- * is lost whether or not the service cooperates. What a person has put into maintenance is left there. HAProxy forgets a
- * drain when it is reloaded, unless it is told to keep its servers' state (load-server-state-from-file).
+ * Drains servers of an HAProxy on this host by its runtime API. Clients keep their connections to HAProxy, so nothing is
+ * lost whether or not the service cooperates. A server that a person has put into maintenance stays there. HAProxy
+ * forgets a drain when it is reloaded, unless it is configured to keep its servers' state (load-server-state-from-file).
  *
- * @throws DeployError `config-invalid` when the server's name has a variable that is not known
+ * @throws DeployError `config-invalid` if the server's name contains an unknown variable
  */
 export function haproxyTraffic(
   spec: HaproxySpec,
@@ -44,14 +44,14 @@ export function haproxyTraffic(
     const states = await serverStates(at, effects, signal);
     const wanted = new Set(on.map(serverOf));
     const all = [...servers.values()].map((server) => stateOf(at, states, server));
-    // HAProxy has no transactions: those that come are told before those that go, so that there is always one.
+    // HAProxy has no transactions: servers are switched on before others are switched off, so that one is always on.
     for (const state of all) {
       if (wanted.has(state.name) && adminState(state) === "forced-drain") {
         await setServer(at, state.name, "ready", effects, signal);
       }
     }
     for (const state of all) {
-      // "drain" would take a server out of the maintenance in which it gets no traffic either.
+      // "drain" would end the maintenance, in which the server gets no traffic either.
       const is = adminState(state);
       if (!wanted.has(state.name) && is !== "forced-drain" && is !== "forced-maint") {
         await setServer(at, state.name, "drain", effects, signal);
@@ -77,7 +77,7 @@ export function haproxyTraffic(
       return row.currentSessions + row.queued;
     },
     refused: async (signal) => {
-      // The backend's own row counts those of its servers and those that found no server at all.
+      // The backend's own row adds up its servers and includes requests that found no server at all.
       const row = (await rows(signal)).find(({ name }) => name === BACKEND_ROW);
       return row?.connectionErrors ?? null;
     },
@@ -85,7 +85,7 @@ export function haproxyTraffic(
   };
 }
 
-/** HAProxy's own name for the line about the backend as a whole. */
+/** HAProxy's name for the row of the backend as a whole. */
 const BACKEND_ROW = "BACKEND";
 
 function serverName(template: string, service: string, instance: string): string {
@@ -111,7 +111,7 @@ async function waitUntilTaken(
 ): Promise<void> {
   const firstNotTaken = async (): Promise<ServerState | undefined> => {
     const states = await serverStates(at, effects, signal);
-    // Only a person ends what a person has begun; for a server in maintenance there is nothing to wait for.
+    // Only a person ends a maintenance that a person began; such a server is not waited for.
     return servers
       .map((server) => stateOf(at, states, server))
       .find((state) => !isTaken(state) && adminState(state) !== "forced-maint");
@@ -121,7 +121,7 @@ async function waitUntilTaken(
   if (left !== undefined) throw notTaken(at, left, limitMs);
 }
 
-/** "Starting" is a server within its slowstart: it is up and gets its growing share. */
+/** "Starting" means that the server is in its slowstart: it is up and its share is growing. */
 function isTaken(state: ServerState): boolean {
   return (state.operational === 1 || state.operational === 2) && adminState(state) === "ready";
 }

@@ -1,14 +1,14 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
 import type { TrafficEffects } from "./effects.ts";
 
-/** A backend of an HAProxy, by its runtime API (HAProxy's management guide, section 9.3). */
+/** A backend of an HAProxy, reached by its runtime API (HAProxy's management guide, section 9.3). */
 export interface HaproxyBackend {
   readonly socket: string;
   readonly backend: string;
   readonly timeoutMs: number;
 }
 
-/** A server as `show servers state` has it. */
+/** A server as `show servers state` reports it. */
 export interface ServerState {
   readonly backendId: string;
   readonly name: string;
@@ -18,15 +18,15 @@ export interface ServerState {
   readonly admin: number;
 }
 
-/** Out for maintenance: by command, because a server it tracks is, because its name does not resolve. */
+/** In maintenance: by command, because a tracked server is, or because its name does not resolve. */
 const MAINTENANCE = 0x01 | 0x02 | 0x20;
-/** By command alone, or by `disabled` in HAProxy's own configuration until a person enables it. */
+/** In maintenance by command alone, or by `disabled` in HAProxy's own configuration until a person enables it. */
 const FORCED_MAINTENANCE = 0x01;
-/** Gets no new sessions: by command, because a server it tracks does not. */
+/** Gets no new sessions: by command, or because a tracked server does not. */
 const DRAIN = 0x08 | 0x10;
 const FORCED_DRAIN = 0x08;
 
-/** What HAProxy was told, by deployd or by a person, or has found itself. */
+/** The administrative state, set by deployd, by a person, or by HAProxy itself. */
 export function adminState({ admin }: ServerState): "ready" | "drain" | "forced-drain" | "maint" | "forced-maint" {
   if ((admin & FORCED_MAINTENANCE) !== 0) return "forced-maint";
   if ((admin & MAINTENANCE) !== 0) return "maint";
@@ -34,7 +34,7 @@ export function adminState({ admin }: ServerState): "ready" | "drain" | "forced-
   return (admin & DRAIN) !== 0 ? "drain" : "ready";
 }
 
-/** A row of `show stat`: of a server, or of the backend as a whole. */
+/** A row of `show stat`, for a server or for the backend as a whole. */
 export interface StatRow {
   readonly name: string;
   readonly currentSessions: number;
@@ -50,7 +50,7 @@ export async function serverStates(
 ): Promise<ServerState[]> {
   const command = `show servers state ${at.backend}`;
   const answer = await askHaproxy(at, command, effects, signal);
-  // A version number, a line of column names behind a "#", then a line for every server.
+  // The answer: a version number, a line of column names after "#", then one line per server.
   const columns = /^# (be_id .*)$/m.exec(answer)?.[1]?.split(" ");
   if (columns === undefined) throw refusal(at, command, answer);
   const column = (name: string): number => columns.indexOf(name);
@@ -106,7 +106,7 @@ export async function setServer(
 ): Promise<void> {
   const command = `set server ${at.backend}/${server} state ${state}`;
   const answer = await askHaproxy(at, command, effects, signal);
-  // It says nothing when it has done it.
+  // HAProxy answers nothing on success.
   if (answer.trim() !== "") throw refusal(at, command, answer);
 }
 
@@ -129,7 +129,7 @@ async function askHaproxy(
   }
 }
 
-/** HAProxy answers errors in prose, as it does everything else. */
+/** HAProxy answers errors in prose, like everything else. */
 function refusal(at: HaproxyBackend, command: string, answer: string): DeployError {
   const [said = ""] = answer.trim().split("\n");
   return new DeployError(

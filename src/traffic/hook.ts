@@ -5,9 +5,9 @@ import { openAt } from "./open_connections.ts";
 import { toolSaying } from "./tool.ts";
 
 /**
- * Commands of the host's own file turn the traffic of one instance off and on. What they did cannot be observed, so it is
- * remembered, and only as long as the agent runs: the first `steer` of a process says all instances again, as does one
- * after a failure. The commands must bear being told what they know.
+ * Commands of the host's own file turn the traffic of one instance off and on. Their effect cannot be observed, so it is
+ * remembered, but only as long as the agent runs: the first `steer` of a process tells every instance its state again,
+ * and so does one after a failure. The commands must therefore be idempotent.
  */
 export function hookTraffic(
   spec: Extract<TrafficSpec, { by: "hook" }>,
@@ -29,7 +29,7 @@ export function hookTraffic(
 
   const tell = async ({ name, port }: Instance, state: "on" | "off", signal: AbortSignal): Promise<void> => {
     if (told.get(name) === state) return;
-    // Half done is neither; it is said again next time.
+    // A failed command may be half done, so it is repeated next time.
     told.delete(name);
     const env = {
       DEPLOYD_SERVICE: service,
@@ -51,7 +51,7 @@ export function hookTraffic(
 
   const steer = async (on: readonly string[], signal: AbortSignal): Promise<void> => {
     const coming = new Set(on.map((name) => instanceOf(name).name));
-    // Those that come before those that go, so that there is always one.
+    // Instances are switched on before others are switched off, so that one is always on.
     for (const instance of instances.filter(({ name }) => coming.has(name))) await tell(instance, "on", signal);
     for (const instance of instances.filter(({ name }) => !coming.has(name))) await tell(instance, "off", signal);
   };
@@ -64,7 +64,7 @@ export function hookTraffic(
       return port === null ? null : await openAt(port, effects);
     },
     refused: async () => null,
-    // All on is what there was before deployd came.
+    // Before deployd came, all instances were on.
     remove: (signal) =>
       steer(
         instances.map(({ name }) => name),

@@ -5,8 +5,8 @@ import type { Instance } from "../core/traffic.ts";
 export type InstancePorts = ReadonlyMap<string, number>;
 
 /**
- * @param front the port that clients use, where the back end has one
- * @throws DeployError `config-invalid` when an instance has no port, or the port of another or of the clients
+ * @param front the port that clients use, if the back end has one
+ * @throws DeployError `config-invalid` if an instance has no port, or the same port as another instance or as the clients
  */
 export function instancePorts(
   by: string,
@@ -37,17 +37,17 @@ export function instancePorts(
 }
 
 /**
- * The ports of those that are on, in the order of the host's file whatever the order they are named in, so that the
- * same wish always makes the same rules.
+ * The ports of the instances that are on, in the order of the host's file however they are passed in, so that the same
+ * wish always makes the same rules.
  *
- * @throws DeployError `traffic-failed` for a name that is no instance
+ * @throws DeployError `traffic-failed` for a name that is not an instance
  */
 export function portsOfThose(ports: InstancePorts, names: readonly string[]): number[] {
   for (const name of names) portOf(ports, name);
   return [...ports].filter(([name]) => names.includes(name)).map(([, port]) => port);
 }
 
-/** @throws DeployError `traffic-failed` for a name that is no instance */
+/** @throws DeployError `traffic-failed` for a name that is not an instance */
 export function portOf(ports: InstancePorts, name: string): number {
   const port = ports.get(name);
   if (port !== undefined) return port;

@@ -15,18 +15,18 @@ import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./open_connections.ts";
 import { isRefusal, runTool, toolFailure, tryTool } from "./tool.ts";
 
-/** XT_EXTENSION_MAXNAMELEN: a chain's name has 28 characters at the most. */
+/** XT_EXTENSION_MAXNAMELEN: a chain's name has at most 28 characters. */
 const LONGEST_CHAIN_NAME = 28;
 
 /** Seconds to wait for another program that changes rules (/run/xtables.lock). */
 const LOCK_WAIT_S = "5";
 
 /**
- * Redirects the clients' port to the instances that are on by a chain of our own in the table nat, for hosts whose
- * other rules are iptables' too. Each change is one `iptables-restore --noflush` for each address family; established
+ * Redirects the clients' port to the instances that are on, by a chain of our own in the table nat, for hosts whose other
+ * rules are also iptables rules. Each change is one `iptables-restore --noflush` per address family; established
  * connections live on. The instances must listen on all addresses of the host.
  *
- * @throws DeployError `config-invalid` when an instance has no port of its own
+ * @throws DeployError `config-invalid` if an instance has no port of its own
  */
 export function iptablesTraffic(
   spec: Extract<TrafficSpec, { by: "iptables" }>,
@@ -53,7 +53,7 @@ export function iptablesTraffic(
     await runTool({ ...use, argv: [programs.restore, "--noflush", "-w", LOCK_WAIT_S], input }, effects);
   };
 
-  /** Takes our rules out of one variant, where the host has it. */
+  /** Removes our rules from one variant, if the host has it. */
   const removeFrom = async (variant: IptablesVariant, spoken: IptablesVariant | null, use: Use): Promise<void> => {
     for (const command of ["iptables", "ip6tables"] as const) {
       if (variant === "legacy" && !(await hasLegacyNat(command, effects))) continue;
@@ -83,7 +83,7 @@ export function iptablesTraffic(
       // A kernel without NAT for IPv6 has nothing to steer.
       if (result.code === 0) await restore(programs6, natChange(rules, result.stdout), use);
     }
-    // Left from before the host's alternatives were switched, it would go on redirecting as it did then.
+    // Rules left from before the host's alternatives were switched would keep redirecting as they did then.
     await removeFrom(variant === "nft" ? "legacy" : "nft", spoken, use);
   };
 

@@ -2,7 +2,7 @@ import { DeployError } from "../core/errors.ts";
 import type { TrafficEffects } from "./effects.ts";
 import { runTool, type ToolPurpose } from "./tool.ts";
 
-/** The kernel's two interfaces, whose rules do not see each other: x_tables, and nftables in its place. */
+/** The kernel's two interfaces, whose rules do not see each other: x_tables, and nftables, its successor. */
 export type IptablesVariant = "legacy" | "nft";
 
 /** The programs for one address family and variant. */
@@ -12,10 +12,10 @@ export interface IptablesPrograms {
 }
 
 /**
- * Which variant the command `iptables` speaks, and with it everybody who just calls it so. Versions before 1.8 do not
- * say: they know one only.
+ * Which variant the command `iptables` uses, and so everybody who just calls it by that name. Versions before 1.8 do not
+ * say: they know only one.
  *
- * @throws DeployError `traffic-failed` when there is no such command; `aborted`
+ * @throws DeployError `traffic-failed` if there is no such command; `aborted`
  */
 export async function spokenVariant(use: ToolPurpose, effects: TrafficEffects): Promise<IptablesVariant> {
   const version = await runTool({ ...use, argv: ["iptables", "--version"] }, effects);
@@ -23,8 +23,8 @@ export async function spokenVariant(use: ToolPurpose, effects: TrafficEffects): 
 }
 
 /**
- * The programs of one variant: those that carry it in their names, or the plain ones where these speak it. Null where
- * the host has none.
+ * The programs of one variant: those with the variant in their names, or the plain ones if they use it. Null if the host
+ * has none.
  */
 export function programsFor(
   command: "iptables" | "ip6tables",
@@ -45,15 +45,15 @@ export function noPrograms(variant: IptablesVariant, what: string): DeployError 
 }
 
 /**
- * Whether the legacy table nat was used since the host started. Only then may it be read by the legacy programs: they
- * would make it, and every iptables-nft would warn of it from then on.
+ * Whether the legacy table nat was used since the host started. Only then may the legacy programs read it: they would
+ * create it, and every iptables-nft would warn of it from then on.
  */
 export async function hasLegacyNat(command: "iptables" | "ip6tables", effects: TrafficEffects): Promise<boolean> {
   const names = await effects.read(command === "iptables" ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names");
   return names?.split("\n").includes("nat") === true;
 }
 
-/** An IPv6 that is compiled in and not switched off shows at least the loopback's address. */
+/** Whether IPv6 works: if it is compiled in and not switched off, at least the loopback's address is listed. */
 export async function hasIpv6(effects: TrafficEffects): Promise<boolean> {
   return ((await effects.read("/proc/net/if_inet6")) ?? "").trim() !== "";
 }

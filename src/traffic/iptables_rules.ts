@@ -1,9 +1,9 @@
-/** How one host port is spread by a chain of our own in iptables' table nat; rules as `iptables-save` prints them. */
+/** How one host port is spread by a chain of our own in iptables' table nat; rules are as `iptables-save` prints them. */
 export interface NatRules {
   readonly chain: string;
   /** The port that clients use. */
   readonly front: number;
-  /** Those of the instances that are on. */
+  /** The ports of the instances that are on. */
   readonly backs: readonly number[];
 }
 
@@ -14,30 +14,30 @@ const HOOKS = ["PREROUTING", "OUTPUT"];
 interface OwnRules {
   readonly exists: boolean;
   readonly rules: readonly string[];
-  /** Rules of other chains that lead into ours, whole: `-A PREROUTING … -j DEPLOYD_web`. */
+  /** Complete rules of other chains that jump to ours: `-A PREROUTING … -j DEPLOYD_web`. */
   readonly jumps: readonly string[];
 }
 
-/** What `iptables-restore --noflush` has to do, or null when the dump shows all as it should be. */
+/** The input for `iptables-restore --noflush`, or null if the dump shows that everything is as it should be. */
 export function natChange(rules: NatRules, dump: string): string | null {
   const found = findOwn(dump, rules.chain);
   const wanted = chainRules(rules);
   const jumps = HOOKS.map((hook) => jumpRule(hook, rules));
-  // Each once: what stands there twice is one too many, and so is one for a port of before.
+  // Each jump must exist once: a duplicate is surplus, and so is a jump for a former port.
   const surplus = found.jumps.filter((jump, index) => !jumps.includes(jump) || found.jumps.indexOf(jump) !== index);
   const missing = jumps.filter((jump) => !found.jumps.includes(jump));
   const same = found.exists && found.rules.join("\n") === wanted.join("\n");
   if (same && surplus.length === 0 && missing.length === 0) return null;
   return table([
-    // Makes the chain, or empties it.
+    // Creates the chain, or empties it.
     ...(same ? [] : [`:${rules.chain} - [0:0]`, ...wanted]),
     ...surplus.map(deleted),
-    // In front: a rule of somebody else's for all local addresses (Docker's) would have taken the connection.
+    // Inserted first: a rule of somebody else for all local addresses (Docker's) would otherwise take the connection.
     ...missing.map((jump) => jump.replace("-A ", "-I ")),
   ]);
 }
 
-/** What takes our rules away, or null when there are none. */
+/** The input that removes our rules, or null if there are none. */
 export function natRemoval(chain: string, dump: string): string | null {
   const found = findOwn(dump, chain);
   if (!found.exists && found.jumps.length === 0) return null;
@@ -58,9 +58,9 @@ function jumpRule(hook: string, { chain, front }: NatRules): string {
 }
 
 /**
- * The first takes every n-th connection, the second every (n-1)-th of the rest, and the last what is left. With nobody
- * on, a rule asks for connection tracking and does nothing: the kernel switches that off with the last rule that needs
- * it, and established connections would be translated no longer and reset (measured).
+ * The first rule takes every n-th connection, the second every (n-1)-th of the rest, and the last what is left. With no
+ * instance on, a rule uses connection tracking and does nothing else: the kernel switches tracking off with the last rule
+ * that needs it, and established connections would no longer be translated and would be reset (measured).
  */
 function chainRules({ chain, backs }: NatRules): string[] {
   if (backs.length === 0) return [`-A ${chain} -p tcp -m conntrack --ctstate NEW -j RETURN`];

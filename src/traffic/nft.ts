@@ -6,11 +6,11 @@ import type { Traffic, TrafficEffects } from "./effects.ts";
 import { openAt } from "./open_connections.ts";
 
 /**
- * Redirects the clients' port to the instances that are on, one after the other, by a table of our own. It acts on the
- * first packet of a connection only, so established ones live on where they are. The instances must listen on all
- * addresses of the host: a redirected connection from outside reaches them on the address that it came in by.
+ * Redirects the clients' port to the instances that are on, in turn, by a table of our own. It acts only on the first
+ * packet of a connection, so established ones stay where they are. The instances must listen on all addresses of the
+ * host: a redirected connection from outside reaches them on the address that it came in by.
  *
- * @throws DeployError `config-invalid` when an instance has no port of its own
+ * @throws DeployError `config-invalid` if an instance has no port of its own
  */
 export function nftTraffic(
   spec: Extract<TrafficSpec, { by: "nft" }>,
@@ -42,7 +42,7 @@ export function nftTableName(service: string): string {
   return ownName("deployd_", service, LONGEST_TABLE_NAME);
 }
 
-/** Connections from other hosts pass prerouting, those of this host output; each hook has a turn of its own. */
+/** Connections from other hosts pass prerouting, those of this host output; each hook has its own round robin. */
 export function redirectTable(name: string, front: number, backs: readonly number[]): NftTable {
   const rules = redirects(backs).map((then) => `fib daddr type local tcp dport ${front} ${then}`);
   return {
@@ -58,13 +58,13 @@ export function redirectTable(name: string, front: number, backs: readonly numbe
 
 function redirects(backs: readonly number[]): string[] {
   const last = backs.at(-1);
-  // With nobody on, the rule does nothing but ask for connection tracking: the kernel switches that off with the last
-  // rule that needs it, and established connections would be translated no longer and reset (measured).
+  // With no instance on, the rule uses connection tracking and does nothing else: the kernel switches tracking off with
+  // the last rule that needs it, and established connections would no longer be translated and would be reset (measured).
   if (last === undefined) return ["ct state new return"];
   const plain = `redirect to :${last}`;
   if (backs.length === 1) return [plain];
   const turns = backs.map((port, turn) => `${turn} : ${port}`).join(", ");
-  // The rules are swapped at one moment for each packet, but the map of those before ends at once, also for a packet that
-  // is between the two: it finds nothing there and would be refused (measured: one in 70,000 with 30 changes a second).
+  // For each packet the rules are swapped atomically, but the old map ends at once, also for a packet that is just
+  // between the two: it finds nothing there and would be refused (measured: one in 70,000 with 30 changes a second).
   return [`redirect to :numgen inc mod ${backs.length} map { ${turns} }`, plain];
 }

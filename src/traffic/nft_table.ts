@@ -15,12 +15,12 @@ interface NftChain {
 /** A table of our own in the family inet: both of IPv4 and IPv6. */
 export interface NftTable {
   readonly name: string;
-  /** Counters that the rules name; they outlive a change of the rules. */
+  /** Counters that the rules use; they survive a change of the rules. */
   readonly counters: readonly string[];
   readonly chains: readonly NftChain[];
 }
 
-/** The table's listing by `nft`, or null when there is none. @throws DeployError `traffic-failed`, `aborted` */
+/** The table as `nft` lists it, or null if there is none. @throws DeployError `traffic-failed`, `aborted` */
 export async function listTable(name: string, use: ToolPurpose, effects: TrafficEffects): Promise<string | null> {
   const listing = { ...use, argv: ["nft", "list", "table", "inet", name] };
   const result = await tryTool(listing, effects);
@@ -30,8 +30,8 @@ export async function listTable(name: string, use: ToolPurpose, effects: Traffic
 }
 
 /**
- * Makes the table so, in one transaction, unless it is so already. Chains are emptied and filled and never deleted:
- * taking a chain of type nat away would end the translation of established connections.
+ * Makes the table match, in one transaction, unless it does already. Chains are emptied and filled and never deleted:
+ * deleting a chain of type nat would end the translation of established connections.
  *
  * @throws DeployError `traffic-failed`, `aborted`
  */
@@ -47,7 +47,7 @@ export async function removeTable(name: string, use: ToolPurpose, effects: Traff
   await runTool({ ...use, argv: ["nft", "delete", "table", "inet", name] }, effects);
 }
 
-/** What `nft -f` is given. "add" is no error for what is there already. */
+/** The input for `nft -f`. "add" is not an error if the object exists. */
 function transaction({ name, counters, chains }: NftTable): string {
   const lines = [
     `add table inet ${name}`,
@@ -61,7 +61,7 @@ function transaction({ name, counters, chains }: NftTable): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Whether a listing of the table shows just these chains with just these rules. */
+/** Whether a listing of the table shows exactly these chains with exactly these rules. */
 export function isListed({ counters, chains }: NftTable, listing: string): boolean {
   const listed = blocksOf(listing);
   const wanted = [
@@ -77,7 +77,7 @@ export function isListed({ counters, chains }: NftTable, listing: string): boole
   );
 }
 
-/** `chain output` → its lines, of every block within the table's own. */
+/** Maps each block of the table, such as `chain output`, to its lines. */
 function blocksOf(listing: string): Map<string, string[]> {
   const blocks = new Map<string, string[]>();
   let lines: string[] | null = null;
@@ -92,7 +92,7 @@ function blocksOf(listing: string): Map<string, string[]> {
   return blocks;
 }
 
-/** Versions of nft print the same rule differently; what is not known here costs a needless change and nothing else. */
+/** Versions of nft print the same rule differently; a spelling that is not known here costs only a needless change. */
 function inOneSpelling(line: string): string {
   return line
     .replace(/ # handle \d+$/, "")

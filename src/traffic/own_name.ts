@@ -1,14 +1,14 @@
-/** Hexadecimal digits of the service's name behind a name that had to be changed. */
+/** Length of the hash that is appended to a name that had to be changed, in hexadecimal digits. */
 const HASH_DIGITS = 8;
 
 const HASHED = new RegExp(`_[0-9a-f]{${HASH_DIGITS}}$`);
 
 /**
- * The name of what deployd keeps in the system for one service: `prefix` and the service's name, where that is made of
- * letters, digits and underscores and fits. Any other gets a hash of itself, and so does one that looks hashed, so that
- * two services never share a name.
+ * The name of deployd's own object in the system for one service: `prefix` and the service's name, if that consists of
+ * letters, digits and underscores and fits. Any other name gets a hash appended, and so does one that looks hashed, so
+ * that two services never share a name.
  *
- * @param maxLength in characters, `prefix` among them
+ * @param maxLength in characters, including `prefix`
  */
 export function ownName(prefix: string, service: string, maxLength: number): string {
   const room = maxLength - prefix.length;

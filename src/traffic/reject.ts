@@ -8,11 +8,11 @@ import { openAt } from "./open_connections.ts";
 const COUNTER = "refused";
 
 /**
- * Refuses new connections from other hosts to instances that are off, at once and with a reset: a balancer outside then
- * tries the next host, where a silent drop would cost it a second or more. This host's own connections are let through,
+ * Refuses new connections from other hosts to instances that are off, at once and with a reset: an external balancer then
+ * tries the next host, whereas a silent drop would cost it a second or more. This host's own connections are let through,
  * so that the instance can be checked.
  *
- * @throws DeployError `config-invalid` when an instance has no port of its own
+ * @throws DeployError `config-invalid` if an instance has no port of its own
  */
 export function rejectTraffic(
   service: string,
@@ -44,12 +44,12 @@ export function rejectTraffic(
   };
 }
 
-/** No service has an `nft` table of this name: that prefix ends where this one goes on. */
+/** No service's `nft` table can have this name: theirs begin with `deployd_`. */
 export function rejectTableName(service: string): string {
   return ownName("deploydreject_", service, LONGEST_TABLE_NAME);
 }
 
-/** Before the host's own filters, which might accept or drop. Other tables' verdicts cannot undo a reject. */
+/** It runs before the host's own filters, which might accept or drop. Verdicts of other tables cannot undo a reject. */
 export function rejectTable(name: string, off: readonly number[]): NftTable {
   return {
     name,

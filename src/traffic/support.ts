@@ -7,9 +7,9 @@ import { isRefusal, packageOf } from "./tool.ts";
 export interface TrafficSupport {
   readonly strategy: Exclude<TrafficKind, "none">;
   readonly supported: boolean;
-  /** A version, what is special about this host, or why it cannot. */
+  /** A version, what is special about this host, or why the back end cannot be used. */
   readonly detail: string;
-  /** What would have to be there: a package's name or a capability. */
+  /** What is required and missing: a package's name or a capability. */
   readonly missing?: string;
 }
 
@@ -18,10 +18,10 @@ const TIMEOUT_MS = 10_000;
 const CAPABILITY = "CAP_NET_ADMIN";
 
 /**
- * Which traffic back ends this host can use. It only looks: nothing is changed, not even the tables that iptables makes
+ * Which traffic back ends this host can use. It only looks: nothing is changed, not even the tables that iptables creates
  * when it is asked for them.
  *
- * @throws DeployError `traffic-failed` when a program does not answer in time; `aborted`
+ * @throws DeployError `traffic-failed` if a program does not answer in time; `aborted`
  */
 export async function trafficSupport(effects: TrafficEffects, signal: AbortSignal): Promise<readonly TrafficSupport[]> {
   const look = (...argv: string[]) => effects.tool(argv, { timeoutMs: TIMEOUT_MS, signal });
@@ -56,7 +56,7 @@ async function iptablesSupport(effects: TrafficEffects, look: Look): Promise<Sup
   if (!(await mayChangeNetwork(effects))) return noRights(version);
   const programs = programsFor("iptables", spoken, spoken, effects);
   if (programs === null) return noProgram("iptables-restore");
-  // Asking the legacy one for a table that was never used would make it.
+  // Asking the legacy variant for a table that was never used would create it.
   if (spoken === "nft" || (await hasLegacyNat("iptables", effects))) {
     const saved = await look(programs.save, "-t", "nat");
     if (isRefusal(saved)) return noRights(version);

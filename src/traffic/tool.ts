@@ -4,23 +4,23 @@ import type { ToolResult, TrafficEffects } from "./effects.ts";
 
 export interface ToolUse {
   readonly argv: readonly string[];
-  /** For its standard input. */
+  /** Text for its standard input. */
   readonly input?: string;
   /** Follows "Cannot": `steer the traffic of web`. */
   readonly what: string;
-  /** What to do when it fails for no reason that is known here. */
+  /** The hint for a failure whose reason is not known here. */
   readonly hint: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** What several programs are run for. */
+/** The part of the request that several programs share. */
 export type ToolPurpose = Omit<ToolUse, "argv" | "input">;
 
 /**
- * Runs a program that has to succeed, and returns what it printed.
+ * Runs a program that must succeed, and returns what it printed.
  *
- * @throws DeployError `traffic-failed` when it is not there, takes too long or exits with anything but 0; `aborted`
+ * @throws DeployError `traffic-failed` if it does not exist, takes too long or exits with anything but 0; `aborted`
  */
 export async function runTool(use: ToolUse, effects: TrafficEffects): Promise<string> {
   const result = await tryTool(use, effects);
@@ -29,9 +29,9 @@ export async function runTool(use: ToolUse, effects: TrafficEffects): Promise<st
 }
 
 /**
- * The same for a program whose failure may mean something.
+ * Like `runTool`, for a program whose failure the caller interprets.
  *
- * @throws DeployError `traffic-failed` when it is not there or takes too long; `aborted`
+ * @throws DeployError `traffic-failed` if it does not exist or takes too long; `aborted`
  */
 export async function tryTool(use: ToolUse, effects: TrafficEffects): Promise<ToolResult> {
   const { argv, input, timeoutMs, signal } = use;
@@ -58,21 +58,21 @@ export function toolFailure(use: ToolUse, result: ToolResult): DeployError {
 const RIGHTS_HINT =
   "Changing the kernel's rules needs root or CAP_NET_ADMIN: see AmbientCapabilities= in the agent's unit.";
 
-/** True when a program says that it lacks the rights (nft, iptables of either kind). */
+/** True if a program reports that it lacks the rights (nft, iptables of either kind). */
 export function isRefusal({ code, stderr }: ToolResult): boolean {
   return code !== 0 && /Operation not permitted|Permission denied|must be root/.test(stderr);
 }
 
-/** The Debian package that has the program; other distributions call them the same. */
+/** The Debian package of the program; other distributions use the same names. */
 export function packageOf(program: string): string {
   if (program === "nft") return "nftables";
   return /^ip6?tables/.test(program) ? "iptables" : program;
 }
 
-/** What iptables-nft says on every run on a host where both kinds are in use. */
+/** What iptables-nft prints on every run on a host where both variants are in use. */
 const CHATTER = /^# Warning: iptables-legacy tables present/;
 
-/** `, saying: …`, or nothing where the program said nothing. */
+/** `, saying: …`, or "" if the program printed nothing. */
 export function toolSaying({ stdout, stderr }: ToolResult): string {
   const lines = (stderr.trim() === "" ? stdout : stderr).split("\n");
   return saying(lines.filter((line) => !CHATTER.test(line.trim())).join("\n"));

@@ -7,12 +7,12 @@ import type { Traffic, TrafficEffects } from "./effects.ts";
 import { rejectTraffic } from "./reject.ts";
 
 /**
- * What keeps new connections from the instances of a service, as the host's own file says. Nothing is asked or changed
- * yet.
+ * What keeps new connections from the instances of a service, as configured in the host's own file. Nothing is asked or
+ * changed yet.
  *
- * @param instances all that the service has on this host
- * @param timeoutMs for each change and each question, in milliseconds
- * @throws DeployError `config-invalid` when the back end cannot be used with these instances
+ * @param instances all instances of the service on this host
+ * @param timeoutMs for each change and each query, in milliseconds
+ * @throws DeployError `config-invalid` if the back end cannot be used with these instances
  */
 export function trafficFor(
   spec: TrafficSpec,
@@ -37,12 +37,12 @@ export function trafficFor(
   }
 }
 
-/** For a service whose clients bear a restart, or that hands its own socket over. */
+/** For a service whose clients tolerate a restart, or that hands over its socket itself. */
 function noTraffic(): Traffic {
   return {
     steer: async () => {},
     taken: async () => {},
-    // Nothing keeps new connections away, so a count of the open ones would not come to an end.
+    // Nothing keeps new connections away, so waiting for open ones to end would never finish.
     busy: async () => null,
     refused: async () => null,
     remove: async () => {},

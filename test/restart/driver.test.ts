@@ -208,7 +208,7 @@ test("no batch is taken out while too few others are healthy", async () => {
   const { effects, done } = host({ healthy: ["1", "2", "3"] });
   const error = await rejection(driveRestart(plan(), effects, signal));
   expect(error).toMatchObject({ code: "instances-unavailable" });
-  expect(String(error)).toContain("of 4 instances 2, 3 would be left healthy, and 3 must be");
+  expect(String(error)).toContain("of 4 instances 2, 3 would be left healthy, but 3 must be");
   expect(done).toEqual([]);
 });
 

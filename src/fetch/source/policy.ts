@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { DeployError } from "../../core/errors.ts";
 import { printable } from "../../support/printable.ts";
 
-/** Rounds of decoding; no well-meant path takes more than two. */
+/** The most rounds of decoding; no honest path needs more than two. */
 const MOST_ROUNDS = 8;
 
 /** A URL without what may be secret in it: no credentials, no query, no fragment. */
@@ -12,9 +12,9 @@ export function shownUrl(url: URL): string {
 }
 
 /**
- * Whether the host's own policy lets a build come from `url`: one of the prefixes has the same scheme, host and port,
- * and its path is the URL's path or one of its parents, segment by segment. No prefix at all allows every source; a
- * prefix that is no URL allows none.
+ * Whether the host's own policy allows a build from `url`: one of the prefixes has the same scheme, host and port, and
+ * its path is the URL's path or one of its parents, segment by segment. An empty list allows every source; a prefix that
+ * is not a URL allows none.
  */
 export function isAllowedSource(url: URL, prefixes: readonly string[]): boolean {
   return whyRefused(url, prefixes) === null;
@@ -27,8 +27,8 @@ export function requireAllowedSource(url: URL, prefixes: readonly string[]): voi
 }
 
 /**
- * Segments are compared as they are written: in `group%2Fproject` the slash is a part of a name, as GitLab has it. Some
- * servers decode first and then resolve "..", so what follows the prefix must stay below it however often it is decoded.
+ * Segments are compared as they are written: in `group%2Fproject` the slash is part of a name, as in GitLab. Some servers
+ * decode first and then resolve "..", so what follows the prefix must stay below it however often it is decoded.
  */
 function whyRefused(url: URL, prefixes: readonly string[]): string | null {
   if (prefixes.length === 0) return null;
@@ -52,15 +52,15 @@ function isSameOrigin(one: URL, other: URL): boolean {
   return one.protocol === other.protocol && one.hostname === other.hostname && one.port === other.port;
 }
 
-/** The segments of the path, without the empty ones at its ends and with each character written in one way. */
+/** The segments of the path, without empty ones at its ends and with each character in its normalized form. */
 function segmentsOf({ pathname }: URL): string[] {
   const segments = pathname.split("/").slice(1).map(normalized);
   return segments.at(-1) === "" ? segments.slice(0, -1) : segments;
 }
 
 /**
- * RFC 3986, 6.2.2 and 3.3: digits become upper case, and what need not be encoded in a path is decoded, as in npm's `@scope`
- * and `%40scope`. A semicolon stays as it is: to some servers it begins a parameter.
+ * Normalizes by RFC 3986, 6.2.2 and 3.3: hexadecimal digits become upper case, and what need not be encoded in a path is
+ * decoded, as in npm's `@scope` and `%40scope`. A semicolon is kept as it is: to some servers it begins a parameter.
  */
 function normalized(segment: string): string {
   return segment.replace(/%([0-9a-f]{2})/gi, (encoded, digits: string) => {
@@ -79,7 +79,7 @@ function staysBelow(rest: string): boolean {
   for (let rounds = 0; rounds < MOST_ROUNDS; rounds += 1) {
     let depth = 0;
     for (const segment of path.split(/[/\\]/)) {
-      // Java servers take what follows a semicolon for a parameter of the segment.
+      // Java servers treat what follows a semicolon as a parameter of the segment.
       const name = segment.replace(/;.*$/s, "");
       if (name === "..") depth -= 1;
       else if (name !== "" && name !== ".") depth += 1;
@@ -100,10 +100,10 @@ function isAtOrBelow(path: string, parent: string): boolean {
 }
 
 /**
- * Checks a file once more with every symlink resolved, as a link below an allowed directory may lead elsewhere.
+ * Checks a file again with every symlink resolved, because a link below an allowed directory may lead elsewhere.
  *
  * @returns the file's real path
- * @throws DeployError `policy-refused`, or the system's error when there is no such file
+ * @throws DeployError `policy-refused`, or the system's error if there is no such file
  */
 export async function requireAllowedFile(url: URL, prefixes: readonly string[]): Promise<string> {
   const path = await realpath(fileURLToPath(url));
