@@ -5,16 +5,16 @@ import { MARKER_PART } from "../support/command.ts";
 import { killAll } from "../support/kill.ts";
 
 /*
- * Control groups of deployd's own, one for each line of shell (cgroups(7)). Who is in one stays in it, whatever session,
- * parent and environment it gives itself, and so does all that it starts.
+ * Control groups of deployd's own, one for each shell command (cgroups(7)). A process in a group stays in it, whatever
+ * session, parent and environment it gives itself, and so does everything it starts.
  */
 
-/** What the group's line may leave behind: nothing, or a service. */
+/** What the group's command may leave behind: nothing, or a service. */
 export type GroupKind = "step" | "start";
 
 const NAME_BYTES = 6;
 
-/** A group for one line; null where this agent may make none. @param marker of the line */
+/** Makes a group for one command; null if this agent may not make groups. @param marker of the command */
 export async function makeGroup(marker: string, kind: GroupKind, clock: Clock): Promise<string | null> {
   const own = await ownDirectory();
   if (own === null) return null;
@@ -23,7 +23,7 @@ export async function makeGroup(marker: string, kind: GroupKind, clock: Clock): 
     await mkdir(path);
     return path;
   } catch {
-    // Not root, no hierarchy of its own, or one that is read-only.
+    // The agent is not root, or the host has no cgroup hierarchy of its own, or a read-only one.
     return null;
   }
 }
@@ -35,7 +35,7 @@ export async function canMakeGroups(clock: Clock): Promise<boolean> {
   return path !== null;
 }
 
-/** KILLs all that is in the group until there is nothing, and removes it. @returns how many processes were found */
+/** Sends KILL to everything in the group until it is empty, and removes it. @returns how many processes were found */
 export async function endGroup(path: string, clock: Clock): Promise<number> {
   const members = async (): Promise<{ pid: number; isKilled: boolean }[]> => {
     const pids = await membersOf(path);
@@ -50,7 +50,7 @@ export async function endGroup(path: string, clock: Clock): Promise<number> {
   return found;
 }
 
-/** The groups of lines with this marker, or one that goes on after it, which are still there. */
+/** The groups that still exist of commands with this marker, or with a marker that extends it. */
 export async function groupsOf(marker: string, kind: GroupKind): Promise<string[]> {
   const own = await ownDirectory();
   if (own === null) return [];
@@ -62,15 +62,15 @@ export async function removeEmptyGroups(marker: string, kind: GroupKind): Promis
   for (const path of await groupsOf(marker, kind)) await removeIfEmpty(path);
 }
 
-/** The group of deployd's that a process is in; null when it is in none. */
+/** The deployd group that a process is in; null if it is in none. */
 export async function groupOf(pid: number, marker: string, kind: GroupKind): Promise<string | null> {
   for (const path of await groupsOf(marker, kind)) if ((await membersOf(path)).includes(pid)) return path;
   return null;
 }
 
-/** Words that have the program after them entered into the group before it is run. */
+/** Shell words that put the program after them into the group before it runs. */
 export function entering(path: string | null): string {
-  // Its own quotes would be the shell's; a directory of the kernel's has none.
+  // A path with quotes would need escaping; the kernel's cgroup paths contain none.
   return path === null ? "" : `echo 0 >'${path}/cgroup.procs'; `;
 }
 
@@ -82,7 +82,11 @@ async function membersOf(path: string): Promise<number[]> {
     .map(Number);
 }
 
-/** KILLs all of it, also those that are forked meanwhile (Linux 5.14). @returns false where the kernel is older */
+/**
+ * Sends KILL to the whole group, including processes forked meanwhile (Linux 5.14).
+ *
+ * @returns false if the kernel is older
+ */
 async function killGroup(path: string): Promise<boolean> {
   try {
     await writeFile(join(path, "cgroup.kill"), "1", { flag: "r+" });
@@ -92,19 +96,19 @@ async function killGroup(path: string): Promise<boolean> {
   }
 }
 
-/** The kernel refuses one that somebody is in; the next look at this service's groups finds it again. */
+/** The kernel refuses to remove a group with processes in it; the next search for this service's groups finds it again. */
 export async function removeIfEmpty(path: string): Promise<void> {
   await rmdir(path).catch(() => {});
 }
 
-/** A service's directory as a name; what tells one line from the others is left out. */
+/** The service's directory as a name, without the part that tells commands from each other. */
 function prefixOf(marker: string, kind: GroupKind): string {
   const [base = ""] = marker.split(MARKER_PART);
   const name = new Bun.CryptoHasher("sha256").update(base).digest("hex").slice(0, 16);
   return `deployd-${kind}-${name}-`;
 }
 
-/** The agent's own group, in the unified hierarchy or else in systemd's; null where it is not to be seen. */
+/** The agent's own group, in the unified hierarchy or else in systemd's; null if it is not visible. */
 async function ownDirectory(): Promise<string | null> {
   const [groups, mounts] = await Promise.all(
     ["/proc/self/cgroup", "/proc/self/mountinfo"].map((path) => readFile(path, "utf8").catch(() => "")),
@@ -128,6 +132,6 @@ function directoryIn(
   if (group === undefined || mount === undefined) return null;
   const [, , , root = "", place = ""] = (mount[0] ?? "").split(" ");
   const below = relative(root, group);
-  // Outside of what is mounted here, as in some containers; a name with a quote, which nobody makes.
+  // The group is outside of what is mounted here, as in some containers, or its name contains a quote, which nobody uses.
   return below.startsWith("..") || /['\\\n]/.test(`${place}${below}`) ? null : join(place, below);
 }

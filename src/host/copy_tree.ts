@@ -2,8 +2,8 @@ import { chmod, copyFile, lchown, lstat, lutimes, mkdir, readdir, readlink, syml
 import { join } from "node:path";
 
 /**
- * Copies a tree that only the agent can reach to a place that only it can reach, with owners, permissions and times: what an
- * archive may bring, which is directories, files and links.
+ * Copies a tree that only the agent can access to a place that only it can access, with owners, permissions and times.
+ * The tree may contain what an archive may contain: directories, files and links.
  */
 export async function copyTree(from: string, to: string): Promise<void> {
   const stat = await lstat(from);
@@ -17,7 +17,7 @@ export async function copyTree(from: string, to: string): Promise<void> {
   } else {
     throw new Error(`"${from}" is neither a directory nor a file nor a link`);
   }
-  // Before the mode, of which it takes setuid away.
+  // The owner is set before the mode, because changing the owner removes setuid.
   if (process.geteuid?.() === 0) await lchown(to, stat.uid, stat.gid);
   if (!stat.isSymbolicLink()) await chmod(to, stat.mode & 0o7777);
   await lutimes(to, stat.atime, stat.mtime);

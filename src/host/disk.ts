@@ -43,7 +43,7 @@ export const hostDisk: Disk = {
 async function createFile(path: string, mode: number): Promise<NewFile> {
   const file = await open(path, "wx", mode);
   try {
-    // The umask took bits off.
+    // Needed because the umask has removed bits.
     await file.chmod(mode);
   } catch (error) {
     await file.close();
@@ -56,7 +56,7 @@ async function createFile(path: string, mode: number): Promise<NewFile> {
   };
 }
 
-/** O_NONBLOCK: a pipe without a reader must not hold the agent up. */
+/** O_NONBLOCK: a pipe without a reader must not block the agent. */
 const IN_PLACE = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 async function openInPlace(path: string): Promise<OldFile | null> {

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { errno, libc } from "./libc.ts";
 
-/** The number of renameat2(2), which musl has no function for. */
+/** The system call number of renameat2(2), which musl does not wrap. */
 const RENAMEAT2: Readonly<Record<string, number>> = { x64: 316, arm64: 276 };
 /** From <fcntl.h> and <linux/fs.h>. */
 const AT_FDCWD = -100;
@@ -10,9 +10,9 @@ const RENAME_EXCHANGE = 2;
 const NAMES = Object.entries(constants.errno);
 
 /**
- * Swaps what stands at two names, in one step.
+ * Swaps the entries at two names atomically.
  *
- * @throws the system's error; EINVAL or ENOSYS where the file system or the kernel cannot
+ * @throws the system's error; EINVAL or ENOSYS if the file system or the kernel does not support it
  */
 export function exchange(path: string, other: string): void {
   const number = RENAMEAT2[process.arch];

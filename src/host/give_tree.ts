@@ -6,22 +6,22 @@ import type { Owner } from "../support/command.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { nameIn, openNoFollow } from "./held_directory.ts";
 
-/** From <fcntl.h>: an entry itself, a link among it, without reading or writing it. */
+/** From <fcntl.h>: opens an entry itself, even a link, without reading or writing it. */
 const O_PATH = 0o10000000;
-/** Directories held open at once, each from the one above it. */
+/** The most directories held open at once, each opened from the one above it. */
 const MOST_HELD = 64;
-/** Entries of a directory that are given side by side. */
+/** How many entries of a directory are processed concurrently. */
 const AT_ONCE = 32;
-/** Paths that are named of what is kept. */
+/** The most paths named of the entries that are kept. */
 const MOST_NAMED = 5;
 
 /**
- * Gives what is `from`'s in a tree to `to`: the directories on the way are anybody's, and its owner may swap any name for
- * another meanwhile. So each directory is held open, each entry is opened before it is looked at, and what was looked at
- * is what is given.
+ * Changes the owner of everything in a tree that belongs to `from` to `to`. The directories in the tree may belong to
+ * anybody, and an owner may swap any name for another meanwhile. So each directory is held open, each entry is opened
+ * before it is inspected, and exactly the inspected entry is given.
  *
- * What has another name as well may be named outside, where it is somebody else's, and stays. So does what is on another
- * file system. A program that runs as its owner for whoever starts it does so no longer (chown(2)).
+ * An entry with another hard link may be reachable from outside, where it is somebody else's, so it keeps its owner. So
+ * does an entry on another file system. A changed owner also removes setuid from a program (chown(2)).
  */
 export async function giveTree(path: string, from: Owner, to: Owner): Promise<GivenTree> {
   let top: FileHandle;
@@ -51,7 +51,7 @@ class Giving {
     this.#device = device;
   }
 
-  /** What is in it first: whoever looks at the top sees whether it is done. */
+  /** The contents come first, so that the top's owner shows whether everything is done. */
   async directory(held: FileHandle, path: string, depth: number): Promise<void> {
     const names = await readdir(nameIn(held, ""));
     for (let at = 0; at < names.length; at += AT_ONCE) {
@@ -97,7 +97,7 @@ class Giving {
   }
 }
 
-/** Null where somebody has taken it away, or put something else there, since it was seen. */
+/** Null if somebody has removed or replaced the entry since it was seen. */
 async function orGone(opening: Promise<FileHandle>): Promise<FileHandle | null> {
   try {
     return await opening;

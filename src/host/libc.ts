@@ -1,7 +1,7 @@
 import { dlopen, FFIType, read } from "bun:ffi";
 import { DeployError } from "../core/errors.ts";
 
-/** The few calls of the C library that Bun has no function for. Each returns -1 on failure; see `errno`. */
+/** The few C library calls that Bun has no function for. Each returns -1 on failure; see `errno`. */
 const CALLS = {
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
@@ -12,7 +12,7 @@ const CALLS = {
     args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i64,
   },
-  // Variadic: each argument as wide as a register. For calls that not every C library has a function for.
+  // Variadic: each argument is as wide as a register. Used for calls that not every C library wraps.
   syscall: {
     args: [FFIType.i64, FFIType.i64, FFIType.ptr, FFIType.i64, FFIType.ptr, FFIType.i64],
     returns: FFIType.i64,
@@ -22,7 +22,7 @@ const CALLS = {
 
 const MUSL_ARCH: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
 
-/** glibc's name, then musl's: a compiled binary runs on either. */
+/** glibc's name, then musl's: a compiled binary runs with either. */
 const NAMES = ["libc.so.6", `libc.musl-${MUSL_ARCH[process.arch] ?? process.arch}.so.1`];
 
 function open(): Libc {
@@ -44,13 +44,13 @@ export type Libc = ReturnType<typeof dlopen<typeof CALLS>>["symbols"];
 
 let loaded: Libc | undefined;
 
-/** @throws DeployError `internal` when there is no C library under a known name */
+/** @throws DeployError `internal` if no C library is found under a known name */
 export function libc(): Libc {
   loaded ??= open();
   return loaded;
 }
 
-/** The error number of the call before, to be read before anything else is called. */
+/** The error number of the last call; read it before calling anything else. */
 export function errno(): number {
   const { __errno_location: location } = libc();
   const at = location();

@@ -11,8 +11,8 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 
 /**
- * Takes the lock file for as long as this process lives or until it is released. The kernel's flock is used, so a killed
- * holder frees it at once, and no pid has to be believed: the one in the file is for people. Children do not hold it.
+ * Takes the lock file until it is released or this process ends. It uses the kernel's flock, so a killed holder frees it
+ * at once and no pid has to be trusted: the pid in the file is only for people. Child processes do not hold the lock.
  *
  * @throws DeployError `already-running` naming the holder's pid and the file
  */
@@ -20,7 +20,7 @@ export async function acquireLock(path: string): Promise<HeldLock> {
   const fd = await openLockFile(path);
   try {
     if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) throw heldByOther(path, fd);
-    // Somebody may have removed the file between open and flock: then this lock is one that nobody else will meet.
+    // Somebody may have removed the file between open and flock: then nobody else would ever compete for this lock.
     if (isStillAt(path, fd)) {
       nameHolder(fd);
       return heldLock(fd);
@@ -33,7 +33,7 @@ export async function acquireLock(path: string): Promise<HeldLock> {
   return await acquireLock(path);
 }
 
-/** Over what is there, which needs no space of a full disk. Where there is none the lock is held without a name. */
+/** Overwrites the old content, which needs no space on a full disk. If the write fails, the lock is held without a name. */
 function nameHolder(fd: number): void {
   try {
     ftruncateSync(fd, writeSync(fd, `${process.pid}\n`, 0));
@@ -47,13 +47,15 @@ function heldLock(fd: number): HeldLock {
   const release = async (): Promise<void> => {
     if (!held) return;
     held = false;
-    // The file stays: removing it would let two processes hold locks on two files of one name.
+    // The file stays: if it were removed, two processes could hold locks on two files of the same name.
     closeSync(fd);
   };
   return { release, [Symbol.asyncDispose]: release };
 }
 
-/** A bare descriptor and no FileHandle: those are closed when they are garbage collected, and the lock would be free. */
+/**
+ * A plain descriptor, not a FileHandle: a FileHandle is closed when it is garbage collected, and the lock would be free.
+ */
 async function openLockFile(path: string): Promise<number> {
   try {
     await mkdir(dirname(path), { recursive: true });

@@ -7,7 +7,7 @@ type Level = "debug" | "info" | "warn" | "error";
 
 const STDOUT = 1;
 
-/** The log of a program under a service manager: a line of JSON for each thing that happens, on its output. */
+/** The log of a program under a service manager: one line of JSON per event, on its output. */
 export function openLog(
   host: string,
   level: Level,
@@ -16,13 +16,15 @@ export function openLog(
   return (level, message, facts) => logger[level](facts, redact(message));
 }
 
-/** Not through a stream: that fails for good with its first error, and takes a program with it that does not listen. */
+/**
+ * Written without a stream: a stream fails for good after its first error, and crashes a program that does not handle it.
+ */
 function write(line: string): void {
-  // Read in a terminal as often as by a program.
+  // Made printable because it is read in a terminal as often as by a program.
   const bytes = Buffer.from(printableJson(line));
   try {
     for (let from = 0; from < bytes.length;) from += writeSync(STDOUT, bytes, from);
   } catch {
-    // A file on a full disk, or nobody reads any more: the line is lost, and what it tells of goes on.
+    // The file is on a full disk, or nobody reads any more: the line is lost, and the work goes on.
   }
 }

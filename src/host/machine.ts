@@ -30,7 +30,7 @@ import { systemTrust } from "./system_trust.ts";
 /**
  * This host, as an agent acts on it.
  *
- * @param env variables that name whom it trusts
+ * @param env variables that name the trusted certificate authorities
  */
 export function hostMachine(
   clock: Clock,
@@ -88,7 +88,7 @@ function hostProcesses(clock: Clock): Processes {
   };
 }
 
-/** Names as this host resolves them, /etc/hosts and all. */
+/** Resolves names as this host does, including /etc/hosts. */
 export const hostNames: HostNames = {
   lookup: async (name) => (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address),
   own: () => Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),

@@ -34,12 +34,12 @@ function hold(directory: FileHandle): HeldDirectory {
   };
 }
 
-/** Where a copy grows until it is whole; what a kill has left of one goes with the next. */
+/** The directory in which a copy grows until it is complete; what a kill has left of one is removed with the next. */
 const INCOMING = ".deployd-incoming";
 
 /**
- * The same from another file system: a copy that has its name when it is whole and on the disk. It grows in a directory that
- * nobody else may enter, by its descriptor, whatever stands at the directory's name meanwhile.
+ * The same from another file system: a copy that gets its name only once it is complete and on the disk. It grows in a
+ * directory that nobody else may enter, accessed by its descriptor, whatever is at the directory's name meanwhile.
  */
 async function takeCopy(from: string, directory: FileHandle, name: string): Promise<void> {
   const place = nameIn(directory, INCOMING);
@@ -52,7 +52,7 @@ async function takeCopy(from: string, directory: FileHandle, name: string): Prom
       throw new Error(`somebody else has put "${INCOMING}" there`);
     const copy = nameIn(incoming, "copy");
     await copyTree(from, copy);
-    // The program that flushes it has descriptors of its own.
+    // The program that flushes it is another process, with descriptors of its own.
     await syncTree(`/proc/${process.pid}/fd/${incoming.fd}`);
     await rename(copy, nameIn(directory, name));
   }

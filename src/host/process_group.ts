@@ -1,7 +1,7 @@
 /**
- * Sends a signal to a whole process group (kill(2)); 0 asks whether there is one.
+ * Sends a signal to a whole process group (kill(2)); 0 only checks whether it exists.
  *
- * @returns false when the group has no processes any more
+ * @returns false if the group has no processes any more
  */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {

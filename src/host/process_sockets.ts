@@ -1,9 +1,9 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { errorCodeOf } from "../support/file_error.ts";
 
-/** Inodes of the sockets that these processes hold, as /proc/net/tcp names them. */
+/** Inodes of the sockets that these processes have open, as /proc/net/tcp names them. */
 export async function socketInodesOf(pids: readonly number[]): Promise<Set<string>> {
-  // A process may have ended since it was seen.
+  // A process may have ended since it was listed.
   const inodes = await Promise.all(pids.map((pid) => inodesOf(pid).catch(() => [])));
   return new Set(inodes.flat());
 }
@@ -15,14 +15,14 @@ async function inodesOf(pid: number): Promise<string[]> {
   return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
 }
 
-/** Sockets that accept connections, as proc(5) has them: TCP_LISTEN, and __SO_ACCEPTCON for those in the file system. */
+/** Listening sockets in proc(5): TCP_LISTEN, and __SO_ACCEPTCON for UNIX sockets. */
 const LISTENING = [
   { table: "tcp", field: 3, value: "0A", inode: 9 },
   { table: "tcp6", field: 3, value: "0A", inode: 9 },
   { table: "unix", field: 3, value: "00010000", inode: 6 },
 ] as const;
 
-/** Whether the process has a listening socket; false when it is gone, null when its descriptors may not be read. */
+/** Whether the process has a listening socket; false if it is gone, null if its descriptors may not be read. */
 export async function listens(pid: number): Promise<boolean | null> {
   try {
     const own = new Set(await inodesOf(pid));

@@ -10,14 +10,14 @@ import { signalGroup } from "./process_group.ts";
 import { killOrphans, markedWith } from "./scan.ts";
 
 const KILL_AFTER_MS = 5000;
-/** How often it is looked whether a group has ended, in milliseconds. */
+/** How often to check whether a group has ended, in milliseconds. */
 const GROUP_POLL_MS = 20;
 
 /**
  * Runs a command in a session and process group of its own and waits for its end.
  *
- * @throws DeployError `aborted` when the signal was aborted (its group is killed by then), `config-invalid` for a user
- *   the agent cannot become, `internal` when the log or the program cannot be opened
+ * @throws DeployError `aborted` if the signal was aborted (its group has been killed by then), `config-invalid` for a
+ *   user the agent cannot become, `internal` if the log or the program cannot be opened
  */
 export async function runCommand(request: CommandRequest, clock: Clock): Promise<CommandResult> {
   const shown = typeof request.run === "string" ? request.run : request.run.join(" ");
@@ -36,14 +36,14 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
   const hasEndedWell = ending === "exited" && child.exitCode === 0;
   const isService = request.background === "leave";
   if (!isService) signalGroup(child.pid, "SIGKILL");
-  // Half a start is no service.
+  // A start that failed half way has left no service.
   if (group !== null) await (isService && hasEndedWell ? removeIfEmpty(group) : endGroup(group, clock));
-  // Where no group was made: those that made a session of their own and kept their environment.
+  // Without a control group: processes that made a session of their own and kept their environment.
   if (!isService && request.marker !== undefined) {
     await killOrphans(request.marker, request.user?.uid ?? null, clock);
   }
   const { tail: said, lost } = await output.finish();
-  // Only where it failed: what it printed may be an answer that is read.
+  // Only if it failed: the output of a successful command may be an answer that is parsed.
   const tail = !hasEndedWell && lost !== null ? `${said}\n${lost.message}\n` : said;
 
   switch (ending) {
@@ -59,10 +59,10 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
 }
 
 /**
- * Ends what a killed agent's commands with this marker left running: all of those that have to end with their step, and a
- * start whose shell still runs, with all that it has begun.
+ * Ends the processes that a killed agent's commands with this marker left running: all that must end with their step, and
+ * a start whose shell still runs, with everything it has started.
  *
- * @param uid whose they are, or the agent's own user's; null for the latter alone
+ * @param uid the user whose processes to end beside the agent's own user's; null for the latter only
  * @returns how many processes were found
  */
 export async function endLeftRunning(marker: string, uid: number | null, clock: Clock): Promise<number> {
@@ -76,7 +76,10 @@ export async function endLeftRunning(marker: string, uid: number | null, clock: 
   return found + (await killOrphans(marker, uid, clock));
 }
 
-/** Only lines of shell come from a build or from the host's own file: what the agent itself asks a supervisor leaves nothing. */
+/**
+ * Only shell commands, which come from a build or from the host's own file, get a group: what the agent itself asks a
+ * supervisor leaves nothing behind.
+ */
 async function groupFor({ run, marker, background }: CommandRequest, clock: Clock): Promise<string | null> {
   if (typeof run !== "string" || marker === undefined) return null;
   if (background !== "leave") return makeGroup(marker, "step", clock);
@@ -92,7 +95,7 @@ function spawn(
   outputFd: number,
 ): Bun.Subprocess<"ignore", number, number> {
   try {
-    // detached: setsid, so that the group can be killed as one and nothing reaches it from the agent's terminal.
+    // detached: setsid, so that the group can be killed as one and no signal reaches it from the agent's terminal.
     return Bun.spawn(argv, {
       cwd: request.cwd,
       env,
@@ -123,7 +126,7 @@ async function firstOf(
   return answerWithin(ended, timeoutMs, { late: "timed-out", calledOff: "aborted" }, signal, clock);
 }
 
-/** TERM to the whole group, time for it to end, then KILL. */
+/** Sends TERM to the whole group, waits for it to end, then sends KILL. */
 async function endProcessGroup(
   group: number,
   exited: Promise<unknown>,
@@ -131,7 +134,7 @@ async function endProcessGroup(
   clock: Clock,
 ): Promise<void> {
   signalGroup(group, "SIGTERM");
-  // A stopped process acts on TERM only when it goes on.
+  // A stopped process handles TERM only once it continues.
   signalGroup(group, "SIGCONT");
   const isGone = async (): Promise<boolean> => !signalGroup(group, 0);
   await until(isGone, (gone) => gone, { everyMs: GROUP_POLL_MS, withinMs: killAfterMs }, clock);

@@ -5,8 +5,8 @@ import { entering } from "./control_group.ts";
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * What belongs to the agent alone. With NOTIFY_SOCKET a command could tell systemd things in the agent's name, with
- * LISTEN_* it would look for sockets that it was not given, and BUN_* changes what a Bun program does.
+ * Variables that belong to the agent alone. With NOTIFY_SOCKET a command could tell systemd things in the agent's name,
+ * with LISTEN_* it would look for sockets that it was not given, and BUN_* changes the behaviour of a Bun program.
  */
 const OF_THE_AGENT = /^(?:NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|BUN_.*)$/;
 
@@ -26,18 +26,18 @@ export function commandEnvironment(request: CommandRequest): Record<string, stri
 }
 
 /**
- * How many files a line of shell may have open unless it asks for more, as systemd and the kernel have it by default: the runtime
- * has raised the agent's own number to the most that it may have. Programs that use select(2), or close every number that
- * they could have, do not bear that. Where less is allowed that is what stays.
+ * How many files a shell command may have open unless it asks for more: the default of systemd and the kernel. The
+ * runtime has raised the agent's own limit to the maximum, which breaks programs that use select(2) or close every
+ * possible descriptor. A lower limit stays as it is.
  */
 const OPEN_FILES = 1024;
 
 /**
- * The program and its arguments; before them what changes the user and, for a line of shell, what brings it into its control
- * group and takes back the agent's own limits.
+ * The program and its arguments. Before them come the words that change the user and, for a shell command, those that put
+ * it into its control group and restore the usual limits.
  *
- * @param group its directory; null for none
- * @throws DeployError `config-invalid` when this agent cannot become that user, `internal` when a program is missing
+ * @param group path of the control group; null for none
+ * @throws DeployError `config-invalid` if this agent cannot become that user, `internal` if a program is missing
  */
 export function commandArgv(request: CommandRequest, env: Record<string, string>, group: string | null): string[] {
   const argv = typeof request.run === "string" ? shellLine(request.run, request) : [...request.run];
@@ -46,17 +46,17 @@ export function commandArgv(request: CommandRequest, env: Record<string, string>
   if (program === null) throw missing(name, env["PATH"] ?? DEFAULT_PATH);
   argv[0] = program;
   const become = becoming(request.user);
-  // Words are the agent's own to a supervisor, which starts nothing below itself.
+  // An argument list is the agent's own command to a supervisor, which starts nothing below itself.
   if (typeof request.run !== "string") return [...become, ...argv];
   return withUsualLimits([...become, ...argv], group);
 }
 
-/** The program, which takes back the agent's own limits before it is run. @param group that it enters before */
+/** The program with the usual limits instead of the agent's own. @param group the control group that it enters first */
 export function withUsualLimits(argv: readonly string[], group: string | null = null): string[] {
   return [SHELL, "-c", `${entering(group)}ulimit -Sn ${OPEN_FILES} 2>/dev/null; exec "$@"`, SHELL, ...argv];
 }
 
-/** The name that a shell has for itself, and in what it says of mistakes in its line. */
+/** The path of the shell, which is also the name that it prints in errors about its command. */
 const SHELL = "/bin/sh";
 
 function shellLine(run: string, { background, marker }: CommandRequest): string[] {
@@ -64,7 +64,7 @@ function shellLine(run: string, { background, marker }: CommandRequest): string[
   return background === "leave" && marker !== undefined ? [...line, SHELL, marker] : line;
 }
 
-/** @throws DeployError `config-invalid` when this agent cannot become that user, `internal` without setpriv */
+/** @throws DeployError `config-invalid` if this agent cannot become that user, `internal` without setpriv */
 export function becoming(user: HostUser | undefined): string[] {
   if (user === undefined) return [];
   const ownUid = process.getuid?.();
@@ -78,7 +78,7 @@ export function becoming(user: HostUser | undefined): string[] {
       },
     );
   }
-  // Bun's own uid option leaves the supplementary groups of root in place.
+  // Bun's own uid option would keep root's supplementary groups.
   const setpriv = Bun.which("setpriv", { PATH: DEFAULT_PATH });
   if (setpriv === null) throw missing("setpriv", DEFAULT_PATH);
   return [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups", "--"];

@@ -12,37 +12,46 @@ import { errno, libc } from "./libc.ts";
 export interface CommandOutput extends AsyncDisposable {
   /** For the child's stdout and stderr. */
   readonly fd: number;
-  /** The child has its copy of `fd`. */
+  /** To be called when the child has its copy of `fd`. */
   started(): void;
-  /** The command has ended: take what is still coming, and say how it ended, and why the log does not have it all. */
+  /**
+   * To be called when the command has ended: collects the remaining output, and returns its tail and why the log is
+   * incomplete, if it is.
+   */
   finish(): Promise<{ readonly tail: string; readonly lost: DeployError | null }>;
 }
 
 const TAIL_BYTES = 2048;
 const NEWLINE = 0x0a;
 
-/** How long output may still come after everything that could write it was killed. */
+/** How long output may still arrive after every process that could write it was killed, in milliseconds. */
 const DRAIN_MS = 1000;
 
-/** O_CLOEXEC: no other command that is started meanwhile may hold this pipe open. */
+/** O_CLOEXEC: no other command that is started meanwhile may keep this pipe open. */
 const PIPE_CLOEXEC = 0o2000000;
 
-/** Never what a link in its place leads to, nor a pipe that nobody reads. */
+/** Never follows a link in the file's place, and never blocks on a pipe that nobody reads. */
 const IN_PLACE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Append also after a fresh start: two writers (a service left running, the next attempt) never overwrite each other. */
+/**
+ * Appends even after a fresh start, so that two writers (a service left running, the next attempt) never overwrite each
+ * other.
+ */
 const LOG = IN_PLACE | constants.O_CREAT | constants.O_APPEND;
 
-/** What a disk says that takes no new file now, and may take one later. */
+/** Errors of a disk that accepts no new file now, but may later. */
 const SICK_DISK: ReadonlySet<string | null> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
 
 interface OpenLog {
   readonly file: FileHandle;
   readonly startBytes: number;
-  /** Why the output is thrown away instead; null where it is kept. */
+  /** Why the output is discarded; null if it is kept. */
   readonly lost: DeployError | null;
 }
 
-/** A disk that has no room for a log keeps no command from running: it may be what makes room, or brings a service back. */
+/**
+ * A disk without room for a log must not keep a command from running: the command may be what frees space or brings a
+ * service back.
+ */
 async function openCommandLog(request: CommandRequest): Promise<OpenLog> {
   try {
     await mkdir(dirname(request.logFile), { recursive: true });
@@ -61,9 +70,9 @@ function cutLine(maxBytes: number): string {
 }
 
 /**
- * Output of a command whose processes all end with it: through a pipe, so that not one byte over the limit reaches the
- * disk. A real pipe and not Bun's "pipe", which is a socket: /dev/stderr cannot be opened on a socket, and the two
- * streams would lose their order.
+ * Output of a command whose processes all end with it. It goes through a pipe, so that not one byte over the limit
+ * reaches the disk. It is a real pipe and not Bun's "pipe", which is a socket: /dev/stderr cannot be opened on a socket,
+ * and the two streams would lose their order.
  */
 export async function pipedOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
   const opened = await openCommandLog(request);
@@ -88,7 +97,7 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
   const drain = async (): Promise<void> => {
     let total = 0;
     const log = async (bytes: Uint8Array | string): Promise<void> => {
-      // A full disk must not stop the reading: the command would hang in its next write.
+      // The pipe is still read if the disk is full: otherwise the command would block in its next write.
       if (lost !== null) return;
       await file.appendFile(bytes).catch((error: unknown) => {
         lost = fileError(`Cannot write the log "${request.logFile}"`, error);
@@ -134,9 +143,9 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
 const TRIM_MS = 100;
 
 /**
- * Output of a command that leaves a service behind: straight into the log file. A pipe would end with the agent, and the
- * service with its next line of output (SIGPIPE). While the command runs, the file is cut back to the limit; afterwards
- * the service is its only writer, and `trimLog` keeps it in bounds.
+ * Output of a command that leaves a service behind: it goes straight into the log file. A pipe would end with the agent,
+ * and the service with its next line of output (SIGPIPE). While the command runs, the file is cut back to the limit;
+ * afterwards the service is its only writer, and `trimLog` limits the file.
  */
 export async function directOutput(request: CommandRequest, clock: Clock): Promise<CommandOutput> {
   const { file, startBytes, lost } = await openCommandLog(request);
@@ -152,12 +161,12 @@ export async function directOutput(request: CommandRequest, clock: Clock): Promi
     const bytes = new Uint8Array(size - from);
     const read = readSync(file.fd, bytes, 0, bytes.length, from);
     tail = outputTail(TAIL_BYTES);
-    // One byte more than fits marks the first line as cut.
+    // One byte more than fits, to mark the first line as cut.
     if (from > startBytes) tail.push(new Uint8Array(1));
     tail.push(bytes.subarray(0, read));
     return size;
   };
-  // Nothing is awaited between the reading and the cut, because what is written in between is lost.
+  // Nothing is awaited between reading and cutting, because what is written in between is lost.
   const look = (): void => {
     try {
       let size = readTail();
@@ -166,7 +175,7 @@ export async function directOutput(request: CommandRequest, clock: Clock): Promi
       ftruncateSync(file.fd, limit);
       cut = true;
     } catch {
-      // A log on a failing disk is no reason to fail the start of a service.
+      // A log on a failing disk must not fail the start of a service.
     }
   };
   const stopLooking = every(clock, TRIM_MS, look);
@@ -187,7 +196,7 @@ export async function directOutput(request: CommandRequest, clock: Clock): Promi
   };
 }
 
-/** What the command left behind has nowhere else to write to for as long as it lives. */
+/** A process that the command left behind can write only there for as long as it lives. */
 function thrownAway(file: FileHandle, lost: DeployError): CommandOutput {
   return {
     fd: file.fd,
@@ -197,19 +206,19 @@ function thrownAway(file: FileHandle, lost: DeployError): CommandOutput {
   };
 }
 
-/** Opening /dev/stderr asks for permission on what is behind it, which is the agent's otherwise. */
+/** Opening /dev/stderr requires permission on the file behind it, which otherwise belongs to the agent. */
 function giveTo(request: CommandRequest, fd: number): void {
   if (request.user === undefined || process.getuid?.() !== 0) return;
   try {
     fchownSync(fd, request.user.uid, request.user.gid);
   } catch {
-    // Without the permission to give files away only that opening fails; plain output does not need it.
+    // Without the right to change the owner only that opening fails; plain output does not need it.
   }
 }
 
 /**
- * Cuts a log that a service left running writes to back to its newest half when it has grown past the limit. Safe at any
- * time, since every writer appends; lines written in the instant of the cut are lost.
+ * Cuts a log that a running service writes to back to its newest half once it exceeds the limit. Safe at any time,
+ * because every writer appends; lines written at the moment of the cut are lost.
  */
 export async function trimLog(path: string, maxBytes: number): Promise<void> {
   try {

@@ -2,20 +2,20 @@ import { chmod, readdir, rename, rmdir, unlink, type FileHandle } from "node:fs/
 import { errorCodeOf } from "../support/file_error.ts";
 import { nameIn, openNoFollow } from "./held_directory.ts";
 
-/** Directories held open at once; what lies deeper is moved up first. */
+/** The most directories held open at once; what lies deeper is moved up first. */
 const MOST_HELD = 64;
-/** Entries removed side by side. */
+/** How many entries are removed concurrently. */
 const AT_ONCE = 32;
-/** How often a directory is emptied in which somebody goes on making things. */
+/** How often to empty a directory in which somebody keeps creating entries. */
 const MOST_ROUNDS = 20;
 
 /**
- * Removes a file or a tree; symbolic links in it are removed, never followed. Nothing there is fine.
+ * Removes a file or a tree; symbolic links in it are removed, never followed. It is no error if nothing is there.
  *
- * The tree may belong to somebody who swaps its directories for links meanwhile. So each is held open while it is emptied,
- * and what is in it is named through it: no name is resolved twice.
+ * The tree may belong to somebody who replaces its directories by links meanwhile. So each directory is held open while
+ * it is emptied, and its entries are accessed through it: no name is resolved twice.
  *
- * @throws the system's error; ENOTEMPTY where somebody makes new entries faster than they go
+ * @throws the system's error; ENOTEMPTY if somebody creates entries faster than they are removed
  */
 export async function removeTree(path: string): Promise<void> {
   if (await removeFile(path)) return;
@@ -39,7 +39,7 @@ class Removal {
       const before = this.#moved;
       for (let at = 0; at < names.length; at += AT_ONCE)
         await this.#remove(directory, names.slice(at, at + AT_ONCE), depth);
-      // What was moved up is what is left of a deep tree, and not somebody's doing.
+      // Entries that were moved up come from a deep tree, and not from somebody who keeps creating them.
       if (this.#moved > before) round = 0;
     }
   }
@@ -56,7 +56,7 @@ class Removal {
       try {
         return await rename(path, nameIn(this.#top, `.deeper-${this.#moved}`));
       } catch (error) {
-        // A removal that was killed has left one of this name.
+        // A removal that was killed has left an entry of this name.
         if (!isOneOf(error, "ENOTEMPTY", "EEXIST")) throw error;
       }
     }
@@ -71,7 +71,7 @@ class Removal {
     try {
       below = await openMine(path);
     } catch (error) {
-      // Somebody has put something else there since: it goes in the next round.
+      // Somebody has put something else there since: the next round removes it.
       if (isOneOf(error, "ENOENT", "ENOTDIR", "ELOOP")) return;
       throw error;
     }
@@ -81,7 +81,7 @@ class Removal {
   }
 }
 
-/** @returns false when it is a directory */
+/** @returns false if it is a directory */
 async function removeFile(path: string): Promise<boolean> {
   try {
     await unlink(path);
@@ -98,7 +98,7 @@ async function removeFileIn(directory: FileHandle, name: string): Promise<boolea
     return await removeFile(nameIn(directory, name));
   } catch (error) {
     if (!isOneOf(error, "EACCES")) throw error;
-    // Builds may carry directories without write permission, which stop everybody but root.
+    // Builds may contain directories without write permission, which stops everybody except root.
     await directory.chmod(0o700);
     return removeFile(nameIn(directory, name));
   }
@@ -108,7 +108,7 @@ async function removeDirectory(path: string): Promise<void> {
   try {
     await rmdir(path);
   } catch (error) {
-    // A link, or nothing, is there by now; a link is removed in the next round.
+    // By now it is a link or gone; a link is removed in the next round.
     if (!isOneOf(error, "ENOENT", "ENOTDIR")) throw error;
   }
 }
@@ -117,7 +117,8 @@ async function openMine(path: string): Promise<FileHandle> {
   try {
     return await openNoFollow(path);
   } catch (error) {
-    // Only who is not root is kept out, and has no more rights than the owner of what a link might lead to.
+    // Only a user other than root is refused, and that user has no more rights than the owner of what a link might lead
+    // to.
     if (!isOneOf(error, "EACCES") || process.geteuid?.() === 0) throw error;
     await chmod(path, 0o700);
     return openNoFollow(path);

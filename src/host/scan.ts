@@ -19,22 +19,22 @@ import {
   type ProcStat,
 } from "./scan_proc.ts";
 
-/** A line of shell may be long, and its marker stands behind it. */
+/** A shell command may be long, and its marker comes after it. In bytes. */
 const COMMAND_BYTES = 256 * 1024;
 
-/** In the environment of all that a service's commands have started. */
+/** This variable is in the environment of everything that a service's commands have started. */
 const ROOT_VARIABLE = "DEPLOYD_ROOT";
 const BUILD_VARIABLE = "DEPLOYD_BUILD";
 const DEPLOY_VARIABLE = "DEPLOYD_DEPLOY";
 
 /**
- * The service's processes whose program or an argument lies in `<root>/releases/<build>/` or was named through
- * `<root>/current`. A working directory there tells the same of what deployd has started, of what the supervisor knows, and of
- * a program that runs a file there: a shell that merely stands there is no service. The agent itself and commands of a step
- * (which have the step variable) do not count.
+ * The service's processes: those whose program or an argument lies in `<root>/releases/<build>/` or was named through
+ * `<root>/current`. The working directory counts too for what deployd has started, for what the supervisor knows, and for
+ * a program that runs a file there; a shell that merely has it as working directory is no service. The agent itself and
+ * commands of a step (which have the step variable) do not count.
  *
- * Whose a process is comes first, so that nobody else's is looked into. One that the agent may not look into is known by its
- * arguments alone: run the agent as root or as the user of the service.
+ * The owner of a process is checked first, so that no other user's process is inspected. A process that the agent may not
+ * inspect is recognized by its arguments alone: run the agent as root or as the service's user.
  */
 export async function processesOf(
   { root, uid, mains }: ServiceProcesses,
@@ -80,7 +80,7 @@ function withDescendants(mains: readonly number[], owners: readonly ProcessOwner
   return found;
 }
 
-/** Facts about one process; null when it is gone (a zombie is). `cmd` is its command line, for people. */
+/** Facts about one process; null if it is gone (a zombie counts as gone). `cmd` is its command line, for people. */
 export async function processFact(
   pid: number,
   clock: Clock,
@@ -92,11 +92,11 @@ export async function processFact(
 }
 
 /**
- * Ends what a killed agent left running: KILLs the groups of all processes that have the marker in their environment, or
- * one that goes on after it with a part of its own; also those that moved to a session of their own. Likewise the group of
- * a start or reload whose shell still runs, by the marker in its arguments: what it has started so far is half of a start.
+ * Ends what a killed agent left running: sends KILL to the groups of all processes that have the marker in their
+ * environment, or a marker that extends it; also those that moved to a session of their own. Likewise to the group of a
+ * start or reload whose shell still runs, found by the marker in its arguments: it has started only half a service.
  *
- * @param uid whose they are, or the agent's own user's; null for the latter alone
+ * @param uid the user whose processes to end beside the agent's own user's; null for the latter only
  * @returns how many processes were found
  */
 export async function killOrphans(marker: string, uid: number | null, clock: Clock): Promise<number> {
@@ -107,7 +107,7 @@ export async function killOrphans(marker: string, uid: number | null, clock: Clo
   return killAll(() => markedWith(marker, uid), kill, clock);
 }
 
-/** Those of `uid` and of the agent's own user that carry the marker. */
+/** The processes of `uid` and of the agent's own user that have the marker. */
 export async function markedWith(marker: string, uid: number | null): Promise<{ pid: number; processGroup: number }[]> {
   const own = await liveStat(process.pid);
   const users = [uid, process.geteuid?.() ?? 0];
@@ -118,19 +118,19 @@ export async function markedWith(marker: string, uid: number | null): Promise<{ 
       if (stat === null) return null;
       const words = [await variableOf(pid, STEP_VARIABLE), ...(await shellMarkers(stat))];
       if (!words.some((word) => word === marker || word?.startsWith(`${marker}${MARKER_PART}`) === true)) return null;
-      // The agent's own group would take the agent along.
+      // Killing the agent's own group would kill the agent too.
       return { pid, processGroup: stat.processGroup === own?.processGroup ? 0 : stat.processGroup };
     }),
   );
   return found.filter((row) => row !== null);
 }
 
-/** What may be the marker of a shell: the last argument of the one that leads its group, and not of its subshells. */
+/** Possible markers of a shell: the last argument of the shell that leads its group, and not of its subshells. */
 async function shellMarkers({ pid, processGroup }: ProcStat): Promise<string[]> {
   return pid === processGroup ? (await argvOf(pid, COMMAND_BYTES)).slice(-1) : [];
 }
 
-/** How paths below a service's directory begin, as written in the configuration and as the kernel resolves them. */
+/** How paths below a service's directory begin, both as configured and as the kernel resolves them. */
 interface PathPrefixes {
   readonly roots: readonly string[];
   readonly releases: readonly string[];
@@ -148,7 +148,7 @@ async function prefixesOf(root: string): Promise<PathPrefixes> {
   };
 }
 
-/** What the kernel resolved (program, directory) goes before what was merely written (arguments). */
+/** What the kernel resolved (program, directory) takes precedence over what was merely written (arguments). */
 async function releaseOf(
   pid: number,
   prefixes: PathPrefixes,
@@ -202,7 +202,7 @@ function mentionsCurrent(word: string, prefixes: PathPrefixes): boolean {
   });
 }
 
-/** In `--config=/srv/a` and `x:/srv/a` a path begins, in `/backup/srv/a` it does not. */
+/** Whether a path begins there: in `--config=/srv/a` and `x:/srv/a` one does, in `/backup/srv/a` not. */
 function beginsPath(word: string, at: number): boolean {
   return at === 0 || /[=:,;\s"'@]/.test(word[at - 1] ?? "");
 }

@@ -9,15 +9,15 @@ const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
-/** sun_path of struct sockaddr_un, in bytes. */
+/** Size of sun_path in struct sockaddr_un, in bytes. */
 const PATH_BYTES = 108;
 
 /**
- * The protocol of sd_notify(3): lines of VARIABLE=value in a datagram to the socket in NOTIFY_SOCKET. Takes the
- * variables out of `env`, so that no command started later can speak in the agent's name.
+ * The protocol of sd_notify(3): lines of VARIABLE=value in a datagram to the socket in NOTIFY_SOCKET. Removes the
+ * variables from `env`, so that no command started later can speak in the agent's name.
  *
  * @param env the process's environment
- * @param onError told when a message could not be sent; the agent goes on without
+ * @param onError called if a message could not be sent; the agent goes on without it
  */
 export function serviceManager(
   env: Record<string, string | undefined>,
@@ -52,7 +52,7 @@ export function serviceManager(
   };
 }
 
-/** WATCHDOG_PID says whom the variable is for; unset means whoever has it (sd_watchdog_enabled(3)). */
+/** WATCHDOG_PID names the process that the watchdog is for; if unset, it is for any process (sd_watchdog_enabled(3)). */
 function watchdogFrom(env: Record<string, string | undefined>): number | null {
   const usec = Number(env["WATCHDOG_USEC"] ?? Number.NaN);
   const pid = env["WATCHDOG_PID"];
@@ -76,7 +76,7 @@ function send(socketPath: string, message: string): void {
 function notTold(socketPath: string, message: string, errorNumber: number): DeployError {
   return new DeployError(`Cannot tell the service manager "${message}" at ${socketPath}: errno ${errorNumber}.`, {
     code: "internal",
-    hint: "The agent goes on; systemd may take it for hanging and restart it.",
+    hint: "The agent goes on; systemd may believe that it hangs and restart it.",
     retry: true,
   });
 }

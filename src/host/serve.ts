@@ -3,10 +3,10 @@ import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 
-/** How long answers may still be written when the agent ends; an open stream does not keep it any longer. */
+/** How long answers may still be written when the agent ends, in milliseconds; an open stream is cut off after that. */
 const CLOSE_MS = 500;
 
-/** Answers HTTP at an address of this machine. @throws DeployError `port-taken`, `config-invalid` */
+/** Serves HTTP at an address of this machine. @throws DeployError `port-taken`, `config-invalid` */
 export function serve(
   answer: (request: Request) => Response | Promise<Response>,
   listen: string,

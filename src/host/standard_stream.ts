@@ -4,7 +4,7 @@ import type { Clock } from "../support/clock.ts";
 import { errorCodeOf } from "../support/file_error.ts";
 import { libc } from "./libc.ts";
 
-/** poll(2) tells of these whether asked or not: the other end is gone. */
+/** poll(2) always reports these: the other end is gone. */
 const POLLERR_OR_POLLHUP = 0x8 | 0x10;
 const O_CLOEXEC = 0o2000000;
 const LOOK_MS = 500;
@@ -12,15 +12,15 @@ const AGAIN_MS = 10;
 
 /** Why nothing more can be written. */
 export interface StreamTrouble {
-  /** Nobody reads any more; else the text could not be stored. */
+  /** True if nobody reads any more; otherwise the text could not be stored. */
   readonly readerGone: boolean;
   readonly text: string;
 }
 
 /**
- * Standard output, or standard error. The runtime's own streams lose what a slow reader has not taken when the process
- * ends, say nothing about a full disk, and end the program with a stack trace where nobody reads; this one writes all of
- * it in order, and tells once that it cannot.
+ * Standard output, or standard error. When the process ends, the runtime's own streams lose what a slow reader has not
+ * taken; they report nothing about a full disk, and end the program with a stack trace if nobody reads. This one writes
+ * everything in order, and reports once if it cannot.
  */
 export class StandardStream {
   readonly #fd: number;
@@ -30,7 +30,7 @@ export class StandardStream {
   #begun = false;
   #trouble: StreamTrouble | null = null;
 
-  /** @param onTrouble called once, when the first text is lost or its reader has left */
+  /** @param onTrouble called once, when the first text is lost or the reader is gone */
   constructor(fd: 1 | 2, clock: Clock, onTrouble: (trouble: StreamTrouble) => void = () => {}) {
     this.#fd = fd;
     this.#clock = clock;
@@ -48,7 +48,7 @@ export class StandardStream {
     this.#written = this.#written.then(() => this.#writeAll(bytes));
   }
 
-  /** When all is written, or cannot be. */
+  /** Resolves when everything is written, or cannot be. */
   async flushed(): Promise<void> {
     await this.#written;
   }
@@ -56,8 +56,8 @@ export class StandardStream {
   #begin(): void {
     this.#begun = true;
     if (wasClosed(this.#fd)) this.#fail({ readerGone: false, text: "it is closed" });
-    // A program that waits writes nothing, and would never learn that its reader has left. Before the first word nobody
-    // waits for it: a command whose output is thrown away still does what it was told.
+    // A program that only waits writes nothing, and would never learn that its reader is gone. Before the first output
+    // this does not matter: a command whose output is thrown away still does what it was told.
     else if (hasReader(this.#fd)) this.#look();
   }
 
@@ -73,7 +73,7 @@ export class StandardStream {
         from += await writeSome(this.#fd, bytes.subarray(from));
       } catch (error) {
         const code = errorCodeOf(error);
-        // Somebody who has the same pipe has made it non-blocking, for all who have it.
+        // Another process with the same pipe has made it non-blocking, which applies to everybody who shares it.
         if (code === "EAGAIN") await this.#clock.sleep(AGAIN_MS);
         else this.#fail({ readerGone: code === "EPIPE", text: textOf(error) });
       }
@@ -87,14 +87,17 @@ export class StandardStream {
   }
 }
 
-/** By a thread of the pool: a reader that takes nothing for an hour keeps this program from nothing else. */
+/** Writes in a thread of the pool, so that a reader that takes nothing for an hour does not block this program. */
 function writeSome(fd: number, bytes: Uint8Array): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   write(fd, bytes, 0, bytes.length, null, (error, count) => (error === null ? resolve(count) : reject(error)));
   return promise;
 }
 
-/** The runtime opens /dev/null in the place of one that was closed. What is inherited is never closed by an exec. */
+/**
+ * True if the process was started with this stream closed: the runtime then opens /dev/null in its place, with
+ * close-on-exec, which an inherited descriptor never has.
+ */
 function wasClosed(fd: number): boolean {
   try {
     const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
@@ -120,7 +123,7 @@ function readerIsGone(fd: number): boolean {
   return poll(ptr(asked), 1n, 0) > 0 && (asked.getInt16(6, true) & POLLERR_OR_POLLHUP) !== 0;
 }
 
-/** "ENOSPC, no space left on device" of "ENOSPC: no space left on device, write" */
+/** Extracts "ENOSPC, no space left on device" from "ENOSPC: no space left on device, write". */
 function textOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/^([A-Z0-9]+): (.*), write$/, "$1, $2");

@@ -7,10 +7,10 @@ import { libc } from "./libc.ts";
  * Flushes the file system that holds `path` to the disk, with one syncfs(2) instead of an fsync per file. Call it after
  * unpacking and before the rename that makes a release visible.
  *
- * `sync -f` of coreutils does it in a process of its own: the call may take seconds, in which a call from here would
- * stop the event loop, and with it the ZooKeeper session. Hosts without it get the blocking call.
+ * `sync -f` of coreutils does it in a separate process: the call may take seconds, and in this process it would block the
+ * event loop, and with it the ZooKeeper session. Hosts without it get the blocking call.
  *
- * @throws DeployError `internal` when the kernel reports that data could not be written
+ * @throws DeployError `internal` if the kernel reports that data could not be written
  */
 export async function syncTree(path: string): Promise<void> {
   const program = Bun.which("sync", { PATH: "/usr/bin:/bin" });
@@ -23,7 +23,7 @@ export async function syncTree(path: string): Promise<void> {
     });
     const [code, text] = await Promise.all([child.exited, child.stderr.text()]);
     if (code === 0) return;
-    // An old busybox knows no -f; any other complaint is about the disk.
+    // An old busybox does not know -f; any other complaint is about the disk.
     if (!/invalid option|unrecognized option/.test(text)) throw flushFailed(path, text.trim());
   }
   syncfs(path);

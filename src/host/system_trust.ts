@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import type { Authorities, Trust } from "../support/trust.ts";
 
-/** Where systems keep the list of those they trust: Debian and Alpine, Red Hat, SUSE, and what others have of these. */
+/** Where systems keep their list of trusted certificate authorities: Debian and Alpine, Red Hat, SUSE, and derived ones. */
 const BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -15,13 +15,14 @@ const BUNDLES = [
   "/etc/pki/tls/cacert.pem",
 ];
 const DIRECTORIES = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
-/** OpenSSL looks for nobody by another name in a directory (openssl-rehash(1)). */
+/** The only file names that OpenSSL looks up in a directory of certificates (openssl-rehash(1)). */
 const HASHED_NAME = /^[0-9a-f]{8}\.\d+$/;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
 
 /**
- * The system's own list, read anew whenever it has changed: an authority that is added to the host is trusted by the
- * next connection. SSL_CERT_FILE and SSL_CERT_DIR stand for it, as with OpenSSL; NODE_EXTRA_CA_CERTS adds to it.
+ * The system's own list of certificate authorities, read again whenever it has changed: an authority that is added to the
+ * host is trusted from the next connection on. SSL_CERT_FILE and SSL_CERT_DIR replace the list, as with OpenSSL;
+ * NODE_EXTRA_CA_CERTS adds to it.
  */
 export function systemTrust(env: Readonly<Record<string, string | undefined>>): Trust {
   const named = (name: string): string | null => env[name] || null;
@@ -48,7 +49,7 @@ export function systemTrust(env: Readonly<Record<string, string | undefined>>): 
   };
 }
 
-/** Another one for another content. */
+/** A string that changes with the file's content. */
 async function stamp(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(() => null);
   return found === null ? "" : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
@@ -74,7 +75,7 @@ async function read(
   return { certificates: [...certificates].join("\n"), from: from.join(" and ") };
 }
 
-/** A certificate that cannot be read would have the whole list refused, so it is left out. */
+/** One unreadable certificate would make the whole list unusable, so it is left out. */
 async function certificatesIn(path: string): Promise<string[]> {
   const text = await readFile(path, "latin1").catch(() => "");
   return [...text.matchAll(CERTIFICATE)].flatMap(([block]) => {

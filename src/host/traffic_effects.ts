@@ -9,10 +9,13 @@ import { readIfThere } from "./read_text.ts";
 import { signalGroup } from "./process_group.ts";
 import { DEFAULT_PATH, withUsualLimits } from "./processes_env.ts";
 
-/** What a program may print, in bytes; the rules of a host with thousands of containers are a few megabytes. */
+/** The most a program may print, in bytes; the rules of a host with thousands of containers are a few megabytes. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-/** How long output may still come after its program has ended: a hook may have left something that holds the pipe. */
+/**
+ * How long output may still arrive after its program has ended, in milliseconds: a hook may have left a process that
+ * keeps the pipe open.
+ */
 const DRAIN_MS = 200;
 
 /** The traffic effects of this host. */
@@ -28,7 +31,7 @@ export function trafficEffects(clock: Clock): TrafficEffects {
           hint: "Install it, or choose another traffic back end in the agent's file.",
         });
       }
-      // What programs say is read and compared, so it must not be translated.
+      // The output is parsed and compared, so it must not be translated.
       const env = { PATH: DEFAULT_PATH, LANG: "C", LC_ALL: "C" };
       return await run([program, ...rest], { shown: argv.join(" "), env, input, timeoutMs, signal, clock });
     },
@@ -58,7 +61,7 @@ interface Run {
 
 async function run(argv: string[], { shown, env, input, timeoutMs, signal, clock }: Run): Promise<ToolResult> {
   throwIfAborted(signal, `run "${shown}"`);
-  // detached: a session of its own, so that it can be killed with all that it started.
+  // detached: a session of its own, so that it can be killed with everything it started.
   const child = Bun.spawn(argv, {
     cwd: "/",
     env,
@@ -91,12 +94,12 @@ async function run(argv: string[], { shown, env, input, timeoutMs, signal, clock
     stdout.close();
     stderr.close();
   }
-  // As a shell has it.
+  // The exit code that a shell would report.
   const code = child.exitCode ?? 128 + (constants.signals[child.signalCode as NodeJS.Signals] ?? 0);
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-/** All of a stream's text, up to a limit past which `tooMuch` rejects. */
+/** The whole text of a stream, up to a limit; if it is exceeded, `tooMuch` rejects. */
 function gather(stream: ReadableStream<Uint8Array>): {
   readonly done: Promise<void>;
   readonly tooMuch: Promise<never>;
@@ -152,7 +155,7 @@ async function ask(
         }),
       );
     });
-    // Not ended after the question: some versions of HAProxy take that for a client that left.
+    // The socket is not half-closed after the question: some versions of HAProxy take that for a client that left.
     socket.write(text);
     return await promise;
   };

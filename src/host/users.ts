@@ -3,7 +3,7 @@ import { DeployError } from "../core/errors.ts";
 import type { HostUser } from "../support/command.ts";
 import { becoming, DEFAULT_PATH } from "./processes_env.ts";
 
-/** @throws DeployError `config-invalid` when the host does not know the user */
+/** @throws DeployError `config-invalid` if the host does not know the user */
 export function userByName(name: string): HostUser {
   const found = entryOf(name);
   if (found === null) {
@@ -15,7 +15,7 @@ export function userByName(name: string): HostUser {
   return found;
 }
 
-/** A name, or a number. Null where the host knows no such user. */
+/** Looks up a name or a uid. Null if the host knows no such user. */
 function entryOf(user: string): HostUser | null {
   const found = Bun.spawnSync(["getent", "passwd", "--", user], {
     env: { PATH: DEFAULT_PATH },
@@ -30,8 +30,8 @@ function entryOf(user: string): HostUser | null {
 const IS_USABLE = 'test -d "$1" && test -w "$1" && test -x "$1"';
 
 /**
- * The home of a user, or of the agent's own, where it is there and that user may write in it; null otherwise. The user itself
- * is the one to try: groups, lists of rights, and mounts that the agent's unit makes read-only are for the kernel to judge.
+ * The home of a user, or of the agent's own user, if it exists and that user may write in it; null otherwise. This is
+ * tested as that user: groups, ACLs, and mounts that the agent's unit makes read-only are for the kernel to judge.
  */
 export async function usableHome(user: HostUser | undefined): Promise<string | null> {
   const home = (user ?? entryOf(String(process.geteuid?.() ?? "")))?.home;
@@ -45,8 +45,8 @@ export async function usableHome(user: HostUser | undefined): Promise<string | n
 }
 
 /**
- * The name of the user this process runs as, from /etc/passwd, or `uid-N` for a uid without a name, as containers have
- * them. The runtime's own `userInfo` believes the USER variable, which services and containers often lack.
+ * The name of the user this process runs as, from /etc/passwd, or `uid-N` for a uid without a name, as in containers. The
+ * runtime's own `userInfo` trusts the USER variable, which services and containers often lack.
  */
 export function ownUserName(): string {
   const uid = process.geteuid?.() ?? -1;
