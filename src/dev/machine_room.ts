@@ -10,7 +10,7 @@ import { selfCommand, shellWords } from "./self.ts";
 
 export interface DevHost {
   readonly name: string;
-  /** Where the service answers. */
+  /** The port on which the service answers. */
   readonly port: number;
   readonly root: string;
   readonly agent: Bun.Subprocess;
@@ -89,7 +89,7 @@ SAMPLE_SERVICE = "${shellWords([...selfCommand(), "sample-service"])}"
   return { name, port, root: join(root, SERVICE), agent };
 }
 
-/** A port that was free a moment ago; the service that gets it says so if somebody was faster. */
+/** A port that was free a moment ago; if another process takes it first, the service reports that. */
 function freePort(): number {
   using listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   return listener.port;
@@ -102,18 +102,18 @@ async function stopHost(host: DevHost, clock: Clock): Promise<void> {
   await stopService(host, clock);
 }
 
-/** The service outlives its agent by design, so it is ended by its own pid file. */
+/** The service outlives its agent by design, so it is ended by its pid file. */
 async function stopService({ root }: DevHost, clock: Clock): Promise<void> {
   const text = await readFile(join(root, "service.pid"), "utf8").catch(() => "");
   const pid = Number(text.trim());
   if (!Number.isInteger(pid) || pid <= 1) return;
   const fact = await processFact(pid, clock);
-  // The file may be old and the number somebody else's by now.
+  // The file may be outdated and the pid somebody else's by now.
   if (fact === null || !fact.cmd.includes("sample-service")) return;
   process.kill(pid, "SIGTERM");
 }
 
-/** What a host's service answers over HTTP at this moment; never taken from a status. */
+/** What a host's service answers over HTTP right now; it is never taken from a status. */
 export async function askHost(host: DevHost, clock: Clock): Promise<string> {
   try {
     const response = await fetch(`http://127.0.0.1:${host.port}/`, {

@@ -41,7 +41,7 @@ export const sampleBuilds: readonly SampleBuild[] = [
   { id: "v3", greeting: "this one is broken\n" },
 ];
 
-/** Packs one sample build into `dir` and returns what `ctl builds add` wants to know. */
+/** Packs one sample build into `dir` and returns what `ctl builds add` needs. */
 export async function packSample(build: SampleBuild, dir: string, clock: Clock): Promise<PackedBuild> {
   const tree = join(dir, `sample-${build.id}`);
   await mkdir(tree, { recursive: true });

@@ -9,7 +9,7 @@ export interface SampleFlags {
 
 /**
  * The service that `deployd dev` deploys: an HTTP server that answers with the greeting of the release it was started
- * from. It reads the file once, as a program reads its code: only a restart brings another build.
+ * from. It reads the greeting only once, as a program loads its code only once: a restart is needed for another build.
  */
 export async function serveSample(
   { port, release, pidFile }: SampleFlags,

@@ -61,7 +61,7 @@ const scenes: readonly Scene[] = [
   },
 ];
 
-/** Plays the main job from first deploy to rollback. Returns 0 when every scene ended as it should, else 1. */
+/** Plays the main use case from first deploy to rollback. Returns 0 if every scene ended as expected, else 1. */
 export async function playStory(room: MachineRoom, effects: StoryEffects): Promise<ExitCode> {
   let failures = 0;
   for (const [index, scene] of scenes.entries()) {

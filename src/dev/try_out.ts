@@ -27,7 +27,7 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-/** The whole thing on this machine, until it is told to stop, or its story has ended. @throws DeployError */
+/** Runs the demo on this machine until it is told to stop, or its story has ended. @throws DeployError */
 export async function tryOut(
   flags: DevFlags,
   { print, stdoutIsTerminal, clock, signal }: Surroundings,
@@ -46,7 +46,7 @@ export async function tryOut(
   }
 }
 
-/** The service, its builds, and who is canary; done with ctl, as a person would. */
+/** Creates the service and its builds and chooses the canary, by ctl, as a person would. */
 async function furnish(room: MachineRoom, clock: Clock, signal: AbortSignal): Promise<void> {
   const say = async (...args: string[]): Promise<void> => {
     const code = await runOwnCtl(room.connectString, args, "ignore", signal);

@@ -7,7 +7,7 @@ import { verb } from "../cli/verb.ts";
 import type { SampleFlags } from "./sample_service.ts";
 import type { DevFlags } from "./try_out.ts";
 
-/** What `deployd dev` has of the operating system besides. */
+/** What `deployd dev` additionally needs of the operating system. */
 export interface DevProcess {
   /** Calls back on SIGTERM and SIGINT. */
   onSignal(listener: () => void): void;
@@ -55,7 +55,7 @@ from a second one. For trying out only, never for production.`,
 
 const required = { kind: "parsed", parse: anyText } as const;
 
-/** What the hosts of `deployd dev` run; nobody else has a use for it. */
+/** The service that the hosts of `deployd dev` run; it has no other use. */
 export const sampleService = buildCommand({
   docs: {
     brief: "The service that deployd dev deploys",

@@ -22,10 +22,10 @@ interface Effects {
   readonly signal: AbortSignal;
 }
 
-/** A build of a directory, and what people should know of it. */
+/** The build of a directory, and what people should know about it. */
 export interface Packed {
   readonly path: string;
-  /** As it was written, whole. */
+  /** The complete manifest, as it was written. */
   readonly manifest: Required<PackManifest>;
   readonly notes: readonly string[];
 }
@@ -39,7 +39,7 @@ export async function packBuild(dir: string, flags: PackFlags, effects: Effects)
 
 async function pack(dir: string, flags: PackFlags, exclusion: Exclusion, { clock, signal }: Effects): Promise<Packed> {
   const files = new Files(hostDisk, clock);
-  // A mistake in it is told before an hour of packing.
+  // The recipe is checked first, so that a mistake in it is reported before an hour of packing.
   const recipePath = join(dir, RECIPE_FILE);
   const text = await readRecipeText(recipePath, recipePath, files);
   if (text !== null) parseRecipe(text, recipePath);

@@ -1,6 +1,6 @@
 import { DeployError } from "../core/errors.ts";
 
-/** What `deployd pack` leaves out, and what it has left out so far. */
+/** What `deployd pack` excludes, and what it has excluded so far. */
 export class Exclusion {
   readonly #patterns: readonly { readonly text: string; readonly glob: Bun.Glob; readonly wholePath: boolean }[];
   readonly #takesGit: boolean;
@@ -8,17 +8,17 @@ export class Exclusion {
   #gitLeftOut = 0;
 
   /**
-   * @param patterns as a shell knows them. One without a slash means a name, wherever it is; one with a slash a path from the
-   *   top of the directory.
+   * @param patterns shell patterns. One without a slash matches a name, wherever it is; one with a slash matches a path
+   *   from the top of the directory.
    * @throws DeployError `usage`
    */
   constructor(patterns: readonly string[], takesGit: boolean) {
     this.#takesGit = takesGit;
     this.#patterns = patterns.map((text) => {
       const path = text.replace(/^\.?\/+/, "").replace(/\/+$/, "");
-      // To the matcher the mark means all but that, which is not what anybody leaves out.
+      // To the matcher "!" means everything except the pattern, which is not what anybody wants to exclude.
       if (path === "" || path.startsWith("!")) {
-        throw new DeployError(`Cannot pack: --exclude "${text}" names nothing that could be left out.`, {
+        throw new DeployError(`Cannot pack: --exclude "${text}" names nothing that could be excluded.`, {
           code: "usage",
           hint: "Give a name as in --exclude node_modules, or a path from the top as in --exclude 'docs/*.pdf'.",
         });
@@ -38,7 +38,7 @@ export class Exclusion {
     return found.length > 0;
   }
 
-  /** What somebody may not have meant. */
+  /** Notes on exclusions that may be unintended. */
   notes(): string[] {
     const idle = this.#patterns.filter(({ text }) => !this.#used.has(text));
     return [

@@ -20,7 +20,7 @@ const COMPRESSION_LEVEL = 3;
 export interface PackedBuild {
   path: string;
   digest: Digest;
-  /** Bytes of the archive. */
+  /** Size of the archive, in bytes. */
   size: number;
   entries: number;
   /** Sum of the sizes of all files, in bytes: with `entries`, the exact limits for unpacking it. */
@@ -29,16 +29,16 @@ export interface PackedBuild {
 
 /**
  * Packs a directory into a tar.zst. The same tree gives the same bytes: names are sorted, owners are dropped, modes
- * reduced to 0755 and 0644; files keep their mtime. `out` appears when it is complete and on the disk, or not at all.
+ * reduced to 0755 and 0644; files keep their mtime. `out` appears once it is complete and on the disk, or not at all.
  *
- * @throws DeployError `archive-hostile` for what no host would unpack (a device, a link that leads out, a reserved
- *   name), `usage` for what cannot be read, `conflict` when a file changes meanwhile, `disk-full`, `aborted`
+ * @throws DeployError `archive-hostile` for what no host would unpack (a device, a link that leads out, a reserved name),
+ *   `usage` for what cannot be read, `conflict` if a file changes meanwhile, `disk-full`, `aborted`
  */
 export async function packDirectory(request: {
   dir: string;
   out: string;
   leavesOut?: LeavesOut;
-  /** Reads the archive before it has its name; what it throws leaves nothing behind. */
+  /** Checks the archive before it gets its name; if it throws, nothing is left behind. */
   check?: (archive: string, digest: Digest) => Promise<void>;
   clock: Clock;
   signal?: AbortSignal;
@@ -131,7 +131,7 @@ interface Packed {
   readonly leavesOut: LeavesOut;
 }
 
-/** The tar, in pieces of about 256 KiB, as the compressor is slow on many small ones. */
+/** The tar in pieces of about 256 KiB, because the compressor is slow on many small ones. */
 async function* tarBatches(
   from: Packed,
   tally: { entries: number; unpackedBytes: number },
@@ -177,7 +177,7 @@ function* fileBytes(root: string, entry: PackedEntry & { kind: "file" }): Genera
   try {
     let at = 0;
     while (at < entry.size) {
-      // A fresh buffer each time: the compressor may still hold the one before.
+      // A new buffer each time: the compressor may still hold the previous one.
       const buffer = Buffer.allocUnsafe(Math.min(BATCH_BYTES, entry.size - at));
       const read = readSync(fd, buffer, 0, buffer.length, at);
       if (read === 0) throw changed(entry.path);

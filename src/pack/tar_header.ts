@@ -1,6 +1,6 @@
 import { BLOCK_BYTES, headerChecksum } from "../fetch/tar/fields.ts";
 
-/** What deployd writes into an archive: POSIX ustar, and a pax header where ustar's fields are too small. */
+/** An entry that deployd writes into an archive: POSIX ustar, with a pax header if ustar's fields are too small. */
 export type PackedEntry = { readonly path: string } & (
   | { readonly kind: "file"; readonly size: number; readonly executable: boolean; readonly mtimeSeconds: number }
   | { readonly kind: "directory" }
@@ -13,7 +13,7 @@ const MAX_OCTAL_MTIME = 0o77777777777;
 
 /**
  * The header blocks of an entry. Everything that depends on the machine and not on the tree is constant: owner 0 without
- * a name, modes 0755 or 0644, no mtime for directories and links (which change with every copy).
+ * a name, modes 0755 or 0644, no mtime for directories and links (which changes with every copy).
  */
 export function headerBlocks(entry: PackedEntry): Uint8Array[] {
   const name = entry.kind === "directory" ? `${entry.path}/` : entry.path;
@@ -38,7 +38,7 @@ export function headerBlocks(entry: PackedEntry): Uint8Array[] {
   return [extended, body, padding(body.length), header];
 }
 
-/** Zeros that fill the last block of so many bytes. */
+/** Zeros that fill the last block after this many bytes. */
 export function padding(size: number): Uint8Array {
   return new Uint8Array((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
 }
@@ -81,7 +81,7 @@ function octal(bytes: Buffer, at: number, length: number, value: number): void {
   bytes.write(value.toString(8).padStart(length - 1, "0"), at, "latin1");
 }
 
-/** `<length> <key>=<value>\n`, in which the length counts itself. */
+/** `<length> <key>=<value>\n`, where the length includes itself. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   const restBytes = Buffer.byteLength(rest);

@@ -7,12 +7,12 @@ import type { PackedEntry } from "./tar_header.ts";
 
 const OWNER_EXECUTE = 0o100;
 
-/** Whether a path is left out, and with a directory all that is in it. */
+/** Whether a path is excluded; an excluded directory is excluded with everything in it. */
 export type LeavesOut = (path: string) => boolean;
 
 /**
- * Walks a directory in the order of its names, each directory before what it holds. Anything that could not be unpacked
- * again is an error, unless it is left out by name: a build that lacks a file in silence would be worse than none.
+ * Walks a directory in the order of its names, each directory before its contents. Anything that could not be unpacked
+ * again is an error, unless it is excluded by name: a build that silently lacks a file would be worse than none.
  */
 export function* scanTree(root: string, leavesOut: LeavesOut): Generator<PackedEntry, void, void> {
   yield* scanDirectory(root, "", leavesOut);
@@ -30,7 +30,7 @@ function* scanDirectory(root: string, parent: string, leavesOut: LeavesOut): Gen
 
 function namesIn(root: string, path: string): string[] {
   try {
-    // By code unit, not by locale: the order must be the same on every machine.
+    // Sorted by code unit, not by locale: the order must be the same on every machine.
     return readdirSync(`${root}/${path}`).sort();
   } catch (error) {
     throw unreadable(path === "" ? root : path, error);

@@ -2,7 +2,7 @@ import type { ProbeSpec } from "../core/resolved_recipe.ts";
 import type { RunCommand } from "../support/command.ts";
 import { probeFailure, type ProbeFailure, timedOut } from "./result.ts";
 
-/** Runs a command that exits with 0 when the service is well. @returns null when it did */
+/** Runs a command that exits with 0 if the service is well. @returns null if it did */
 export async function probeCommand(
   spec: Extract<ProbeSpec, { kind: "command" }>,
   run: RunCommand,

@@ -7,7 +7,7 @@ import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, requestAt } from "./request.ts";
 import { probeFailure, networkFailure, type ProbeFailure, timedOut } from "./result.ts";
 
-/** As much of the body as is looked at, in bytes: a health page that is longer is a mistake, not a reason to fill memory. */
+/** How much of the body is inspected, in bytes: a longer health page is a mistake, not a reason to fill memory. */
 const BODY_BYTES = 64 * 1024;
 
 export interface QuestionEffects {
@@ -18,11 +18,11 @@ export interface QuestionEffects {
 
 interface Body {
   readonly text: string;
-  /** At least, when it is longer than what is looked at. */
+  /** The size of the body; a lower bound if it is longer than what is inspected. */
   readonly bytes: number;
 }
 
-/** One GET on a connection of its own. @returns null when status and body were as expected */
+/** One GET on a connection of its own. @returns null if status and body were as expected */
 export async function probeHttp(
   spec: Extract<ProbeSpec, { kind: "http" }>,
   signal: AbortSignal,
@@ -31,7 +31,8 @@ export async function probeHttp(
 ): Promise<ProbeFailure | null> {
   const work = (signal: AbortSignal): Promise<ProbeFailure | null> =>
     ask(spec, asking, names, trust, signal).catch(networkFailure);
-  // One timer for all of it: a body that trickles in must not stretch the time. Where it is called off, the caller throws.
+  // One timer for everything: a body that trickles in must not extend the time. If the probe is aborted, the caller
+  // throws.
   const otherwise = { late: timedOut(spec.timeoutMs), calledOff: null };
   return answerWithin(work, spec.timeoutMs, otherwise, signal, clock);
 }

@@ -4,13 +4,14 @@ import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach, isRefused, requestAt } from "./request.ts";
 import type { QuestionEffects } from "./http.ts";
 
-/** An app that is told something says yes at once, or does not hear it. In milliseconds. */
+/** Timeout of the POST, in milliseconds: an app that is told something answers at once, or not at all. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * One POST without a body.
+ * Sends one POST without a body.
  *
- * @returns "" when it was answered with 2xx or nobody listens there, else why not; also when `signal` aborts
+ * @returns "" if it was answered with 2xx or nobody listens there, otherwise the reason why not; also if `signal` is
+ *   aborted
  */
 export async function post(
   url: string,

@@ -7,7 +7,7 @@ import type { ProbeFailure, ProbeResult } from "./result.ts";
 
 export interface ProbeEffects {
   readonly run: RunCommand;
-  /** Questions as the host lets this build ask them. */
+  /** The probes that the host allows this build to make. */
   readonly probes: {
     http(spec: Extract<ProbeSpec, { kind: "http" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
     tcp(spec: Extract<ProbeSpec, { kind: "tcp" }>, signal: AbortSignal): Promise<ProbeFailure | null>;
@@ -16,7 +16,7 @@ export interface ProbeEffects {
 }
 
 /**
- * Asks once. Whatever goes wrong is an answer, not an error.
+ * Probes once. A failure is returned as a result, not thrown.
  *
  * @throws DeployError `aborted`
  */
@@ -47,10 +47,10 @@ export interface HealthRequest {
   readonly successes: number;
   /** How long that streak must have lasted, in milliseconds. */
   readonly minHealthyMs: number;
-  /** No attempt begins after this, in milliseconds; the one that is running may take its own time-out longer. */
+  /** No attempt begins after this, in milliseconds; the running one may last as long as its own timeout beyond it. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
-  /** Told after every attempt; `streak` is the number of successes in a row so far. */
+  /** Called after every attempt; `streak` is the number of successes in a row so far. */
   readonly onAttempt?: (result: ProbeResult, streak: number) => void;
 }
 
@@ -59,17 +59,18 @@ export type Health =
   | { readonly kind: "unhealthy"; readonly last: ProbeResult; readonly attempts: number };
 
 /**
- * Asks until the service has answered well `successes` times in a row, for `minHealthyMs` without a break, or the time is
+ * Probes until the service has succeeded `successes` times in a row, for `minHealthyMs` without a failure, or the time is
  * over; at least once.
  *
- * The time is added up from pauses and attempts and not read from the clock, because machines that have just booted
- * set their clocks, and an hour's leap must not fail a check.
+ * The time is added up from pauses and attempts and not read from the clock, because freshly booted machines set their
+ * clocks, and a jump of an hour must not fail a check.
  *
- * @returns `last` is the newest failure if there was one, else the newest success of a streak that was too short
+ * @returns `last` is the newest failure if there was one, otherwise the newest success of a streak that was too short
  * @throws DeployError `aborted`
  */
 export async function probeUntilHealthy(request: HealthRequest, effects: ProbeEffects): Promise<Health> {
-  // Not cut to what is left: the last attempt would fail with a number of its own, and hide the real reason.
+  // The timeout is not cut to the remaining time: the last attempt would fail with a timeout of its own, and hide the
+  // real reason.
   const timeoutMs = Math.min(request.spec.timeoutMs, request.deadlineMs);
   let leftMs = request.deadlineMs;
   let streak = 0;
@@ -79,7 +80,7 @@ export async function probeUntilHealthy(request: HealthRequest, effects: ProbeEf
     const startedAt = effects.clock.monotonicMs();
     const result = await probeOnce({ ...request.spec, timeoutMs }, effects, request.signal);
     const tookMs = effects.clock.monotonicMs() - startedAt;
-    // The first success counts from its answer on, not from the question.
+    // A streak begins with the answer of its first success, not with its request.
     streakMs = result.ok && streak > 0 ? streakMs + tookMs : 0;
     streak = result.ok ? streak + 1 : 0;
     if (!result.ok) lastFailure = result;

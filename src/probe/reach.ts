@@ -1,15 +1,18 @@
 import { isWithin, parseIpAddress, parseIpNetwork, type IpAddress, type IpNetwork } from "../schema/ip_network.ts";
 import { networkFailure, type ProbeFailure, forbidden } from "./result.ts";
 
-/** What a host lets the questions of a build ask and tell. The agent that asks them may be root, and its answers travel. */
+/**
+ * What the host allows the probes of a build to reach and to report. The agent that sends them may be root, and their
+ * answers leave the host.
+ */
 export interface Asking {
-  /** Names, addresses and networks that may be asked besides this host itself. */
+  /** Names, addresses and networks that may be probed besides this host itself. */
   readonly hosts: readonly string[] | "any";
-  /** Whether a failed check may repeat what it was answered. */
+  /** Whether a failed check may quote the answer it got. */
   readonly quotesAnswers: boolean;
 }
 
-/** How names become addresses, and which of these are this host's. */
+/** Resolves names, and knows which addresses are this host's. */
 export interface HostNames {
   /** All addresses of a name. Rejects as getaddrinfo(3) fails. */
   lookup(name: string): Promise<readonly string[]>;
@@ -19,14 +22,14 @@ export interface HostNames {
 
 const THIS_HOST = networks("127.0.0.0/8", "::1", "0.0.0.0", "::");
 /**
- * Here clouds answer with a machine's credentials, some from an address on the machine's own interface; so an interface
- * alone makes none of these the host's own.
+ * Link-local addresses, where clouds serve a machine's credentials, some from an address on the machine's own interface.
+ * So being on an interface does not make one of these count as the host's own.
  */
 const LINK_LOCAL = networks("169.254.0.0/16", "fe80::/10");
 
 /**
- * The addresses to connect to for a host of a build's URL. Whoever asks connects to these and resolves nothing again: the
- * next answer to the name might be another.
+ * The addresses to connect to for the host of a build's URL. The caller connects to exactly these and does not resolve
+ * the name again: the next answer might be a different one.
  */
 export async function reach(
   host: string,
@@ -58,7 +61,7 @@ function mayAsk(name: string, text: string, { hosts }: Asking, names: HostNames)
   );
 }
 
-/** A name may end in a dot, which says that it is whole. */
+/** A name may end in a dot, which marks it as fully qualified. */
 function sameName(one: string, other: string): boolean {
   return one.toLowerCase().replace(/\.$/, "") === other.replace(/\.$/, "");
 }

@@ -5,10 +5,10 @@ import { onAbort } from "../support/abort.ts";
 import { type Trust, whyUntrusted } from "../support/trust.ts";
 
 /**
- * One request to one address of the URL's host, on a connection of its own. node:http and not fetch, because fetch would
- * send a question for this host through the proxy that HTTP_PROXY names. Redirects are answers, not followed.
+ * One request to one address of the URL's host, on a connection of its own. It uses node:http, because fetch would send a
+ * request for this host through the proxy that HTTP_PROXY names. Redirects are answers, not followed.
  *
- * @returns its head; rejects as the socket fails, also when `signal` aborts
+ * @returns the head of the response; rejects if the socket fails, also if `signal` is aborted
  */
 export async function requestAt(
   address: string,
@@ -30,14 +30,14 @@ export async function requestAt(
     ...(url.username === "" && url.password === ""
       ? {}
       : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }),
-    // The server and its certificate are still asked for by name.
+    // The server name and the certificate are still those of the URL's host name.
     ...(isSecure && isIP(name) === 0 ? { servername: name } : {}),
     ...(authorities === null ? {} : { ca: authorities.certificates }),
-    // Without an agent no connection is kept, and an old process cannot answer on one that was.
+    // Without an agent no connection is kept alive, so an old process cannot answer on an old connection.
     agent: false,
     headers: { host: url.host, connection: "close", ...headers },
   });
-  // Not called off with the head: the body that is read then ends with the signal, too.
+  // The listener is not removed once the head has arrived: the signal must also end the reading of the body.
   onAbort(signal, () => {
     request.destroy();
     reject(new Error("called off"));
@@ -54,7 +54,11 @@ export async function requestAt(
   }
 }
 
-/** Asks one address after the other, until one takes the connection. @throws as the last one failed */
+/**
+ * Tries one address after another, until one accepts the connection or fails otherwise than by refusing it.
+ *
+ * @throws the error of the last one tried
+ */
 export async function askEach<T>(addresses: readonly string[], ask: (address: string) => Promise<T>): Promise<T> {
   let failure: unknown = new Error("there is no address to ask");
   for (const address of addresses) {
@@ -68,7 +72,7 @@ export async function askEach<T>(addresses: readonly string[], ask: (address: st
   throw failure;
 }
 
-/** Whether nobody listens there. */
+/** Whether the connection was refused, so that nobody listens there. */
 export function isRefused(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
 }

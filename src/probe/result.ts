@@ -1,7 +1,7 @@
 import { redact } from "../support/redact.ts";
 import { isUntrusted } from "../support/trust.ts";
 
-/** What one attempt of a check found. */
+/** The result of one attempt of a check. */
 export type ProbeResult = ProbeSuccess | ProbeFailure;
 
 interface ProbeSuccess {
@@ -11,15 +11,15 @@ interface ProbeSuccess {
 
 export interface ProbeFailure {
   readonly ok: false;
-  /** A few words without numbers that differ from host to host, so that a fleet's failures can be counted by it. */
+  /** A few words without numbers that differ from host to host, so that a fleet's failures can be grouped by it. */
   readonly reason: string;
   /** What a person looks at next: the beginning of a body, the end of an output. */
   readonly detail?: string;
-  /** Nobody was asked, as the host does not let it. */
+  /** Set if the host's policy forbids the probe, so that nothing was sent. */
   readonly isForbidden?: true;
 }
 
-/** The longest detail, in characters: it travels in a status of under 4 kB. */
+/** The longest detail, in characters: it is part of a status that must stay under 4 kB. */
 const DETAIL_CHARS = 500;
 
 export function probeFailure(reason: string, detail = ""): ProbeFailure {
@@ -42,7 +42,7 @@ const NETWORK_REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "connection timed out",
 };
 
-/** A socket's error in the words of the reason. */
+/** A socket's error in the words used for the reason. */
 export function networkFailure(error: unknown): ProbeFailure {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";

@@ -7,7 +7,7 @@ import { type Asking, type HostNames, reach } from "./reach.ts";
 import { askEach } from "./request.ts";
 import { networkFailure, type ProbeFailure, timedOut } from "./result.ts";
 
-/** Connects and hangs up. @returns null when the connection stood */
+/** Connects and closes the connection. @returns null if the connection was established */
 export async function probeTcp(
   spec: Extract<ProbeSpec, { kind: "tcp" }>,
   signal: AbortSignal,
@@ -16,7 +16,7 @@ export async function probeTcp(
 ): Promise<ProbeFailure | null> {
   const work = (signal: AbortSignal): Promise<ProbeFailure | null> =>
     ask(spec, asking, names, signal).catch(networkFailure);
-  // Where it is called off, the caller throws.
+  // If the probe is aborted, the caller throws.
   const otherwise = { late: timedOut(spec.timeoutMs), calledOff: null };
   return answerWithin(work, spec.timeoutMs, otherwise, signal, clock);
 }

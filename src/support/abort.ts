@@ -10,15 +10,15 @@ export function abortedError(attempted: string, signal?: AbortSignal): DeployErr
   });
 }
 
-/** @throws DeployError `aborted` when `signal` is aborted already; `attempted` follows "Cannot" */
+/** @throws DeployError `aborted` if `signal` is already aborted; `attempted` follows "Cannot" */
 export function throwIfAborted(signal: AbortSignal, attempted: string): void {
   if (signal.aborted) throw abortedError(attempted, signal);
 }
 
 /**
- * Calls `work` when the signal is aborted, at once where it is already.
+ * Calls `work` when the signal is aborted, or at once if it already is.
  *
- * @returns what calls that off
+ * @returns a function that unsubscribes it
  */
 export function onAbort(signal: AbortSignal, work: () => void): () => void {
   if (signal.aborted) work();
@@ -26,7 +26,7 @@ export function onAbort(signal: AbortSignal, work: () => void): () => void {
   return () => signal.removeEventListener("abort", work);
 }
 
-/** New work stops at `soon`, a restart that is under way at `now`. */
+/** `soon` stops new work, `now` also stops a restart that is under way. */
 export interface StopSignals {
   readonly soon: AbortSignal;
   readonly now: AbortSignal;

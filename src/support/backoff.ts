@@ -3,14 +3,14 @@ export interface BackoffPolicy {
   readonly firstMs: number;
   /** Upper bound of every pause, in milliseconds. */
   readonly maxMs: number;
-  /** By how much the bound grows from pause to pause; 2 unless given. */
+  /** The factor by which the bound grows from pause to pause; 2 unless given. */
   readonly factor?: number;
 }
 
 /**
- * The pause before try number `attempt` + 1, in milliseconds: anything between 0 and min(max, first × factor^attempt).
- * "Full jitter" of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): of the usual variants
- * it spreads a thousand hosts that failed in the same instant the widest.
+ * The pause before retry number `attempt` + 1, in milliseconds: uniform between 0 and min(max, first × factor^attempt).
+ * This is "full jitter" of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): of the usual
+ * variants it spreads a thousand hosts that failed at the same instant the widest.
  *
  * @param attempt 0 for the first pause
  * @param random uniform in [0, 1)

@@ -2,8 +2,8 @@ import { onAbort } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 
 /**
- * Wakes one waiting loop. Rings that come while the loop is busy are not lost and not counted: the next `wait` returns at
- * once, and one round of work answers them all.
+ * Wakes one waiting loop. Rings that come while the loop is busy are not lost, but they are not counted either: the next
+ * `wait` returns at once, and one round of work handles them all.
  */
 export class Bell {
   readonly #clock: Pick<Clock, "after">;
@@ -25,8 +25,8 @@ export class Bell {
   }
 
   /**
-   * Returns when rung, when `timeoutMs` have passed, or when the signal is aborted, whichever comes first; it never
-   * throws, since each of these is a reason to look again.
+   * Returns when the bell rings, when `timeoutMs` have passed, or when the signal is aborted, whichever comes first. It
+   * never throws, because each of these is a reason to look again.
    */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
@@ -46,7 +46,7 @@ export class Bell {
   }
 }
 
-/** Waits for `ms`; ends early when the signal is aborted, which is no error. */
+/** Waits for `ms`; ends early, without an error, if the signal is aborted. */
 export async function pause(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal): Promise<void> {
   await new Bell(clock).wait(ms, signal);
 }

@@ -2,37 +2,37 @@ import { randomBytes } from "node:crypto";
 import { abortedError, onAbort } from "./abort.ts";
 
 /**
- * Time and chance as one port, so that a whole fleet can run on a time of its own and from a seed. Nothing else in src/
- * asks the runtime for either (a static test sees to it).
+ * Time and randomness behind one interface, so that a whole fleet can run on a simulated clock and from a seed. Nothing
+ * else in src/ asks the runtime for either (a static test checks that).
  */
 export interface Clock {
-  /** Milliseconds since the epoch. For people and records alone: it leaps when somebody sets the machine's clock. */
+  /** Milliseconds since the epoch. Only for people and records: it jumps when somebody sets the machine's clock. */
   now(): number;
-  /** Milliseconds since some moment of this machine's run; it never goes back. For durations. */
+  /** Milliseconds since an arbitrary moment of this machine's run; it never goes back. For durations. */
   monotonicMs(): number;
-  /** Calls `work` once, after `ms` milliseconds. Returns what calls that off. */
+  /** Calls `work` once, after `ms` milliseconds. Returns a function that cancels it. */
   after(ms: number, work: () => void): () => void;
-  /** The same for what must not keep the process alive. */
+  /** Like `after`, for work that must not keep the process alive. */
   afterIdly(ms: number, work: () => void): () => void;
   /** @throws DeployError `aborted` as soon as `signal` is aborted */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** A signal that is aborted after `ms` milliseconds, with a TimeoutError as its reason. */
   deadline(ms: number): AbortSignal;
-  /** Lets everything else that waits to run have a turn. */
+  /** Lets everything else that is ready to run have a turn of the event loop. */
   turn(): Promise<void>;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Bytes that nobody can guess. */
+  /** Cryptographically secure random bytes. */
   randomBytes(count: number): Uint8Array;
 }
 
-/** setTimeout fires at once when asked for more than this. */
+/** setTimeout fires at once if asked for more than this, in milliseconds. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** What a clock needs of its machine; the rest of it follows. */
+/** What a clock needs of its machine; everything else is derived from it. */
 type ClockSource = Pick<Clock, "now" | "monotonicMs" | "after" | "afterIdly" | "turn" | "random" | "randomBytes">;
 
-/** The waits of a clock, made of its timers. */
+/** A clock whose waits are built on the source's timers. */
 export function clockOf(source: ClockSource): Clock {
   return {
     ...source,
@@ -56,7 +56,7 @@ export function clockOf(source: ClockSource): Clock {
   };
 }
 
-/** Calls `work` again and again, `ms` milliseconds apart. Returns what ends that. */
+/** Calls `work` repeatedly, `ms` milliseconds apart. Returns a function that stops it. */
 export function every(clock: Pick<Clock, "after">, ms: number, work: () => void): () => void {
   let cancel = (): void => {};
   const arm = (): void => {
@@ -69,7 +69,7 @@ export function every(clock: Pick<Clock, "after">, ms: number, work: () => void)
   return () => cancel();
 }
 
-/** The machine's own time and chance: the only place where the runtime is asked for them. */
+/** The machine's own time and randomness: the only place that asks the runtime for them. */
 export const systemClock: Clock = clockOf({
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -87,7 +87,7 @@ function timer(ms: number, work: () => void, keepsAlive: boolean): () => void {
   return () => clearTimeout(handle);
 }
 
-/** By itself, since what it needs beside would be kept for every short one too. */
+/** A function of its own, because its closure would otherwise be kept for every short timer too. */
 function longTimer(ms: number, work: () => void, keepsAlive: boolean): () => void {
   let leftMs = ms;
   let handle: ReturnType<typeof setTimeout>;

@@ -1,45 +1,47 @@
-/** In the environment of every command that has to end with its step; see `CommandRequest.marker`. */
+/** This variable is in the environment of every command that must end with its step; see `CommandRequest.marker`. */
 export const STEP_VARIABLE = "DEPLOYD_STEP";
 
-/** Between a marker and the part that tells one command from the others: whoever ends all of them names what is before. */
+/** Separates a marker from the suffix that tells the commands apart: whoever ends all of them uses the part before it. */
 export const MARKER_PART = "#";
 
-/** In the environment of an instance's own commands, and of all that they start. */
+/** This variable is in the environment of an instance's own commands, and of everything they start. */
 export const INSTANCE_VARIABLE = "DEPLOYD_INSTANCE";
 
 /** A command of a build or of the host's configuration, and everything it may see and use. */
 export interface CommandRequest {
-  /** A shell line for `/bin/sh -c`; or a program and its arguments, which no shell touches. */
+  /** A shell command for `/bin/sh -c`, or a program and its arguments, which no shell touches. */
   readonly run: string | readonly string[];
   readonly cwd: string;
   /**
-   * The whole environment: nothing of the agent's own is inherited. PATH, and HOME, USER, LOGNAME with `user`, are added
-   * when missing; what belongs to the agent alone (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*, BUN_*) is taken out.
+   * The whole environment: nothing of the agent's own is inherited. PATH, and with `user` also HOME, USER and LOGNAME,
+   * are added if missing; variables that belong to the agent alone (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*, BUN_*) are
+   * removed.
    */
   readonly env: Readonly<Record<string, string>>;
   /** Who runs it; the agent's own user unless given. */
   readonly user?: HostUser | undefined;
-  /** Then the whole process group gets TERM. In milliseconds. */
+  /** After this timeout the whole process group gets TERM. In milliseconds. */
   readonly timeoutMs: number;
   /** How long after TERM the group gets KILL, in milliseconds; 5,000 unless given. */
   readonly killAfterMs?: number;
   /**
-   * Both output streams, in the order written. Its directory is made when missing. Where the disk has no room for it the
-   * command runs all the same, and the tail of one that fails says so.
+   * The log for both output streams, in the order written. Its directory is created if missing. If the disk has no room
+   * for it, the command still runs, and the tail of one that fails says so.
    */
   readonly logFile: string;
   /** How much output this command may leave in the log, in bytes; the rest is counted and dropped. */
   readonly maxLogBytes: number;
-  /** "replace" (unless given) starts the log file anew, "append" goes on after what is there. */
+  /** "replace" (the default) starts the log file anew, "append" keeps what is there. */
   readonly log?: "replace" | "append";
   /**
-   * What happens to processes the command leaves behind. "kill" (unless given): they end with it. "leave": they are the
-   * service that a start command has started, and live on, also after the agent's death.
+   * What happens to processes that the command leaves behind. "kill" (the default): they end with it. "leave": they are
+   * the service that a start command has started, and live on even if the agent dies.
    */
   readonly background?: "kill" | "leave";
   /**
-   * By which what a command started can be found after a crash of the agent: DEPLOYD_STEP in the environment of a "kill"
-   * command. For "leave" it stands in the arguments of the shell alone, since the service would carry a variable.
+   * Identifies the processes that a command started, to find them after a crash of the agent: DEPLOYD_STEP in the
+   * environment of a "kill" command. For "leave" it is only in the arguments of the shell, because the service would
+   * inherit a variable.
    */
   readonly marker?: string;
   readonly signal: AbortSignal;
@@ -52,7 +54,7 @@ export interface HostUser {
   readonly home?: string;
 }
 
-/** To whom something belongs. */
+/** The owner of a file. */
 export type Owner = Pick<HostUser, "uid" | "gid">;
 
 export const ROOT_UID = 0;
@@ -69,9 +71,12 @@ export type RunCommand = (
   options: {
     readonly background: "kill" | "leave";
     readonly timeoutMs: number;
-    /** What the command is for, as it stands in the name of its log: `restart`, `check`. */
+    /** The purpose of the command, as used in the name of its log: `restart`, `check`. */
     readonly label: string;
-    /** "service": the user that the host's configuration names. "agent": the agent's own, for talking to a supervisor. */
+    /**
+     * "service": the user that the host's configuration names. "agent": the agent's own user, for talking to a
+     * supervisor.
+     */
     readonly as: "service" | "agent";
     readonly signal: AbortSignal;
   },

@@ -1,12 +1,12 @@
 import { DeployError } from "../core/errors.ts";
 import { escaped, printable } from "./printable.ts";
 
-/** The system's name of what went wrong (`ENOSPC`), or null where the value carries none. */
+/** The system's error code (`ENOSPC`), or null if the value has none. */
 export function errorCodeOf(error: unknown): string | null {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
 }
 
-/** The error of a failed call on a file; `attempted` is a sentence without its full stop and names the path. */
+/** The error of a failed call on a file; `attempted` is a sentence without a full stop that names the path. */
 export function fileError(attempted: string, error: unknown): DeployError {
   if (error instanceof DeployError) return error;
   const text = escaped(error instanceof Error ? error.message : String(error));
@@ -40,17 +40,17 @@ export function fileError(attempted: string, error: unknown): DeployError {
 }
 
 /**
- * The error of a failed write, which is `disk-full` for a full disk or an exhausted quota.
+ * The error of a failed write: `disk-full` for a full disk or an exhausted quota.
  *
- * @param attempted the sentence's beginning, such as `Cannot unpack "web"`
+ * @param attempted the beginning of the sentence, such as `Cannot unpack "web"`
  * @param path the file that was written
- * @param bytes how many bytes had been written in all when it failed
+ * @param bytes how many bytes in total had been written when it failed
  */
 export function writeError(attempted: string, path: string, bytes: number, error: unknown): DeployError {
   return fileError(`${attempted}: writing ${printable(path)} failed after ${bytes} bytes`, error);
 }
 
-/** Runs `work`; a failed call becomes a DeployError that names what was attempted. */
+/** Runs `work`; an error of the system becomes a DeployError that names what was attempted. */
 export async function naming<T>(attempted: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

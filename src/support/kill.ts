@@ -1,15 +1,18 @@
 import type { Clock } from "./clock.ts";
 import { until } from "./wait.ts";
 
-/** How long it waits for processes to go that got KILL: one stuck in the kernel goes when its device answers. */
+/**
+ * How long to wait for processes that got KILL to end, in milliseconds: one that is stuck in the kernel ends only when
+ * its device answers.
+ */
 const WITHIN_MS = 2_000;
 const EVERY_MS = 10;
 
 /**
- * Sends KILL to all that `find` finds, again and again until it finds nothing: they may have forked while they were looked
- * for, so only an empty look ends it. After two seconds it is left at that.
+ * Sends KILL to everything that `find` returns, repeatedly until it finds nothing: processes may fork during the search,
+ * so only an empty result ends it. It gives up after two seconds.
  *
- * @param kill may throw for what is gone already, which is what is to be reached
+ * @param kill may throw for a process that is already gone, which is the goal
  * @returns how many different processes were found
  */
 export async function killAll<P extends { readonly pid: number }>(

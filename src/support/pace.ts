@@ -4,8 +4,8 @@ import type { Clock } from "./clock.ts";
 const TURN_MS = 10;
 
 /**
- * Gives the event loop a turn at least every 10 ms of synchronous work, so that the agent's ZooKeeper session is kept
- * alive while thousands of small files are written with synchronous calls.
+ * Gives the event loop a turn at least every 10 ms of synchronous work, so that the agent's ZooKeeper session stays alive
+ * while thousands of small files are written by synchronous calls.
  */
 export class Pace {
   readonly #attempted: string;
@@ -21,12 +21,12 @@ export class Pace {
     this.#signal = signal;
   }
 
-  /** Whether it is time for a turn: costs less than `breathe` where steps are tiny. */
+  /** Whether it is time for a turn: cheaper than `breathe` if the steps are tiny. */
   get isDue(): boolean {
     return this.#clock.monotonicMs() - this.#turnBegan >= TURN_MS;
   }
 
-  /** Resolves at once or after a turn of the event loop; throws `aborted` when the signal did. */
+  /** Resolves at once or after a turn of the event loop; throws `aborted` if the signal is aborted. */
   async breathe(): Promise<void> {
     this.check();
     if (!this.isDue) return;

@@ -1,19 +1,25 @@
 const HIDDEN = "[redacted]";
 
-/** Words that end or begin a name whose value is a secret, wherever it stands: environment, query, header, JSON, YAML. */
+/**
+ * Words at the end or the beginning of a name whose value is a secret, in any format: environment, query, header, JSON,
+ * YAML.
+ */
 const SECRET_WORD = [
   "password|passwd|passphrase|secret|token|credential|signature|jwt",
   "api[ _-]?key|(?:access|account|auth|encryption|private|signing)[_-]?key",
-  // Too short to be told from other words but at the end of a name: DB_PASS, _auth.
+  // These are too short to be told from other words except at the end of a name: DB_PASS, _auth.
   "[_-](?:pass|pwd|auth)(?![A-Za-z0-9_])",
 ].join("|");
-/** From its telling word on: what stands before that is kept in any case, and looking for it takes time at every letter. */
+/**
+ * Matches from the secret word on: what comes before it is kept anyway, and searching for it would cost time at every
+ * letter.
+ */
 const SECRET_END = `(?:${SECRET_WORD})[A-Za-z0-9_.-]{0,64}`;
 const SECRET_NAME = `[A-Za-z0-9_.-]{0,64}${SECRET_END}`;
-/** Also within JSON that is itself a text of JSON: \"token\": \"…\". */
+/** Also matches inside JSON that is itself a JSON string: \"token\": \"…\". */
 const ASSIGNS = `\\\\{0,4}["']?\\s{0,8}(?:(?::=|=>?|%3d)\\s{0,8}|:(?!//)[ \\t]{0,8})`;
 const QUOTED = `"(?:[^"\\\\\\r\\n]|\\\\.)*"|'(?:[^'\\\\\\r\\n]|\\\\.)*'|\\\\{1,4}["'][^"'\\r\\n]*`;
-/** An object or a list is no secret, what is in it has names of its own. */
+/** An object or a list is not a secret itself; its members have names of their own. */
 const BARE = `(?![{[](?:["'\\s\\\\]|$))[^\\s&"'<]+`;
 
 type Replacement = string | ((found: string, ...groups: string[]) => string);
@@ -32,7 +38,7 @@ const RULES: readonly (readonly [RegExp, Replacement])[] = [
     /\bbasic\s+([A-Za-z0-9+/]{4,1024}={0,2})/gi,
     (found, encoded = "") => (isLogin(encoded) ? `Basic ${HIDDEN}` : found),
   ],
-  // A passphrase has blanks in it.
+  // A passphrase may contain spaces.
   [/(passphrase\s{0,8}[:=]\s{0,8})[^"'\s][^\r\n]*/gi, `$1${HIDDEN}`],
   // ?token=…&X-Amz-Signature=…, PASSWORD=…, aws_secret_access_key = …, "password": "…", token: …
   [
@@ -45,15 +51,15 @@ const RULES: readonly (readonly [RegExp, Replacement])[] = [
   [/(\s(?:-u|--user|--proxy-user)[\s=]+["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)[^\s"']+/g, `$1${HIDDEN}`],
   [/\b(login\s+\S{1,128}\s+password\s+)\S+/gi, `$1${HIDDEN}`],
   [/([?&](?:sig|key|auth|pwd|pass)=)[^\s&"'#]+/gi, `$1${HIDDEN}`],
-  // Keys that say by their form what they are: AWS, GitHub, GitLab, Slack, and JSON web tokens
+  // Keys that can be recognized by their form: AWS, GitHub, GitLab, Slack, and JSON web tokens.
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, HIDDEN],
   [/\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,})/g, HIDDEN],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, HIDDEN],
 ];
 
 /**
- * `text` without the credentials in it, for logs, statuses and error messages that leave the host. It looks for what
- * credentials usually look like, so it is a second line of defence: do not print secrets in the first place.
+ * `text` without the credentials in it, for logs, statuses and error messages that leave the host. It recognizes the
+ * usual forms of credentials only, so it is a second line of defence: do not print secrets in the first place.
  */
 export function redact(text: string): string {
   return RULES.reduce(
@@ -63,17 +69,17 @@ export function redact(text: string): string {
   );
 }
 
-/** Whether it is `user:password` in base64, and not a word after "basic". */
+/** Whether it is `user:password` in base64, and not an ordinary word after "basic". */
 function isLogin(encoded: string): boolean {
   return /^[\x20-\x7e]*:[\x20-\x7e]*$/.test(Buffer.from(encoded, "base64").toString("latin1"));
 }
 
-/** What a language model has used up. */
+/** The token count of a language model, which is no secret. */
 function isCount(name: string, value: string): boolean {
   return /tokens["']?\s*[:=]\s*$/i.test(name) && /^\d+[,;.]?$/.test(value);
 }
 
-/** JSON stays JSON. */
+/** Keeps JSON valid. */
 function hiddenAs(value: string): string {
   const quotes = /^(\\*["']).*?(\\*["'])?$/s.exec(value);
   return quotes === null ? HIDDEN : `${quotes[1] ?? ""}${HIDDEN}${quotes[2] ?? ""}`;

@@ -1,9 +1,9 @@
 const NEWLINE = 0x0a;
 
-/** The last bytes of an endless output. Costs `maxBytes` of memory, whatever passes through it. */
+/** The last bytes of an endless output. It needs `maxBytes` of memory, however much passes through it. */
 export interface OutputTail {
   push(chunk: Uint8Array): void;
-  /** The last lines that fit, without the line that was cut at the front (unless that is all there is). */
+  /** The last lines that fit, without the first one if it was cut (unless that is all there is). */
   text(): string;
 }
 
@@ -30,7 +30,7 @@ function wholeLines(bytes: Uint8Array, cut: boolean): string {
   if (!cut) return new TextDecoder().decode(bytes);
   const newline = bytes.indexOf(NEWLINE);
   if (newline !== -1 && newline < bytes.length - 1) return new TextDecoder().decode(bytes.subarray(newline + 1));
-  // One endless line: start at a whole character, not in the middle of one (10xxxxxx continues one in UTF-8).
+  // It is one endless line: start at a whole character, not in the middle of one (10xxxxxx continues one in UTF-8).
   const start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80);
   return new TextDecoder().decode(bytes.subarray(Math.max(0, start)));
 }

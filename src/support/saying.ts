@@ -1,9 +1,9 @@
 import { redact } from "./redact.ts";
 
-/** The last lines of an output that an error quotes; all of it is in a log. */
+/** How many of the last lines of an output an error quotes; the whole output is in a log. */
 const QUOTED_LINES = 3;
 
-/** `, saying: …` with the end of what a program has printed, without what is secret in it; nothing where it has printed nothing. */
+/** `, saying: …` with the end of a program's output, secrets removed; "" if it has printed nothing. */
 export function saying(output: string): string {
   const lines = redact(output)
     .split("\n")

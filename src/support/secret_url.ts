@@ -2,7 +2,10 @@ import { redact } from "./redact.ts";
 
 const HIDDEN = "[redacted]";
 
-/** Parameters by which a URL is signed, or says who asks: of S3, GCS, Azure, CloudFront, OSS, COS, Akamai, nginx, and of people. */
+/**
+ * Parameters that sign a URL or identify the caller: those of S3, GCS, Azure, CloudFront, OSS, COS, Akamai and nginx, and
+ * those that people invent.
+ */
 const SECRET_PARAMETER = new RegExp(
   [
     "signature|credential|token|secret|passw|passphrase|hmac|jwt|authorization|session",
@@ -12,14 +15,14 @@ const SECRET_PARAMETER = new RegExp(
   ].join("|"),
   "i",
 );
-/** What has an end was signed, by whatever other parameter. */
+/** A URL that expires was signed, whatever the name of its signature parameter. */
 const EXPIRES = /^(?:expires|expiry|expiration|exp)$|[_-]expires$/i;
-/** A key that is called no more than that; the key of an object in a store has a dot or a slash in it. */
+/** A parameter called just "key" whose value looks random; the key of an object in a store contains a dot or a slash. */
 const BARE_KEY = /^[A-Za-z0-9_-]{16,}$/;
 
 /**
- * What makes a URL one that not everybody may see, in words that say nothing of the secret; null when there is nothing. It
- * knows passwords, signatures and tokens by their usual names and forms.
+ * Why a URL must not be shown to everybody, in words that do not reveal the secret; null if there is no reason. It
+ * recognizes passwords, signatures and tokens by their usual names and forms.
  */
 export function secretInUrl(url: URL): string | null {
   if (url.username !== "" || url.password !== "") return "it has a user or a password in it";
@@ -30,7 +33,7 @@ export function secretInUrl(url: URL): string | null {
   return redact(decoded(url.pathname)) === decoded(url.pathname) ? null : "its path has what looks like a key in it";
 }
 
-/** A URL as it may be shown: what is secret in it hidden, the rest as it is. */
+/** A URL with its secrets masked and the rest unchanged. */
 export function maskedUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null) return redact(text);
@@ -45,7 +48,7 @@ export function maskedUrl(text: string): string {
   return redact(`${url.protocol}//${login}${url.host}${query(path)}${query(url.search)}${query(url.hash)}`);
 }
 
-/** Of the query, of the fragment, and of the path, where some put them behind a semicolon. */
+/** Parameters of the query, of the fragment, and of the path, where some systems put them after a semicolon. */
 function parametersOf(url: URL): { name: string; value: string }[] {
   const parts = [url.search.slice(1), url.hash.slice(1), ...url.pathname.split("/")];
   return parts.flatMap((part) =>

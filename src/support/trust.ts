@@ -1,28 +1,28 @@
-/** Authorities that may vouch for a server. */
+/** Certificate authorities that may vouch for a server. */
 export interface Authorities {
-  /** Their certificates, PEM. */
+  /** The certificates of the authorities, PEM. */
   readonly certificates: string;
-  /** Where they are from, for people. */
+  /** Where they come from, described for people. */
   readonly from: string;
 }
 
-/** Whom this host trusts, which may change while the agent runs. */
+/** The certificate authorities that this host trusts; they may change while the agent runs. */
 export interface Trust {
   /**
-   * @returns null where the host has no list of its own, so that the one built into the program counts
-   * @throws DeployError `config-invalid` when a list that was named has nobody in it
+   * @returns null if the host has no list of its own, so that the list built into the program applies
+   * @throws DeployError `config-invalid` if a configured list contains no certificate
    */
   authorities(): Promise<Authorities | null>;
 }
 
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|HOSTNAME_MISMATCH/;
 
-/** Whether a connection failed, by its error's code, for the server's certificate. */
+/** Whether an error code means that a connection failed because of the server's certificate. */
 export function isUntrusted(code: string): boolean {
   return UNTRUSTED.test(code);
 }
 
-/** The same in words; "" where it failed for something else. */
+/** The same in words; "" if it failed for another reason. */
 export function whyUntrusted(code: string, authorities: Authorities | null): string {
   if (!isUntrusted(code)) return "";
   return `its certificate is not trusted (${code}) by ${authorities?.from ?? "the authorities built into deployd"}`;

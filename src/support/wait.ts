@@ -2,10 +2,10 @@ import { abortedError, onAbort, throwIfAborted } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 
 /**
- * Runs `work` with a signal that is aborted after `ms` or when `signal` is, whichever is first. It does not wait for
+ * Runs `work` with a signal that is aborted after `ms` or when `signal` is, whichever comes first. It does not wait for
  * work that ignores its signal.
  *
- * @throws what `makeError` makes when the time is over, DeployError `aborted` when `signal` was aborted, else what
+ * @throws what `makeError` returns if the time is over, DeployError `aborted` if `signal` was aborted, otherwise what
  *   `work` throws
  */
 export async function withDeadline<T>(
@@ -18,7 +18,7 @@ export async function withDeadline<T>(
   throwIfAborted(signal, "start the work");
   const over = new AbortController();
   const { promise: ended, reject: end } = Promise.withResolvers<never>();
-  // Whoever loses the race is not awaited by anybody any more.
+  // Nobody awaits the loser of the race any more.
   ended.catch(() => {});
   const cancel = clock.after(ms, () => {
     const error = makeError();
@@ -39,9 +39,9 @@ export async function withDeadline<T>(
 
 /**
  * Waits for `work`, but no longer than `ms` milliseconds and only until `signal` is aborted. When the wait ends, however
- * it does, the signal of `work` is aborted, so that nothing of it goes on; what it does then is not waited for.
+ * it does, the signal of `work` is aborted, so that the work stops; its end is not awaited.
  *
- * @param otherwise what is returned in place of the answer: `late` when the time is over, `calledOff` when `signal` was
+ * @param otherwise what is returned instead of the answer: `late` if the time is over, `calledOff` if `signal` was
  *   aborted
  * @throws what `work` throws before that
  */
@@ -66,18 +66,18 @@ export async function answerWithin<T>(
   }
 }
 
-/** When to look again, and until when. In milliseconds. */
+/** The pause between two looks, and the deadline. In milliseconds. */
 export interface LookAgain {
   readonly everyMs: number;
   readonly withinMs: number;
 }
 
 /**
- * Looks at once, and again after each pause, until it sees enough or the time is over by the clock. It looks at least
- * once.
+ * Looks at once, and again after each pause, until the result is enough or the time is over by the clock. It looks at
+ * least once.
  *
- * @returns what it saw last, which is not enough when the time is over
- * @throws DeployError `aborted` when `signal` is aborted in a pause; what `look` throws
+ * @returns what it saw last, which is not enough if the time is over
+ * @throws DeployError `aborted` if `signal` is aborted in a pause; what `look` throws
  */
 export async function until<T>(
   look: () => Promise<T>,
@@ -95,8 +95,8 @@ export async function until<T>(
 }
 
 /**
- * As `until`, but the time is added up from the pauses: a machine that stood still meanwhile, or was slow to answer, does
- * not have fewer looks for that.
+ * Like `until`, but the time is added up from the pauses: a machine that was suspended meanwhile, or slow to answer, does
+ * not get fewer looks.
  */
 export async function untilByPauses<T>(
   look: () => Promise<T>,
@@ -113,7 +113,7 @@ export async function untilByPauses<T>(
 }
 
 /**
- * Does all of it at once. When one fails the others are called off, and when all have ended its error is thrown.
+ * Runs all of it concurrently. If one fails, the others are aborted, and once all have ended its error is thrown.
  *
  * @throws the first failure
  */

@@ -169,7 +169,7 @@ describe("deployd under systemd", () => {
       await addBuild("web", webRecipe, "v1");
       await addBuild("web", webRecipe, "v2");
       const doctor = () => machine.run("sh", "-c", "cd / && exec /usr/local/bin/deployd doctor");
-      const advice = "Do: systemctl enable deployd-agent.service";
+      const advice = "Run: systemctl enable deployd-agent.service";
       expect(await deploy("web", "v1")).toContain(advice);
       expect(await doctor()).toMatchObject({ code: 1, output: expect.stringContaining(advice) });
       expect(await ask(8080)).toBe("web v1");
