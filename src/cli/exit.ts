@@ -96,12 +96,12 @@ export function exitForSignal(reason: unknown): ExitCode {
 }
 
 const meanings: Readonly<Record<ExitCode, string>> = {
-  [exit.asked]: "as asked",
+  [exit.asked]: "success",
   [exit.failed]: "failed",
   [exit.rolledBack]: "rolled back",
   [exit.halted]: "halted: a person has to decide",
   [exit.timedOut]: "timed out; the deploy goes on",
-  [exit.usage]: "wrong usage, or a name that is not there",
+  [exit.usage]: "wrong usage, or a name that does not exist",
   [exit.unreachable]: "ZooKeeper cannot be reached",
   [exit.refused]: "refused: a barred build, another deploy is running, or a newer deployd is needed",
   [exit.interrupted]: "interrupted (SIGINT)",

@@ -115,7 +115,7 @@ async function fromFile(request: NewBuildRequest, clock: Clock, signal: AbortSig
 function refusedByHosts(attempted: string, error: DeployError): DeployError {
   const { code, hint, cause } = error;
   if (code === "aborted") return error;
-  return new DeployError(`${attempted}, as no host would take it: ${error.message}`, { code, hint, cause });
+  return new DeployError(`${attempted}, because no host would accept it: ${error.message}`, { code, hint, cause });
 }
 
 /**
@@ -139,7 +139,7 @@ function requireMeant(
   }
   if (isStripped || strip === 0 || (isPacked && !hasRecipe)) return;
   throw usageError(
-    `${attempted}: all of it lies in "${name}/", and would lie in ${name}/ of the release` +
+    `${attempted}: everything in it is below "${name}/", and would be in ${name}/ of the release` +
       `${hasRecipe ? ", where no host looks for its deployd.toml" : ""}.`,
     `Leave that directory out with --strip 1${hasRecipe ? ", or by strip = 1 in its deployd.toml" : ""}; --strip 0 keeps it.`,
   );

@@ -31,7 +31,7 @@ function asideText(event: AsideEvent, paint: Paint): string {
     case "fresh":
       return "· ZooKeeper is back";
     case "timed-out":
-      return paint.warn(`! not over after ${duration(event.afterMs)}; the deploy goes on without us`);
+      return paint.warn(`! not done after ${duration(event.afterMs)}; the deploy goes on without us`);
   }
 }
 

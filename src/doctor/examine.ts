@@ -137,7 +137,7 @@ async function configOf(named: string | undefined, env: Surroundings["env"]): Pr
   const text = await readIfThere(path);
   if (text !== null) return agentConfig(text, path, env, hostname());
   if (named === undefined) return null;
-  throw new DeployError(`Cannot look at the services of this host: there is no file ${path}.`, {
+  throw new DeployError(`Cannot check the services of this host: there is no file ${path}.`, {
     code: "config-invalid",
     hint: "Name the agent's own file with --config.",
   });

@@ -89,7 +89,7 @@ async function attempt(transfer: Transfer): Promise<boolean> {
 /** Positions the spool where the answer begins. */
 async function begin({ spool, size }: Transfer, answer: Answer): Promise<void> {
   const { url, brings, validator } = answer;
-  const again = { retry: true, hint: "The next attempt begins anew." };
+  const again = { retry: true, hint: "The next attempt starts from the first byte." };
   if (brings === "another part") {
     await spool.restart();
     throw fetchFailed(url, "the server sent another range than the one asked for", again);

@@ -21,7 +21,7 @@ export async function readPlain(
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW);
     await using file = await open(path, flags);
     const stat = await file.stat();
-    if (!stat.isFile()) throw new DeployError(`Cannot read "${path}": it is no plain file.`, { code: "internal" });
+    if (!stat.isFile()) throw new DeployError(`Cannot read "${path}": it is not a regular file.`, { code: "internal" });
     if (stat.size > LONGEST_TEXT) {
       throw new DeployError(`Cannot read "${path}": it has ${stat.size} bytes.`, { code: "internal" });
     }

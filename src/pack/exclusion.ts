@@ -42,7 +42,7 @@ export class Exclusion {
   notes(): string[] {
     const idle = this.#patterns.filter(({ text }) => !this.#used.has(text));
     return [
-      ...(this.#gitLeftOut === 0 ? [] : [".git is left out (--include-git takes it along)"]),
+      ...(this.#gitLeftOut === 0 ? [] : [".git is left out (--include-git includes it)"]),
       ...idle.map(({ text }) => `--exclude "${text}" matches nothing in it`),
     ];
   }

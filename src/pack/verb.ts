@@ -20,7 +20,7 @@ What was packed is read again as hosts read it, and what no host would take is r
       examples: ["deployd pack ./web --build v1", "deployd pack ./web --exclude '*.log' --exclude ./tmp"],
       exits: {
         [exit.asked]: "the archive and its manifest are written",
-        [exit.failed]: "failed, or no host would take the archive",
+        [exit.failed]: "failed, or no host would accept the archive",
         [exit.usage]: "wrong usage, no such directory, or its deployd.toml is wrong",
       },
     }),
@@ -45,7 +45,7 @@ What was packed is read again as hosts read it, and what no host would take is r
           "Leave out what has this name, as in '*.log', or this path from the top, as in 'assets/*.map' or './tmp'; may be given several times (default: none)",
         placeholder: "glob",
       },
-      includeGit: isGiven("Take .git along"),
+      includeGit: isGiven("Include .git"),
       json: jsonFlag,
     },
     positional: {

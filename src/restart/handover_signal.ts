@@ -55,7 +55,7 @@ export function signalHandover(
     const serves = await effects.listens(aside.pid);
     if (serves === null) {
       const why = `${spec.pidFile}.oldbin names process ${aside.pid}, and it cannot be told whether that still listens`;
-      throw signalFailure(spec, why, "Run the agent as root. Or end one of the two by hand.");
+      throw signalFailure(spec, why, "Run the agent as root, or end one of the two by hand.");
     }
     if (serves) {
       await takeBack(spec, { old: aside, successor: named }, effects, signal);
@@ -171,7 +171,7 @@ async function takeBack(
   throw signalFailure(
     spec,
     `process ${old.pid} has not taken ${spec.pidFile} again since its successor was ended`,
-    `Write ${old.pid} into that file if the process serves, or start the service anew.`,
+    `Write ${old.pid} into that file if the process serves, or restart the service.`,
   );
 }
 

@@ -28,7 +28,7 @@ export async function readPidFile(path: string, effects: SupervisorEffects): Pro
     return { kind: "none", why: `${path} does not hold one pid`, hint };
   }
   if (pid === 1 || pid === effects.ownPid) {
-    return { kind: "none", why: `${path} names process ${pid}, which is no service`, hint };
+    return { kind: "none", why: `${path} names process ${pid}, which cannot be the service`, hint };
   }
   const fact = await effects.processFact(pid);
   if (fact === null) return { kind: "none", why: `process ${pid} of ${path} does not run`, hint };
@@ -38,7 +38,7 @@ export async function readPidFile(path: string, effects: SupervisorEffects): Pro
   if (fact.startedAtMs > file.changedAtMs + CLOCK_SLACK_MS && !(await effects.isOfService(pid))) {
     return {
       kind: "none",
-      why: `${path} is older than process ${pid}, which is thus another one`,
+      why: `${path} is older than process ${pid}, so another process wrote it`,
       hint: "The service ended without removing its pid file. Start it, or remove the file.",
     };
   }

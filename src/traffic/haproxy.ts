@@ -97,7 +97,7 @@ function serverName(template: string, service: string, instance: string): string
     `Cannot name the HAProxy server of ${service}@${instance}: "${name}" has an unknown variable.`,
     {
       code: "config-invalid",
-      hint: "Use ${DEPLOYD_SERVICE} and ${DEPLOYD_INSTANCE} alone in the server's name.",
+      hint: "Use only ${DEPLOYD_SERVICE} and ${DEPLOYD_INSTANCE} in the server's name.",
     },
   );
 }

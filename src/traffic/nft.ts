@@ -23,7 +23,7 @@ export function nftTraffic(
   const name = nftTableName(service);
   const use = (what: string, signal: AbortSignal) => ({
     what: `${what} port ${spec.port} of ${service}`,
-    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd makes it anew.`,
+    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd creates it again.`,
     timeoutMs,
     signal,
   });

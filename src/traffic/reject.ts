@@ -24,7 +24,7 @@ export function rejectTraffic(
   const name = rejectTableName(service);
   const use = (what: string, signal: AbortSignal) => ({
     what: `${what} connections to ${service}`,
-    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd makes it anew.`,
+    hint: `See: nft list table inet ${name}. If it was changed by hand, delete it, and deployd creates it again.`,
     timeoutMs,
     signal,
   });

@@ -67,7 +67,7 @@ function tableOf(rows: readonly Row[], dir: string): string {
   const lines = rows.flatMap(({ way: { tool, script, strip }, host, added, notes }, index) => {
     const steady = (text: string) => text.replaceAll(join(dir, String(index)), "").replaceAll(`"b${index}"`, '"v1"');
     const flag = strip === undefined ? "" : `, added with --strip ${strip}`;
-    const why = /^[^:]*, as no host would take it: (.*)$/s.exec(added.message)?.[1] ?? added.message;
+    const why = /^[^:]*, because no host would accept it: (.*)$/s.exec(added.message)?.[1] ?? added.message;
     const more = [...(added === TAKEN ? [] : [why, added.hint]), ...notes].map((text) => `${" ".repeat(36)}  ${text}`);
     return [`${host.code.padEnd(18)}${added.code.padEnd(18)}${tool}: ${script}${flag}`, ...more].map(steady);
   });

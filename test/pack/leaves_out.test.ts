@@ -38,7 +38,7 @@ async function packed(flags: readonly string[], more: (tree: string) => Promise<
 test(".git is left out wherever it is, and said, unless it is asked for", async () => {
   const { names, notes } = await packed([]);
   expect(names).toEqual(TREE.filter((path) => !path.includes(".git")).toSorted());
-  expect(notes).toEqual([".git is left out (--include-git takes it along)"]);
+  expect(notes).toEqual([".git is left out (--include-git includes it)"]);
   const all = await packed(["--include-git"]);
   expect(all).toEqual({ names: TREE.toSorted(), notes: [] });
 });

@@ -140,7 +140,7 @@ test("a pid file that is older than the process it names is not believed", async
   const hourAgo = new Date(Date.now() - 3_600_000);
   await utimes(join(dir.path, "pid"), hourAgo, hourAgo);
   const error = await rejection(restart(by("HUP", dir.path, 100), hostEffects(dir.path), signal));
-  expect(error.message).toContain(`pid is older than process ${web.pid}, which is thus another one`);
+  expect(error.message).toContain(`pid is older than process ${web.pid}, so another process wrote it`);
   expect(await processFact(web.pid)).not.toBeNull();
 });
 

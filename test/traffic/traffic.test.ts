@@ -81,7 +81,7 @@ test("a table of another's making under our name is an error that says how to ge
   expect(await rejection(traffic.steer(["1"], signal))).toMatchObject({
     code: "traffic-failed",
     message: expect.stringContaining('Cannot steer port 80 of web: "nft -f -" exited with 1, saying: '),
-    hint: "See: nft list table inet deployd_web. If it was changed by hand, delete it, and deployd makes it anew.",
+    hint: "See: nft list table inet deployd_web. If it was changed by hand, delete it, and deployd creates it again.",
   });
   await traffic.remove(signal);
   await traffic.steer(["1"], signal);

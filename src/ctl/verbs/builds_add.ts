@@ -26,7 +26,7 @@ const optional = { kind: "parsed", optional: true } as const;
 
 function zeroOrOne(input: string): 0 | 1 {
   if (input === "0" || input === "1") return input === "1" ? 1 : 0;
-  throw new Error("only the one directory that all of the archive lies in can be left out: 1, or 0 to keep it");
+  throw new Error("only the archive's single top directory can be stripped: 1, or 0 to keep it");
 }
 
 export const buildsAdd = buildCommand({
@@ -77,8 +77,7 @@ lies in one directory, as npm pack and git archive --prefix make it, is added wi
       strip: {
         ...optional,
         parse: zeroOrOne,
-        brief:
-          "1 leaves out the one directory that all of the archive lies in; 0 keeps it (default: what its deployd.toml says)",
+        brief: "1 strips the archive's single top directory; 0 keeps it (default: what its deployd.toml says)",
         placeholder: "levels",
       },
       commit: {

@@ -26,8 +26,8 @@ back because you say so. The failure still counts against the deploy's budget.`,
     const deploys = await unlockHost(zk, service, host, process.clock);
     output.answer({ schema: "deployd.ctl.host-unlocked/1", service, host, deploys }, [
       deploys.length === 0
-        ? `${host} held nothing back in ${service}.`
-        : `${host} holds nothing back in ${service} any more (deploy ${deploys.join(", ")}).`,
+        ? `${host} held no capacity in ${service}.`
+        : `${host} no longer holds capacity in ${service} (deploy ${deploys.join(", ")}).`,
     ]);
     return exit.asked;
   }),

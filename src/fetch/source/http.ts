@@ -134,7 +134,7 @@ export async function explainConnection(
     return {
       why: untrusted,
       retry: false,
-      hint: "Renew the server's certificate, or add its authority to those that this host trusts (update-ca-certificates, update-ca-trust): the agent reads them anew.",
+      hint: "Renew the server's certificate, or add its authority to those that this host trusts (update-ca-certificates, update-ca-trust): the agent reads them again.",
     };
   }
   return { why: `the connection failed ${soFar} (${printable(code)})`, retry: true, hint: GOES_ON };

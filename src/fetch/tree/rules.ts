@@ -30,11 +30,11 @@ export interface Admitted {
 }
 
 const TWICE_HINT =
-  "Make the archive anew by one run of tar -c: tar -r and tar -u append what is in it already, and " +
+  "Make the archive again by one run of tar -c: tar -r and tar -u append what is in it already, and " +
   "find . | tar -T - takes each directory whole and then its files once more unless --no-recursion is given.";
 
 const HARD_LINK_HINT =
-  "Make the archive anew with both names in it, or by GNU tar with --hard-dereference, which makes a file of each.";
+  "Make the archive again with both names in it, or by GNU tar with --hard-dereference, which makes a file of each.";
 
 /**
  * What the entries of an archive may be, checked one after the other: all of the rules, without a disk. They are used

@@ -11,7 +11,7 @@ export function diskOf(life: Life, disk: SimDisk): Disk {
     readText: (path, { follow }) =>
       life.look(() => {
         if (follow && disk.isDirectory(path)) {
-          throw new DeployError(`Cannot read "${path}": it is no plain file.`, { code: "internal" });
+          throw new DeployError(`Cannot read "${path}": it is not a regular file.`, { code: "internal" });
         }
         const found = disk.readWorn(path, follow);
         return found === null ? null : { text: textOf(found.bytes), changedAtMs: found.changedAtMs };
