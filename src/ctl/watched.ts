@@ -7,7 +7,7 @@ import { overviewOf, type Overview } from "../view/overview.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 
-/** Something that is read again and again; only what has changed since is read anew. */
+/** Something that is read again and again; only what has changed since the last reading is read from ZooKeeper. */
 export interface Watched<T> {
   /** A change anywhere below these paths may change it. */
   readonly paths: readonly string[];

@@ -19,12 +19,12 @@ export const dev = buildCommand({
     fullDescription: description({
       what: `Runs the whole thing on this machine: a ZooKeeper in memory, hosts as real agent processes with
 directories of their own, and a sample HTTP service with three builds. Piped, it plays a story
-from the first deploy to a rollback; on a terminal it stays open and says which verbs to try
-from a second one. For trying out only, never for production.`,
+from the first deploy to a rollback; on a terminal it keeps running and suggests verbs to try
+in a second one. For trying out only, never for production.`,
       examples: ["deployd dev --hosts 3", "deployd dev --story"],
       exits: {
         [exit.asked]: "the story went as it should, or Ctrl-C has ended it",
-        [exit.failed]: "it did not, or something cannot be started",
+        [exit.failed]: "the story went wrong, or something cannot be started",
       },
     }),
   },

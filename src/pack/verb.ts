@@ -15,8 +15,8 @@ export const pack = buildCommand({
     fullDescription: description({
       what: `Makes a build of a directory: a tar.zst archive, the same bytes for the same content, and
 FILE.manifest.json beside it with its digest and size, which \`deployd ctl builds add\` reads.
-What was packed is read again as hosts read it, and what no host would take is refused.
-.git is left out, wherever it is.`,
+The archive is read again as hosts read it, and refused if no host would accept it.
+.git is excluded, wherever it is.`,
       examples: ["deployd pack ./web --build v1", "deployd pack ./web --exclude '*.log' --exclude ./tmp"],
       exits: {
         [exit.asked]: "the archive and its manifest are written",

@@ -10,9 +10,9 @@ export const buildsRemove = buildCommand({
   docs: {
     brief: "Remove a build that nobody serves",
     fullDescription: ctlDescription(
-      `Removes a build from ZooKeeper, and a bar on it. It is refused while it is wished, while a
-host serves it, and while the newest deploy would go back to it. Its archive stays where it
-is, and hosts collect their releases by themselves.`,
+      `Removes a build from ZooKeeper, and a bar on it. This is refused while the build is wished,
+while a host serves it, and while the newest deploy would go back to it. Its archive stays
+where it is, and hosts remove their own old releases.`,
       "deployd ctl builds remove web 9b1e0d4",
     ),
   },

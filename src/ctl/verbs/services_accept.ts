@@ -11,9 +11,10 @@ export const servicesAccept = buildCommand({
   docs: {
     brief: "Have hosts follow a wish that is older than what they serve",
     fullDescription: ctlDescription(
-      `A ZooKeeper that was restored from a backup wishes builds that its hosts have left behind
-them. They hold such a wish, serve what they serve, and say so in \`status\`. This has them
-follow what is wished now. A deploy, a promotion or a rollback needs no such word.`,
+      `A ZooKeeper that was restored from a backup wishes builds that are older than what its
+hosts have followed. They hold such a wish, keep serving what they serve, and say so in
+\`status\`. This makes them follow what is wished now. A new deploy, a promotion or a rollback
+is followed without it.`,
       "deployd ctl services accept web",
     ),
   },

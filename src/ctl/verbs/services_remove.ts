@@ -11,7 +11,7 @@ export const servicesRemove = buildCommand({
     fullDescription: ctlDescription(
       `Removes a service from ZooKeeper, with its builds and its history. It is refused while a
 deploy is under way and while hosts are registered for it: take it out of their agent.toml
-and forget them first. What lies on their disks, and what runs there, stays.`,
+and forget them first. Files on their disks, and what runs there, are left alone.`,
       "deployd ctl services remove wbe",
     ),
   },

@@ -30,8 +30,8 @@ export const servicesSet = buildCommand({
     brief: "Make a service, or change its limits",
     fullDescription: ctlDescription(
       `Makes a service, or changes the limits that are given and keeps the others. Deploys that
-are under way keep the limits they were started with. A name that is nearly another's is
-taken for a slip, unless --new says that it is meant.`,
+are under way keep the limits they were started with. A name that is very similar to another
+is refused as a typing error, unless --new confirms it.`,
       "deployd ctl services set web",
       "deployd ctl services set web --max 2 --budget 1 --soak-s 30",
     ),

@@ -21,11 +21,11 @@ export const status = buildCommand({
     brief: "Show what is moving, what is stuck and what has failed",
     fullDescription: ctlDescription(
       `Shows a service: its newest deploy, what has failed and why, and a row per host. Without a
-service: a line per service, those that need a person first. Hosts whose agent is not
+service: a line per service; those that need a person come first. Hosts whose agent is not
 connected are shown as unreachable, with what they said last. Exits with 0 whatever it shows.
 
-With --watch it is drawn anew on every change; where stdout is no terminal it prints a line
-per change instead, and with --json a document per change.`,
+With --watch it is redrawn on every change; if stdout is not a terminal, it prints a line per
+change instead, and with --json a document per change.`,
       "deployd ctl status",
       "deployd ctl status web --watch",
       "deployd ctl status web --json",
