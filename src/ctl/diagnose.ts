@@ -3,7 +3,7 @@ import { serverName, type Server } from "../zookeeper/connect_string.ts";
 
 const TRY_MS = 1_000;
 
-/** How each server responds to a TCP connection attempt, one phrase per server, for an error message. */
+/** How each server responds when asked for a TCP connection, one phrase per server, for an error message. */
 export async function diagnose(servers: readonly Server[], clock: Clock): Promise<string[]> {
   return Promise.all(servers.map(async (server) => `${serverName(server)} ${await answerOf(server, clock)}`));
 }

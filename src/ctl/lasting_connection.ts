@@ -35,9 +35,9 @@ export class LastingConnection implements AsyncDisposable {
   }
 
   /**
-   * The client if it is connected now; otherwise null, and a connection attempt is under way.
+   * The client if it is connected now; otherwise null, and a try to connect is under way.
    *
-   * @throws what the last attempt threw, if another attempt would fail in the same way
+   * @throws what the last try threw, if another try would fail in the same way
    */
   connected(): ZooKeeper | null {
     if (this.#zk?.state.kind === "connected") return this.#zk;
@@ -99,7 +99,7 @@ export function mayPass(error: unknown): boolean {
 /**
  * Retries an idempotent change until it is answered, for at most `forMs` milliseconds.
  *
- * @throws what the last attempt threw
+ * @throws what the last try threw
  */
 export async function insist<T>(
   connection: LastingConnection,
