@@ -65,13 +65,13 @@ export interface HeldDirectory extends AsyncDisposable {
  */
 export interface Disk {
   /**
-   * The text of a plain file of at most 16 MiB and the time of its last change, or null where there is none. With
+   * The text of a regular file of at most 16 MiB and the time of its last change, or null where there is none. With
    * `follow: false` a link in its place is an error.
    */
   readText(path: string, options: { follow: boolean }): Promise<{ text: string; changedAtMs: number } | null>;
   /** Makes a file that is not there yet (EEXIST), with exactly these permissions. */
   createFile(path: string, mode: number): Promise<NewFile>;
-  /** Null for anything but a plain file with this name only: others may read it by another name. */
+  /** Null for anything but a regular file with this name only: others may read it by another name. */
   openInPlace(path: string): Promise<OldFile | null>;
   /** Flushes the new, removed and renamed entries of this directory (fsync(2), Notes). */
   syncDirectory(path: string): Promise<void>;

@@ -70,8 +70,11 @@ async function pack(dir: string, flags: PackFlags, exclusion: Exclusion, { clock
 
 function requireRightTop(dir: string, { top }: CheckedBuild): void {
   if (top === null || !top.hasRecipe || top.isStripped) return;
-  throw new DeployError(`Cannot pack ${dir}: all of it lies in "${top.name}", with the ${RECIPE_FILE} in there.`, {
-    code: "usage",
-    hint: `Pack ${join(dir, top.name)}, or write strip = 1 into that file.`,
-  });
+  throw new DeployError(
+    `Cannot pack ${dir}: everything in it is below "${top.name}/", with the ${RECIPE_FILE} in there.`,
+    {
+      code: "usage",
+      hint: `Pack ${join(dir, top.name)}, or write strip = 1 into that file.`,
+    },
+  );
 }

@@ -79,7 +79,7 @@ export class KeptRecipes {
 
   async #adopt(build: string, record: ReleaseRecord | null): Promise<void> {
     const path = join(this.#layout.release(build), RECIPE_FILE);
-    // A recipe that was not a plain file was never obeyed.
+    // A recipe that was not a regular file was never obeyed.
     const text = await readRecipeText(path, recipeOf(build), this.#files).catch(() => null);
     try {
       const recipe = await this.keep(build, text);

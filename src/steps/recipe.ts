@@ -11,7 +11,7 @@ export const MOST_RECIPE_BYTES = 64 * 1024;
  * The text of a build's own recipe, from the directory of the build; null where it has none.
  *
  * @param what names the file in messages
- * @throws DeployError `recipe-invalid` for anything but a plain file of at most 64 KiB
+ * @throws DeployError `recipe-invalid` for anything but a regular file of at most 64 KiB
  */
 export async function readRecipeText(
   path: string,
@@ -24,7 +24,7 @@ export async function readRecipeText(
   return files.readUnlinked(path);
 }
 
-/** @throws DeployError `recipe-invalid` for anything but a plain file of at most 64 KiB */
+/** @throws DeployError `recipe-invalid` for anything but a regular file of at most 64 KiB */
 export function requireRecipeFile(
   { kind, size }: { readonly kind: "file" | "directory" | "link" | "other"; readonly size: number },
   what: string,
@@ -32,7 +32,7 @@ export function requireRecipeFile(
   if (kind !== "file") {
     throw new DeployError(`Cannot read ${what}: it is a ${kind === "other" ? "special file" : kind}.`, {
       code: "recipe-invalid",
-      hint: "Put a plain file there; a build's recipe is the same on every host.",
+      hint: "Put a regular file there; a build's recipe is the same on every host.",
     });
   }
   if (size > MOST_RECIPE_BYTES) throw tooLong(what, size);

@@ -49,7 +49,7 @@ async function loginOf(source: string, logins: SourceLogins, files: Files, isRoo
 async function readSecret(source: string, path: string, files: Files, isRoot: boolean): Promise<string> {
   const entry = await files.look(path);
   if (entry === null) throw unusable(source, path, "there is no such file");
-  if (entry.kind !== "file") throw unusable(source, path, "it is not a plain file");
+  if (entry.kind !== "file") throw unusable(source, path, "it is not a regular file");
   // Whoever could replace the file could make root send the content of another one.
   if (isRoot) await requireTrustedWay(dirname(path), dirname(path), files);
   if (isRoot && entry.uid !== 0) throw unusable(source, path, `it belongs to user ${entry.uid}`);

@@ -170,7 +170,7 @@ async function newestNumber(zk: ZooKeeper, service: string, signal: AbortSignal)
 function whyHeld(service: string, { build, deploy, number }: Held): string {
   return (
     `the wish for "${build}" (deploy ${deploy}, number ${number}) is older than what this host has followed, as in a ZooKeeper ` +
-    `that was put back from a backup: it is held; to make hosts follow it: deployd ctl services accept ${service}`
+    `that was restored from a backup: it is held; to make hosts follow it: deployd ctl services accept ${service}`
   );
 }
 

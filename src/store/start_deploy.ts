@@ -105,7 +105,7 @@ function endedOp(
   by: string,
   now: Date,
 ): Op {
-  const why = `no host went on with it, in a ZooKeeper that was put back from a backup; overtaken by deploy ${by}`;
+  const why = `no host went on with it, in a ZooKeeper that was restored from a backup; overtaken by deploy ${by}`;
   return op.set(deployPath(service, id), encode(aborted(record, why, now)), version);
 }
 

@@ -67,7 +67,7 @@ describe("watching a deploy", () => {
   });
 
   test.each(["rolling", "done"] as const)(
-    "that every host holds, as in a ZooKeeper put back from a backup, ends there and says what to do: %s",
+    "that every host holds, as in a ZooKeeper restored from a backup, ends there and says what to do: %s",
     (state) => {
       const held = { held: { build: "9b1e0d4", deploy: "20260701-115000-ab12", number: 3 }, wish: null };
       const both = at({ "web-01": { status: held }, "web-02": { status: held } }, state);

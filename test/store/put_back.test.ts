@@ -65,7 +65,7 @@ class Follower {
   }
 }
 
-describe.each(servers)("a tree that was put back from a backup, with %s", (_name, start) => {
+describe.each(servers)("a tree that was restored from a backup, with %s", (_name, start) => {
   let server: Awaited<ReturnType<typeof start>>;
   let site: Site;
   let fleet: Follower;
