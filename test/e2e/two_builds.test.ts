@@ -6,7 +6,7 @@ import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { processesOf } from "../harness/fleet_leftovers.ts";
 import { STOP_SITE, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * What is told as served is what runs, and nothing beside it: services whose old processes survive a restart, that are
@@ -16,8 +16,8 @@ import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 /** ROLLS=10 plays each shape as often. */
 const ROUNDS = Number(process.env["ROLLS"] ?? 1);
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const recipe = (stop: string, start: string, more = ""): string => `[install]
