@@ -13,9 +13,9 @@ let zookeeper: SharedZooKeeper;
 beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-// Together: twenty moments, spread over the whole length of a deploy.
+// Together: ten moments, spread over the whole length of a deploy, so that each of its phases has one at least.
 const VICTIMS = 5;
-const ROUNDS = 4;
+const ROUNDS = 2;
 
 /** A build whose every step takes a little, so that a random moment may fall into any of them. */
 function slowSite(id: string): Site {
