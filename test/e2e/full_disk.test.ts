@@ -97,7 +97,8 @@ successes = 2
 
 const fillerOf = (host: FleetHost): string => join(host.root, "shared", "run", "filler");
 
-const MAKE_NAMES = 'at=0; while mkdir "$1/$at" 2>/dev/null; do at=$((at + 1)); done';
+// One more than there is room for, by one process.
+const MAKE_NAMES = 'cd "$1" || exit; ! mkdir $(seq 0 "$(stat -f -c %d .)") 2>/dev/null';
 
 /** Until no byte and no name more fits; or, where some names are to be left, until there are no more than these. */
 async function fill(host: FleetHost, names = 0): Promise<void> {
