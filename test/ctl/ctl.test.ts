@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { archive, directory, file as tarFile } from "../evil/tar_builder.ts";
 import { eventually } from "../harness/eventually.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { ctl, startCtl, type CtlRun, type RunningCtl } from "./terminal.ts";
 
-let server: RealZooKeeper;
+let server: SharedZooKeeper;
 const now = (): Date => new Date();
 
 beforeAll(async () => {
-  server = await startZooKeeper();
+  server = await sharedZooKeeper();
 });
 afterAll(async () => {
   await server.stop();

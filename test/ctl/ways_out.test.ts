@@ -173,8 +173,19 @@ interface Told extends CtlRun {
   readonly state: string;
 }
 
-/** Says `words` one after the other to a service that is in the state. */
+const heard = new Map<Make, Map<string, Promise<Told>>>();
+
+/** Says `words` one after the other to a service that is in the state. What was said so before is not said once more. */
 async function say(make: Make, ...words: readonly string[]): Promise<Told> {
+  const before = heard.get(make) ?? new Map<string, Promise<Told>>();
+  heard.set(make, before);
+  const key = words.join("\n");
+  const said = before.get(key) ?? sayAnew(make, words);
+  before.set(key, said);
+  return said;
+}
+
+async function sayAnew(make: Make, words: readonly string[]): Promise<Told> {
   const chroot = `/ways-${(count += 1)}`;
   await using site = await Site.open(server.connectString, chroot);
   const artifact = { url: "file:///v9.tar.gz", digest: `sha256:${"9".repeat(64)}`, size: 1, time: NOW.toISOString() };

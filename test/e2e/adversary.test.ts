@@ -5,7 +5,7 @@ import { type Fleet, withFleet } from "../harness/fleet.ts";
 import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * The service's user against an agent that is root. What can be tried in a loop is tried a few times here; a release is
@@ -16,8 +16,8 @@ const ROUNDS = Number(process.env["ADVERSARY_ROUNDS"] ?? 2);
 const isRoot = process.getuid?.() === 0;
 const NODE = Bun.which("node") ?? process.execPath;
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const asService = (...argv: readonly string[]): string[] =>

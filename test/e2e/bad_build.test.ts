@@ -8,10 +8,10 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** A host that gives a download up at once. */
@@ -170,7 +170,8 @@ interface Shown {
   }[];
 }
 
-test(
+// They wait most of the time. Each has a fleet of its own.
+test.concurrent(
   "what is wrong with a build is said where people look, and the running service is untouched",
   async () => {
     await servingFleet(async (fleet) => {
@@ -193,7 +194,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "an install step that prints a gigabyte costs neither disk nor time",
   async () => {
     await servingFleet(async (fleet) => {
@@ -211,7 +212,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "a path in an archive that leads outside writes nothing there",
   async () => {
     await servingFleet(async (fleet) => {
@@ -229,7 +230,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "an archive in one top directory, or padded with zeros, is told of when it is added, and serves as it was meant",
   async () => {
     await servingFleet(async (fleet) => {
@@ -260,7 +261,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "a deployd.toml with an unknown key is not even packed",
   async () => {
     await withFleet({ hosts: 0, zookeeper: zookeeper.connectString, started: false }, async (fleet) => {

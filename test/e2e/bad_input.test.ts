@@ -6,10 +6,11 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const v1: Site = { id: "v1" };
@@ -39,7 +40,8 @@ const configs: readonly { what: string; text: string; says: readonly string[] }[
   },
 ];
 
-test(
+// They wait most of the time. Each has a fleet of its own.
+test.concurrent(
   "an agent.toml with a mistake is refused with the key, its place and the nearest known one",
   async () => {
     await withFleet({ hosts: 0, zookeeper: zookeeper.connectString, started: false }, async (fleet) => {
@@ -63,7 +65,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "a name that is not there ends with 64 and the name that was perhaps meant",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -106,7 +108,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "without ZooKeeper ctl ends with 69 in time, and an agent says so, leaves its service alone and goes on when it is back",
   async () => {
     const port = await servicePort();
@@ -145,7 +147,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "a second agent in the same directory ends with the pid of the first, which goes on",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -162,7 +164,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "an agent under a name that is taken waits, says so, and takes over when the other has gone",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {

@@ -5,7 +5,7 @@ import { TEST_MS } from "../harness/fleet_patience.ts";
 import { deploydBinary } from "../harness/binary.ts";
 import { run } from "../harness/fleet_program.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { startZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 const AGENT_TOML = `[zookeeper]
 servers = "127.0.0.1:1"
@@ -53,7 +53,7 @@ test(
 test(
   "the binary alone in a hostile directory loads nothing from it",
   async () => {
-    await using zookeeper = await startZooKeeper();
+    await using zookeeper = await sharedZooKeeper();
     await using dir = await tempDir();
     const { binary, env } = await hostileDirectory(dir.path);
     const before = (await readdir(dir.path)).toSorted();
@@ -86,7 +86,7 @@ test(
 test.if(process.getuid?.() === 0)(
   "the binary needs no temporary directory to execute from",
   async () => {
-    await using zookeeper = await startZooKeeper();
+    await using zookeeper = await sharedZooKeeper();
     await using dir = await tempDir();
     const { binary, env } = await hostileDirectory(dir.path);
     const noexec = join(dir.path, "tmp");
@@ -94,7 +94,7 @@ test.if(process.getuid?.() === 0)(
     expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "noexec,size=10m", "tmpfs", noexec]).exitCode).toBe(0);
     try {
       for (const [name, value] of Object.entries({ TMPDIR: noexec, BUN_TMPDIR: noexec })) {
-        const all = { ...env, [name]: value, DEPLOYD_ZOOKEEPER: zookeeper.connectString };
+        const all = { ...env, [name]: value, DEPLOYD_ZOOKEEPER: zookeeper.connectString, DEPLOYD_CHROOT: "/noexec" };
         for (const args of [
           ["version"],
           ["ctl", "services", "set", "web"],

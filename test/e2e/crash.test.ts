@@ -7,15 +7,15 @@ import { withFleet, type Fleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { withSeed } from "../harness/fleet_random.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-// Together: twenty moments, spread over the whole length of a deploy.
+// Together: ten moments, spread over the whole length of a deploy, so that each of its phases has one at least.
 const VICTIMS = 5;
-const ROUNDS = 4;
+const ROUNDS = 2;
 
 /** A build whose every step takes a little, so that a random moment may fall into any of them. */
 function slowSite(id: string): Site {

@@ -6,15 +6,15 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { mountTmpfs } from "../harness/tmpfs.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * A disk that is full, of bytes and of names, from one stage of a deploy on, and stays full: the agent lives, and the
  * service answers. Every stage has a host of its own, with a small disk to itself.
  */
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const MIB = 1024 * 1024;
@@ -97,7 +97,8 @@ successes = 2
 
 const fillerOf = (host: FleetHost): string => join(host.root, "shared", "run", "filler");
 
-const MAKE_NAMES = 'at=0; while mkdir "$1/$at" 2>/dev/null; do at=$((at + 1)); done';
+// One more than there is room for, by one process.
+const MAKE_NAMES = 'cd "$1" || exit; ! mkdir $(seq 0 "$(stat -f -c %d .)") 2>/dev/null';
 
 /** Until no byte and no name more fits; or, where some names are to be left, until there are no more than these. */
 async function fill(host: FleetHost, names = 0): Promise<void> {

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, STOP_SITE, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** Says it before anything else has to start. */
@@ -37,6 +37,14 @@ const listen = (answer: string): string =>
   `require("node:http").createServer((request, response) => { ${answer} }).listen(Number(process.env.PORT), "127.0.0.1");`;
 
 const cases: readonly Case[] = [
+  // First, as it takes longest: nobody notices before the soak is over.
+  {
+    what: "a service that dies while it soaks, asked by nobody",
+    program: "",
+    start: `(sleep 0.8; ${dying("fatal: told to")}) & ${PID}`,
+    check: null,
+    words: "fatal: told to",
+  },
   {
     what: "a service that dies at once, asked by http",
     program: "",
@@ -101,13 +109,6 @@ const cases: readonly Case[] = [
     words: "a bug",
   },
   {
-    what: "a service that dies while it soaks, asked by nobody",
-    program: "",
-    start: `(sleep 0.8; ${dying("fatal: told to")}) & ${PID}`,
-    check: null,
-    words: "fatal: told to",
-  },
-  {
     what: "a start command that fails",
     program: "",
     start: 'echo "no such library" >&2; exit 7',
@@ -142,26 +143,36 @@ interface Shown {
 
 const good: Site = { id: "good" };
 
+/** Fleets side by side, since a deploy mostly waits here. */
+const FLEETS = 3;
+
+/** Plays what is still waiting, and notes what it finds for each case by its place. */
+async function play(waiting: [number, Case][], found: unknown[]): Promise<void> {
+  await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+    await fleet.addSite(good);
+    await fleet.ok("deploy", "web", "good");
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [at, each] = next;
+      await addCase(fleet, `bad${at}`, each);
+      // Each of these fails in this soak or before.
+      const told = await fleet.exits(3, "deploy", "web", `bad${at}`, "--soak-s", "20");
+      const text = `${told.stdout}${told.stderr}${(await fleet.ctl("status", "web")).stdout}`;
+      const { hosts } = await fleet.json<Shown>("status", "web");
+      const log = hosts[0]?.log ?? "";
+      found[at] = { what: each.what, words: log.includes(each.words), undefined: /undefined/.test(text + log) };
+    }
+    await fleet.serves(good);
+    expect(await fleet.answers()).toEqual([answerOf(good)]);
+  });
+}
+
 test(
   "whatever a build fails its check by, its log has the service's last words",
   async () => {
-    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
-      await fleet.addSite(good);
-      await fleet.ok("deploy", "web", "good");
-      const found: unknown[] = [];
-      for (const [at, each] of cases.entries()) {
-        await addCase(fleet, `bad${at}`, each);
-        // Nobody waits for the end of this soak: each of these fails in it or before.
-        const told = await fleet.exits(3, "deploy", "web", `bad${at}`, "--soak-s", "20");
-        const text = `${told.stdout}${told.stderr}${(await fleet.ctl("status", "web")).stdout}`;
-        const { hosts } = await fleet.json<Shown>("status", "web");
-        const log = hosts[0]?.log ?? "";
-        found.push({ what: each.what, words: log.includes(each.words), undefined: /undefined/.test(text + log) });
-      }
-      expect(found).toEqual(cases.map(({ what }) => ({ what, words: true, undefined: false })));
-      await fleet.serves(good);
-      expect(await fleet.answers()).toEqual([answerOf(good)]);
-    });
+    const found: unknown[] = [];
+    const waiting = [...cases.entries()];
+    await Promise.all(Array.from({ length: FLEETS }, () => play(waiting, found)));
+    expect(found).toEqual(cases.map(({ what }) => ({ what, words: true, undefined: false })));
   },
   TEST_MS,
 );

@@ -5,10 +5,10 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { servicePort } from "../harness/http.ts";
 import { startNginx } from "../harness/nginx.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** A site of plain files. It brings no deployd.toml: that host knows how nginx is told. */

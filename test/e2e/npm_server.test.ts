@@ -5,10 +5,10 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { run } from "../harness/fleet_program.ts";
 import { STOP_SITE } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const RECIPE = `[install]

@@ -5,14 +5,14 @@ import { withFleet } from "../harness/fleet.ts";
 import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * One service that cannot be worked with, beside one that can: its trouble is its own `problem`, and no other's.
  */
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const v1: Site = { id: "v1" };

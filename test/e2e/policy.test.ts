@@ -5,7 +5,7 @@ import { withFleet, type Fleet } from "../harness/fleet.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * What an agent that is root fetches, asks and tells on behalf of a build.
@@ -13,8 +13,8 @@ import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 
 const isRoot = process.getuid?.() === 0;
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** A build of the sample site whose deployd.toml is changed. */

@@ -8,12 +8,13 @@ import type { FleetHost } from "../harness/fleet_host.ts";
 import { run } from "../harness/fleet_program.ts";
 import { servicePort } from "../harness/http.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const v1: Site = { id: "v1" };

@@ -7,15 +7,15 @@ import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * A company's own server of artefacts, as hosts meet it: its certificate is of the company's own authority, paths have %2F in
  * them, and now and then somebody else answers.
  */
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const BUNDLE = "/etc/ssl/certs/ca-certificates.crt";

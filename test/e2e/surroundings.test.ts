@@ -8,10 +8,10 @@ import { systemClock } from "../../src/support/clock.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const isRoot = process.getuid?.() === 0;

@@ -7,7 +7,7 @@ import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { answerOf, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * What an agent tries again and again in ZooKeeper, and cannot do: told once in the log, and for as long as it lasts in
@@ -20,8 +20,8 @@ const v2: Site = { id: "v2" };
 const READ_ONLY = [{ perms: 1 | 16, scheme: "world", id: "anyone" }];
 const OPEN = [{ perms: 31, scheme: "world", id: "anyone" }];
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 /** Writes to what cannot be read; the agent reads it each time, and by itself every second. */

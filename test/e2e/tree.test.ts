@@ -8,7 +8,7 @@ import { killProcessesOf, killQuietly, processesOf } from "../harness/fleet_left
 import { run } from "../harness/fleet_program.ts";
 import { servicePort } from "../harness/http.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { startZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh";
 
@@ -50,7 +50,7 @@ function treeOf(host: string, ...builds: readonly string[]): string[] {
 test(
   "the tree in Apache ZooKeeper is the documented one, read with Apache's own client",
   async () => {
-    await using zookeeper = await startZooKeeper();
+    await using zookeeper = await sharedZooKeeper();
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
       await fleet.addSite({ id: "v1" });
       await fleet.ok("deploy", "web", "v1");

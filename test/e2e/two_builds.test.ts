@@ -6,7 +6,7 @@ import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { processesOf } from "../harness/fleet_leftovers.ts";
 import { STOP_SITE, type Site } from "../harness/site.ts";
-import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
 /*
  * What is told as served is what runs, and nothing beside it: services whose old processes survive a restart, that are
@@ -16,8 +16,8 @@ import { startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 /** ROLLS=10 plays each shape as often. */
 const ROUNDS = Number(process.env["ROLLS"] ?? 1);
 
-let zookeeper: RealZooKeeper;
-beforeAll(async () => void (zookeeper = await startZooKeeper()), HOOK_MS);
+let zookeeper: SharedZooKeeper;
+beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
 const recipe = (stop: string, start: string, more = ""): string => `[install]
@@ -53,7 +53,8 @@ async function running(fleet: Fleet): Promise<string[]> {
   return directories.filter((path) => path.startsWith(`${root}/releases/`)).map((path) => path.split("/").at(-1) ?? "");
 }
 
-test(
+// They wait most of the time. Each has a fleet of its own.
+test.concurrent(
   "a stop that ends a wrapper, and not the child that keeps the port, is a failure and never a success",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -81,7 +82,7 @@ const AWAY = `cd /
 setsid "$NODE" "$DEPLOYD_CURRENT/server.mjs" >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &
 echo $! > "$DEPLOYD_SHARED/run/wrapper"`;
 
-test(
+test.concurrent(
   "a daemon that shows no release is served where it is alone, and a failure where the one before it stays",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -109,7 +110,7 @@ test(
   TEST_MS * 2,
 );
 
-test(
+test.concurrent(
   "what a start that failed has begun does not serve beside the build that the host goes back to",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -135,24 +136,27 @@ test(
 /** What of a start is there when its agent is killed; each copy takes any port, so that no second one fails for that. */
 const SERVER = `"$NODE" server.mjs >> "$DEPLOYD_SHARED/run/server.log" 2>&1 &`;
 const BEGUN = `echo > "$DEPLOYD_SHARED/run/begun"; sleep 1`;
-const starts: Readonly<Record<string, string>> = {
-  "before it has started anything": `${BEGUN}; ${SERVER} sleep 300 & true`,
-  "in place of the shell": `exec sh -c '${BEGUN}; ${SERVER} sleep 300 & true'`,
-  "when it has started all, in a session of its own": `setsid ${SERVER} setsid sleep 300 & ${BEGUN}`,
+const starts: Readonly<Record<string, (beside: string) => string>> = {
+  "before it has started anything": (beside) => `${BEGUN}; ${SERVER} ${beside} & true`,
+  "in place of the shell": (beside) => `exec sh -c '${BEGUN}; ${SERVER} ${beside} & true'`,
+  "when it has started all, in a session of its own": (beside) => `setsid ${SERVER} setsid ${beside} & ${BEGUN}`,
 };
+/** By its name a stop ends what runs beside the server, and not that of another test. */
+const besides = new Map(Object.keys(starts).map((when, at) => [when, `sleep ${301 + at}`]));
 
-test.each(Object.entries(starts))(
+test.concurrent.each(Object.entries(starts))(
   "an agent that is killed in a start leaves one copy of the service and not two: %s",
-  async (_when, line) => {
+  async (when, lineWith) => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
       const host = fleet.host(1);
       await fleet.addSite({ id: "v0" });
       await fleet.ok("deploy", "web", "v0");
-      const start = `cd "$DEPLOYD_CURRENT"; ${line}`;
+      const beside = besides.get(when) ?? "";
+      const start = `cd "$DEPLOYD_CURRENT"; ${lineWith(beside)}`;
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;
         const before = await begunAtMs(fleet);
-        await fleet.addSite({ id, recipe: recipe(`${STOP_SITE}\npkill -f "^sleep 300" || true`, start) });
+        await fleet.addSite({ id, recipe: recipe(`${STOP_SITE}\npkill -f "^${beside}" || true`, start) });
         const deploying = fleet.ctl("deploy", "web", id);
         await eventually(async () => (await begunAtMs(fleet)) > before);
         await host.kill();
@@ -174,7 +178,7 @@ async function begunAtMs(fleet: Fleet): Promise<number> {
   return mtimeMs;
 }
 
-test(
+test.concurrent(
   "a build without anything to restart is served as soon as current points at it, and once",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
@@ -208,7 +212,7 @@ test(
   TEST_MS,
 );
 
-test(
+test.concurrent(
   "a service that hangs is restarted once by a deploy of the build that it runs, and that is done when it answers",
   async () => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {

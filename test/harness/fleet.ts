@@ -39,8 +39,6 @@ interface ShownDeploy {
   readonly failures: readonly { readonly host: string; readonly message: string }[];
 }
 
-let fleets = 0;
-
 /**
  * Runs `body` with a fleet of real agent processes and ends everything afterwards: the agents, what they have started,
  * and their directories. When it fails, the error tells what the agents have printed.
@@ -70,7 +68,8 @@ export class Fleet implements AsyncDisposable {
     this.dir = dir;
     this.service = options.service ?? "web";
     this.zookeeper = options.zookeeper;
-    this.chroot = `/fleet-${process.pid}-${++fleets}`;
+    // Test files share a server, and some of them a process.
+    this.chroot = `/fleet-${crypto.randomUUID()}`;
     this.runAs = runAs;
     // For a test run that is ended from outside, where nothing is disposed.
     this.#killOnExit = () => processesOf(dir).forEach((pid) => killQuietly(pid));

@@ -130,7 +130,8 @@ async function expectAlone(web: Nginx, pid: number): Promise<void> {
   expect(await ask(`http://127.0.0.1:${web.port}/`)).toStartWith("200 ");
 }
 
-test(
+// They wait most of the time, and each has an nginx of its own.
+test.concurrent(
   "a restart puts a successor in the pid file and then ends the old one, and no client is refused",
   async () => {
     await using web = await nginx();
@@ -147,7 +148,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "while both are there the successor is the main process, and the old one's processes are its own alone",
   async () => {
     await using web = await nginx();
@@ -168,7 +169,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "a successor that is taken back leaves the old one as it was",
   async () => {
     await using web = await nginx();
@@ -185,7 +186,7 @@ test(
   LONG_MS,
 );
 
-test.each([
+test.concurrent.each([
   [
     "whose program cannot run",
     async (web: Nginx) => {
@@ -212,7 +213,7 @@ test.each([
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "an nginx that was started by a relative path cannot start itself anew, and is not told to go",
   async () => {
     await using web = await nginx((_, options) => ["/bin/sh", "-c", 'exec nginx "$@"', "sh", ...options]);
@@ -228,7 +229,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "a handover that was interrupted before the old one was told to go is taken back and begun anew",
   async () => {
     await using web = await nginx();
@@ -249,7 +250,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "a handover that was interrupted after the old one was told to go keeps the successor, which is all there is",
   async () => {
     await using web = await nginx();
@@ -271,7 +272,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "an old one that keeps a client past its time is ended the hard way",
   async () => {
     await using web = await nginx();
@@ -288,7 +289,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "the old one is not told to go when its successor has died since",
   async () => {
     await using web = await nginx();
@@ -308,7 +309,7 @@ test(
   LONG_MS,
 );
 
-test(
+test.concurrent(
   "a handover that is called off leaves the old one alone",
   async () => {
     await using web = await nginx();
@@ -323,7 +324,7 @@ test(
   LONG_MS,
 );
 
-test("a service that is not there is no success", async () => {
+test.concurrent("a service that is not there is no success", async () => {
   await using dir = await tempDir();
   const spec = {
     by: "signal",
@@ -339,7 +340,7 @@ test("a service that is not there is no success", async () => {
   expect(await mainPids(spec, hostEffects(dir.path), signal)).toEqual([]);
 });
 
-test("a successor that never names itself is ended when its time is over", async () => {
+test.concurrent("a successor that never names itself is ended when its time is over", async () => {
   await using dir = await tempDir();
   const program =
     "trap 'sh -c \"echo \\$\\$ > successor; while :; do sleep 0.02; done\" &' USR2; echo $$ > pid; while :; do sleep 0.02; done";

@@ -10,8 +10,9 @@ import { supervisors } from "./supervisors.ts";
 const { signal } = new AbortController();
 const LONG_MS = 60_000;
 
+// They wait most of the time, and each has a supervisor of its own.
 describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, supervisor) => {
-  test(
+  test.concurrent(
     "a restart brings another process, which serves what is new",
     async () => {
       await using web = await supervisor.begin();
@@ -27,7 +28,7 @@ describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, s
     LONG_MS,
   );
 
-  test(
+  test.concurrent(
     "a stopped service is down until it is started, and a restart starts it too",
     async () => {
       await using web = await supervisor.begin();
@@ -46,7 +47,7 @@ describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, s
     LONG_MS,
   );
 
-  test(
+  test.concurrent(
     "what a boot leaves down is known, and started; what runs is not",
     async () => {
       await using web = await supervisor.begin();
@@ -61,7 +62,7 @@ describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, s
     LONG_MS,
   );
 
-  test(
+  test.concurrent(
     "a service that ends as soon as it is started is a failed restart",
     async () => {
       await using web = await supervisor.begin();
@@ -76,7 +77,7 @@ describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, s
     LONG_MS,
   );
 
-  test("a host without it is told which package has it", async () => {
+  test.concurrent("a host without it is told which package has it", async () => {
     await using dir = await tempDir();
     const effects = { ...hostEffects(dir.path, "/nowhere"), supervisordConfig: join(dir.path, "supervisord.conf") };
     expect(await rejection(restart(supervisor.spec, effects, signal))).toMatchObject({
@@ -91,7 +92,7 @@ describe.each(supervisors.map((each) => [each.name, each] as const))("%s", (_, s
 describe.each(supervisors.filter(({ name }) => name !== "supervisord").map((each) => [each.name, each] as const))(
   "%s, by a directory",
   (_, supervisor) => {
-    test("what nobody watches is not known to be down", async () => {
+    test.concurrent("what nobody watches is not known to be down", async () => {
       await using web = await supervisor.begin();
       const unwatched = supervisorFor(
         { ...supervisor.spec, service: join(web.directory, "unwatched") } as typeof supervisor.spec,
@@ -101,7 +102,7 @@ describe.each(supervisors.filter(({ name }) => name !== "supervisord").map((each
       expect((await rejection(asked)).message).toContain("unwatched");
     });
 
-    test(
+    test.concurrent(
       "a service that ignores TERM is a time-out",
       async () => {
         await using web = await supervisor.begin();

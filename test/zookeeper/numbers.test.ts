@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
 import { op, ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
-import { startZooKeeper } from "../harness/zookeeper.ts";
+import { sharedZooKeeper } from "../harness/shared_zookeeper.ts";
 import { failureOf } from "../harness/zookeeper_link.ts";
 
 let server: DevServer;
@@ -85,17 +85,21 @@ test("what was refused before it was sent changed nothing and harms nothing afte
 });
 
 test("a watch of another session is not ours, though the server may say there is one", async () => {
-  const apache = await startZooKeeper();
+  const apache = await sharedZooKeeper();
   await using mine = new ZooKeeper({ clock: systemClock, servers: apache.connectString });
   await using theirs = new ZooKeeper({ clock: systemClock, servers: apache.connectString });
   try {
-    await mine.create("/w");
-    await theirs.get("/w", { watch: () => undefined });
-    await theirs.children("/w", { watch: () => undefined });
-    await theirs.addWatch("/w", "persistent", () => undefined);
-    for (const kind of ["data", "children", "any"] as const) expect(await mine.hasWatch("/w", kind)).toBe(false);
-    await mine.get("/w", { watch: () => undefined });
-    expect([await mine.hasWatch("/w", "data"), await mine.hasWatch("/w", "children")]).toEqual([true, false]);
+    await mine.create("/watched-numbers");
+    await theirs.get("/watched-numbers", { watch: () => undefined });
+    await theirs.children("/watched-numbers", { watch: () => undefined });
+    await theirs.addWatch("/watched-numbers", "persistent", () => undefined);
+    for (const kind of ["data", "children", "any"] as const)
+      expect(await mine.hasWatch("/watched-numbers", kind)).toBe(false);
+    await mine.get("/watched-numbers", { watch: () => undefined });
+    expect([
+      await mine.hasWatch("/watched-numbers", "data"),
+      await mine.hasWatch("/watched-numbers", "children"),
+    ]).toEqual([true, false]);
   } finally {
     await apache.stop();
   }
