@@ -155,7 +155,7 @@ async function play(waiting: [number, Case][], found: unknown[]): Promise<void> 
       const [at, each] = next;
       await addCase(fleet, `bad${at}`, each);
       // Each of these fails in this soak or before.
-      const told = await fleet.exits(3, "deploy", "web", `bad${at}`, "--soak-s", "20");
+      const told = await fleet.exits(3, "deploy", "web", `bad${at}`, "--soak-s", "5");
       const text = `${told.stdout}${told.stderr}${(await fleet.ctl("status", "web")).stdout}`;
       const { hosts } = await fleet.json<Shown>("status", "web");
       const log = hosts[0]?.log ?? "";
