@@ -109,7 +109,7 @@ function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): voi
   const id = /\b(\d{8}-\d{6}-[0-9a-f]{4})\b/.exec(said)?.[1];
   if (
     code === 1 &&
-    !/\b(?:aborted|overtaken|came after|has come after|conflict|changed it|answer was lost|nothing|by hand|cannot promote)/i.test(
+    !/\b(?:aborted|overtaken|came after|has come after|conflict|changed it|answer was lost|nothing|is not known|by hand|cannot promote)/i.test(
       said,
     )
   ) {
