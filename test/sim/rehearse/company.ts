@@ -77,8 +77,8 @@ class Player {
 const HEAP_BYTES = 512 * 1024 ** 2;
 
 /**
- * What its runtime is told: to collect garbage rarely, and to leave out its slowest compiler, which takes a fifth of two
- * processors here and is never paid back in a process of some hundred worlds.
+ * What its runtime is told: to collect garbage rarely, and to leave out its slowest compiler, which pays for itself only in a
+ * process of many hundred worlds.
  */
 const SETTINGS = { BUN_JSC_largeHeapSize: String(HEAP_BYTES), BUN_JSC_useFTLJIT: "0" };
 
