@@ -129,7 +129,7 @@ describe("frames", () => {
       frames += 1;
       buffers.add(bytes.buffer);
     }).push(stream);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
     expect(frames).toBe(20_000);
     expect([...buffers]).toEqual([stream.buffer]);
   });
