@@ -142,16 +142,15 @@ const starts: Readonly<Record<string, (beside: string) => string>> = {
   "when it has started all, in a session of its own": (beside) => `setsid ${SERVER} setsid ${beside} & ${BEGUN}`,
 };
 /** By its name a stop ends what runs beside the server, and not that of another test. */
-const besides = new Map(Object.keys(starts).map((when, at) => [when, `sleep ${301 + at}`]));
+const shapes = Object.entries(starts).map(([when, lineWith], at) => [when, lineWith, `sleep ${301 + at}`] as const);
 
-test.concurrent.each(Object.entries(starts))(
+test.concurrent.each(shapes)(
   "an agent that is killed in a start leaves one copy of the service and not two: %s",
-  async (when, lineWith) => {
+  async (_when, lineWith, beside) => {
     await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
       const host = fleet.host(1);
       await fleet.addSite({ id: "v0" });
       await fleet.ok("deploy", "web", "v0");
-      const beside = besides.get(when) ?? "";
       const start = `cd "$DEPLOYD_CURRENT"; ${lineWith(beside)}`;
       for (let round = 1; round <= ROUNDS; round += 1) {
         const id = `v${round}`;

@@ -1,4 +1,4 @@
-import { startZooKeeper } from "./zookeeper.ts";
+import { startZooKeeper, type RealZooKeeper } from "./zookeeper.ts";
 
 /*
  * One Apache ZooKeeper for many test files, as to start one takes seconds of a processor. As a program it runs the command
@@ -7,11 +7,8 @@ import { startZooKeeper } from "./zookeeper.ts";
 
 const VARIABLE = "DEPLOYD_TEST_ZOOKEEPER";
 
-export interface SharedZooKeeper extends AsyncDisposable {
-  readonly connectString: string;
-  /** Ends it where it is this file's alone. */
-  stop(): Promise<void>;
-}
+/** `stop` ends it where it is this file's alone. */
+export type SharedZooKeeper = Pick<RealZooKeeper, "connectString" | "stop"> & AsyncDisposable;
 
 /**
  * For tests that need nothing of a server but its address, and keep to a tree of their own in it: the one that `.ci/test`

@@ -86,20 +86,17 @@ test("what was refused before it was sent changed nothing and harms nothing afte
 
 test("a watch of another session is not ours, though the server may say there is one", async () => {
   const apache = await sharedZooKeeper();
+  const path = "/watched-numbers";
   await using mine = new ZooKeeper({ clock: systemClock, servers: apache.connectString });
   await using theirs = new ZooKeeper({ clock: systemClock, servers: apache.connectString });
   try {
-    await mine.create("/watched-numbers");
-    await theirs.get("/watched-numbers", { watch: () => undefined });
-    await theirs.children("/watched-numbers", { watch: () => undefined });
-    await theirs.addWatch("/watched-numbers", "persistent", () => undefined);
-    for (const kind of ["data", "children", "any"] as const)
-      expect(await mine.hasWatch("/watched-numbers", kind)).toBe(false);
-    await mine.get("/watched-numbers", { watch: () => undefined });
-    expect([
-      await mine.hasWatch("/watched-numbers", "data"),
-      await mine.hasWatch("/watched-numbers", "children"),
-    ]).toEqual([true, false]);
+    await mine.create(path);
+    await theirs.get(path, { watch: () => undefined });
+    await theirs.children(path, { watch: () => undefined });
+    await theirs.addWatch(path, "persistent", () => undefined);
+    for (const kind of ["data", "children", "any"] as const) expect(await mine.hasWatch(path, kind)).toBe(false);
+    await mine.get(path, { watch: () => undefined });
+    expect([await mine.hasWatch(path, "data"), await mine.hasWatch(path, "children")]).toEqual([true, false]);
   } finally {
     await apache.stop();
   }
