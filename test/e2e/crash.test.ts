@@ -13,9 +13,10 @@ let zookeeper: SharedZooKeeper;
 beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-// Together: ten moments, spread over the whole length of a deploy, so that each of its phases has one at least.
+// Together: ten moments, spread over the whole length of a deploy; CRASH_ROUNDS=4 makes it twenty. The rehearsal kills at every
+// effect.
 const VICTIMS = 5;
-const ROUNDS = 2;
+const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 2);
 
 /** A build whose every step takes a little, so that a random moment may fall into any of them. */
 function slowSite(id: string): Site {

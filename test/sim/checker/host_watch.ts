@@ -89,6 +89,7 @@ export class HostWatch {
     this.#countEffect(effect);
     if (effect.kind === "command" || effect.kind === "signal" || effect.kind === "traffic")
       this.lastActMs = this.#nowMs();
+    // With each change of the journal its file changes its name, and that tears nothing else.
     if (effect.kind === "remove" || (effect.kind === "name" && !effect.what.endsWith(this.#layout.state)))
       this.#mayBeTorn = true;
     if (effect.kind === "command" && /svc (?:stop|start)"$/.test(effect.what)) this.#assertWritten(effect);
