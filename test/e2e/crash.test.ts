@@ -13,10 +13,9 @@ let zookeeper: SharedZooKeeper;
 beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-// Together: ten moments, spread over the whole length of a deploy; CRASH_ROUNDS=4 makes it twenty. The rehearsal kills at every
-// effect.
+// Together: twenty moments, spread over the whole length of a deploy.
 const VICTIMS = 5;
-const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 2);
+const ROUNDS = 4;
 
 /** A build whose every step takes a little, so that a random moment may fall into any of them. */
 function slowSite(id: string): Site {

@@ -5,8 +5,7 @@ import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { eventually } from "../harness/eventually.ts";
 import { fourLetters, startEnsemble, type RealEnsemble, type RealZooKeeper } from "../harness/zookeeper.ts";
 
-// Each starts a server of Java anew, and some kill the one that leads.
-const ROUNDS = 10;
+const ROUNDS = 20;
 let ensemble: RealEnsemble;
 
 beforeAll(async () => void (ensemble = await startEnsemble(3)), 60_000);
