@@ -9,7 +9,7 @@ import { withFleet, type Fleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TEST_MS } from "../harness/fleet_patience.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { Prometheus, type Alert } from "../harness/prometheus.ts";
 import type { Site } from "../harness/site.ts";
 
@@ -116,7 +116,7 @@ test(
     });
     stack.defer(() => artefacts.stop(true));
     const temporary = await realpath(tmpdir());
-    const ports = [await servicePort(), await servicePort(), await servicePort()];
+    const ports = [await freePort(), await freePort(), await freePort()];
     const settings = (name: string) => ({
       sessionTimeoutS: 4,
       statusPort: ports[Number(name.at(-1)) - 1] ?? 0,

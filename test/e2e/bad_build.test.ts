@@ -6,7 +6,7 @@ import { archive, file } from "../evil/tar_builder.ts";
 import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { answerOf, writeSite, type Site } from "../harness/site.ts";
 import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
@@ -158,7 +158,7 @@ const cases: readonly Case[] = [
 
 const blocker = createServer();
 beforeAll(async () => {
-  const port = await servicePort();
+  const port = await freePort();
   await new Promise<void>((resolve) => blocker.listen(port, "127.0.0.1", resolve));
 }, TEST_MS);
 afterAll(() => void blocker.close());

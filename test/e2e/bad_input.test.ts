@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { answerOf, type Site } from "../harness/site.ts";
 import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 import { startZooKeeper } from "../harness/zookeeper.ts";
@@ -111,7 +111,7 @@ test.concurrent(
 test.concurrent(
   "without ZooKeeper ctl ends with 69 in time, and an agent says so, leaves its service alone and goes on when it is back",
   async () => {
-    const port = await servicePort();
+    const port = await freePort();
     await using server = await startZooKeeper({ port });
     await withFleet({ hosts: 1, zookeeper: server.connectString }, async (fleet) => {
       for (const site of [v1, v2]) await fleet.addSite(site);

@@ -4,7 +4,7 @@ import { TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { onDisk } from "../harness/on_disk.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { answerOf, type Site } from "../harness/site.ts";
 import { startZooKeeper } from "../harness/zookeeper.ts";
 
@@ -29,7 +29,7 @@ async function readyz(host: FleetHost): Promise<string> {
 test(
   "after ZooKeeper has lost its data every agent is back within twice its session's timeout, and says what was wrong",
   async () => {
-    const port = await servicePort();
+    const port = await freePort();
     let server = await startZooKeeper({ port });
     try {
       await withFleet(

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { startNginx } from "../harness/nginx.ts";
 import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
@@ -21,7 +21,7 @@ async function addPages(fleet: Fleet, id: string, page = `the page of ${id}`): P
 }
 
 async function nginxFleet(pidFiles: (pidFile: string) => string[], body: (fleet: Fleet, pid: number) => Promise<void>) {
-  const port = await servicePort();
+  const port = await freePort();
   await withFleet({ hosts: 0, zookeeper: zookeeper.connectString, started: false }, async (fleet) => {
     const dir = join(fleet.dir, "nginx");
     const root = join(fleet.dir, "web-1", "srv", "web");

@@ -6,7 +6,7 @@ import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet, type Fleet } from "../harness/fleet.ts";
 import type { FleetHost } from "../harness/fleet_host.ts";
 import { run } from "../harness/fleet_program.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { answerOf, type Site } from "../harness/site.ts";
 import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 import { startZooKeeper } from "../harness/zookeeper.ts";
@@ -40,7 +40,7 @@ function untilThereIs(file: string): string {
 test.concurrent(
   "when ZooKeeper dies while a host has a slot, that host finishes, no other begins, and the deploy ends once it is back",
   async () => {
-    const port = await servicePort();
+    const port = await freePort();
     await using server = await startZooKeeper({ port });
     await withFleet({ hosts: 3, zookeeper: server.connectString }, async (fleet) => {
       // In its restart until ZooKeeper is gone.

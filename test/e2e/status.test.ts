@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { eventually } from "../harness/eventually.ts";
 import { HOOK_MS, TEST_MS } from "../harness/fleet_patience.ts";
 import { withFleet } from "../harness/fleet.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import type { Site } from "../harness/site.ts";
 import { sharedZooKeeper, type SharedZooKeeper } from "../harness/shared_zookeeper.ts";
 import { startZooKeeper } from "../harness/zookeeper.ts";
@@ -66,7 +66,7 @@ test(
 test(
   "an agent is alive before it is ready, and ready once it has read its wish",
   async () => {
-    const port = await servicePort();
+    const port = await freePort();
     await withFleet({ hosts: 1, zookeeper: `127.0.0.1:${port}`, started: false }, async (fleet) => {
       const host = fleet.host(1);
       await host.start();

@@ -6,7 +6,7 @@ import { deploydBinary } from "../harness/binary.ts";
 import { withFleet } from "../harness/fleet.ts";
 import { killProcessesOf, killQuietly, processesOf } from "../harness/fleet_leftovers.ts";
 import { run } from "../harness/fleet_program.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { sharedZooKeeper } from "../harness/shared_zookeeper.ts";
 
@@ -67,7 +67,7 @@ test(
 test(
   "the tree in the server of deployd dev is the same, read with the same client",
   async () => {
-    const port = await servicePort();
+    const port = await freePort();
     await using dir = await tempDir();
     const dev = Bun.spawn([await deploydBinary(), "dev", "--hosts", "1", "--zookeeper-port", String(port)], {
       cwd: dir.path,

@@ -10,7 +10,7 @@ import { eventually } from "./eventually.ts";
 import { FleetHost, type FleetHostOptions } from "./fleet_host.ts";
 import { killProcessesOf, killQuietly, processesOf } from "./fleet_leftovers.ts";
 import { run, type Ran, type RunOptions } from "./fleet_program.ts";
-import { servicePort } from "./http.ts";
+import { freePort } from "./ports.ts";
 import { answerOf, writeSite, type Site } from "./site.ts";
 
 type HostSettings = Partial<Omit<FleetHostOptions, "name" | "zookeeper" | "chroot">>;
@@ -111,7 +111,7 @@ export class Fleet implements AsyncDisposable {
       zookeeper: this.zookeeper,
       chroot: this.chroot,
       service: this.service,
-      port: settings.port ?? (await servicePort()),
+      port: settings.port ?? (await freePort()),
       runAs: this.runAs,
       sources: [`file://${this.dir}/`],
       ...settings,

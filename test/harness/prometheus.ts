@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
-import { servicePort } from "./http.ts";
+import { freePort } from "./ports.ts";
 import { tempDir } from "./tempdir.ts";
 
 export interface PrometheusOptions {
@@ -26,7 +26,7 @@ export class Prometheus implements AsyncDisposable {
 
   static async start({ rules, targets }: PrometheusOptions): Promise<Prometheus> {
     const directory = await tempDir();
-    const port = await servicePort();
+    const port = await freePort();
     const every = "250ms";
     const config = {
       global: { scrape_interval: every, scrape_timeout: every, evaluation_interval: every },

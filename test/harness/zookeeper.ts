@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { freePort, freePorts } from "./ports.ts";
 
 // What Debian's zookeeper.jar names in its recipe lacks a logger and, for TLS, three parts of Netty.
 const classPath = ["zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common"]
@@ -54,7 +55,7 @@ export interface RealEnsemble extends AsyncDisposable {
 
 /** Starts Apache ZooKeeper as Debian packages it, alone, and resolves when it serves. */
 export async function startZooKeeper(options: RealZooKeeperOptions = {}): Promise<RealZooKeeper> {
-  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port];
+  const port = options.port ?? (await freePort());
   const server = await RealServer.create(port, options, [], undefined);
   await server.start();
   await server.serving();
@@ -237,27 +238,4 @@ export async function fourLetters(port: number, word: string): Promise<string> {
   socket.on("error", answer.reject);
   socket.on("close", () => answer.resolve(text));
   return await answer.promise;
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const listening = Promise.withResolvers<void>();
-      const server = createServer();
-      server.once("error", listening.reject);
-      server.listen(0, "127.0.0.1", listening.resolve);
-      await listening.promise;
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      const closed = Promise.withResolvers<void>();
-      server.close(() => closed.resolve());
-      await closed.promise;
-    }),
-  );
-  return ports;
 }

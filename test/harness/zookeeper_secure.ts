@@ -1,6 +1,9 @@
+import { connect } from "node:net";
 import { join } from "node:path";
 import type { Certificate } from "./certificates.ts";
-import { freePorts, startZooKeeper, type RealZooKeeper } from "./zookeeper.ts";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
+import { startZooKeeper, type RealZooKeeper } from "./zookeeper.ts";
 
 export interface SecureOptions {
   /** For the files it needs. */
@@ -24,7 +27,7 @@ export interface SecureZooKeeper extends AsyncDisposable {
 /** Starts Apache ZooKeeper with a plain port and a TLS port. */
 export async function startSecureZooKeeper(options: SecureOptions): Promise<SecureZooKeeper> {
   const { directory, certificate, caFile, protocol, users } = options;
-  const [tlsPort = 0] = await freePorts(1);
+  const tlsPort = await freePort();
   const jaasFile = join(directory, `jaas-${tlsPort}.conf`);
   const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
   const lines = Object.entries(users ?? {}).map(([user, password]) => `user_${user}=${quoted(password)}`);
@@ -51,5 +54,18 @@ export async function startSecureZooKeeper(options: SecureOptions): Promise<Secu
       ...(options.requireSasl === true ? { "zookeeper.sessionRequireClientSASLAuth": "true" } : {}),
     },
   });
+  // It serves at its plain port before it listens at the other, and ends where it cannot.
+  await eventually(() => accepts(tlsPort));
   return { server, tlsPort, [Symbol.asyncDispose]: () => server.stop() };
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const accepted = Promise.withResolvers<boolean>();
+  const socket = connect(port, "127.0.0.1", () => accepted.resolve(true));
+  socket.on("error", () => accepted.resolve(false));
+  try {
+    return await accepted.promise;
+  } finally {
+    socket.destroy();
+  }
 }

@@ -9,7 +9,8 @@ import type { Handover } from "../../src/restart/effects.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
 import { eventually } from "../harness/eventually.ts";
 import { run } from "../harness/fleet_program.ts";
-import { ask, servicePort } from "../harness/http.ts";
+import { ask } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { startConnects } from "./connects.ts";
@@ -41,7 +42,7 @@ async function nginx(
 ) {
   const stack = new AsyncDisposableStack();
   const { path: dir } = stack.use(await tempDir());
-  const port = await servicePort();
+  const port = await freePort();
   const [program, config, pidFile] = [join(dir, "bin", "nginx"), join(dir, "nginx.conf"), join(dir, "nginx.pid")];
   await mkdir(join(dir, "bin"));
   await mkdir(join(dir, "files"));

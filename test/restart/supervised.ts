@@ -1,6 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ask, servicePort } from "../harness/http.ts";
+import { ask } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 import { eventually } from "../harness/eventually.ts";
 
 /** A service for a supervisor: an HTTP server that answers with what its directory says. */
@@ -20,7 +21,7 @@ export interface Supervised {
 
 /** Makes the service's directory with its `run`; whoever supervises it starts it. */
 export async function supervised(directory: string): Promise<Supervised> {
-  const port = await servicePort();
+  const port = await freePort();
   await mkdir(join(directory, "files"), { recursive: true });
   const writeRun = async (script: string): Promise<void> => {
     await writeFile(join(directory, "run"), `#!/bin/sh\ncd ${directory}\n${script}\n`);

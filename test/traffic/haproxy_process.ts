@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
-import { servicePort } from "../harness/http.ts";
+import { freePort } from "../harness/ports.ts";
 
 /** A real HAProxy in front of services of this process. */
 export interface Haproxy extends AsyncDisposable {
@@ -22,7 +22,7 @@ export interface Haproxy extends AsyncDisposable {
  * @param servers their lines without `server`, as in `web1 127.0.0.1:8001 check`
  */
 export async function startHaproxy(dir: string, servers: readonly string[]): Promise<Haproxy> {
-  const port = await servicePort();
+  const port = await freePort();
   const admin = join(dir, "admin.sock");
   const operator = join(dir, "operator.sock");
   const config = join(dir, "haproxy.cfg");
@@ -87,7 +87,7 @@ export interface Service extends AsyncDisposable {
 }
 
 export async function startService(name: string): Promise<Service> {
-  const port = await servicePort();
+  const port = await freePort();
   let slow = Promise.withResolvers<void>();
   const serve = () =>
     Bun.serve({

@@ -10,7 +10,8 @@ import {
 import { Session } from "../../src/zookeeper/session.ts";
 import { eventually } from "../harness/eventually.ts";
 import { framed } from "../harness/framed.ts";
-import { freePorts, startZooKeeper } from "../harness/zookeeper.ts";
+import { freePort } from "../harness/ports.ts";
+import { startZooKeeper } from "../harness/zookeeper.ts";
 import { failureOf, startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
 import { statesOf } from "../harness/zookeeper_states.ts";
 
@@ -131,7 +132,7 @@ describe("a client that no server answers", () => {
 
 describe("a server that has lost its data", () => {
   test("has its clients back, with new sessions, within twice their timeout", async () => {
-    const [port = 0] = await freePorts(1);
+    const port = await freePort();
     const sessions: Session[] = [];
     let old = await startZooKeeper({ port });
     try {
