@@ -4,7 +4,7 @@ import type { SessionState } from "../zookeeper/state.ts";
 
 /**
  * Why this agent no longer has a session; "" while it has one and before the first. A connection that is lost for less
- * than the session timeout is no problem yet: what was read remains valid.
+ * than 1.5 times the session timeout is no problem yet: what was read remains valid.
  *
  * @param servers the servers as agent.toml lists them
  */

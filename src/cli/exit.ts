@@ -18,7 +18,7 @@ export const exit = {
   unreachable: 69,
   /**
    * Refused for now: a barred build, another deploy is running, the deploy is not the one that was meant, or the tree
-   * needs a newer deployd.
+   * has another format than this deployd understands.
    */
   refused: 75,
   interrupted: 130,
@@ -103,7 +103,7 @@ const meanings: Readonly<Record<ExitCode, string>> = {
   [exit.timedOut]: "timed out; the deploy goes on",
   [exit.usage]: "wrong usage, or a name that does not exist",
   [exit.unreachable]: "ZooKeeper cannot be reached",
-  [exit.refused]: "refused: a barred build, another deploy is running, or a newer deployd is needed",
+  [exit.refused]: "refused: a barred build, another deploy is running, or a tree of another format",
   [exit.interrupted]: "interrupted (SIGINT)",
   [exit.unread]: "nobody reads its output any more (as by SIGPIPE)",
   [exit.terminated]: "terminated (SIGTERM)",

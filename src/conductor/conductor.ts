@@ -1,13 +1,13 @@
 import { newDeployId } from "../core/deploy_id.ts";
-import { buildWanted } from "../core/deploy_state.ts";
-import { conduct, grantsWithheld, type RolloutAction } from "../core/rollout.ts";
+import type { ConductedService } from "../core/conducted.ts";
+import { grantsWithheld } from "../core/grants.ts";
+import { conduct, type Round } from "../core/rollout.ts";
 import { adoptWish } from "../store/adopt.ts";
-import { moveDeploy } from "../store/change_deploy.ts";
-import { healHost, loseHolder, reclaimSlot } from "../store/gate.ts";
-import { grantSlot } from "../store/grants.ts";
+import { carryOut, type RoundBasis, type RoundOutcome } from "../store/carry_out.ts";
+import { restoreGate } from "../store/gate.ts";
 import { LivingAgents } from "../store/living_agents.ts";
 import { ServiceMirror } from "../store/mirror.ts";
-import { agentsPath, servicesPath } from "../store/paths.ts";
+import { agentPath, agentsPath, deployPath, servicesPath, statusPath } from "../store/paths.ts";
 import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { Bell, pause } from "../support/bell.ts";
@@ -26,8 +26,8 @@ export const CONDUCT = "conduct deploys";
 const COALESCE_MS = 50;
 /** The passing of time matters too: a slot holder that stays away counts as lost at some point. */
 const TICK_MS = 2_000;
-/** How many times in a row an action may fail because what was read is out of date. */
-const MOST_IN_VAIN = 3;
+/** How many times in a row a round may be refused because what was read is out of date, until the next tick. */
+const MOST_IN_VAIN = 10;
 /** A large fleet in motion changes faster than it can be read; a decision made then is checked when it is written. */
 const MAX_REFRESHES = 3;
 
@@ -54,8 +54,10 @@ export class Conductor {
   /** Wishes that cannot be followed: the operator's mistake, shown by `ctl status`, and no failure of this agent. */
   readonly #unfollowed: Troubles;
   readonly #missing = new MissingHosts();
-  /** How many times an action has failed since it last succeeded. */
+  /** By service, how many rounds in a row were refused. */
   readonly #vain = new Map<string, number>();
+  /** By service, the hosts of which a change was refused in the last round. */
+  readonly #leftOut = new Map<string, ReadonlySet<string>>();
   readonly #bell: Bell;
   readonly #agents = new LivingAgents();
   #servicesStale = true;
@@ -145,57 +147,93 @@ export class Conductor {
   }
 
   async #conductService(mirror: ServiceMirror): Promise<void> {
-    const { session, clock, sessionTimeoutMs, log, report } = this.#options;
+    const { session, clock, report } = this.#options;
+    const { service } = mirror;
     // What changed during the read is read again: a failure must not be judged by a status that is older than it.
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
+    if (mirror.gate === null) await this.#makeGate(mirror);
     this.#sayUnreadable(mirror);
     await this.#adopt(mirror);
     report.saw(mirror, this.#agents);
-    const nowMs = clock.monotonicMs();
-    const alive = this.#agents.running(mirror.service);
-    this.#missing.note(mirror, alive, nowMs);
-    const counted = mirror.deploysThatCount;
-    const actions = conduct({
+    const alive = this.#agents.running(service);
+    this.#missing.note(mirror, alive, clock.monotonicMs());
+    const round = conduct(this.#view(mirror, alive));
+    this.#leftOut.delete(service);
+    if (round.moves.length + round.steps.length > 0) await this.#carryOut(mirror, round);
+    else this.#vain.delete(service);
+    await this.#prune(mirror);
+  }
+
+  #view(mirror: ServiceMirror, alive: ReadonlySet<string>): ConductedService {
+    const { clock, sessionTimeoutMs } = this.#options;
+    return {
       wishes: mirror.wishes,
-      deploys: counted,
+      gate: mirror.gate?.gate ?? null,
+      deploys: mirror.deploysThatCount,
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
       barred: mirror.barred,
       alive,
       missingSince: this.#missing.of(mirror.service),
-      nowMs,
-      lostAfterMs: 2 * sessionTimeoutMs,
-    });
-    let isWorthAnother = false;
-    for (const action of actions) {
-      const name = `${mirror.service} ${action.deploy} ${action.kind} ${"host" in action ? action.host : action.to}`;
-      const tries = this.#vain.get(name) ?? 0;
-      if (tries === 0) log("info", `conductor: ${action.kind}`, { service: mirror.service, ...action });
-      const done = await this.#carryOut(mirror, action);
-      if (done) this.#vain.delete(name);
-      else this.#vain.set(name, tries + 1);
-      isWorthAnother ||= done || tries < MOST_IN_VAIN;
-      // Everything that was read together with it is read again before the next decision.
-      mirror.mark(`${servicesPath}/${mirror.service}/deploys/${action.deploy}`);
-      if (!done) mirror.markAll();
+      nowMs: clock.monotonicMs(),
+      // Its session had to expire first, which took as long.
+      lostAfterMs: sessionTimeoutMs,
+      now: new Date(clock.now()),
+      leftOut: this.#leftOut.get(mirror.service) ?? new Set(),
+    };
+  }
+
+  async #carryOut(mirror: ServiceMirror, round: Round): Promise<void> {
+    const { session, clock, log } = this.#options;
+    const { service, gate } = mirror;
+    if (gate === null) return;
+    const outcome = await carryOut(session.client, service, round, { ...basisOf(mirror), gate }, new Date(clock.now()));
+    mirror.keepGate(outcome.gate, outcome.moved);
+    for (const id of outcome.written.keys()) mirror.mark(deployPath(service, id));
+    if (outcome.moved.length + outcome.written.size > 0) log("info", "conductor: moves", told(service, round, outcome));
+    const { refused } = outcome;
+    if (refused === null) {
+      this.#vain.delete(service);
+      this.#bell.ring();
+      return;
     }
-    if (actions.length === 0) this.#vain.clear();
-    // What blocks an action that fails repeatedly goes away by itself or not at all: it can wait for the next tick.
-    if (isWorthAnother) this.#bell.ring();
+    if (refused.kind !== "host") mirror.markAll();
+    else {
+      // Whatever of it has changed is read again before the next decision.
+      this.#leftOut.set(service, new Set([refused.host]));
+      mirror.mark(statusPath(service, refused.host));
+      this.#agents.mark(agentPath(refused.host));
+    }
+    // What blocks a round repeatedly goes away by itself or not at all: it can wait for the next tick.
+    const tries = this.#vain.get(service) ?? 0;
+    this.#vain.set(service, tries + 1);
+    if (tries < MOST_IN_VAIN) this.#bell.ring();
+  }
+
+  /** Somebody has deleted a node of the gate, or an agent that was stopped half-way has not made it. */
+  async #makeGate(mirror: ServiceMirror): Promise<void> {
+    const { session, log } = this.#options;
+    if (!mirror.isComplete) return;
+    log("warn", "the gate of the service is made again: a node of it was missing", { service: mirror.service });
+    await restoreGate(session.client, mirror.service);
+    mirror.markAll();
+    await mirror.refresh(session.client);
+  }
+
+  async #prune(mirror: ServiceMirror): Promise<void> {
     // The wished deploy must not be pruned, and here it is not known which one that is.
-    if (mirror.unreadable.wishes) return;
-    const wished = new Set(
-      [mirror.wishes.enabled?.deploy, mirror.wishes.canary?.deploy].filter((id) => id !== undefined),
-    );
+    if (mirror.unreadable.wishes || mirror.gate === null) return;
+    const { service, wishes } = mirror;
+    const wished = new Set([wishes.enabled?.deploy, wishes.canary?.deploy].filter((id) => id !== undefined));
     for (const id of prunable([...mirror.deploys.values()], wished)) {
-      await removeDeploy(session.client, mirror.service, id);
-      mirror.mark(`${servicesPath}/${mirror.service}/deploys/${id}`);
+      await removeDeploy(this.#options.session.client, service, id);
+      mirror.mark(deployPath(service, id));
     }
   }
 
-  #sayUnreadable({ service, problems, unreadable }: ServiceMirror): void {
-    const withheld = grantsWithheld(unreadable);
+  #sayUnreadable({ service, problems, unreadable, gate }: ServiceMirror): void {
+    const withheld = grantsWithheld(unreadable, gate !== null);
     const all = [...(withheld === null ? [] : [withheld]), ...problems].join(" ");
     if (all === (this.#said.get(service) ?? "")) return;
     this.#said.set(service, all);
@@ -226,63 +264,29 @@ export class Conductor {
     mirror.markAll();
     await mirror.refresh(session.client);
   }
+}
 
-  /** False when what was read is out of date, so that no further decision may be based on it. */
-  async #carryOut(mirror: ServiceMirror, action: RolloutAction): Promise<boolean> {
-    const { clock, session } = this.#options;
-    const zk = session.client;
-    const { service } = mirror;
-    const deploy = mirror.deploys.get(action.deploy);
-    if (deploy === undefined) return false;
-    const now = new Date(clock.now());
-    const move = (host: string) => ({ service, deploy: action.deploy, host, signal: clock.deadline(30_000) });
-    try {
-      switch (action.kind) {
-        case "grant": {
-          const build = buildWanted(deploy.record);
-          const hasIt = mirror.statuses.get(action.host)?.build === build;
-          const record = hasIt ? undefined : mirror.builds.get(build);
-          const basis = {
-            build: record === undefined ? null : { id: build, version: record.version },
-            others: [...mirror.deploys.values()].filter((other) => other.id !== deploy.id),
-            deploysVersion: mirror.deploysVersion,
-            statusVersion: mirror.statusNodes.get(action.host)?.version ?? -1,
-          };
-          const zone = mirror.hosts.get(action.host)?.zone;
-          const slot = {
-            attempt: action.attempt,
-            since: now.toISOString(),
-            build,
-            ...(zone === undefined ? {} : { zone }),
-            ...(action.wasOut ? { wasOut: true } : {}),
-          };
-          const after = await grantSlot(zk, service, deploy, basis, action.host, slot);
-          if (after !== null) mirror.keep(after);
-          return after !== null;
-        }
-        case "lose":
-          await loseHolder(zk, move(action.host), deploy.gate.slots[action.host]?.attempt ?? -1, now);
-          return true;
-        case "reclaim":
-          await reclaimSlot(
-            zk,
-            move(action.host),
-            deploy.gate.slots[action.host]?.attempt ?? -1,
-            mirror.statusNodes.get(action.host)?.version ?? -1,
-          );
-          return true;
-        case "heal":
-          await healHost(zk, move(action.host));
-          return true;
-        case "move": {
-          const { id, record, recordVersion: version } = deploy;
-          await moveDeploy(zk, service, { id, record, version }, action, now);
-          return true;
-        }
-      }
-    } catch (error) {
-      if (isZooKeeperError(error, "BAD_VERSION", "NO_NODE", "NODE_EXISTS")) return false;
-      throw error;
-    }
-  }
+function basisOf({
+  deploysVersion,
+  statuses,
+  statusNodes,
+  builds,
+  wishNodes,
+}: ServiceMirror): Omit<RoundBasis, "gate"> {
+  return { deploysVersion, statuses, statusNodes, builds, wishNodes };
+}
+
+/** How many hosts a line of the log names. */
+const MOST_NAMED = 20;
+
+function told(service: string, { moves }: Round, { moved, written }: RoundOutcome): Record<string, unknown> {
+  const done = new Set(moved);
+  const hosts: Record<string, string[]> = {};
+  for (const { kind, host } of moves) if (done.has(host)) (hosts[kind] ??= []).push(host);
+  const named = Object.entries(hosts).map(([kind, names]) => [
+    kind,
+    names.length > MOST_NAMED ? [...names.slice(0, MOST_NAMED), `and ${names.length - MOST_NAMED} more`] : names,
+  ]);
+  const deploys = [...written].map(([id, { state }]) => `${id} ${state}`);
+  return { service, ...Object.fromEntries(named), ...(deploys.length === 0 ? {} : { deploys }) };
 }

@@ -1,8 +1,8 @@
 import { isRunning } from "../core/deploy_state.ts";
 import { deployShown, newestOf, placesOf, type ServiceReport } from "../core/service_report.ts";
-import type { GateRead } from "../store/gate.ts";
 import type { LivingAgents } from "../store/living_agents.ts";
 import type { ServiceMirror } from "../store/mirror.ts";
+import type { DeployRead } from "../store/service_records.ts";
 import type { Clock } from "../support/clock.ts";
 import { ProgressWatch } from "./progress_watch.ts";
 
@@ -93,7 +93,7 @@ export class FleetReport {
 }
 
 /** Null also where the wished deploy cannot be read: an older one must not be shown in its place. */
-function newestIn({ deploys, wishes, unreadable }: ServiceMirror): GateRead | null {
+function newestIn({ deploys, wishes, unreadable }: ServiceMirror): DeployRead | null {
   const wished = [wishes.enabled?.deploy, wishes.canary?.deploy];
   const isHidden = unreadable.wishes || wished.some((id) => id !== undefined && unreadable.deploys.has(id));
   return isHidden ? null : newestOf(deploys.values());

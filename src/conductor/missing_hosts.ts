@@ -6,14 +6,15 @@ export class MissingHosts {
   readonly #since = new Map<string, Map<string, number>>();
 
   /** @param running the hosts whose agents are connected and run the service */
-  note({ service, deploys, hosts }: ServiceMirror, running: ReadonlySet<string>, nowMs: number): void {
-    const holders = [...deploys.values()].flatMap(({ gate }) => Object.keys(gate.slots));
+  note({ service, gate, hosts }: ServiceMirror, running: ReadonlySet<string>, nowMs: number): void {
     const missing = this.#since.get(service) ?? new Map<string, number>();
     this.#since.set(service, missing);
-    for (const host of [...hosts.keys(), ...holders]) {
+    const note = (host: string): void => {
       if (running.has(host)) missing.delete(host);
       else if (!missing.has(host)) missing.set(host, nowMs);
-    }
+    };
+    for (const host of hosts.keys()) note(host);
+    for (const host of gate?.gate.slots.keys() ?? []) note(host);
   }
 
   of(service: string): ReadonlyMap<string, number> {

@@ -1,12 +1,13 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import { hostStepSchema, type Gate, type HostStatus } from "../schema/znodes.ts";
+import type { OutHosts } from "../core/gate.ts";
+import { hostStepSchema, type HostStatus } from "../schema/znodes.ts";
 
 /** The facts about a deploy whose change shows that it has moved. */
 interface Moving {
   readonly id: string;
   readonly record: DeployRecord;
   readonly recordVersion: number;
-  readonly gate: Gate;
+  readonly out: OutHosts;
 }
 
 /** The rungs that a host has reached in one of its attempts, one bit for each. */
@@ -40,7 +41,7 @@ export class ProgressWatch {
     stillForMs: (deploy: Moving) => number,
   ): void {
     const isFirst = this.#seen === null;
-    const now = deploy === null ? "" : `${deploy.id} ${deploy.recordVersion} ${Object.keys(deploy.gate.failed).length}`;
+    const now = deploy === null ? "" : `${deploy.id} ${deploy.recordVersion} ${Object.keys(deploy.out.failed).length}`;
     let moved = now !== this.#seen;
     this.#seen = now;
     if ((deploy?.id ?? "") !== this.#id) {

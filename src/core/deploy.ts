@@ -1,5 +1,6 @@
 import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
-import { reasonOf } from "./deploy_state.ts";
+import type { DeployCost } from "../schema/znodes.ts";
+import { buildWanted, reasonOf } from "./deploy_state.ts";
 import { DeployError } from "./errors.ts";
 
 /*
@@ -56,6 +57,7 @@ export function started({ build, previous, who, why, stages, limits, now }: Depl
     stages,
     stage: stages[0] ?? "fleet",
     limits,
+    round: 1,
     state: "preparing",
     times: { created: time, changed: time },
   };
@@ -106,6 +108,7 @@ export function turnedRound(record: DeployRecord, { who, why, now }: Decision): 
     reason: why === "" ? reasonOf(record) : why,
     rollback: { who, why, time: now.toISOString(), from: from.state, to },
     times: changed({ ...others, created }, now),
+    round: from.round + 1,
   };
 }
 
@@ -129,8 +132,11 @@ export function aborted(record: DeployRecord, reason: string, now: Date): Deploy
 
 /** What the conductor does to a deploy, from what it sees of its hosts. */
 export type DeployMove =
-  | { readonly to: "activating" | "proven" | "done" | "rolled back" }
-  | { readonly to: "halted"; readonly reason: string };
+  | { readonly to: "activating" | "proven" }
+  | { readonly to: "done" | "rolled back"; readonly cost: DeployCost | null }
+  | { readonly to: "halted"; readonly reason: string }
+  /** It has ended, and nobody is at work on it any more: what it cost is known. */
+  | { readonly to: "costed"; readonly cost: DeployCost };
 
 export function moved(record: DeployRecord, move: DeployMove, now: Date): DeployRecord {
   switch (move.to) {
@@ -139,12 +145,19 @@ export function moved(record: DeployRecord, move: DeployMove, now: Date): Deploy
     case "proven":
       return canaryProven(record, now);
     case "done":
-      return done(record, now);
+      return costed(done(record, now), move.cost);
     case "rolled back":
-      return rolledBack(record, now);
+      return costed(rolledBack(record, now), move.cost);
     case "halted":
       return halted(record, move.reason, now);
+    case "costed":
+      return costed(record, move.cost);
   }
+}
+
+/** With what its restarts into the build that it wants have cost. */
+function costed(record: DeployRecord, cost: DeployCost | null): DeployRecord {
+  return cost === null ? record : { ...record, costs: { ...record.costs, [buildWanted(record)]: cost } };
 }
 
 type Times = RunningTimes & Record<string, unknown>;

@@ -1,19 +1,28 @@
 import { DeployError } from "./errors.ts";
 import type { AgentRecord } from "../schema/znodes.ts";
 
-/** The newest format of the tree in ZooKeeper that this deployd understands, and the one in which it makes a new tree. */
-export const SPEAKS = 1;
+/** The format of the tree in ZooKeeper that this deployd understands, and in which it makes a new tree. */
+export const SPEAKS = 2;
 
-/** The refusal of a tree that a newer deployd made; null where this one understands it. */
+/** The format of the trees that were made before their root had to say it. */
+export const FIRST_FORMAT = 1;
+
+const UNTOUCHED = "It has changed nothing, and running services go on running.";
+
+/** The refusal of a tree that another deployd made; null where this one understands it. */
 export function formatProblem(format: number, version: string): DeployError | null {
-  if (format <= SPEAKS) return null;
-  return new DeployError(
-    `Cannot work with the tree in ZooKeeper: it has format ${format}, and this deployd ${version} understands none newer than ${SPEAKS}.`,
-    {
+  if (format === SPEAKS) return null;
+  const cannot = `Cannot work with the tree in ZooKeeper: it has format ${format}, and this deployd ${version} understands`;
+  if (format > SPEAKS) {
+    return new DeployError(`${cannot} none newer than ${SPEAKS}.`, {
       code: "format-unknown",
-      hint: "Install a newer deployd, or point this one at another tree. It has changed nothing, and running services go on running.",
-    },
-  );
+      hint: `Install a newer deployd, or point this one at another tree. ${UNTOUCHED}`,
+    });
+  }
+  return new DeployError(`${cannot} none older than ${SPEAKS}.`, {
+    code: "format-unknown",
+    hint: `Point this one at another chroot (DEPLOYD_CHROOT), or remove the tree and make its services again. ${UNTOUCHED}`,
+  });
 }
 
 /**

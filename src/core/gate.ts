@@ -1,79 +1,124 @@
-import { summed, sumOfKnown } from "./restart_progress.ts";
-import type { RestartCost } from "../schema/journal.ts";
-import type { Failure, Gate, Slot } from "../schema/znodes.ts";
+import type { Failure, Slot } from "../schema/znodes.ts";
 
-export const emptyGate: Gate = { slots: {}, failed: {} };
-
-/** The gate with one more host out of service. */
-export function withSlot(gate: Gate, host: string, slot: Slot): Gate {
-  return { ...gate, slots: { ...gate.slots, [host]: slot } };
+/** Which hosts of a service are out of service by our leave, and which failed: what the service's gate guards. */
+export interface Gate {
+  readonly slots: ReadonlyMap<string, Slot>;
+  readonly failed: ReadonlyMap<string, Failure>;
+  /**
+   * Hosts whose slot, or whose failure, cannot be read: since nobody knows what it says, they count as out of service.
+   */
+  readonly unreadable: Readonly<Record<"slots" | "failed", ReadonlySet<string>>>;
 }
 
-/** The gate with the host's slot given back, whichever attempt holds it; a failure of the host stays on record. */
-export function withoutSlot(gate: Gate, host: string): Gate {
-  const { [host]: _, ...slots } = gate.slots;
-  return { ...gate, slots };
+export const emptyGate: Gate = {
+  slots: new Map(),
+  failed: new Map(),
+  unreadable: { slots: new Set(), failed: new Set() },
+};
+
+/** The part of a gate that one deploy accounts for. */
+export interface OutHosts {
+  readonly slots: Readonly<Record<string, Slot>>;
+  readonly failed: Readonly<Record<string, Failure>>;
 }
 
-/** The gate with the host's slot turned into a failure. */
-export function withFailure(gate: Gate, host: string, failure: Failure): Gate {
-  const rest = withoutSlot(gate, host);
-  return { ...rest, failed: { ...rest.failed, [host]: failure } };
-}
+export const noneOut: OutHosts = { slots: {}, failed: {} };
 
-/**
- * The gate after a host that had failed proved healthy: it gives its capacity back, and its failure stays in the budget.
- * Returns the same object where nothing changes.
- */
-export function withHealthy(gate: Gate, host: string): Gate {
-  const failure = gate.failed[host];
-  if (failure === undefined || failure.healthy) return gate;
-  return { ...gate, failed: { ...gate.failed, [host]: { ...failure, healthy: true } } };
-}
-
-/** The gate with the cost of one more host's restarts added. */
-export function withCost(gate: Gate, added: RestartCost): Gate {
-  const { cost } = gate;
-  return {
-    ...gate,
-    cost: {
-      ...cost,
-      hosts: (cost?.hosts ?? 0) + 1,
-      instances: (cost?.instances ?? 0) + added.instances,
-      closed: sumOfKnown(cost?.closed ?? null, added.closed),
-      refused: sumOfKnown(cost?.refused ?? null, added.refused),
-      phaseMs: summed<string>(cost?.phaseMs ?? {}, added.phaseMs) as Record<string, number>,
-    },
+/** By deploy, the hosts that hold a slot of it, and those whose last failure was under it; only deploys that have any. */
+export function outByDeploy({ slots, failed }: Gate): ReadonlyMap<string, OutHosts> {
+  const out = new Map<string, { slots: Record<string, Slot>; failed: Record<string, Failure> }>();
+  const of = (deploy: string) => {
+    const known = out.get(deploy) ?? { slots: {}, failed: {} };
+    out.set(deploy, known);
+    return known;
   };
+  for (const [host, slot] of slots) of(slot.deploy).slots[host] = slot;
+  for (const [host, failure] of failed) of(failure.deploy).failed[host] = failure;
+  return out;
 }
 
-/**
- * The gate of a deploy that is requested again: its failures on `build` no longer count against the budget, but those
- * hosts still count against max. Returns the same object where there is nothing to forgive.
- */
-export function withForgiven(gate: Gate, build: string): Gate {
-  if (countedFailures(gate, build).length === 0) return gate;
-  const failed = Object.entries(gate.failed).map(([host, failure]) => [
-    host,
-    failure.build === build ? { ...failure, forgiven: true } : failure,
-  ]);
-  return { ...gate, failed: Object.fromEntries(failed) as Gate["failed"] };
+/** The part of the gate that this deploy accounts for. */
+export function outBy(gate: Gate, deploy: string): OutHosts {
+  return outByDeploy(gate).get(deploy) ?? noneOut;
+}
+
+/** One change to the slots and failures of a service. */
+export type GateMove =
+  /** A host may be taken out of service. */
+  | { readonly kind: "grant"; readonly host: string; readonly slot: Slot }
+  /** The host is through with its slot and serves. */
+  | { readonly kind: "release"; readonly host: string; readonly healthy: boolean }
+  /** The host does not ask for its slot any more, or may not begin, and has not begun. */
+  | { readonly kind: "reclaim"; readonly host: string }
+  /** The host says that it failed; whether it held a slot or not. */
+  | { readonly kind: "fail"; readonly host: string; readonly failure: Failure }
+  /** A slot holder is missing: its slot becomes a failure, never a free slot. */
+  | { readonly kind: "lose"; readonly host: string; readonly failure: Failure }
+  /** A host that failed is healthy again, or a person says that it can be counted on: it gives its capacity back. */
+  | { readonly kind: "heal"; readonly host: string }
+  /** Nobody asks for a failure any more, or its host has left the service. */
+  | { readonly kind: "clear"; readonly host: string };
+
+/** The gate after these changes. */
+export function gateAfter({ slots, failed, unreadable }: Gate, moves: Iterable<GateMove>): Gate {
+  const after = {
+    slots: new Map(slots),
+    failed: new Map(failed),
+    unreadable: { slots: new Set(unreadable.slots), failed: new Set(unreadable.failed) },
+  };
+  for (const move of moves) {
+    const { host } = move;
+    if (move.kind !== "heal") after.unreadable.slots.delete(host);
+    if (move.kind === "fail" || move.kind === "lose" || move.kind === "clear") after.unreadable.failed.delete(host);
+    switch (move.kind) {
+      case "grant":
+        after.slots.set(host, move.slot);
+        break;
+      case "release":
+        after.slots.delete(host);
+        if (move.healthy) heal(after.failed, host);
+        break;
+      case "reclaim":
+        after.slots.delete(host);
+        break;
+      case "fail":
+      case "lose":
+        after.slots.delete(host);
+        after.failed.set(host, move.failure);
+        break;
+      case "heal":
+        heal(after.failed, host);
+        break;
+      case "clear":
+        after.slots.delete(host);
+        after.failed.delete(host);
+        break;
+    }
+  }
+  return after;
+}
+
+/** Its failure stays in the budget. */
+function heal(failed: Map<string, Failure>, host: string): void {
+  const failure = failed.get(host);
+  if (failure !== undefined && !failure.healthy) failed.set(host, { ...failure, healthy: true });
 }
 
 /** Hosts that failed on `build`. */
-export function failuresOf(gate: Gate, build: string): string[] {
-  return Object.entries(gate.failed)
+export function failuresOf({ failed }: Pick<OutHosts, "failed">, build: string): string[] {
+  return Object.entries(failed)
     .filter(([, failure]) => failure.build === build)
     .map(([host]) => host);
 }
 
-/** Those of the hosts that failed on `build` whose failure counts against the budget. */
-export function countedFailures(gate: Gate, build: string): string[] {
-  return failuresOf(gate, build).filter((host) => gate.failed[host]?.forgiven !== true);
+/** Those of the hosts that failed on `build` whose failure counts against the budget of the deploy's round. */
+export function countedFailures(out: Pick<OutHosts, "failed">, build: string, round: number): string[] {
+  return failuresOf(out, build).filter((host) => out.failed[host]?.round === round);
 }
 
-/** Hosts that are, or may be, out of service because of this deploy. */
-export function outOfService(gate: Gate): string[] {
-  const failed = Object.entries(gate.failed).filter(([, failure]) => !failure.healthy);
-  return [...Object.keys(gate.slots), ...failed.map(([host]) => host)];
+/** Hosts that are, or may be, out of service by our leave or since they failed. */
+export function outOfService({ slots, failed, unreadable }: Gate): Set<string> {
+  const out = new Set([...slots.keys(), ...unreadable.slots, ...unreadable.failed]);
+  for (const [host, { healthy }] of failed) if (!healthy) out.add(host);
+  return out;
 }

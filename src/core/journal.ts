@@ -16,7 +16,7 @@ import type { TrafficSpec } from "./traffic.ts";
 import type { Journal, StepFailure } from "../schema/journal.ts";
 import { nothingFollowed, type WishNode } from "./wish_order.ts";
 
-/** What happens to a wish before its activation, and what remains to be reported after a failed one. */
+/** What happens to a wish before its activation. */
 type WishEvent =
   /** The host follows a wish of this number from now on; a wish with a lower number is older. */
   | { readonly kind: "followed"; readonly node: WishNode; readonly number: number }
@@ -24,16 +24,10 @@ type WishEvent =
   | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
   /** The wished build was served already: nothing had to be done. */
   | { readonly kind: "seen-served" }
-  /** Written before the host says that it is ready and so requests a slot. */
-  | { readonly kind: "asked" }
-  /** The request was taken back. */
-  | { readonly kind: "withdrawn" }
   /** Written before the install steps run, so that a run that kills the agent is counted as well. */
   | { readonly kind: "install-begun" }
   /** PREPARE failed for good: the build is not tried again here under this deploy. */
-  | { readonly kind: "condemned"; readonly failure: StepFailure; readonly healthy: boolean }
-  /** The failure has been written to ZooKeeper. */
-  | { readonly kind: "reported" };
+  | { readonly kind: "condemned"; readonly failure: StepFailure; readonly healthy: boolean };
 
 /** The instances that have no traffic, or may have none. Written before one is turned off and after one is on again. */
 interface TrafficEvent {
@@ -61,16 +55,10 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return takenUp(journal, event);
     case "seen-served":
       return seenServed(journal, event);
-    case "asked":
-      return asked(journal, event);
-    case "withdrawn":
-      return withdrawn(journal, event);
     case "install-begun":
       return installBegun(journal, event);
     case "condemned":
       return condemned(journal, event);
-    case "reported":
-      return reported(journal, event);
     case "begun":
       return begun(journal, event);
     case "abandoned":
@@ -127,18 +115,6 @@ function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
   return { ...journal, attempt: { ...attemptOf(journal, kind), served: true } };
 }
 
-function asked(journal: Journal, { kind }: Of<"asked">): Journal {
-  assertAtRest(journal, kind);
-  const { number, deploy } = attemptOf(journal, kind);
-  return { ...journal, asked: { deploy, attempt: number } };
-}
-
-function withdrawn(journal: Journal, { kind }: Of<"withdrawn">): Journal {
-  assertAtRest(journal, kind);
-  if (journal.asked === null) throw illegal(kind, "no slot was asked for");
-  return { ...journal, asked: null };
-}
-
 function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal {
   assertAtRest(journal, kind);
   const { deploy, build } = attemptOf(journal, kind);
@@ -151,14 +127,7 @@ function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal 
 function condemned(journal: Journal, { kind, failure, healthy }: Of<"condemned">): Journal {
   assertAtRest(journal, kind);
   const { number, deploy, build } = attemptOf(journal, kind);
-  return { ...journal, failed: { deploy, build, failure, attempt: number, reported: false, healthy } };
-}
-
-function reported(journal: Journal, { kind }: Of<"reported">): Journal {
-  const { activation, failed } = journal;
-  if (activation !== null) throw illegal(kind, "an activation is under way");
-  if (failed === null || failed.reported) throw illegal(kind, "there is no failure to report");
-  return { ...journal, failed: { ...failed, reported: true }, asked: null };
+  return { ...journal, failed: { deploy, build, failure, attempt: number, healthy } };
 }
 
 function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic">): Journal {
@@ -170,10 +139,9 @@ function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic
   return { ...journal, traffic: traffic?.by === by ? { ...traffic, off, bootId } : { by, off, bootId } };
 }
 
-/** Asserts that no activation is under way and that no failure of the last one remains to be reported. */
-function assertAtRest({ activation, failed }: Journal, kind: JournalEvent["kind"]): void {
+/** Asserts that no activation is under way. */
+function assertAtRest({ activation }: Journal, kind: JournalEvent["kind"]): void {
   if (activation !== null) throw illegal(kind, "an activation is under way");
-  if (failed?.reported === false) throw illegal(kind, "a failure is still to be reported");
 }
 
 function attemptOf({ attempt }: Journal, kind: JournalEvent["kind"]): NonNullable<Journal["attempt"]> {

@@ -6,20 +6,17 @@ import type { InstanceServed } from "./served.ts";
 /** How many builds that passed check and soak are remembered: those that the host may go back to. */
 const KEPT_PROVEN = 2;
 
-/** From the grant to the return of the slot. */
+/** From the grant of the slot to the word that the host serves, or has failed. */
 export type ActivationEvent =
   /** Written before anything of the running service is touched. */
   | { readonly kind: "begun"; readonly activation: Activation }
-  /** Given up for a newer wish. The slot has still to be given back, as after a mere request. */
+  /** Given up for a newer wish. */
   | { readonly kind: "abandoned" }
   /** All instances of the build passed their check, and these are its processes. */
   | { readonly kind: "checked"; readonly build: string; readonly processes: readonly ProcessStamp[] }
-  /**
-   * The build has soaked. Written before the slot is given back: without a slot the host must not come to doubt the build
-   * again.
-   */
+  /** The build has soaked: the host must not come to doubt it again. */
   | { readonly kind: "proven" }
-  /** The slot was given back. */
+  /** The activation is over, and the host serves. */
   | { readonly kind: "finished"; readonly atMs: number }
   /** What was activated has stayed in service for a while. */
   | { readonly kind: "settled" }
@@ -28,7 +25,7 @@ export type ActivationEvent =
    * nowhere.
    */
   | { readonly kind: "turned-back"; readonly failure: StepFailure; readonly instances: readonly InstanceServed[] }
-  /** The end of the way back. The failure, and how the host is now, have still to be reported. */
+  /** The end of the way back. */
   | { readonly kind: "given-up"; readonly healthy: boolean };
 
 type Of<Kind extends ActivationEvent["kind"]> = Extract<ActivationEvent, { kind: Kind }>;
@@ -40,7 +37,6 @@ export function begun(journal: Journal, { kind, activation }: Of<"begun">): Jour
   if (attempt?.number !== activation.attempt || attempt.deploy !== deploy || attempt.build !== build) {
     throw illegal(kind, `"${build}" of deploy ${deploy} was not taken up as number ${activation.attempt}`);
   }
-  if (failed?.reported === false) throw illegal(kind, "a failure is still to be reported");
   if (failed?.deploy === deploy && failed.build === build) throw illegal(kind, `"${build}" has failed here`);
   if (phase.kind !== "forward" || phase.restart.begun > 0 || counts.instances > 0) {
     throw illegal(kind, "it is on its way already");
@@ -57,8 +53,7 @@ export function settled(journal: Journal, { kind }: Of<"settled">): Journal {
 
 export function abandoned(journal: Journal, { kind }: Of<"abandoned">): Journal {
   const activation = activationIn(journal, kind, ["forward"]);
-  const { deploy, attempt } = activation;
-  return { ...journal, activation: null, asked: { deploy, attempt }, lastRestart: restartTold(activation) };
+  return { ...journal, activation: null, lastRestart: restartTold(activation) };
 }
 
 export function checked(journal: Journal, { kind, build, processes }: Of<"checked">): Journal {
@@ -90,7 +85,6 @@ export function finished(journal: Journal, { kind, atMs }: Of<"finished">): Jour
     ...(isOwn ? { attempt: { ...attempt, served: true } } : {}),
     ...(isNews ? { served: { deploy, build, atMs } } : {}),
     activation: null,
-    asked: null,
     failed: null,
     installs: null,
     lastRestart: restartTold(activation),
@@ -120,7 +114,7 @@ export function givenUp(journal: Journal, { kind, healthy }: Of<"given-up">): Jo
     ...journal,
     activation: null,
     lastRestart: restartTold(activation),
-    failed: { deploy, build, failure: { ...failure, hint }, attempt, reported: false, healthy },
+    failed: { deploy, build, failure: { ...failure, hint }, attempt, healthy },
   };
 }
 

@@ -16,21 +16,14 @@ export function decide(situation: Situation): Step {
   if (journal.activation !== null) return activate(situation, journal.activation);
   const booted = afterBoot(situation);
   if (booted !== null) return booted;
-  if (journal.failed !== null && !journal.failed.reported) return { step: "report", deploy: journal.failed.deploy };
   switch (target.kind) {
     case "unknown":
       return { step: "idle", reason: "zookeeper-unread" };
     case "none":
-      return withdrawal(journal, null) ?? { step: "idle", reason: "no-wish" };
+      return { step: "idle", reason: "no-wish" };
     case "build":
-      return withdrawal(journal, target.deploy) ?? prepare(situation, target);
+      return prepare(situation, target);
   }
-}
-
-function withdrawal(journal: Journal, deploy: string | null): Step | null {
-  return journal.asked !== null && journal.asked.deploy !== deploy
-    ? { step: "withdraw", deploy: journal.asked.deploy, attempt: journal.asked.attempt, serving: false }
-    : null;
 }
 
 function prepare(situation: Situation, target: { build: string; deploy: string }): Step {
@@ -57,9 +50,6 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const isIll = situation.isIll && journal.attempt.served !== true;
   const isLeft = !isIll && isLeftAlone(actual.served, { startedBy }, build);
   if (actual.release === "installed" && pointsHere && isLeft) {
-    const { asked } = journal;
-    // A request left open would be granted one day, and nobody would give that slot back.
-    if (asked !== null) return { step: "withdraw", deploy: asked.deploy, attempt: asked.attempt, serving: true };
     const isSeen = actual.served.kind === "build" && actual.served.build === build;
     if (isSeen && journal.attempt.served !== true) return { step: "note-served", attempt: journal.attempt.number };
     return { step: "idle", reason: "serving" };
@@ -90,8 +80,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const attempt = journal.attempt.number;
   const failure = relapse(journal.attempt, actual);
   if (failure !== null) return { step: "refuse", failure };
-  if (permission.kind === "void") return { step: "withdraw", deploy, attempt, serving: false };
-  if (permission.kind === "none") return { step: "ask", deploy, attempt };
+  if (permission.kind === "none") return { step: "ask" };
   const previous = wayBack(actual.current, journal, build);
   const left =
     isIll && pointsHere

@@ -1,204 +1,118 @@
-import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { Gate, HostRecord, HostStatus } from "../schema/znodes.ts";
+import type { Failure } from "../schema/znodes.ts";
+import type { ConductedDeploy, ConductedService } from "./conducted.ts";
+import { legCost } from "./deploy_cost.ts";
 import type { DeployMove } from "./deploy.ts";
-import { buildWanted, goesBack, grantsSlots, isRunning } from "./deploy_state.ts";
-import { countedFailures, failuresOf, outOfService } from "./gate.ts";
-import { targetFor, type Wishes } from "./targets.ts";
+import { buildWanted, isRunning } from "./deploy_state.ts";
+import { countedFailures, gateAfter, noneOut, outByDeploy, type GateMove } from "./gate.ts";
+import { grants, isOverBudget } from "./grants.ts";
+import { progressOf, type Progress } from "./progress.ts";
+import { slotMoves } from "./slot_moves.ts";
 
-export interface ConductedDeploy {
-  readonly id: string;
-  readonly record: DeployRecord;
-  readonly gate: Gate;
+/** A move of one deploy from its state to the next. */
+export interface DeployStep {
+  readonly deploy: ConductedDeploy;
+  readonly move: DeployMove;
 }
 
-/** Records that exist and cannot be read. Since nobody knows what they say, the worst is assumed. */
-export interface Unreadable {
-  /** The record of what the hosts are to serve. */
-  readonly wishes: boolean;
-  /** Deploys whose record or gate cannot be read: any number of hosts may be out of service because of them. */
-  readonly deploys: ReadonlySet<string>;
-  /** Hosts whose role cannot be read: they belong to the service, but to which part of it is not known. */
-  readonly hosts: ReadonlySet<string>;
-  /** Hosts whose status cannot be read: they may be out of service. */
-  readonly statuses: ReadonlySet<string>;
-  /** Builds whose record cannot be read: they may be barred. */
-  readonly builds: ReadonlySet<string>;
+/** What the conductor should do next with one service, in this order and against what was read. */
+export interface Round {
+  readonly moves: readonly GateMove[];
+  readonly steps: readonly DeployStep[];
 }
-
-/** What the conductor has read of one service. */
-export interface ConductedService {
-  readonly wishes: Wishes;
-  readonly deploys: readonly ConductedDeploy[];
-  readonly hosts: ReadonlyMap<string, HostRecord>;
-  readonly status: ReadonlyMap<string, HostStatus>;
-  readonly unreadable: Unreadable;
-  /** Builds that are barred; the value says by whom and why. */
-  readonly barred: ReadonlyMap<string, string>;
-  /** Hosts whose agent is connected. */
-  readonly alive: ReadonlySet<string>;
-  /** For hosts that are not alive: since when the conductor has missed them, in epoch milliseconds. */
-  readonly missingSince: ReadonlyMap<string, number>;
-  readonly nowMs: number;
-  /** How long a slot holder may be missing before it counts as lost: twice the session timeout. */
-  readonly lostAfterMs: number;
-}
-
-export type RolloutAction =
-  | {
-      readonly kind: "grant";
-      readonly deploy: string;
-      readonly host: string;
-      readonly attempt: number;
-      /** The slot is beyond max, since the host is out of service already. */
-      readonly wasOut: boolean;
-    }
-  /** A slot holder is missing: its slot becomes a failure, never a free slot. */
-  | { readonly kind: "lose"; readonly deploy: string; readonly host: string }
-  /** The host has taken up a newer wish without using this slot, or never asked for it. */
-  | { readonly kind: "reclaim"; readonly deploy: string; readonly host: string }
-  /** A host that failed serves again and is healthy: it gives its capacity back. */
-  | { readonly kind: "heal"; readonly deploy: string; readonly host: string }
-  | ({ readonly kind: "move"; readonly deploy: string } & DeployMove);
 
 /**
  * What the conductor should do next. A pure function with no memory of its own, so that any agent can take over. Every
- * action is carried out by compare-and-set against what was read here, so two conductors at once waste work and do no
+ * change is carried out by compare-and-set against what was read here, so two conductors at once waste work and do no
  * harm.
  */
-export function conduct(view: ConductedService): RolloutAction[] {
-  const given = grants(view);
+export function conduct(view: ConductedService): Round {
+  const settled = slotMoves(view);
+  const after = viewAfter(view, settled);
+  const steps = deploySteps(after);
+  const halting = new Set(steps.flatMap(({ deploy, move }) => (move.to === "halted" ? [deploy.id] : [])));
+  const granted = grants(after, halting);
+  const moving = new Set(granted.map(({ slot }) => slot.deploy));
+  const begins = after.deploys.filter(({ id, record }) => moving.has(id) && record.state === "preparing");
   // A host that is granted a slot now may have failed before: its deploy is not over while the host works on it.
-  const isDue = (action: RolloutAction): boolean =>
-    action.kind !== "move" || action.to === "activating" || !given.some(({ deploy }) => deploy === action.deploy);
-  return [...view.deploys.flatMap((deploy) => slotRepairs(view, deploy)), ...given, ...moves(view).filter(isDue)];
+  const due: DeployStep[] = steps.filter(
+    ({ deploy, move }) => move.to === "activating" || move.to === "halted" || !moving.has(deploy.id),
+  );
+  const known = new Set(due.map(({ deploy }) => deploy.id));
+  for (const deploy of begins) if (!known.has(deploy.id)) due.push({ deploy, move: { to: "activating" } });
+  // A host begins only while the record is the one that its slot names: the one that this round makes of it.
+  const changed = new Set(due.map(({ deploy }) => deploy.id));
+  const moves = granted.map((grant): GateMove =>
+    changed.has(grant.slot.deploy) ? { ...grant, slot: { ...grant.slot, record: grant.slot.record + 1 } } : grant,
+  );
+  return { moves: [...settled, ...moves], steps: due };
 }
 
-/** Why no host of the service is granted a slot, whoever waits; null where nothing forbids slots altogether. */
-export function grantsWithheld(unreadable: Pick<Unreadable, "wishes" | "deploys">): string | null {
-  if (unreadable.wishes) return "no slot is granted while the wish cannot be read";
-  const deploys = [...unreadable.deploys].toSorted();
-  if (deploys.length === 0) return null;
-  const which = `${deploys.length === 1 ? "deploy" : "deploys"} ${deploys.join(", ")}`;
-  return `no slot is granted while ${which} cannot be read: any number of hosts may be out of service because of it`;
+function viewAfter(view: ConductedService, moves: readonly GateMove[]): ConductedService {
+  if (view.gate === null || moves.length === 0) return view;
+  const gate = gateAfter(view.gate, moves);
+  const out = outByDeploy(gate);
+  return { ...view, gate, deploys: view.deploys.map((deploy) => ({ ...deploy, out: out.get(deploy.id) ?? noneOut })) };
 }
 
-function slotRepairs(view: ConductedService, deploy: ConductedDeploy): RolloutAction[] {
-  const actions: RolloutAction[] = [];
-  for (const [host, slot] of Object.entries(deploy.gate.slots)) {
-    const status = view.status.get(host);
-    const missingSince = view.missingSince.get(host);
-    if (!view.alive.has(host)) {
-      if (missingSince === undefined || view.nowMs - missingSince < view.lostAfterMs) continue;
-      actions.push({ kind: "lose", deploy: deploy.id, host });
-    } else if (status !== undefined && status.attempt !== slot.attempt) {
-      // A host's status says for which attempt it waits, and that number only grows. A higher one than the slot's is for
-      // a newer wish; a lower one shows that somebody else asked for the slot.
-      actions.push({ kind: "reclaim", deploy: deploy.id, host });
-    }
-  }
-  for (const [host, failure] of Object.entries(deploy.gate.failed)) {
-    const status = view.status.get(host);
-    if (failure.healthy || !view.alive.has(host) || status?.health !== "healthy") continue;
-    // The stale status of a lost host is neither: a slot holder's status is never "serving" before its slot is gone.
-    const settled = status.step === "serving" || status.step === "failed";
-    const isLater = failure.attempt !== undefined && status.attempt > failure.attempt;
-    if (settled || isLater) actions.push({ kind: "heal", deploy: deploy.id, host });
-  }
-  return actions;
-}
-
-/** Hosts that are prepared and waiting, in the order in which they should go. */
-function candidates(view: ConductedService, deploy: ConductedDeploy): { host: string; attempt: number }[] {
-  const waiting = [...view.hosts].flatMap(([host, record]) => {
-    const status = view.status.get(host);
-    if (status?.step !== "ready" || !view.alive.has(host)) return [];
-    const target = targetFor(record.role, view.wishes);
-    if (target.kind !== "build" || target.deploy !== deploy.id) return [];
-    if (status.wish?.deploy !== deploy.id || status.wish.build !== target.build) return [];
-    if (deploy.gate.slots[host] !== undefined) return [];
-    // A barred build goes to no host that does not have it; a host that has it may be kept in service.
-    const mayBeBarred = view.barred.has(target.build) || view.unreadable.builds.has(target.build);
-    if (mayBeBarred && status.build !== target.build) return [];
-    return [{ host, attempt: status.attempt, canary: record.role === "canary", since: status.since }];
-  });
-  // On the way back, the host that changed last goes first: its damage is the most recent.
-  const newestFirst = goesBack(deploy.record);
-  return waiting.toSorted((a, b) => {
-    if (a.canary !== b.canary) return a.canary ? -1 : 1;
-    if (newestFirst && a.since !== b.since) return a.since < b.since ? 1 : -1;
-    return a.host < b.host ? -1 : 1;
+function deploySteps(view: ConductedService): DeployStep[] {
+  return view.deploys.flatMap((deploy): DeployStep[] => {
+    const move = isRunning(deploy.record) ? nextState(view, deploy) : costToTell(view, deploy);
+    return move === null ? [] : [{ deploy, move }];
   });
 }
 
-/**
- * Grants at most `max` hosts out of service. A host that is out already, because it is unhealthy or serves nothing yet,
- * takes no capacity from the fleet when it is granted a slot: otherwise a fleet of which every host is unhealthy could
- * never be given the build that repairs it (docs/adr/0004).
- */
-function grants(view: ConductedService): RolloutAction[] {
-  if (grantsWithheld(view.unreadable) !== null) return [];
-  const belongs = (host: string): boolean => view.hosts.has(host) || view.unreadable.hosts.has(host);
-  const slots = new Set(view.deploys.flatMap(({ gate }) => Object.keys(gate.slots)));
-  const failed = view.deploys.flatMap(({ gate }) => outOfService(gate)).filter(belongs);
-  const out = new Set([...slots, ...failed]);
-  const ill = [...view.status].filter(([, { health }]) => health === "unhealthy").map(([host]) => host);
-  for (const host of [...ill, ...view.unreadable.statuses]) {
-    // A host whose agent is gone is unreachable, not failed: it must not hold up the others.
-    if (belongs(host) && view.alive.has(host)) out.add(host);
-  }
-  const actions: RolloutAction[] = [];
-  for (const deploy of view.deploys) {
-    if (!grantsSlots(deploy.record) || overBudget(deploy)) continue;
-    for (const { host, attempt } of candidates(view, deploy)) {
-      const isOut = out.has(host) || view.status.get(host)?.health === "nothing";
-      const { max } = deploy.record.limits;
-      const wasOut = isOut && new Set([...out, host]).size > max;
-      const after = new Set([...(wasOut ? slots : out), host]);
-      if (after.size > max) continue;
-      slots.add(host);
-      out.add(host);
-      actions.push({ kind: "grant", deploy: deploy.id, host, attempt, wasOut });
-    }
-  }
-  return actions;
-}
-
-/** A deploy can be done while hosts were unreachable; when those fail later, it is not halted any more. */
-function overBudget({ record, gate }: ConductedDeploy): boolean {
-  return countedFailures(gate, buildWanted(record)).length > record.limits.budget;
-}
-
-function moves(view: ConductedService): RolloutAction[] {
+function nextState(view: ConductedService, deploy: ConductedDeploy): DeployMove | null {
+  const { record } = deploy;
+  if (isOverBudget(deploy)) return halt(whoUsedUpTheBudget(deploy));
   // Without the wishes nobody knows who is to serve what: a deploy would look as if it had no hosts.
-  if (view.unreadable.wishes) return [];
-  return view.deploys.flatMap((deploy): RolloutAction[] => {
-    const { record } = deploy;
-    if (!isRunning(record)) return [];
-    const progress = progressOf(view, deploy);
-    const move = (to: Exclude<DeployMove["to"], "halted">): RolloutAction[] => [
-      { kind: "move", deploy: deploy.id, to },
-    ];
-    if (progress.hopeless) {
-      return [{ kind: "move", deploy: deploy.id, to: "halted", reason: "every host that could be reached failed" }];
-    }
-    const barred = view.barred.get(buildWanted(record));
-    if (barred !== undefined) return [{ kind: "move", deploy: deploy.id, to: "halted", reason: barred }];
-    switch (record.state) {
-      case "preparing":
-        return progress.moving || progress.complete ? move("activating") : [];
-      case "canary":
-        return progress.complete ? move("proven") : [];
-      case "awaiting promotion":
-        return [];
-      case "rolling":
-        return progress.complete ? move("done") : [];
-      case "rolling back":
-        // Hosts whose role or status cannot be read do not count as hosts that have gone back.
-        if (progress.hosts.length === 0 && view.unreadable.hosts.size > 0) return [];
-        if (progress.hosts.some((host) => view.unreadable.statuses.has(host) && view.alive.has(host))) return [];
-        return progress.complete && mayNobodyComeBack(view, progress) ? move("rolled back") : [];
-    }
-  });
+  if (view.unreadable.wishes || view.gate === null) return null;
+  const progress = progressOf(view, deploy);
+  if (progress.hopeless) return halt("every host that could be reached failed");
+  const barred = view.barred.get(buildWanted(record));
+  if (barred !== undefined) return halt(barred);
+  // A slot that cannot be read may be one of this deploy's: it is not over before that is known.
+  if (view.gate.unreadable.slots.size > 0) return null;
+  switch (record.state) {
+    case "preparing":
+      return progress.moving || progress.complete ? { to: "activating" } : null;
+    case "canary":
+      return progress.complete ? { to: "proven" } : null;
+    case "awaiting promotion":
+      return null;
+    case "rolling":
+      return progress.complete ? { to: "done", cost: legCost(view.status, deploy) } : null;
+    case "rolling back":
+      // Hosts whose role or status cannot be read do not count as hosts that have gone back.
+      if (progress.hosts.length === 0 && view.unreadable.hosts.size > 0) return null;
+      if (progress.hosts.some((host) => view.unreadable.statuses.has(host) && view.alive.has(host))) return null;
+      return progress.complete && mayNobodyComeBack(view, progress)
+        ? { to: "rolled back", cost: legCost(view.status, deploy) }
+        : null;
+    default:
+      return null;
+  }
+}
+
+function halt(reason: string): DeployMove {
+  return { to: "halted", reason };
+}
+
+/** The failure that was one too many, by the hosts' own clocks. */
+function whoUsedUpTheBudget({ record, out }: ConductedDeploy): string {
+  const failures = countedFailures(out, buildWanted(record), record.round)
+    .map((host) => ({ host, ...(out.failed[host] as Failure) }))
+    .toSorted((a, b) => (a.since === b.since ? (a.host < b.host ? -1 : 1) : a.since < b.since ? -1 : 1));
+  const last = failures[record.limits.budget] ?? failures.at(-1);
+  return last === undefined ? "" : `${last.host}: ${last.reason}`;
+}
+
+/** A deploy that ended while hosts were still at work gets its cost once they are through. */
+function costToTell(view: ConductedService, deploy: ConductedDeploy): DeployMove | null {
+  const { record, out } = deploy;
+  if (record.costs?.[buildWanted(record)] !== undefined || Object.keys(out.slots).length > 0) return null;
+  if (progressOf(view, deploy).moving) return null;
+  const cost = legCost(view.status, deploy);
+  return cost === null ? null : { to: "costed", cost };
 }
 
 /**
@@ -208,64 +122,4 @@ function moves(view: ConductedService): RolloutAction[] {
 function mayNobodyComeBack({ missingSince, nowMs, lostAfterMs }: ConductedService, progress: Progress): boolean {
   if (progress.serving.length > 0) return true;
   return progress.unreachable.every((host) => nowMs - (missingSince.get(host) ?? nowMs) >= lostAfterMs);
-}
-
-export interface Progress {
-  /** Hosts that should serve the deploy's build. */
-  readonly hosts: readonly string[];
-  readonly serving: readonly string[];
-  readonly failed: readonly string[];
-  readonly unreachable: readonly string[];
-  /** Some host has left PREPARE. */
-  readonly moving: boolean;
-  /**
-   * Every reachable host serves it or has failed within the budget, and at least one serves it. A way back is complete
-   * when no reachable host is left that the deploy has touched: a host that never had its build has nothing to go back
-   * from.
-   */
-  readonly complete: boolean;
-  /** Nothing moves any more, and no host serves it. */
-  readonly hopeless: boolean;
-}
-
-/** How far a deploy has come, from what the hosts say of themselves. */
-export function progressOf(
-  view: Pick<ConductedService, "wishes" | "hosts" | "status" | "alive">,
-  { id, record, gate }: ConductedDeploy,
-): Progress {
-  const wanted = buildWanted(record);
-  const hosts = [...view.hosts].flatMap(([host, { role }]) => {
-    const target = targetFor(role, view.wishes);
-    return target.kind === "build" && target.deploy === id ? [host] : [];
-  });
-  const failures = new Set(failuresOf(gate, wanted));
-  const serving: string[] = [];
-  const failed: string[] = [];
-  const unreachable: string[] = [];
-  for (const host of hosts) {
-    const status = view.status.get(host);
-    if (failures.has(host)) failed.push(host);
-    else if (!view.alive.has(host)) unreachable.push(host);
-    else if (status?.step === "serving" && status.build === wanted && status.wish?.deploy === id) serving.push(host);
-  }
-  const moving = Object.keys(gate.slots).length > 0;
-  const isBack = goesBack(record);
-  const over = new Set([...serving, ...failed, ...unreachable]);
-  const left = hosts.filter((host) => !over.has(host));
-  const settled = (isBack ? left.filter((host) => isTouched(host, view, { record, gate })) : left).length === 0;
-  const complete = settled && !moving && (serving.length > 0 || isBack);
-  const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
-  return { hosts, serving, failed, unreachable, moving, complete, hopeless };
-}
-
-/**
- * The host serves the deploy's build, or the deploy left it unhealthy, so that what it served before does not run there.
- */
-function isTouched(
-  host: string,
-  { status }: Pick<ConductedService, "status">,
-  { record, gate }: Pick<ConductedDeploy, "record" | "gate">,
-): boolean {
-  const failure = gate.failed[host];
-  return status.get(host)?.build === record.build || (failure?.build === record.build && !failure.healthy);
 }

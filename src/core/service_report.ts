@@ -1,6 +1,7 @@
 import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
 import { buildWanted } from "./deploy_state.ts";
-import { progressOf, type ConductedDeploy, type ConductedService } from "./rollout.ts";
+import type { ConductedDeploy, ConductedService } from "./conducted.ts";
+import { progressOf } from "./progress.ts";
 
 /** The places in which a host of a deploy can be; each host is in exactly one. */
 export const hostPlaces = ["serving", "failed", "away", "restarting", "waiting"] as const;
@@ -29,7 +30,7 @@ export function placesOf(
   const { hosts, serving, failed, unreachable } = progressOf(view, deploy);
   const settled = new Set([...serving, ...failed, ...unreachable]);
   const left = hosts.filter((host) => !settled.has(host));
-  const restarting = left.filter((host) => deploy.gate.slots[host] !== undefined).length;
+  const restarting = left.filter((host) => deploy.out.slots[host] !== undefined).length;
   return {
     serving: serving.length,
     failed: failed.length,

@@ -1,4 +1,5 @@
 import type { Journal } from "../schema/journal.ts";
+import type { Slot } from "../schema/znodes.ts";
 import type { CurrentLink, InstanceServed, Served } from "./served.ts";
 import type { Target } from "./targets.ts";
 
@@ -23,14 +24,9 @@ export interface Actual {
 
 /** Permission to take this host out of service. */
 export type Permission =
-  | { readonly kind: "granted" }
+  | { readonly kind: "granted"; readonly slot: Slot }
   /** Nothing is in service here, and the service has no deploy running: there is nothing to protect. */
   | { readonly kind: "free" }
-  /**
-   * Granted to a host that was out of service and is healthy by now: other hosts may have gone out of service since in
-   * its place.
-   */
-  | { readonly kind: "void" }
   | { readonly kind: "none" };
 
 /** That the service passed its check under an attempt, and when. Kept in memory: after a crash the check is repeated. */

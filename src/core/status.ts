@@ -40,6 +40,8 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     step: facts.step,
     rollingBack: activation !== null && isWayBack(activation.phase),
     attempt: journal.attempt?.number ?? 0,
+    begun: activation !== null,
+    failure: lastFailure(journal),
     since: new Date(facts.sinceMs).toISOString(),
     error:
       told === null
@@ -55,6 +57,26 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     log: told?.failure.log ?? "",
     restart: restartToTell(journal),
   };
+}
+
+/** What a failure says at most, in characters: the error beside it says all. */
+const REASON_CHARS = 600;
+
+/**
+ * The last failure of the host, from the moment at which it is known: a bad build must not go on to other hosts while
+ * this one goes back.
+ */
+function lastFailure({ activation, failed }: Journal): HostStatus["failure"] {
+  if (activation !== null && isWayBack(activation.phase)) {
+    const { deploy, build, attempt, phase } = activation;
+    return told({ deploy, build, attempt, healthy: false, failure: phase.failure });
+  }
+  return failed === null ? null : told(failed);
+}
+
+function told({ deploy, build, attempt, healthy, failure }: NonNullable<Journal["failed"]>) {
+  const reason = failure.message.slice(0, REASON_CHARS);
+  return { deploy, build, attempt, healthy, reason, since: new Date(failure.atMs).toISOString() };
 }
 
 /** The restart of the activation under way, where it has restarted anything; else the last one. */

@@ -8,21 +8,15 @@ export type Step =
   /** Give a number to a wish that was not seen before. */
   | { readonly step: "take-up"; readonly build: string; readonly deploy: string }
   /**
-   * Take back a request for a slot that must not stand: that of an older wish, or of a service that came back without it.
-   */
-  | { readonly step: "withdraw"; readonly deploy: string; readonly attempt: number; readonly serving: boolean }
-  /**
    * Record that the wished build was served without anything being done for it: from here on its supervisor looks after
    * it.
    */
   | { readonly step: "note-served"; readonly attempt: number }
-  /** Report a failure that is not in ZooKeeper yet. */
-  | { readonly step: "report"; readonly deploy: string }
   | { readonly step: "fetch" | "verify" | "extract" | "install"; readonly build: string; readonly deploy: string }
   /** This host cannot serve the wish, whatever is tried. */
   | { readonly step: "refuse"; readonly failure: Omit<StepFailure, "atMs"> }
-  /** The build is prepared: say so, and wait for a grant. */
-  | { readonly step: "ask"; readonly deploy: string; readonly attempt: number }
+  /** The build is prepared: say so, and wait for a slot. */
+  | { readonly step: "ask" }
   | { readonly step: "begin"; readonly activation: Activation }
   /** Give up the activation for a newer wish, before anything was changed or between two batches. */
   | { readonly step: "abandon" }
@@ -73,4 +67,14 @@ export function rungOf(step: Step): Rung | null {
 /** Whether a newer wish interrupts this step. */
 export function isInterruptible({ step }: Step): boolean {
   return step === "fetch" || step === "verify" || step === "extract" || step === "install" || step === "soak";
+}
+
+/** Whether it is a rung of PREPARE, which touches nothing of what runs. */
+export function isPrepare({ step }: Step): boolean {
+  return step === "fetch" || step === "verify" || step === "extract" || step === "install";
+}
+
+/** Whether another rung of PREPARE comes after it, where nothing else comes between. */
+export function isFollowedByPrepare(step: Step): boolean {
+  return isPrepare(step) && step.step !== "install";
 }

@@ -113,7 +113,7 @@ export async function openZooKeeper(
 /**
  * Like `openZooKeeper`, for work with deployd's tree.
  *
- * @throws DeployError `format-unknown` when a newer deployd made the tree
+ * @throws DeployError `format-unknown` when the tree has another format
  */
 export async function openTree(address: TreeAddress, signal: AbortSignal, process: CtlProcess): Promise<ZooKeeper> {
   const zk = await openZooKeeper(address, signal, process);

@@ -33,7 +33,7 @@ function liveFields(view: DeployView, now: Date) {
   return {
     ...deployFields(view.id, view.record, now),
     progress: progressFields(view),
-    cost: costFields(view.live),
+    cost: costFields(view),
     last_movement: lastMovement(view),
     stuck_s: stuckMs === null ? null : Math.round(stuckMs / 1000),
     waiting_for: stuckMs === null ? [] : waitingFor(view, now).map(({ host, doing }) => ({ host, doing })),
@@ -44,7 +44,7 @@ function liveFields(view: DeployView, now: Date) {
 function progressFields({ live }: DeployView) {
   if (live === null) return null;
   const { hosts, serving, failed, unreachable } = live.progress;
-  return { hosts: hosts.length, serving, restarting: Object.keys(live.gate.slots), failed, unreachable };
+  return { hosts: hosts.length, serving, restarting: Object.keys(live.out.slots), failed, unreachable };
 }
 
 function hostFields({ host, role, zone, connected, phase, status }: HostRow, now: Date) {

@@ -1,3 +1,4 @@
+import { costOf } from "../core/deploy_cost.ts";
 import { reasonOf } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView, type HostFailure } from "../view/deploy.ts";
 import type { DeployEvent, Purpose } from "../view/deploy_events.ts";
@@ -82,7 +83,8 @@ export function deployEventDocument(
   }
 }
 
-function stateFields({ record, live }: DeployView) {
+function stateFields(view: DeployView) {
+  const { record, live } = view;
   const { build, previous, who, why, stage, state, limits } = record;
   return {
     build,
@@ -99,18 +101,18 @@ function stateFields({ record, live }: DeployView) {
         : {
             hosts: live.progress.hosts.length,
             serving: live.progress.serving.length,
-            restarting: Object.keys(live.gate.slots).length,
+            restarting: Object.keys(live.out.slots).length,
             failed: live.progress.failed.length,
             unreachable: live.progress.unreachable.length,
           },
-    cost: costFields(live),
+    cost: costFields(view),
   };
 }
 
 /** What the restarts have cost the clients so far; null before the first. */
-export function costFields(live: DeployView["live"]) {
-  const cost = live?.gate.cost;
-  if (cost === undefined) return null;
+export function costFields(view: DeployView) {
+  const cost = costOf(view.statuses, view);
+  if (cost === null) return null;
   const { hosts, instances, closed, refused, phaseMs } = cost;
   return {
     hosts,

@@ -80,7 +80,7 @@ function hostProcesses(clock: Clock): Processes {
     of: (service) => processesOf(service, clock),
     fact: (pid) => processFact(pid, clock),
     kill: (pid, signal) => void process.kill(pid, signal),
-    descendants: descendantsOf,
+    descendants: (pid) => descendantsOf(pid, clock),
     listens,
     openConnections: async (pids) =>
       countOpen(await readTcpTables({ read: readIfThere }), { inodes: await socketInodesOf(pids) }),

@@ -8,6 +8,7 @@ import { commandArgv, commandEnvironment } from "./processes_env.ts";
 import { directOutput, pipedOutput } from "./processes_output.ts";
 import { signalGroup } from "./process_group.ts";
 import { killOrphans, markedWith } from "./scan.ts";
+import { startTicksOf } from "./scan_proc.ts";
 
 const KILL_AFTER_MS = 5000;
 /** How often to check whether a group has ended, in milliseconds. */
@@ -30,6 +31,8 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
     : pipedOutput(request, clock));
 
   const child = spawn(argv, env, request, shown, output.fd);
+  // Whatever it leaves behind is younger. It cannot be gone yet: nobody has waited for it.
+  const sinceTicks = startTicksOf(child.pid);
   output.started();
   const ending = await firstOf(child.exited, request, clock);
   if (ending !== "exited") await endProcessGroup(child.pid, child.exited, request.killAfterMs ?? KILL_AFTER_MS, clock);
@@ -40,7 +43,7 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
   if (group !== null) await (isService && hasEndedWell ? removeIfEmpty(group) : endGroup(group, clock));
   // Without a control group: processes that made a session of their own and kept their environment.
   if (!isService && request.marker !== undefined) {
-    await killOrphans(request.marker, request.user?.uid ?? null, clock);
+    await killOrphans(request.marker, request.user?.uid ?? null, clock, sinceTicks);
   }
   const { tail: said, lost } = await output.finish();
   // Only if it failed: the output of a successful command may be an answer that is parsed.
@@ -68,7 +71,7 @@ export async function runCommand(request: CommandRequest, clock: Clock): Promise
 export async function endLeftRunning(marker: string, uid: number | null, clock: Clock): Promise<number> {
   let found = 0;
   for (const path of await groupsOf(marker, "step")) found += await endGroup(path, clock);
-  for (const { pid } of await markedWith(marker, uid)) {
+  for (const { pid } of await markedWith(marker, uid, clock)) {
     const halfStart = await groupOf(pid, marker, "start");
     if (halfStart !== null) found += await endGroup(halfStart, clock);
   }

@@ -6,6 +6,7 @@ import { killAll } from "../support/kill.ts";
 import { signalGroup } from "./process_group.ts";
 import {
   allOwners,
+  allStats,
   argvOf,
   bootedAtMs,
   environmentOf,
@@ -14,7 +15,7 @@ import {
   ownerOf,
   runsFileIn,
   startedAtMs,
-  variableOf,
+  type Environment,
   type ProcessOwner,
   type ProcStat,
 } from "./scan_proc.ts";
@@ -44,16 +45,18 @@ export async function processesOf(
   const prefixes = await prefixesOf(root);
   const bootMs = await bootedAtMs(clock);
   const own = uid ?? process.geteuid?.() ?? 0;
-  const owners = await allOwners();
+  const owners = await allOwners(clock);
   const known = withDescendants(mains, owners);
   const above = new Set(owners.filter(({ pid }) => mains.includes(pid)).map(({ parent }) => parent));
   const isCandidate = ({ pid, uid }: ProcessOwner): boolean => uid === own || known.has(pid) || above.has(pid);
   const candidates = owners.filter((each) => each.pid !== process.pid && isCandidate(each));
   const found = await Promise.all(
     candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
-      const release = await releaseOf(pid, prefixes, known.has(pid));
+      const environment = once(() => environmentOf(pid));
+      const release = await releaseOf(pid, prefixes, known.has(pid), environment);
       if (release === "none") return null;
-      const [stat, variable] = await Promise.all([liveStat(pid), environmentOf(pid)]);
+      const variable = await environment();
+      const stat = liveStat(pid);
       if (stat === null || (options.ignoreMarker !== true && variable(STEP_VARIABLE) !== null)) return null;
       const { parent, startTicks } = stat;
       return {
@@ -85,7 +88,9 @@ export async function processFact(
   pid: number,
   clock: Clock,
 ): Promise<{ startTicks: number; startedAtMs: number; uid: number; cmd: string } | null> {
-  const [bootMs, stat, owner, argv] = await Promise.all([bootedAtMs(clock), liveStat(pid), ownerOf(pid), argvOf(pid)]);
+  const [bootMs, argv] = await Promise.all([bootedAtMs(clock), argvOf(pid)]);
+  const stat = liveStat(pid);
+  const owner = ownerOf(pid);
   if (stat === null || owner === null) return null;
   const { startTicks } = stat;
   return { startTicks, startedAtMs: startedAtMs(bootMs, startTicks), uid: owner.uid, cmd: argv.join(" ") };
@@ -97,26 +102,35 @@ export async function processFact(
  * start or reload whose shell still runs, found by the marker in its arguments: it has started only half a service.
  *
  * @param uid the user whose processes to end beside the agent's own user's; null for the latter only
+ * @param sinceTicks when the command that may have left them was started, as in `ProcStat`; older processes are not
+ *   looked at
  * @returns how many processes were found
  */
-export async function killOrphans(marker: string, uid: number | null, clock: Clock): Promise<number> {
+export async function killOrphans(marker: string, uid: number | null, clock: Clock, sinceTicks = 0): Promise<number> {
   const kill = ({ pid, processGroup }: { pid: number; processGroup: number }): void => {
     if (processGroup > 1) signalGroup(processGroup, "SIGKILL");
     process.kill(pid, "SIGKILL");
   };
-  return killAll(() => markedWith(marker, uid), kill, clock);
+  return killAll(() => markedWith(marker, uid, clock, sinceTicks), kill, clock);
 }
 
-/** The processes of `uid` and of the agent's own user that have the marker. */
-export async function markedWith(marker: string, uid: number | null): Promise<{ pid: number; processGroup: number }[]> {
-  const own = await liveStat(process.pid);
+/** The processes of `uid` and of the agent's own user that have the marker and were started at `sinceTicks` or later. */
+export async function markedWith(
+  marker: string,
+  uid: number | null,
+  clock: Clock,
+  sinceTicks = 0,
+): Promise<{ pid: number; processGroup: number }[]> {
+  const own = liveStat(process.pid);
   const users = [uid, process.geteuid?.() ?? 0];
-  const candidates = (await allOwners()).filter((each) => each.pid !== process.pid && users.includes(each.uid));
+  const young = (await allStats(clock)).filter(
+    ({ pid, startTicks }) => pid !== process.pid && startTicks >= sinceTicks,
+  );
+  const candidates = young.filter(({ pid }) => users.includes(ownerOf(pid)?.uid ?? null));
   const found = await Promise.all(
-    candidates.map(async ({ pid }) => {
-      const stat = await liveStat(pid);
-      if (stat === null) return null;
-      const words = [await variableOf(pid, STEP_VARIABLE), ...(await shellMarkers(stat))];
+    candidates.map(async (stat) => {
+      const { pid } = stat;
+      const words = [(await environmentOf(pid))(STEP_VARIABLE), ...(await shellMarkers(stat))];
       if (!words.some((word) => word === marker || word?.startsWith(`${marker}${MARKER_PART}`) === true)) return null;
       // Killing the agent's own group would kill the agent too.
       return { pid, processGroup: stat.processGroup === own?.processGroup ? 0 : stat.processGroup };
@@ -153,13 +167,15 @@ async function releaseOf(
   pid: number,
   prefixes: PathPrefixes,
   isKnown: boolean,
+  environment: () => Promise<Environment>,
 ): Promise<{ build: string | null } | "none"> {
-  const [exe, cwd] = await Promise.all([linkOf(pid, "exe"), linkOf(pid, "cwd")]);
+  const exe = linkOf(pid, "exe");
   const program = exe === null ? null : releaseIn(exe, prefixes, 0);
   if (program !== null) return { build: program };
+  const cwd = linkOf(pid, "cwd");
   const argv = await argvOf(pid);
   const stands = cwd === null ? null : releaseIn(cwd, prefixes, 0);
-  if (stands !== null && (isKnown || (await isStartedFor(pid, prefixes)) || (await runsFileIn(pid, argv))))
+  if (stands !== null && (isKnown || isOfRoot(await environment(), prefixes) || (await runsFileIn(pid, argv))))
     return { build: stands };
   for (const word of argv) {
     for (let at = word.indexOf("/"); at !== -1; at = word.indexOf("/", at + 1)) {
@@ -170,16 +186,18 @@ async function releaseOf(
   return argv.some((word) => mentionsCurrent(word, prefixes)) ? { build: null } : "none";
 }
 
-async function isStartedFor(pid: number, prefixes: PathPrefixes): Promise<boolean> {
-  return isOfRoot(await environmentOf(pid), prefixes);
+/** Computes the value when it is first asked for. */
+function once<T>(compute: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: compute() }).value;
 }
 
-function isOfRoot(variable: (name: string) => string | null, { roots }: PathPrefixes): boolean {
+function isOfRoot(variable: Environment, { roots }: PathPrefixes): boolean {
   const root = variable(ROOT_VARIABLE);
   return root !== null && roots.includes(root.replace(/\/+$/, ""));
 }
 
-function startedFor(variable: (name: string) => string | null, prefixes: PathPrefixes): StartedFor | null {
+function startedFor(variable: Environment, prefixes: PathPrefixes): StartedFor | null {
   const build = variable(BUILD_VARIABLE);
   return build === null || !isOfRoot(variable, prefixes) ? null : { build, deploy: variable(DEPLOY_VARIABLE) ?? "" };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { buildId, timestamp } from "./names.ts";
-import { byWhom } from "./znodes.ts";
+import { byWhom, deployCostSchema } from "./znodes.ts";
 
 export const deployStateSchema = z.enum([
   "preparing",
@@ -27,6 +27,10 @@ const deploy = {
   /** The stages of the deploy, in order. */
   stages: z.array(stageSchema).min(1),
   limits: z.looseObject({ max: z.int().min(1), budget: z.int().min(0), soakMs: z.int().min(0) }),
+  /** Begins with 1, and is one more each time a person tries again: failures count against the budget of their round. */
+  round: z.int().min(1).default(1),
+  /** What its restarts into each build cost, there and back; written when it has ended and no host is at work any more. */
+  costs: z.record(buildId, deployCostSchema).optional(),
 };
 
 const onCanaries = { stage: z.literal("canary") };

@@ -65,7 +65,7 @@ export type RestartCost = Seen<typeof restartCostSchema>;
 
 const activationPhaseSchema = z.discriminatedUnion("kind", [
   z.looseObject({ kind: z.literal("forward"), restart: restartProgressSchema }),
-  /** Checked and soaked; the slot is being given back. */
+  /** Checked and soaked. */
   z.looseObject({ kind: z.literal("proven") }),
   /** The build failed; the host is going back to the previous one. */
   z.looseObject({ kind: z.literal("back"), failure: stepFailureSchema, restart: restartProgressSchema }),
@@ -74,7 +74,7 @@ const activationPhaseSchema = z.discriminatedUnion("kind", [
 ]);
 export type ActivationPhase = Seen<typeof activationPhaseSchema>;
 
-/** ACTIVATE in progress, from before the flip until the slot is given back. */
+/** ACTIVATE in progress, from before the flip until the build is proven, or has failed. */
 const activationSchema = z.looseObject({
   build: z.string(),
   deploy: z.string(),
@@ -99,7 +99,7 @@ const processStampSchema = z.looseObject({
 export type ProcessStamp = Seen<typeof processStampSchema>;
 
 /** The version that the agent writes now; journal_versions.ts migrates older files to it. */
-export const JOURNAL_VERSION = 2;
+export const JOURNAL_VERSION = 3;
 
 export const journalSchema = z.looseObject({
   /**
@@ -124,8 +124,6 @@ export const journalSchema = z.looseObject({
     .nullable(),
   /** The highest numbers of the wishes that this host has followed, by node. */
   followed: z.exactOptional(z.looseObject({ enabled: z.int().min(0), canary: z.int().min(0) })),
-  /** The deploy from which this host requested a slot. */
-  asked: z.looseObject({ deploy: z.string(), attempt: z.int().min(0) }).nullable(),
   /** How many times the install steps of `build` were begun for `deploy`. */
   installs: z.looseObject({ deploy: z.string(), build: z.string(), begun: z.int().min(0) }).nullable(),
   activation: activationSchema.nullable(),
@@ -154,8 +152,6 @@ export const journalSchema = z.looseObject({
       build: z.string(),
       failure: stepFailureSchema,
       attempt: z.int().min(0),
-      /** False until ZooKeeper has accepted the report. */
-      reported: z.boolean(),
       healthy: z.boolean(),
     })
     .nullable(),
@@ -171,7 +167,6 @@ export type Journal = Seen<typeof journalSchema>;
 export const emptyJournal: Journal = {
   version: JOURNAL_VERSION,
   attempt: null,
-  asked: null,
   installs: null,
   activation: null,
   traffic: null,

@@ -9,7 +9,14 @@ export type JournalReading =
    * It is a journal, but this agent cannot use it: a newer one wrote something that has to be acted on and is not known
    * here, or a person's edit does not fit. What is known of it may be shown, and used for nothing else.
    */
-  | { readonly kind: "foreign"; readonly newer: boolean; readonly known: Journal; readonly problems: readonly string[] }
+  | {
+      readonly kind: "foreign";
+      readonly newer: boolean;
+      readonly known: Journal;
+      /** It speaks of an activation, whatever that says: the host may be half-way through it. */
+      readonly mayBeAtWork: boolean;
+      readonly problems: readonly string[];
+    }
   /** Half a file, or another kind of file: nothing in it can be used. */
   | { readonly kind: "torn"; readonly problems: readonly string[] };
 
@@ -24,6 +31,8 @@ type Fields = z.output<typeof fieldsSchema>;
 const migrations: readonly ((old: Fields) => Fields)[] = [
   // Fields that were added to version 1 later, so that not every file has them.
   (old) => ({ lastRestart: null, traffic: null, ...old, activation: withSoak(old["activation"]) }),
+  // Version 2 also kept which slot was asked for, and whether a failure was reported; statuses say both.
+  (old) => old,
 ];
 
 /** Version 1 read the soak time from ZooKeeper each time, and used 0 where that did not answer. */
@@ -46,7 +55,8 @@ export function readJournal(text: string): JournalReading {
   const journal = parse(journalSchema, fields);
   if (journal.ok) return { kind: "understood", journal: journal.value };
   const newer = isNumbered && version > JOURNAL_VERSION;
-  return { kind: "foreign", newer, known: knownOf(fields), problems: journal.problems };
+  const mayBeAtWork = (fields["activation"] ?? null) !== null;
+  return { kind: "foreign", newer, known: knownOf(fields), mayBeAtWork, problems: journal.problems };
 }
 
 function migrated(fields: Fields, version: number): Fields {

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { buildId, deployId, digest, hostName, timestamp, zoneName } from "./names.ts";
+import { buildId, deployId, digest, timestamp, zoneName } from "./names.ts";
 
 /*
  * Everything deployd keeps in ZooKeeper (design, section 4), as JSON. Unlike files that people write, records are read
  * loosely: an older deployd carries along a field that a newer one added, and neither refuses nor drops it.
  */
 
-/** `/`, the root of the tree: its format. A root without one has the first format. */
+/** `/`, the root of the tree: its format. A record without one has the first format. */
 export const treeRecordSchema = z.looseObject({ format: z.int().min(1).default(1) });
 
 /** `services/<service>`: an operator's settings. */
@@ -31,22 +31,33 @@ const wishNumber = z.int().min(0).max(HIGHEST_WISH_NUMBER);
  */
 export const wishSchema = z.preprocess(
   (value) => (typeof value === "string" ? { build: value } : value),
-  z.looseObject({ build: buildId, deploy: deployId.optional(), number: wishNumber.optional() }),
+  z.looseObject({
+    build: buildId,
+    deploy: deployId.optional(),
+    number: wishNumber.optional(),
+    /** How many hosts the service has; a host of a large fleet takes its time before it asks for more. */
+    hosts: z.int().min(0).optional(),
+  }),
 );
 export type Wish = z.output<typeof wishSchema>;
 
 export const roleSchema = z.enum(["fleet", "canary"]);
 export type Role = z.output<typeof roleSchema>;
 
+/** Who made a decision, when and why. */
+export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
+
 /** `services/<service>/hosts/<host>`. */
 export const hostRecordSchema = z.looseObject({
   role: roleSchema.default("fleet"),
   zone: zoneName.optional(),
+  /**
+   * A person says that the host can be counted on again, or is not needed, whatever came of this attempt of it: the
+   * conductor gives back the capacity that it holds by that.
+   */
+  unlocked: z.looseObject({ deploy: deployId, attempt: z.int().min(0), who: z.string(), time: timestamp }).optional(),
 });
 export type HostRecord = z.output<typeof hostRecordSchema>;
-
-/** Who made a decision, when and why. */
-export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
 
 /** `services/<service>/builds/<build>`: immutable except for `barred`. */
 export const buildRecordSchema = z.looseObject({
@@ -70,38 +81,57 @@ export const buildRecordSchema = z.looseObject({
 });
 export type BuildRecord = z.output<typeof buildRecordSchema>;
 
-const slotSchema = z.looseObject({
-  zone: zoneName.optional(),
+/**
+ * `services/<service>/gate`: every change to the slots and the failures of a service is made in one `multi` with a change
+ * to this node at the version that was read. It has the same size however large the fleet is.
+ */
+export const gateSchema = z.looseObject({
+  /** How many times slots or failures were changed. */
+  moves: z.int().min(0).default(0),
+});
+
+/** `services/<service>/slots/<host>`: the host may be taken out of service now. */
+export const slotSchema = z.looseObject({
+  deploy: deployId,
+  /** The host's number for the wish that it asked for; it begins only by a slot with its own number. */
   attempt: z.int().min(0),
+  /** The build that the host is to be brought to; a deploy that is rolled back meanwhile wants another one. */
+  build: buildId,
+  zone: zoneName.optional(),
   since: timestamp,
+  /** The version of the deploy's record that allowed this: while it has this version, the host may begin. */
+  record: z.int().min(0),
   /**
-   * The build that the host is to be brought to with this slot; a deploy that is rolled back meanwhile wants another one.
-   */
-  build: buildId.optional(),
-  /**
-   * Granted beyond max, because the host was out of service already (docs/adr/0004). A host that is healthy again by the
-   * time it begins gives the slot back.
+   * Granted beyond max, because the host was out of service already (docs/adr/0004). A host that is healthy again before
+   * it begins loses the slot.
    */
   wasOut: z.boolean().optional(),
 });
 export type Slot = z.output<typeof slotSchema>;
 
-const failureSchema = z.looseObject({
-  reason: z.string(),
+/** What a host says of its last failure. */
+const toldFailureSchema = z.looseObject({
+  deploy: deployId,
+  /** The host's attempt that failed; a status with a higher number was written later. */
+  attempt: z.int().min(0),
   /** The build that failed, so that going back after a halt begins with a budget of its own. */
   build: buildId,
+  reason: z.string(),
   /** False while the host cannot be counted on: until it is healthy again, it counts against `max`. */
   healthy: z.boolean(),
   since: timestamp,
-  /** The host's attempt that failed; a status with a higher number was written later. */
-  attempt: z.int().min(0).optional(),
-  /** A person has requested again what this failure halted: it no longer counts against the budget. */
-  forgiven: z.boolean().optional(),
+});
+export type ToldFailure = z.output<typeof toldFailureSchema>;
+
+/** `services/<service>/failed/<host>`: the host's last failure, as it is counted. */
+export const failureSchema = toldFailureSchema.extend({
+  /** The deploy's round in which it failed; a person who tries again begins another, with a budget of its own. */
+  round: z.int().min(1).default(1),
 });
 export type Failure = z.output<typeof failureSchema>;
 
-/** What the restarts of a deploy cost its clients, summed over all hosts so far. */
-const costSchema = z.looseObject({
+/** What the restarts of a deploy cost its clients, summed over its hosts. */
+export const deployCostSchema = z.looseObject({
   /** Hosts that were restarted, and their restarted instances. */
   hosts: z.int().min(0),
   instances: z.int().min(0),
@@ -113,20 +143,7 @@ const costSchema = z.looseObject({
   phaseMs: z.record(z.string(), z.number()).default({}),
 });
 
-/**
- * `services/<service>/deploys/<id>/gate`: which hosts are out of service now and which failed; changed only by
- * compare-and-set.
- */
-export const gateSchema = z.looseObject({
-  slots: z.record(hostName, slotSchema).default({}),
-  failed: z.record(hostName, failureSchema).default({}),
-  cost: costSchema.optional(),
-});
-export type Gate = z.output<typeof gateSchema>;
-
-/** `services/<service>/deploys/<id>/grants/<host>`. */
-export const grantSchema = slotSchema.pick({ attempt: true, since: true, wasOut: true });
-export type Grant = z.output<typeof grantSchema>;
+export type DeployCost = z.output<typeof deployCostSchema>;
 
 /** What the last restart of a service on a host cost; times in milliseconds by phase. */
 const restartToldSchema = z.looseObject({
@@ -148,6 +165,7 @@ export const hostStepSchema = z.enum([
   "extract",
   "install",
   "ready",
+  "begun",
   "flip",
   "restart",
   "check",
@@ -187,8 +205,15 @@ export const hostStatusSchema = z.looseObject({
   /** True while the host goes back to the build that it served before. */
   rollingBack: z.boolean().default(false),
   attempt: z.int().min(0),
+  /** The host has begun to use its slot for this attempt, and is not through with it. */
+  begun: z.boolean().default(false),
   /** Since when it is on this step. */
   since: timestamp,
+  /**
+   * The host's last failure, until a build is activated here: the conductor, which may be away when it happens, counts
+   * it.
+   */
+  failure: toldFailureSchema.nullable().default(null),
   error: z
     .looseObject({
       code: z.string(),

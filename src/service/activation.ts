@@ -7,8 +7,7 @@ import { keepBallast } from "../steps/ballast.ts";
 import type { Files } from "../steps/files.ts";
 import type { Layout } from "../steps/layout.ts";
 import type { StopSignals } from "../support/abort.ts";
-import { lookAtService, withLastWords } from "./health.ts";
-import type { HostSlot } from "./host_slot.ts";
+import { askService, lookAtService, withLastWords } from "./health.ts";
 import { checkService, soakService } from "./proving.ts";
 import { restartBatch } from "./restart_rung.ts";
 import type { ActivateContext, ServiceHost } from "./service_host.ts";
@@ -17,7 +16,6 @@ import type { ServiceState } from "./service_state.ts";
 export interface ActivationEffects {
   readonly state: ServiceState;
   readonly host: ServiceHost;
-  readonly slot: Pick<HostSlot, "release" | "fail">;
   readonly say: (level: "info" | "warn" | "error", message: string, facts: object) => void;
   readonly onEnd: (result: "served" | "failed") => void;
 }
@@ -91,16 +89,16 @@ export function requireRestartable(
   }
 }
 
-/** Ends the activation: the build is proven. */
-export async function finish({ state, host, slot, say, onEnd }: ActivationEffects, signal: AbortSignal): Promise<void> {
+/** Ends the activation: the build is proven, and the status says so from here on. */
+export async function finish({ state, host, say, onEnd }: ActivationEffects): Promise<void> {
   await warnOfReboot({ state, host, say });
   const { activation } = state.journal.now;
   if (activation === null) return;
   // It may have become unhealthy since the last check, or its instances may have been healthy only in turns.
-  await lookAtService(host, state);
+  await askService(host, state);
   await state.journal.record({ kind: "proven" });
-  await slot.release(activation.deploy, state.statusAt("serving"), signal, activation.counts);
   await state.journal.record({ kind: "finished", atMs: host.machine.clock.now() });
+  state.enter("serving");
   onEnd("served");
   say("info", "serving", { build: activation.build, deploy: activation.deploy });
 }
@@ -129,12 +127,13 @@ export async function turnBack({ state, host, say }: ActivationEffects, failure:
   state.changed();
 }
 
-/** The end of the way back. What failed, and how the host is now, has still to be reported. */
+/** The end of the way back: the status says what failed, and how the host is now. */
 export async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack: boolean): Promise<void> {
   await lookAtService(host, state);
   const healthy = wentBack && state.healthy !== false;
   state.healthy = healthy;
   await state.journal.record({ kind: "given-up", healthy });
+  state.enter("failed");
   onEnd("failed");
 }
 
@@ -143,15 +142,7 @@ export async function condemn({ state, host, say, onEnd }: ActivationEffects, fa
   const { attempt } = state.journal.now;
   const told = attempt === null ? failure : await withLastWords(failure, attempt, host);
   await state.journal.record({ kind: "condemned", failure: told, healthy: state.status().health !== "unhealthy" });
+  state.enter("failed");
   onEnd("failed");
   say("error", failure.message, { build: attempt?.build, deploy: attempt?.deploy });
-}
-
-/** Reports the failure in ZooKeeper, where it counts against the budget. */
-export async function report({ state, host, slot }: ActivationEffects, signal: AbortSignal): Promise<void> {
-  const { failed } = state.journal.now;
-  if (failed === null) return;
-  await host.observe();
-  await slot.fail(failed, state.statusAt("failed"), signal, state.journal.now.lastRestart);
-  await state.journal.record({ kind: "reported" });
 }

@@ -31,6 +31,16 @@ const ANY_GOOD_STATUS = Array.from({ length: 200 }, (_, at) => 200 + at);
 export async function lookAtService(host: ServiceHost, state: ServiceState): Promise<void> {
   try {
     await host.observe();
+  } catch (error) {
+    state.isSeen = true;
+    throw error;
+  }
+  await askService(host, state);
+}
+
+/** The same for what has just been observed. */
+export async function askService(host: ServiceHost, state: ServiceState): Promise<void> {
+  try {
     const current = await host.current();
     const check = (await current?.resolvedRecipe().catch(() => null))?.check ?? null;
     if (check === null) {

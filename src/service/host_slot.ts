@@ -1,21 +1,29 @@
+import { buildWanted, grantsSlots } from "../core/deploy_state.ts";
 import { nothingToProtect } from "../core/restart_need.ts";
 import type { Actual, Permission } from "../core/situation.ts";
-import type { Journal, RestartCost } from "../schema/journal.ts";
-import { hostStatusSchema, type Grant, type HostStatus } from "../schema/znodes.ts";
+import { deployRecordSchema } from "../schema/deploy_record.ts";
+import { hostStatusSchema, slotSchema, type HostStatus, type Slot } from "../schema/znodes.ts";
 import type { FormatGate } from "../store/format.ts";
-import { releaseSlot, reportFailure, type GateOutcome } from "../store/gate.ts";
-import { readGrant } from "../store/grants.ts";
-import { statusPath } from "../store/paths.ts";
-import type { StatusPublisher } from "../store/publish.ts";
-import { readRecord } from "../store/records.ts";
+import { deployPath, slotPath, statusPath } from "../store/paths.ts";
+import { fit, type StatusPublisher } from "../store/publish.ts";
+import type { Node } from "../store/read_nodes.ts";
+import { encode, isDamaged, readRecord, recordIn } from "../store/records.ts";
+import { WatchedNodes } from "../store/watched_nodes.ts";
 import type { Clock } from "../support/clock.ts";
+import { op } from "../zookeeper/client.ts";
+import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 import { lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
-/** One host's dealings with the slots of a service: the grants it gets, and the slots it gives back. */
+/** How long a slot is left alone by which the host may not begin: whoever conducts takes it back, or allows it again. */
+const REFUSED_MS = 5_000;
+/** How many times in a row the deploy's record may change while the host begins. */
+const MOST_TRIES = 5;
+
+/** One host's dealings with the slots of a service: it sees the one that it is granted, and begins by it. */
 export class HostSlot {
   readonly #session: Session;
   readonly #service: string;
@@ -23,6 +31,9 @@ export class HostSlot {
   readonly #publisher: StatusPublisher;
   readonly #format: FormatGate;
   readonly #clock: Clock;
+  readonly #nodes: WatchedNodes;
+  #onChange: () => void = () => {};
+  #refusedUntilMs = 0;
 
   constructor(
     session: Session,
@@ -38,13 +49,40 @@ export class HostSlot {
     this.#host = host;
     this.#publisher = publisher;
     this.#format = format;
+    this.#nodes = new WatchedNodes(session, () => this.#onChange());
   }
 
-  /** The grant for this attempt, or null; `onChange` is called when that may have changed. */
-  async grant(deploy: string, attempt: number, onChange: () => void): Promise<Grant | null> {
+  /** The slot that this attempt was granted, or null; `onChange` is called when that may have changed. */
+  async granted(deploy: string, attempt: number, onChange: () => void, signal: AbortSignal): Promise<Slot | null> {
+    this.#onChange = onChange;
     if (this.#session.state.kind !== "connected" || !this.#format.isKnown) return null;
-    const grant = await readGrant(this.#session.client, this.#service, deploy, this.#host, onChange);
-    return grant?.attempt === attempt ? grant : null;
+    if (this.#clock.monotonicMs() < this.#refusedUntilMs) return null;
+    const path = slotPath(this.#service, this.#host);
+    const node = await this.#nodes.read(path, signal);
+    const slot = node === null ? null : readable(node, path);
+    return slot?.deploy === deploy && slot.attempt === attempt ? slot : null;
+  }
+
+  /**
+   * Begins by a slot: in one `multi` the slot is still there, the deploy's record still allows it, and the status says
+   * that this host has begun. A deploy that is halted, paused or turned round changes its record, so whoever has not begun
+   * by then never begins.
+   *
+   * @param status as it is from then on
+   * @param begun records it for this host, before anything else is said to ZooKeeper
+   * @returns whether the host may go on
+   */
+  async begin(slot: Slot, status: HostStatus, begun: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    using _hold = this.#publisher.hold();
+    if (!(await this.#mayBegin(slot, status, signal))) {
+      this.#refusedUntilMs = this.#clock.monotonicMs() + REFUSED_MS;
+      // What is known of the slot may be out of date in a way that no event will tell.
+      this.#nodes.doubt();
+      return false;
+    }
+    this.#publisher.wasWritten(status);
+    await begun();
+    return true;
   }
 
   /**
@@ -56,73 +94,53 @@ export class HostSlot {
     return said?.value.attempt ?? 0;
   }
 
-  /**
-   * Gives the slot back, in one write with the status where there is one to write. Waits for ZooKeeper as long as it
-   * takes.
-   */
-  async release(
-    deploy: string,
-    status: HostStatus | null,
-    signal: AbortSignal,
-    cost: RestartCost | null = null,
-  ): Promise<void> {
-    using _hold = status === null ? null : this.#publisher.hold();
-    const outcome = await this.#again(signal, () =>
-      releaseSlot(this.#session.client, { service: this.#service, deploy, host: this.#host, signal }, status, cost),
-    );
-    if (status !== null) this.#said(outcome, status);
-  }
-
-  /** @param lastRestart its cost is counted where it restarted the failed build */
-  async fail(
-    failed: NonNullable<Journal["failed"]>,
-    status: HostStatus,
-    signal: AbortSignal,
-    lastRestart: Journal["lastRestart"],
-  ): Promise<void> {
-    const { failure, deploy, build, healthy, attempt } = failed;
-    const reason = failure.message;
-    const since = new Date(failure.atMs).toISOString();
-    using _hold = this.#publisher.hold();
-    const outcome = await this.#again(signal, () =>
-      reportFailure(
-        this.#session.client,
-        { service: this.#service, deploy, host: this.#host, signal },
-        { reason, build, healthy, since, attempt },
-        status,
-        new Date(this.#clock.now()),
-        lastRestart?.deploy === deploy && lastRestart.build === build ? lastRestart : null,
-      ),
-    );
-    this.#said(outcome, status);
-  }
-
-  #said(outcome: GateOutcome, status: HostStatus): void {
-    if (outcome === "changed") this.#publisher.wasWritten(status);
-    else this.#publisher.publish(status);
-  }
-
-  /**
-   * When the session expires in the middle, the work is repeated in the next one: what was to be written has still to be
-   * written.
-   */
-  async #again(signal: AbortSignal, work: () => Promise<GateOutcome>): Promise<GateOutcome> {
-    for (;;) {
-      await this.#format.known(signal);
-      const { epoch } = this.#session;
+  async #mayBegin(slot: Slot, status: HostStatus, signal: AbortSignal): Promise<boolean> {
+    const { client } = this.#session;
+    const path = deployPath(this.#service, slot.deploy);
+    let version = slot.record;
+    for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
       try {
-        return await work();
+        await client.multi(
+          [
+            op.check(slotPath(this.#service, this.#host)),
+            op.check(path, version),
+            op.set(statusPath(this.#service, this.#host), encode(fit(status))),
+          ],
+          { signal },
+        );
+        return true;
       } catch (error) {
-        if (signal.aborted || this.#session.epoch === epoch) throw error;
+        if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE")) {
+          // It may be written or not; what this host really does is written again.
+          this.#publisher.doubt();
+          throw error;
+        }
+        // Somebody has taken the slot back.
+        if (error.index !== 1) return false;
       }
+      // The record was changed since the grant: to the deploy's next stage, or to its end.
+      const found = await readRecord(client, path, deployRecordSchema, { signal });
+      if (found === null || !grantsSlots(found.value) || buildWanted(found.value) !== slot.build) return false;
+      ({ version } = found);
     }
+    return false;
+  }
+}
+
+/** What cannot be read grants nothing; whoever conducts tells of it, and takes it away. */
+function readable(node: Node, path: string): Slot | null {
+  try {
+    return recordIn(node, path, slotSchema).value;
+  } catch (error) {
+    if (isDamaged(error)) return null;
+    throw error;
   }
 }
 
 export interface PermissionEffects {
   readonly state: ServiceState;
   readonly host: ServiceHost;
-  readonly slot: Pick<HostSlot, "grant">;
+  readonly slot: Pick<HostSlot, "granted">;
 }
 
 /** Whether this host may be taken out of service now. @param onChange called when that may have changed */
@@ -130,10 +148,11 @@ export async function permissionToBegin(
   { state, host, slot }: PermissionEffects,
   { actual }: Observation,
   onChange: () => void,
+  signal: AbortSignal,
 ): Promise<Permission> {
   const { target, deploy, held, build } = state.snapshot;
-  if (state.journal.now.activation !== null) return { kind: "granted" };
-  if (target.kind !== "build" || actual.release !== "installed") return { kind: "none" };
+  if (state.journal.now.activation !== null || target.kind !== "build" || actual.release !== "installed")
+    return { kind: "none" };
   // While the wish is held there may be no deploy to request a slot from. Starting again what is down takes nothing out
   // of service.
   if (held !== null) return startsAgain(actual, target.build) ? { kind: "free" } : { kind: "none" };
@@ -142,12 +161,15 @@ export async function permissionToBegin(
   const isNew = actual.current.kind !== "link" || actual.current.build !== target.build;
   const isBarred = isNew && build?.barred !== undefined;
   if (settled && !isBarred && nothingToProtect(actual, target.build)) return { kind: "free" };
-  const grant = await slot.grant(target.deploy, state.journal.now.attempt?.number ?? -1, onChange);
-  if (grant === null) return { kind: "none" };
-  if (grant.wasOut !== true) return { kind: "granted" };
-  // The slot was granted because the host was out of service already: that must still be so.
+  const granted = await slot.granted(target.deploy, state.journal.now.attempt?.number ?? -1, onChange, signal);
+  if (granted?.build !== target.build) return { kind: "none" };
+  if (granted.wasOut !== true) return { kind: "granted", slot: granted };
+  // The slot was granted because the host was out of service already: that must still be so. Otherwise its status says
+  // that it is healthy, and whoever conducts takes the slot back.
   await lookAtService(host, state);
-  return state.status().health === "healthy" ? { kind: "void" } : { kind: "granted" };
+  if (state.status().health !== "healthy") return { kind: "granted", slot: granted };
+  state.illAt = null;
+  return { kind: "none" };
 }
 
 function startsAgain(actual: Actual, build: string): boolean {

@@ -23,6 +23,7 @@ export class JournalFile {
   readonly #onDamaged: OnDamaged;
   #journal: Journal = emptyJournal;
   #problem: DeployError | null = null;
+  #mayBeAtWork = false;
   #written: Promise<void> = Promise.resolve();
 
   private constructor(files: JournalFiles, path: string, onDamaged: OnDamaged) {
@@ -47,6 +48,14 @@ export class JournalFile {
   /** Why nothing may be done by this journal (`journal-unreadable`); null where it can be used. */
   get problem(): DeployError | null {
     return this.#problem;
+  }
+
+  /**
+   * The host may be in the middle of an activation, although `now` has none: the file cannot be read, or says so in words
+   * of another agent's. Until that is known, the host keeps its slot.
+   */
+  get mayBeAtWork(): boolean {
+    return this.#problem !== null && this.#mayBeAtWork;
   }
 
   /** Checks whether somebody has repaired the file. @throws DeployError `journal-unreadable` where nobody has */
@@ -90,6 +99,7 @@ export class JournalFile {
       const text = await this.#file.read();
       await this.#use(text === null ? { kind: "understood", journal: emptyJournal } : readJournal(text));
     } catch (error) {
+      this.#mayBeAtWork = true;
       this.#problem = this.#unreadable(asDeployError(error, "Cannot read it").message, "Correct that");
     }
   }
@@ -103,6 +113,7 @@ export class JournalFile {
       case "foreign": {
         const { known, newer, problems } = reading;
         this.#journal = known;
+        this.#mayBeAtWork = reading.mayBeAtWork;
         this.#problem = newer
           ? this.#unreadable(`A newer agent wrote it. ${problems.join("; ")}.`, "Put the newer agent back")
           : this.#unreadable(`${problems.join("; ")}.`, "Correct the file");

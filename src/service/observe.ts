@@ -55,13 +55,24 @@ export interface Observed {
   readonly startsAnew: boolean;
 }
 
-export async function observe(observed: Observed): Promise<Observation> {
-  const { files, layout, processes, current, wanted, startedBy } = observed;
-  const named = await Promise.all(
-    observed.instances.map(async (name) => ({ name, pids: await observed.mainPids(name) })),
-  );
+/** What runs of a service. */
+export interface Running {
+  /** The pids that the supervisor names, by instance. */
+  readonly named: readonly { readonly name: string; readonly pids: readonly number[] | null }[];
+  readonly shown: readonly ProcessFact[];
+}
+
+export async function lookAtRunning({ instances, layout, mainPids, processes, uid }: Observed): Promise<Running> {
+  const named = await Promise.all(instances.map(async (name) => ({ name, pids: await mainPids(name) })));
   const mains = named.flatMap(({ pids }) => pids ?? []);
-  const shown = await processes.of({ root: layout.root, uid: observed.uid, mains });
+  return { named, shown: await processes.of({ root: layout.root, uid, mains }) };
+}
+
+/** @param running what was found running a moment ago; looked at now unless given */
+export async function observe(observed: Observed, running: Running | null = null): Promise<Observation> {
+  const { named, shown } = running ?? (await lookAtRunning(observed));
+  const { files, layout, current, wanted, startedBy } = observed;
+  const mains = named.flatMap(({ pids }) => pids ?? []);
   // A process that has left its release, or names it through `current`, shows no build; it was started for its build all
   // the same.
   const all = observed.startsAnew

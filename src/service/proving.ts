@@ -5,6 +5,7 @@ import { probeOnce } from "../probe/probe.ts";
 import { SETTLE_MS } from "../restart/steady.ts";
 import { together, until } from "../support/wait.ts";
 import { isStartedBy, probeEffectsFor, type CommandContext } from "./command_context.ts";
+import type { Observation } from "./observe.ts";
 import { lastWords, TOLERATED_FAILURES, untilHealthy, untilShown } from "./health.ts";
 import type { ActivateContext } from "./service_host.ts";
 
@@ -27,10 +28,11 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
     }),
     signal,
   );
-  if (spec !== null) await untilOthersEnded(context, signal);
+  const alone = spec === null ? null : await untilOthersEnded(context, signal);
   // Where a check has passed, its process has shown itself already.
   const names = host.instances.map(({ name }) => name);
-  const { actual, processes } = await untilShown(host, names, check === null ? SETTLE_MS : 0, signal);
+  const { actual, processes } =
+    alone !== null && check !== null ? alone : await untilShown(host, names, check === null ? SETTLE_MS : 0, signal);
   assertServed(context, actual, { check, restart: spec });
   await state.journal.record({ kind: "checked", build, processes });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
@@ -41,18 +43,26 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
  * Waits for the processes of other builds to end: workers that still serve their last clients may take as long as a
  * drain. A process that stays may be the one that answered the check.
  *
+ * @returns the observation without them; null where they had to be ended
  * @throws DeployError `check-failed`; on the way back the processes of the failed build are ended instead
  */
-async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<void> {
+async function untilOthersEnded(context: ActivateContext, signal: AbortSignal): Promise<Observation | null> {
   const { state, host, activation, build, resolvedRecipe } = context;
   const { clock } = host.machine;
   const deadlineMs = (await resolvedRecipe()).drain?.deadlineMs ?? DEFAULT_DRAIN_MS;
-  const leftovers = async () => (state.leftovers = (await host.observe()).leftovers);
+  const look = async (): Promise<Observation> => {
+    const seen = await host.observe();
+    state.leftovers = seen.leftovers;
+    return seen;
+  };
   const when = { everyMs: LEFTOVER_POLL_MS, withinMs: deadlineMs };
   try {
-    const left = await until(leftovers, ({ length }) => length === 0, when, clock, signal);
-    if (left.length === 0) return;
-    if (activation.phase.kind === "back") return await endFailed(context);
+    const seen = await until(look, ({ leftovers }) => leftovers.length === 0, when, clock, signal);
+    if (seen.leftovers.length === 0) return seen;
+    if (activation.phase.kind === "back") {
+      await endFailed(context);
+      return null;
+    }
     const named = state.leftovers.slice(0, 5).map((left) => `process ${left.pid} of "${left.build}"`);
     const more = state.leftovers.length - named.length;
     throw new DeployError(

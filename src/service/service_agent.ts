@@ -1,6 +1,8 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
 import { decide } from "../core/plan.ts";
-import { type Step, isInterruptible, rungOf, type Rung } from "../core/step.ts";
+import type { Permission } from "../core/situation.ts";
+import { type Step, isFollowedByPrepare, isInterruptible, isPrepare, rungOf, type Rung } from "../core/step.ts";
+import type { Activation } from "../schema/journal.ts";
 import type { WishSnapshot } from "../store/read_wish.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
@@ -10,7 +12,7 @@ import { permissionToBegin, type HostSlot } from "./host_slot.ts";
 import { isIll, lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
-import { activateStep, condemn, finish, giveUp, report, turnBack, type ActivationEffects } from "./activation.ts";
+import { activateStep, condemn, finish, giveUp, turnBack, type ActivationEffects } from "./activation.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { Revival } from "./revive.ts";
 import type { ServiceHost } from "./service_host.ts";
@@ -21,7 +23,6 @@ import { SteadyCheck } from "./steady_check.ts";
 
 /** How often a host that has nothing to do checks whether that is still true. */
 const LOOK_AGAIN_MS = 5_000;
-
 export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
@@ -31,6 +32,13 @@ export interface ServiceAgentOptions {
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
   readonly onStep: (step: Rung, outcome: { seconds: number } | { failure: string }) => void;
   readonly onEnd: (result: "served" | "failed") => void;
+}
+
+/** What was observed, what was decided from it, and by whose leave. */
+interface Round {
+  readonly step: Step;
+  readonly observation: Observation;
+  readonly permission: Permission;
 }
 
 /**
@@ -47,14 +55,16 @@ export class ServiceAgent {
   readonly #settling: Settling;
   #interrupt = new AbortController();
   #isOpen = false;
+  /** Whether the last step was one after which, as a rule, another of PREPARE follows, whatever runs. */
+  #isPreparing = false;
   readonly #revival: Revival;
 
   constructor(options: ServiceAgentOptions) {
-    const { state, host, slot, onEnd, onStep } = options;
+    const { state, host, onEnd, onStep } = options;
     this.#options = options;
     this.#clock = host.machine.clock;
     this.#bell = new Bell(this.#clock);
-    this.#activation = { state, host, slot, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    this.#activation = { state, host, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
     this.#setback = new Setback(this.#activation, (step, code) => onStep(step, { failure: code }));
     this.#revival = new Revival(this.#activation, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
@@ -86,10 +96,12 @@ export class ServiceAgent {
       const startedAt = this.#clock.monotonicMs();
       try {
         const round = await this.#next(stop.soon);
-        step = round.step;
+        ({ step } = round);
         const waits = step.step === "idle" || step.step === "ask";
         if (waits) this.#setback.over();
-        await this.#take(step, round.observation, stop);
+        this.#isPreparing = false;
+        await this.#take(round, stop);
+        this.#isPreparing = isFollowedByPrepare(step);
         if (!waits) this.#setback.over();
         const rung = rungOf(step);
         if (rung !== null) this.#options.onStep(rung, { seconds: (this.#clock.monotonicMs() - startedAt) / 1000 });
@@ -131,18 +143,20 @@ export class ServiceAgent {
     await assertTraffic(host, state, (level, message, facts) => this.#say(level, message, facts), signal);
   }
 
-  async #next(signal: AbortSignal): Promise<{ step: Step; observation: Observation }> {
+  async #next(signal: AbortSignal): Promise<Round> {
     const { state, host } = this.#options;
     await this.#open(signal);
-    const observation = await host.observe();
+    const isPreparing = this.#isPreparing;
+    const observation = await host.observe(isPreparing ? LOOK_AGAIN_MS : 0);
     await this.#assertJournal(signal);
     await state.remember();
     const journal = state.journal.now;
+    const permission = await permissionToBegin(this.#options, observation, this.#bell.ring, signal);
     const step = decide({
       target: state.snapshot.target,
       actual: observation.actual,
       journal,
-      permission: await permissionToBegin(this.#options, observation, this.#bell.ring),
+      permission,
       proof: state.proof,
       isIll: state.illAt !== null && state.illAt === journal.attempt?.number,
       soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
@@ -152,7 +166,10 @@ export class ServiceAgent {
       nowMs: this.#clock.monotonicMs(),
       ...this.#revival.facts(observation.actual),
     });
-    return { step, observation };
+    if (!isPreparing || isPrepare(step)) return { step, observation, permission };
+    // For anything else what runs has to be looked at now.
+    this.#isPreparing = false;
+    return this.#next(signal);
   }
 
   /**
@@ -169,7 +186,7 @@ export class ServiceAgent {
     await this.#assertTraffic(signal);
   }
 
-  async #take(step: Step, observation: Observation, stop: StopSignals): Promise<void> {
+  async #take({ step, observation, permission }: Round, stop: StopSignals): Promise<void> {
     const { state, host, slot, heavy } = this.#options;
     const { journal } = state;
     const rung = rungOf(step);
@@ -188,15 +205,6 @@ export class ServiceAgent {
         state.illAt = (await isIll(host, state, stop.soon)) ? step.attempt : null;
         if (state.illAt !== null) return;
         return journal.record({ kind: "seen-served" });
-      case "withdraw":
-        state.illAt = null;
-        // The status that asked for the slot is replaced together with the request; otherwise the slot could still be
-        // granted.
-        await lookAtService(host, state);
-        await slot.release(step.deploy, state.statusAt(step.serving ? "serving" : "idle"), stop.soon);
-        return journal.record({ kind: "withdrawn" });
-      case "report":
-        return report(this.#activation, stop.soon);
       case "fetch":
       case "verify":
       case "extract":
@@ -214,15 +222,11 @@ export class ServiceAgent {
       case "refuse":
         return condemn(this.#activation, { ...step.failure, atMs: this.#clock.now() });
       case "ask":
-        if (journal.now.asked?.attempt !== step.attempt) await journal.record({ kind: "asked" });
         state.enter("ready");
         return this.#waitSteadily(stop.soon);
       case "begin":
-        this.#settling.begun();
-        state.proof = null;
-        return journal.record({ kind: "begun", activation: step.activation });
+        return this.#begin(step.activation, permission, stop.soon);
       case "abandon":
-        // Recorded before the slot is given back: an agent that is killed in between must not go on without a slot.
         return journal.record({ kind: "abandoned" });
       case "note-boot":
         return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
@@ -239,28 +243,48 @@ export class ServiceAgent {
       case "give-up":
         return giveUp(this.#activation, step.healthy);
       case "finish":
-        return finish(this.#activation, stop.now);
+        return finish(this.#activation);
     }
+  }
+
+  /** Nothing is touched before ZooKeeper knows, and before the journal says, that this host has begun. */
+  async #begin(activation: Activation, permission: Permission, signal: AbortSignal): Promise<void> {
+    const { state, slot } = this.#options;
+    const begun = async (): Promise<void> => {
+      this.#settling.begun();
+      state.proof = null;
+      await state.journal.record({ kind: "begun", activation });
+      state.enter("begun");
+    };
+    if (permission.kind !== "granted") return begun();
+    const status = { ...state.statusAt("begun"), begun: true };
+    if (await slot.begin(permission.slot, status, begun, signal)) return;
+    state.enter("ready");
+    await this.#bell.wait(LOOK_AGAIN_MS, signal);
   }
 
   async #idle(
     reason: Extract<Step, { step: "idle" }>["reason"],
-    { actual, inUse }: Observation,
+    observation: Observation,
     signal: AbortSignal,
   ): Promise<void> {
     const { state, host } = this.#options;
     state.enter(reason === "serving" ? "serving" : reason === "failed" ? "failed" : "idle");
-    if (reason === "serving") {
-      // This comes before the removals, which a failing disk may refuse.
-      await this.#steady.look(host);
-      const current = actual.current.kind === "link" ? actual.current.build : null;
-      const { proven } = state.journal.now;
-      const { releases, log_bytes: logBytes } = host.config.limits;
-      await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
-    }
-    if (reason === "failed") await removeStaging(host.files, host.layout);
+    // This comes before what a failing disk may refuse.
+    if (reason === "serving") await this.#steady.look(host);
     await this.#settling.look(reason === "serving");
+    // Removing a release costs as much as unpacking one, and the service has only just started.
+    if (reason === "serving" && this.#settling.servingMs >= LOOK_AGAIN_MS) await this.#collectGarbage(observation);
+    if (reason === "failed") await removeStaging(host.files, host.layout);
     await this.#waitSteadily(signal);
+  }
+
+  async #collectGarbage({ actual, inUse }: Observation): Promise<void> {
+    const { state, host } = this.#options;
+    const current = actual.current.kind === "link" ? actual.current.build : null;
+    const { proven } = state.journal.now;
+    const { releases, log_bytes: logBytes } = host.config.limits;
+    await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
   }
 
   /** Waits until something changes; meanwhile looks after the running service. */

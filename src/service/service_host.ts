@@ -23,7 +23,7 @@ import {
 } from "./command_context.ts";
 import type { TrafficControl } from "./traffic_control.ts";
 import { hostInstances } from "./instances.ts";
-import { observe, readCurrent, type Observation } from "./observe.ts";
+import { lookAtRunning, observe, readCurrent, type Observation, type Observed, type Running } from "./observe.ts";
 import { Ownership } from "./ownership.ts";
 import type { ServiceState } from "./service_state.ts";
 
@@ -71,6 +71,7 @@ export class ServiceHost {
   #home: string | null = null;
   readonly #state: ServiceState;
   #commands = 0;
+  #running: { readonly seen: Running; readonly atMs: number } | null = null;
 
   constructor({ machine, files, config, section, root, state, trafficControl }: ServiceHostOptions) {
     const named = (section.instances ?? []).map(({ name }) => name);
@@ -127,14 +128,18 @@ export class ServiceHost {
     if (own === null) await makeHome(this.layout, this.#user, this.files);
   }
 
-  async observe(): Promise<Observation> {
+  /**
+   * @param runningWithinMs how long ago what runs may have been looked at, which costs the most of an observation; by
+   *   default it is looked at now
+   */
+  async observe(runningWithinMs = 0): Promise<Observation> {
     const state = this.#state;
     const { target, build: record } = state.snapshot;
     const current = await readCurrent(this.layout, this.files);
     // The supervisor is asked about the build that it was started for.
     const recipe = current.kind === "link" ? await this.recipes.read(current.build).catch(() => null) : null;
     const specs = new Map(this.instances.map((each) => [each.name, this.#restartSpec(current, recipe, each)]));
-    const observation = await observe({
+    const observed: Observed = {
       files: this.files,
       processes: this.ownership.processes,
       layout: this.layout,
@@ -152,10 +157,21 @@ export class ServiceHost {
         ? (name) => this.#isStopped(current, specs.get(name) ?? null, this.instance(name))
         : async () => false,
       startedBy: [...specs.values()].some((spec) => spec?.by === "command") ? "deployd" : "supervisor",
-    });
+    };
+    const observation = await observe(observed, await this.#runningNow(observed, runningWithinMs));
     state.actual = observation.actual;
     if (observation.actual.instances.every(({ served }) => served.kind !== "down")) state.unstarted = "";
     return observation;
+  }
+
+  async #runningNow(observed: Observed, withinMs: number): Promise<Running> {
+    const { clock } = this.machine;
+    const before = this.#running;
+    if (before !== null && clock.monotonicMs() - before.atMs < withinMs) return before.seen;
+    const atMs = clock.monotonicMs();
+    const seen = await lookAtRunning(observed);
+    this.#running = { seen, atMs };
+    return seen;
   }
 
   instance(name: string): HostInstance {

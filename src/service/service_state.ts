@@ -132,6 +132,7 @@ export class ServiceState {
     const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll, status);
     return {
       ...status,
+      begun: status.begun || this.journal.mayBeAtWork,
       ...(ill === null ? {} : { ill }),
       ...(this.warning === "" ? {} : { warning: this.warning }),
     };

@@ -20,6 +20,11 @@ export class Settling {
     this.#sinceMs = null;
   }
 
+  /** For how long the service has been in service, in milliseconds, as far as `look` was told. */
+  get servingMs(): number {
+    return this.#sinceMs === null ? 0 : this.#clock.monotonicMs() - this.#sinceMs;
+  }
+
   /** Called now and then while there is nothing to do. @throws DeployError where the journal cannot be written */
   async look(isServing: boolean): Promise<void> {
     const nowMs = this.#clock.monotonicMs();

@@ -33,7 +33,8 @@ export async function installStep(work: BuildWork, spec: InstallSpec, effects: S
     );
   }
   const known = await readReleaseRecord(layout, build, effects.files);
-  await effects.files.syncTree(layout.release(build));
+  // Without steps nothing has changed since it was unpacked and flushed.
+  if (spec.steps.length > 0) await effects.files.syncTree(layout.release(build));
   const installed = { ...known, digest: work.record.digest, installed: true };
   await writeReleaseRecord(layout, build, installed, effects.files);
 }

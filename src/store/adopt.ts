@@ -1,6 +1,5 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
-import { emptyGate } from "../core/gate.ts";
 import { nextNumber } from "../core/wish_order.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { Wish } from "../schema/znodes.ts";
@@ -8,7 +7,7 @@ import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { inheritedFrom, readHead, servedBefore, type ServiceHead } from "./deploys.ts";
-import { buildPath, canaryPath, deployPath, deploysPath, enabledPath, gatePath, grantsPath } from "./paths.ts";
+import { buildPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
 import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
 
@@ -52,8 +51,6 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     op.check(buildPath(service, wish.build), target.version),
     ...overtakenOps(service, head, stage, id, now),
     op.create(deployPath(service, id), encode(record)),
-    op.create(gatePath(service, id), encode(emptyGate)),
-    op.create(grantsPath(service, id), ""),
     op.set(
       stage === "canary" ? canaryPath(service) : enabledPath(service),
       encode({ build: wish.build, deploy: id, number }),

@@ -1,5 +1,5 @@
-import { aborted, moved, promoted, type DeployMove } from "../core/deploy.ts";
-import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
+import { aborted, promoted } from "../core/deploy.ts";
+import { goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
@@ -8,7 +8,7 @@ import { assertNotBarred, barredOf } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath, enabledPath } from "./paths.ts";
+import { buildPath, deployPath } from "./paths.ts";
 import { encode } from "./records.ts";
 import { wishOps } from "./wishes.ts";
 
@@ -89,28 +89,6 @@ export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
   const next = aborted(record, `aborted by ${who}${why === "" ? "" : `: ${why}`}`, now);
   await attempting(attempted, () => zk.multi([op.set(deployPath(service, id), encode(next), version)]));
   return { id, record: next };
-}
-
-/** Moves a deploy to another state; only the conductor does this, against the version it has read. */
-export async function moveDeploy(
-  zk: ZooKeeper,
-  service: string,
-  deploy: { id: string; record: DeployRecord; version: number },
-  move: DeployMove,
-  now: Date,
-): Promise<void> {
-  const { id, record, version } = deploy;
-  const next = moved(record, move, now);
-  const ops = [op.set(deployPath(service, id), encode(next), version)];
-  if (next.state === "rolled back" && next.stage === "canary") {
-    // The way back is complete: the canary hosts follow `enabled` again, where it names the same build. Where it names
-    // the build of a failed deploy, they keep this wish: the other one would take no host back that was away.
-    const { canary, enabled } = await readHead(zk, service);
-    if (canary?.value?.deploy === id && enabled.value?.build === buildWanted(next)) {
-      ops.push(op.check(enabledPath(service), enabled.version), op.delete(canaryPath(service), canary.version));
-    }
-  }
-  await zk.multi(ops);
 }
 
 function notToPromote(service: string, { id, record }: Latest, attempted: string): DeployError {

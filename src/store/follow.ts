@@ -1,14 +1,19 @@
-import type { BuildRecord } from "../schema/znodes.ts";
-import { Bell } from "../support/bell.ts";
+import { Bell, pause } from "../support/bell.ts";
 import type { Session } from "../zookeeper/session.ts";
 import type { FormatGate } from "./format.ts";
 import { readWish, unreadSnapshot, type WishReader, type WishSnapshot } from "./read_wish.ts";
+import { WatchedNodes } from "./watched_nodes.ts";
 
 /**
- * A watch can be lost in ways nobody has thought of, so the wish is also read periodically; that costs a handful of
- * requests.
+ * A watch can be lost in ways nobody has thought of, so everything is also read anew now and then; each host at a time of
+ * its own. In milliseconds.
  */
-const PERIODIC_READ_MS = 30_000;
+const THOROUGH_MS = 120_000;
+/**
+ * Over how long the hosts of a fleet spread their reads, in milliseconds for each host: a server answers some 20,000
+ * reads a second, and a host makes three.
+ */
+const SPREAD_MS_PER_HOST = 0.1;
 const RETRY_MS = 1_000;
 
 export interface FollowOptions extends WishReader {
@@ -35,15 +40,21 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
     if (state.kind === "connected") bell.ring();
   });
   const stopFormat = format.onChange(bell.ring);
-  const builds = new Map<string, BuildRecord>();
+  const nodes = new WatchedNodes(session, bell.ring);
+  const { clock } = options;
   let epoch = -1;
+  let thoroughAtMs = 0;
   try {
     bell.ring();
-    let waitMs = PERIODIC_READ_MS;
+    let waitMs = THOROUGH_MS;
+    let fleet = 0;
     while (!signal.aborted) {
       await bell.wait(waitMs, signal);
       if (signal.aborted) break;
+      // A fleet that wakes at once must not ask at once.
+      if (fleet > 0) await pause(clock, clock.random() * fleet * SPREAD_MS_PER_HOST, signal);
       if (!format.isKnown) {
+        waitMs = THOROUGH_MS;
         const { problem } = format;
         if (problem !== null) options.onSnapshot({ ...unreadSnapshot, problem: problem.explained });
         continue;
@@ -52,9 +63,12 @@ export async function followWish(options: FollowOptions, signal: AbortSignal): P
       try {
         // Another server may answer the new session and lag behind; an older wish must never be followed again.
         if (before !== epoch) await session.client.sync("/", { signal });
-        const snapshot = await readWish(session.client, options, builds, { watch: bell.ring, signal });
+        const isThorough = before !== epoch || clock.monotonicMs() >= thoroughAtMs;
+        const snapshot = await readWish(options, { zk: session.client, nodes, signal, isThorough });
         epoch = before;
-        waitMs = PERIODIC_READ_MS;
+        ({ fleet } = snapshot);
+        if (isThorough) thoroughAtMs = clock.monotonicMs() + THOROUGH_MS * (0.5 + clock.random());
+        waitMs = Math.max(0, thoroughAtMs - clock.monotonicMs());
         // ZooKeeper sends a watch event before it answers with what changed. A snapshot read in several parts while one
         // arrived never existed as a whole, so it is dropped.
         if (!bell.isRung) options.onSnapshot(snapshot);

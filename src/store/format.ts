@@ -1,4 +1,4 @@
-import { formatProblem, SPEAKS } from "../core/format.ts";
+import { FIRST_FORMAT, formatProblem, SPEAKS } from "../core/format.ts";
 import { isDeployError, type DeployError } from "../core/errors.ts";
 import { treeRecordSchema } from "../schema/znodes.ts";
 import { Bell } from "../support/bell.ts";
@@ -7,16 +7,31 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 import { attempting } from "./errors.ts";
-import { rootPath } from "./paths.ts";
-import { encode, readRecord, readSlot, type ReadOptions } from "./records.ts";
+import { rootPath, servicesPath } from "./paths.ts";
+import { childrenOf, encode, readRecord, readSlot, type ReadOptions } from "./records.ts";
 
-/** A tree whose root has no format was made by hand or is not made yet: it counts as the first format. */
+/**
+ * The format of the tree. Where its root says none it is the first one, or there is no service in it yet: then it is to
+ * have the format of whoever makes the first service.
+ */
 async function readFormat(zk: ZooKeeper, options: ReadOptions = {}): Promise<number> {
-  return (await readRecord(zk, rootPath, treeRecordSchema, options))?.value.format ?? 1;
+  const said = await saidFormat(zk, options);
+  if (said !== null) return said;
+  if ((await servicesIn(zk, options)).length === 0) return SPEAKS;
+  // The format is written before the first service is made: both may have happened since the root was read.
+  return (await saidFormat(zk, options)) ?? FIRST_FORMAT;
+}
+
+async function saidFormat(zk: ZooKeeper, options: ReadOptions): Promise<number | null> {
+  return (await readRecord(zk, rootPath, treeRecordSchema, options))?.value.format ?? null;
+}
+
+async function servicesIn(zk: ZooKeeper, { signal }: ReadOptions = {}): Promise<string[]> {
+  return childrenOf(zk, servicesPath, signal === undefined ? {} : { signal });
 }
 
 /**
- * For a caller that uses the tree once: refuses a tree that a newer deployd made.
+ * For a caller that uses the tree once: refuses a tree of another format.
  *
  * @throws DeployError `format-unknown`
  */
@@ -27,10 +42,10 @@ export async function assertFormat(zk: ZooKeeper, version: string): Promise<void
   if (problem !== null) throw problem;
 }
 
-/** Writes the format at the root of a tree that has none yet. */
+/** Writes the format at the root of a tree that says none, and has no service yet. */
 export async function stampFormat(zk: ZooKeeper): Promise<void> {
   const root = await readSlot(zk, rootPath, treeRecordSchema);
-  if (root === null || root.value !== null) return;
+  if (root === null || root.value !== null || (await servicesIn(zk)).length > 0) return;
   try {
     await zk.set(rootPath, encode({ format: SPEAKS }), root.version);
   } catch (error) {
@@ -59,9 +74,9 @@ export interface FormatGate {
 }
 
 /**
- * Follows the tree's format until it is disposed of, with one read and one watch for each session. While the format is
- * newer than this deployd understands, or cannot be read, everything that waits for this gate reads and writes nothing in
- * the tree.
+ * Follows the tree's format until it is disposed of, with one read and one watch for each session (and one more read in a
+ * tree whose root says none). While the format is another than this deployd understands, or cannot be read, everything
+ * that waits for this gate reads and writes nothing in the tree.
  */
 export class TreeFormat implements FormatGate, AsyncDisposable {
   readonly #session: Session;

@@ -1,277 +1,185 @@
-import { halted } from "../core/deploy.ts";
-import { buildWanted, isRunning } from "../core/deploy_state.ts";
-import { countedFailures, withCost, withFailure, withHealthy, withoutSlot } from "../core/gate.ts";
-import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
-import type { RestartCost } from "../schema/journal.ts";
-import { gateSchema, type Failure, type Gate, type HostStatus } from "../schema/znodes.ts";
-import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import type { z } from "zod";
+import { gateAfter, type Gate, type GateMove } from "../core/gate.ts";
+import { failureSchema, gateSchema, slotSchema, type Failure, type Slot } from "../schema/znodes.ts";
+import { read, type Op, op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { deployPath, gatePath, grantPath, statusPath } from "./paths.ts";
-import { readNodes, type Node } from "./read_nodes.ts";
-import { emptyRecord, encode, readRecord, recordIn, type Versioned } from "./records.ts";
+import { failurePath, failuresPath, gatePath, slotPath, slotsPath } from "./paths.ts";
+import { readMany, readNodes, type Node } from "./read_nodes.ts";
+import { emptyRecord, encode, isDamaged, recordIn } from "./records.ts";
 
-/** Losing this many times in a row is no contention any more: something is wrong with the tree and has to be reported. */
-const MAX_TRIES = 100;
+/** A slot or a failure that cannot be read. */
+interface GateProblem {
+  readonly kind: keyof Gate["unreadable"];
+  readonly host: string;
+  /** What is wrong with it, for people: one sentence. */
+  readonly problem: string;
+}
 
-/** `no such deploy`: its record was pruned or never made, so there is no gate to change either. */
-export type GateOutcome = "changed" | "unchanged" | "no such deploy";
-
-/** A change to the gate: its new value, and the operations to be done in the same `multi`. */
-interface GateChange {
+/** The gate of a service as it was read, with the versions that its changes are checked against. */
+export interface GateRead {
+  /** The version of the gate's node: while it is unchanged, no slot and no failure has been changed. */
+  readonly version: number;
+  /** How many changes the gate's node has counted. */
+  readonly moves: number;
   readonly gate: Gate;
-  readonly with?: readonly Op[];
+  /** The versions of the failures' nodes. */
+  readonly failedVersions: ReadonlyMap<string, number>;
+  readonly problems: readonly GateProblem[];
 }
 
 /**
- * Changes a gate by compare-and-set, repeated until nobody else has changed it in between. `change` gets the current gate
- * and returns null when there is nothing to do. A lost answer needs no special care: the next read shows whether the
- * change happened, and every change is idempotent.
+ * Reads the gate of a service, its node first: what is read after it is at least as new, and where it is newer, a change
+ * made at the version that was read is refused.
+ *
+ * @returns null where the service has no gate
  */
-async function changeGate(
-  zk: ZooKeeper,
-  service: string,
-  deploy: string,
-  change: (gate: Gate, record: Versioned<DeployRecord>) => GateChange | null,
-  options: { host: string; signal: AbortSignal },
-): Promise<GateOutcome> {
-  const grant = grantPath(service, deploy, options.host);
-  for (let tries = 1; ; tries++) {
-    options.signal.throwIfAborted();
+export async function readGate(zk: ZooKeeper, service: string): Promise<GateRead | null> {
+  const [node = null, slots = null, failed = null] = await readMany(zk, [
+    read.get(gatePath(service)),
+    read.children(slotsPath(service)),
+    read.children(failuresPath(service)),
+  ]);
+  if (node?.type !== "get" || slots?.type !== "children" || failed?.type !== "children") return null;
+  const [holders, losers] = [slots.children.toSorted(), failed.children.toSorted()];
+  const nodes = await readNodes(zk, [
+    ...holders.map((host) => slotPath(service, host)),
+    ...losers.map((host) => failurePath(service, host)),
+  ]);
+  const found = new Found();
+  for (const [at, host] of holders.entries()) found.slot(slotPath(service, host), host, nodes[at] ?? null);
+  for (const [at, host] of losers.entries())
+    found.failure(failurePath(service, host), host, nodes[holders.length + at] ?? null);
+  return found.gateAt(node);
+}
+
+/** Collects what the nodes hold. One that does not exist any more was deleted with a change of the gate's version. */
+class Found {
+  readonly #slots = new Map<string, Slot>();
+  readonly #failed = new Map<string, Failure>();
+  readonly #failedVersions = new Map<string, number>();
+  readonly #unreadable = { slots: new Set<string>(), failed: new Set<string>() };
+  readonly #problems: GateProblem[] = [];
+
+  slot(path: string, host: string, node: Node | null): void {
+    const slot = this.#valueOf("slots", host, () => node && wholeIn(node, path, slotSchema));
+    if (slot !== null) this.#slots.set(host, slot);
+  }
+
+  failure(path: string, host: string, node: Node | null): void {
+    const failure = this.#valueOf("failed", host, () => node && wholeIn(node, path, failureSchema));
+    if (node !== null) this.#failedVersions.set(host, node.stat.version);
+    if (failure !== null) this.#failed.set(host, failure);
+  }
+
+  gateAt({ data, stat }: Node): GateRead {
+    const gate = { slots: this.#slots, failed: this.#failed, unreadable: this.#unreadable };
+    const moves = movesIn({ data, stat });
+    return { version: stat.version, moves, gate, failedVersions: this.#failedVersions, problems: this.#problems };
+  }
+
+  #valueOf<T>(kind: GateProblem["kind"], host: string, take: () => T | null): T | null {
     try {
-      const [record, found, granted] = await Promise.all([
-        readRecord(zk, deployPath(service, deploy), deployRecordSchema, options),
-        readRecord(zk, gatePath(service, deploy), gateSchema, options),
-        zk.exists(grant, options),
-      ]);
-      if (record === null || found === null) return "no such deploy";
-      const next = change(found.value, record);
-      if (next === null) return "unchanged";
-      const ops = [
-        ...(next.gate === found.value
-          ? [op.check(gatePath(service, deploy), found.version)]
-          : [op.set(gatePath(service, deploy), encode(next.gate), found.version)]),
-        ...(next.with ?? []),
-        ...(granted !== null && next.gate.slots[options.host] === undefined ? [op.delete(grant)] : []),
-      ];
-      await zk.multi(ops, options);
-      return "changed";
+      return take();
     } catch (error) {
-      if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE", "NODE_EXISTS", "CONNECTION_LOSS", "OPERATION_TIMEOUT")) {
-        throw error;
-      }
-      if (tries >= MAX_TRIES) throw error;
+      if (!isDamaged(error)) throw error;
+      this.#unreadable[kind].add(host);
+      this.#problems.push({ kind, host, problem: error.message });
+      return null;
     }
   }
 }
 
-interface HostMove {
-  readonly service: string;
-  readonly deploy: string;
-  readonly host: string;
-  readonly signal: AbortSignal;
+/** The record in a node in which there has to be one. */
+function wholeIn<S extends z.ZodType>(node: Node, path: string, schema: S): z.output<S> {
+  const { value } = recordIn(node, path, schema);
+  if (value === null) throw emptyRecord(path);
+  return value;
 }
 
-/** The host is back in service: its slot and its status change together. */
-export async function releaseSlot(
-  zk: ZooKeeper,
-  move: HostMove,
-  status: HostStatus | null,
-  cost: RestartCost | null = null,
-): Promise<GateOutcome> {
-  const { service, deploy, host } = move;
-  return changeGate(
-    zk,
-    service,
-    deploy,
-    (gate) => {
-      const held = gate.slots[host] !== undefined;
-      const without = held ? priced(withoutSlot(gate, host), cost) : gate;
-      // A host whose activation a newer wish ended may be unhealthy: it gives its slot back, and its failure stays on
-      // record.
-      const next = status?.health === "unhealthy" ? without : withHealthy(without, host);
-      if (next === gate && status === null) return null;
-      return { gate: next, with: status === null ? [] : [op.set(statusPath(service, host), encode(status))] };
-    },
-    move,
-  );
+/** A count that somebody has damaged begins again: what protects is the node's version. */
+function movesIn(node: Node): number {
+  try {
+    return recordIn(node, "", gateSchema).value?.moves ?? 0;
+  } catch (error) {
+    if (isDamaged(error)) return 0;
+    throw error;
+  }
 }
 
-/**
- * The host failed: its slot, if it held one, becomes a failure, and a deploy whose budget that exceeds is halted in the
- * same `multi`. Nobody can be granted a slot between the failure and the halt.
- */
-export async function reportFailure(
-  zk: ZooKeeper,
-  move: HostMove,
-  failure: Failure,
-  status: HostStatus | null,
-  now: Date,
-  cost: RestartCost | null = null,
-): Promise<GateOutcome> {
-  const { service, deploy, host } = move;
-  return changeGate(
-    zk,
-    service,
-    deploy,
-    (gate, record) => {
-      const there = gate.failed[host];
-      const said = there !== undefined && there.build === failure.build && there.since === failure.since;
-      const held = gate.slots[host] !== undefined;
-      const next = said && !held ? gate : priced(withFailure(gate, host, failure), held ? cost : null);
-      const halt = haltOps(service, deploy, record, next, failure, host, now);
-      if (next === gate && halt.length === 0 && status === null) return null;
-      const ops = status === null ? halt : [...halt, op.set(statusPath(service, host), encode(status))];
-      return { gate: next, with: ops };
-    },
-    move,
-  );
-}
-
-/**
- * The cost of a restart is added when the slot goes, so that it is counted once, even when an answer is lost and the
- * change is repeated.
- */
-function priced(gate: Gate, cost: RestartCost | null): Gate {
-  return cost === null || cost.instances === 0 ? gate : withCost(gate, cost);
-}
-
-/**
- * Records that the conductor counts a slot holder as lost. The slot is never freed: what the host was doing may have
- * broken it.
- */
-export async function loseHolder(zk: ZooKeeper, move: HostMove, attempt: number, now: Date): Promise<void> {
-  const { service, deploy, host } = move;
-  await changeGate(
-    zk,
-    service,
-    deploy,
-    (gate, record) => {
-      const slot = gate.slots[host];
-      // A slot of another attempt was granted since, so its host is back.
-      if (slot?.attempt !== attempt) return null;
-      const failure: Failure = {
-        reason: "lost while it held a slot",
-        // A slot from before the deploy was turned round was for the build that is now taken back.
-        build: slot.build ?? buildWanted(record.value),
-        healthy: false,
-        since: now.toISOString(),
-        attempt,
-      };
-      const next = withFailure(gate, host, failure);
-      return { gate: next, with: haltOps(service, deploy, record, next, failure, host, now) };
-    },
-    move,
-  );
-}
-
-/**
- * Takes back a slot that its host no longer asks for: the host has taken up a newer wish, or the number is not its own.
- *
- * @param statusVersion the version of the status that shows this
- */
-export async function reclaimSlot(
-  zk: ZooKeeper,
-  move: HostMove,
-  attempt: number,
-  statusVersion: number,
-): Promise<void> {
-  let isTried = false;
-  await changeGate(
-    zk,
-    move.service,
-    move.deploy,
-    (gate) => {
-      // After a failed try the conductor has to look again: the status may say something else by then.
-      if (isTried || gate.slots[move.host]?.attempt !== attempt) return null;
-      isTried = true;
-      const said = op.check(statusPath(move.service, move.host), statusVersion);
-      return { gate: withoutSlot(gate, move.host), with: [said] };
-    },
-    move,
-  );
-}
-
-/** Records that a host that had failed serves and is healthy again. */
-export async function healHost(zk: ZooKeeper, move: HostMove): Promise<void> {
-  await changeGate(
-    zk,
-    move.service,
-    move.deploy,
-    (gate) => {
-      const next = withHealthy(gate, move.host);
-      return next === gate ? null : { gate: next };
-    },
-    move,
-  );
-}
-
-function haltOps(
-  service: string,
-  deploy: string,
-  { value: record, version }: Versioned<DeployRecord>,
-  gate: Gate,
-  failure: Failure,
-  host: string,
-  now: Date,
-): Op[] {
-  // While a deploy goes back, a host that still fails on the build it came from is no reason to stop going back.
-  if (!isRunning(record) || failure.build !== buildWanted(record)) return [];
-  if (countedFailures(gate, failure.build).length <= record.limits.budget) return [];
-  const next = halted(record, `${host}: ${failure.reason}`, now);
-  return [op.set(deployPath(service, deploy), encode(next), version)];
-}
-
-/** A deploy and its gate as the conductor has read them, with the versions that a grant is checked against. */
-export interface GateRead {
-  readonly id: string;
-  /** The transaction that created the deploy. */
-  readonly czxid: bigint;
-  /** When the deploy was begun and when its record was written last, by ZooKeeper's clock, in epoch milliseconds. */
-  readonly madeAtMs: number;
-  readonly writtenAtMs: number;
-  readonly record: DeployRecord;
-  readonly recordVersion: number;
-  readonly gate: Gate;
-  readonly gateVersion: number;
-}
-
-/**
- * Reads a deploy with its gate; null where there is no such deploy.
- *
- * @throws DeployError `zookeeper-data-invalid` when its record or gate exists but is empty or cannot be read: which hosts
- *   are out of service because of it is then not known, which is not the same as none
- */
-export async function readGate(zk: ZooKeeper, service: string, deploy: string): Promise<GateRead | null> {
-  const [record, gate] = await readNodes(zk, [deployPath(service, deploy), gatePath(service, deploy)]);
-  if (record === null || record === undefined) return null;
-  // Between the two reads the deploy may have been pruned together with its gate.
-  if (gate === null && (await zk.exists(deployPath(service, deploy))) === null) return null;
-  const recordRead = recordIn(record, deployPath(service, deploy), deployRecordSchema);
-  return gateIn(service, deploy, recordRead, gate ?? null);
-}
-
-/**
- * @param gateNode null where it does not exist
- * @throws DeployError `zookeeper-data-invalid`
- */
-export function gateIn(
-  service: string,
-  deploy: string,
-  record: Versioned<DeployRecord | null>,
-  gateNode: Node | null,
-): GateRead {
-  if (record.value === null) throw emptyRecord(deployPath(service, deploy));
-  const path = gatePath(service, deploy);
-  const gate = gateNode === null ? null : recordIn(gateNode, path, gateSchema);
-  if (gate === null || gate.value === null) throw emptyRecord(path);
+/** The gate after changes that this process has made itself. */
+export function gateReadAfter(before: GateRead, moves: readonly GateMove[], isChanged = true): GateRead {
+  const failedVersions = new Map(before.failedVersions);
+  for (const move of moves) {
+    const { host } = move;
+    const had = failedVersions.get(host);
+    if (move.kind === "clear") failedVersions.delete(host);
+    else if (move.kind === "fail" || move.kind === "lose") failedVersions.set(host, had === undefined ? 0 : had + 1);
+    else if (healsIn(before.gate, move) && had !== undefined) failedVersions.set(host, had + 1);
+  }
+  const by = isChanged ? 1 : 0;
+  const gate = gateAfter(before.gate, moves);
   return {
-    id: deploy,
-    czxid: record.czxid,
-    madeAtMs: record.madeAtMs,
-    writtenAtMs: record.writtenAtMs,
-    record: record.value,
-    recordVersion: record.version,
-    gate: gate.value,
-    gateVersion: gate.version,
+    version: before.version + by,
+    moves: before.moves + by,
+    gate,
+    failedVersions,
+    problems: before.problems.filter(({ kind, host }) => gate.unreadable[kind].has(host)),
   };
+}
+
+/** Whether the change makes a failed host one that can be counted on. */
+function healsIn({ failed }: Gate, move: GateMove): boolean {
+  const heals = move.kind === "heal" || (move.kind === "release" && move.healthy);
+  return heals && failed.get(move.host)?.healthy === false;
+}
+
+/** The operation by which every change of slots and failures goes through the gate. */
+export function gateOp(service: string, { version, moves }: Pick<GateRead, "version" | "moves">): Op {
+  return op.set(gatePath(service), encode({ moves: moves + 1 }), version);
+}
+
+/** The operations that make one change, without those that check what it rests on. */
+export function moveOps(service: string, { gate, failedVersions }: GateRead, move: GateMove): Op[] {
+  const { host } = move;
+  const slot = slotPath(service, host);
+  const failure = failurePath(service, host);
+  const version = failedVersions.get(host);
+  // Its version says nothing: only somebody who has edited it by hand has raised it.
+  const held = gate.slots.has(host) || gate.unreadable.slots.has(host) ? [op.delete(slot)] : [];
+  switch (move.kind) {
+    case "grant":
+      return [op.create(slot, encode(move.slot))];
+    case "reclaim":
+      return held;
+    case "release":
+    case "heal": {
+      const before = gate.failed.get(host);
+      const healed = before !== undefined && healsIn(gate, move);
+      const data = healed ? [op.set(failure, encode({ ...before, healthy: true }), version ?? -1)] : [];
+      return move.kind === "heal" ? data : [...held, ...data];
+    }
+    case "fail":
+    case "lose": {
+      const data = encode(move.failure);
+      return [...held, version === undefined ? op.create(failure, data) : op.set(failure, data, version)];
+    }
+    case "clear":
+      return [...held, ...(version === undefined ? [] : [op.delete(failure, version)])];
+  }
+}
+
+/** The nodes that the gate of a new service consists of. */
+export function gatePaths(service: string): string[] {
+  return [gatePath(service), slotsPath(service), failuresPath(service)];
+}
+
+/** Makes the nodes of the gate where one is missing: a person who deletes one means to begin with it anew. */
+export async function restoreGate(zk: ZooKeeper, service: string): Promise<void> {
+  for (const path of gatePaths(service)) {
+    try {
+      await zk.create(path, path === gatePath(service) ? encode({ moves: 0 }) : "");
+    } catch (error) {
+      if (!isZooKeeperError(error, "NODE_EXISTS", "NO_NODE")) throw error;
+    }
+  }
 }

@@ -15,6 +15,8 @@ export interface LivingAgent {
  */
 export class LivingAgents {
   readonly #agents = new Map<string, LivingAgent>();
+  /** By service, for as long as no agent has come, changed or gone: each round of a conductor asks. */
+  readonly #running = new Map<string, ReadonlySet<string>>();
   #stale: "all" | Set<string> = "all";
 
   /**
@@ -22,8 +24,12 @@ export class LivingAgents {
    * assumed to run it.
    */
   running(service: string): ReadonlySet<string> {
+    const known = this.#running.get(service);
+    if (known !== undefined) return known;
     const found = [...this.#agents].filter(([, { record }]) => record === null || runsService(record, service));
-    return new Set(found.map(([host]) => host));
+    const running = new Set(found.map(([host]) => host));
+    this.#running.set(service, running);
+    return running;
   }
 
   /** After a reconnect events may be missing, so everything counts as changed. */
@@ -43,6 +49,7 @@ export class LivingAgents {
     try {
       const hosts = stale === "all" ? await childrenOf(zk, agentsPath) : [...stale];
       const found = await readLivingAgents(zk, hosts);
+      if (stale === "all" || hosts.length > 0) this.#running.clear();
       if (stale === "all") this.#agents.clear();
       for (const host of hosts) {
         const agent = found.get(host);

@@ -2,6 +2,7 @@ import { buildWanted } from "../core/deploy_state.ts";
 import type { DeployError } from "../core/errors.ts";
 import { read, type ZooKeeper } from "../zookeeper/client.ts";
 import { unknownBuild } from "./builds.ts";
+import { readGate, type GateRead } from "./gate.ts";
 import { incompleteTree } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { conducted, MirrorMarks, shown, type Section, type Stale } from "./mirror_marks.ts";
@@ -37,14 +38,13 @@ type Names = Pick<Stale, "deploys" | "hosts" | "statuses" | "agents">;
 /**
  * One service's part of the tree in memory, for programs that look at a whole fleet: the conductor, `ctl`, a monitor. A
  * watch event only marks a node; `refresh` reads the marked ones, so a burst of changes to one node costs one read.
- * Wishes are read first, then gates, then the hosts' statuses, so that each is at least as new as the ones before.
+ * The gate is read first, then wishes and deploys, then the hosts' statuses, so that each is at least as new as the ones
+ * before.
  */
 export class ServiceMirror extends ServiceRecords {
   readonly #sections: ReadonlySet<Section>;
   readonly #marks: MirrorMarks;
   readonly #buildsRead = new Set<string>();
-  /** Deploys whose record was found and whose gate was not: they may have been pruned between the two reads. */
-  readonly #torn = new Set<string>();
   /** The names of all builds; read only where a wish names a build that does not exist. */
   #buildNames: readonly string[] = [];
 
@@ -106,6 +106,7 @@ export class ServiceMirror extends ServiceRecords {
   async refresh(zk: ZooKeeper): Promise<void> {
     const stale = this.#marks.take();
     try {
+      if (this.#sections.has("gate")) await this.#readGate(zk, stale);
       if (stale === "all") {
         await this.#read(zk, this.#named(await this.#list(zk)));
         await this.#readBuilds(zk, null);
@@ -117,6 +118,25 @@ export class ServiceMirror extends ServiceRecords {
       this.#marks.all();
       throw error;
     }
+  }
+
+  /** Keeps the gate as this process itself has just made it. @param hosts those whose slot or failure it has changed */
+  keepGate(gate: GateRead, hosts: Iterable<string>): void {
+    this.takeGate(gate);
+    this.#marks.known(hosts);
+  }
+
+  /**
+   * Every change goes through the version of the gate's node. Where that is the one that is known, only somebody who has
+   * edited the nodes below by hand can have changed them.
+   */
+  async #readGate(zk: ZooKeeper, stale: "all" | Stale): Promise<void> {
+    if (stale !== "all") {
+      if (!stale.gate && stale.outHosts.size === 0) return;
+      const [node = null] = await readNodes(zk, [gatePath(this.service)]);
+      if (stale.outHosts.size === 0 && node !== null && node.stat.version === this.gate?.version) return;
+    }
+    this.takeGate(await readGate(zk, this.service));
   }
 
   /** Lists the names of everything there is, and reads the records that exist only once. */
@@ -169,12 +189,11 @@ export class ServiceMirror extends ServiceRecords {
 
   #named({ deploys, hosts, statuses, agents }: Names): Wanted[] {
     const { service } = this;
-    const records = new Map<string, Node | null>();
     return [
-      ...[...deploys].flatMap((id): Wanted[] => [
-        { path: deployPath(service, id), take: (node) => void records.set(id, node) },
-        { path: gatePath(service, id), take: (node) => this.#takeGate(id, records.get(id) ?? null, node) },
-      ]),
+      ...[...deploys].map((id): Wanted => ({
+        path: deployPath(service, id),
+        take: (node) => this.takeDeploy(id, node),
+      })),
       ...[...hosts].map((host) => ({
         path: hostPath(service, host),
         take: (node: Node | null) => this.takeHost(host, node),
@@ -196,18 +215,6 @@ export class ServiceMirror extends ServiceRecords {
       wanted.map(({ path }) => path),
     );
     for (const [index, { take }] of wanted.entries()) take(nodes[index] ?? null);
-    const torn = [...this.#torn];
-    this.#torn.clear();
-    const records = await readNodes(
-      zk,
-      torn.map((id) => deployPath(this.service, id)),
-    );
-    for (const [index, id] of torn.entries()) if (records[index] === null) this.takeDeploy(id, null, null);
-  }
-
-  #takeGate(id: string, record: Node | null, gate: Node | null): void {
-    if (record !== null && gate === null) this.#torn.add(id);
-    this.takeDeploy(id, record, gate);
   }
 
   /**

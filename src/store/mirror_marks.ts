@@ -1,18 +1,32 @@
-import { agentsPath, servicePath } from "./paths.ts";
+import { agentsPath, gatePath, servicePath } from "./paths.ts";
 
 /** A part of what is kept of a service. `ways out`: the builds that people are told they can go to, see `ServiceMirror`. */
-export type Section = "settings" | "wishes" | "deploys" | "hosts" | "statuses" | "agents" | "builds" | "ways out";
+export type Section =
+  "settings" | "wishes" | "gate" | "deploys" | "hosts" | "statuses" | "agents" | "builds" | "ways out";
 
 /** What the conductor reads of each service; the connected agents of all services it knows from elsewhere. */
-export const conducted: readonly Section[] = ["wishes", "deploys", "hosts", "statuses", "builds"];
+export const conducted: readonly Section[] = ["wishes", "gate", "deploys", "hosts", "statuses", "builds"];
 
 /** What people are shown. */
-export const shown: readonly Section[] = ["settings", "wishes", "deploys", "hosts", "statuses", "agents", "ways out"];
+export const shown: readonly Section[] = [
+  "settings",
+  "wishes",
+  "gate",
+  "deploys",
+  "hosts",
+  "statuses",
+  "agents",
+  "ways out",
+];
 
 /** What has changed since it was read. */
 export interface Stale {
   settings: boolean;
   wishes: boolean;
+  /** The gate's node was changed: somebody, maybe this process itself, has changed slots or failures. */
+  gate: boolean;
+  /** Hosts whose slot or failure was changed, by name; "" where it is the node above them. */
+  readonly outHosts: Set<string>;
   readonly deploys: Set<string>;
   readonly hosts: Set<string>;
   readonly statuses: Set<string>;
@@ -23,6 +37,8 @@ export interface Stale {
 const nothing = (): Stale => ({
   settings: false,
   wishes: false,
+  gate: false,
+  outHosts: new Set(),
   deploys: new Set(),
   hosts: new Set(),
   statuses: new Set(),
@@ -32,23 +48,31 @@ const nothing = (): Stale => ({
 
 /** Which parts of a service have to be read again: everything, at first. */
 export class MirrorMarks {
+  readonly #service: string;
   readonly #prefix: string;
   readonly #sections: ReadonlySet<Section>;
   #stale: "all" | Stale = "all";
 
   constructor(service: string, sections: ReadonlySet<Section>) {
+    this.#service = service;
     this.#prefix = servicePath(service);
     this.#sections = sections;
   }
 
   get isEmpty(): boolean {
     if (this.#stale === "all") return false;
-    const { settings, wishes, ...names } = this.#stale;
-    return !settings && !wishes && Object.values(names).every(({ size }) => size === 0);
+    const { settings, wishes, gate, ...names } = this.#stale;
+    return !settings && !wishes && !gate && Object.values(names).every(({ size }) => size === 0);
   }
 
   all(): void {
     this.#stale = "all";
+  }
+
+  /** The slots and failures of these hosts were changed by this process, which knows what they are now. */
+  known(hosts: Iterable<string>): void {
+    if (this.#stale === "all") return;
+    for (const host of hosts) this.#stale.outHosts.delete(host);
   }
 
   /** Returns what is marked and clears the marks. */
@@ -71,6 +95,10 @@ export class MirrorMarks {
       case "settings":
       case "wishes":
         if (isRead) stale[section] = true;
+        break;
+      case "gate":
+        if (isRead && path === gatePath(this.#service)) stale.gate = true;
+        else if (isRead) stale.outHosts.add(name ?? "");
         break;
       case "hosts":
         if (isRead && name !== undefined) stale.hosts.add(name);
@@ -107,6 +135,10 @@ export class MirrorMarks {
         return { section: "wishes" };
       case "status":
         return { section: "statuses", name };
+      case "gate":
+      case "slots":
+      case "failed":
+        return { section: "gate", name };
       case "hosts":
       case "builds":
       case "deploys":

@@ -1,5 +1,5 @@
-import type { HostStatus } from "../schema/znodes.ts";
-import { Bell, pause } from "../support/bell.ts";
+import type { HostStatus, HostStep } from "../schema/znodes.ts";
+import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -7,7 +7,7 @@ import type { FormatGate } from "./format.ts";
 import { statusPath } from "./paths.ts";
 import { encode } from "./records.ts";
 
-/** Steps that pass faster than this are not published one by one: a host makes at most a handful of writes per deploy. */
+/** Steps that pass faster than this are not published: a host makes at most a handful of writes per deploy. */
 const COALESCE_MS = 250;
 const RETRY_MS = 1_000;
 
@@ -28,6 +28,11 @@ export class StatusPublisher {
   readonly #onProblem: (error: unknown) => void;
   #wanted: string | null = null;
   #written: string | null = null;
+  /** What the status says beside the step, of the one that is wanted and the one that was written last. */
+  #wantedNews = "";
+  #writtenNews = "";
+  #word = "";
+  #isUrgent = false;
   #holds = 0;
 
   /** @param onProblem called with the reason why a status cannot be written, and with null once one is */
@@ -50,7 +55,17 @@ export class StatusPublisher {
 
   publish(status: HostStatus): void {
     this.#wanted = encode(fit(status));
-    if (this.#wanted !== this.#written) this.#bell.ring();
+    this.#wantedNews = newsOf(status);
+    const word = wordOf(status);
+    if (word !== this.#word) this.#isUrgent = word !== "";
+    this.#word = word;
+    if (this.#isOwed) this.#bell.ring();
+  }
+
+  /** What was written is not known: the status is written again. */
+  doubt(): void {
+    this.#written = null;
+    this.#bell.ring();
   }
 
   /**
@@ -67,6 +82,9 @@ export class StatusPublisher {
   wasWritten(status: HostStatus): void {
     this.#wanted = encode(fit(status));
     this.#written = this.#wanted;
+    this.#wantedNews = this.#writtenNews = newsOf(status);
+    this.#word = wordOf(status);
+    this.#isUrgent = false;
   }
 
   /**
@@ -91,48 +109,103 @@ export class StatusPublisher {
     });
     try {
       while (!signal.aborted) {
-        const failed = this.#wanted !== null && this.#wanted !== this.#written;
-        await this.#bell.wait(failed ? RETRY_MS : 2 ** 30, signal);
-        const wanted = this.#wanted;
-        if (signal.aborted || this.#holds > 0 || wanted === null || wanted === this.#written) continue;
-        if (await this.#write(wanted, signal)) await pause(this.#clock, COALESCE_MS, signal);
+        await this.#bell.wait(this.#isOwed ? RETRY_MS : 2 ** 30, signal);
+        await this.#settle(signal);
+        if (signal.aborted || this.#holds > 0 || this.#wanted === null || !this.#isOwed) continue;
+        await this.#write(this.#wanted, this.#wantedNews, signal);
       }
     } finally {
       stop();
     }
   }
 
-  async #write(wanted: string, signal: AbortSignal): Promise<boolean> {
-    if (!this.#format.isKnown) return false;
+  /** Waits until a step has lasted for a while, or a word comes that others wait for. */
+  async #settle(signal: AbortSignal): Promise<void> {
+    const endsAtMs = this.#clock.monotonicMs() + COALESCE_MS;
+    while (!this.#isUrgent && !signal.aborted) {
+      const leftMs = endsAtMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) return;
+      await this.#bell.wait(leftMs, signal);
+    }
+  }
+
+  /** Whether there is something to tell that others do not know. */
+  get #isOwed(): boolean {
+    return this.#wanted !== null && (this.#written === null || this.#wantedNews !== this.#writtenNews);
+  }
+
+  async #write(wanted: string, news: string, signal: AbortSignal): Promise<void> {
+    if (!this.#format.isKnown) return;
+    this.#isUrgent = false;
     const path = statusPath(this.#service, this.#host);
     try {
       await this.#session.client.set(path, wanted, -1, { signal });
       this.#written = wanted;
+      this.#writtenNews = news;
       this.#onProblem(null);
-      return true;
     } catch (error) {
       // Whoever follows the wish makes the node once an operator has made the service, and reports what prevents that.
       if (!signal.aborted && !isZooKeeperError(error, "NO_NODE")) this.#onProblem(error);
-      return false;
     }
   }
 }
 
 /**
- * The status, cut to its size limit: first the log is shortened, from its beginning, then the error's message, from its
- * end.
+ * What others wait for, and so is written at once: that the host asks for a slot, has begun, serves, or has failed. Empty
+ * for anything else.
+ */
+function wordOf({ attempt, step, begun, failure }: HostStatus): string {
+  const isWord = step === "ready" || step === "begun" || step === "serving" || step === "failed";
+  const isFailing = begun && failure?.attempt === attempt;
+  if (!isWord && !isFailing) return "";
+  return `${attempt} ${isFailing ? "failing" : step} ${begun}`;
+}
+
+/**
+ * What a status tells that is worth a write. Of each phase of a deploy the first step that lasts is told: preparing,
+ * installing, asking for a slot, having begun, soaking, serving. With the steps between them a host would make ten writes
+ * in a deploy, and thousands of hosts do so at once; its own port tells them all. What a restart does to its service in
+ * between is nobody's news either.
+ */
+function newsOf(status: HostStatus): string {
+  const { build, health, restart, ...rest } = status;
+  const told = { ...rest, step: phaseOf(status.step), since: "", log: "" };
+  const isAtWork = status.begun && status.failure?.attempt !== status.attempt;
+  return encode(isAtWork ? told : { ...told, build, health, restart });
+}
+
+function phaseOf(step: HostStep): HostStep {
+  switch (step) {
+    case "fetch":
+    case "verify":
+    case "extract":
+      return "fetch";
+    case "begun":
+    case "flip":
+    case "restart":
+    case "check":
+      return "begun";
+    default:
+      return step;
+  }
+}
+
+/**
+ * The status, cut to its size limit: first the log is shortened, from its beginning, then the error's message and the
+ * reason of the last failure, from their ends.
  */
 export function fit(status: HostStatus): HostStatus {
-  let { log, error } = status;
+  let { log, error, failure } = status;
   for (;;) {
-    const fitting = { ...status, log, error };
+    const fitting = { ...status, log, error, failure };
     const excess = Buffer.byteLength(encode(fitting)) - MAX_STATUS_BYTES;
     if (excess <= 0) return fitting;
     // A character takes at least one byte, so cutting this many characters never cuts too much.
     if (log !== "") log = log.slice(excess);
     else if (error !== null && error.message.length + error.hint.length > 2) {
       error = { ...error, message: halved(error.message), hint: halved(error.hint) };
-    } else return fitting;
+    } else if (failure !== null && failure.reason.length > 2) failure = { ...failure, reason: halved(failure.reason) };
+    else return fitting;
   }
 }
 

@@ -24,8 +24,9 @@ import {
   servicePath,
   statusPath,
 } from "./paths.ts";
-import { ensurePath, readRecord } from "./records.ts";
+import { ensurePath, readRecord, valueIn } from "./records.ts";
 import { registerHost } from "./registry.ts";
+import type { WatchedNodes } from "./watched_nodes.ts";
 
 type Held = NonNullable<HostStatus["held"]>;
 
@@ -42,6 +43,8 @@ export interface WishSnapshot {
   readonly deploy: DeployRecord | null;
   /** What prevents the host from following its wish, for people; empty when nothing does. */
   readonly problem: string;
+  /** How many hosts the service had when it was wished; 0 where that is not known. */
+  readonly fleet: number;
   readonly readAtMs: number;
 }
 
@@ -53,6 +56,7 @@ export const unreadSnapshot: WishSnapshot = {
   build: null,
   deploy: null,
   problem: "ZooKeeper has not been read yet",
+  fleet: 0,
   readAtMs: 0,
 };
 
@@ -67,21 +71,24 @@ export interface WishReader {
   readonly onStatus?: (text: string) => void;
 }
 
-interface Reading {
-  /** Called when something that was read may have changed. */
-  readonly watch: () => void;
+/** What a wish is read with. */
+export interface WishReading {
+  readonly zk: ZooKeeper;
+  readonly nodes: WatchedNodes;
   readonly signal: AbortSignal;
+  /** Everything is read again, also what nothing has changed of as far as is known. */
+  readonly isThorough: boolean;
 }
 
-/** @param builds records that were read before, kept until their watch reports a change of their URL or bar */
-export async function readWish(
-  zk: ZooKeeper,
-  reader: WishReader,
-  builds: Map<string, BuildRecord>,
-  options: Reading,
-): Promise<WishSnapshot> {
+/**
+ * Reads what a host is wished to serve: of the nodes that are watched only those that were changed. For a new wish these
+ * are three: the wish, its build, and its deploy's record.
+ */
+export async function readWish(reader: WishReader, reading: WishReading): Promise<WishSnapshot> {
   const { service, clock } = reader;
-  if ((await zk.exists(servicePath(service), options)) === null) {
+  const { nodes, signal } = reading;
+  if (reading.isThorough) nodes.doubt();
+  if ((await nodes.read(servicePath(service), signal)) === null) {
     return {
       ...unreadSnapshot,
       target: { kind: "none" },
@@ -89,43 +96,52 @@ export async function readWish(
       readAtMs: clock.now(),
     };
   }
-  const role = await readRole(zk, reader, options);
-  const enabled = await readRecord(zk, enabledPath(service), wishSchema, options);
-  const canary = role === "canary" ? await readRecord(zk, canaryPath(service), wishSchema, options) : null;
-  const wishes = { enabled: enabled?.value ?? null, canary: canary?.value ?? null };
-  const { target, order, held } = await weigh(zk, reader, role, wishes, options);
-  const seen = { target, order, held, role, readAtMs: clock.now() };
+  const role = await readRole(reader, reading);
+  const enabled = valueIn(await nodes.read(enabledPath(service), signal), enabledPath(service), wishSchema);
+  const isCanary = role === "canary";
+  const canary = isCanary
+    ? valueIn(await nodes.read(canaryPath(service), signal), canaryPath(service), wishSchema)
+    : null;
+  const wishes = { enabled, canary };
+  const { target, order, held } = await weigh(reader, role, wishes, reading);
+  const fleet = wishFor(role, wishes)?.hosts ?? 0;
+  const seen = { target, order, held, role, fleet, readAtMs: clock.now() };
   const olderWish = held === null ? "" : whyHeld(service, held);
+  const watched = [servicePath(service), hostPath(service, reader.host), enabledPath(service)];
+  if (isCanary) watched.push(canaryPath(service));
   if (target.kind !== "build") {
+    nodes.keepOnly(new Set(watched));
     const wish = wishFor(role, wishes);
     const byHand = wish === null ? "" : `the wish for "${wish.build}" names no deploy; the conductor will give it one`;
     return { ...unreadSnapshot, ...seen, problem: olderWish || byHand };
   }
-  const build = builds.get(target.build) ?? (await readBuildRecord(zk, service, target.build, builds, options));
-  if (build !== null) builds.set(target.build, build);
-  const deploy = await readRecord(zk, deployPath(service, target.deploy), deployRecordSchema, {
-    signal: options.signal,
-  });
+  const path = buildPath(service, target.build);
+  nodes.keepOnly(new Set([...watched, path]));
+  const build = valueIn(await nodes.read(path, signal), path, buildRecordSchema);
+  const deploy = await readRecord(reading.zk, deployPath(service, target.deploy), deployRecordSchema, { signal });
   const noBuild = build === null ? `the wished build "${target.build}" is not in ZooKeeper` : "";
   return { ...seen, build, deploy: deploy?.value ?? null, problem: olderWish || noBuild };
 }
 
-async function readRole(zk: ZooKeeper, reader: WishReader, options: Reading): Promise<Role> {
+async function readRole(reader: WishReader, { zk, nodes, signal, isThorough }: WishReading): Promise<Role> {
   const { service, host, zone } = reader;
-  let record = await readRecord(zk, hostPath(service, host), hostRecordSchema, options);
-  if (record === null) {
+  const path = hostPath(service, host);
+  let node = await nodes.read(path, signal);
+  const isNew = node === null;
+  if (isNew) {
     await registerHost(zk, service, host, zone);
-    record = await readRecord(zk, hostPath(service, host), hostRecordSchema, options);
+    node = await nodes.read(path, signal);
   }
-  await lookAtStatus(zk, reader, options);
-  return record?.value.role ?? "fleet";
+  // Where the service was made only now, there is no node yet in which the host could say how it is.
+  if (isThorough || isNew) await lookAtStatus(zk, reader, signal);
+  return valueIn(node, path, hostRecordSchema)?.role ?? "fleet";
 }
 
 /** Only the host itself writes its status: whatever somebody else wrote there is reported and overwritten. */
 async function lookAtStatus(
   zk: ZooKeeper,
   { service, host, onStatus }: WishReader,
-  { signal }: Reading,
+  signal: AbortSignal,
 ): Promise<void> {
   try {
     const { data } = await zk.get(statusPath(service, host), { signal });
@@ -139,11 +155,10 @@ async function lookAtStatus(
 
 /** What a host of this role follows: the wish or, where that is older than what the host has followed, the latter. */
 async function weigh(
-  zk: ZooKeeper,
   { service, remembered }: WishReader,
   role: Role,
   wishes: Wishes,
-  { signal }: Reading,
+  { zk, signal }: WishReading,
 ): Promise<Pick<WishSnapshot, "target" | "order" | "held">> {
   const target = targetFor(role, wishes);
   const wish = wishFor(role, wishes);
@@ -171,21 +186,5 @@ function whyHeld(service: string, { build, deploy, number }: Held): string {
   return (
     `the wish for "${build}" (deploy ${deploy}, number ${number}) is older than what this host has followed, as in a ZooKeeper ` +
     `that was restored from a backup: it is held; to make hosts follow it: deployd ctl services accept ${service}`
-  );
-}
-
-async function readBuildRecord(
-  zk: ZooKeeper,
-  service: string,
-  build: string,
-  builds: Map<string, BuildRecord>,
-  { watch, signal }: Reading,
-): Promise<BuildRecord | null> {
-  const changed = (): void => {
-    builds.delete(build);
-    watch();
-  };
-  return (
-    (await readRecord(zk, buildPath(service, build), buildRecordSchema, { watch: changed, signal }))?.value ?? null
   );
 }

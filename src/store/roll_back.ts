@@ -1,15 +1,14 @@
 import { aborted, turnedRound } from "../core/deploy.ts";
-import { goesBack, isRunning } from "../core/deploy_state.ts";
+import { isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
-import { withForgiven } from "../core/gate.ts";
-import { buildRecordSchema, gateSchema } from "../schema/znodes.ts";
+import { buildRecordSchema } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { latestOf, type Change, type Changed, type Latest } from "./change_deploy.ts";
 import { listDeploys, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
-import { buildPath, canaryPath, deployPath, gatePath } from "./paths.ts";
+import { buildPath, canaryPath, deployPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { wishOps } from "./wishes.ts";
 
@@ -49,11 +48,9 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
   // fleet.
   const stage = head.enabled.value?.build === record.build ? "fleet" : record.stage;
   const next = { ...turnedRound(record, change), stage };
-  const forgiveness = goesBack(record) ? await forgiveOps(zk, service, id, next.rollback.to, attempted) : [];
   const bar = await barOp(zk, change, latest);
   await attempting(attempted, async () =>
     zk.multi([
-      ...forgiveness,
       op.set(deployPath(service, id), encode(next), latest.version),
       bar,
       op.check(buildPath(service, previous), back.version),
@@ -106,19 +103,4 @@ async function barOp(zk: ZooKeeper, { service, who, why, now }: Change, { id, re
     time: now.toISOString(),
   };
   return op.set(buildPath(service, record.build), encode({ ...value, barred }), version);
-}
-
-/** A way back that was halted is resumed although hosts have failed on it: whoever requests it again has seen that. */
-async function forgiveOps(
-  zk: ZooKeeper,
-  service: string,
-  deploy: string,
-  build: string,
-  attempted: string,
-): Promise<Op[]> {
-  const path = gatePath(service, deploy);
-  const found = await attempting(attempted, () => readRecord(zk, path, gateSchema));
-  if (found === null) return [];
-  const gate = withForgiven(found.value, build);
-  return gate === found.value ? [] : [op.set(path, encode(gate), found.version)];
 }

@@ -1,6 +1,7 @@
 import { isRunning } from "../core/deploy_state.ts";
 import type { DeployError } from "../core/errors.ts";
-import type { Unreadable } from "../core/rollout.ts";
+import type { ConductedDeploy, Unreadable } from "../core/conducted.ts";
+import { emptyGate, noneOut, outByDeploy } from "../core/gate.ts";
 import type { Wishes } from "../core/targets.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import {
@@ -20,7 +21,7 @@ import {
 } from "../schema/znodes.ts";
 import { whyBarred } from "./bar.ts";
 import { damagedDeploy, newestIsGone, type ServiceHead } from "./deploys.ts";
-import { gateIn, type GateRead } from "./gate.ts";
+import type { GateRead } from "./gate.ts";
 import { livingAgentIn, runsService } from "./living_agents.ts";
 import {
   buildPath,
@@ -33,8 +34,17 @@ import {
   statusPath,
 } from "./paths.ts";
 import type { Node } from "./read_nodes.ts";
-import { recordIn, valueIn, type Versioned } from "./records.ts";
+import { emptyRecord, recordIn, valueIn, type Versioned } from "./records.ts";
 import { RecordsByName } from "./records_by_name.ts";
+
+/** A deploy as it was read, with the part of the gate that it accounts for. */
+export interface DeployRead extends ConductedDeploy {
+  /** The transaction that created the deploy. */
+  readonly czxid: bigint;
+  /** When the deploy was begun and when its record was written last, by ZooKeeper's clock, in epoch milliseconds. */
+  readonly madeAtMs: number;
+  readonly writtenAtMs: number;
+}
 
 /** What is known of one service, collected from its nodes as they are read. A null node does not exist. */
 export class ServiceRecords {
@@ -42,6 +52,13 @@ export class ServiceRecords {
   /** Cautious defaults where the settings cannot be read; null where the service does not exist. */
   settings: ServiceSettings | null = null;
   wishes: Wishes = { enabled: null, canary: null };
+  /** The nodes of the wishes, where they can be read. */
+  wishNodes: { readonly enabled: Versioned<Wish | null> | null; readonly canary: Versioned<Wish | null> | null } = {
+    enabled: null,
+    canary: null,
+  };
+  /** Null where the service has no gate, or none was read yet. */
+  gate: GateRead | null = null;
   /**
    * About the status nodes. The version is for a grant, which must not rest on an outdated status; the time is
    * ZooKeeper's.
@@ -50,13 +67,14 @@ export class ServiceRecords {
   /** The records of the agents that are connected and run the service, by host. */
   readonly agents = new Map<string, AgentRecord>();
   readonly #settings = new RecordsByName<ServiceSettings>();
-  readonly #wishes = new RecordsByName<Wish>();
+  readonly #wishes = new RecordsByName<Versioned<Wish | null>>();
   readonly #pointer = new RecordsByName<Versioned<DeploysPointer | null>>();
   readonly #records = new RecordsByName<Versioned<DeployRecord | null>>();
-  readonly #deploys = new RecordsByName<GateRead>();
   readonly #hosts = new RecordsByName<HostRecord>();
   readonly #statuses = new RecordsByName<HostStatus>();
   readonly #builds = new RecordsByName<Versioned<BuildRecord>>();
+  /** Null when they have to be put together again. */
+  #deploys: ReadonlyMap<string, DeployRead> | null = null;
   #deploysVersion = -1;
   #hasEnabled = false;
 
@@ -72,8 +90,8 @@ export class ServiceRecords {
     return this.#statuses.whole;
   }
 
-  get deploys(): ReadonlyMap<string, GateRead> {
-    return this.#deploys.whole;
+  get deploys(): ReadonlyMap<string, DeployRead> {
+    return (this.#deploys ??= this.#deploysRead());
   }
 
   /** The existing builds among those that deploys that count bring to hosts and those shown to people. */
@@ -97,7 +115,7 @@ export class ServiceRecords {
       wishes: this.#wishes.damaged.size > 0,
       hosts: names(this.#hosts),
       statuses: names(this.#statuses),
-      deploys: names(this.#deploys),
+      deploys: names(this.#records),
       builds: names(this.#builds),
     };
   }
@@ -105,7 +123,10 @@ export class ServiceRecords {
   /** What is wrong with the records that cannot be read, for people: one sentence for each. */
   get problems(): string[] {
     const sections = ["wishes", "hosts", "statuses", "deploys", "builds"] as const;
-    return sections.flatMap((section) => this.problemsIn(section));
+    return [
+      ...sections.flatMap((section) => this.problemsIn(section)),
+      ...(this.gate?.problems ?? []).map(({ problem }) => problem),
+    ];
   }
 
   problemsIn(section: "settings" | "wishes" | "hosts" | "statuses" | "deploys" | "builds"): string[] {
@@ -114,7 +135,7 @@ export class ServiceRecords {
       wishes: this.#wishes,
       hosts: this.#hosts,
       statuses: this.#statuses,
-      deploys: this.#deploys,
+      deploys: this.#records,
       builds: this.#builds,
     }[section];
     return [...damaged.values()].map(({ message }) => message);
@@ -122,7 +143,7 @@ export class ServiceRecords {
 
   /** Why the state of a deploy is not known; null where it is. */
   damageOfDeploy(id: string): DeployError | null {
-    return this.#deploys.damaged.get(id) ?? null;
+    return this.#records.damaged.get(id) ?? null;
   }
 
   /** What is wrong with the record of a build; null where nothing is. */
@@ -139,16 +160,27 @@ export class ServiceRecords {
     );
   }
 
-  /** Deploys whose gate still matters: those that are wished or under way, and those with hosts out of service. */
-  get deploysThatCount(): GateRead[] {
-    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy]);
+  /** Deploys that still matter: the newest, those that are wished or under way, and those with hosts out of service. */
+  get deploysThatCount(): DeployRead[] {
+    const newest = this.#pointer.whole.get(this.service)?.value?.latest;
+    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy, newest]);
     return [...this.deploys.values()].filter(
-      ({ id, record, gate }) =>
+      ({ id, record, out }) =>
         wished.has(id) ||
         isRunning(record) ||
-        Object.keys(gate.slots).length > 0 ||
-        Object.values(gate.failed).some((failure) => !failure.healthy),
+        Object.keys(out.slots).length > 0 ||
+        Object.values(out.failed).some((failure) => !failure.healthy),
     );
+  }
+
+  #deploysRead(): Map<string, DeployRead> {
+    const out = outByDeploy(this.gate?.gate ?? emptyGate);
+    const deploys = new Map<string, DeployRead>();
+    for (const [id, { value, version, ...facts }] of this.#records.whole) {
+      if (value === null) continue;
+      deploys.set(id, { id, ...facts, record: value, recordVersion: version, out: out.get(id) ?? noneOut });
+    }
+    return deploys;
   }
 
   /** The newest deploy, found as `readHead` finds it. */
@@ -174,8 +206,10 @@ export class ServiceRecords {
   protected takeWish(which: keyof Wishes, node: Node | null): void {
     const path = which === "enabled" ? enabledPath(this.service) : canaryPath(this.service);
     if (which === "enabled") this.#hasEnabled = node !== null;
-    this.#wishes.put(which, () => valueIn(node, path, wishSchema));
-    this.wishes = { ...this.wishes, [which]: this.#wishes.whole.get(which) ?? null };
+    this.#wishes.put(which, () => (node === null ? null : recordIn(node, path, wishSchema)));
+    const found = this.#wishes.whole.get(which) ?? null;
+    this.wishNodes = { ...this.wishNodes, [which]: found };
+    this.wishes = { ...this.wishes, [which]: found?.value ?? null };
   }
 
   protected takePointer(node: Node | null): void {
@@ -186,20 +220,19 @@ export class ServiceRecords {
     );
   }
 
-  protected takeDeploy(id: string, record: Node | null, gate: Node | null): void {
+  protected takeDeploy(id: string, node: Node | null): void {
     const path = deployPath(this.service, id);
-    this.#records.put(id, () => (record === null ? null : recordIn(record, path, deployRecordSchema)));
-    this.#deploys.put(id, () => {
-      const damage = this.#records.damaged.get(id);
-      if (damage !== undefined) throw damage;
-      const read = this.#records.whole.get(id);
-      return read === undefined ? null : gateIn(this.service, id, read, gate);
+    this.#records.put(id, () => {
+      const record = node === null ? null : recordIn(node, path, deployRecordSchema);
+      if (record !== null && record.value === null) throw emptyRecord(path);
+      return record;
     });
+    this.#deploys = null;
   }
 
-  /** Keeps a gate as this process itself has just written it. */
-  keep(deploy: GateRead): void {
-    this.#deploys.put(deploy.id, () => deploy);
+  protected takeGate(gate: GateRead | null): void {
+    this.gate = gate;
+    this.#deploys = null;
   }
 
   /** An empty host record counts as that of a fleet host, as it does for the host's own agent. */
@@ -237,7 +270,8 @@ export class ServiceRecords {
     hosts: readonly string[];
     statuses: readonly string[];
   }): void {
-    for (const records of [this.#deploys, this.#records]) records.forgetAllBut(names.deploys);
+    this.#records.forgetAllBut(names.deploys);
+    this.#deploys = null;
     this.#hosts.forgetAllBut(names.hosts);
     this.#statuses.forgetAllBut(names.statuses);
     for (const host of this.statusNodes.keys()) if (!this.#statuses.has(host)) this.statusNodes.delete(host);

@@ -5,6 +5,7 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
+import { restoreGate } from "./gate.ts";
 import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";
 import { readNodes } from "./read_nodes.ts";
 import { childrenOf, damagedIn, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
@@ -86,6 +87,7 @@ export async function setService(
     else await zk.set(path, encode(settings), found.version);
     for (const child of [enabledPath, hostsPath, buildsPath, deploysPath, statusesPath])
       await create(zk, child(service), "");
+    await restoreGate(zk, service);
     return settings;
   });
 }

@@ -1,7 +1,6 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
-import { emptyGate } from "../core/gate.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
@@ -11,7 +10,7 @@ import { buildBefore, readDeploy, readHead, type ServiceHead } from "./deploys.t
 import { attempting } from "./errors.ts";
 import { ServiceMirror } from "./mirror.ts";
 import { assertNoneRunning } from "./one_at_a_time.ts";
-import { buildPath, deployPath, gatePath, grantsPath } from "./paths.ts";
+import { buildPath, deployPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { readService } from "./services.ts";
 import { wishOps } from "./wishes.ts";
@@ -29,7 +28,7 @@ export interface DeployRequest {
 }
 
 /**
- * Starts a deploy: its record, its empty gate and the wish, in one `multi`. Calling it again with the same id changes
+ * Starts a deploy: its record and the wish, in one `multi`. Calling it again with the same id changes
  * nothing and returns the deploy as it stands, so a caller whose answer was lost simply repeats the call.
  *
  * @throws DeployError `service-unknown`, `build-unknown`, `build-barred`, `deploy-running`, `nothing-to-do`, `usage`
@@ -73,8 +72,6 @@ export async function startDeploy(
     ...(overtaken === null ? [] : [endedOp(service, overtaken, id, request.now)]),
     op.check(buildPath(service, build), target.version),
     op.create(deployPath(service, id), encode(record)),
-    op.create(gatePath(service, id), encode(emptyGate)),
-    op.create(grantsPath(service, id), ""),
     ...(await wishOps(zk, service, head, first, { build, deploy: id })),
   ];
   await attempting(attempted, async () => {

@@ -21,7 +21,7 @@ export async function wishOps(
 ): Promise<Op[]> {
   const { statuses } = await ServiceMirror.look(zk, service, ["statuses"]);
   const number = nextNumber(pointer.value.number, followedOf(statuses));
-  const data = encode({ ...wish, number } satisfies Wish);
+  const data = encode({ ...wish, number, hosts: statuses.size } satisfies Wish);
   const ops = [
     op.set(deploysPath(service), encode({ ...pointer.value, latest: wish.deploy, number }), pointer.version),
   ];

@@ -1,7 +1,8 @@
 import { isRunning } from "../core/deploy_state.ts";
-import type { Progress } from "../core/rollout.ts";
+import { noneOut, type OutHosts } from "../core/gate.ts";
+import type { Progress } from "../core/progress.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { Gate, HostStatus } from "../schema/znodes.ts";
+import type { HostStatus } from "../schema/znodes.ts";
 import type { Overview } from "./overview.ts";
 import { ageMs } from "./times.ts";
 
@@ -10,7 +11,7 @@ export interface DeployView {
   readonly service: string;
   readonly id: string;
   readonly record: DeployRecord;
-  readonly live: { readonly gate: Gate; readonly progress: Progress } | null;
+  readonly live: { readonly out: OutHosts; readonly progress: Progress } | null;
   /** The barred ones among the builds that the deploy leads to, forwards or back. */
   readonly barred: ReadonlySet<string>;
   readonly statuses: ReadonlyMap<string, HostStatus>;
@@ -22,8 +23,8 @@ export interface DeployView {
 export function newestDeploy(overview: Overview): DeployView | null {
   const { service, statuses, agents, deploy } = overview;
   if (deploy === null) return null;
-  const { id, record, gate, progress, barred } = deploy;
-  return { service, id, record, barred, live: { gate, progress }, statuses, connected: new Set(agents.keys()) };
+  const { id, record, out, progress, barred } = deploy;
+  return { service, id, record, barred, live: { out, progress }, statuses, connected: new Set(agents.keys()) };
 }
 
 /** A host that failed under the deploy, and everything it said about that. */
@@ -40,8 +41,8 @@ export interface HostFailure {
 
 /** Every failure on the deploy's record, the most serious first. */
 export function failuresIn(view: DeployView): HostFailure[] {
-  const { gate } = view.live ?? { gate: { failed: {}, slots: {} } };
-  return Object.entries(gate.failed)
+  const { failed } = view.live?.out ?? noneOut;
+  return Object.entries(failed)
     .map(([host, failure]): HostFailure => {
       const status = view.statuses.get(host);
       const error = status?.error?.build === failure.build ? status.error : null;
@@ -58,15 +59,11 @@ export function failuresIn(view: DeployView): HostFailure[] {
     .toSorted((a, b) => Number(a.healthy) - Number(b.healthy) || a.host.localeCompare(b.host, "en", { numeric: true }));
 }
 
-/**
- * The hosts that the deploy's record has as rolled back and healthy, while their own nodes, read a moment earlier, still
- * have them on the way. Their final report of the failure is still to come.
- */
-export function betweenWrites({ live, statuses, connected }: DeployView): string[] {
-  return Object.entries(live?.gate.failed ?? {}).flatMap(([host, { build, healthy }]) => {
+/** The connected hosts that have failed under the deploy, and are on their way back to the build before. */
+export function goingBack({ live, statuses, connected }: DeployView): string[] {
+  return Object.entries(live?.out.failed ?? {}).flatMap(([host, { attempt }]) => {
     const status = statuses.get(host);
-    const isOnItsWay = status?.rollingBack === true && status.error?.build === build;
-    return healthy && connected.has(host) && isOnItsWay ? [host] : [];
+    return status?.begun === true && status.attempt === attempt && connected.has(host) ? [host] : [];
   });
 }
 
@@ -81,7 +78,7 @@ export interface Waiting {
 /** The hosts that a running deploy waits for, those that have held it up longest first. */
 export function waitingFor(view: DeployView, now: Date): Waiting[] {
   if (view.live === null) return [];
-  const { progress, gate } = view.live;
+  const { progress, out } = view.live;
   const settled = new Set([...progress.serving, ...progress.failed]);
   return progress.hosts
     .filter((host) => !settled.has(host))
@@ -91,7 +88,7 @@ export function waitingFor(view: DeployView, now: Date): Waiting[] {
       if (status?.held?.deploy === view.id) return { host, doing: "holds it until it is accepted", forMs: null };
       if (status?.wish?.deploy !== view.id) return { host, doing: "has not taken it up", forMs: null };
       const forMs = ageMs(status.since, now);
-      if (status.step === "ready" && gate.slots[host] === undefined) return { host, doing: "waits for a slot", forMs };
+      if (status.step === "ready" && out.slots[host] === undefined) return { host, doing: "waits for a slot", forMs };
       return { host, doing: status.rollingBack ? `${status.step}, going back` : status.step, forMs };
     })
     .toSorted((a, b) => (b.forMs ?? -1) - (a.forMs ?? -1) || a.host.localeCompare(b.host, "en", { numeric: true }));

@@ -1,6 +1,6 @@
 import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
 import type { HostStatus } from "../schema/znodes.ts";
-import { betweenWrites, failuresIn, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
+import { failuresIn, goingBack, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
 
 /** What the command asked for: it decides which outcome counts as success. */
 export type Purpose = "deploy" | "promote" | "rollback" | "wait";
@@ -48,7 +48,8 @@ export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | n
       return hosts.length === 0 ? { kind: "done" } : { kind: "held", hosts };
     }
     case "halted":
-      if (betweenWrites(view).length > 0) return null;
+      // What it came to on a host that goes back is told when it is back.
+      if (goingBack(view).length > 0) return null;
       return { kind: "halted", failures: failuresIn(view) };
     case "aborted":
       return aborted;
@@ -119,5 +120,5 @@ function progressKey({ live, record }: DeployView): string {
   if (live === null) return "overtaken";
   const { hosts, serving, failed, unreachable } = live.progress;
   const counts = [hosts, serving, failed, unreachable].map((names) => names.length);
-  return [record.state, ...counts, Object.keys(live.gate.slots).length].join("\n");
+  return [record.state, ...counts, Object.keys(live.out.slots).length].join("\n");
 }

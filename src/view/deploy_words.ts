@@ -1,3 +1,4 @@
+import { costOf } from "../core/deploy_cost.ts";
 import { buildWanted } from "../core/deploy_state.ts";
 import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
@@ -10,10 +11,10 @@ import { count, oneLine, someOf } from "./words.ts";
 /** "3/12 serving, restarting 1/2, failed 0 (budget 1), 1 unreachable" */
 export function progressText({ live, record }: DeployView): string {
   if (live === null) return "a newer deploy has taken its hosts over";
-  const { progress, gate } = live;
+  const { progress, out } = live;
   const parts = [
     `${progress.serving.length}/${progress.hosts.length} serving`,
-    `restarting ${Object.keys(gate.slots).length}/${record.limits.max}`,
+    `restarting ${Object.keys(out.slots).length}/${record.limits.max}`,
     `failed ${progress.failed.length} (budget ${record.limits.budget})`,
   ];
   if (progress.unreachable.length > 0) parts.push(`${progress.unreachable.length} unreachable`);
@@ -35,9 +36,9 @@ export function servingText({ live, record }: DeployView): string {
  * "restarted 12 instances on 3 hosts: 0 connections closed, 0 refused", as far as it is known; empty if nothing can be
  * counted.
  */
-export function costText({ live }: DeployView): string {
-  const cost = live?.gate.cost;
-  if (cost === undefined || (cost.closed === null && cost.refused === null)) return "";
+export function costText(view: DeployView): string {
+  const cost = costOf(view.statuses, view);
+  if (cost === null || (cost.closed === null && cost.refused === null)) return "";
   const facts = [
     ...(cost.closed === null ? [] : [`${count(cost.closed, "connection")} closed`]),
     ...(cost.refused === null ? [] : [`${count(cost.refused, "connection")} refused`]),

@@ -33,6 +33,7 @@ export function phaseOf(status: HostStatus | null, connected: boolean): HostPhas
       return "preparing";
     case "ready":
       return "ready";
+    case "begun":
     case "flip":
     case "restart":
     case "check":

@@ -1,13 +1,15 @@
 import { isRunning } from "../core/deploy_state.ts";
 import type { DeployError } from "../core/errors.ts";
-import { grantsWithheld, progressOf, type ConductedDeploy, type Progress, type Unreadable } from "../core/rollout.ts";
+import type { ConductedDeploy, Unreadable } from "../core/conducted.ts";
+import type { Gate, OutHosts } from "../core/gate.ts";
+import { grantsWithheld } from "../core/grants.ts";
+import { progressOf, type Progress } from "../core/progress.ts";
 import type { Wishes } from "../core/targets.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import {
   serviceSettingsSchema,
   type AgentRecord,
   type BuildRecord,
-  type Gate,
   type HostRecord,
   type HostStatus,
   type ServiceSettings,
@@ -19,6 +21,8 @@ export interface ServiceRead {
   readonly service: string;
   readonly settings: ServiceSettings | null;
   readonly wishes: Wishes;
+  /** Null where the service has no gate. */
+  readonly gate: { readonly gate: Gate; readonly problems: readonly { readonly problem: string }[] } | null;
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly statuses: ReadonlyMap<string, HostStatus>;
   /** When the statuses were written, by ZooKeeper's clock. */
@@ -64,7 +68,7 @@ export interface Overview {
   readonly deploy: {
     readonly id: string;
     readonly record: DeployRecord;
-    readonly gate: Gate;
+    readonly out: OutHosts;
     readonly progress: Progress;
     /** The barred ones among the builds that the deploy leads to, forwards or back. */
     readonly barred: ReadonlySet<string>;
@@ -96,28 +100,25 @@ function problemsOf(read: ServiceRead, trouble: WishTrouble | null): string[] {
   const held = heldProblem(service, read.statuses);
   if (held !== null) problems.push(held);
   if (trouble !== null && trouble.problem !== held && trouble.word !== "unreadable") problems.push(trouble.problem);
-  const withheld = (what: Pick<Unreadable, "wishes" | "deploys">, section: "wishes" | "deploys"): void => {
-    const why = grantsWithheld(what);
-    if (why !== null) problems.push(why, ...read.problemsIn(section));
-  };
-  withheld({ wishes: unreadable.wishes, deploys: new Set() }, "wishes");
+  const withheld = grantsWithheld(unreadable, read.gate !== null);
+  if (withheld !== null) problems.push(withheld);
+  problems.push(...read.problemsIn("wishes"), ...(read.gate?.problems ?? []).map(({ problem }) => problem));
   if (newest.pointerProblem !== null) problems.push(newest.pointerProblem);
   if (newest.damaged !== null) problems.push(newest.damaged.hint);
-  // The content of an older deploy does not matter, but a record that cannot be read blocks every grant.
-  withheld({ wishes: false, deploys: unreadable.deploys }, "deploys");
+  problems.push(...read.problemsIn("deploys"));
   problems.push(...endedBefore(read));
   return problems;
 }
 
 function deployIn(read: ServiceRead, deploy: ConductedDeploy & Written): NonNullable<Overview["deploy"]> {
-  const { id, record, gate } = deploy;
+  const { id, record, out } = deploy;
   const { build, previous } = record;
   const mayGoNowhere = (each: string): boolean =>
     read.builds.get(each)?.value.barred !== undefined || read.whyNoBuild(each)?.code === "build-unknown";
   return {
     id,
     record: byServersClock(record, deploy),
-    gate,
+    out,
     progress: progressShown(read, deploy),
     barred: new Set((previous === null ? [build] : [build, previous]).filter(mayGoNowhere)),
   };

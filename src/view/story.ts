@@ -1,5 +1,5 @@
 import { buildWanted, endedAt, goesBack } from "../core/deploy_state.ts";
-import { betweenWrites, failuresIn, type DeployView, type HostFailure } from "./deploy.ts";
+import { failuresIn, goingBack, type DeployView, type HostFailure } from "./deploy.ts";
 import type { DeployOutcome } from "./deploy_events.ts";
 import { phaseOf } from "./host.ts";
 import { secondsBetween } from "./times.ts";
@@ -139,10 +139,10 @@ export class Story {
   }
 
   #failed(view: DeployView, isLast: boolean): News[] {
-    const unfinished = betweenWrites(view);
+    const unfinished = goingBack(view);
     return ownFailures(view).flatMap((failure): News[] => {
       const { host, reason } = failure;
-      const since = view.live?.gate.failed[host]?.since ?? "";
+      const since = view.live?.out.failed[host]?.since ?? "";
       const isToldWhole = failure.step !== "" || !view.connected.has(host) || isLast;
       if (this.#failures.has(`${host} ${since}`) || !isToldWhole || unfinished.includes(host)) return [];
       this.#failures.add(`${host} ${since}`);
@@ -198,14 +198,19 @@ function ownFailures(view: DeployView): HostFailure[] {
   return failuresIn(view).filter((failure) => failure.build === build);
 }
 
-function doingOf({ id, record, statuses, live }: DeployView, host: string): Doing {
+function doingOf(view: DeployView, host: string): Doing {
+  const { id, record, statuses, live } = view;
   const status = statuses.get(host);
   const build = buildWanted(record);
   if (status === undefined || status.wish?.deploy !== id || status.wish.build !== build) return { kind: "nothing" };
-  const hasSlot = live?.gate.slots[host] !== undefined;
+  const hasSlot = live?.out.slots[host] !== undefined;
   const isOwn = status.error === null || status.error.build === build;
   const hasWayBack = record.previous !== null;
-  if (status.rollingBack) return { kind: isOwn && hasSlot && hasWayBack ? "going back" : "nothing" };
+  if (status.rollingBack) {
+    // Its slot becomes a failure as soon as it says that it failed.
+    const isOfDeploy = hasSlot || goingBack(view).includes(host);
+    return { kind: isOwn && isOfDeploy && hasWayBack ? "going back" : "nothing" };
+  }
   const phase = phaseOf(status, true);
   if (status.error !== null && isOwn && phase === "preparing") {
     const { step, message, until } = status.error;

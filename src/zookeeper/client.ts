@@ -10,7 +10,8 @@ import * as requests from "./wire/requests.ts";
 import type { SessionState } from "./state.ts";
 import { addWatch, hasWatch, removeWatches, type WatchSelection } from "./session/watch_calls.ts";
 import type { WatchHandler } from "./session/watches.ts";
-import type { PersistentMode, WatchKind } from "./wire/set_watches.ts";
+import type { LeftWatch } from "./session/expected_watch.ts";
+import type { PersistentMode } from "./wire/set_watches.ts";
 
 export { op, type Op, type OpResult } from "./wire/multi.ts";
 export { read, type ReadOp, type ReadResult } from "./wire/multi_read.ts";
@@ -19,6 +20,13 @@ export type { Call } from "./session/pending.ts";
 export type { Acl, Stat } from "./znode.ts";
 export type { SessionState } from "./state.ts";
 export type { WatchEvent, WatchHandler } from "./session/watches.ts";
+
+/** What the answers to reads leave on the server. */
+const leaves = {
+  get: { granted: "data" },
+  exists: { granted: "data", absent: "exists" },
+  children: { granted: "children" },
+} as const satisfies Record<string, LeftWatch>;
 
 export interface Watching {
   /** Called once for the next change; the same function given twice for a path counts once. */
@@ -85,13 +93,9 @@ export class ZooKeeper implements AsyncDisposable {
   /** The node's stat, or null; a watch given here also waits for the node to be created. */
   async exists(path: string, options: Watching & Call = {}): Promise<Stat | null> {
     const at = this.#core.at("exists", path);
-    const kindAfter = (refusal: string | undefined): WatchKind | undefined => {
-      if (refusal === undefined) return "data";
-      return refusal === "NO_NODE" ? "exists" : undefined;
-    };
     const request = requests.existsRequest(at, this.#asksWatch(at, options));
     try {
-      return await this.#core.submitWatching(request, at, options.watch, kindAfter, options);
+      return await this.#core.submitWatching(request, at, options.watch, leaves.exists, options);
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) return null;
       throw error;
@@ -100,7 +104,8 @@ export class ZooKeeper implements AsyncDisposable {
 
   async get(path: string, options: Watching & Call = {}): Promise<{ data: Uint8Array; stat: Stat }> {
     const at = this.#core.at("get", path);
-    return await this.#read(requests.getRequest(at, this.#asksWatch(at, options)), at, "data", options);
+    const request = requests.getRequest(at, this.#asksWatch(at, options));
+    return await this.#core.submitWatching(request, at, options.watch, leaves.get, options);
   }
 
   /** @param version the data version that is required, -1 for any */
@@ -111,7 +116,8 @@ export class ZooKeeper implements AsyncDisposable {
   /** The names of the children, in no particular order. */
   async children(path: string, options: Watching & Call = {}): Promise<{ children: string[]; stat: Stat }> {
     const at = this.#core.at("children", path);
-    return await this.#read(requests.childrenRequest(at, this.#asksWatch(at, options)), at, "children", options);
+    const request = requests.childrenRequest(at, this.#asksWatch(at, options));
+    return await this.#core.submitWatching(request, at, options.watch, leaves.children, options);
   }
 
   /** Applies all of `ops` or none (one transaction); the error's `index` says which operation was refused. */
@@ -208,11 +214,5 @@ export class ZooKeeper implements AsyncDisposable {
   /** A persistent watch brings what a one-shot watch waits for: see `WatchRegistry.covers`. */
   #asksWatch(at: requests.At, { watch }: Watching): boolean {
     return watch !== undefined && !this.#core.watches.covers(at.onServer);
-  }
-
-  #read<T>(request: requests.Request<T>, at: requests.At, kind: WatchKind, options: Watching & Call): Promise<T> {
-    const kindAfter = (refusal: string | undefined): WatchKind | undefined =>
-      refusal === undefined ? kind : undefined;
-    return this.#core.submitWatching(request, at, options.watch, kindAfter, options);
   }
 }

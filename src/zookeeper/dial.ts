@@ -1,6 +1,6 @@
 import { createSecureContext } from "node:tls";
 import { isIP } from "node:net";
-import type { Socket } from "bun";
+import type { Socket, SocketHandler } from "bun";
 import type { Clock } from "./clock.ts";
 import { serverName, type Server } from "./connect_string.ts";
 
@@ -91,62 +91,95 @@ export function tcpDial(clock: Clock): Dial {
 
 async function dialTcp(clock: Clock, address: ServerAddress, options: DialOptions, events: LinkEvents): Promise<Wire> {
   const { tls, timeoutMs, signal } = options;
-  const name = addressName(address);
-  const opened = Promise.withResolvers<Socket>();
-  let stage: "dialling" | "open" | "over" = "dialling";
-  let connected: Socket | null = null;
-  const over = (failure: LinkFailure): void => {
-    const before = stage;
-    stage = "over";
-    // A connect under way cannot be cancelled; if it succeeds after all, it is closed at once.
-    connected?.terminate();
-    if (before === "dialling") opened.reject(new LinkError(failure));
-    if (before === "open") events.ended(failure);
-  };
-  const lost = (why: string): void =>
-    over({ kind: "lost", reason: stage === "dialling" ? `cannot connect to ${name}: ${why}` : `${name}: ${why}` });
-  const ready = (socket: Socket): void => {
-    if (stage !== "dialling") return;
-    stage = "open";
-    opened.resolve(socket);
-  };
-  const cancelDeadline = clock.after(timeoutMs, () => lost(`no answer within ${timeoutMs} ms`));
-  const onAbort = (): void => lost("closed");
+  const link = new TcpLink(addressName(address), tls !== undefined, events);
+  const cancelDeadline = clock.after(timeoutMs, () => link.lost(`no answer within ${timeoutMs} ms`));
+  const onAbort = (): void => link.lost("closed");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   Bun.connect({
     hostname: address.ip,
     port: address.server.port,
     ...(tls === undefined ? {} : { tls: socketTls(tls, address) }),
-    socket: {
-      open: (socket) => {
-        connected = socket;
-        if (stage === "over") {
-          socket.terminate();
-          return;
-        }
-        socket.setNoDelay(true);
-        if (tls === undefined) ready(socket);
-      },
-      handshake: (socket, success, error) => {
-        if (success) ready(socket);
-        else over(tlsFailure(error, name));
-      },
-      data: (_socket, chunk) => events.data(chunk),
-      drain: () => events.drain(),
-      end: () => lost("the server closed the connection"),
-      close: () => lost("the connection was closed"),
-      error: (_socket, error) => over(tlsFailure(error, name)),
-      connectError: (_socket, error) => lost(error.message),
-    },
-  }).catch((error: unknown) => lost(error instanceof Error ? error.message : String(error)));
+    data: link,
+    socket: handlers,
+  }).catch((error: unknown) => link.lost(error instanceof Error ? error.message : String(error)));
   try {
-    return await opened.promise;
+    return await link.opened;
   } finally {
     cancelDeadline();
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** A socket from its dialling to its end. */
+class TcpLink {
+  readonly opened: Promise<Socket<TcpLink>>;
+  readonly events: LinkEvents;
+  readonly #name: string;
+  readonly #encrypted: boolean;
+  readonly #opened = Promise.withResolvers<Socket<TcpLink>>();
+  #stage: "dialling" | "open" | "over" = "dialling";
+  #socket: Socket<TcpLink> | null = null;
+
+  constructor(name: string, encrypted: boolean, events: LinkEvents) {
+    this.#name = name;
+    this.#encrypted = encrypted;
+    this.events = events;
+    this.opened = this.#opened.promise;
+  }
+
+  connected(socket: Socket<TcpLink>): void {
+    this.#socket = socket;
+    if (this.#stage === "over") {
+      socket.terminate();
+      return;
+    }
+    socket.setNoDelay(true);
+    if (!this.#encrypted) this.#ready(socket);
+  }
+
+  shaken(socket: Socket<TcpLink>, success: boolean, error: Error | null): void {
+    if (success) this.#ready(socket);
+    else this.failed(error);
+  }
+
+  failed(error: Error | null): void {
+    this.#over(tlsFailure(error, this.#name));
+  }
+
+  lost(why: string): void {
+    const name = this.#name;
+    const reason = this.#stage === "dialling" ? `cannot connect to ${name}: ${why}` : `${name}: ${why}`;
+    this.#over({ kind: "lost", reason });
+  }
+
+  #ready(socket: Socket<TcpLink>): void {
+    if (this.#stage !== "dialling") return;
+    this.#stage = "open";
+    this.#opened.resolve(socket);
+  }
+
+  #over(failure: LinkFailure): void {
+    const before = this.#stage;
+    this.#stage = "over";
+    // A connect under way cannot be cancelled; if it succeeds after all, it is closed at once.
+    this.#socket?.terminate();
+    if (before === "dialling") this.#opened.reject(new LinkError(failure));
+    if (before === "open") this.events.ended(failure);
+  }
+}
+
+/** The same functions for all sockets, which a thousand sessions of one process then have in the processor's cache. */
+const handlers: SocketHandler<TcpLink> = {
+  open: (socket) => socket.data.connected(socket),
+  handshake: (socket, success, error) => socket.data.shaken(socket, success, error),
+  data: (socket, chunk) => socket.data.events.data(chunk),
+  drain: (socket) => socket.data.events.drain(),
+  end: (socket) => socket.data.lost("the server closed the connection"),
+  close: (socket) => socket.data.lost("the connection was closed"),
+  error: (socket, error) => socket.data.failed(error),
+  connectError: (socket, error) => socket.data.lost(error.message),
+};
 
 function pem(tls: TlsOptions): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
   return {

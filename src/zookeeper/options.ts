@@ -41,6 +41,11 @@ export interface ZooKeeperOptions {
    * Accepts a server that is cut off from its ensemble, for reads, until one that accepts writes is found. Default false.
    */
   readonly readOnly?: boolean;
+  /**
+   * Waits a random moment before the first try, as before a reconnect: for a client that follows one whose session is over,
+   * as thousands may do in the same instant. Default false.
+   */
+  readonly afterLoss?: boolean;
   /** Timeout in milliseconds of every operation that does not set its own. By default there is none. */
   readonly operationTimeoutMs?: number;
   /** Resolves a host name, again for each pass over the servers. Default: the system's resolver. */

@@ -8,7 +8,7 @@ import type { SessionState } from "./state.ts";
 export type EpochListener = (epoch: number, reason: string) => void;
 
 /**
- * A ZooKeeper client that outlives its sessions. When a session expires, or no server could be reached for as long as its
+ * A ZooKeeper client that outlives its sessions. When a session expires, or no server could be reached for 1.5 times its
  * timeout, the next one is created at once, the registered ephemeral nodes are created again, and a new epoch is
  * announced: whatever was read or watched in the old epoch must be read again. A refused identity is final: the state
  * stays `auth-failed` and nothing is retried.
@@ -29,7 +29,7 @@ export class Session implements AsyncDisposable {
   /** @throws TypeError when `servers` cannot be parsed */
   constructor(options: ZooKeeperOptions) {
     this.#options = options;
-    this.#client = this.#newClient();
+    this.#client = this.#newClient(options);
   }
 
   /** The client of the current epoch. Get it again after every wait. */
@@ -85,10 +85,10 @@ export class Session implements AsyncDisposable {
       data,
       client: () => this.#client,
       isOurs: (id) => id !== 0n && (id === this.#client.sessionId || this.#former.has(id)),
-      onConflict: (stat) => isolate(() => onConflict(stat), onError),
+      onConflict: (stat) => isolate(onConflict, stat, onError),
       onTrouble: (error) => {
-        if (onTrouble !== undefined) isolate(() => onTrouble(error), onError);
-        else if (error !== null) isolate(() => onError?.(error));
+        if (onTrouble !== undefined) isolate(onTrouble, error, onError);
+        else if (error !== null && onError !== undefined) isolate(onError, error);
       },
       onRemoved: () => this.#ephemerals.delete(keeper),
     });
@@ -116,8 +116,8 @@ export class Session implements AsyncDisposable {
     await this.close();
   }
 
-  #newClient(): ZooKeeper {
-    const client = new ZooKeeper(this.#options);
+  #newClient(options: ZooKeeperOptions): ZooKeeper {
+    const client = new ZooKeeper(options);
     client.onState((state) => {
       if (client !== this.#client) return;
       // A session that expires after `close` has no successor.
@@ -131,15 +131,16 @@ export class Session implements AsyncDisposable {
   #renew(reason: string): void {
     this.#former.add(this.#client.sessionId);
     this.#lost = `the session before is over: ${reason}`;
-    this.#client = this.#newClient();
+    this.#client = this.#newClient({ ...this.#options, afterLoss: true });
     this.#epoch += 1;
     const epoch = this.#epoch;
     for (const keeper of this.#ephemerals) keeper.use(this.#client);
-    for (const listener of this.#epochListeners) isolate(() => listener(epoch, reason), this.#options.onError);
+    for (const listener of this.#epochListeners)
+      isolate(() => listener(epoch, reason), undefined, this.#options.onError);
     this.#tell(this.state);
   }
 
   #tell(state: SessionState): void {
-    for (const listener of this.#stateListeners) isolate(() => listener(state), this.#options.onError);
+    for (const listener of this.#stateListeners) isolate(listener, state, this.#options.onError);
   }
 }

@@ -16,7 +16,7 @@ export type SessionState =
   /** The connection is lost, but the session may live on: operations wait. `since` is in milliseconds since 1970. */
   | { readonly kind: "suspended"; readonly since: number; readonly reason: string }
   /**
-   * `reason`: a server said so, a server gave another session instead, or none could be reached for the session timeout.
+   * `reason`: a server said so, a server gave another session instead, or none could be reached for 1.5 times the timeout.
    */
   | { readonly kind: "expired"; readonly reason: string }
   /** An identity was refused. `code` says which: ours by the server (auth, SASL, certificate), or the server's by us. */

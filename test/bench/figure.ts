@@ -15,6 +15,8 @@ export interface Figure {
 export interface BenchRun {
   /** How often each thing is measured; the figures are made of medians. */
   readonly rounds: number;
+  /** How many hosts were asked for, where a bench has hosts; null: as many as it has by itself. */
+  readonly hosts: number | null;
   /** Whether this part of the bench was asked for. */
   wants(part: string): boolean;
   figure(figure: Figure): void;

@@ -7,16 +7,23 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   zookeeper: async () => (await import("./zookeeper.ts")).zookeeperBench,
   unpack: async () => (await import("./unpack.ts")).unpackBench,
   restarts: async () => (await import("./restarts.ts")).restartsBench,
+  fleet: async () => (await import("./fleet.ts")).fleetBench,
+  ansible: async () => (await import("./ansible.ts")).ansibleBench,
   rehearsal: async () => (await import("./rehearsal.ts")).rehearsalBench,
 };
 
-const usage = "npm run bench -- NAME [--json] [--rounds N] [--only PART,PART]";
+const usage = "npm run bench -- NAME [--json] [--rounds N] [--only PART,PART] [--hosts N]";
 const usageCode = 64;
 
 const { values, positionals } = parseArgs({
   args: Bun.argv.slice(2),
   allowPositionals: true,
-  options: { json: { type: "boolean" }, rounds: { type: "string" }, only: { type: "string" } },
+  options: {
+    json: { type: "boolean" },
+    rounds: { type: "string" },
+    only: { type: "string" },
+    hosts: { type: "string" },
+  },
 });
 
 function print(text: string): void {
@@ -42,7 +49,9 @@ if (name === undefined) {
 async function measure(name: string): Promise<number> {
   const loadBench = benches[name];
   const rounds = Number(values.rounds ?? 10);
-  if (loadBench === undefined || others.length > 0 || !Number.isSafeInteger(rounds) || rounds < 1) {
+  const hosts = values.hosts === undefined ? null : Number(values.hosts);
+  const isCount = (count: number): boolean => Number.isSafeInteger(count) && count >= 1;
+  if (loadBench === undefined || others.length > 0 || !isCount(rounds) || (hosts !== null && !isCount(hosts))) {
     tell(`${usage}\nThere are: ${Object.keys(benches).join(", ")}.`);
     return usageCode;
   }
@@ -59,6 +68,7 @@ async function measure(name: string): Promise<number> {
   tell(`${name}: ${availableParallelism()} processors, load ${load.toFixed(1)} before the start`);
   await bench.run({
     rounds,
+    hosts,
     wants: (part) => only?.includes(part) ?? true,
     figure: (figure) => {
       figures.push(figure);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { SPEAKS } from "../../src/core/format.ts";
 import { Candidacy } from "../../src/conductor/candidacy.ts";
 import { announce, type PresenceRecord } from "../../src/agent/presence.ts";
 import { TreeFormat, type FormatGate } from "../../src/store/format.ts";
@@ -117,7 +118,7 @@ test("whoever does not understand the tree gives its place up, and stands again 
   await observer.set("/", encode({ format: 99 }));
   await eventually(() => !first.elected && second.elected);
   await eventually(async () => (await candidates()).length === 1);
-  await observer.set("/", encode({ format: 1 }));
+  await observer.set("/", encode({ format: SPEAKS }));
   await eventually(async () => (await candidates()).length === 2);
   expect(first.elected).toBe(false);
 });
@@ -129,7 +130,7 @@ function presence(changes: Partial<PresenceRecord> = {}): PresenceRecord {
     statusAddress: null,
     pid: process.pid,
     since: "2026-01-01T00:00:00.000Z",
-    speaks: 1,
+    speaks: SPEAKS,
     lock: "/srv/deployd/.agent.lock",
     ...changes,
   };

@@ -1,17 +1,25 @@
 import { expect, test } from "bun:test";
 import { ProgressWatch } from "../../src/conductor/progress_watch.ts";
-import { emptyGate } from "../../src/core/gate.ts";
-import type { HostStatus } from "../../src/schema/znodes.ts";
+import { noneOut } from "../../src/core/gate.ts";
+import type { Failure, HostStatus } from "../../src/schema/znodes.ts";
 import { recordIn } from "../harness/deploy_records.ts";
 import { statusOf } from "../store/site.ts";
 
 const wish = { build: "v2", deploy: "d1" };
-const failure = { reason: "sick", build: "v2", healthy: true, since: "2026-01-01T00:00:00.000Z" };
+const failure: Failure = {
+  deploy: "d1",
+  attempt: 1,
+  build: "v2",
+  reason: "sick",
+  healthy: true,
+  since: "2026-01-01T00:00:00.000Z",
+  round: 1,
+};
 
 /** A watch of one deploy with one host, a second after the other. */
 function watch(stillForMs = 0) {
   const progress = new ProgressWatch();
-  const deploy = { id: "d1", record: recordIn("rolling"), recordVersion: 1, gate: emptyGate };
+  const deploy = { id: "d1", record: recordIn("rolling"), recordVersion: 1, out: noneOut };
   let status: HostStatus = statusOf({ wish, step: "fetch", attempt: 1 });
   let nowMs = 0;
   const look = (change: Partial<HostStatus> = {}, of: Partial<typeof deploy> = {}): number => {
@@ -39,8 +47,8 @@ test("it has moved when its record was written, and when one more host has faile
   const { look } = watch();
   look();
   expect(look({}, { recordVersion: 2 })).toBe(0);
-  expect(look({}, { gate: { slots: {}, failed: { "web-2": failure } } })).toBe(0);
-  expect(look({}, { gate: { slots: {}, failed: { "web-2": failure } } })).toBe(1_000);
+  expect(look({}, { out: { slots: {}, failed: { "web-2": failure } } })).toBe(0);
+  expect(look({}, { out: { slots: {}, failed: { "web-2": failure } } })).toBe(1_000);
   expect(look({}, { id: "d2" })).toBe(0);
 });
 

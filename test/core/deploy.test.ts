@@ -126,6 +126,7 @@ test("a deploy starts with what was asked for, on its first stage", () => {
     who: "ana",
     why: "new",
     stage: "canary",
+    round: 1,
     state: "preparing",
     times: { created: time, changed: time },
   });
@@ -165,16 +166,45 @@ test("a way back that is halted still wants the build before, and can be taken u
   expect(turnedRound(stopped, by).rollback).toMatchObject({ from: "halted", to: "v1" });
 });
 
+test("each time a person turns a deploy round another round begins, and nothing else begins one", () => {
+  const back = turnedRound(recordIn("rolling", { round: 2 }), by);
+  expect(back.round).toBe(3);
+  expect(turnedRound(halted(back, "h: it fails too", now), by).round).toBe(4);
+  for (const name of names.filter((each) => each !== "turned round"))
+    for (const from of states)
+      if (table[name][from] !== undefined) expect(transitions[name](recordIn(from, { round: 2 })).round).toBe(2);
+  // A record that an older deployd wrote is in its first round.
+  expect(recordIn("rolling").round).toBe(1);
+});
+
+const cost = { hosts: 1, instances: 2, closed: 1, refused: null, phaseMs: { stop: 5 } };
+
 test.each<[DeployMove, DeployState, DeployState]>([
   [{ to: "activating" }, "preparing", "rolling"],
   [{ to: "proven" }, "canary", "awaiting promotion"],
-  [{ to: "done" }, "rolling", "done"],
-  [{ to: "rolled back" }, "rolling back", "rolled back"],
+  [{ to: "done", cost }, "rolling", "done"],
+  [{ to: "rolled back", cost }, "rolling back", "rolled back"],
   [{ to: "halted", reason: "all failed" }, "rolling", "halted"],
+  [{ to: "costed", cost }, "done", "done"],
 ])("the conductor's move %p leads from %s to %s", (move, from, to) => {
   const record = moved(recordIn(from), move, now);
   expect(record.state).toBe(to);
   expect(reasonOf(record)).toBe(move.to === "halted" ? move.reason : "");
+});
+
+test("what a deploy has cost is kept by the build that it led to, and what was kept before stays", () => {
+  const there = moved(recordIn("rolling", { future: 1 }), { to: "done", cost }, now);
+  expect(there).toMatchObject({ costs: { v2: cost }, future: 1 });
+  const dearer = { ...cost, closed: 7 };
+  const back = moved(turnedRound(there, by), { to: "rolled back", cost: dearer }, now);
+  expect(back.costs).toEqual({ v2: cost, v1: dearer });
+  expect(deployRecordSchema.parse(JSON.parse(JSON.stringify(back)))).toEqual(back);
+  const again = moved(recordIn("halted", { reason: "r", costs: { v1: cost } }), { to: "costed", cost: dearer }, now);
+  expect(again).toEqual(recordIn("halted", { reason: "r", costs: { v1: cost, v2: dearer } }));
+});
+
+test("a deploy that has cost nothing says nothing of it", () => {
+  expect(moved(recordIn("rolling"), { to: "done", cost: null }, now)).not.toHaveProperty("costs");
 });
 
 test("every state either runs or has ended, and only what a person must decide on grants nothing", () => {

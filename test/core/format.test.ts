@@ -1,9 +1,17 @@
 import { expect, test } from "bun:test";
 import { assertAllSpeak, formatProblem, SPEAKS } from "../../src/core/format.ts";
 
-test("a tree of this format or an older one is understood", () => {
+test("a tree of this format is understood", () => {
   expect(formatProblem(SPEAKS, "1.2.3")).toBeNull();
-  expect(formatProblem(1, "1.2.3")).toBeNull();
+});
+
+test("an older one is refused by name, with what is spoken here and what to do", () => {
+  const problem = formatProblem(SPEAKS - 1, "1.2.3");
+  expect(problem).toMatchObject({ code: "format-unknown", retry: false });
+  expect(problem?.message).toContain(`format ${SPEAKS - 1}`);
+  expect(problem?.message).toContain("deployd 1.2.3");
+  expect(problem?.message).toContain(`none older than ${SPEAKS}`);
+  expect(problem?.hint).toMatch(/another chroot.*remove the tree.*changed nothing/);
 });
 
 test("a newer one is refused by name, with what is spoken here and what to do", () => {
@@ -11,7 +19,7 @@ test("a newer one is refused by name, with what is spoken here and what to do", 
   expect(problem).toMatchObject({ code: "format-unknown", retry: false });
   expect(problem?.message).toContain(`format ${SPEAKS + 1}`);
   expect(problem?.message).toContain("deployd 1.2.3");
-  expect(problem?.message).toContain(`than ${SPEAKS}`);
+  expect(problem?.message).toContain(`none newer than ${SPEAKS}`);
   expect(problem?.hint).toContain("newer deployd");
 });
 

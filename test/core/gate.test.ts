@@ -1,75 +1,165 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   countedFailures,
   emptyGate,
   failuresOf,
+  gateAfter,
+  noneOut,
+  outBy,
   outOfService,
-  withFailure,
-  withForgiven,
-  withHealthy,
-  withoutSlot,
-  withSlot,
+  type Gate,
+  type GateMove,
 } from "../../src/core/gate.ts";
+import { failure, gateOf, slot } from "./conducted_view.ts";
 
-const since = "2026-01-01T00:00:00.000Z";
-const slot = { attempt: 1, since };
-const failure = { reason: "r", build: "v1", healthy: false, since };
+const ill = failure({ healthy: false });
 
-test("a host with a slot is out of service, and back when it gives it up", () => {
-  const gate = withSlot(emptyGate, "a", slot);
-  expect(outOfService(gate)).toEqual(["a"]);
-  expect(withoutSlot(gate, "a")).toEqual(emptyGate);
+test("a host with a slot is out of service, and back when it is released", () => {
+  const gate = gateAfter(emptyGate, [{ kind: "grant", host: "a", slot: slot() }]);
+  expect(gate.slots.get("a")).toEqual(slot());
+  expect(outOfService(gate)).toEqual(new Set(["a"]));
+  expect(gateAfter(gate, [{ kind: "release", host: "a", healthy: true }])).toEqual(emptyGate);
+  expect(gateAfter(gate, [{ kind: "reclaim", host: "a" }])).toEqual(emptyGate);
 });
 
-test("a host that failed keeps its place until it is healthy, and its share of the budget for good", () => {
-  const gate = withFailure(withSlot(emptyGate, "a", slot), "a", failure);
-  expect(gate.slots).toEqual({});
-  expect(outOfService(gate)).toEqual(["a"]);
-  const healed = withHealthy(gate, "a");
-  expect(outOfService(healed)).toEqual([]);
-  expect(failuresOf(healed, "v1")).toEqual(["a"]);
-  expect(failuresOf(healed, "v2")).toEqual([]);
+test.each(["fail", "lose"] as const)(
+  "a host of which the slot becomes a failure by %s keeps its place until it is healthy, and its share of the budget",
+  (kind) => {
+    const gate = gateAfter(gateOf({ a: slot() }), [{ kind, host: "a", failure: ill }]);
+    expect(gate).toEqual(gateOf({}, { a: ill }));
+    expect(outOfService(gate)).toEqual(new Set(["a"]));
+    const healed = gateAfter(gate, [{ kind: "heal", host: "a" }]);
+    expect(outOfService(healed)).toEqual(new Set());
+    const out = outBy(healed, "d1");
+    expect(failuresOf(out, "v2")).toEqual(["a"]);
+    expect(failuresOf(out, "v1")).toEqual([]);
+    expect(countedFailures(out, "v2", 1)).toEqual(["a"]);
+  },
+);
+
+test("who gives a slot back heals a failure only when it is healthy, and hides none", () => {
+  const gate = gateOf({ a: slot({ attempt: 2 }) }, { a: ill });
+  expect(gateAfter(gate, [{ kind: "reclaim", host: "a" }])).toEqual(gateOf({}, { a: ill }));
+  expect(gateAfter(gate, [{ kind: "release", host: "a", healthy: false }])).toEqual(gateOf({}, { a: ill }));
+  expect(gateAfter(gate, [{ kind: "release", host: "a", healthy: true }])).toEqual(gateOf({}, { a: failure() }));
 });
 
-test("giving a slot back does not hide a failure", () => {
-  const gate = withSlot(withFailure(emptyGate, "a", failure), "a", slot);
-  expect(outOfService(withoutSlot(gate, "a"))).toEqual(["a"]);
+test("what is cleared leaves neither a slot nor a failure", () => {
+  expect(gateAfter(gateOf({ a: slot() }, { a: ill }), [{ kind: "clear", host: "a" }])).toEqual(emptyGate);
 });
 
-test("what is forgiven still failed, keeps its share of max, and counts against the budget no longer", () => {
-  const gate = withFailure(withFailure(emptyGate, "a", failure), "b", { ...failure, build: "v2" });
-  const forgiven = withForgiven(gate, "v1");
-  expect(countedFailures(forgiven, "v1")).toEqual([]);
-  expect(failuresOf(forgiven, "v1")).toEqual(["a"]);
-  expect(outOfService(forgiven)).toEqual(["a", "b"]);
-  expect(countedFailures(forgiven, "v2")).toEqual(["b"]);
-  expect(countedFailures(withFailure(forgiven, "a", failure), "v1")).toEqual(["a"]);
-  expect(withForgiven(forgiven, "v1")).toBe(forgiven);
+test("a failure of an earlier round keeps its share of max, and counts against the budget no longer", () => {
+  const out = outBy(gateOf({}, { a: ill, b: failure({ round: 2 }), c: failure({ build: "v1", round: 2 }) }), "d1");
+  expect(countedFailures(out, "v2", 2)).toEqual(["b"]);
+  expect(failuresOf(out, "v2")).toEqual(["a", "b"]);
+  expect(outOfService(gateOf({}, { a: ill }))).toEqual(new Set(["a"]));
 });
 
-test("where there is nothing to say the gate is the same object, so nothing is written", () => {
-  expect(withHealthy(emptyGate, "a")).toBe(emptyGate);
-  const healed = withHealthy(withFailure(emptyGate, "a", failure), "a");
-  expect(withHealthy(healed, "a")).toBe(healed);
+test("a deploy accounts for its own slots and failures", () => {
+  const gate = gateOf(
+    { a: slot(), b: slot({ deploy: "d2" }) },
+    { a: ill, x: failure({ deploy: "d2" }) },
+    { slots: ["y"] },
+  );
+  expect(outBy(gate, "d1")).toEqual({ slots: { a: slot() }, failed: { a: ill } });
+  expect(outBy(gate, "d2")).toEqual({
+    slots: { b: slot({ deploy: "d2" }) },
+    failed: { x: failure({ deploy: "d2" }) },
+  });
+  expect(outBy(gate, "d3")).toEqual(noneOut);
 });
+
+describe("what cannot be read", () => {
+  const gate = gateOf({}, {}, { slots: ["x", "z"], failed: ["y", "z"] });
+  const stillUnreadable = (move: GateMove) => {
+    const { unreadable } = gateAfter(gate, [move]);
+    return [...unreadable.slots, ...unreadable.failed].filter((host) => host === move.host).length;
+  };
+
+  test("is out of service", () => {
+    expect(outOfService(gate)).toEqual(new Set(["x", "y", "z"]));
+  });
+
+  test("of a slot is over when the slot is gone, of a failure when another one is in its place, or none", () => {
+    expect(stillUnreadable({ kind: "reclaim", host: "x" })).toBe(0);
+    expect(stillUnreadable({ kind: "release", host: "x", healthy: true })).toBe(0);
+    expect(stillUnreadable({ kind: "clear", host: "y" })).toBe(0);
+    expect(stillUnreadable({ kind: "fail", host: "y", failure: ill })).toBe(0);
+    expect(stillUnreadable({ kind: "lose", host: "z", failure: ill })).toBe(0);
+    expect(stillUnreadable({ kind: "reclaim", host: "z" })).toBe(1);
+    expect(stillUnreadable({ kind: "reclaim", host: "y" })).toBe(1);
+  });
+
+  test("is not made better by being healed", () => {
+    for (const host of ["x", "y"]) expect(stillUnreadable({ kind: "heal", host })).toBe(1);
+    expect(stillUnreadable({ kind: "heal", host: "z" })).toBe(2);
+  });
+});
+
+const hostMove = fc
+  .record({
+    kind: fc.constantFrom("grant", "release", "reclaim", "fail", "lose", "heal", "clear"),
+    host: fc.constantFrom("a", "b"),
+    attempt: fc.nat(3),
+    healthy: fc.boolean(),
+  })
+  .map(({ kind, host, attempt, healthy }): GateMove => {
+    switch (kind) {
+      case "grant":
+        return { kind, host, slot: slot({ attempt }) };
+      case "release":
+        return { kind, host, healthy };
+      case "fail":
+      case "lose":
+        return { kind, host, failure: failure({ attempt, healthy }) };
+      case "reclaim":
+      case "heal":
+      case "clear":
+        return { kind, host };
+    }
+  });
 
 test("whatever happens to one host leaves the others, and fields of a newer deployd, as they were", () => {
-  const change = fc.constantFrom("slot", "back", "fail", "heal");
   fc.assert(
-    fc.property(fc.array(fc.tuple(change, fc.constantFrom("a", "b"))), (changes) => {
-      const start = { ...withSlot(withFailure(emptyGate, "z", failure), "y", slot), future: 1 };
-      let gate: typeof emptyGate = start;
-      for (const [what, host] of changes) {
-        if (what === "slot") gate = withSlot(gate, host, slot);
-        if (what === "back") gate = withoutSlot(gate, host);
-        if (what === "fail") gate = withFailure(gate, host, failure);
-        if (what === "heal") gate = withHealthy(gate, host);
-        if (what === "fail") expect(gate.slots[host]).toBeUndefined();
+    fc.property(fc.array(hostMove, { maxLength: 12 }), (moves) => {
+      const newer = { y: slot({ future: 1 }), z: failure({ healthy: false, future: 1 }) };
+      const start = gateOf(
+        { a: slot(), y: newer.y },
+        { b: ill, z: newer.z },
+        { slots: ["u", "a"], failed: ["u", "b"] },
+      );
+      const before = structuredClone(start);
+      let gate: Gate = start;
+      for (const move of moves) {
+        const last = gate;
+        gate = gateAfter(last, [move]);
+        for (const other of ["a", "b", "u", "y", "z"].filter((host) => host !== move.host)) {
+          expect(gate.slots.get(other)).toEqual(last.slots.get(other));
+          expect(gate.failed.get(other)).toEqual(last.failed.get(other));
+          expect(gate.unreadable.slots.has(other)).toBe(last.unreadable.slots.has(other));
+          expect(gate.unreadable.failed.has(other)).toBe(last.unreadable.failed.has(other));
+        }
+        if (move.kind !== "grant" && move.kind !== "heal") expect(gate.slots.has(move.host)).toBe(false);
       }
-      expect(gate.slots["y"]).toEqual(slot);
-      expect(gate.failed["z"]).toEqual(failure);
-      expect(gate).toHaveProperty("future", 1);
+      // One after the other, or all at once: it comes to the same.
+      expect(gateAfter(start, moves)).toEqual(gate);
+      expect(gate.slots.get("y")).toEqual(newer.y);
+      expect(gate.failed.get("z")).toEqual(newer.z);
+      expect([gate.unreadable.slots.has("u"), gate.unreadable.failed.has("u")]).toEqual([true, true]);
+      expect(start).toEqual(before);
+    }),
+  );
+});
+
+test("a host is never out of service less than its slot or its unhealed failure says", () => {
+  fc.assert(
+    fc.property(fc.array(hostMove, { maxLength: 12 }), (moves) => {
+      const gate = gateAfter(emptyGate, moves);
+      const out = outOfService(gate);
+      for (const host of ["a", "b"]) {
+        expect(out.has(host)).toBe(gate.slots.has(host) || gate.failed.get(host)?.healthy === false);
+      }
     }),
   );
 });

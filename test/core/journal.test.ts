@@ -9,14 +9,11 @@ const placeNames = Object.keys(places) as Place[];
 /** The places at which each event may come; at all others it is refused. */
 const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
-  "taken-up": ["empty", "taken up", "booted", "reviving", "asked", "installing", "reported"],
-  asked: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
-  "seen-served": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
-  withdrawn: ["asked"],
-  "install-begun": ["taken up", "booted", "reviving", "asked", "installing", "reported"],
-  condemned: ["taken up", "booted", "reviving", "asked", "installing", "reported"],
-  reported: ["failed"],
-  begun: ["taken up", "booted", "reviving", "asked", "installing"],
+  "taken-up": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
+  "seen-served": ["taken up", "booted", "reviving", "installing", "failed"],
+  "install-begun": ["taken up", "booted", "reviving", "installing", "failed"],
+  condemned: ["taken up", "booted", "reviving", "installing", "failed"],
+  begun: ["taken up", "booted", "reviving", "installing"],
   abandoned: ["forward", "batch begun", "rolled", "checked"],
   "nothing-to-restart": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "batch-begun": ["forward", "batch begun", "back", "batch begun back"],
@@ -25,12 +22,12 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   checked: ["rolled", "checked"],
   proven: ["checked", "proven"],
   finished: ["proven"],
-  settled: ["taken up", "booted", "reviving", "asked", "installing", "failed", "reported"],
+  settled: ["taken up", "booted", "reviving", "installing", "failed"],
   "turned-back": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "given-up": ["back", "batch begun back", "rolled back", "stuck"],
   "revival-begun": ["booted", "reviving"],
   revived: ["reviving"],
-  "boot-over": ["empty", "taken up", "booted", "reviving", "asked", "installing", "failed", "reported"],
+  "boot-over": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
   traffic: ["batch begun", "batch begun back"],
 };
 
@@ -66,16 +63,11 @@ describe("before the activation", () => {
   });
 
   test("a wish gets a number that no wish had before", () => {
-    expect(changes("asked", samples["taken-up"])).toEqual({ attempt: { number: 5, deploy: "d3", build: "v3" } });
+    expect(changes("taken up", samples["taken-up"])).toEqual({ attempt: { number: 5, deploy: "d3", build: "v3" } });
     expect(changes("empty", { ...samples["taken-up"], number: 0 })).toMatchObject({ attempt: { number: 0 } });
     expect(() => journalAfter(places["taken up"], { ...samples["taken-up"], number: 4 })).toThrow(
       "the number 4 does not follow on 4",
     );
-  });
-
-  test("a slot is asked for under the number of the wish, and the request is taken back", () => {
-    expect(changes("taken up", { kind: "asked" })).toEqual({ asked: { deploy: "d2", attempt: 4 } });
-    expect(changes("asked", { kind: "withdrawn" })).toEqual({ asked: null });
   });
 
   test("the beginnings of an install are counted by build and deploy", () => {
@@ -91,14 +83,7 @@ describe("before the activation", () => {
 
   test("who fails before the activation is the wish that was taken up", () => {
     expect(changes("installing", { kind: "condemned", failure, healthy: false })).toEqual({
-      failed: { deploy: "d2", build: "v2", failure, attempt: 4, reported: false, healthy: false },
-    });
-  });
-
-  test("a failure that was reported asks for nothing any more", () => {
-    expect(changes("failed", { kind: "reported" })).toEqual({
-      asked: null,
-      failed: { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true },
+      failed: { deploy: "d2", build: "v2", failure, attempt: 4, healthy: false },
     });
   });
 });
@@ -106,22 +91,22 @@ describe("before the activation", () => {
 describe("the activation", () => {
   test("begins as it was decided", () => {
     const attempt = { number: 4, deploy: "d2", build: "v2", begun: 1 };
-    expect(changes("asked", samples.begun)).toEqual({ activation: forward, attempt });
+    expect(changes("taken up", samples.begun)).toEqual({ activation: forward, attempt });
   });
 
   test.each<[string, Place, Partial<typeof forward>, string]>([
-    ["of another number", "asked", { attempt: 3 }, "was not taken up as number 3"],
-    ["of another deploy", "asked", { deploy: "d1" }, '"v2" of deploy d1 was not taken up'],
-    ["of another build", "asked", { build: "v3" }, '"v3" of deploy d2 was not taken up'],
-    ["of a build that failed", "reported", {}, '"v2" has failed here'],
+    ["of another number", "taken up", { attempt: 3 }, "was not taken up as number 3"],
+    ["of another deploy", "taken up", { deploy: "d1" }, '"v2" of deploy d1 was not taken up'],
+    ["of another build", "taken up", { build: "v3" }, '"v3" of deploy d2 was not taken up'],
+    ["of a build that failed", "failed", {}, '"v2" has failed here'],
     [
       "whose restarts were begun",
-      "asked",
+      "taken up",
       { phase: { kind: "forward", restart: { begun: 1, batch: ["1"], left: ["1"] } } },
       "on its way already",
     ],
-    ["that leads back", "asked", { phase: { kind: "back", failure, restart: restartOf([]) } }, "on its way already"],
-    ["that has restarted something", "asked", { counts: { ...noCounts, instances: 1 } }, "on its way already"],
+    ["that leads back", "taken up", { phase: { kind: "back", failure, restart: restartOf([]) } }, "on its way already"],
+    ["that has restarted something", "taken up", { counts: { ...noCounts, instances: 1 } }, "on its way already"],
   ])("does not begin with one %s", (_, place, change, problem) => {
     expect(() => journalAfter(places[place], { kind: "begun", activation: { ...forward, ...change } })).toThrow(
       problem,
@@ -129,17 +114,16 @@ describe("the activation", () => {
   });
 
   test("is counted against its wish until the service has stayed in service for a while", () => {
-    const once = journalAfter(places.asked, { kind: "begun", activation: forward });
+    const once = journalAfter(places["taken up"], { kind: "begun", activation: forward });
     const ended = { ...once, activation: null };
     expect(journalAfter(ended, { kind: "begun", activation: forward }).attempt?.begun).toBe(2);
     expect(journalAfter(ended, { kind: "settled" }).attempt?.begun).toBe(0);
   });
 
-  test("that is abandoned leaves a slot to give back", () => {
+  test("that is abandoned is over, and says what its restarts have cost", () => {
     expect(changes("forward", { kind: "abandoned" })).toEqual({ activation: null });
-    expect(changes({ ...places["batch begun"], asked: null }, { kind: "abandoned" })).toMatchObject({
+    expect(changes("batch begun", { kind: "abandoned" })).toMatchObject({
       activation: null,
-      asked: { deploy: "d2", attempt: 4 },
       lastRestart: { build: "v2", deploy: "d2", instances: 2, closed: 1, phaseMs: { stop: 20 } },
     });
   });
@@ -164,12 +148,11 @@ describe("the activation", () => {
   });
 
   test("that has finished leaves the build proven, and nothing to do", () => {
-    const old = { ...places.reported.failed, deploy: "d1", build: "v1" };
+    const old = { ...places.failed.failed, deploy: "d1", build: "v1" };
     const installs = { deploy: "d2", build: "v2", begun: 1 };
     expect(changes({ ...places.proven, failed: old, installs }, samples.finished)).toEqual({
       attempt: { number: 4, deploy: "d2", build: "v2", served: true },
       activation: null,
-      asked: null,
       failed: null,
       installs: null,
       lastRestart: {
@@ -240,7 +223,7 @@ describe("the activation", () => {
     const told: StepFailure = { ...failure, hint };
     expect(changes(before, { kind: "given-up", healthy })).toEqual({
       activation: null,
-      failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, reported: false, healthy },
+      failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, healthy },
       lastRestart: {
         build: "v2",
         deploy: "d2",

@@ -17,7 +17,7 @@ export const failure: StepFailure = {
   atMs: 1,
 };
 export const second: StepFailure = { ...failure, message: "it answers 502" };
-const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: false, healthy: true };
+const failed = { deploy: "d2", build: "v2", failure, attempt: 4, healthy: true };
 
 /** A host that serves v1 has taken up v2 under deploy d2. */
 const taken: Journal = {
@@ -27,7 +27,6 @@ const taken: Journal = {
   proven: ["v1", "v0"],
   followed: { enabled: 2, canary: 1 },
 };
-const asked: Journal = { ...taken, asked: { deploy: "d2", attempt: 4 } };
 
 const running: RestartProgress = { begun: 1, batch: ["1"], left: ["1", "2"] };
 export const forward: Activation = {
@@ -46,7 +45,7 @@ const counts = { instances: 2, closed: 1, refused: null, forced: [], phaseMs: { 
 export const inBatch: Activation = { ...forward, phase: { kind: "forward", restart: running }, counts };
 
 function activated(phase: Activation["phase"], rest: Partial<Journal> = {}): Journal {
-  return { ...asked, activation: { ...forward, phase, counts }, ...rest };
+  return { ...taken, activation: { ...forward, phase, counts }, ...rest };
 }
 const checked = { build: "v2", processes: [{ pid: 8, startTicks: 80 }] };
 
@@ -56,10 +55,9 @@ export const places = {
   "taken up": taken,
   booted: { ...taken, boot: { id: "boot 1", begun: 0, over: true } },
   reviving: { ...taken, boot: { id: "boot 2", begun: 1, over: false } },
-  asked,
   installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
-  forward: { ...asked, activation: forward },
-  "batch begun": { ...asked, activation: inBatch },
+  forward: { ...taken, activation: forward },
+  "batch begun": { ...taken, activation: inBatch },
   rolled: activated({ kind: "forward", restart: restartOf([]) }),
   checked: activated({ kind: "forward", restart: restartOf([]) }, { restarted: checked }),
   proven: activated({ kind: "proven" }, { restarted: checked }),
@@ -67,8 +65,7 @@ export const places = {
   "batch begun back": activated({ kind: "back", failure, restart: { begun: 1, batch: ["1"], left: ["1"] } }),
   "rolled back": activated({ kind: "back", failure, restart: restartOf([]) }),
   stuck: activated({ kind: "stuck", failure, second }),
-  failed: { ...asked, failed },
-  reported: { ...taken, failed: { ...failed, reported: true } },
+  failed: { ...taken, failed },
 } satisfies Record<string, Journal>;
 export type Place = keyof typeof places;
 
@@ -76,11 +73,8 @@ export type Place = keyof typeof places;
 export const samples = {
   followed: { kind: "followed", node: "enabled", number: 3 },
   "taken-up": { kind: "taken-up", number: 5, deploy: "d3", build: "v3" },
-  asked: { kind: "asked" },
-  withdrawn: { kind: "withdrawn" },
   "install-begun": { kind: "install-begun" },
   condemned: { kind: "condemned", failure, healthy: true },
-  reported: { kind: "reported" },
   begun: { kind: "begun", activation: forward },
   abandoned: { kind: "abandoned" },
   "nothing-to-restart": { kind: "nothing-to-restart" },

@@ -75,9 +75,10 @@ const back = (begun = 0, done = false, previous: string | null = "v1"): Activati
 });
 const stuck: Activation = { ...forward(), phase: { kind: "stuck", failure, second: null } };
 const proof = { build: "v2", attempt: 4, atMs: 950, soaked: false };
-const failed = { deploy: "d2", build: "v2", failure, attempt: 4, reported: true, healthy: true };
+const failed = { deploy: "d2", build: "v2", failure, attempt: 4, healthy: true };
 const attempt = { number: 4, deploy: "d2", build: "v2" };
-const granted = { permission: { kind: "granted" } } as const;
+const slot = { deploy: "d2", attempt: 4, build: "v2", since: "2026-01-01T00:00:00.000Z", record: 1 };
+const granted = { permission: { kind: "granted", slot } } as const;
 const newer = { target: { kind: "build", build: "v3", deploy: "d3" } } as const;
 
 test.each<[string, Situation, object]>([
@@ -133,14 +134,14 @@ test.each<[string, Situation, object]>([
   ],
   ["does nothing without a wish", situation({}, {}, { target: { kind: "none" } }), { step: "idle", reason: "no-wish" }],
   [
-    "takes back its request when there is no wish any more",
-    situation({}, { asked: { deploy: "d2", attempt: 4 } }, { target: { kind: "none" } }),
-    { step: "withdraw", deploy: "d2", attempt: 4, serving: false },
+    "begins nothing by a slot that it has when there is no wish any more",
+    situation({}, {}, { target: { kind: "none" }, ...granted }),
+    { step: "idle", reason: "no-wish" },
   ],
   [
-    "takes back its request when a newer wish came",
-    situation({}, { asked: { deploy: "d1", attempt: 3 } }),
-    { step: "withdraw", deploy: "d1", attempt: 3, serving: false },
+    "begins nothing by a slot that it has when a newer wish came",
+    situation({}, {}, { ...newer, ...granted }),
+    { step: "take-up", build: "v3", deploy: "d3" },
   ],
   [
     "numbers a wish that it has not seen",
@@ -163,9 +164,9 @@ test.each<[string, Situation, object]>([
     { step: "fetch", build: "v2", deploy: "d2" },
   ],
   [
-    "reports a failure before anything else",
-    situation({}, { failed: { ...failed, reported: false } }, newer),
-    { step: "report", deploy: "d2" },
+    "follows a newer wish after a failure",
+    situation({}, { failed }, newer),
+    { step: "take-up", build: "v3", deploy: "d3" },
   ],
   ["downloads what is not there", situation({ release: "absent" }), { step: "fetch", build: "v2", deploy: "d2" }],
   [
@@ -189,7 +190,7 @@ test.each<[string, Situation, object]>([
     situation({ release: "extracted" }, { installs: { deploy: "d1", build: "v2", begun: 3 } }),
     { step: "install", build: "v2", deploy: "d2" },
   ],
-  ["asks for a slot when it is prepared", situation(), { step: "ask", deploy: "d2", attempt: 4 }],
+  ["asks for a slot when it is prepared", situation(), { step: "ask" }],
   [
     "begins when it is granted, and knows the way back",
     situation({}, {}, granted),
@@ -213,7 +214,7 @@ test.each<[string, Situation, object]>([
   [
     "restarts a service that still runs the old build behind the link",
     situation({ current: on("v2"), served: runs("v1") }),
-    { step: "ask", deploy: "d2", attempt: 4 },
+    { step: "ask" },
   ],
   ["remembers that it serves the wish as it was found", situation(serving("v2")), { step: "note-served", attempt: 4 }],
   ["rests when it serves the wish", situation(serving("v2"), served), { step: "idle", reason: "serving" }],
@@ -230,7 +231,7 @@ test.each<[string, Situation, object]>([
   [
     "starts what its supervisor had stopped before it was wished",
     situation({ current: on("v2"), served: { kind: "down" }, startedBy: "supervisor" }),
-    { step: "ask", deploy: "d2", attempt: 4 },
+    { step: "ask" },
   ],
   [
     "prepares again when the release it serves was removed",
@@ -238,11 +239,10 @@ test.each<[string, Situation, object]>([
     { step: "fetch", build: "v2", deploy: "d2" },
   ],
   [
-    "takes back its request when the service came back without a slot",
-    situation(serving("v2"), { asked: { deploy: "d2", attempt: 4 } }, granted),
-    { step: "withdraw", deploy: "d2", attempt: 4, serving: true },
+    "begins nothing by a slot that it has when the service came back without it",
+    situation(serving("v2"), served, granted),
+    { step: "idle", reason: "serving" },
   ],
-
   ["flips first", situation({}, { activation: forward() }), { step: "flip", build: "v2", back: false }],
   [
     "restarts after the flip",

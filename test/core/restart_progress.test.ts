@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { emptyGate, withCost } from "../../src/core/gate.ts";
 import {
   added,
   batchSize,
@@ -94,19 +93,4 @@ test("costs add up, and what nobody could count stays unknown", () => {
     phaseMs: { idle: 12, stop: 1 },
   });
   expect(added(first, noCounts).closed).toBe(2);
-});
-
-test("the gate adds up what the hosts of a deploy have cost, and keeps what a newer deployd added", () => {
-  const gate = {
-    ...emptyGate,
-    cost: { hosts: 1, instances: 4, closed: null, refused: 3, phaseMs: { idle: 5 }, more: 1 },
-  };
-  expect(withCost(gate, { ...noCounts, instances: 2, closed: 1, phaseMs: { idle: 5, on: 2 } }).cost).toEqual({
-    hosts: 2,
-    instances: 6,
-    closed: 1,
-    refused: 3,
-    phaseMs: { idle: 10, on: 2 },
-    more: 1,
-  });
 });

@@ -1,375 +1,364 @@
-import { expect, test } from "bun:test";
-import {
-  conduct,
-  grantsWithheld,
-  progressOf,
-  type ConductedDeploy,
-  type ConductedService,
-  type Unreadable,
-} from "../../src/core/rollout.ts";
-import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import { recordIn } from "../harness/deploy_records.ts";
-import type { Failure, Gate, HostRecord, HostStatus, Role } from "../../src/schema/znodes.ts";
-import { hostStatus } from "../harness/host_status.ts";
+import { describe, expect, test } from "bun:test";
+import type { ConductedDeploy, ConductedService } from "../../src/core/conducted.ts";
+import type { DeployMove } from "../../src/core/deploy.ts";
+import { gateAfter, outOfService, type Gate } from "../../src/core/gate.ts";
+import { conduct } from "../../src/core/rollout.ts";
+import type { HostStatus } from "../../src/schema/znodes.ts";
+import { deploy, failure, gateOf, now, readable, served, slot, status, told, viewOf } from "./conducted_view.ts";
 
-type Changes = { readonly state?: DeployState; readonly limits?: DeployRecord["limits"]; readonly stage?: "canary" };
+const nobody: ReadonlySet<string> = new Set();
+const limits = (max: number, budget = 0) => ({ max, budget, soakMs: 0 });
+const restart = { build: "v2", deploy: "d1", instances: 2, closed: 1, refused: null, forced: [], phaseMs: { stop: 5 } };
+const cost = { hosts: 1, instances: 2, closed: 1, refused: null, phaseMs: { stop: 5 } };
 
-const since = "2026-01-01T00:00:00.000Z";
+/** What the deploys of the service are moved to. */
+const stepsOf = (given: ConductedService): DeployMove[] => conduct(given).steps.map(({ move }) => move);
+/** The hosts that are moved, with how. */
+const movesOf = (given: ConductedService): string[] => conduct(given).moves.map(({ kind, host }) => `${kind} ${host}`);
 
-function deploy(record: Changes = {}, gate: Partial<Gate> = {}, id = "d1"): ConductedDeploy {
-  const { state, ...changes } = record;
-  return { id, gate: { slots: {}, failed: {}, ...gate }, record: recordIn(state ?? "rolling", changes) };
-}
-
-function status(changes: Partial<HostStatus> = {}): HostStatus {
-  return hostStatus({ build: "v1", health: "healthy", wish: { build: "v2", deploy: "d1" }, since, ...changes });
-}
-
-const served = status({ build: "v2", step: "serving" });
-const failedWith = (changes: Partial<Failure> = {}): Failure => ({
-  reason: "r",
-  build: "v2",
-  healthy: true,
-  since,
-  ...changes,
-});
-
-const none = new Set<string>();
-const readable: Unreadable = { wishes: false, deploys: none, hosts: none, statuses: none, builds: none };
-
-function view(
-  hosts: Record<string, HostStatus | null>,
-  deploys: ConductedDeploy[],
-  rest: Partial<ConductedService> = {},
-) {
-  const names = Object.keys(hosts);
-  return {
-    wishes: { enabled: { build: "v2", deploy: "d1" }, canary: null },
-    deploys,
-    hosts: new Map<string, HostRecord>(
-      names.map((name) => [name, { role: (name.startsWith("c") ? "canary" : "fleet") satisfies Role }]),
-    ),
-    status: new Map(
-      names.flatMap((name) => {
-        const said = hosts[name] ?? null;
-        return said === null ? [] : [[name, said] as const];
-      }),
-    ),
-    unreadable: readable,
-    barred: new Map<string, string>(),
-    alive: new Set(names),
-    missingSince: new Map(),
-    nowMs: 1_000,
-    lostAfterMs: 100,
-    ...rest,
-  } satisfies ConductedService;
-}
-
-const grantsIn = (given: ConductedService) =>
-  conduct(given).flatMap((action) => (action.kind === "grant" ? [action.host] : []));
-
-test("as many hosts are granted as may be out, canaries first, then by name", () => {
-  const limits = { max: 2, budget: 0, soakMs: 0 };
-  const hosts = { b: status(), a: status(), c1: status(), d: status() };
-  expect(grantsIn(view(hosts, [deploy({ limits })]))).toEqual(["c1", "a"]);
-});
-
-test("the way back begins with the host that changed last", () => {
-  const wish = { build: "v1", deploy: "d1" };
-  const hosts = {
-    a: status({ wish, since: "2026-01-01T00:00:01.000Z" }),
-    b: status({ wish, since: "2026-01-01T00:00:03.000Z" }),
-  };
-  const given = view(hosts, [deploy({ state: "rolling back" })], { wishes: { enabled: wish, canary: null } });
-  expect(grantsIn(given)).toEqual(["b"]);
-});
-
-test.each<[string, Partial<HostStatus> | null]>([
-  ["has said nothing yet", null],
-  ["is still preparing", { step: "install" }],
-  ["is prepared for an older wish", { wish: { build: "v1", deploy: "d0" } }],
-  ["is prepared for what this deploy wished before it was turned round", { wish: { build: "v1", deploy: "d1" } }],
-])("a host that %s is not granted", (_what, changes) => {
-  expect(grantsIn(view({ a: changes === null ? null : status(changes) }, [deploy()]))).toEqual([]);
-});
-
-test("a host whose agent is away is not granted", () => {
-  expect(grantsIn(view({ a: status() }, [deploy()], { alive: new Set() }))).toEqual([]);
-});
-
-test.each<[string, ConductedDeploy[]]>([
-  ["a slot", [deploy({}, { slots: { x: { attempt: 1, since } } })]],
+test.each<[string, Record<string, HostStatus | null>, ConductedDeploy, Gate, object | null]>([
   [
-    "a failure that is not healed",
-    [deploy({ limits: { max: 1, budget: 5, soakMs: 0 } }, { failed: { x: failedWith({ healthy: false }) } })],
-  ],
-  ["a slot of another deploy", [deploy(), deploy({ state: "done" }, { slots: { x: { attempt: 1, since } } }, "d0")]],
-])("%s takes the place of a grant", (_what, deploys) => {
-  expect(grantsIn(view({ a: status(), x: status({ step: "restart" }) }, deploys))).toEqual([]);
-});
-
-test("an unhealthy host takes the place of a grant to any but itself", () => {
-  const sick = status({ health: "unhealthy", step: "serving" });
-  expect(grantsIn(view({ a: status(), x: sick }, [deploy()]))).toEqual([]);
-  expect(grantsIn(view({ x: status({ health: "unhealthy" }) }, [deploy()]))).toEqual(["x"]);
-});
-
-test("what is out already can be healed, one after the other", () => {
-  const sick = status({ health: "unhealthy" });
-  expect(grantsIn(view({ a: sick, b: sick, x: sick }, [deploy()]))).toEqual(["a"]);
-});
-
-test.each<[DeployState, boolean]>([
-  ["preparing", true],
-  ["canary", true],
-  ["rolling", true],
-  ["done", true],
-  ["rolled back", true],
-  ["halted", false],
-  ["aborted", false],
-])("a deploy that is %s grants a waiting host a slot: %p", (state, grants) => {
-  expect(grantsIn(view({ a: status() }, [deploy({ state })])).length > 0).toBe(grants);
-});
-
-test("a deploy that is done and over its budget grants nothing more", () => {
-  const given = view({ a: status(), b: status() }, [deploy({ state: "done" }, { failed: { b: failedWith() } })]);
-  expect(grantsIn(given)).toEqual([]);
-});
-
-test("a slot holder that stays away is lost, but not before its time, and never set free", () => {
-  const held = deploy({}, { slots: { a: { attempt: 1, since } } });
-  const away = { alive: new Set<string>(), missingSince: new Map([["a", 901]]) };
-  expect(conduct(view({ a: status() }, [held], away))).toEqual([]);
-  expect(conduct(view({ a: status() }, [held], { ...away, missingSince: new Map([["a", 900]]) }))).toEqual([
-    { kind: "lose", deploy: "d1", host: "a" },
-  ]);
-  expect(conduct(view({ a: status() }, [held], { ...away, missingSince: new Map() }))).toEqual([]);
-});
-
-test("a slot that its host has passed by is taken back, one that it may still use is not", () => {
-  const held = deploy({}, { slots: { a: { attempt: 1, since } } });
-  expect(conduct(view({ a: status({ attempt: 2 }) }, [held]))).toContainEqual({
-    kind: "reclaim",
-    deploy: "d1",
-    host: "a",
-  });
-  expect(conduct(view({ a: status({ attempt: 1 }) }, [held]))).toEqual([]);
-});
-
-test.each<[string, boolean, Partial<HostStatus>]>([
-  ["serves and is healthy", true, { step: "serving" }],
-  ["gave up and is healthy", true, { step: "failed" }],
-  ["is still at work", false, { step: "check" }],
-  ["is unhealthy", false, { step: "serving", health: "unhealthy" }],
-])("a failed host that %s is healed: %p", (_what, heals, changes) => {
-  const gate = { failed: { a: failedWith({ healthy: false }) } };
-  const actions = conduct(view({ a: status(changes), b: status() }, [deploy({}, gate)]));
-  expect(actions.some(({ kind }) => kind === "heal")).toBe(heals);
-});
-
-test.each<[string, Record<string, HostStatus | null>, Changes, Partial<Gate>, object | null]>([
-  [
-    "begins to roll with the first slot",
-    { a: status() },
-    { state: "preparing" },
-    { slots: { a: { attempt: 1, since } } },
+    "begins to roll where a host holds a slot",
+    { a: status({ begun: true }) },
+    deploy({ state: "preparing" }),
+    gateOf({ a: slot() }),
     { to: "activating" },
   ],
-  ["is done when all serve it", { a: served }, {}, {}, { to: "done" }],
-  ["is not done while one is on its way", { a: served, b: status() }, {}, {}, null],
+  [
+    "begins to roll where all its hosts serve it already",
+    { a: served },
+    deploy({ state: "preparing" }),
+    gateOf(),
+    { to: "activating" },
+  ],
+  [
+    "is still prepared while its hosts prepare",
+    { a: status({ step: "fetch" }) },
+    deploy({ state: "preparing" }),
+    gateOf(),
+    null,
+  ],
+  ["is done when all serve it", { a: served }, deploy(), gateOf(), { to: "done", cost: null }],
+  [
+    "is done with what its restarts have cost",
+    { a: { ...served, restart }, b: served },
+    deploy(),
+    gateOf(),
+    { to: "done", cost },
+  ],
+  ["is not done while one is on its way", { a: served, b: status({ step: "fetch" }) }, deploy(), gateOf(), null],
+  [
+    "is not done while one goes back, though its slot is gone",
+    { a: served, b: status({ step: "restart", begun: true, rollingBack: true }) },
+    deploy({ limits: limits(1, 1) }),
+    gateOf({}, { b: failure({ healthy: false }) }),
+    null,
+  ],
   [
     "is done with a failure within its budget",
     { a: served, b: status({ step: "failed" }) },
-    { limits: { max: 1, budget: 1, soakMs: 0 } },
-    { failed: { b: failedWith() } },
+    deploy({ limits: limits(1, 1) }),
+    gateOf({}, { b: failure() }),
     { to: "done" },
   ],
   [
     "is halted when every host has failed within the budget",
     { b: status({ step: "failed" }) },
-    { limits: { max: 1, budget: 1, soakMs: 0 } },
-    { failed: { b: failedWith() } },
-    { to: "halted" },
+    deploy({ limits: limits(1, 1) }),
+    gateOf({}, { b: failure() }),
+    { to: "halted", reason: "every host that could be reached failed" },
   ],
-  ["waits while it has no hosts", {}, {}, {}, null],
-  ["waits for a person when all canaries serve it", { c1: served }, { state: "canary" }, {}, { to: "proven" }],
+  ["waits while it has no hosts", {}, deploy(), gateOf(), null],
+  [
+    "waits for a person when all canaries serve it",
+    { c1: served },
+    deploy({ state: "canary" }),
+    gateOf(),
+    { to: "proven" },
+  ],
   [
     "is rolled back when all serve the build before",
     { a: status({ build: "v1", step: "serving" }) },
-    { state: "rolling back" },
-    {},
+    deploy({ state: "rolling back" }),
+    gateOf(),
     { to: "rolled back" },
   ],
-  ["is not rolled back while one still serves the new build", { a: served }, { state: "rolling back" }, {}, null],
-])("a deploy %s", (_what, hosts, record, gate, expected) => {
-  const actions = conduct(view(hosts, [deploy(record, gate)])).filter(({ kind }) => kind === "move");
-  if (expected === null) expect(actions).toEqual([]);
-  else expect(actions).toMatchObject([expected]);
+  [
+    "is not rolled back while one still serves the new build",
+    { a: served },
+    deploy({ state: "rolling back" }),
+    gateOf(),
+    null,
+  ],
+  [
+    "that waits for promotion is not told so again",
+    { c1: served },
+    deploy({ state: "awaiting promotion" }),
+    gateOf(),
+    null,
+  ],
+])("a deploy %s", (_what, hosts, each, gate, expected) => {
+  const steps = stepsOf(viewOf(hosts, [each], { gate }));
+  if (expected === null) expect(steps).toEqual([]);
+  else expect(steps).toMatchObject([expected]);
 });
 
-test("a deploy that waits for promotion is not told so again", () => {
-  const given = view({ c1: served }, [deploy({ state: "awaiting promotion" })]);
-  expect(conduct(given)).toEqual([]);
+describe("in one round", () => {
+  test("the failure that exceeds the budget halts the deploy, and nobody is granted a slot beside it", () => {
+    const says = status({ step: "failed", failure: told() });
+    const hosts = { a: says, b: status(), c: status() };
+    const held = { gate: gateOf({ a: slot() }) };
+    const within = conduct(viewOf(hosts, [deploy({ limits: limits(2, 1) })], held));
+    expect(within.moves.map(({ kind, host }) => `${kind} ${host}`)).toEqual(["fail a", "grant c", "grant b"]);
+    expect(within.steps).toEqual([]);
+    const over = conduct(viewOf(hosts, [deploy({ limits: limits(2) })], held));
+    expect(over.moves).toEqual([{ kind: "fail", host: "a", failure: failure() }]);
+    expect(over.steps).toMatchObject([{ deploy: { id: "d1" }, move: { to: "halted", reason: "a: it answers 500" } }]);
+  });
+
+  test("a check that fails halts the deploy while its host still goes back", () => {
+    const goesBack = status({ step: "check", begun: true, failure: told({ healthy: false }) });
+    const given = viewOf({ a: goesBack, b: status() }, [deploy()], { gate: gateOf({ a: slot() }) });
+    expect(movesOf(given)).toEqual(["fail a"]);
+    expect(stepsOf(given)).toMatchObject([{ to: "halted" }]);
+  });
+
+  test("a host that is lost halts the deploy as any failure does", () => {
+    const away = { alive: new Set(["b"]), missingSince: new Map([["a", 0]]), gate: gateOf({ a: slot() }) };
+    const given = viewOf({ a: status({ begun: true }), b: status() }, [deploy({ limits: limits(5) })], away);
+    expect(movesOf(given)).toEqual(["lose a"]);
+    expect(stepsOf(given)).toMatchObject([{ to: "halted", reason: "a: lost while it held a slot" }]);
+  });
+
+  test("the reason of a halt is the failure that was one too many, whichever was counted first", () => {
+    const at = (second: number) => `2026-01-01T00:00:0${second}.000Z`;
+    const failed = {
+      a: failure({ since: at(3), reason: "third" }),
+      b: failure({ since: at(1), reason: "first" }),
+      x: failure({ since: at(2), reason: "second" }),
+    };
+    const hosts = { a: null, b: null, x: null };
+    const reasonWith = (budget: number) =>
+      stepsOf(viewOf(hosts, [deploy({ limits: limits(1, budget) })], { gate: gateOf({}, failed) }));
+    expect(reasonWith(1)).toEqual([{ to: "halted", reason: "x: second" }]);
+    expect(reasonWith(2)).toEqual([{ to: "halted", reason: "a: third" }]);
+    expect(reasonWith(0)).toEqual([{ to: "halted", reason: "b: first" }]);
+  });
+
+  test("the first grant makes a deploy active, and the slot names the record as it is after that", () => {
+    const round = conduct(viewOf({ a: status() }, [deploy({ state: "preparing" })]));
+    expect(round.steps).toMatchObject([{ deploy: { id: "d1" }, move: { to: "activating" } }]);
+    expect(round.moves).toEqual([{ kind: "grant", host: "a", slot: slot({ record: 4, since: now.toISOString() }) }]);
+    const rolling = conduct(viewOf({ a: status() }));
+    expect(rolling.steps).toEqual([]);
+    expect(rolling.moves).toMatchObject([{ kind: "grant", slot: { record: 3 } }]);
+  });
+
+  test("a deploy that becomes active for another reason is made so once, and its grants name that record", () => {
+    const hosts = { a: status({ begun: true }), b: status() };
+    const given = viewOf(hosts, [deploy({ state: "preparing", limits: limits(2) })], { gate: gateOf({ a: slot() }) });
+    const round = conduct(given);
+    expect(round.steps.map(({ move }) => move)).toEqual([{ to: "activating" }]);
+    expect(round.moves).toMatchObject([{ kind: "grant", host: "b", slot: { record: 4 } }]);
+  });
+
+  test("the slot of another deploy names that deploy's own record", () => {
+    const wishes = { enabled: { build: "v1", deploy: "d0" }, canary: { build: "v2", deploy: "d1" } };
+    const old = status({ wish: { build: "v1", deploy: "d0" } });
+    const deploys = [
+      deploy({ state: "preparing", stages: ["canary"], stage: "canary", limits: limits(2) }),
+      { ...deploy({ id: "d0", state: "done", build: "v1", previous: "v0", limits: limits(2) }), recordVersion: 8 },
+    ];
+    const round = conduct(viewOf({ c1: status(), f: old }, deploys, { wishes }));
+    expect(round.moves).toMatchObject([
+      { host: "c1", slot: { deploy: "d1", build: "v2", record: 4 } },
+      { host: "f", slot: { deploy: "d0", build: "v1", record: 8 } },
+    ]);
+  });
+
+  test("the last release makes a deploy done", () => {
+    const given = viewOf({ a: { ...served, restart }, b: served }, [deploy()], { gate: gateOf({ a: slot() }) });
+    expect(movesOf(given)).toEqual(["release a"]);
+    expect(stepsOf(given)).toEqual([{ to: "done", cost }]);
+  });
+
+  test("the last canary's release proves a deploy", () => {
+    const given = viewOf({ c1: served }, [deploy({ state: "canary" })], { gate: gateOf({ c1: slot() }) });
+    expect([movesOf(given), stepsOf(given)]).toEqual([["release c1"], [{ to: "proven" }]]);
+  });
+
+  test("a release makes room for the next grant", () => {
+    const given = viewOf({ a: served, b: status() }, [deploy()], { gate: gateOf({ a: slot() }) });
+    expect(movesOf(given)).toEqual(["release a", "grant b"]);
+    expect(stepsOf(given)).toEqual([]);
+    // One that is not well keeps its place.
+    const ill = viewOf({ a: { ...served, health: "unhealthy" }, b: status() }, [deploy()], {
+      gate: gateOf({ a: slot() }),
+    });
+    expect(movesOf(ill)).toEqual(["release a"]);
+  });
+
+  test("a slot that its host has passed by is taken back, and granted again under the number that it waits with", () => {
+    const given = viewOf({ a: status({ attempt: 2 }) }, [deploy()], { gate: gateOf({ a: slot() }) });
+    expect(movesOf(given)).toEqual(["reclaim a", "grant a"]);
+    expect(conduct(given).moves[1]).toMatchObject({ slot: { attempt: 2 } });
+  });
+
+  test("a deploy is not over while a host that failed before is given its slot", () => {
+    const gate = gateOf({}, { b: failure() });
+    const rolling = deploy({ limits: limits(1, 1) });
+    const again = viewOf({ a: served, b: status({ attempt: 2 }) }, [rolling], { gate });
+    expect(movesOf(again)).toEqual(["grant b"]);
+    expect(stepsOf(again)).toEqual([]);
+    const over = viewOf({ a: served, b: status({ step: "failed", attempt: 2 }) }, [rolling], { gate });
+    expect(stepsOf(over)).toMatchObject([{ to: "done" }]);
+  });
+
+  test("who holds a slot that was not begun loses it when the deploy turned round, and is granted the other build", () => {
+    const wish = { build: "v1", deploy: "d1" };
+    const given = viewOf({ a: served, b: status({ wish, attempt: 2 }) }, [deploy({ state: "rolling back" })], {
+      wishes: { enabled: wish, canary: null },
+      gate: gateOf({ b: slot() }),
+    });
+    expect(movesOf(given)).toEqual(["reclaim b", "grant b"]);
+    expect(conduct(given).moves[1]).toMatchObject({ slot: { build: "v1", attempt: 2 } });
+  });
+});
+
+describe("what a deploy has cost", () => {
+  const halted = (changes: object = {}) => deploy({ state: "halted", reason: "", ...changes });
+  const told = { ...served, restart };
+
+  test("is told once it has ended and nobody is at work on it any more", () => {
+    expect(stepsOf(viewOf({ a: told }, [halted()]))).toEqual([{ to: "costed", cost }]);
+    const held = viewOf({ a: { ...told, step: "restart", begun: true } }, [halted()], { gate: gateOf({ a: slot() }) });
+    expect(stepsOf(held)).toEqual([]);
+  });
+
+  test("is not told while a host that has failed goes back", () => {
+    const back = status({ step: "restart", begun: true, rollingBack: true, restart });
+    const gate = gateOf({}, { a: failure({ healthy: false }) });
+    expect(stepsOf(viewOf({ a: back }, [halted()], { gate }))).toEqual([]);
+    expect(stepsOf(viewOf({ a: { ...back, begun: false, step: "failed" } }, [halted()], { gate }))).toEqual([
+      { to: "costed", cost },
+    ]);
+  });
+
+  test("is told once for each build, and never where there was nothing", () => {
+    expect(stepsOf(viewOf({ a: told }, [halted({ costs: { v2: cost } })]))).toEqual([]);
+    expect(stepsOf(viewOf({ a: told }, [halted({ costs: { v1: cost } })]))).toEqual([{ to: "costed", cost }]);
+    expect(stepsOf(viewOf({ a: served }, [halted()]))).toEqual([]);
+    expect(stepsOf(viewOf({ a: told }, [deploy({ state: "awaiting promotion" })]))).toEqual([]);
+  });
+
+  test("is not told in the round in which another host of it is granted a slot", () => {
+    const given = viewOf({ a: told, b: status() }, [deploy({ state: "done" })]);
+    expect([movesOf(given), stepsOf(given)]).toEqual([["grant b"], []]);
+  });
 });
 
 test("a host out of reach does not hold a deploy up, and is brought along when it is back", () => {
   const hosts = { a: served, b: status() };
-  const actions = conduct(view(hosts, [deploy()], { alive: new Set(["a"]) }));
-  expect(actions).toMatchObject([{ kind: "move", to: "done" }]);
-  expect(grantsIn(view(hosts, [deploy({ state: "done" })]))).toEqual(["b"]);
-});
-
-test("the progress of a canary deploy counts canaries only, of its build only", () => {
-  const wishes = { enabled: { build: "v1", deploy: "d0" }, canary: { build: "v2", deploy: "d1" } };
-  const given = view(
-    { c1: served, c2: status({ build: "v2", step: "serving", wish: { build: "v2", deploy: "d9" } }), f: served },
-    [],
-    { wishes },
-  );
-  const progress = progressOf(given, deploy({ state: "canary" }));
-  expect(progress).toMatchObject({ hosts: ["c1", "c2"], serving: ["c1"], complete: false, moving: false });
-});
-
-test("a way back that was halted is measured by the build that it goes back to", () => {
-  const rollback = { who: "", why: "", time: since, from: "rolling", to: "v1" };
-  const given = view(
-    { a: status({ build: "v1", step: "serving", wish: { build: "v1", deploy: "d1" } }), b: served },
-    [],
-  );
-  const back = { id: "d1", gate: { slots: {}, failed: {} }, record: recordIn("halted", { rollback }) };
-  expect(progressOf(given, back).serving).toEqual(["a"]);
-});
-
-test.each<[string, Partial<Unreadable>, RegExp]>([
-  ["the record or the gate of a deploy", { deploys: new Set(["d0"]) }, /while deploy d0 cannot be read/],
-  ["two deploys", { deploys: new Set(["d7", "d0"]) }, /while deploys d0, d7 cannot be read/],
-  ["the wish", { wishes: true }, /while the wish cannot be read/],
-])("while %s cannot be read nobody is granted anything, and it is said why", (_what, broken, why) => {
-  const unreadable = { ...readable, ...broken };
-  const given = view({ a: status(), b: status({ health: "unhealthy" }) }, [deploy()]);
-  expect(grantsIn(given)).toEqual(["b"]);
-  expect(grantsWithheld(readable)).toBeNull();
-  expect(grantsIn({ ...given, unreadable })).toEqual([]);
-  expect(grantsWithheld(unreadable)).toMatch(why);
+  const away = viewOf(hosts, [deploy()], { alive: new Set(["a"]) });
+  expect([movesOf(away), stepsOf(away)]).toEqual([[], [{ to: "done", cost: null }]]);
+  expect(movesOf(viewOf(hosts, [deploy({ state: "done" })]))).toEqual(["grant b"]);
 });
 
 test("what cannot be read does not stop a lost holder from being found, nor a slot from being taken back", () => {
   const unreadable = { ...readable, deploys: new Set(["d0"]), wishes: true };
-  const gate = { slots: { a: { attempt: 1, since }, b: { attempt: 1, since } } };
-  const hosts = { a: status(), b: status({ attempt: 2 }) };
-  const away = { unreadable, alive: new Set(["b"]), missingSince: new Map([["a", 0]]) };
-  expect(conduct(view(hosts, [deploy({}, gate)], away))).toEqual([
-    { kind: "lose", deploy: "d1", host: "a" },
-    { kind: "reclaim", deploy: "d1", host: "b" },
+  const hosts = { a: status({ begun: true }), b: status({ attempt: 2 }), c: status() };
+  const away = { unreadable, alive: new Set(["b", "c"]), missingSince: new Map([["a", 0]]) };
+  const gate = gateOf({ a: slot(), b: slot() });
+  expect(movesOf(viewOf(hosts, [deploy({ limits: limits(5, 5) })], { ...away, gate }))).toEqual([
+    "lose a",
+    "reclaim b",
   ]);
-});
-
-test("a host whose status cannot be read takes the place of a grant, as an unhealthy one does", () => {
-  const unreadable = { ...readable, statuses: new Set(["x"]) };
-  expect(grantsIn(view({ a: status(), x: null }, [deploy()], { unreadable }))).toEqual([]);
-  expect(grantsIn(view({ a: status(), x: null }, [deploy()], { unreadable, alive: new Set(["a"]) }))).toEqual(["a"]);
-  // One that nobody has registered is no part of the service.
-  expect(grantsIn(view({ a: status() }, [deploy()], { unreadable, alive: new Set(["a", "x"]) }))).toEqual(["a"]);
-});
-
-test("a host whose role cannot be read keeps what it holds, and is granted nothing", () => {
-  const unreadable = { ...readable, hosts: new Set(["x"]) };
-  const limits = { max: 1, budget: 5, soakMs: 0 };
-  const failed = deploy({ limits }, { failed: { x: failedWith({ healthy: false }) } });
-  expect(grantsIn(view({ a: status() }, [failed]))).toEqual(["a"]);
-  expect(grantsIn(view({ a: status() }, [failed], { unreadable }))).toEqual([]);
-  const ill = {
-    unreadable,
-    status: new Map([
-      ["a", status()],
-      ["x", status({ health: "unhealthy" })],
-    ]),
-  };
-  expect(grantsIn(view({ a: status() }, [deploy()], { ...ill, alive: new Set(["a", "x"]) }))).toEqual([]);
 });
 
 test("without the wish, or without its hosts' roles, a deploy does not pass for one that has no hosts left", () => {
   const back = deploy({ state: "rolling back" });
-  const none = { enabled: null, canary: null };
-  expect(conduct(view({}, [back]))).toMatchObject([{ to: "rolled back" }]);
-  expect(conduct(view({ a: served }, [back], { wishes: none, unreadable: { ...readable, wishes: true } }))).toEqual([]);
-  expect(conduct(view({}, [back], { unreadable: { ...readable, hosts: new Set(["a"]) } }))).toEqual([]);
+  const wishes = { enabled: null, canary: null };
+  expect(stepsOf(viewOf({}, [back]))).toMatchObject([{ to: "rolled back" }]);
+  expect(stepsOf(viewOf({ a: served }, [back], { wishes, unreadable: { ...readable, wishes: true } }))).toEqual([]);
+  expect(stepsOf(viewOf({}, [back], { unreadable: { ...readable, hosts: new Set(["a"]) } }))).toEqual([]);
 });
 
-test("a deploy is not over in the round that gives a host that failed before its slot", () => {
-  const gate = { failed: { b: failedWith({ healthy: true }) } };
-  const rolling = deploy({ limits: { max: 1, budget: 1, soakMs: 0 } }, gate);
-  expect(conduct(view({ a: served, b: status({ attempt: 2 }) }, [rolling]))).toEqual([
-    { kind: "grant", deploy: "d1", host: "b", attempt: 2, wasOut: false },
+test("where the gate is missing nothing is granted, moved or concluded", () => {
+  expect(conduct(viewOf({ a: served }, [deploy()], { gate: null }))).toEqual({ moves: [], steps: [] });
+  expect(conduct(viewOf({ a: status() }, [deploy()], { gate: null }))).toEqual({ moves: [], steps: [] });
+});
+
+test("no deploy is over, nor begins to roll, while a slot cannot be read: it may be one of its own", () => {
+  const working = status({ step: "restart", begun: true });
+  const states: [ConductedDeploy, Record<string, HostStatus>][] = [
+    [deploy(), { a: served }],
+    [deploy({ state: "canary" }), { c1: served }],
+    [deploy({ state: "rolling back" }), { a: status({ build: "v1", step: "serving" }) }],
+  ];
+  for (const [each, hosts] of states) {
+    expect(stepsOf(viewOf(hosts, [each]))).toHaveLength(1);
+    const gate = gateOf({}, {}, { slots: ["x"] });
+    const rest = { gate, hosts: viewOf(hosts, [each]).hosts, alive: new Set([...Object.keys(hosts), "x"]) };
+    expect(stepsOf(viewOf({ ...hosts, x: working }, [each], rest))).toEqual([]);
+  }
+  // It may fail all the same.
+  const failed = gateOf({}, { b: failure() }, { slots: ["x"] });
+  expect(stepsOf(viewOf({ a: served, b: status(), x: working }, [deploy()], { gate: failed }))).toMatchObject([
+    { to: "halted" },
   ]);
-  const [move] = conduct(view({ a: served, b: status({ step: "failed", attempt: 2 }) }, [rolling]));
-  expect(move).toMatchObject({ kind: "move", to: "done" });
 });
 
-test("a host that is out of service is granted a slot beyond max, which says so", () => {
-  const fleet = view({ a: status({ health: "unhealthy" }), b: status({ health: "unhealthy" }) }, [deploy()]);
-  const grants = conduct(fleet).filter(({ kind }) => kind === "grant");
-  expect(grants).toMatchObject([{ host: "a", wasOut: true }]);
-  const alone = view({ a: status({ health: "unhealthy" }) }, [deploy()]);
-  expect(conduct(alone).filter(({ kind }) => kind === "grant")).toMatchObject([{ host: "a", wasOut: false }]);
+test("a host that is unlocked before it has begun, and does not begin, leaves the conductor at rest", () => {
+  const unlocked = { deploy: "d1", attempt: 1, who: "ana", time: now.toISOString() };
+  const said = { a: status(), b: status({ step: "fetch" }) };
+  const hosts = new Map(Object.entries({ a: { role: "fleet" as const, unlocked }, b: { role: "fleet" as const } }));
+  let gate = gateOf({ a: slot() });
+  const rounds: string[][] = [];
+  do {
+    const { moves } = conduct(viewOf(said, [deploy({ limits: limits(1, 1) })], { gate, hosts }));
+    rounds.push(moves.map(({ kind, host }) => `${kind} ${host}`));
+    gate = gateAfter(gate, moves);
+  } while (rounds.at(-1)?.length !== 0 && rounds.length < 5);
+  expect(rounds.at(-1)).toEqual([]);
+  expect(outOfService(gate)).toEqual(new Set());
 });
 
-test("a host that failed is counted on again when it says under a later number that it is well", () => {
-  const failed = (attempt: number) => deploy({}, { failed: { a: failedWith({ healthy: false, attempt }) } });
-  const heals = (said: HostStatus, attempt: number) =>
-    conduct(view({ a: said }, [failed(attempt)])).filter(({ kind }) => kind === "heal");
-  expect(heals(status({ attempt: 3 }), 2)).toEqual([{ kind: "heal", deploy: "d1", host: "a" }]);
-  expect(heals(status({ attempt: 3 }), 3)).toEqual([]);
-  expect(heals(status({ attempt: 3, health: "unhealthy" }), 2)).toEqual([]);
+test("a round has nothing to do where nothing has changed", () => {
+  const given = viewOf({ a: status({ begun: true }), b: status() }, [deploy()], { gate: gateOf({ a: slot() }) });
+  expect(conduct(given)).toEqual({ moves: [], steps: [] });
 });
 
-test("failures that a person has forgiven leave the budget to the others, and keep their share of max", () => {
-  const limits = { max: 2, budget: 0, soakMs: 0 };
-  const gate = (forgiven: boolean) => ({ failed: { x: failedWith({ healthy: false, forgiven }) } });
-  const hosts = { a: status(), b: status(), x: null };
-  const granted = (forgiven: boolean) => grantsIn(view(hosts, [deploy({ limits }, gate(forgiven))]));
-  expect(granted(false)).toEqual([]);
-  expect(granted(true)).toEqual(["a"]);
-});
-
-test.each<[string, Record<string, HostStatus | null>, Partial<Gate>, Partial<ConductedService>, boolean]>([
-  ["nobody has the build, and one cannot even fetch the other", { a: status({ step: "fetch" }) }, {}, {}, true],
-  ["one has the build", { a: served, b: status({ build: "v1" }) }, {}, {}, false],
-  [
-    "one was left ill by it",
-    { a: status({ build: null }) },
-    { failed: { a: failedWith({ healthy: false }) } },
-    {},
-    false,
-  ],
-  ["one failed on it and is well", { a: status({ build: "v1" }) }, { failed: { a: failedWith() } }, {}, true],
-  ["one is on its way", { a: status({ build: "v1" }) }, { slots: { a: { attempt: 1, since } } }, {}, false],
+test.each<[string, Record<string, HostStatus | null>, Gate, Partial<ConductedService>, boolean]>([
+  ["nobody has the build, and one cannot even fetch the other", { a: status({ step: "fetch" }) }, gateOf(), {}, true],
+  ["one has the build", { a: served, b: status({ build: "v1" }) }, gateOf(), {}, false],
+  ["one was left ill by it", { a: status({ build: null }) }, gateOf({}, { a: failure({ healthy: false }) }), {}, false],
+  ["one failed on it and is well", { a: status({ build: "v1" }) }, gateOf({}, { a: failure() }), {}, true],
+  ["one is on its way", { a: status({ build: "v1", begun: true }) }, gateOf({ a: slot({ build: "v1" }) }), {}, false],
   [
     "nobody is there, for a moment",
     { a: served },
-    {},
-    { alive: new Set(), missingSince: new Map([["a", 950]]) },
+    gateOf(),
+    { alive: nobody, missingSince: new Map([["a", 950]]) },
     false,
   ],
-  ["nobody is there any more", { a: served }, {}, { alive: new Set(), missingSince: new Map([["a", 800]]) }, true],
-  ["nobody knows what one serves", { a: null }, {}, { unreadable: { ...readable, statuses: new Set(["a"]) } }, false],
-])("a way back where %s", (_, hosts, gate, rest, complete) => {
+  ["nobody is there any more", { a: served }, gateOf(), { alive: nobody, missingSince: new Map([["a", 800]]) }, true],
+  [
+    "nobody knows what one serves",
+    { a: null },
+    gateOf(),
+    { unreadable: { ...readable, statuses: new Set(["a"]) } },
+    false,
+  ],
+])("a way back where %s", (_what, hosts, gate, rest, isOver) => {
   const wishes = { enabled: { build: "v1", deploy: "d1" }, canary: null };
-  const back = deploy({ state: "rolling back" }, gate);
-  const moves = conduct(view(hosts, [back], { wishes, ...rest })).filter(({ kind }) => kind === "move");
-  expect(moves).toEqual(complete ? [{ kind: "move", deploy: "d1", to: "rolled back" }] : []);
+  const steps = stepsOf(viewOf(hosts, [deploy({ state: "rolling back" })], { wishes, gate, ...rest }));
+  expect(steps).toEqual(isOver ? [{ to: "rolled back", cost: null }] : []);
 });
 
-test("a build that was barred gets to no host that does not have it, and its deploy is halted", () => {
+test("a deploy of a build that was barred is halted, and grants nothing", () => {
   const barred = new Map([["v2", '"v2" was barred by eve']]);
-  const hosts = { a: status(), b: status({ build: "v2", health: "unhealthy" }) };
-  const limits = { max: 2, budget: 0, soakMs: 0 };
-  const done = view(hosts, [deploy({ state: "done", limits })]);
-  expect(grantsIn(done)).toEqual(["a", "b"]);
-  expect(grantsIn({ ...done, barred })).toEqual(["b"]);
-  expect(grantsIn({ ...done, unreadable: { ...readable, builds: new Set(["v2"]) } })).toEqual(["b"]);
   for (const state of ["preparing", "rolling"] as const) {
-    const actions = conduct(view({ a: status() }, [deploy({ state })], { barred }));
-    expect(actions).toEqual([{ kind: "move", deploy: "d1", to: "halted", reason: '"v2" was barred by eve' }]);
+    const given = viewOf({ a: status() }, [deploy({ state })], { barred });
+    expect([movesOf(given), stepsOf(given)]).toEqual([[], [{ to: "halted", reason: '"v2" was barred by eve' }]]);
   }
 });

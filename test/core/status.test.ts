@@ -24,7 +24,7 @@ const actual: Actual = {
   release: "installed",
   spool: "absent",
 };
-const failed = { deploy: "d2", build: "v2", failure, attempt: 3, reported: true, healthy: true };
+const failed = { deploy: "d2", build: "v2", failure, attempt: 3, healthy: true };
 const activation: Activation = {
   build: "v2",
   deploy: "d2",
@@ -57,6 +57,8 @@ test("a status says what is served, what is wished and where the host is on the 
     step: "ready",
     rollingBack: false,
     attempt: 3,
+    begun: false,
+    failure: null,
     since: "1970-01-01T00:00:00.000Z",
     error: null,
     log: "",
@@ -118,6 +120,58 @@ test("a failure is told on the way back, and until there is another wish", () =>
   expect(status({ target: { kind: "none" }, journal: { ...emptyJournal, failed } }).error).toBeNull();
 });
 
+test("a host says from the beginning of its activation to its end that it has begun", () => {
+  const forward: Activation = { ...activation, phase: { kind: "forward", restart: restartOf(["1"]) } };
+  const phases: Activation["phase"][] = [
+    forward.phase,
+    { kind: "proven" },
+    activation.phase,
+    { kind: "stuck", failure, second: null },
+  ];
+  for (const phase of phases) {
+    expect(status({ journal: { ...emptyJournal, activation: { ...activation, phase } } }).begun).toBe(true);
+  }
+  expect(status({ journal: { ...emptyJournal, failed } }).begun).toBe(false);
+  expect(status({ step: "begun" }).begun).toBe(false);
+});
+
+test("a failure is on the status from the moment at which it is known, and is unhealthy until the host is back", () => {
+  const said = {
+    deploy: "d2",
+    build: "v2",
+    attempt: 3,
+    reason: "it answers 500",
+    since: "1970-01-01T00:00:00.001Z",
+  };
+  const whileActive = (phase: Activation["phase"]) =>
+    status({ journal: { ...emptyJournal, activation: { ...activation, phase } } }).failure;
+  expect(whileActive({ kind: "forward", restart: restartOf(["1"]) })).toBeNull();
+  expect(whileActive({ kind: "proven" })).toBeNull();
+  expect(whileActive(activation.phase)).toEqual({ ...said, healthy: false });
+  expect(whileActive({ kind: "stuck", failure, second: failure })).toEqual({ ...said, healthy: false });
+  expect(status({ journal: { ...emptyJournal, failed } }).failure).toEqual({ ...said, healthy: true });
+  expect(status({ journal: { ...emptyJournal, failed: { ...failed, healthy: false } } }).failure).toEqual({
+    ...said,
+    healthy: false,
+  });
+});
+
+test("a failure is told whatever is wished by now, for whoever conducts may not have counted it", () => {
+  const journal = { ...emptyJournal, failed: { ...failed, deploy: "d1" } };
+  expect(status({ journal }).failure).toMatchObject({ deploy: "d1" });
+  expect(status({ journal, target: { kind: "none" } }).failure).toMatchObject({ deploy: "d1" });
+});
+
+test("the failure that is being handled comes before one that an earlier activation left", () => {
+  const journal = { ...emptyJournal, activation, failed: { ...failed, deploy: "d1", attempt: 2 } };
+  expect(status({ journal }).failure).toMatchObject({ deploy: "d2", attempt: 3 });
+  const forward: Activation["phase"] = { kind: "forward", restart: restartOf(["1"]) };
+  expect(status({ journal: { ...journal, activation: { ...activation, phase: forward } } }).failure).toMatchObject({
+    deploy: "d1",
+    attempt: 2,
+  });
+});
+
 test("a failure that is being retried is told meanwhile", () => {
   expect(status({ trouble: { build: "v2", failure } }).error).toMatchObject({ build: "v2", message: "it answers 500" });
 });
@@ -131,7 +185,9 @@ test("a status fits into its node whatever was printed, and keeps the end of the
       .map((runs) => runs.map(([unit, count]) => unit.repeat(count)).join(""));
   fc.assert(
     fc.property(text(3_000), text(3_000), text(9_000), (message, hint, log) => {
-      const whole = status({ trouble: { build: "v2", failure: { ...failure, message, hint, log } } });
+      const long = { ...failure, message, hint, log };
+      const journal = { ...emptyJournal, failed: { ...failed, failure: long } };
+      const whole = status({ journal, trouble: { build: "v2", failure: long } });
       const fitting = fit(whole);
       expect(Buffer.byteLength(JSON.stringify(fitting))).toBeLessThanOrEqual(4_000);
       expect(whole.log.endsWith(fitting.log)).toBe(true);
@@ -141,6 +197,16 @@ test("a status fits into its node whatever was printed, and keeps the end of the
     }),
     { numRuns: 300 },
   );
+});
+
+test.each(["\u0001", "\ud83d", "漢", '"'])("a status fits also when the failure that it keeps is all %j", (letter) => {
+  const long = { ...failure, message: letter.repeat(3_000), hint: letter.repeat(3_000), log: letter.repeat(3_000) };
+  const journal = { ...emptyJournal, failed: { ...failed, deploy: "20260701-115000-ab12", failure: long } };
+  for (const trouble of [null, { build: "v2", failure: long }]) {
+    const fitting = fit(status({ journal, trouble }));
+    expect(Buffer.byteLength(JSON.stringify(fitting))).toBeLessThanOrEqual(4_000);
+    expect(fitting.failure).toMatchObject({ deploy: "20260701-115000-ab12", attempt: 3, healthy: true });
+  }
 });
 
 test("a status that fits is left as it is", () => {

@@ -21,11 +21,12 @@ export function countingDial(): { readonly dial: Dial; readonly asked: Asked } {
     let isGreeted = false;
     let isAnswered = true;
     const wire = await tcpDial(systemClock)(address, options, {
-      ...events,
       data: (chunk) => {
         isAnswered = true;
         events.data(chunk);
       },
+      drain: () => events.drain(),
+      ended: (failure) => events.ended(failure),
     });
     return {
       terminate: () => wire.terminate(),

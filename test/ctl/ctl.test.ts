@@ -462,16 +462,36 @@ describe("status", () => {
     expect(run.stdout).toMatch(/✓ +web +done +b1/);
   });
 
-  test("of a service says that an older deploy's damaged record stands in the way", async () => {
+  test.each<[string, (fleet: PuppetFleet, older: string | null) => Promise<void>, RegExp]>([
+    [
+      "an older deploy's record cannot be read",
+      (fleet, older) => fleet.spoil(`/services/web/deploys/${older}`, "{"),
+      /! .*services\/web\/deploys\/\S+ in ZooKeeper/,
+    ],
+    ["a host's slot cannot be read", (fleet) => fleet.spoil("/services/web/slots/web-02", "{"), /! .*slots\/web-02/],
+    ["a failure cannot be read", (fleet) => fleet.spoil("/services/web/failed/web-02", "[]"), /! .*failed\/web-02/],
+    [
+      "the gate is gone",
+      (fleet) => fleet.lose("/services/web/gate"),
+      /! no slot is granted while the gate of the service is missing/,
+    ],
+    [
+      "the wish cannot be read",
+      (fleet) => fleet.spoil("/services/web/enabled", "{"),
+      /! no slot is granted while the wish cannot be read/,
+    ],
+  ])("of a service says that %s", async (_what, happens, problem) => {
     const at = await serving();
     await using fleet = at.fleet;
     const older = await fleet.newest();
     expect((await at.ctl("deploy", "web", "b2", "--detach")).code).toBe(0);
-    await fleet.spoil(`/services/web/deploys/${older}/gate`, "{");
+    expect((await at.ctl("status", "web")).stdout).not.toContain("! ");
+    await happens(fleet, older);
     const run = await at.ctl("status", "web");
     expect(run.code).toBe(0);
-    expect(run.stdout).toContain(`! no slot is granted while deploy ${older} cannot be read`);
-    expect(JSON.parse((await at.ctl("status", "web", "--json")).stdout).problems[0]).toContain(older);
+    expect(run.stdout).toMatch(problem);
+    const { problems } = JSON.parse((await at.ctl("status", "web", "--json")).stdout);
+    expect(`! ${problems.join("\n! ")}`).toMatch(problem);
   });
 
   test("--watch draws in place on a terminal, and gives the cursor back on a signal", async () => {
@@ -507,7 +527,57 @@ describe("status", () => {
   });
 });
 
-describe("a tree that a newer deployd made", () => {
+describe("hosts unlock", () => {
+  test("gives back the capacity of a host that was left ill, says of which deploy, and does so once", async () => {
+    const at = await serving("--budget", "1");
+    await using fleet = at.fleet;
+    expect((await at.ctl("deploy", "web", "b2", "--id", "mine", "--detach")).code).toBe(0);
+    await fleet.grant("web-02");
+    await fleet.fail("web-02", "got 502", "", false);
+    const unlocking = at.start("hosts", "unlock", "web", "web-02", "--json");
+    await fleet.obey("web-02");
+    const run = await unlocking.finished;
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ host: "web-02", deploys: ["mine"], given_back: true });
+    expect(await at.ctl("hosts", "unlock", "web", "web-02")).toMatchObject({
+      code: 0,
+      stdout: "web-02 held no capacity in web.\n",
+    });
+    // It has failed all the same.
+    const { deploy } = JSON.parse((await at.ctl("status", "web", "--json")).stdout);
+    expect(deploy.progress.failed).toEqual(["web-02"]);
+  });
+
+  test("of a host that holds nothing changes nothing", async () => {
+    const at = await serving();
+    await using fleet = at.fleet;
+    const run = await at.ctl("hosts", "unlock", "web", "web-01", "--json");
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ host: "web-01", deploys: [], given_back: true });
+    expect(await fleet.newest()).not.toBeNull();
+  });
+});
+
+describe("hosts forget", () => {
+  test("takes a host that is gone out of the service, and refuses one that is there", async () => {
+    const at = await serving();
+    await using fleet = at.fleet;
+    expect(await at.ctl("hosts", "forget", "web", "web-03")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/its agent is connected/),
+    });
+    await fleet.leave("web-03");
+    expect(await at.ctl("hosts", "forget", "web", "web-03")).toMatchObject({
+      code: 0,
+      stdout: "web-03 is forgotten in web.\n",
+    });
+    const { hosts } = JSON.parse((await at.ctl("hosts", "list", "web", "--json")).stdout);
+    expect(hosts.map(({ host }: { host: string }) => host)).toEqual(["web-01", "web-02"]);
+    expect((await at.ctl("hosts", "forget", "web", "web-03")).code).toBe(64);
+  });
+});
+
+describe("a tree that another deployd made", () => {
   test.each([
     "status",
     "status web --watch",
@@ -519,13 +589,24 @@ describe("a tree that a newer deployd made", () => {
   ])("is refused by name and left as it is: %s", async (words) => {
     const at = await serving();
     await using fleet = at.fleet;
-    await fleet.spoil("/", JSON.stringify({ format: 2 }));
+    await fleet.spoil("/", JSON.stringify({ format: 3 }));
     const newest = await fleet.newest();
     const run = await at.ctl(...words.split(" "), "--json");
     expect(run.code).toBe(75);
     const { error } = JSON.parse(run.stdout);
     expect(error.code).toBe("format-unknown");
-    expect(error.message).toMatch(/it has format 2.*deployd 0\.1\.0 understands none newer than 1/);
+    expect(error.message).toMatch(/it has format 3.*deployd 0\.1\.0 understands none newer than 2/);
     expect(await fleet.newest()).toBe(newest);
+  });
+
+  test.each([{ format: 1 }, null])("is refused where it is older, too: its root says %j", async (said) => {
+    const at = await serving();
+    await using fleet = at.fleet;
+    await fleet.spoil("/", said === null ? "" : JSON.stringify(said));
+    const run = await at.ctl("services", "set", "web", "--max", "2", "--json");
+    expect(run.code).toBe(75);
+    const { error } = JSON.parse(run.stdout);
+    expect(error).toMatchObject({ code: "format-unknown", hint: expect.stringContaining("another chroot") });
+    expect(error.message).toMatch(/it has format 1, and this deployd 0\.1\.0 understands none older than 2/);
   });
 });

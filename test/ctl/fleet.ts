@@ -1,16 +1,18 @@
 import type { DeployMove } from "../../src/core/deploy.ts";
 import { buildWanted } from "../../src/core/deploy_state.ts";
-import { withFailure, withoutSlot, withSlot } from "../../src/core/gate.ts";
-import type { Failure, HostStatus, HostStep } from "../../src/schema/znodes.ts";
-import { moveDeploy } from "../../src/store/change_deploy.ts";
+import type { GateMove } from "../../src/core/gate.ts";
+import { hostRecordSchema, type HostStatus, type HostStep } from "../../src/schema/znodes.ts";
+import { carryOut } from "../../src/store/carry_out.ts";
 import { readHead } from "../../src/store/deploys.ts";
-import { readGate } from "../../src/store/gate.ts";
-import { agentPath, agentsPath, gatePath, statusPath } from "../../src/store/paths.ts";
-import { encode, ensurePath } from "../../src/store/records.ts";
+import { ServiceMirror } from "../../src/store/mirror.ts";
+import { conducted } from "../../src/store/mirror_marks.ts";
+import { agentPath, agentsPath, hostPath, statusPath } from "../../src/store/paths.ts";
+import { encode, ensurePath, readRecord } from "../../src/store/records.ts";
 import { registerHost } from "../../src/store/registry.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { readOverview } from "../store/site.ts";
+import { eventually } from "../harness/eventually.ts";
 import { hostStatus } from "../harness/host_status.ts";
 
 /**
@@ -48,36 +50,45 @@ export class PuppetFleet implements AsyncDisposable {
     await this.#zk.set(statusPath(this.#service, host), encode(status));
   }
 
-  /** The conductor gives the host a slot. */
+  /** The conductor gives the host a slot, and the host begins by it. */
   async grant(host: string): Promise<void> {
-    const { id, gate, gateVersion } = await this.#gate();
-    const next = withSlot(gate, host, { attempt: 1, since: new Date().toISOString() });
-    await this.#zk.set(gatePath(this.#service, id), encode(next), gateVersion);
+    const { id, build, version } = await this.#deploy();
+    const slot = { deploy: id, attempt: 1, build, since: new Date().toISOString(), record: version };
+    await this.#round([{ kind: "grant", host, slot }]);
+    await this.say(host, "begun", { begun: true });
   }
 
-  /** The host serves the build and gives its slot back. */
+  /** The host serves the build, and the conductor takes its slot back. */
   async succeed(host: string): Promise<void> {
-    const { id, gate, gateVersion } = await this.#gate();
-    await this.#zk.set(gatePath(this.#service, id), encode(withoutSlot(gate, host)), gateVersion);
     await this.say(host, "serving");
+    await this.#round([{ kind: "release", host, healthy: true }]);
   }
 
-  /** The host fails, is back on what it served before, and its slot becomes a failure. */
-  async fail(host: string, message: string, log: string): Promise<void> {
-    const { id, build } = await this.#deploy();
-    const since = new Date().toISOString();
-    const { gate, gateVersion } = await this.#gate();
-    const failure: Failure = { reason: message, build, healthy: true, since };
+  /**
+   * The host fails, is back on what it served before, or was left ill, and the conductor makes a failure of its slot.
+   */
+  async fail(host: string, message: string, log: string, healthy = true): Promise<void> {
+    const { id, build, round } = await this.#deploy();
+    const failure = { deploy: id, attempt: 1, build, reason: message, healthy, since: new Date().toISOString() };
     const error = { code: "check-failed", message, hint: "Look at the log.", build, step: "check" as const };
-    await this.say(host, "failed", { build: "previous", health: "healthy", error, log });
-    await this.#zk.set(gatePath(this.#service, id), encode(withFailure(gate, host, failure)), gateVersion);
+    const health = healthy ? "healthy" : "unhealthy";
+    await this.say(host, "failed", { build: "previous", health, failure, error, log });
+    await this.#round([{ kind: "fail", host, failure: { ...failure, round } }]);
+  }
+
+  /** The conductor sees that a person has unlocked the host, and gives its capacity back. */
+  async obey(host: string): Promise<void> {
+    const isUnlocked = async (): Promise<boolean> => {
+      const found = await readRecord(this.#zk, hostPath(this.#service, host), hostRecordSchema);
+      return found?.value.unlocked !== undefined;
+    };
+    await eventually(isUnlocked);
+    await this.#round([{ kind: "heal", host }]);
   }
 
   /** The conductor moves the deploy. */
   async move(move: DeployMove): Promise<void> {
-    const { latest } = await readHead(this.#zk, this.#service);
-    if (latest === null) throw new Error("there is no deploy");
-    await moveDeploy(this.#zk, this.#service, latest, move, new Date());
+    await this.#round([], move);
   }
 
   /** Every host serves the build at once, and the conductor says so. */
@@ -85,7 +96,7 @@ export class PuppetFleet implements AsyncDisposable {
     const overview = await readOverview(this.#zk, this.#service);
     for (const host of overview.deploy?.progress.hosts ?? []) await this.say(host, "serving");
     if (overview.deploy?.record.state === "preparing") await this.move({ to: "activating" });
-    await this.move({ to });
+    await this.move({ to, cost: null });
   }
 
   /** The id of the newest deploy, null where there is none or no service. */
@@ -93,26 +104,38 @@ export class PuppetFleet implements AsyncDisposable {
     return (await readHead(this.#zk, this.#service)).latest?.id ?? null;
   }
 
-  /** Somebody writes over a record by hand. */
+  /** Somebody writes a record by hand, or over one. */
   async spoil(path: string, data: string): Promise<void> {
+    await ensurePath(this.#zk, path);
     await this.#zk.set(path, data);
+  }
+
+  /** Somebody deletes a node by hand. */
+  async lose(path: string): Promise<void> {
+    await this.#zk.delete(path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#zk.close();
   }
 
-  async #deploy(): Promise<{ id: string; build: string }> {
+  async #deploy(): Promise<{ id: string; build: string; round: number; version: number }> {
     const { latest } = await readHead(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
-    const { id, record } = latest;
-    return { id, build: buildWanted(record) };
+    const { id, record, version } = latest;
+    return { id, build: buildWanted(record), round: record.round, version };
   }
 
-  async #gate() {
-    const { id } = await this.#deploy();
-    const read = await readGate(this.#zk, this.#service, id);
-    if (read === null) throw new Error(`deploy ${id} has no gate`);
-    return read;
+  /** Makes these changes to slots and failures, and this one to the newest deploy, as a conductor does. */
+  async #round(moves: readonly GateMove[], move?: DeployMove): Promise<void> {
+    const read = await ServiceMirror.look(this.#zk, this.#service, conducted);
+    const { gate, newest } = read;
+    const deploy = read.deploys.get(newest.id ?? "");
+    if (gate === null || deploy === undefined) throw new Error(`"${this.#service}" has no gate or no deploy`);
+    const { deploysVersion, statuses, statusNodes, builds, wishNodes } = read;
+    const basis = { gate, deploysVersion, statuses, statusNodes, builds, wishNodes };
+    const round = { moves, steps: move === undefined ? [] : [{ deploy, move }] };
+    const { refused } = await carryOut(this.#zk, this.#service, round, basis, new Date());
+    if (refused !== null) throw new Error(`it was refused: ${JSON.stringify(refused)}`);
   }
 }

@@ -31,7 +31,7 @@ async function asked(hosts: number, ...verbs: (readonly string[])[]): Promise<As
 }
 
 describe("a look at a fleet takes a handful of round trips, and requests by batches of hosts", () => {
-  // The format of the tree, what is there, what it says, and the builds.
+  // The format of the tree, who is out of service, what else is there, what it says, and the builds.
   test.each([
     [3, 1],
     [60, 1],
@@ -39,9 +39,9 @@ describe("a look at a fleet takes a handful of round trips, and requests by batc
     [300, 5],
   ])("%i hosts", async (hosts, batches) => {
     const [one, all, list] = await asked(hosts, ["status", "web"], ["status"], ["hosts", "list", "web"]);
-    expect(one).toEqual({ names: ["getData", ...repeated("multiRead", 1 + batches), "getData"], roundTrips: 4 });
-    expect(all?.roundTrips).toBe(5);
-    expect(all?.names).toHaveLength(4 + batches);
+    expect(one).toEqual({ names: ["getData", ...repeated("multiRead", 2 + batches), "getData"], roundTrips: 5 });
+    expect(all?.roundTrips).toBe(6);
+    expect(all?.names).toHaveLength(5 + batches);
     expect(list).toEqual({ names: ["getData", ...repeated("multiRead", 1 + batches)], roundTrips: 3 });
   });
 });

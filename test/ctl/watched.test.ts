@@ -6,8 +6,10 @@ import {
   buildPath,
   canaryPath,
   deployPath,
+  gatePath,
   hostPath,
   servicePath,
+  slotPath,
   statusPath,
 } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
@@ -18,7 +20,7 @@ import type { Overview } from "../../src/view/overview.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { rejection } from "../harness/rejection.ts";
-import { NOW, Site, statusOf } from "../store/site.ts";
+import { NOW, Site, slotOf, statusOf } from "../store/site.ts";
 import { countingDial, type Asked } from "./counting_dial.ts";
 
 let server: DevServer;
@@ -51,7 +53,8 @@ function requests(): string[] {
 test("of a service only what has changed is read again", async () => {
   const web = watchedService("web");
   const before = await web.read(reader);
-  expect(requests()).toEqual(["multiRead", "multiRead", "multiRead"]);
+  // The gate before all else: whatever is read after it is at least as new.
+  expect(requests()).toEqual(["multiRead", "multiRead", "multiRead", "multiRead"]);
   expect(await web.read(reader)).toEqual(before);
   expect(requests()).toEqual([]);
 
@@ -83,6 +86,18 @@ test.each<[string, () => Promise<unknown>, string, (overview: Overview) => unkno
     () => barBuild(site.zk, "web", "v1", { who: "me", why: "", time: NOW.toISOString() }),
     buildPath("web", "v1"),
     ({ deploy }) => [...(deploy?.barred ?? [])],
+  ],
+  [
+    "a slot",
+    () => site.moves({ kind: "grant", host: "a", slot: slotOf({ deploy: "d2", build: "v2" }) }),
+    gatePath("web"),
+    ({ deploy }) => Object.keys(deploy?.out.slots ?? {}),
+  ],
+  [
+    "a slot of which only its own node is marked",
+    () => site.moves({ kind: "grant", host: "a", slot: slotOf({ deploy: "d2", build: "v2" }) }),
+    slotPath("web", "a"),
+    ({ deploy }) => Object.keys(deploy?.out.slots ?? {}),
   ],
   [
     "the state of a deploy",

@@ -5,7 +5,7 @@ import { membersOf } from "../../src/cli/routes.ts";
 import { ctl as ctlVerbs } from "../../src/ctl/group.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
-import { abort, moveDeploy } from "../../src/store/change_deploy.ts";
+import { abort } from "../../src/store/change_deploy.ts";
 import { readDeploy, readHead } from "../../src/store/deploys.ts";
 import { buildPath, deployPath, servicePath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
@@ -56,7 +56,7 @@ async function put(site: Site, id: string, state: DeployState, stage?: DeployRec
 
 async function move(site: Site, to: DeployMove): Promise<void> {
   const { latest } = await readHead(site.zk, "web");
-  if (latest !== null) await moveDeploy(site.zk, "web", latest, to, NOW);
+  if (latest !== null) await site.step(latest.id, to);
 }
 
 states["nothing deployed, no hosts"] = async () => {};
@@ -118,7 +118,7 @@ const back =
     await then(site);
   };
 states["v2 back to v1, rolling back"] = back(async () => {});
-states["v2 back to v1, rolled back"] = back((site) => move(site, { to: "rolled back" }));
+states["v2 back to v1, rolled back"] = back((site) => move(site, { to: "rolled back", cost: null }));
 states["v2 back to v1, halted"] = back((site) => move(site, { to: "halted", reason: "web-01: it is ill" }));
 states["v2 back to v1, aborted"] = back((site) => abort(site.zk, change));
 states["v2 back to v1, which is barred since"] = back((site) => barBuild(site.zk, "web", "v1", barred));

@@ -194,10 +194,10 @@ test(
       await raises(prometheus, { DeploydWishHeld: web, DeploydServiceProblem: web }, () => zk.set(enabled, older));
       await zk.set(enabled, newer);
       await clears(prometheus, "DeploydWishHeld", "DeploydServiceProblem");
-      const gate = `/services/web/deploys/${first}/gate`;
-      const { data } = await zk.get(gate);
-      await raises(prometheus, { DeploydRecordsUnreadable: web }, () => zk.set(gate, "no gate"));
-      await zk.set(gate, data);
+      const record = `/services/web/deploys/${first}`;
+      const { data } = await zk.get(record);
+      await raises(prometheus, { DeploydRecordsUnreadable: web }, () => zk.set(record, "no record"));
+      await zk.set(record, data);
       await clears(prometheus, "DeploydRecordsUnreadable");
 
       // By now somebody has looked at the service.

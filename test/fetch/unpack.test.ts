@@ -187,16 +187,18 @@ describe("unpacking", () => {
     },
   );
 
-  test("the process's umask changes nothing", async () => {
+  test.each([0o077, 0o111, 0o000])("the process's umask %p changes nothing", async (umask) => {
     using arena = new Arena();
-    const before = process.umask(0o077);
+    const before = process.umask(umask);
     try {
-      await arena.unpack(archive(directory("d"), file("d/f", "x", { mode: 0o755 }), file("implied/f", "x")));
+      const files = [file("d/e", "x", { mode: 0o644 }), file("d/f", "x", { mode: 0o755 }), file("implied/f", "x")];
+      await arena.unpack(archive(directory("d"), ...files));
     } finally {
       process.umask(before);
     }
     expect(describeTree(arena.into)).toMatchObject({ d: "directory 755", implied: "directory 755" });
-    expect(lstatSync(join(arena.into, "d/f")).mode & 0o777).toBe(0o755);
+    const modeOf = (name: string): number => lstatSync(join(arena.into, name)).mode & 0o777;
+    expect([modeOf("d/e"), modeOf("d/f")]).toEqual([0o644, 0o755]);
   });
 });
 

@@ -1,8 +1,9 @@
 import { chmod, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { encode, ensurePath, readRecord } from "../../src/store/records.ts";
-import { gateSchema, type Gate } from "../../src/schema/znodes.ts";
+import { outBy, type OutHosts } from "../../src/core/gate.ts";
+import { readGate } from "../../src/store/gate.ts";
+import { encode, ensurePath } from "../../src/store/records.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { deploydBinary } from "./binary.ts";
@@ -37,6 +38,7 @@ interface ShownDeploy {
   readonly created: string;
   readonly ended: string | null;
   readonly failures: readonly { readonly host: string; readonly message: string }[];
+  readonly cost: { readonly hosts: number } | null;
 }
 
 /**
@@ -231,12 +233,12 @@ export class Fleet implements AsyncDisposable {
     await this.writeBuild(id, { url: Bun.pathToFileURL(path).href, digest, size: bytes.length });
   }
 
-  /** The gate of a deploy: who is out of service and who failed. */
-  async gate(deploy: string): Promise<Gate> {
+  /** Who is out of service because of a deploy and who failed in it. */
+  async gate(deploy: string): Promise<OutHosts> {
     await using zk = this.client();
-    const found = await readRecord(zk, `/services/${this.service}/deploys/${deploy}/gate`, gateSchema);
-    if (found === null) throw new Error(`deploy ${deploy} has no gate`);
-    return found.value;
+    const found = await readGate(zk, this.service);
+    if (found === null) throw new Error(`"${this.service}" has no gate`);
+    return outBy(found.gate, deploy);
   }
 
   /** Where everything stands, for the message of a failure. */

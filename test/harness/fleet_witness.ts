@@ -1,21 +1,21 @@
-import { gateSchema } from "../../src/schema/znodes.ts";
-import { readRecord } from "../../src/store/records.ts";
-import type { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { outOfService } from "../../src/core/gate.ts";
+import { readGate } from "../../src/store/gate.ts";
+import { gatePath } from "../../src/store/paths.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** What was seen of a fleet while something was done to it. */
 export interface Witness extends AsyncDisposable {
-  /** The most hosts that any gate had out of service at once, as slots or as failures that are not healthy. */
+  /** The most hosts that were out of service at once, by slots or by failures that are not healthy. */
   readonly mostOut: number;
   /** The most services that did not answer over HTTP at once. */
   readonly mostSilent: number;
-  /** How often a host was seen out of service in a gate, and how often the services were all asked. */
+  /** How often a host was seen out of service there, and how often the services were all asked. */
   readonly sightings: number;
   readonly rounds: number;
 }
 
 /**
- * Watches every gate of the fleet's service and asks every service over HTTP, again and again, until disposed.
+ * Watches the gate of the fleet's service, through which every change goes, and asks every service over HTTP, again and again, until disposed.
  *
  * @param roundMs a round of questions that took longer is left out: two hosts that were away one after the other could
  *   look as if they had been away together. The soak time of the deploys that are watched.
@@ -27,16 +27,15 @@ export async function watchOutages(fleet: Fleet, roundMs: number): Promise<Witne
   let mostSilent = 0;
   let sightings = 0;
   let rounds = 0;
-  const deploys = `/services/${fleet.service}/deploys`;
   const reading = new Set<Promise<void>>();
-  const read = async (path: string): Promise<void> => {
-    const out = await outOf(zk, path);
+  const read = async (): Promise<void> => {
+    const found = await readGate(zk, fleet.service);
+    const out = found === null ? 0 : outOfService(found.gate).size;
     sightings += out;
     mostOut = Math.max(mostOut, out);
   };
-  const watch = await zk.addWatch(deploys, "persistent-recursive", ({ path }) => {
-    if (!path.endsWith("/gate")) return;
-    const one = read(path).finally(() => reading.delete(one));
+  const watch = await zk.addWatch(gatePath(fleet.service), "persistent", () => {
+    const one = read().finally(() => reading.delete(one));
     reading.add(one);
   });
 
@@ -74,11 +73,4 @@ export async function watchOutages(fleet: Fleet, roundMs: number): Promise<Witne
       await zk.close();
     },
   };
-}
-
-async function outOf(zk: ZooKeeper, path: string): Promise<number> {
-  const gate = (await readRecord(zk, path, gateSchema))?.value;
-  if (gate === undefined) return 0;
-  const sick = Object.entries(gate.failed).filter(([, failure]) => !failure.healthy);
-  return new Set([...Object.keys(gate.slots), ...sick.map(([host]) => host)]).size;
 }

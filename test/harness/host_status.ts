@@ -9,6 +9,8 @@ export function hostStatus(changes: Partial<HostStatus> = {}): HostStatus {
     step: "ready",
     rollingBack: false,
     attempt: 1,
+    begun: false,
+    failure: null,
     since: "2026-01-01T00:00:00.000Z",
     error: null,
     log: "",

@@ -4,6 +4,7 @@ import { download as fetchInto, type DownloadRequest } from "../../src/fetch/dow
 import { unpackArchive as extract } from "../../src/fetch/tree/unpack.ts";
 import { endLeftRunning as endLeft, runCommand as run } from "../../src/host/processes.ts";
 import { processesOf as processesBelow, processFact as factOf } from "../../src/host/scan.ts";
+import { descendantsOf as descendantsBelow } from "../../src/host/scan_proc.ts";
 import { systemTrust } from "../../src/host/system_trust.ts";
 import { trafficEffects as portsOf } from "../../src/host/traffic_effects.ts";
 import type { Digest } from "../../src/schema/names.ts";
@@ -24,6 +25,7 @@ export const digestOfFile = (path: string, signal?: AbortSignal) => digest(path,
 export const runCommand = (request: CommandRequest) => run(request, systemClock);
 export const endLeftRunning = (marker: string) => endLeft(marker, null, systemClock);
 export const processFact = (pid: number) => factOf(pid, systemClock);
+export const descendantsOf = (pid: number) => descendantsBelow(pid, systemClock);
 export const processesOf = (
   root: string,
   options: { ignoreMarker?: boolean; uid?: number; mains?: readonly number[] } = {},

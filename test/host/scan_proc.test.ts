@@ -2,10 +2,9 @@ import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { listens } from "../../src/host/process_sockets.ts";
-import { descendantsOf } from "../../src/host/scan_proc.ts";
 import { eventually } from "../harness/eventually.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { processFact } from "../harness/real_time.ts";
+import { descendantsOf, processFact } from "../harness/real_time.ts";
 
 test("children come before their own children, each with its parent, and end with the process", async () => {
   const child = Bun.spawn(["sh", "-c", "sh -c 'sleep 300; true' & sleep 301; true"], { detached: true });

@@ -24,9 +24,7 @@ type MakeEvent = (journal: Journal) => JournalEvent;
 const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
   fc.constantFrom(...Object.values(samples)).map((sample) => () => sample),
   // Those that may come at one place alone.
-  fc
-    .constantFrom(samples.asked, samples.withdrawn, samples["revival-begun"], samples.revived)
-    .map((rare) => () => rare),
+  fc.constantFrom(samples["revival-begun"], samples.revived).map((rare) => () => rare),
   fc
     .record({ more: fc.integer({ min: -1, max: 2 }), deploy: deploys, build: builds })
     .map(({ more, ...wish }) => ({ attempt }) => ({
@@ -175,11 +173,21 @@ test("no batch is begun more often than a build may be tried, and only a boot ha
   });
 });
 
-test("a failure is not forgotten before it was reported", () => {
+test("a failure is remembered until a build is served here, or another failure takes its place", () => {
   always(({ before, event, after }) => {
-    if (before.failed?.reported !== false) return;
-    if (event.kind === "reported") expect(after.failed).toEqual({ ...before.failed, reported: true });
-    else expect(after.failed).toBe(before.failed);
+    if (before.failed === null || event.kind === "finished") return;
+    if (event.kind === "condemned" || event.kind === "given-up") {
+      // Whoever conducts tells a newer failure by its attempt.
+      expect(after.failed?.attempt).toBeGreaterThanOrEqual(before.failed.attempt);
+    } else expect(after.failed).toBe(before.failed);
+  });
+});
+
+test("every way back ends with a failure that names the wish it was for", () => {
+  always(({ before, event, after }) => {
+    if (event.kind !== "given-up" || before.activation === null) return;
+    const { build, deploy, attempt } = before.activation;
+    expect(after.failed).toMatchObject({ build, deploy, attempt });
   });
 });
 
@@ -215,14 +223,12 @@ function replacedBy({ before, event, after }: Change): string[] {
   switch (event.kind) {
     case "taken-up":
       return ["journal.attempt"];
-    case "asked":
-      return ["journal.asked"];
     case "install-begun":
       return after.installs?.begun === 1 ? ["journal.installs"] : [];
     case "condemned":
       return ["journal.failed"];
     case "abandoned":
-      return ["journal.asked", "journal.lastRestart"];
+      return ["journal.lastRestart"];
     case "checked":
     case "revived":
       return ["journal.restarted"];

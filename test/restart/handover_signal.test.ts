@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { allPids, argvOf, descendantsOf } from "../../src/host/scan_proc.ts";
+import { allPids, argvOf } from "../../src/host/scan_proc.ts";
 import type { RestartSpec } from "../../src/core/resolved_recipe.ts";
 import type { Handover } from "../../src/restart/effects.ts";
 import { mainPids, restart, supervisorFor } from "../../src/restart/supervisor.ts";
@@ -15,7 +15,7 @@ import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 import { startConnects } from "./connects.ts";
 import { hostEffects } from "./host_effects.ts";
-import { processFact } from "../harness/real_time.ts";
+import { descendantsOf, processFact } from "../harness/real_time.ts";
 
 /* The handover of nginx, by Debian's nginx under a configuration of its own. */
 
@@ -105,7 +105,7 @@ http {
 
 /** Masters have the directory in their arguments. */
 async function killAll(dir: string): Promise<void> {
-  for (const pid of await allPids()) {
+  for (const pid of allPids()) {
     if (pid === process.pid || !(await argvOf(pid)).join(" ").includes(dir)) continue;
     for (const each of [pid, ...(await descendantsOf(pid)).map((child) => child.pid)]) {
       try {
@@ -126,7 +126,7 @@ const runs = async (pid: number): Promise<boolean> => (await processFact(pid)) !
 async function expectAlone(web: Nginx, pid: number): Promise<void> {
   expect(await web.pid()).toBe(pid);
   expect(existsSync(`${web.spec().pidFile}.oldbin`)).toBe(false);
-  const masters = await Promise.all((await allPids()).map(async (each) => ({ each, argv: await argvOf(each) })));
+  const masters = await Promise.all(allPids().map(async (each) => ({ each, argv: await argvOf(each) })));
   expect(masters.filter(({ argv }) => argv.join(" ").includes(web.config)).map(({ each }) => each)).toEqual([pid]);
   expect(await ask(`http://127.0.0.1:${web.port}/`)).toStartWith("200 ");
 }

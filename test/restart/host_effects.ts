@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { readPlain } from "../../src/host/read_text.ts";
 import { listens } from "../../src/host/process_sockets.ts";
-import { descendantsOf } from "../../src/host/scan_proc.ts";
 import type { SupervisorEffects } from "../../src/restart/effects.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { processFact, runCommand } from "../harness/real_time.ts";
+import { descendantsOf, processFact, runCommand } from "../harness/real_time.ts";
 
 /** The real host, with logs and working directory in `dir` and programs looked for there first, and then in `path`. */
 export function hostEffects(dir: string, path = "/usr/bin:/bin"): SupervisorEffects {

@@ -62,6 +62,23 @@ describe("a journal of version 1", () => {
   });
 });
 
+describe("a journal of version 2", () => {
+  const failure = { code: "check-failed", message: "it answers 500", hint: "look", step: "check", log: "", atMs: 5 };
+  const second = {
+    ...last,
+    version: 2,
+    activation: null,
+    asked: { deploy: "20260801-1", attempt: 7 },
+    failed: { deploy: "20260801-1", build: "9b1e0d4", failure, attempt: 7, reported: false, healthy: true },
+  };
+
+  test("is brought to this version: what was asked for and reported is not gone by, and is not lost either", () => {
+    expect(understood(JSON.stringify(second))).toEqual({ ...second, version: JOURNAL_VERSION });
+    const { asked: _, ...without } = second;
+    expect(understood(JSON.stringify(without))).toEqual({ ...without, version: JOURNAL_VERSION });
+  });
+});
+
 const newer = {
   ...last,
   version: JOURNAL_VERSION + 1,

@@ -6,7 +6,14 @@ import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
 import { recipeSchema } from "../../src/schema/recipe.ts";
 import { deployRecordSchema } from "../../src/schema/deploy_record.ts";
-import { wishSchema } from "../../src/schema/znodes.ts";
+import {
+  failureSchema,
+  gateSchema,
+  hostRecordSchema,
+  hostStatusSchema,
+  slotSchema,
+  wishSchema,
+} from "../../src/schema/znodes.ts";
 
 function problems(schema: z.ZodType, input: unknown): string[] {
   const parsed = parse(schema, input);
@@ -136,6 +143,45 @@ test("a wish may be a bare build id, and keeps fields of a newer deployd", () =>
   expect(wishSchema.safeParse("../v1").success).toBe(false);
 });
 
+const since = "2026-01-01T00:00:00.000Z";
+const slot = { deploy: "d1", attempt: 0, build: "v1", since, record: 0 };
+const told = { deploy: "d1", attempt: 1, build: "v1", reason: "", healthy: false, since };
+
+test.each<[string, z.ZodType, object]>([
+  ["a slot", slotSchema, { ...slot, zone: "z1", wasOut: true }],
+  ["a failure", failureSchema, { ...told, round: 2 }],
+  ["a gate", gateSchema, { moves: 7 }],
+  [
+    "a host's record",
+    hostRecordSchema,
+    { role: "fleet", unlocked: { deploy: "d1", attempt: 1, who: "ana", time: since } },
+  ],
+])("%s of a newer deployd is carried along whole", (_what, schema, record) => {
+  expect(schema.parse({ ...record, later: { x: 1 } })).toEqual({ ...record, later: { x: 1 } });
+});
+
+test.each(["deploy", "attempt", "build", "since", "record"] as const)(
+  "a slot without its %s cannot be read",
+  (field) => {
+    const { [field]: _, ...rest } = slot;
+    expect(slotSchema.safeParse(slot).success).toBe(true);
+    expect(slotSchema.safeParse(rest).success).toBe(false);
+  },
+);
+
+test.each(["deploy", "attempt", "build", "healthy"] as const)("a failure without its %s cannot be read", (field) => {
+  const { [field]: _, ...rest } = told;
+  expect(failureSchema.safeParse(rest).success).toBe(false);
+});
+
+test("what an older agent does not say of itself is read as nothing: it has not begun, and has not failed", () => {
+  const status = { build: null, health: "nothing", wish: null, step: "idle", attempt: 1, since };
+  expect(hostStatusSchema.parse(status)).toMatchObject({ begun: false, failure: null });
+  expect(hostStatusSchema.safeParse({ ...status, failure: { reason: "it is half told" } }).success).toBe(false);
+  expect(failureSchema.parse(told).round).toBe(1);
+  expect(gateSchema.parse({}).moves).toBe(0);
+});
+
 test("a deploy's record of a newer deployd is carried along whole", () => {
   const record = {
     build: "v1",
@@ -145,6 +191,8 @@ test("a deploy's record of a newer deployd is carried along whole", () => {
     stages: ["fleet"],
     stage: "fleet",
     limits: { max: 1, budget: 0, soakMs: 0, zoneMax: 2 },
+    round: 3,
+    costs: { v1: { hosts: 1, instances: 2, closed: null, refused: 0, phaseMs: { stop: 5 }, bytes: 9 } },
     state: "rolling",
     times: { created: "2026-01-01T00:00:00.000Z", changed: "2026-01-01T00:00:00.000Z", paused: "x" },
     analysis: { x: 1 },

@@ -4,7 +4,7 @@ import { finish } from "../../src/service/activation.ts";
 import { permissionToBegin } from "../../src/service/host_slot.ts";
 import { restartOf } from "../../src/core/restart_progress.ts";
 import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
-import type { HostStatus } from "../../src/schema/znodes.ts";
+import type { Slot } from "../../src/schema/znodes.ts";
 import { unreadSnapshot, type WishSnapshot } from "../../src/store/read_wish.ts";
 import { rolledTo } from "../sim/host/activations.ts";
 import type { Character } from "../sim/host/character.ts";
@@ -98,7 +98,7 @@ test("an instance without traffic serves nobody, however well it is", async () =
 });
 
 test.each([
-  ["well again", { kind: "good" }, true, "void"],
+  ["well again", { kind: "good" }, true, "none"],
   ["still ill", { kind: "ill" }, true, "granted"],
   ["well, and had never been out of service", { kind: "good" }, undefined, "granted"],
 ] as const)("what becomes of a slot beyond max for a host that is %s", async (_, character, wasOut, kind) => {
@@ -107,13 +107,49 @@ test.each([
   state.snapshot = wishFor("v2", "d2");
   const observation = await world.play(host.observe());
   const actual = { ...observation.actual, release: "installed" as const };
-  const grant = { attempt: 1, since: "2026-01-01T00:00:00.000Z", ...(wasOut === undefined ? {} : { wasOut }) };
-  const slot = { grant: async () => grant };
-  const permission = permissionToBegin({ host, state, slot }, { ...observation, actual }, () => {});
-  expect((await world.play(permission)).kind).toBe(kind);
+  const granted: Slot = {
+    deploy: "d2",
+    attempt: 1,
+    build: "v2",
+    since: "2026-01-01T00:00:00.000Z",
+    record: 1,
+    ...(wasOut === undefined ? {} : { wasOut }),
+  };
+  const slot = { granted: async () => granted };
+  const { signal } = new AbortController();
+  const permission = await world.play(
+    permissionToBegin({ host, state, slot }, { ...observation, actual }, () => {}, signal),
+  );
+  expect(permission).toEqual(kind === "granted" ? { kind, slot: granted } : { kind });
+  // What it says lets whoever conducts take the slot back.
+  if (kind === "none") expect(state.status().health).toBe("healthy");
 });
 
-test("a build that falls ill after its check gives its slot back as ill", async () => {
+test("a slot for another build than the one that is wished gives no leave", async () => {
+  const { world, open } = await serving({ kind: "good" });
+  const { host, state } = await open();
+  state.snapshot = wishFor("v2", "d2");
+  const observation = await world.play(host.observe());
+  const actual = { ...observation.actual, release: "installed" as const };
+  const slotFor = (build: string) => ({
+    granted: async (): Promise<Slot> => ({
+      deploy: "d2",
+      attempt: 1,
+      build,
+      since: "2026-01-01T00:00:00.000Z",
+      record: 1,
+    }),
+  });
+  const { signal } = new AbortController();
+  const kindFor = async (build: string) => {
+    const effects = { host, state, slot: slotFor(build) };
+    return (await world.play(permissionToBegin(effects, { ...observation, actual }, () => {}, signal))).kind;
+  };
+  expect(await kindFor("v2")).toBe("granted");
+  expect(await kindFor("v3")).toBe("none");
+});
+
+test("a build that falls ill after its check is said to serve, and to be ill", async () => {
   const world = stage("ill at the end");
   const { host, service } = world;
   provision(host, service, world.build({ id: "v1" }));
@@ -123,12 +159,12 @@ test("a build that falls ill after its check gives its slot back as ill", async 
   const file = agentFile("box", "nowhere:1", [service]);
   const opened = await world.play(openAgent(host.newLife().machine, service.root, file));
   opened.state.healthy = true;
-  const said: HostStatus[] = [];
-  const slot = {
-    release: async (_: string, status: HostStatus | null) => void (status !== null && said.push(status)),
-    fail: async () => {},
-  };
-  const { signal } = new AbortController();
-  await world.play(finish({ ...opened, slot, say: () => {}, onEnd: () => {} }, signal));
-  expect(said).toMatchObject([{ step: "serving", build: "v2", health: "unhealthy" }]);
+  opened.state.isSeen = true;
+  const [build, deploy] = ["v2", opened.journal.now.activation?.deploy ?? ""];
+  opened.state.snapshot = wishFor(build, deploy);
+  await world.play(opened.host.observe());
+  await world.play(finish({ ...opened, say: () => {}, onEnd: () => {} }));
+  expect(opened.said.at(-1)).toMatchObject({ step: "serving", begun: false, build: "v2", health: "unhealthy" });
+  // Nothing that was said while it finished gives the slot back by another word.
+  expect(opened.said.filter(({ begun, step }) => !begun && step !== "serving")).toEqual([]);
 });

@@ -48,10 +48,10 @@ test("events that come at once follow one on the other", async () => {
   const journal = await open();
   await Promise.all([
     journal.record(wish),
-    journal.record({ kind: "asked" }),
+    journal.record({ kind: "seen-served" }),
     journal.record({ kind: "install-begun" }),
   ]);
-  expect(await onDisk()).toMatchObject({ attempt, asked: { attempt: 5 }, installs: { begun: 1 } });
+  expect(await onDisk()).toMatchObject({ attempt: { ...attempt, served: true }, installs: { begun: 1 } });
 });
 
 test("an event that cannot happen now changes nothing, and the next one is recorded", async () => {
@@ -117,7 +117,7 @@ test("what is set aside is refused where there is no room for it, and whoever ke
   const kept = join(dir.path, "kept");
   await link(spare, kept);
   const before = await readFile(kept, "utf8");
-  await journal.record({ kind: "asked" });
+  await journal.record({ kind: "seen-served" });
   await journal.record({ kind: "install-begun" });
   expect(await readFile(kept, "utf8")).toBe(before);
   expect(await onDisk()).toMatchObject({ installs: { begun: 1 } });
@@ -130,9 +130,9 @@ test("a journal that somebody moves away or shortens by hand is written anew", a
   const journal = await open();
   await journal.record(wish);
   await rm(path);
-  await journal.record({ kind: "asked" });
-  expect(await onDisk()).toMatchObject({ asked: { attempt: 5 } });
-  await left({ ...emptyJournal, attempt, asked: { deploy: "d3", attempt: 5 } });
+  await journal.record({ kind: "seen-served" });
+  expect(await onDisk()).toMatchObject({ attempt: { ...attempt, served: true } });
+  await left({ ...emptyJournal, attempt });
   const next = await open();
   await next.record({ kind: "install-begun" });
   await next.record({ kind: "install-begun" });
@@ -143,9 +143,9 @@ test("where names cannot be exchanged the journal is written all the same", asyn
   const exchange = (): Promise<never> => Promise.reject(Object.assign(new Error("invalid"), { code: "EINVAL" }));
   const journal = await open(new Files({ ...hostDisk, exchange }, systemClock));
   await journal.record(wish);
-  await journal.record({ kind: "asked" });
+  await journal.record({ kind: "seen-served" });
   await journal.record({ kind: "install-begun" });
-  expect(await onDisk()).toMatchObject({ asked: { attempt: 5 }, installs: { begun: 1 } });
+  expect(await onDisk()).toMatchObject({ attempt: { served: true }, installs: { begun: 1 } });
   await journal.setAside();
 });
 
@@ -214,14 +214,15 @@ describe("a journal that this agent cannot go by", () => {
   });
 
   test("is gone by as soon as it is put right", async () => {
-    await left({ ...places.asked, proven: "v1" });
+    await left({ ...places["taken up"], proven: "v1" });
     const journal = await open();
     expect(journal.problem?.hint).toStartWith("Correct the file");
-    await left(places.asked);
+    await left(places["taken up"]);
     await journal.readAgain();
     expect(journal.problem).toBeNull();
-    await journal.record({ kind: "withdrawn" });
-    expect(await onDisk()).toEqual({ ...places.asked, asked: null });
+    await journal.record({ kind: "seen-served" });
+    const { attempt: taken } = places["taken up"];
+    expect(await onDisk()).toEqual({ ...places["taken up"], attempt: { ...taken, served: true } });
   });
 
   test("may be moved away by a person, and the host goes on from what it observes", async () => {

@@ -10,8 +10,8 @@ import { openAgent } from "./one_service.ts";
 
 const SOAK_MS = 60_000;
 
-/** A host whose v2 has been restarted and soaks when a wish for v3 comes; the journal's phase a while after. */
-async function cutShort(character: Character): Promise<string | undefined> {
+/** A host whose v2 has been restarted and soaks when a wish for v3 comes; what came of v2 a while after. */
+async function cutShort(character: Character): Promise<{ isProven: boolean; failure: string | null }> {
   const world = stage("soak cut short");
   const { host, service } = world;
   provision(host, service, world.build({ id: "v1" }));
@@ -28,13 +28,16 @@ async function cutShort(character: Character): Promise<string | undefined> {
   expect(journal.now.activation?.phase.kind).toBe("forward");
   agent.onSnapshot({ ...unreadSnapshot, target: { kind: "build", build: "v3", deploy: "d3" } });
   world.pass(25_000);
-  return journal.now.activation?.phase.kind;
+  const { proven, activation, failed } = journal.now;
+  const phase = activation?.phase;
+  const failure = phase !== undefined && "failure" in phase ? phase.failure : failed?.failure;
+  return { isProven: proven.includes("v2"), failure: failure?.code ?? null };
 }
 
 test("a build that has died in its soak is not proven because a newer wish came", async () => {
-  expect(await cutShort({ kind: "dies", afterMs: 9_000 })).not.toBe("proven");
+  expect(await cutShort({ kind: "dies", afterMs: 9_000 })).toEqual({ isProven: false, failure: "check-failed" });
 });
 
 test("a build that is well when a newer wish cuts its soak short is proven", async () => {
-  expect(await cutShort({ kind: "good" })).toBe("proven");
+  expect(await cutShort({ kind: "good" })).toEqual({ isProven: true, failure: null });
 });

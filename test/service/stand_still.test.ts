@@ -55,7 +55,7 @@ test("a host that cannot go by its journal touches nothing and says so, until th
     expect((await readdir(dir.path)).toSorted()).toEqual(["builds", "current", "releases", "state.json"]);
     expect(touched).toEqual([]);
 
-    await writeFile(path, JSON.stringify(places.reported));
+    await writeFile(path, JSON.stringify(places.failed));
     agent.onSnapshot(wishOf("d2"));
     await eventually(() => said.find(({ step, error }) => step === "failed" && error?.code === "check-failed"));
     await eventually(() => touched.includes("steer"));

@@ -13,8 +13,11 @@ const insiders = [
   "test/zookeeper/",
   "test/sim/",
   "test/bench/zookeeper/",
+  "test/bench/fleet/",
   "test/ctl/counting_dial.ts",
+  "test/store/follow.test.ts",
   "test/store/read_nodes.test.ts",
+  "test/store/watched_nodes.test.ts",
   "test/store/watching.test.ts",
 ];
 

@@ -6,17 +6,14 @@ import type { Wish } from "../../src/schema/znodes.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
 import { barBuild, unbarBuild } from "../../src/store/bar.ts";
 import { listBuilds, readBuild } from "../../src/store/builds.ts";
-import { abort, moveDeploy, promote } from "../../src/store/change_deploy.ts";
+import { abort, promote } from "../../src/store/change_deploy.ts";
 import { listDeploys, readDeploy, readHead } from "../../src/store/deploys.ts";
-import { reportFailure } from "../../src/store/gate.ts";
 import {
   buildPath,
   canaryPath,
   deployPath,
   deploysPath,
   enabledPath,
-  gatePath,
-  grantsPath,
   hostPath,
   servicePath,
 } from "../../src/store/paths.ts";
@@ -28,7 +25,7 @@ import { readService, setService } from "../../src/store/services.ts";
 import { startDeploy } from "../../src/store/start_deploy.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
-import { never, NOW, Site, readOverview } from "./site.ts";
+import { NOW, Site, readOverview } from "./site.ts";
 
 const change = { service: "web", who: "me", why: "it is bad", now: NOW };
 
@@ -63,11 +60,11 @@ describe.each(servers)("with %s", (_name, start) => {
 
   function unnumbered(wish: Wish | null): Wish | null {
     if (wish === null) return null;
-    const { number: _number, ...rest } = wish;
+    const { number: _number, hosts: _hosts, ...rest } = wish;
     return rest;
   }
 
-  test("a deploy begins with a record, an empty gate and the wish of its stage", async () => {
+  test("a deploy begins with a record and the wish of its stage, and no host has a slot", async () => {
     const record = await site.deploy("d1", "v1");
     expect(record).toMatchObject({
       build: "v1",
@@ -76,8 +73,15 @@ describe.each(servers)("with %s", (_name, start) => {
       stage: "fleet",
       limits: { max: 2, budget: 1, soakMs: 7 },
     });
-    expect((await site.gate("d1")).gate).toEqual({ slots: {}, failed: {} });
+    expect((await site.gate()).gate.slots.size).toBe(0);
+    expect((await site.zk.children(deployPath("web", "d1"))).children).toEqual([]);
     expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d1" }, canary: null });
+  });
+
+  test("a wish says how many hosts take it up, so that those of a large fleet do not all ask at once", async () => {
+    for (const host of ["a", "b", "c"]) await site.host(host);
+    await site.deploy("d1", "v1");
+    expect((await readHead(site.zk, "web")).enabled.value).toMatchObject({ build: "v1", hosts: 3 });
   });
 
   test("asked again with the same id it changes nothing, whatever has become of it", async () => {
@@ -152,23 +156,25 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   test("a way back that was halted goes on when it is asked for again, whoever has failed on it", async () => {
-    await site.host("a");
+    await site.host("a", "fleet", { build: "v2", wish: { build: "v1", deploy: "d2" } });
     await site.deploy("d1", "v1");
     await site.state("d1", "done");
     await site.deploy("d2", "v2");
     await rollBack(site.zk, change);
-    const failed = { reason: "it is ill as well", build: "v1", healthy: false, since: NOW.toISOString() };
-    for (const host of ["a", "b"]) {
-      const move = { service: "web", deploy: "d2", host, signal: never };
-      await reportFailure(site.zk, move, failed, null, NOW);
-    }
-    expect((await readDeploy(site.zk, "web", "d2")).record.state).toBe("halted");
+    const told = { deploy: "d2", attempt: 1, build: "v1", reason: "it is ill as well", healthy: false };
+    const failing = { step: "failed", failure: { ...told, since: NOW.toISOString() } } as const;
+    for (const host of ["b", "c"]) await site.host(host, "fleet", failing);
+    await site.round();
+    expect(await site.record("d2")).toMatchObject({ state: "halted", reason: "c: it is ill as well" });
     expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", rollback: { to: "v1" } });
-    const { gate } = await site.gate("d2");
-    expect(gate.failed).toMatchObject({ a: { forgiven: true, healthy: false }, b: { forgiven: true } });
+    await site.round();
+    expect((await site.record("d2")).state).toBe("rolling back");
+    expect([...(await site.gate()).gate.failed.values()].map(({ healthy }) => healthy)).toEqual([false, false]);
     // The next failure is the first that counts.
-    await reportFailure(site.zk, { service: "web", deploy: "d2", host: "c", signal: never }, failed, null, NOW);
-    expect((await readDeploy(site.zk, "web", "d2")).record.state).toBe("rolling back");
+    await site.host("d", "fleet", failing);
+    await site.round();
+    expect((await site.gate()).gate.failed.size).toBe(3);
+    expect((await site.record("d2")).state).toBe("rolling back");
   });
 
   test("a deploy that is refused for a way back is told what would end that", async () => {
@@ -193,8 +199,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await rollBack(site.zk, change);
     const fleet = { build: "v1", deploy: "d1" };
     expect(await wishes()).toEqual({ enabled: fleet, canary: { build: "v1", deploy: "d2" } });
-    const deploy = await readDeploy(site.zk, "web", "d2");
-    await moveDeploy(site.zk, "web", deploy, { to: "rolled back" }, NOW);
+    await site.step("d2", { to: "rolled back", cost: null });
     expect(await wishes()).toEqual({ enabled: fleet, canary: null });
   });
 
@@ -206,7 +211,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await abort(site.zk, change);
     await site.deploy("d3", "v3", "canary");
     await rollBack(site.zk, change);
-    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    await site.step("d3", { to: "rolled back", cost: null });
     expect(await wishes()).toEqual({
       enabled: { build: "v2", deploy: "d2" },
       canary: { build: "v1", deploy: "d3" },
@@ -223,7 +228,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.state("d1", "done");
     await site.deploy("d2", "v2", "canary");
     await rollBack(site.zk, change);
-    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d2"), { to: "rolled back" }, NOW);
+    await site.step("d2", { to: "rolled back", cost: null });
     const { deploy } = await readOverview(site.zk, "web");
     expect(deploy?.progress).toMatchObject({ hosts: ["c", "h"], serving: ["c", "h"] });
   });
@@ -311,7 +316,7 @@ describe.each(servers)("with %s", (_name, start) => {
     }
     await removeBuild(site.zk, "web", "v1");
     await rollBack(site.zk, change);
-    await moveDeploy(site.zk, "web", await readDeploy(site.zk, "web", "d3"), { to: "rolled back" }, NOW);
+    await site.step("d3", { to: "rolled back", cost: null });
     expect(await site.deploy("d4", "v2")).toMatchObject({ previous: null });
 
     await site.state("d4", "done");
@@ -570,8 +575,7 @@ describe.each(servers)("with %s", (_name, start) => {
       expect(error.hint).toContain(`deleteall CHROOT${deployPath("web", "d2")}`);
     }
     // Carried out as it stands, it leads on.
-    for (const path of [gatePath("web", "d2"), grantsPath("web", "d2"), deployPath("web", "d2")])
-      await site.zk.delete(path);
+    await site.zk.delete(deployPath("web", "d2"));
     expect((await site.deploy("d3", "v3")).build).toBe("v3");
   });
 });

@@ -4,7 +4,7 @@ import { journalAfter } from "../../src/core/journal.ts";
 import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
 import type { Role } from "../../src/schema/znodes.ts";
 import { adoptWish } from "../../src/store/adopt.ts";
-import { moveDeploy, promote } from "../../src/store/change_deploy.ts";
+import { promote } from "../../src/store/change_deploy.ts";
 import { readDeploy } from "../../src/store/deploys.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
 import { canaryPath, deployPath, deploysPath, enabledPath, statusPath } from "../../src/store/paths.ts";
@@ -12,31 +12,39 @@ import { readWish, type WishSnapshot } from "../../src/store/read_wish.ts";
 import { encode } from "../../src/store/records.ts";
 import { setRole } from "../../src/store/registry.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
+import { WatchedNodes } from "../../src/store/watched_nodes.ts";
 import { acceptWishes } from "../../src/store/wishes.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
+import { Session } from "../../src/zookeeper/session.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { never, NOW, Site, statusOf } from "./site.ts";
 
 /** A host that takes up at once whatever it is to follow, and says so. */
-class Follower {
+class Follower implements AsyncDisposable {
   readonly #site: Site;
   readonly #name: string;
+  readonly #session: Session;
+  readonly #nodes: WatchedNodes;
   #journal: Journal = emptyJournal;
 
   constructor(site: Site, name: string) {
     this.#site = site;
     this.#name = name;
+    this.#session = new Session({ clock: systemClock, servers: site.connectString });
+    this.#nodes = new WatchedNodes(this.#session, () => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.close();
   }
 
   /** @returns what it is to serve, and "held" where ZooKeeper wishes something else */
   async look(): Promise<string> {
     const snapshot = await readWish(
-      this.#site.zk,
       { service: "web", host: this.#name, clock: systemClock, remembered: () => this.#journal },
-      new Map(),
-      { watch: () => {}, signal: never },
+      { zk: this.#session.client, nodes: this.#nodes, signal: never, isThorough: true },
     );
     this.#takeUp(snapshot);
     const { followed } = this.#journal;
@@ -82,7 +90,9 @@ describe.each(servers)("a tree that was restored from a backup, with %s", (_name
     fleet = new Follower(site, "w1");
     canary = new Follower(site, "w2");
   });
-  afterEach(() => site[Symbol.asyncDispose]());
+  afterEach(async () => {
+    for (const each of [fleet, canary, site]) await each[Symbol.asyncDispose]();
+  });
 
   const change = { service: "web", who: "me", why: "", now: NOW };
   const codeOf = async (work: Promise<unknown>): Promise<string> => asDeployError(await rejection(work), "").code;
@@ -179,8 +189,7 @@ describe.each(servers)("a tree that was restored from a backup, with %s", (_name
     expect(await canary.look()).toBe("v2");
     await rollBack(site.zk, change);
     expect(await looks()).toEqual(["v1", "v1"]);
-    const { record, version } = await readDeploy(site.zk, "web", "d2");
-    await moveDeploy(site.zk, "web", { id: "d2", record, version }, { to: "rolled back" }, NOW);
+    await site.step("d2", { to: "rolled back", cost: null });
     expect(await dataOf(canaryPath("web"))).toBeNull();
     expect(await looks()).toEqual(["v1", "v1"]);
   });
@@ -224,8 +233,6 @@ describe.each(servers)("a tree that was restored from a backup, with %s", (_name
     await done("d2", "v2");
     await looks();
     await site.zk.set(deploysPath("web"), encode({ latest: "d1", number: 1 }));
-    await site.zk.delete(deployPath("web", "d2") + "/gate");
-    await site.zk.delete(deployPath("web", "d2") + "/grants");
     await site.zk.delete(deployPath("web", "d2"));
     await site.zk.set(enabledPath("web"), "v3");
     expect(await adoptWish(site.zk, "web", "d9", NOW)).toBe("d9");
@@ -254,8 +261,6 @@ describe.each(servers)("a tree that was restored from a backup, with %s", (_name
     await done("d2", "v2");
     await looks();
     await site.state("d1", "rolling");
-    await site.zk.delete(deployPath("web", "d2") + "/gate");
-    await site.zk.delete(deployPath("web", "d2") + "/grants");
     await site.zk.delete(deployPath("web", "d2"));
     await putBack();
     await site.zk.set(deploysPath("web"), "4711 {");

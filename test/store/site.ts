@@ -1,10 +1,15 @@
+import type { DeployMove } from "../../src/core/deploy.ts";
+import { conduct } from "../../src/core/rollout.ts";
+import type { GateMove } from "../../src/core/gate.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import type { HostStatus, ServiceSettings } from "../../src/schema/znodes.ts";
+import type { Failure, HostStatus, ServiceSettings, Slot } from "../../src/schema/znodes.ts";
 import { addBuild } from "../../src/store/builds.ts";
 import { readGate, type GateRead } from "../../src/store/gate.ts";
-import { type GrantBasis } from "../../src/store/grants.ts";
+import { carryOut, type RoundBasis, type RoundOutcome } from "../../src/store/carry_out.ts";
+import { LivingAgents } from "../../src/store/living_agents.ts";
+import { readDeploy } from "../../src/store/deploys.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
-import { agentPath, agentsPath, deployPath, deploysPath, statusPath } from "../../src/store/paths.ts";
+import { agentPath, agentsPath, deployPath, statusPath } from "../../src/store/paths.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
@@ -70,30 +75,94 @@ export class Site implements AsyncDisposable {
 
   /** Puts a deploy into a state, as a conductor would have, whatever was before. */
   async state(id: string, state: DeployState): Promise<void> {
-    const { build, previous, who, why, stages, limits } = (await this.gate(id)).record;
+    const { build, previous, who, why, stages, limits } = await this.record(id);
     const record = recordIn(state, { build, previous, who, why, stages, limits });
     await this.zk.set(deployPath("web", id), encode(record));
   }
 
-  async gate(id: string): Promise<GateRead> {
-    const read = await readGate(this.zk, "web", id);
-    if (read === null) throw new Error(`there is no deploy ${id}`);
+  async record(id: string): Promise<DeployRecord> {
+    return (await readDeploy(this.zk, "web", id)).record;
+  }
+
+  /** Who is out of service by our leave, and who failed. */
+  async gate(): Promise<GateRead> {
+    const read = await readGate(this.zk, "web");
+    if (read === null) throw new Error('there is no gate of "web"');
     return read;
   }
 
-  /** What a conductor would have read besides the deploy itself. */
-  async basis(host: string, ...others: string[]): Promise<GrantBasis> {
-    return {
-      build: null,
-      others: await Promise.all(others.map((id) => this.gate(id))),
-      deploysVersion: (await this.zk.exists(deploysPath("web")))?.version ?? -1,
-      statusVersion: (await this.zk.exists(statusPath("web", host)))?.version ?? -1,
-    };
+  /** What a conductor reads before it decides. */
+  async basis(): Promise<RoundBasis & Pick<ServiceMirror, "deploys">> {
+    return basisOf(await this.#mirror());
+  }
+
+  /** Makes these changes as a conductor would that has read everything just now, and nothing forbids them. */
+  async moves(...moves: GateMove[]): Promise<RoundOutcome> {
+    return carriedOut(await carryOut(this.zk, "web", { moves, steps: [] }, await this.basis(), NOW));
+  }
+
+  /** Moves a deploy, whatever its hosts are at. */
+  async step(id: string, move: DeployMove): Promise<RoundOutcome> {
+    const basis = await this.basis();
+    const deploy = basis.deploys.get(id);
+    if (deploy === undefined) throw new Error(`there is no deploy ${id}`);
+    return carriedOut(await carryOut(this.zk, "web", { moves: [], steps: [{ deploy, move }] }, basis, NOW));
+  }
+
+  /** One round of a conductor: what it decides by all that stands there now. */
+  async round(): Promise<RoundOutcome> {
+    const mirror = await this.#mirror();
+    const agents = new LivingAgents();
+    await agents.refresh(this.zk);
+    const round = conduct({
+      wishes: mirror.wishes,
+      gate: mirror.gate?.gate ?? null,
+      deploys: mirror.deploysThatCount,
+      hosts: mirror.hosts,
+      status: mirror.statuses,
+      unreadable: mirror.unreadable,
+      barred: mirror.barred,
+      alive: agents.running("web"),
+      missingSince: new Map(),
+      nowMs: 0,
+      lostAfterMs: 0,
+      now: NOW,
+      leftOut: new Set(),
+    });
+    return carriedOut(await carryOut(this.zk, "web", round, basisOf(mirror), NOW));
+  }
+
+  async #mirror(): Promise<ServiceMirror> {
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(this.zk);
+    return mirror;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.zk.close(), this.other.close()]);
   }
+}
+
+function basisOf(mirror: ServiceMirror): RoundBasis & Pick<ServiceMirror, "deploys"> {
+  const { gate, deploys, deploysVersion, statuses, statusNodes, builds, wishNodes } = mirror;
+  if (gate === null) throw new Error('there is no gate of "web"');
+  return { gate, deploys, deploysVersion, statuses, statusNodes, builds, wishNodes };
+}
+
+function carriedOut(outcome: RoundOutcome): RoundOutcome {
+  if (outcome.refused !== null) throw new Error(`refused: ${JSON.stringify(outcome.refused)}`);
+  return outcome;
+}
+
+/** A slot of the host's first attempt. */
+export function slotOf(changes: Partial<Slot> = {}): Slot {
+  return { deploy: "d1", attempt: 1, build: "v1", since: NOW.toISOString(), record: 0, ...changes };
+}
+
+/** A host that did not start in its first attempt, and is back. */
+export function failureOf(changes: Partial<Failure> = {}): Failure {
+  const told = { deploy: "d1", attempt: 1, build: "v1", reason: "it does not start", healthy: true };
+  return { ...told, since: NOW.toISOString(), round: 1, ...changes };
 }
 
 export function statusOf(word: Partial<HostStatus> = {}): HostStatus {

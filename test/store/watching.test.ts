@@ -1,18 +1,23 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { emptyGate } from "../../src/core/gate.ts";
+import { noneOut } from "../../src/core/gate.ts";
 import { emptyJournal } from "../../src/schema/journal.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { listDeploys, readHead } from "../../src/store/deploys.ts";
 import { followWish } from "../../src/store/follow.ts";
+import { restoreGate } from "../../src/store/gate.ts";
 import { ServiceMirror } from "../../src/store/mirror.ts";
 import {
   canaryPath,
   deployPath,
   deploysPath,
   enabledPath,
+  failurePath,
+  failuresPath,
   gatePath,
   hostPath,
+  slotPath,
+  slotsPath,
   statusPath,
 } from "../../src/store/paths.ts";
 import { prunable, removeDeploy } from "../../src/store/prune.ts";
@@ -30,7 +35,7 @@ import { eventually } from "../harness/eventually.ts";
 import { knownFormat } from "../harness/format.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 import { servers } from "./servers.ts";
-import { NOW, Site, statusOf, readOverview } from "./site.ts";
+import { failureOf, NOW, Site, slotOf, statusOf, readOverview } from "./site.ts";
 
 /** Follows the wish of one host in the background, until disposed. */
 function follow(session: Session, service: string, host: string) {
@@ -169,9 +174,10 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(mirror.isStale).toBe(true);
     await mirror.refresh(site.zk);
     expect(mirror.isStale).toBe(false);
-    expect(mirror.wishes.enabled).toEqual({ build: "v1", deploy: "d1", number: 1 });
+    expect(mirror.wishes.enabled).toEqual({ build: "v1", deploy: "d1", number: 1, hosts: 1 });
     expect([...mirror.hosts.keys()]).toEqual(["a"]);
-    expect(mirror.deploys.get("d1")).toEqual(await site.gate("d1"));
+    expect(mirror.deploys.get("d1")).toMatchObject({ record: await site.record("d1"), recordVersion: 0, out: noneOut });
+    expect(mirror.gate).toEqual(await site.gate());
     expect(mirror.statuses.get("a")?.step).toBe("ready");
 
     await site.zk.set(statusPath("web", "a"), encode(statusOf({ step: "serving" })));
@@ -214,24 +220,92 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(mirror.problems).toHaveLength(1);
   });
 
-  test.each([
-    ["a deploy's record that is empty", (at: Site) => at.zk.set(deployPath("web", "d1"), "")],
-    ["a gate that is damaged", (at: Site) => at.zk.set(gatePath("web", "d1"), '{"slots": 7}')],
-    ["a gate that is empty", (at: Site) => at.zk.set(gatePath("web", "d1"), "")],
-    ["a gate that is gone", (at: Site) => at.zk.delete(gatePath("web", "d1"))],
-  ])("%s is not taken for a deploy that holds nobody", async (_what, spoil) => {
+  test("a deploy's record that is empty is not taken for a deploy that holds nobody", async () => {
     await site.deploy("d1", "v1");
     const mirror = new ServiceMirror("web");
     await mirror.refresh(site.zk);
     expect(mirror.unreadable.deploys).toEqual(new Set());
-    await spoil(site);
-    mirror.mark(gatePath("web", "d1"));
+    await site.zk.set(deployPath("web", "d1"), "");
+    mirror.mark(deployPath("web", "d1"));
     await mirror.refresh(site.zk);
     expect([...mirror.deploys.keys()]).toEqual([]);
     expect(mirror.unreadable.deploys).toEqual(new Set(["d1"]));
   });
 
-  test("a deploy that is pruned between its record and its gate is gone, and not one that cannot be read", async () => {
+  test.each([gatePath("web"), slotsPath("web"), failuresPath("web")])(
+    "a mirror without %s has no gate, and has one again when it is there",
+    async (path) => {
+      const mirror = new ServiceMirror("web");
+      await mirror.refresh(site.zk);
+      expect(mirror.gate).toEqual(await site.gate());
+      await site.zk.delete(path);
+      mirror.mark(path);
+      await mirror.refresh(site.zk);
+      expect(mirror.gate).toBeNull();
+      await restoreGate(site.zk, "web");
+      mirror.mark(path);
+      await mirror.refresh(site.zk);
+      expect(mirror.gate).toEqual(await site.gate());
+    },
+  );
+
+  test("a mirror sees who has a slot, in which deploy, and what somebody has made or deleted there by hand", async () => {
+    await site.deploy("d1", "v1");
+    for (const host of ["a", "b"]) await site.host(host);
+    await site.moves({ kind: "grant", host: "a", slot: slotOf() });
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(site.zk);
+    expect(mirror.deploys.get("d1")?.out).toEqual({ slots: { a: slotOf() }, failed: {} });
+    // A conductor has moved hosts: its events are those of the gate and of each of them.
+    await site.moves({ kind: "fail", host: "a", failure: failureOf() }, { kind: "grant", host: "b", slot: slotOf() });
+    mirror.mark(gatePath("web"));
+    await mirror.refresh(site.zk);
+    expect(mirror.deploys.get("d1")?.out).toEqual({ slots: { b: slotOf() }, failed: { a: failureOf() } });
+    // By hand, the gate's version says nothing.
+    await site.zk.delete(slotPath("web", "b"));
+    mirror.mark(gatePath("web"));
+    await mirror.refresh(site.zk);
+    expect(Object.keys(mirror.deploys.get("d1")?.out.slots ?? {})).toEqual(["b"]);
+    mirror.mark(slotPath("web", "b"));
+    await mirror.refresh(site.zk);
+    expect(Object.keys(mirror.deploys.get("d1")?.out.slots ?? {})).toEqual([]);
+    await site.zk.set(failurePath("web", "a"), "{");
+    mirror.mark(failurePath("web", "a"));
+    await mirror.refresh(site.zk);
+    expect(mirror.gate?.gate.unreadable.failed).toEqual(new Set(["a"]));
+    expect(mirror.problems).toEqual([expect.stringContaining(failurePath("web", "a"))]);
+  });
+
+  test("what a conductor has changed itself it does not read again, and what another has changed it does", async () => {
+    await using server = await startDevServer({ clock: systemClock });
+    await using own = await Site.open(server.connectString, "/own");
+    for (const host of ["a", "b"]) await own.host(host);
+    await own.deploy("d1", "v1");
+    const mirror = new ServiceMirror("web");
+    await mirror.refresh(own.zk);
+    const read: (string | undefined)[] = [];
+    server.faults.failOperation = ({ opcode, path }) => {
+      if (opcode === OpCode.multiRead || opcode === OpCode.getData) read.push(path);
+      return undefined;
+    };
+    const eventsOf = (host: string) => {
+      for (const path of [gatePath("web"), slotPath("web", host)]) mirror.mark(path);
+    };
+    const { gate } = await own.moves({ kind: "grant", host: "a", slot: slotOf() });
+    eventsOf("a");
+    mirror.keepGate(gate, ["a"]);
+    read.length = 0;
+    await mirror.refresh(own.zk);
+    expect(read).toEqual([`/own${gatePath("web")}`]);
+    expect(mirror.gate?.gate.slots.size).toBe(1);
+    await own.moves({ kind: "grant", host: "b", slot: slotOf() });
+    eventsOf("b");
+    await mirror.refresh(own.zk);
+    expect(mirror.gate).toEqual(await own.gate());
+    expect(mirror.gate?.gate.slots.size).toBe(2);
+  });
+
+  test("a deploy that is pruned while a mirror reads it is gone, and not one that cannot be read", async () => {
     await using server = await startDevServer({ clock: systemClock });
     await using own = await Site.open(server.connectString, "/torn");
     await own.deploy("d1", "v1");
@@ -241,8 +315,9 @@ describe.each(servers)("with %s", (_name, start) => {
     let isPruned = false;
     server.faults.failOperation = ({ opcode, path }) => {
       if (opcode === OpCode.multiRead) return "UNIMPLEMENTED";
-      if (path === `/torn${gatePath("web", "d1")}`) isPruned = true;
-      return isPruned && path?.startsWith(`/torn${deployPath("web", "d1")}`) === true ? "NO_NODE" : undefined;
+      if (path !== `/torn${deployPath("web", "d1")}`) return undefined;
+      isPruned = true;
+      return "NO_NODE";
     };
     await mirror.refresh(own.zk);
     expect(isPruned).toBe(true);
@@ -279,17 +354,15 @@ describe.each(servers)("with %s", (_name, start) => {
     expect((await ServiceMirror.look(site.zk, "web")).hosts.get("a")).toEqual({ role: "fleet" });
   });
 
-  test("an older deploy that cannot be read is told as what stands in the way of every grant", async () => {
+  test("a gate that is gone is told as what stands in the way of every grant, and damage in it as what it is", async () => {
     await site.deploy("d1", "v1");
-    await site.state("d1", "done");
-    await site.deploy("d2", "v2");
     expect((await readOverview(site.zk, "web")).problems).toEqual([]);
-    await site.zk.set(gatePath("web", "d1"), "{");
+    await site.zk.create(slotPath("web", "a"), "{");
+    expect((await readOverview(site.zk, "web")).problems).toEqual([expect.stringContaining(slotPath("web", "a"))]);
+    await site.zk.delete(gatePath("web"));
     const { problems, deploy } = await readOverview(site.zk, "web");
-    expect(deploy?.id).toBe("d2");
-    expect(problems).toHaveLength(2);
-    expect(problems[0]).toContain("no slot is granted while deploy d1 cannot be read");
-    expect(problems[1]).toContain(gatePath("web", "d1"));
+    expect(deploy?.id).toBe("d1");
+    expect(problems.join(" ")).toContain("no slot is granted while the gate of the service is missing");
   });
 
   test("what is shown to people is told by ZooKeeper's clock, whatever the hosts' and the laptops' say", async () => {
@@ -315,14 +388,16 @@ describe.each(servers)("with %s", (_name, start) => {
     const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
     const asked = async (id: string, build: string, now: Date) => {
       await startDeploy(site.zk, { ...request, id, build, now });
-      const { record } = await site.gate(id);
+      const record = await site.record(id);
       const ended = { ...record, state: "aborted", times: { created: now, changed: now, ended: now } };
       await site.zk.set(deployPath("web", id), JSON.stringify(ended));
     };
     await asked("z1", "v1", days(2));
     await asked("a2", "v2", days(0));
     expect((await listDeploys(site.zk, "web")).map(({ id }) => id)).toEqual(["z1", "a2"]);
-    expect(prunable([await site.gate("a2"), await site.gate("z1")], new Set(), 1)).toEqual(["z1"]);
+    const { deploys } = await site.basis();
+    expect(prunable([...deploys.values()].toReversed(), new Set(), 1)).toEqual(["z1"]);
+    expect(prunable([...deploys.values()], new Set(), 1)).toEqual(["z1"]);
   });
 
   test("old deploys go with all that hangs on them, wished and unsettled ones stay", async () => {
@@ -331,16 +406,15 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.deploy("d2", "v2");
     await site.state("d2", "done");
     await site.deploy("d3", "v3");
-    const gates = [await site.gate("d1"), await site.gate("d2"), await site.gate("d3")];
-    expect(prunable(gates, new Set(["d2"]), 0)).toEqual(["d1"]);
-    const held = { ...emptyGate, slots: { a: { attempt: 1, since: NOW.toISOString() } } };
-    expect(
-      prunable(
-        gates.map((read) => ({ ...read, gate: held })),
-        new Set(),
-        0,
-      ),
-    ).toEqual([]);
+    const all = async () => [...(await site.basis()).deploys.values()];
+    expect(prunable(await all(), new Set(["d2"]), 0)).toEqual(["d1"]);
+    await site.host("a");
+    await site.moves({ kind: "grant", host: "a", slot: slotOf({ record: 1 }) });
+    expect(prunable(await all(), new Set(["d2"]), 0)).toEqual([]);
+    await site.moves({ kind: "fail", host: "a", failure: failureOf({ healthy: false }) });
+    expect(prunable(await all(), new Set(["d2"]), 0)).toEqual([]);
+    await site.moves({ kind: "heal", host: "a" });
+    expect(prunable(await all(), new Set(["d2"]), 0)).toEqual(["d1"]);
     await removeDeploy(site.zk, "web", "d1");
     await removeDeploy(site.zk, "web", "d1");
     expect((await site.zk.children(deploysPath("web"))).children.toSorted()).toEqual(["d2", "d3"]);
@@ -404,14 +478,14 @@ describe("over a connection that breaks", () => {
     const running = publisher.run(stop.signal);
     const before = await version();
     for (let attempt = 0; attempt < 200; attempt++) {
-      publisher.publish(statusOf({ attempt }));
+      publisher.publish(statusOf({ step: "fetch", attempt }));
       if (attempt % 20 === 0) await site.zk.exists("/");
     }
-    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 199 })));
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ step: "fetch", attempt: 199 })));
     expect((await version()) - before).toBeLessThanOrEqual(4);
     // What is there already is not written again.
     const after = await version();
-    publisher.publish(statusOf({ attempt: 199 }));
+    publisher.publish(statusOf({ step: "fetch", attempt: 199 }));
     stop.abort();
     await running;
     expect(await version()).toBe(after);
@@ -423,11 +497,11 @@ describe("over a connection that breaks", () => {
     const running = publisher.run(stop.signal);
     proxy.refuse();
     const before = await version();
-    for (let attempt = 0; attempt < 50; attempt++) publisher.publish(statusOf({ attempt }));
+    for (let attempt = 0; attempt < 50; attempt++) publisher.publish(statusOf({ step: "fetch", attempt }));
     await eventually(() => session.state.kind !== "connected");
-    for (let attempt = 50; attempt < 60; attempt++) publisher.publish(statusOf({ attempt }));
+    for (let attempt = 50; attempt < 60; attempt++) publisher.publish(statusOf({ step: "fetch", attempt }));
     proxy.resume();
-    await eventually(async () => Bun.deepEquals(await published(), statusOf({ attempt: 59 })));
+    await eventually(async () => Bun.deepEquals(await published(), statusOf({ step: "fetch", attempt: 59 })));
     expect((await version()) - before).toBeLessThanOrEqual(2);
     stop.abort();
     await running;

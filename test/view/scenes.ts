@@ -1,7 +1,8 @@
 import { isRunning } from "../../src/core/deploy_state.ts";
-import { progressOf } from "../../src/core/rollout.ts";
+import type { OutHosts } from "../../src/core/gate.ts";
+import { progressOf } from "../../src/core/progress.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
-import type { AgentRecord, Failure, Gate, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
+import type { AgentRecord, Failure, HostRecord, HostStatus } from "../../src/schema/znodes.ts";
 import type { Overview } from "../../src/view/overview.ts";
 import { noon } from "../ctl/terminal.ts";
 import { recordIn } from "../harness/deploy_records.ts";
@@ -56,16 +57,14 @@ export function scene(
     speaks: 1,
   };
   const agents = new Map(names.filter(([, host]) => host.connected !== false).map(([host]) => [host, agent]));
-  const gate: Gate = {
+  const asked = { deploy: id, attempt: 1, build: record.build };
+  const told = { ...asked, reason: "failed", healthy: true, since: ago(60), round: 1 };
+  const out: OutHosts = {
     slots: Object.fromEntries(
-      names.filter(([, { slot }]) => slot === true).map(([host]) => [host, { attempt: 1, since: ago(20) }]),
+      names.filter(([, { slot }]) => slot === true).map(([host]) => [host, { ...asked, since: ago(20), record: 1 }]),
     ),
     failed: Object.fromEntries(
-      names.flatMap(([host, { failure }]) =>
-        failure === undefined
-          ? []
-          : [[host, { reason: "failed", build: record.build, healthy: true, since: ago(60), ...failure }]],
-      ),
+      names.flatMap(([host, { failure }]) => (failure === undefined ? [] : [[host, { ...told, ...failure }]])),
     ),
   };
   const registered = new Map(names.map(([host, { role }]) => [host, { role: role ?? ("fleet" as const) }]));
@@ -79,7 +78,7 @@ export function scene(
     agents,
     damaged: null,
     problems: [],
-    deploy: { id, record, gate, progress: progressOf(view, { id, record, gate }), barred: new Set() },
+    deploy: { id, record, out, progress: progressOf(view, { id, record, out }), barred: new Set() },
   };
 }
 
@@ -110,7 +109,7 @@ export const scenes = {
       {},
       {
         "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
-        "web-02": { status: { step: "check", since: ago(4) }, slot: true },
+        "web-02": { status: { step: "check", begun: true, since: ago(4) }, slot: true },
         "web-03": { status: { step: "install", since: ago(130) } },
         "web-10": { status: { step: "ready", since: ago(90) } },
         "web-11": { status: { step: "fetch", since: ago(100) }, connected: false },

@@ -168,7 +168,7 @@ function mutate(frame: Buffer, random: (below: number) => number): Buffer {
 
 /** Cuts a stream into frames that are read as the sample is. */
 function frames(sample: Sample): FrameReader {
-  return new FrameReader((bytes, start, end) => sample.decode(bytes.subarray(start, end)));
+  return new FrameReader({ frame: (bytes, start, end) => sample.decode(bytes.subarray(start, end)) });
 }
 
 function expectedFailure(error: unknown): boolean {

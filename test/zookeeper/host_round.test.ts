@@ -4,7 +4,7 @@ import { AddressBook, systemLookup } from "../../src/zookeeper/connection/addres
 import { addressName } from "../../src/zookeeper/dial.ts";
 import type { Lookup } from "../../src/zookeeper/options.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
-import { HostRound, type Turn } from "../../src/zookeeper/connection/host_round.ts";
+import { HostRound, pausesOf, type Turn } from "../../src/zookeeper/connection/host_round.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy } from "../harness/proxy.ts";
@@ -18,14 +18,38 @@ function fixed(addresses: Readonly<Record<string, readonly string[]>>): Lookup {
   };
 }
 
-function roundOf(hosts: readonly string[], lookup: Lookup, random: () => number = Math.random): HostRound {
-  const servers = hosts.map((host) => ({ host, port: 1 }));
-  return new HostRound(new AddressBook(servers, lookup, systemClock, 100), { random }, 50, 300);
+interface RoundUnderTest {
+  readonly round: HostRound;
+  /** The waits so far, in milliseconds; nothing is really waited for. */
+  readonly waits: number[];
 }
 
-async function turns(round: HostRound, count: number): Promise<Turn[]> {
-  const taken: Turn[] = [];
-  for (let index = 0; index < count; index += 1) taken.push(await round.next());
+function roundOf(
+  hosts: readonly string[],
+  lookup: Lookup,
+  { random = Math.random, afterLoss = false }: { random?: () => number; afterLoss?: boolean } = {},
+): RoundUnderTest {
+  const servers = hosts.map((host) => ({ host, port: 1 }));
+  const waits: number[] = [];
+  const after = (ms: number, work: () => void): (() => void) => {
+    waits.push(ms);
+    work();
+    return () => undefined;
+  };
+  const book = new AddressBook(servers, lookup, systemClock, 100);
+  const round = new HostRound(book, { random, after }, () => ({ firstMs: 50, mostMs: 300 }), afterLoss);
+  return { round, waits };
+}
+
+const endless = new AbortController().signal;
+
+async function turns({ round, waits }: RoundUnderTest, count: number): Promise<(Turn & { delayMs: number })[]> {
+  const taken: (Turn & { delayMs: number })[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const before = waits.length;
+    const turn = await round.next(endless);
+    taken.push({ ...turn, delayMs: waits.slice(before).reduce((sum, ms) => sum + ms, 0) });
+  }
   return taken;
 }
 
@@ -38,25 +62,72 @@ const none = fixed({});
 
 describe("a round of hosts", () => {
   test("tries each once without delay, then waits before each pass, longer and longer up to the limit", async () => {
-    const tries = await turns(
-      roundOf(three, none, () => 1),
-      24,
-    );
+    const tries = await turns(roundOf(three, none, { random: () => 1 }), 24);
     expect(new Set(tries.slice(0, 3).map(ipOf))).toEqual(new Set(three));
     expect(tries.map((each) => each.delayMs)).toEqual(
-      [0, 50, 75, 112.5, 168.75, 253.125, 300, 300].flatMap((delayMs) => [delayMs, 0, 0]),
+      [0, 50, 100, 200, 300, 300, 300, 300].flatMap((delayMs) => [delayMs, 0, 0]),
     );
     expect(tries.slice(0, 6).map((each) => each.last)).toEqual([false, false, true, false, false, true]);
   });
 
-  test("starts over without delay after a success, and tries last the server that was used last", async () => {
-    const round = roundOf(three, none);
-    const used = (await turns(round, 7)).at(-1);
-    round.succeeded();
-    const again = await turns(round, 4);
-    expect(again.slice(0, 3).map((each) => each.delayMs)).toEqual([0, 0, 0]);
+  test("starts over after a success with the shortest wait, and tries last the server that was used last", async () => {
+    const tested = roundOf(three, none, { random: () => 0.5 });
+    const used = (await turns(tested, 7)).at(-1);
+    tested.round.succeeded();
+    const again = await turns(tested, 4);
+    expect(again.map((each) => each.delayMs)).toEqual([25, 0, 0, 50]);
     expect(again[2]?.address).toEqual(used?.address ?? { unknown: "nothing" });
-    expect(again[3]?.delayMs).toBeGreaterThan(0);
+  });
+
+  test("waits before its very first pass too when that follows a loss", async () => {
+    expect((await turns(roundOf(three, none, { random: () => 0.5, afterLoss: true }), 1))[0]?.delayMs).toBe(25);
+  });
+
+  test("spreads those who lost the same server over the whole of the first window, evenly", async () => {
+    const tenths = Array.from({ length: 10 }, () => 0);
+    for (let index = 0; index < 2_000; index += 1) {
+      const [first] = await turns(roundOf(three, none, { afterLoss: true }), 1);
+      const tenth = Math.floor((first?.delayMs ?? Number.NaN) / 5);
+      tenths[tenth] = (tenths[tenth] ?? 0) + 1;
+    }
+    expect(tenths).toHaveLength(10);
+    // 200 are expected in each; six times the deviation of such a count, 13, is never reached.
+    for (const count of tenths) expect(Math.abs(count - 200)).toBeLessThan(80);
+  });
+
+  test("asks for the addresses after the wait, not before it", async () => {
+    const order: string[] = [];
+    const lookup = async (): Promise<readonly string[]> => {
+      order.push("lookup");
+      return ["10.0.0.1"];
+    };
+    const book = new AddressBook([{ host: "zk", port: 1 }], lookup, systemClock, 100);
+    const after = (_ms: number, work: () => void): (() => void) => {
+      order.push("wait");
+      work();
+      return () => undefined;
+    };
+    const round = new HostRound(book, { random: () => 0.5, after }, () => pausesOf(10_000), true);
+    await round.next(endless);
+    expect(order).toEqual(["wait", "lookup"]);
+  });
+
+  test("ends its wait when it is called off", async () => {
+    const calledOff = new AbortController();
+    const book = new AddressBook([{ host: "10.0.0.1", port: 1 }], none, systemClock, 100);
+    const clock = { random: () => 0.5, after: () => () => undefined };
+    const next = new HostRound(book, clock, () => pausesOf(10_000), true).next(calledOff.signal);
+    calledOff.abort();
+    expect(await next).toEqual({ address: { unknown: "closed" }, last: true });
+  });
+
+  test("never waits so long that a session could end meanwhile, and at first not so long that somebody notices", () => {
+    for (const timeoutMs of [400, 4_000, 10_000, 40_000, 120_000]) {
+      const { firstMs, mostMs } = pausesOf(timeoutMs);
+      expect(firstMs).toBeLessThanOrEqual(Math.min(300, timeoutMs / 30));
+      // A server can have died a third of the timeout after it last heard of us.
+      expect(timeoutMs / 3 + firstMs + mostMs).toBeLessThanOrEqual((timeoutMs * 2) / 3);
+    }
   });
 
   test("differs between clients", async () => {
@@ -78,26 +149,26 @@ describe("names", () => {
 
   test("are looked up again for every pass", async () => {
     const addresses: Record<string, string[]> = { zk: ["10.0.0.1"] };
-    const round = roundOf(["zk"], fixed(addresses));
-    const first = await round.next();
+    const tested = roundOf(["zk"], fixed(addresses));
+    const [first] = await turns(tested, 1);
     addresses["zk"] = ["10.0.0.2", "10.0.0.3"];
-    expect([ipOf(first), ...(await turns(round, 2)).map(ipOf).toSorted()]).toEqual(three);
-    round.succeeded();
+    expect([ipOf(first as Turn), ...(await turns(tested, 2)).map(ipOf).toSorted()]).toEqual(three);
+    tested.round.succeeded();
     addresses["zk"] = ["10.0.0.4"];
-    expect(ipOf(await round.next())).toBe("10.0.0.4");
+    expect((await turns(tested, 1)).map(ipOf)).toEqual(["10.0.0.4"]);
   });
 
   test("keep their last addresses while they cannot be looked up, be it refused, silent or empty", async () => {
     let answer: () => Promise<readonly string[]> = async () => ["10.0.0.1"];
-    const round = roundOf(["zk"], () => answer());
-    await round.next();
+    const tested = roundOf(["zk"], () => answer());
+    await turns(tested, 1);
     for (const outage of [
       (): Promise<readonly string[]> => Promise.reject(new Error("SERVFAIL")),
       (): Promise<readonly string[]> => Promise.withResolvers<readonly string[]>().promise,
       (): Promise<readonly string[]> => Promise.resolve([]),
     ]) {
       answer = outage;
-      expect(ipOf(await round.next())).toBe("10.0.0.1");
+      expect((await turns(tested, 1)).map(ipOf)).toEqual(["10.0.0.1"]);
     }
   });
 

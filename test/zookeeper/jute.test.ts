@@ -108,7 +108,9 @@ describe("frames", () => {
       fc.property(frames, fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 }), (bodies, sizes) => {
         const stream = Buffer.concat(bodies.map((body) => framed(body)));
         const got: Buffer[] = [];
-        const reader = new FrameReader((bytes, start, end) => got.push(Buffer.from(bytes.subarray(start, end))));
+        const reader = new FrameReader({
+          frame: (bytes, start, end) => void got.push(Buffer.from(bytes.subarray(start, end))),
+        });
         for (let at = 0, turn = 0; at < stream.length; turn += 1) {
           const size = sizes[turn % sizes.length] ?? 1;
           reader.push(stream.subarray(at, at + size));
@@ -125,17 +127,22 @@ describe("frames", () => {
     const buffers = new Set<ArrayBufferLike>();
     let frames = 0;
     const startedAt = performance.now();
-    new FrameReader((bytes) => {
+    const frame = (bytes: Buffer): void => {
       frames += 1;
       buffers.add(bytes.buffer);
-    }).push(stream);
+    };
+    new FrameReader({ frame }).push(stream);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
     expect(frames).toBe(20_000);
     expect([...buffers]).toEqual([stream.buffer]);
   });
 
   test("a negative length and one over the limit end the stream", () => {
-    expect(() => new FrameReader(() => undefined).push(Buffer.from([0xff, 0, 0, 0]))).toThrow(MalformedFrame);
-    expect(() => new FrameReader(() => undefined, 10).push(Buffer.from([0, 0, 0, 11]))).toThrow(MalformedFrame);
+    expect(() => new FrameReader({ frame: () => undefined }).push(Buffer.from([0xff, 0, 0, 0]))).toThrow(
+      MalformedFrame,
+    );
+    expect(() => new FrameReader({ frame: () => undefined }, 10).push(Buffer.from([0, 0, 0, 11]))).toThrow(
+      MalformedFrame,
+    );
   });
 });

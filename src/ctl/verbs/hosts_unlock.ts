@@ -11,8 +11,9 @@ export const hostsUnlock = buildCommand({
     brief: "Give back the capacity that a failed or lost host holds",
     fullDescription: ctlDescription(
       `A host that failed and is not healthy, or was lost while it was restarted, keeps its share
-of --max until it is healthy again, so that a bad build cannot eat up a fleet. This gives it
-back because you say so. The failure still counts against the deploy's budget.`,
+of --max until it is healthy again, so that a bad build cannot eat up a fleet. This has it
+given back because you say so, by whichever agent conducts. The failure still counts against
+the deploy's budget.`,
       "deployd ctl hosts unlock web web-07",
     ),
   },
@@ -23,12 +24,17 @@ back because you say so. The failure still counts against the deploy's budget.`,
   func: ctlVerb<CommonFlags, [string, string]>(async ({ connect, output, process }, _flags, service, host) => {
     await using zk = await connect();
     await readService(zk, service, () => {});
-    const deploys = await unlockHost(zk, service, host, process.clock);
-    output.answer({ schema: "deployd.ctl.host-unlocked/1", service, host, deploys }, [
-      deploys.length === 0
-        ? `${host} held no capacity in ${service}.`
-        : `${host} no longer holds capacity in ${service} (deploy ${deploys.join(", ")}).`,
+    const { deploy, isDone } = await unlockHost(zk, service, host, { who: process.user, clock: process.clock });
+    const deploys = deploy === null ? [] : [deploy];
+    output.answer({ schema: "deployd.ctl.host-unlocked/1", service, host, deploys, given_back: isDone }, [
+      deploy === null ? `${host} held no capacity in ${service}.` : unlockedText(service, host, deploy, isDone),
     ]);
     return exit.asked;
   }),
 });
+
+function unlockedText(service: string, host: string, deploy: string, isDone: boolean): string {
+  return isDone
+    ? `${host} no longer holds capacity in ${service} (deploy ${deploy}).`
+    : `${host} gives back its capacity in ${service} (deploy ${deploy}) as soon as an agent conducts; none does now.`;
+}

@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   futimesSync,
   lchownSync,
   linkSync,
@@ -24,6 +25,7 @@ import { type Admitted, type UnpackLimits, type Top, TreeRules } from "./rules.t
 // An existing file, or a link in its place, is never opened: every name in an archive is new.
 const CREATE_ONLY = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE_MASK = 0o755;
+const PERMISSIONS = 0o7777;
 const DIRECTORY_MIN = 0o700;
 const FILE_MIN = 0o400;
 const MAX_MTIME_SECONDS = 2 ** 33;
@@ -38,6 +40,8 @@ export class TreeWriter implements TarSink, Disposable {
   readonly #owner: Owner | undefined;
   readonly #symlinks: string[] = [];
   #file: { readonly fd: number; readonly path: string; readonly mtimeSeconds: number } | undefined;
+  /** Bits of a file's mode that it is known to be created with here: no umask and no default ACL (acl(5)) removes them. */
+  #keptBits = 0;
   #writtenBytes = 0;
 
   /** @param root absolute, with no symlink in it */
@@ -137,10 +141,13 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   #createFile(path: string, absolute: string, entry: TarEntry & { kind: "file" }): void {
-    const fd = openSync(absolute, CREATE_ONLY, 0o600);
+    const mode = (entry.mode & MODE_MASK) | FILE_MIN;
+    const fd = openSync(absolute, CREATE_ONLY, mode);
     this.#file = { fd, path, mtimeSeconds: entry.mtimeSeconds };
     if (this.#owner !== undefined) fchownSync(fd, this.#owner.uid, this.#owner.gid);
-    fchmodSync(fd, (entry.mode & MODE_MASK) | FILE_MIN);
+    if ((mode & ~this.#keptBits) === 0) return;
+    if ((fstatSync(fd).mode & PERMISSIONS) === mode) this.#keptBits |= mode;
+    else fchmodSync(fd, mode);
   }
 
   #createDirectory(absolute: string, mode: number): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { Connection, type Linking } from "./framed_connection.ts";
+import { Connection, type ConnectionEvents, type Linking } from "./framed_connection.ts";
 import { addressName, type ServerAddress, LinkError, type LinkFailure, type TlsOptions } from "../dial.ts";
 import { DigestMd5 } from "./digest_md5.ts";
 import type { SaslCredentials } from "../options.ts";
@@ -33,55 +33,85 @@ export async function attach(
   options: AttachmentOptions,
   events: AttachmentEvents,
 ): Promise<{ readonly failure: LinkFailure; readonly servedMs: number | undefined }> {
-  const { clock, writer } = means;
-  const { request, sasl, signal, timeoutMs } = options;
-  const over = Promise.withResolvers<LinkFailure>();
-  const gone = new AbortController();
-  let ready = false;
-  /** True if the server has sent nothing, and it was not us who ended the connection. */
-  let speechless = true;
-  let receive: (record: JuteReader) => void = () => undefined;
+  const { clock } = means;
+  const { request, signal, timeoutMs } = options;
+  const attachment = new Attachment(events);
   let connection: Connection;
   try {
-    const onRecord = (record: JuteReader): void => receive(record);
-    connection = await Connection.open(address, means, options, { onRecord, onEnd: over.resolve });
+    connection = await Connection.open(address, means, options, attachment);
   } catch (error) {
     if (error instanceof LinkError) return { failure: error.failure, servedMs: undefined };
     throw error;
   }
   const openedAt = clock.monotonicMs();
-  const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce(clock));
-  const opening = new Handshake(writer, (body) => connection.send(body), request, digest, {
-    granted: (response) => events.granted(response),
-    refused: (state) => events.refused(state),
-    ready: () => {
-      ready = true;
-      events.ready(connection, gone.signal);
-    },
-  });
-  receive = (record) => {
-    speechless = false;
-    if (ready) events.received(record, connection);
-    else opening.received(record);
-  };
   // Connecting has a timeout of its own; this one covers a server that accepts the connection and then never answers.
-  const cancelDeadline = clock.after(timeoutMs, () => {
-    if (ready) return;
-    speechless = false;
-    connection.end(`${addressName(address)} gave no session within ${timeoutMs} ms`);
-  });
+  const cancelDeadline = clock.after(timeoutMs, () => attachment.late(connection, timeoutMs));
   const onAbort = (): void => connection.end("closed");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
-  opening.start();
-  const failure = await over.promise;
+  attachment.open(connection, means, options);
+  const failure = await attachment.over;
   cancelDeadline();
   signal.removeEventListener("abort", onAbort);
-  gone.abort();
   return {
-    failure: speechless ? unanswered(failure, request.lastZxidSeen) : failure,
-    servedMs: ready ? clock.monotonicMs() - openedAt : undefined,
+    failure: attachment.speechless ? unanswered(failure, request.lastZxidSeen) : failure,
+    servedMs: attachment.ready ? clock.monotonicMs() - openedAt : undefined,
   };
+}
+
+/** Hears what comes on one connection: first the handshake's answers, then everything else. */
+class Attachment implements ConnectionEvents {
+  readonly over: Promise<LinkFailure>;
+  ready = false;
+  /** True if the server has sent nothing, and it was not us who ended the connection. */
+  speechless = true;
+  readonly #events: AttachmentEvents;
+  readonly #over = Promise.withResolvers<LinkFailure>();
+  readonly #gone = new AbortController();
+  #connection: Connection | undefined;
+  #opening: Handshake | undefined;
+
+  constructor(events: AttachmentEvents) {
+    this.#events = events;
+    this.over = this.#over.promise;
+  }
+
+  open(
+    connection: Connection,
+    { clock, writer }: Linking & { readonly writer: JuteWriter },
+    { sasl, request }: AttachmentOptions,
+  ): void {
+    const digest = sasl === undefined ? undefined : new DigestMd5(sasl, cnonce(clock));
+    this.#connection = connection;
+    this.#opening = new Handshake(writer, (body) => connection.send(body), request, digest, {
+      granted: (response) => this.#events.granted(response),
+      refused: (state) => this.#events.refused(state),
+      ready: () => {
+        this.ready = true;
+        this.#opening = undefined;
+        this.#events.ready(connection, this.#gone.signal);
+      },
+    });
+    this.#opening.start();
+  }
+
+  onRecord(record: JuteReader): void {
+    this.speechless = false;
+    if (this.ready && this.#connection !== undefined) this.#events.received(record, this.#connection);
+    else this.#opening?.received(record);
+  }
+
+  onEnd(failure: LinkFailure): void {
+    this.#gone.abort();
+    this.#over.resolve(failure);
+  }
+
+  /** The time for the handshake is over. */
+  late(connection: Connection, timeoutMs: number): void {
+    if (this.ready) return;
+    this.speechless = false;
+    connection.end(`${addressName(connection.address)} gave no session within ${timeoutMs} ms`);
+  }
 }
 
 /** A server that lags behind what the client has seen just closes the connection; only its own log says why. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
-import type { ServerAddress, Dial, DialOptions, LinkFailure, Wire } from "../dial.ts";
-import { FrameReader } from "../wire/framing.ts";
+import type { ServerAddress, Dial, DialOptions, LinkEvents, LinkFailure, Wire } from "../dial.ts";
+import { FrameReader, type FrameSink } from "../wire/framing.ts";
 import { JuteReader } from "../wire/jute.ts";
 
 export interface ConnectionEvents {
@@ -16,8 +16,8 @@ export interface Linking {
   readonly dial: Dial;
 }
 
-/** One connection that carries frames. Everything written in one turn of the event loop is sent in one packet. */
-export class Connection {
+/** One connection that carries frames: what arrives comes in by `LinkEvents`. Everything written in one turn of the event loop is sent in one packet. */
+export class Connection implements LinkEvents, FrameSink {
   readonly address: ServerAddress;
   /** When the last byte was received and sent, by the clock's monotonic time. */
   heardAt: number;
@@ -27,7 +27,8 @@ export class Connection {
   readonly #frames: FrameReader;
   #wire: Wire | null = null;
   #ended = false;
-  #corked: Uint8Array[] = [];
+  /** What goes out with this turn: as a rule one frame. */
+  #corked: Uint8Array | Uint8Array[] | null = null;
   #flushScheduled = false;
   #unsent: Uint8Array | null = null;
   /** This closure is made only once, because garbage made for each frame adds up. */
@@ -46,9 +47,7 @@ export class Connection {
     this.heardAt = clock.monotonicMs();
     this.sentAt = this.heardAt;
     this.#events = events;
-    this.#frames = new FrameReader((bytes, start, end) => {
-      if (!this.#ended) events.onRecord(new JuteReader(bytes, start, end));
-    });
+    this.#frames = new FrameReader(this);
   }
 
   /**
@@ -62,18 +61,16 @@ export class Connection {
     events: ConnectionEvents,
   ): Promise<Connection> {
     const connection = new Connection(address, clock, events);
-    connection.#wire = await dial(address, options, {
-      data: (chunk) => connection.#received(chunk),
-      drain: () => connection.#drained(),
-      ended: (failure) => connection.#over(failure),
-    });
+    connection.#wire = await dial(address, options, connection);
     return connection;
   }
 
   /** Sends a frame. Nothing happens when the connection is over. */
   send(frame: Uint8Array): void {
     if (this.#ended) return;
-    this.#corked.push(frame);
+    if (this.#corked === null) this.#corked = frame;
+    else if (Array.isArray(this.#corked)) this.#corked.push(frame);
+    else this.#corked = [this.#corked, frame];
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     queueMicrotask(this.#uncork);
@@ -81,19 +78,19 @@ export class Connection {
 
   /** Ends the connection and reports `reason`; only the first call counts. */
   end(reason: string): void {
-    this.#over({ kind: "lost", reason });
+    this.ended({ kind: "lost", reason });
   }
 
-  #over(failure: LinkFailure): void {
+  ended(failure: LinkFailure): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#corked = [];
+    this.#corked = null;
     this.#unsent = null;
     this.#wire?.terminate();
     this.#events.onEnd(failure);
   }
 
-  #received(chunk: Buffer): void {
+  data(chunk: Buffer): void {
     if (this.#ended) return;
     this.heardAt = this.#clock.monotonicMs();
     try {
@@ -103,12 +100,23 @@ export class Connection {
     }
   }
 
+  frame(bytes: Buffer, start: number, end: number): void {
+    if (!this.#ended) this.#events.onRecord(new JuteReader(bytes, start, end));
+  }
+
+  drain(): void {
+    if (this.#ended) return;
+    const rest = this.#unsent;
+    this.#unsent = null;
+    if (rest !== null) this.#write(rest);
+    this.#flush();
+  }
+
   #flush(): void {
-    if (this.#ended || this.#unsent !== null || this.#corked.length === 0) return;
-    const only = this.#corked.length === 1 ? this.#corked[0] : undefined;
-    const bytes = only ?? Buffer.concat(this.#corked);
-    this.#corked = [];
-    this.#write(bytes);
+    const corked = this.#corked;
+    if (this.#ended || this.#unsent !== null || corked === null) return;
+    this.#corked = null;
+    this.#write(Array.isArray(corked) ? Buffer.concat(corked) : corked);
   }
 
   #write(bytes: Uint8Array): void {
@@ -116,13 +124,5 @@ export class Connection {
     this.sentAt = this.#clock.monotonicMs();
     // A closed socket returns -1; its close event follows.
     this.#unsent = written >= 0 && written < bytes.length ? bytes.subarray(written) : null;
-  }
-
-  #drained(): void {
-    if (this.#ended) return;
-    const rest = this.#unsent;
-    this.#unsent = null;
-    if (rest !== null) this.#write(rest);
-    this.#flush();
   }
 }

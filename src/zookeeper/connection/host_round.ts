@@ -5,64 +5,91 @@ import type { Clock } from "../clock.ts";
 export interface Turn {
   /** The server to try, or why there is none. */
   readonly address: ServerAddress | { readonly unknown: string };
-  /** How long to wait before this attempt, in milliseconds. */
-  readonly delayMs: number;
   /** Whether this attempt ends a pass over all servers. */
   readonly last: boolean;
 }
 
-const GROWTH = 1.5;
+/** Upper bounds of the waits before a pass over the servers, in milliseconds. */
+export interface Pauses {
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
 
 /**
- * The order in which servers are tried, and the backoff before each attempt. Names are resolved for each pass, and every
- * address is tried once per pass, in shuffled order. The first pass has no delay, so that losing one server costs none.
- * Before each later pass there is a wait, 1.5 times the one before, with jitter, so that ten thousand clients do not
- * reconnect in step. An ensemble that elects a leader refuses everybody for about half a second. The wait grows slowly,
- * so that a client as a rule reconnects no later after an outage than half the outage's length.
+ * What a session can wait. When a server dies, all of its clients lose it in the same instant: a window of a few hundred
+ * milliseconds spreads ten thousand of them, and one that is alone hardly notices. A sixth of the timeout, the longest,
+ * leaves time: a server that died unnoticed for a third of it, an election, and this, and the session is still alive.
+ */
+export function pausesOf(sessionTimeoutMs: number): Pauses {
+  return { firstMs: Math.min(300, sessionTimeoutMs / 30), mostMs: Math.min(5_000, sessionTimeoutMs / 6) };
+}
+
+type RoundClock = Pick<Clock, "random" | "after">;
+
+const GROWTH = 2;
+
+/**
+ * The order in which servers are tried, and the waits. Names are resolved for each pass, and every address is tried once
+ * per pass, in shuffled order, without a wait between them. Before each pass but the very first there is one, before its
+ * names are resolved, which must not be asked all at once either: uniform between 0 and a bound that starts over when a
+ * connection has proved useful, and doubles with each pass. This is "full jitter" (Marc Brooker, "Exponential Backoff And
+ * Jitter", AWS Architecture Blog, 2015), from the first pass on, because those who lost the same server come back in the
+ * same instant otherwise. An ensemble without a leader refuses everybody, and must not be kept busy by who asks.
  */
 export class HostRound {
   readonly #book: AddressBook;
-  readonly #clock: Pick<Clock, "random">;
-  readonly #firstDelayMs: number;
-  readonly #maxDelayMs: number;
+  readonly #clock: RoundClock;
+  readonly #pauses: () => Pauses;
   #pass: ServerAddress[] = [];
-  /** The number of the current pass, counted from 0; -1 before the first. */
-  #passNumber = -1;
+  /** Whether the next pass is the very first, which nobody else begins in the same instant. */
+  #fresh: boolean;
+  /** How often it has waited since a connection proved useful. */
+  #waits = 0;
   #lastTried: ServerAddress | undefined;
 
-  constructor(book: AddressBook, clock: Pick<Clock, "random">, firstDelayMs: number, maxDelayMs: number) {
+  /**
+   * @param pauses asked before each wait, as what a session can wait is known only once there is one
+   * @param afterLoss whether the very first pass follows the loss of a connection
+   */
+  constructor(book: AddressBook, clock: RoundClock, pauses: () => Pauses, afterLoss = false) {
     this.#book = book;
     this.#clock = clock;
-    this.#firstDelayMs = firstDelayMs;
-    this.#maxDelayMs = maxDelayMs;
+    this.#pauses = pauses;
+    this.#fresh = !afterLoss;
   }
 
-  /** To be called when a connection has proved useful: the next loss then starts a pass without delay. */
+  /** To be called when a connection has proved useful: the next loss then starts over with the shortest wait. */
   succeeded(): void {
     this.#pass = [];
-    this.#passNumber = -1;
+    this.#waits = 0;
   }
 
-  async next(): Promise<Turn> {
+  /** Resolves when it is time to try the server that is next; at once, with none, if `signal` is aborted. */
+  async next(signal: AbortSignal): Promise<Turn> {
     let unknown = "";
-    let delayMs = 0;
     if (this.#pass.length === 0) {
+      await pause(this.#clock, this.#delayMs(), signal);
+      if (signal.aborted) return { address: { unknown: "closed" }, last: true };
       const { addresses, failures } = await this.#book.all();
       unknown = failures.join("; ");
       this.#pass = this.#ordered(addresses);
-      this.#passNumber += 1;
-      delayMs = this.#delay();
     }
     const address = this.#pass.shift();
-    if (address === undefined) return { address: { unknown }, delayMs, last: true };
+    if (address === undefined) return { address: { unknown }, last: true };
     this.#lastTried = address;
-    return { address, delayMs, last: this.#pass.length === 0 };
+    return { address, last: this.#pass.length === 0 };
   }
 
-  #delay(): number {
-    if (this.#passNumber === 0) return 0;
-    const ceiling = Math.min(this.#maxDelayMs, this.#firstDelayMs * GROWTH ** Math.min(this.#passNumber - 1, 100));
-    return ceiling * (0.5 + this.#clock.random() / 2);
+  #delayMs(): number {
+    if (this.#fresh) {
+      this.#fresh = false;
+      return 0;
+    }
+    const { firstMs, mostMs } = this.#pauses();
+    // The exponent is bounded so that the power stays a number.
+    const ceiling = Math.min(mostMs, firstMs * GROWTH ** Math.min(this.#waits, 100));
+    this.#waits += 1;
+    return ceiling * this.#clock.random();
   }
 
   /** The addresses shuffled, but with the last one tried at the end, because it may just have died. */
@@ -74,8 +101,8 @@ export class HostRound {
   }
 }
 
-/** Waits `delayMs` until the next attempt; shorter if `signal` is aborted. */
-export async function untilTurn(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+/** Waits `delayMs`; shorter if `signal` is aborted. */
+async function pause(clock: RoundClock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs <= 0 || signal.aborted) return;
   const over = Promise.withResolvers<void>();
   const cancel = clock.after(delayMs, over.resolve);
@@ -86,7 +113,7 @@ export async function untilTurn(clock: Clock, delayMs: number, signal: AbortSign
   signal.removeEventListener("abort", onAbort);
 }
 
-function shuffled<T>(values: readonly T[], clock: Pick<Clock, "random">): T[] {
+function shuffled<T>(values: readonly T[], clock: RoundClock): T[] {
   const copy = [...values];
   for (let last = copy.length - 1; last > 0; last -= 1) {
     const other = Math.floor(clock.random() * (last + 1));

@@ -1,11 +1,10 @@
 import type { AddressBook } from "./address_book.ts";
 import type { Linking } from "./framed_connection.ts";
 import type { ServerAddress, DialOptions } from "../dial.ts";
-import { HostRound, untilTurn } from "./host_round.ts";
+import { HostRound, type Pauses } from "./host_round.ts";
 
-// How long to wait after all servers were asked once: it grows from the first value to the second.
-const firstDelayMs = 100;
-const maxDelayMs = 2_000;
+/** How long to wait after all servers were asked once. */
+const pauses: Pauses = { firstMs: 150, mostMs: 2_000 };
 
 /**
  * Asks one server after another until one accepts writes.
@@ -16,10 +15,9 @@ export async function findReadWriteServer(
   means: Linking,
   asking: DialOptions,
 ): Promise<ServerAddress | undefined> {
-  const round = new HostRound(book, means.clock, firstDelayMs, maxDelayMs);
+  const round = new HostRound(book, means.clock, () => pauses);
   while (!asking.signal.aborted) {
-    const { address, delayMs } = await round.next();
-    await untilTurn(means.clock, delayMs, asking.signal);
+    const { address } = await round.next(asking.signal);
     if ("unknown" in address) continue;
     if ((await fourLetterWord(address, "isro", means, asking)) === "rw") return address;
   }

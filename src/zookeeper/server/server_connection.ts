@@ -51,7 +51,10 @@ const noRecord: ReplyRecord = () => undefined;
 export class ServerConnection {
   readonly #server: OwningServer;
   readonly #out: OutgoingPackets;
-  readonly #frames = new FrameReader((bytes, start, end) => this.#onRecord(bytes, start, end), maxRequestBytes);
+  readonly #frames = new FrameReader(
+    { frame: (bytes, start, end) => this.#onRecord(bytes, start, end) },
+    maxRequestBytes,
+  );
   readonly #line: RequestLine;
   /** Replaced and never modified: a request that is under way keeps the ids it was sent with. */
   #ids: readonly ProvedId[];

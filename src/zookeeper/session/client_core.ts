@@ -5,12 +5,12 @@ import { parseConnectString } from "../connect_string.ts";
 import { isolate, warn } from "./isolate.ts";
 import type { ZooKeeperOptions } from "../options.ts";
 import { Chroot, pathProblem } from "../wire/node_paths.ts";
-import type { Call, OnAnswer } from "./pending.ts";
+import type { AnswerListener, Call } from "./pending.ts";
 import type { At, Request } from "../wire/requests.ts";
 import { isTerminal, sessionOver, type SessionState } from "../state.ts";
 import { Transport } from "./transport.ts";
 import { WatchRegistry, type WatchHandler } from "./watches.ts";
-import type { WatchKind } from "../wire/set_watches.ts";
+import { ExpectedWatch, type LeftWatch } from "./expected_watch.ts";
 
 /** What every operation of a client needs: the session, the watches, the chroot. */
 export class ClientCore {
@@ -33,7 +33,7 @@ export class ClientCore {
     this.chroot = new Chroot(chroot);
     this.watches = new WatchRegistry((handler, type, serverPath) => {
       const event = { type, path: this.chroot.toClient(serverPath) };
-      isolate(() => handler(event), options.onError);
+      isolate(handler, event, options.onError);
     });
     this.transport = new Transport({
       servers,
@@ -43,14 +43,13 @@ export class ClientCore {
       sasl: options.sasl,
       tls: options.tls,
       readOnly: options.readOnly ?? false,
+      afterLoss: options.afterLoss ?? false,
       lookup: options.lookup ?? systemLookup,
       clock: options.clock,
       dial: options.dial ?? tcpDial(options.clock),
       onState: (state) => this.#onTransportState(state),
-      onWatch: (type, path) => this.watches.fire(type, path),
-      replay: () => this.watches.replay(),
-      onReplayed: () => this.watches.reconnected(),
-      onTrouble: (error) => isolate(() => (options.onError ?? warn)(error), options.onError),
+      watches: this.watches,
+      onTrouble: (error) => isolate(options.onError ?? warn, error, options.onError),
     });
   }
 
@@ -97,37 +96,31 @@ export class ClientCore {
   }
 
   /** @throws ZooKeeperError as `Transport.submit` */
-  submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
+  submit<T>(request: Request<T>, call: Call, listener?: AnswerListener): Promise<T> {
     const { operationTimeoutMs } = this.#options;
     const limited = call.timeoutMs === undefined && operationTimeoutMs !== undefined;
-    return this.transport.submit(request, limited ? { ...call, timeoutMs: operationTimeoutMs } : call, onAnswer);
+    return this.transport.submit(request, limited ? { ...call, timeoutMs: operationTimeoutMs } : call, listener);
   }
 
   /**
    * Submits a request that leaves a watch. The handler is registered when the answer arrives, before any later event.
-   * @param kindAfter the kind of watch that an answer leaves; undefined for none
+   * @throws ZooKeeperError as `Transport.submit`
    */
-  async submitWatching<T>(
+  submitWatching<T>(
     request: Request<T>,
     at: At,
     watch: WatchHandler | undefined,
-    kindAfter: (refusal: string | undefined) => WatchKind | undefined,
+    leaves: LeftWatch,
     call: Call,
   ): Promise<T> {
-    if (watch === undefined) return await this.submit(request, call);
-    const arrived = this.watches.expect(at.onServer);
-    try {
-      return await this.submit(request, call, (refusal) => {
-        const kind = kindAfter(refusal);
-        if (kind !== undefined) this.watches.add(kind, at.onServer, watch);
-      });
-    } finally {
-      arrived();
-    }
+    if (watch === undefined) return this.submit(request, call);
+    const answered = this.submit(request, call, new ExpectedWatch(this.watches, at.onServer, watch, leaves));
+    this.watches.expect(at.onServer);
+    return answered;
   }
 
   #onTransportState(state: SessionState): void {
     if (isTerminal(state)) this.watches.lost();
-    for (const listener of this.#listeners) isolate(() => listener(state), this.#options.onError);
+    for (const listener of this.#listeners) isolate(listener, state, this.#options.onError);
   }
 }

@@ -7,13 +7,13 @@ export function warn(error: unknown): void {
 }
 
 /**
- * Runs a listener in a microtask of its own: what it throws goes only to `report`, and it may call the client again
- * without finding it in the middle of a packet.
+ * Tells a listener something in a microtask of its own: what it throws goes only to `report`, and it may call the client
+ * again without finding it in the middle of a packet.
  */
-export function isolate(listener: () => unknown, report: (error: unknown) => void = warn): void {
+export function isolate<T>(listener: (told: T) => unknown, told: T, report: (error: unknown) => void = warn): void {
   queueMicrotask(() => {
     try {
-      const result = listener();
+      const result = listener(told);
       if (result instanceof Promise) result.catch(report);
     } catch (error) {
       report(error);

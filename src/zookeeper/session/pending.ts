@@ -10,11 +10,13 @@ export interface Call {
   readonly timeoutMs?: number;
 }
 
-/**
- * Called with an operation's error code, undefined for success, in the order of the server's answers and before any later
- * event.
- */
-export type OnAnswer = (refusal: ZooKeeperErrorCode | undefined) => void;
+/** Who has to know of an answer before its caller does, and before any later event. */
+export interface AnswerListener {
+  /** The server has answered: with an error's code, or undefined for success. */
+  answered(refusal: ZooKeeperErrorCode | undefined): void;
+  /** The operation is over, answered or not. It follows `answered` where there is an answer. */
+  settled(): void;
+}
 
 /** What the operations of one session share. */
 export interface Desk {
@@ -36,15 +38,15 @@ export class Pending<T = unknown> {
   readonly #frame: Uint8Array;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #onAnswer: OnAnswer | undefined;
+  readonly #listener: AnswerListener | undefined;
   #stage: "queued" | "sent" | "settled" = "queued";
   #cancelDeadline: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
 
   /** @throws ZooKeeperError TOO_LARGE, or BAD_ARGUMENTS for a number that cannot be sent or is not a valid timeout */
-  constructor(request: Request<T>, call: Call, desk: Desk, onAnswer?: OnAnswer) {
+  constructor(request: Request<T>, call: Call, desk: Desk, listener?: AnswerListener) {
     this.request = request;
-    this.#onAnswer = onAnswer;
+    this.#listener = listener;
     this.#frame = encode(desk.writer, request);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.promise = promise;
@@ -85,14 +87,14 @@ export class Pending<T = unknown> {
   answer(refusal: ZooKeeperErrorCode | undefined, reader: JuteReader): void {
     if (this.#stage === "settled") return;
     if (refusal !== undefined) {
-      this.#onAnswer?.(refusal);
+      this.#listener?.answered(refusal);
       this.#settle();
       this.#reject(this.#error(refusal, "refused"));
       return;
     }
     try {
       const value = this.request.decode(reader);
-      this.#onAnswer?.(undefined);
+      this.#listener?.answered(undefined);
       this.#settle();
       this.#resolve(value);
     } catch (error) {
@@ -118,6 +120,7 @@ export class Pending<T = unknown> {
 
   #settle(): void {
     this.#stage = "settled";
+    this.#listener?.settled();
     this.#cancelDeadline?.();
     this.#stopListening?.();
   }

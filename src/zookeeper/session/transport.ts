@@ -7,16 +7,17 @@ import type { Connection, Linking } from "../connection/framed_connection.ts";
 import { addressName, type ServerAddress, type Dial, type LinkFailure, type TlsOptions } from "../dial.ts";
 import { errorNumber, ZooKeeperError } from "../errors.ts";
 import { Heartbeat } from "../connection/heartbeat.ts";
-import { HostRound, untilTurn } from "../connection/host_round.ts";
+import { HostRound, pausesOf, type Pauses } from "../connection/host_round.ts";
 import { serverName, type Server } from "../connect_string.ts";
 import { JuteWriter, MalformedRecord, type JuteReader } from "../wire/jute.ts";
-import { changeTypeOf, Xid, type ChangeType } from "../wire/opcodes.ts";
+import { changeTypeOf, Xid } from "../wire/opcodes.ts";
 import { Operations } from "./operations.ts";
 import { pingFrame, readReplyHeader } from "../wire/packets.ts";
-import { Pending, type Call, type Desk, type OnAnswer } from "./pending.ts";
+import { Pending, type AnswerListener, type Call, type Desk } from "./pending.ts";
 import { findReadWriteServer } from "../connection/read_write_search.ts";
 import { CertificateRefusals } from "../connection/certificate_refusals.ts";
-import { watchReplay, type ReplayPaths } from "../wire/set_watches.ts";
+import { watchReplay } from "../wire/set_watches.ts";
+import type { WatchRegistry } from "./watches.ts";
 import { closeRequest, type Request } from "../wire/requests.ts";
 import { SessionTicket } from "./session_ticket.ts";
 import {
@@ -29,6 +30,9 @@ import {
   type TerminalState,
 } from "../state.ts";
 
+// Encoding is synchronous, so all sessions of a process can share one buffer.
+const writer = new JuteWriter();
+
 export interface TransportOptions {
   readonly servers: readonly Server[];
   readonly sessionTimeoutMs: number;
@@ -38,27 +42,26 @@ export interface TransportOptions {
   readonly sasl: SaslCredentials | undefined;
   readonly tls: TlsOptions | undefined;
   readonly readOnly: boolean;
+  readonly afterLoss: boolean;
   readonly lookup: Lookup;
   readonly clock: Clock;
   readonly dial: Dial;
   onState(state: SessionState): void;
-  onWatch(type: ChangeType, serverPath: string): void;
-  /** The watches that a new connection of an existing session must set before anything else except identities. */
-  replay(): ReplayPaths;
-  /** Those watches have been sent; everything sent from now on comes after them. */
-  onReplayed(): void;
+  readonly watches: WatchRegistry;
   /** Called with an error that a person should know of while the session keeps retrying. */
   onTrouble(error: ZooKeeperError): void;
 }
 
-const firstDelayMs = 50;
 // A connection that breaks sooner than this does not count as a success: the next attempt belongs to the same round.
 const provenMs = 500;
 const closeMs = 2_000;
+// By so many times its timeout a session is given up that no server could be reached for. Once would end some for their own
+// waiting, and many where thousands come back at once: servers with a new leader give each its whole time anew.
+const patience = 1.5;
 
 /**
  * One session over any number of connections: handshake, heartbeat, reconnecting, and the operations in flight. It ends
- * when a server says so (expired, refused), when no server could be reached for the session timeout, or on `close`.
+ * when a server says so (expired, refused), when no server could be reached for 1.5 times its timeout, or on `close`.
  */
 export class Transport {
   #state: SessionState = { kind: "connecting" };
@@ -83,13 +86,11 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     const { clock, dial } = options;
-    // Encoding is synchronous, so the whole session can share one buffer.
-    const writer = new JuteWriter();
     this.#desk = { clock, dial, writer, givenUp: (pending) => this.#operations.givenUp(pending as Pending) };
     this.#auth = new Authentication(options.auth, writer);
     this.#book = new AddressBook(options.servers, options.lookup, clock, options.connectTimeoutMs);
-    const maxDelayMs = Math.min(2_000, Math.max(100, options.sessionTimeoutMs / 6));
-    this.#round = new HostRound(this.#book, clock, firstDelayMs, maxDelayMs);
+    const pauses = (): Pauses => pausesOf(this.#ticket.issued ? this.#ticket.timeoutMs : options.sessionTimeoutMs);
+    this.#round = new HostRound(this.#book, clock, pauses, options.afterLoss);
     void this.#run();
   }
 
@@ -105,13 +106,13 @@ export class Transport {
    * Sends a request, now or once there is a connection, and resolves with its answer.
    * @throws ZooKeeperError at once if it cannot be sent at all; its caller is an async function
    */
-  submit<T>(request: Request<T>, call: Call, onAnswer?: OnAnswer): Promise<T> {
+  submit<T>(request: Request<T>, call: Call, listener?: AnswerListener): Promise<T> {
     const { operation, path } = request;
     this.#requireAlive(operation, path);
     if (call.signal?.aborted === true) {
       throw new ZooKeeperError({ code: "ABORTED", operation, path, outcome: "not-sent", cause: call.signal.reason });
     }
-    const pending = new Pending(request, call, this.#desk, onAnswer);
+    const pending = new Pending(request, call, this.#desk, listener);
     this.#operations.accept(pending as Pending, this.#open);
     return pending.promise;
   }
@@ -148,9 +149,8 @@ export class Transport {
     while (!isTerminal(this.#state)) {
       const preferred = this.#preferred;
       this.#preferred = undefined;
-      const { address, delayMs, last } =
-        preferred === undefined ? await this.#round.next() : { address: preferred, delayMs: 0, last: false };
-      await untilTurn(this.#options.clock, delayMs, this.#ending.signal);
+      const { address, last } =
+        preferred === undefined ? await this.#round.next(this.#ending.signal) : { address: preferred, last: false };
       if (isTerminal(this.#state)) return;
       if ("unknown" in address) this.#detached({ kind: "lost", reason: address.unknown }, false);
       else this.#detached(await this.#attach(address), last);
@@ -196,7 +196,7 @@ export class Transport {
       return;
     }
     const { clock } = this.#options;
-    this.#reached ??= clock.after(this.#ticket.timeoutMs, () => this.#outOfReach());
+    this.#reached ??= clock.after(this.#ticket.timeoutMs * patience, () => this.#outOfReach());
     if (this.#state.kind !== "suspended") this.#become({ kind: "suspended", since: clock.now(), reason });
     else if (news !== undefined) this.#become({ ...this.#state, reason });
     else this.#state = { ...this.#state, reason };
@@ -217,7 +217,7 @@ export class Transport {
       case Xid.notification: {
         const name = changeTypeOf(reader.int());
         reader.int();
-        if (name !== undefined) this.#options.onWatch(name, reader.string());
+        if (name !== undefined) this.#options.watches.fire(name, reader.string());
         return;
       }
       case Xid.auth:
@@ -246,9 +246,9 @@ export class Transport {
     const subject = { link: connection, ping: () => connection.send(pingFrame), dead };
     this.#heartbeat = new Heartbeat(this.#desk.clock, subject, this.#ticket.timeoutMs);
     this.#auth.sendAll(connection);
-    const packets = watchReplay(this.#desk.writer, this.#options.replay(), this.#ticket.lastZxid);
+    const packets = watchReplay(this.#desk.writer, this.#options.watches.replay(), this.#ticket.lastZxid);
     for (const packet of packets) connection.send(packet);
-    if (packets.length > 0) this.#options.onReplayed();
+    if (packets.length > 0) this.#options.watches.reconnected();
     this.#operations.flush(connection);
     if (this.#ticket.readOnly) void this.#leaveReadOnly(connection, over);
     // If there are identities to prove, "connected" waits for their answers: the session may turn out to be

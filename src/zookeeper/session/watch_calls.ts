@@ -23,10 +23,9 @@ export async function addWatch(
   call: Call,
 ): Promise<{ remove(): Promise<void> }> {
   const at = core.at("addWatch", path);
-  const kind = (refusal: string | undefined): WatchKind | undefined => (refusal === undefined ? mode : undefined);
   // A non-recursive watch must not replace a recursive one.
   const asked = core.watches.persistentMode(at.onServer) === "persistent-recursive" ? "persistent-recursive" : mode;
-  await core.submitWatching(addWatchRequest(at, asked), at, handler, kind, call);
+  await core.submitWatching(addWatchRequest(at, asked), at, handler, { granted: mode }, call);
   return {
     remove: async () => {
       const before = core.watches.persistentMode(at.onServer);

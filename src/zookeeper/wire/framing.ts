@@ -6,8 +6,10 @@ const firstBodyBytes = 256 * 1024;
 /** A length prefix that the protocol does not allow: the connection cannot be used any more. */
 export class MalformedFrame extends Error {}
 
-/** Called with a frame: the bytes from `start` up to `end`, valid until it returns. */
-export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
+export interface FrameSink {
+  /** Called with a frame, without its prefix: the bytes from `start` up to `end`, valid until it returns. */
+  frame(bytes: Buffer, start: number, end: number): void;
+}
 
 /**
  * Splits a TCP stream into length-prefixed frames. There is one per socket: the rest of a broken connection must never be
@@ -15,19 +17,16 @@ export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
  */
 export class FrameReader {
   readonly #limit: number;
-  readonly #onFrame: OnFrame;
+  readonly #sink: FrameSink;
   readonly #prefix = new Uint8Array(prefixBytes);
   #prefixFilled = 0;
   #body: Buffer | null = null;
   #bodySize = 0;
   #bodyFilled = 0;
 
-  /**
-   * @param onFrame called with each frame, without its prefix
-   * @param limit largest frame accepted, in bytes
-   */
-  constructor(onFrame: OnFrame, limit = 64 * 1024 * 1024) {
-    this.#onFrame = onFrame;
+  /** @param limit largest frame accepted, in bytes */
+  constructor(sink: FrameSink, limit = 64 * 1024 * 1024) {
+    this.#sink = sink;
     this.#limit = limit;
   }
 
@@ -43,7 +42,7 @@ export class FrameReader {
         const size = this.#checked(intAt(chunk, at));
         const end = at + prefixBytes + size;
         if (end <= chunk.length) {
-          this.#onFrame(chunk, at + prefixBytes, end);
+          this.#sink.frame(chunk, at + prefixBytes, end);
           at = end;
         } else {
           this.#expect(size);
@@ -57,7 +56,7 @@ export class FrameReader {
       if (this.#prefixFilled === prefixBytes) {
         this.#prefixFilled = 0;
         const size = this.#checked(intAt(this.#prefix, 0));
-        if (size === 0) this.#onFrame(chunk, at, at);
+        if (size === 0) this.#sink.frame(chunk, at, at);
         else this.#expect(size);
       }
     }
@@ -87,7 +86,7 @@ export class FrameReader {
     this.#bodyFilled = filled;
     if (filled === this.#bodySize) {
       this.#body = null;
-      this.#onFrame(target, 0, filled);
+      this.#sink.frame(target, 0, filled);
     }
     return taken;
   }

@@ -82,15 +82,36 @@ export function deleteRequest(at: At, version: number): Request<void> {
   };
 }
 
+/** A read that may leave a watch. One object, as every host of a fleet makes one for every change. */
+class PathRead<T> implements Request<T> {
+  readonly opcode: number;
+  readonly operation: string;
+  readonly path: string;
+  readonly write = false;
+  readonly decode: (reader: JuteReader) => T;
+  readonly #onServer: string;
+  readonly #watch: boolean;
+
+  constructor(opcode: number, operation: string, at: At, watch: boolean, decode: (reader: JuteReader) => T) {
+    this.opcode = opcode;
+    this.operation = operation;
+    this.path = at.path;
+    this.decode = decode;
+    this.#onServer = at.onServer;
+    this.#watch = watch;
+  }
+
+  encode(writer: JuteWriter): void {
+    writer.string(this.#onServer).bool(this.#watch);
+  }
+}
+
 export function existsRequest(at: At, watch: boolean): Request<Stat> {
-  return {
-    opcode: OpCode.exists,
-    operation: "exists",
-    path: at.path,
-    write: false,
-    encode: (writer) => writer.string(at.onServer).bool(watch),
-    decode: readStat,
-  };
+  return new PathRead(OpCode.exists, "exists", at, watch, readStat);
+}
+
+function readChildren(reader: JuteReader): { children: string[]; stat: Stat } {
+  return { children: reader.strings(), stat: readStat(reader) };
 }
 
 function readData(reader: JuteReader): { data: Uint8Array; stat: Stat } {
@@ -98,14 +119,7 @@ function readData(reader: JuteReader): { data: Uint8Array; stat: Stat } {
 }
 
 export function getRequest(at: At, watch: boolean): Request<{ data: Uint8Array; stat: Stat }> {
-  return {
-    opcode: OpCode.getData,
-    operation: "get",
-    path: at.path,
-    write: false,
-    encode: (writer) => writer.string(at.onServer).bool(watch),
-    decode: readData,
-  };
+  return new PathRead(OpCode.getData, "get", at, watch, readData);
 }
 
 export function setRequest(at: At, data: Uint8Array | null, version: number): Request<Stat> {
@@ -120,14 +134,7 @@ export function setRequest(at: At, data: Uint8Array | null, version: number): Re
 }
 
 export function childrenRequest(at: At, watch: boolean): Request<{ children: string[]; stat: Stat }> {
-  return {
-    opcode: OpCode.getChildren2,
-    operation: "children",
-    path: at.path,
-    write: false,
-    encode: (writer) => writer.string(at.onServer).bool(watch),
-    decode: (reader) => ({ children: reader.strings(), stat: readStat(reader) }),
-  };
+  return new PathRead(OpCode.getChildren2, "children", at, watch, readChildren);
 }
 
 export function syncRequest(at: At): Request<void> {

@@ -47,14 +47,15 @@ function serve(socket: Socket): void {
   const writer = new JuteWriter();
   let greeted = false;
   let answers: Uint8Array[] = [];
-  const frames = new FrameReader((bytes, start, end) => {
+  const frame = (bytes: Buffer, start: number, end: number): void => {
     const reader = new JuteReader(bytes, start, end);
     writer.reset();
     if (greeted) answer(reader, writer);
     else greet(reader, writer);
     greeted = true;
     answers.push(writer.frame());
-  });
+  };
+  const frames = new FrameReader({ frame });
   socket.on("data", (chunk: Buffer) => {
     frames.push(chunk);
     if (answers.length > 0) socket.write(Buffer.concat(answers));

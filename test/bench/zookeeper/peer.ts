@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import type { Subprocess } from "bun";
 
-export type PeerName = "ours" | "java" | "kazoo";
+export type PeerName = "ours" | "java" | "kazoo" | "bare";
 
 /** How to start a client's program. */
 export interface PeerProgram {

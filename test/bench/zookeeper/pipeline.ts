@@ -24,7 +24,7 @@ export async function measurePipeline(run: BenchRun, servers: string, programs: 
     peers.push(peer);
   }
   for (const kind of ["get", "set"] as const) {
-    const perSecond: Record<PeerName, number[]> = { ours: [], java: [], kazoo: [] };
+    const perSecond: Record<PeerName, number[]> = { ours: [], java: [], kazoo: [], bare: [] };
     for (let round = 0; round < warmUps + run.rounds; round += 1) {
       for (const peer of takingTurns(peers, round)) {
         const asked = `pipeline ${kind} ${counts[kind]} ${outstanding} /pipeline-${peer.name}`;

@@ -7,9 +7,10 @@ const jarDirectory = "/usr/share/java";
 const jars = ["zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-nop.jar"];
 const here = import.meta.dirname;
 
-/** The clients to measure. A peer that cannot run here is absent, and reported as missing. */
+/** The clients to measure; `bare` is none, but sockets alone. A peer that cannot run here is absent, and reported as missing. */
 export interface Programs {
   readonly ours: PeerProgram;
+  readonly bare: PeerProgram;
   readonly java: PeerProgram | undefined;
   readonly kazoo: PeerProgram | undefined;
 }
@@ -18,12 +19,13 @@ export interface Programs {
 export async function findPrograms(run: BenchRun, scratch: string): Promise<Programs> {
   return {
     ours: { name: "ours", command: [process.execPath, Bun.fileURLToPath(import.meta.resolve("../bun/peer.ts"))] },
+    bare: { name: "bare", command: [process.execPath, Bun.fileURLToPath(import.meta.resolve("../bun/bare_peer.ts"))] },
     java: await compileJava(run, scratch),
     kazoo: await findKazoo(run),
   };
 }
 
-/** Those that can run. */
+/** The clients that can run. */
 export function present(programs: Programs): PeerProgram[] {
   return [programs.ours, programs.java, programs.kazoo].filter((program) => program !== undefined);
 }

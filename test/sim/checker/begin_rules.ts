@@ -22,9 +22,9 @@ export class BeginRules {
     if (failed?.deploy === deploy && failed.build === build) {
       this.#ledger.broken("failed-again", `${name} begins ${build} of ${deploy}, which has failed on it`);
     }
-    const gate = this.#tree.deploys.get(deploy)?.gate;
-    if (gate?.slots[name] !== undefined || !tookFromService || this.#tree.damaged.size > 0) return;
-    const place = gate?.failed[name];
+    const slot = this.#tree.gate.slots.get(name);
+    if (slot?.deploy === deploy || !tookFromService || this.#tree.damaged.size > 0) return;
+    const place = this.#tree.gate.failed.get(name);
     const invariant = place?.build === build && !place.healthy ? "granted-then-lost" : "granted";
     this.#ledger.broken(invariant, `${name} begins attempt ${attempt}, ${build} of ${deploy}, without a slot`);
   }
@@ -42,7 +42,7 @@ export class BeginRules {
 
   /** After anything: dead or alive, it is in somebody's books until it is well. */
   out(hosts: readonly HostWatch[]): void {
-    const known = new Set([...this.#tree.deploys.values()].flatMap(({ gate }) => outOfService(gate)));
+    const known = outOfService(this.#tree.gate);
     for (const { name, outage } of hosts) {
       // Whoever says that it is ill is counted as well.
       if (known.has(name) || this.#tree.statuses.get(name)?.health === "unhealthy") continue;

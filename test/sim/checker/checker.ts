@@ -1,4 +1,4 @@
-import type { Gate } from "../../../src/schema/znodes.ts";
+import { outOfService, type Gate } from "../../../src/core/gate.ts";
 import type { DeathKind } from "../host/life.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -6,7 +6,7 @@ import { DeployRules } from "./deploy_rules.ts";
 import { BeginRules } from "./begin_rules.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
-import { freedBy, GateRules } from "./gate_rules.ts";
+import { GateRules } from "./gate_rules.ts";
 import { HostWatch } from "./host_watch.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
@@ -23,8 +23,8 @@ const LOOK_MS = 250;
 /** In quiet times a wish is taken up within this; the periodic reading that a lost watch leaves is every 30 s. */
 const PROMPT_MS = 12_000;
 const QUIET_MS = 45_000;
-/** A host has given back its slot so long after somebody has mended the records. */
-const MENDED_MS = 30_000;
+/** In quiet times a slot is gone so long after its host has said that it serves; a conductor may have to be elected. */
+const RELEASED_MS = 30_000;
 /** The agent has measured it from a moment before. */
 const SOAK_SLACK_MS = 300;
 const FORESEEN_BY_NOBODY =
@@ -49,6 +49,8 @@ export class Checker {
   readonly #deploys: DeployRules;
   readonly #begins: BeginRules;
   readonly #touched = new Set<HostWatch>();
+  /** Since when a slot has been held by a host that says that it serves. */
+  readonly #through = new Map<string, number>();
   readonly #hostOfSession = new Map<bigint, string>();
 
   constructor(fleet: Fleet) {
@@ -81,12 +83,9 @@ export class Checker {
   }
 
   committed({ sessionId, changes }: Commit): void {
-    const gates = new Map<string, Gate>();
+    const { gate } = this.tree;
     const states = new Map<string, string>();
-    for (const { id, gate, record } of this.tree.deploys.values()) {
-      gates.set(id, gate);
-      states.set(id, record.state);
-    }
+    for (const { id, record } of this.tree.deploys.values()) states.set(id, record.state);
     for (const change of changes) {
       if (change.path.startsWith(`${this.tree.chroot}/agents/`) && change.data !== null) {
         this.#hostOfSession.set(sessionId, change.path.slice(this.tree.chroot.length + "/agents/".length));
@@ -94,14 +93,11 @@ export class Checker {
       this.tree.apply(change);
     }
     const author = this.#hostOfSession.get(sessionId) ?? null;
-    for (const deploy of this.tree.deploys.values()) {
-      const before = gates.get(deploy.id);
-      if (before === undefined || before === deploy.gate) continue;
-      this.#followSpan(deploy);
-      const move = { deploy, before, author };
-      this.#gates.moved(move);
-      // A person has said that nobody need wait for them.
-      if (author === null) for (const host of freedBy(move)) this.watches.get(host)?.excuse();
+    if (gate !== this.tree.gate) {
+      for (const deploy of this.tree.deploys.values()) this.#followSpan(deploy);
+      const isThroughGate = changes.some(({ path }) => path === this.tree.gatePath);
+      this.#gates.moved({ before: gate, author, isThroughGate });
+      this.#excuse(gate);
     }
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
@@ -109,7 +105,7 @@ export class Checker {
       const isNew = state === undefined && deploy.record.state === "preparing";
       if (isNew || (state !== undefined && state !== deploy.record.state)) this.#deploys.became(deploy);
     }
-    this.#assertStatuses(changes);
+    this.#assertStatuses(changes, author);
     this.wishes.follow(this.#fleet.time.nowMs);
   }
 
@@ -135,16 +131,28 @@ export class Checker {
 
   /** Everybody serves the wish, and nobody holds anything. */
   isAtRest(): boolean {
-    for (const { gate } of this.tree.deploys.values()) if (Object.keys(gate.slots).length > 0) return false;
+    if (this.tree.gate.slots.size > 0) return false;
     return [...this.watches.keys()].every((host) => notServing(this, host).length === 0);
   }
 
   /** From the first slot to the last. */
-  #followSpan({ id, gate }: DeployEntry): void {
-    const held = Object.keys(gate.slots).length > 0;
+  #followSpan({ id }: DeployEntry): void {
+    const held = Object.keys(this.tree.outBy(id).slots).length > 0;
     const span = this.#spans.get(id);
     if (span !== undefined) span.isOpen = held;
     else if (held) this.#spans.set(id, { faults: 0, isOpen: true });
+  }
+
+  /** A person has said of these hosts that nobody need wait for them. */
+  #excuse(before: Gate): void {
+    const still = outOfService(this.tree.gate);
+    for (const host of outOfService(before)) {
+      if (still.has(host)) continue;
+      const of = before.slots.get(host) ?? before.failed.get(host);
+      const unlocked = this.tree.hosts.get(host)?.unlocked;
+      const isMeant = unlocked !== undefined && unlocked.deploy === of?.deploy && unlocked.attempt === of.attempt;
+      if (isMeant || !this.tree.hosts.has(host)) this.watches.get(host)?.excuse();
+    }
   }
 
   #dataAt(path: string): string | null {
@@ -166,6 +174,7 @@ export class Checker {
     this.#fleet.time.after(LOOK_MS, () => {
       for (const watch of this.watches.values()) this.#touched.add(watch);
       this.#assertPrompt();
+      this.#assertReleased();
       this.#lookAgain();
     });
   }
@@ -193,8 +202,8 @@ export class Checker {
     this.#begins.begun(watch, activation);
     const deploy = this.tree.deploys.get(activation.deploy);
     if (deploy === undefined) return;
-    const slot = deploy.gate.slots[name];
-    if (slot !== undefined && slot.attempt !== activation.attempt) {
+    const slot = this.tree.gate.slots.get(name);
+    if (slot !== undefined && slot.deploy === deploy.id && slot.attempt !== activation.attempt) {
       this.ledger.broken("own-grant", `${name} begins attempt ${activation.attempt} by the slot of ${slot.attempt}`);
     }
     const { state } = deploy.record;
@@ -238,22 +247,31 @@ export class Checker {
     );
   }
 
-  #assertStatuses(changes: readonly NodeChange[]): void {
+  /** Only the host itself says how it is. */
+  #assertStatuses(changes: readonly NodeChange[], author: string | null): void {
+    for (const { path, data } of changes) {
+      const prefix = `${this.tree.chroot}/services/${this.tree.service}/status/`;
+      if (!path.startsWith(prefix) || author === null || data === null || data === "") continue;
+      const host = path.slice(prefix.length);
+      if (host !== author) this.ledger.broken("one-writer", `${author} wrote the status of ${host}`);
+    }
+  }
+
+  /** In quiet times whoever says that it serves has its slot taken from it at once. */
+  #assertReleased(): void {
+    const { nowMs } = this.#fleet.time;
     // What cannot be read cannot be given back, and is given back a little later.
-    if (this.tree.damaged.size > 0) this.#damagedMs = this.#fleet.time.nowMs;
-    if (this.#fleet.time.nowMs - this.#damagedMs < MENDED_MS) return;
-    for (const { path } of changes) {
-      const host = path.startsWith(`${this.tree.chroot}/services/${this.tree.service}/status/`)
-        ? (path.split("/").at(-1) ?? "")
-        : null;
-      const status = host === null ? undefined : this.tree.statuses.get(host);
-      if (host === null || status?.step !== "serving" || status.wish === null) continue;
-      const slot = this.tree.deploys.get(status.wish.deploy)?.gate.slots[host];
-      if (slot === undefined || slot.attempt !== status.attempt) continue;
-      this.ledger.broken(
-        "slot-while-serving",
-        `${host} serves ${status.build} and holds a slot of ${status.wish.deploy}`,
-      );
+    if (this.tree.damaged.size > 0) this.#damagedMs = nowMs;
+    const isQuiet = nowMs - Math.max(this.lastFaultMs, this.#damagedMs) >= QUIET_MS;
+    for (const [host, slot] of this.tree.gate.slots) {
+      const status = this.tree.statuses.get(host);
+      const isThrough = status?.step === "serving" && status.attempt === slot.attempt && !status.begun;
+      const key = `${host} ${slot.attempt}`;
+      if (!isThrough || !isQuiet || this.tree.alive.size === 0) this.#through.delete(key);
+      else if (!this.#through.has(key)) this.#through.set(key, nowMs);
+      else if (nowMs - (this.#through.get(key) ?? nowMs) > RELEASED_MS) {
+        this.ledger.broken("slot-while-serving", `${host} serves ${status.build} and holds a slot of ${slot.deploy}`);
+      }
     }
   }
 

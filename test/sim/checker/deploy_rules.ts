@@ -38,8 +38,9 @@ export class DeployRules {
   }
 
   #done(deploy: DeployEntry): void {
-    const { id, record, gate } = deploy;
-    const [failures, holders] = [failuresOf(gate, record.build), Object.keys(gate.slots)];
+    const { id, record } = deploy;
+    const out = this.#tree.outBy(id);
+    const [failures, holders] = [failuresOf(out, record.build), Object.keys(out.slots)];
     if (failures.length > record.limits.budget)
       this.#ledger.broken("budget", `${id} is done, and ${failures.join(", ")} failed on ${record.build}`);
     if (holders.length > 0)

@@ -121,7 +121,7 @@ export class EdgeWatch {
   }
 
   #holdsSlot(host: string): boolean {
-    return [...this.#tree.deploys.values()].some(({ gate }) => gate.slots[host] !== undefined);
+    return this.#tree.gate.slots.has(host);
   }
 
   #hasPart({ host, service }: HostWatch, build: string): boolean {

@@ -39,16 +39,15 @@ export function notServing({ tree, watches }: Pick<Checker, "tree" | "watches">,
 export function whatIsLeft(checker: Checker): string {
   const { tree, watches } = checker;
   const newest = tree.newest();
-  const gates = [...tree.deploys.values()].flatMap(({ id, gate }) => {
-    const slots = Object.keys(gate.slots);
-    const out = Object.entries(gate.failed).flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
-    return slots.length + out.length === 0 ? [] : [`${id} has ${slots.join()} in slots and ${out.join()} failed`];
-  });
+  const slots = [...tree.gate.slots].map(([host, { deploy }]) => `${host} holds a slot of ${deploy}`);
+  const failed = [...tree.gate.failed].flatMap(([host, { healthy, deploy }]) =>
+    healthy ? [] : [`${host} has failed under ${deploy}`],
+  );
   const hosts = [...watches.keys()].flatMap((host) => {
     const wrong = notServing(checker, host);
     return wrong.length === 0 ? [] : [`${host}: ${wrong.join("; ")}`];
   });
-  return [`${newest?.id} is ${newest?.record.state}`, ...gates, ...hosts].join(". ");
+  return [`${newest?.id} is ${newest?.record.state}`, ...slots, ...failed, ...hosts].join(". ");
 }
 
 function judgeHost(checker: Checker, host: string): void {
@@ -57,10 +56,10 @@ function judgeHost(checker: Checker, host: string): void {
   if (wrong.length > 0) checker.ledger.broken("converged", `${host} is wished ${build}, but ${wrong.join("; ")}`);
 }
 
-function judgeDeploy({ ledger, tree }: Checker, { id, record, gate, states }: DeployEntry): void {
+function judgeDeploy({ ledger, tree }: Checker, { id, record, states }: DeployEntry): void {
   if (isRunning(record) && record.state !== "awaiting promotion")
     ledger.broken("final-state", `${id} is still ${record.state}`);
-  const slots = Object.keys(gate.slots).filter((host) => tree.hosts.has(host));
+  const slots = Object.keys(tree.outBy(id).slots).filter((host) => tree.hosts.has(host));
   if (slots.length > 0)
     ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
   // A person may take back a deploy that has ended, also where it had gone back already in part; nothing else follows.

@@ -1,21 +1,16 @@
-import { countedFailures, failuresOf, outOfService } from "../../../src/core/gate.ts";
-import type { Gate, Slot } from "../../../src/schema/znodes.ts";
+import { countedFailures, failuresOf, outBy, outOfService, type Gate } from "../../../src/core/gate.ts";
+import type { Slot } from "../../../src/schema/znodes.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { DeployEntry, TreeView } from "./tree_view.ts";
 
-/** What a transaction changed about the gates, told by who was there before. */
+/** What a transaction changed about slots and failures, told by what was there before. */
 export interface GateMove {
-  readonly deploy: DeployEntry;
   readonly before: Gate;
   /** The host whose session made the transaction; null where it was no agent's. */
   readonly author: string | null;
-}
-
-/** Who was out of service by it, and is not any more. */
-export function freedBy({ deploy, before }: GateMove): string[] {
-  const still = new Set(outOfService(deploy.gate));
-  return outOfService(before).filter((host) => !still.has(host));
+  /** The gate's own node was changed with it. */
+  readonly isThroughGate: boolean;
 }
 
 /** What must hold of slots and failures, transaction by transaction. */
@@ -30,30 +25,32 @@ export class GateRules {
     this.#ledger = ledger;
   }
 
-  moved(move: GateMove): void {
-    const { before, deploy } = move;
-    for (const [host, slot] of Object.entries(deploy.gate.slots)) {
-      const held = before.slots[host];
-      if (held === undefined || held.attempt !== slot.attempt) this.#granted(move, host, slot);
+  moved({ before, author, isThroughGate }: GateMove): void {
+    const after = this.#tree.gate;
+    if (author !== null && !isThroughGate)
+      this.#ledger.broken("one-writer", `${author} changed slots or failures, and not their gate`);
+    for (const [host, slot] of before.slots) if (after.slots.get(host) !== slot) this.#gone(author, host, slot);
+    const granted = [...after.slots].filter(([host, slot]) => before.slots.get(host) !== slot);
+    for (const [at, [host, slot]] of granted.entries()) {
+      // Those that were granted in the same transaction after it do not count yet.
+      const later = new Set(granted.slice(at + 1).map(([name]) => name));
+      this.#granted(host, slot, new Set([...after.slots.keys()].filter((name) => !later.has(name))));
     }
-    for (const [host, slot] of Object.entries(before.slots)) {
-      if (deploy.gate.slots[host] === undefined) this.#gone(move, host, slot);
-    }
-    const [failed, failedBefore] = [deploy.gate, before].map(({ failed }) => Object.keys(failed).length);
-    if (failed !== failedBefore) this.#failed(deploy);
+    for (const deploy of this.#tree.deploys.values()) this.#failed(deploy, before);
   }
 
-  #granted({ deploy, before }: GateMove, host: string, slot: Slot): void {
+  /** @param slots the hosts that hold one, the granted host among them */
+  #granted(host: string, slot: Slot, slots: ReadonlySet<string>): void {
+    const { gate } = this.#tree;
+    const deploy = this.#tree.deploys.get(slot.deploy);
+    if (deploy === undefined) return;
     const { record, id } = deploy;
     const { max, budget } = record.limits;
-    const others = [...this.#tree.deploys.values()].map((each) => (each.id === id ? before : each.gate));
-    const slots = new Set([...others.flatMap(({ slots }) => Object.keys(slots)), host]);
-    const out = new Set([...slots, ...others.flatMap(outOfService).filter((name) => this.#tree.hosts.has(name))]);
+    const failed = [...outOfService({ ...gate, slots: new Map() })].filter((name) => this.#tree.hosts.has(name));
+    const out = new Set([...slots, ...failed]);
     const status = this.#tree.statuses.get(host);
     const wasOut =
-      status?.health === "nothing" ||
-      status?.health === "unhealthy" ||
-      others.some((gate) => gate.failed[host]?.healthy === false);
+      status?.health === "nothing" || status?.health === "unhealthy" || gate.failed.get(host)?.healthy === false;
     const counted = wasOut ? slots : out;
     if (counted.size > max) {
       this.#ledger.broken(
@@ -65,48 +62,47 @@ export class GateRules {
     if (record.state === "halted" || record.state === "aborted") {
       this.#ledger.broken("budget", `${host} was granted a slot of ${id}, which is ${record.state}`);
     }
-    const build = slot.build ?? record.build;
-    const failures = countedFailures(before, build);
+    const failures = countedFailures(outBy(gate, id), slot.build, record.round);
     if (failures.length > budget) {
       this.#ledger.broken(
         "budget",
-        `${host} was granted a slot of ${id} after ${failures.join(", ")} failed on ${build}`,
+        `${host} was granted a slot of ${id} after ${failures.join(", ")} failed on ${slot.build}`,
       );
     }
   }
 
-  #gone({ deploy, author }: GateMove, host: string, slot: Slot): void {
-    if (author === host) this.#assertOver(deploy.id, host, slot);
-    const failure = deploy.gate.failed[host];
-    if (failure !== undefined && !failure.healthy) {
-      if (failure.reason.startsWith("lost")) this.#ledger.reached("a holder was lost");
-      return;
+  #gone(author: string | null, host: string, slot: Slot): void {
+    const failure = this.#tree.gate.failed.get(host);
+    const isFailure = failure?.deploy === slot.deploy && failure.attempt === slot.attempt;
+    if (isFailure && failure.reason.startsWith("lost") && !failure.healthy) {
+      this.#ledger.reached("a holder was lost");
+      if (this.#tree.alive.has(host))
+        this.#ledger.broken("dead-holder", `${host} is counted as lost, and its agent is connected`);
     }
-    if (author === host || author === null) return;
-    const attempt = this.#tree.statuses.get(host)?.attempt ?? -1;
-    if (attempt > slot.attempt) {
-      this.#ledger.reached("a slot taken back that was not used");
-      return;
+    const status = this.#tree.statuses.get(host);
+    // Some are a person's doing, who edits records or has forgotten the host.
+    if (isFailure || author === null || status === undefined || !this.#tree.hosts.has(host)) return;
+    this.#assertThrough(host, slot);
+    if (status.attempt === slot.attempt && status.begun) {
+      this.#ledger.broken("dead-holder", `${author} took the slot of ${host}, which has begun by it`);
     }
-    if (failure !== undefined) return;
-    this.#ledger.broken(
-      "dead-holder",
-      `${author} took the slot of ${host} in ${deploy.id}, whose attempt is ${attempt}`,
-    );
+    if (status.attempt === slot.attempt && status.step === "serving") return;
+    this.#ledger.reached("a slot taken back that was not used");
   }
 
-  /** Whoever has given its slot back must not come to doubt the build again, or still be on the way. */
-  #assertOver(deploy: string, host: string, slot: Slot): void {
+  /** Whoever has no slot any more must not come to doubt the build again, or still be on the way. */
+  #assertThrough(host: string, slot: Slot): void {
     const activation = this.#watches.get(host)?.journal?.activation ?? null;
-    if (activation?.deploy !== deploy || activation.attempt !== slot.attempt || activation.phase.kind === "proven")
-      return;
+    if (activation?.deploy !== slot.deploy || activation.attempt !== slot.attempt) return;
+    if (activation.phase.kind === "proven") return;
     const what = `its journal says that it is on the way ${activation.phase.kind}`;
-    this.#ledger.broken("write-ahead", `${host} gives back its slot of ${deploy}, and ${what}`);
+    this.#ledger.broken("write-ahead", `the slot of ${host} in ${slot.deploy} is given back, and ${what}`);
   }
 
-  #failed({ gate, record }: DeployEntry): void {
-    const failures = failuresOf(gate, record.build).length;
-    if (failures === record.limits.budget) this.#ledger.reached("the budget used up, not exceeded");
-    if (failures === record.limits.budget + 1) this.#ledger.reached("a deploy halted past its budget");
+  #failed({ id, record }: DeployEntry, before: Gate): void {
+    const [was, is] = [before, this.#tree.gate].map((gate) => failuresOf(outBy(gate, id), record.build).length);
+    if (was === is) return;
+    if (is === record.limits.budget) this.#ledger.reached("the budget used up, not exceeded");
+    if (is === record.limits.budget + 1) this.#ledger.reached("a deploy halted past its budget");
   }
 }

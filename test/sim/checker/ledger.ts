@@ -4,7 +4,9 @@ export const INVARIANTS = {
   "slots-within-max": "no grant brings more hosts into slots and failures than max allows",
   granted: "nobody takes a host from service without a slot",
   "granted-then-lost": "nor where it was lost before it began, and its place is still taken",
-  forgotten: "who is out of service by our doing stands in a gate until it is well, or says itself that it is ill",
+  "one-writer": "a host writes only its own status, and slots and failures change only through their gate",
+  forgotten:
+    "who is out of service by our doing stands in the slots or failures until it is well, or says itself that it is ill",
   "failed-again": "a build that failed on a host is not begun there again in the same deploy",
   tries: "nothing that fails is tried more often than it may be",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
@@ -21,7 +23,7 @@ export const INVARIANTS = {
   "write-ahead": "nothing is stopped, started or given back that the journal did not say before",
   "journal-whole": "the journal is whole after any kill and any power cut",
   soak: "no slot is given back before its host has soaked",
-  "slot-while-serving": "a host that says that it serves holds no slot",
+  "slot-while-serving": "in quiet times a host that says that it serves holds no slot for long",
   "hot-loop": "no host does anything over and over",
   prompt: "in quiet times a wish is taken up at once",
   "no-mistake": "no error that nobody foresaw",
@@ -33,16 +35,6 @@ export const INVARIANTS = {
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;
-
-/**
- * What today's protocol cannot keep, and what it waits for. It is held against every rehearsal all the same and told with
- * its seed; only the verdict does not hang on it. Whoever mends it takes it out of here. Both are one hole: that a host
- * begins is not fenced by its slot, which may have been taken back, or its deploy halted, since it read its grant.
- */
-export const WAITING: Partial<Record<Invariant, string>> = {
-  "begun-after-halt": 'the slots of design §6, "A fleet that protects itself"',
-  "granted-then-lost": 'the slots of design §6, "A fleet that protects itself"',
-};
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -89,8 +81,6 @@ export type Edge = (typeof EDGES)[number];
 /** What a rehearsal has found out. */
 export class Ledger {
   readonly violations: Violation[] = [];
-  /** Of what is known not to hold yet. */
-  readonly waiting: Violation[] = [];
   readonly edges = new Map<Edge, number>();
   readonly #nowMs: () => number;
   /** Told of each violation at once. */
@@ -102,10 +92,9 @@ export class Ledger {
 
   broken(invariant: Invariant, what: string): void {
     // What is broken at one instant is often broken at the next as well, in the same words.
-    const list = WAITING[invariant] === undefined ? this.violations : this.waiting;
-    if (list.some((each) => each.invariant === invariant && each.what === what)) return;
+    if (this.violations.some((each) => each.invariant === invariant && each.what === what)) return;
     const violation = { invariant, atMs: this.#nowMs(), what };
-    list.push(violation);
+    this.violations.push(violation);
     this.onViolation(violation);
   }
 

@@ -1,12 +1,6 @@
 import type { DeployRecord } from "../../../src/schema/deploy_record.ts";
-import {
-  gateSchema,
-  type BuildRecord,
-  type Gate,
-  type HostRecord,
-  type HostStatus,
-  type Wish,
-} from "../../../src/schema/znodes.ts";
+import { emptyGate, outBy, type Gate, type OutHosts } from "../../../src/core/gate.ts";
+import type { BuildRecord, Failure, HostRecord, HostStatus, Slot, Wish } from "../../../src/schema/znodes.ts";
 
 /** A deploy as the tree has it. */
 export interface DeployEntry {
@@ -14,7 +8,6 @@ export interface DeployEntry {
   /** In the order of creation, from 1. */
   readonly number: number;
   record: DeployRecord;
-  gate: Gate;
   /** Every state it has been in, in order. */
   readonly states: string[];
 }
@@ -29,6 +22,7 @@ export interface NodeChange {
 /** One service's part of the committed tree, kept up to date transaction by transaction. */
 export class TreeView {
   readonly #root: string;
+  readonly gatePath: string;
   readonly deploys = new Map<string, DeployEntry>();
   readonly statuses = new Map<string, HostStatus>();
   readonly hosts = new Map<string, HostRecord>();
@@ -36,6 +30,8 @@ export class TreeView {
   readonly alive = new Set<string>();
   /** Records that somebody has made unreadable. */
   readonly damaged = new Set<string>();
+  /** The slots and the failures; another object after each change. */
+  gate: Gate = emptyGate;
   enabled: Wish | null = null;
   canary: Wish | null = null;
   #deploysSoFar = 0;
@@ -46,6 +42,7 @@ export class TreeView {
     readonly chroot = "/deployd",
   ) {
     this.#root = `${chroot}/services/${service}/`;
+    this.gatePath = `${this.#root}gate`;
   }
 
   /** What nobody can read counts as what it was before. */
@@ -79,8 +76,14 @@ export class TreeView {
       case "status":
         if (name !== "" && part === "") put(this.statuses, name, read(data) as HostStatus | null);
         return;
+      case "slots":
+        if (name !== "" && part === "") this.gate = { ...this.gate, slots: changed(this.gate.slots, name, data) };
+        return;
+      case "failed":
+        if (name !== "" && part === "") this.gate = { ...this.gate, failed: changed(this.gate.failed, name, data) };
+        return;
       case "deploys":
-        if (name !== "") this.#deploy(name, part, data);
+        if (name !== "" && part === "") this.#deploy(name, data);
         return;
       default:
         return;
@@ -97,31 +100,40 @@ export class TreeView {
     return this.#deploysSoFar;
   }
 
+  /** The part of the gate that a deploy accounts for. */
+  outBy(deploy: string): OutHosts {
+    return outBy(this.gate, deploy);
+  }
+
   newest(): DeployEntry | null {
     return [...this.deploys.values()].toSorted((a, b) => b.number - a.number)[0] ?? null;
   }
 
-  #deploy(id: string, part: string, data: string | null): void {
+  #deploy(id: string, data: string | null): void {
     const entry = this.deploys.get(id);
-    if (part === "") {
-      const record = read(data) as DeployRecord | null;
-      if (record === null) {
-        this.deploys.delete(id);
-        return;
-      }
-      if (entry === undefined) {
-        this.#deploysSoFar += 1;
-        const gate = gateSchema.parse({});
-        this.deploys.set(id, { id, number: this.#deploysSoFar, record, gate, states: [record.state] });
-        return;
-      }
-      entry.record = record;
-      if (entry.states.at(-1) !== record.state) entry.states.push(record.state);
+    const record = read(data) as DeployRecord | null;
+    if (record === null) {
+      this.deploys.delete(id);
       return;
     }
-    const gate = part === "gate" && entry !== undefined ? (read(data) as Gate | null) : null;
-    if (gate !== null && entry !== undefined) entry.gate = gate;
+    if (entry === undefined) {
+      this.#deploysSoFar += 1;
+      this.deploys.set(id, { id, number: this.#deploysSoFar, record, states: [record.state] });
+      return;
+    }
+    entry.record = record;
+    if (entry.states.at(-1) !== record.state) entry.states.push(record.state);
   }
+}
+
+function changed<T extends Slot | Failure>(
+  before: ReadonlyMap<string, T>,
+  host: string,
+  data: string | null,
+): Map<string, T> {
+  const after = new Map(before);
+  put(after, host, read(data) as T | null);
+  return after;
 }
 
 function put<T>(map: Map<string, T>, key: string, value: T | null): void {

@@ -90,9 +90,7 @@ export class Errands {
 
   /** Of a host that keeps its share of max, where there is one. */
   async #unlock(): Promise<void> {
-    const held = [...this.#fleet.tree.deploys.values()].flatMap(({ gate }) =>
-      Object.entries(gate.failed).flatMap(([host, { healthy }]) => (healthy ? [] : [host])),
-    );
+    const held = [...this.#fleet.tree.gate.failed].flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
     const host = held.length === 0 ? "web-99" : this.#chance.pick(held);
     await this.#cleo.run("hosts", "unlock", SERVICE, host);
   }

@@ -1,14 +1,14 @@
 import { done, started, activating } from "../../../src/core/deploy.ts";
-import { emptyGate } from "../../../src/core/gate.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import {
   canaryPath,
   deployPath,
   enabledPath,
+  failurePath,
   gatePath,
-  grantsPath,
   hostPath,
   rootPath,
+  slotPath,
   statusPath,
 } from "../../../src/store/paths.ts";
 import { encode } from "../../../src/store/records.ts";
@@ -61,7 +61,9 @@ export class Hands {
       hostPath(SERVICE, host),
       statusPath(SERVICE, host),
       deployPath(SERVICE, deploy),
-      gatePath(SERVICE, deploy),
+      gatePath(SERVICE),
+      ...[...tree.gate.slots.keys()].map((name) => slotPath(SERVICE, name)),
+      ...[...tree.gate.failed.keys()].map((name) => failurePath(SERVICE, name)),
     ]);
     await this.#forAWhile(path, "{ oops", forMs);
   }
@@ -174,9 +176,5 @@ function pastDeploy(number: number) {
   const limits = { max: 1, budget: 0, soakMs: 0 };
   const plan = { build: "v0", previous: null, who: "cleo", why: "", stages: ["fleet" as const], limits, now };
   const record = done(activating(started(plan), now), now);
-  return [
-    op.create(deployPath(SERVICE, id), encode(record)),
-    op.create(gatePath(SERVICE, id), encode(emptyGate)),
-    op.create(grantsPath(SERVICE, id), ""),
-  ];
+  return [op.create(deployPath(SERVICE, id), encode(record))];
 }

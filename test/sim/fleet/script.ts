@@ -129,8 +129,7 @@ export class Script {
 
   /** Hosts that failed and are not well, so that nobody else may go on. */
   #held(): string[] {
-    const gates = [...this.#fleet.tree.deploys.values()].map(({ gate }) => gate);
-    return gates.flatMap(({ failed }) => Object.keys(failed).filter((host) => failed[host]?.healthy === false));
+    return [...this.#fleet.tree.gate.failed].flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
   }
 
   async history(): Promise<CtlRun> {

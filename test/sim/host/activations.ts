@@ -34,7 +34,6 @@ export function rolledTo(
   const journal: Journal = {
     ...emptyJournal,
     attempt: { number: 4, deploy: "d2", build: build.id },
-    asked: { deploy: "d2", attempt: 4 },
     activation: {
       build: build.id,
       deploy: "d2",

@@ -53,7 +53,6 @@ test("a build that failed here is started by nobody", () => {
         build: "v1",
         failure: { code: "check-failed", message: "m", hint: "h", step: "soak", log: "", atMs: 1 },
         attempt: 4,
-        reported: true,
         healthy: false,
       },
     },

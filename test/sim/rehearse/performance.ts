@@ -7,8 +7,6 @@ export interface Performance {
   readonly name: string;
   readonly plan: WorldPlan;
   readonly violations: readonly Violation[];
-  /** Of what is known not to hold yet. */
-  readonly waiting: readonly Violation[];
   readonly edges: Readonly<Partial<Record<Edge, number>>>;
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   readonly deploys: number;

@@ -1,7 +1,6 @@
 import { chanceOf } from "../chance.ts";
 import { Checker } from "../checker/checker.ts";
 import { judgeEnding, whatIsLeft } from "../checker/ending.ts";
-import { WAITING } from "../checker/ledger.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { Weather } from "../fleet/faults.ts";
 import type { CtlRun } from "../fleet/operator.ts";
@@ -96,8 +95,7 @@ class Play {
     const { ledger } = this.#checker;
     const startedAt = performance.now();
     ledger.onViolation = ({ invariant, what }) => {
-      const word = WAITING[invariant] === undefined ? "BROKEN" : "WAITING";
-      this.#fleet.story.tell(word, `${invariant}: ${what}`);
+      this.#fleet.story.tell("BROKEN", `${invariant}: ${what}`);
     };
     this.#acts(trouble).catch((error: unknown) => {
       ledger.broken("no-mistake", error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -173,7 +171,6 @@ class Play {
       name: nameOf(this.#job),
       plan: this.#plan,
       violations: ledger.violations,
-      waiting: ledger.waiting,
       edges: Object.fromEntries(ledger.edges),
       faults: Object.fromEntries(this.weather.counts),
       deploys: tree.deploysSoFar - this.#plan.pastDeploys,

@@ -1,4 +1,4 @@
-import { EDGES, INVARIANTS, WAITING, type Edge, type Invariant, type Violation } from "../checker/ledger.ts";
+import { EDGES, INVARIANTS, type Edge, type Invariant, type Violation } from "../checker/ledger.ts";
 import type { Performance } from "./performance.ts";
 
 /** What many rehearsals came to together. */
@@ -15,8 +15,6 @@ export class Totals {
   readonly edges = new Map<Edge, number>(EDGES.map((edge) => [edge, 0]));
   /** Names of those in which something was broken, by what it was. */
   readonly broken = new Map<Invariant, string[]>();
-  /** The same of what is known not to hold yet. */
-  readonly waiting = new Map<Invariant, string[]>();
 
   add({ name, deploys, deploysWithGrants, faultsInDeploys, effects, virtualMs, realMs, ...result }: Performance): void {
     this.seeds += 1;
@@ -31,7 +29,6 @@ export class Totals {
     }
     for (const edge of EDGES) this.edges.set(edge, (this.edges.get(edge) ?? 0) + (result.edges[edge] ?? 0));
     note(this.broken, result.violations, name);
-    note(this.waiting, result.waiting, name);
   }
 
   get brokenCount(): number {
@@ -54,7 +51,7 @@ export class Totals {
 
 /** For people. @param wallMs how long it took by the clock on the wall */
 export function totalsText(totals: Totals, wallMs: number): string[] {
-  const { seeds, deploys, virtualMs, faults, edges, broken, waiting } = totals;
+  const { seeds, deploys, virtualMs, faults, edges, broken } = totals;
   const hours = virtualMs / 3_600_000;
   const ratio = Math.round(virtualMs / Math.max(1, wallMs));
   const width = Math.max(...EDGES.map((edge) => edge.length));
@@ -66,8 +63,6 @@ export function totalsText(totals: Totals, wallMs: number): string[] {
     ...EDGES.map((edge) => `  ${edge.padEnd(width)}  ${edges.get(edge) ?? 0}`),
     `invariants broken: ${totals.brokenCount} (of ${Object.keys(INVARIANTS).length} that are held at every instant or at the end)`,
     ...[...broken].map(line),
-    ...(waiting.size === 0 ? [] : ["known not to hold yet, and not counted:"]),
-    ...[...waiting].map((entry) => `${line(entry)}; it waits for ${WAITING[entry[0]] ?? ""}`),
   ];
 }
 

@@ -18,7 +18,12 @@ export function simulatedDial(network: Network, sockets: Sockets, hooks: Request
       return await connect(network, sockets, address, options, events);
     }
     const wire = new HookedWire(sockets, hooks, events);
-    wire.use(await connect(network, sockets, address, options, { ...events, drain: () => wire.drained() }));
+    const hooked: LinkEvents = {
+      data: (chunk) => events.data(chunk),
+      drain: () => wire.drained(),
+      ended: (failure) => events.ended(failure),
+    };
+    wire.use(await connect(network, sockets, address, options, hooked));
     return wire;
   };
 }

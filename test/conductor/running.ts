@@ -1,0 +1,32 @@
+import { Conductor, type ConductorOptions } from "../../src/conductor/conductor.ts";
+import { FleetReport } from "../../src/conductor/fleet_report.ts";
+import { Troubles } from "../../src/store/troubles.ts";
+import { systemClock } from "../../src/support/clock.ts";
+import { tcpDial, type Dial } from "../../src/zookeeper/dial.ts";
+import { Session } from "../../src/zookeeper/session.ts";
+
+export interface Conducting {
+  readonly log?: ConductorOptions["log"];
+  readonly dial?: Dial;
+}
+
+/** Conducts what is in a tree, until disposed. Who is gone for 200 ms counts as lost. */
+export function conductAt(
+  connectString: string,
+  { log = () => {}, dial = tcpDial(systemClock) }: Conducting = {},
+): { readonly session: Session } & AsyncDisposable {
+  const session = new Session({ clock: systemClock, servers: connectString, dial });
+  const stop = new AbortController();
+  const troubles = new Troubles(log);
+  const report = new FleetReport(systemClock);
+  const conductor = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log, troubles, report });
+  const running = conductor.run(stop.signal);
+  return {
+    session,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await running;
+      await session.close();
+    },
+  };
+}

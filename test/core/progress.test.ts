@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { progressOf } from "../../src/core/progress.ts";
+import type { ConductedService } from "../../src/core/conducted.ts";
+import { deploy, failure, gateOf, served, since, slot, status, viewOf } from "./conducted_view.ts";
+
+function progress(given: ConductedService) {
+  const [first] = given.deploys;
+  if (first === undefined) throw new Error("there is no deploy");
+  return progressOf(given, first);
+}
+
+test("the progress of a canary deploy counts canaries only, of its build only", () => {
+  const wishes = { enabled: { build: "v1", deploy: "d0" }, canary: { build: "v2", deploy: "d1" } };
+  const elsewhere = status({ build: "v2", step: "serving", wish: { build: "v2", deploy: "d9" } });
+  const given = viewOf({ c1: served, c2: elsewhere, f: served }, [deploy({ state: "canary" })], { wishes });
+  expect(progress(given)).toMatchObject({ hosts: ["c1", "c2"], serving: ["c1"], complete: false, moving: false });
+});
+
+test("a way back that was halted is measured by the build that it goes back to", () => {
+  const rollback = { who: "", why: "", time: since, from: "rolling", to: "v1" };
+  const back = status({ build: "v1", step: "serving", wish: { build: "v1", deploy: "d1" } });
+  expect(progress(viewOf({ a: back, b: served }, [deploy({ state: "halted", rollback })])).serving).toEqual(["a"]);
+});
+
+test("each host is in one place: who has failed does not serve, and who is gone neither", () => {
+  const given = viewOf({ a: served, b: served, c: served, d: status() }, [deploy()], {
+    gate: gateOf({}, { b: failure() }),
+    alive: new Set(["a", "b", "d"]),
+  });
+  const { serving, failed, unreachable, complete } = progress({
+    ...given,
+    hosts: new Map(["a", "b", "c", "d"].map((host) => [host, { role: "fleet" }])),
+  });
+  expect({ serving, failed, unreachable, complete }).toEqual({
+    serving: ["a"],
+    failed: ["b"],
+    unreachable: ["c"],
+    complete: false,
+  });
+});
+
+test("a deploy moves while a host holds a slot of it, or has begun and is there", () => {
+  const moving = (...given: Parameters<typeof viewOf>) => progress(viewOf(...given)).moving;
+  expect(moving({ a: served })).toBe(false);
+  expect(moving({ a: served }, [deploy()], { gate: gateOf({ a: slot() }) })).toBe(true);
+  expect(moving({ a: served }, [deploy()], { gate: gateOf({ a: slot({ deploy: "d0" }) }) })).toBe(false);
+  // It has failed, and so has its slot no more, and goes back.
+  const back = status({ step: "restart", begun: true, rollingBack: true });
+  const gate = gateOf({}, { b: failure({ healthy: false }) });
+  expect(moving({ a: served, b: back }, [deploy()], { gate })).toBe(true);
+  expect(progress(viewOf({ a: served, b: back }, [deploy()], { gate })).complete).toBe(false);
+  expect(moving({ a: served, b: back }, [deploy()], { gate, alive: new Set(["a"]) })).toBe(false);
+});
+
+test("nothing is hopeless while one serves it, or is on its way, or nobody has failed", () => {
+  const gate = gateOf({}, { a: failure() });
+  const failed = status({ step: "failed" });
+  expect(progress(viewOf({ a: failed }, [deploy()], { gate })).hopeless).toBe(true);
+  expect(progress(viewOf({ a: failed, b: served }, [deploy()], { gate })).hopeless).toBe(false);
+  expect(progress(viewOf({ a: failed, b: status() }, [deploy()], { gate })).hopeless).toBe(false);
+  expect(progress(viewOf({ a: { ...failed, begun: true } }, [deploy()], { gate })).hopeless).toBe(false);
+  expect(progress(viewOf({ a: failed }, [deploy()], { gate, alive: new Set() })).hopeless).toBe(true);
+  expect(progress(viewOf({ a: served }, [deploy()], { alive: new Set() })).hopeless).toBe(false);
+  expect(progress(viewOf({})).hopeless).toBe(false);
+});
