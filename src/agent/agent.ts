@@ -15,6 +15,7 @@ import { Troubles } from "../store/troubles.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { every } from "../support/clock.ts";
 import { Session } from "../zookeeper/session.ts";
+import { keptLogs } from "./kept_logs.ts";
 import { openService, serviceShown, type AgentLog, type RunningService } from "./open_service.ts";
 import { announce } from "./presence.ts";
 import { zookeeperDetail, zookeeperProblem } from "./zookeeper_problem.ts";
@@ -86,7 +87,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   for (const [service, section] of Object.entries(config.services)) {
     running.push(await openService(service, section, { options, files, session, format, metrics, heavy }));
   }
-  await using port = machine.network.serve(statusApp(view, metrics).fetch, config.status.listen);
+  const logs = keptLogs(new Map(running.map(({ service, layout }) => [service, layout])), files);
+  await using port = machine.network.serve(statusApp(view, metrics, logs).fetch, config.status.listen);
   log("info", "the agent has started", { version, status: port.address, root: config.root });
   manager.ready();
   using _watchdog = keepAlive(machine);

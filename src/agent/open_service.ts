@@ -11,7 +11,7 @@ import { TrafficControl } from "../service/traffic_control.ts";
 import type { Metrics } from "../status/metrics.ts";
 import type { AgentStatus } from "../status/agent_status.ts";
 import type { Files } from "../steps/files.ts";
-import { layoutOf } from "../steps/layout.ts";
+import { layoutOf, type Layout } from "../steps/layout.ts";
 import type { TreeFormat } from "../store/format.ts";
 import { StatusPublisher } from "../store/publish.ts";
 import { Troubles } from "../store/troubles.ts";
@@ -28,6 +28,7 @@ export interface RunningService {
   readonly state: ServiceState;
   readonly agent: ServiceAgent;
   readonly publisher: StatusPublisher;
+  readonly layout: Layout;
 }
 
 /** Creates everything that looks after one service of this host, without starting it. */
@@ -80,7 +81,7 @@ export async function openService(
       "seconds" in outcome ? counters.stepDone(step, outcome.seconds) : counters.stepFailed(step, outcome.failure),
     onEnd: (result) => counters.deployEnded(result),
   });
-  return { service, state, agent, publisher };
+  return { service, state, agent, publisher, layout };
 }
 
 function trafficControlOf(

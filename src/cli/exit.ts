@@ -45,6 +45,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   "build-barred": exit.refused,
   "deploy-running": exit.refused,
   "deploy-mismatch": exit.refused,
+  frozen: exit.refused,
   "format-unknown": exit.refused,
 
   // Whether the write happened is not known; the error's hint says how to find out.
@@ -103,7 +104,7 @@ const meanings: Readonly<Record<ExitCode, string>> = {
   [exit.timedOut]: "timed out; the deploy goes on",
   [exit.usage]: "wrong usage, or a name that does not exist",
   [exit.unreachable]: "ZooKeeper cannot be reached",
-  [exit.refused]: "refused: a barred build, another deploy is running, or a tree of another format",
+  [exit.refused]: "refused: a barred build, a frozen service, another deploy is running, or a tree of another format",
   [exit.interrupted]: "interrupted (SIGINT)",
   [exit.unread]: "nobody reads its output any more (as by SIGPIPE)",
   [exit.terminated]: "terminated (SIGTERM)",

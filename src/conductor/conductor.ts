@@ -1,21 +1,24 @@
 import { newDeployId } from "../core/deploy_id.ts";
 import type { ConductedService } from "../core/conducted.ts";
 import { grantsWithheld } from "../core/grants.ts";
+import { deploysIn } from "../core/targets.ts";
 import { conduct, type Round } from "../core/rollout.ts";
 import { adoptWish } from "../store/adopt.ts";
-import { carryOut, type RoundBasis, type RoundOutcome } from "../store/carry_out.ts";
+import { carryOut, type HeededService, type RoundBasis } from "../store/carry_out.ts";
 import { restoreGate } from "../store/gate.ts";
 import { LivingAgents } from "../store/living_agents.ts";
 import { ServiceMirror } from "../store/mirror.ts";
 import { agentPath, agentsPath, deployPath, servicesPath, statusPath } from "../store/paths.ts";
 import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
+import { heldBackIn } from "../store/services_now.ts";
 import { Bell, pause } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
 import type { FleetReport } from "./fleet_report.ts";
+import { roundTold } from "./round_told.ts";
 import { MissingHosts } from "./missing_hosts.ts";
 import { Troubles } from "../store/troubles.ts";
-import type { Wish } from "../schema/znodes.ts";
+import { serviceSettingsSchema, type Wish } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -39,7 +42,7 @@ export interface ConductorOptions {
   /** The agent's list of failures, for those that keep its conductor from conducting. */
   readonly troubles: Troubles;
   /** Called with what was read. */
-  readonly report: Pick<FleetReport, "saw" | "keep">;
+  readonly report: Pick<FleetReport, "saw" | "keep" | "still" | "serverNowMs">;
 }
 
 /**
@@ -165,33 +168,59 @@ export class Conductor {
   }
 
   #view(mirror: ServiceMirror, alive: ReadonlySet<string>): ConductedService {
-    const { clock, sessionTimeoutMs } = this.#options;
+    const { clock, sessionTimeoutMs, report } = this.#options;
     return {
       wishes: mirror.wishes,
       gate: mirror.gate?.gate ?? null,
+      limits: mirror.settings ?? serviceSettingsSchema.parse({}),
+      heldBack: heldBackIn(mirror.service, [...this.#mirrors.values()]),
       deploys: mirror.deploysThatCount,
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
       barred: mirror.barred,
+      builds: new Set(mirror.builds.keys()),
       alive,
       missingSince: this.#missing.of(mirror.service),
       nowMs: clock.monotonicMs(),
       // Its session had to expire first, which took as long.
       lostAfterMs: sessionTimeoutMs,
       now: new Date(clock.now()),
+      serverNowMs: report.serverNowMs,
+      still: report.still(mirror),
       leftOut: this.#leftOut.get(mirror.service) ?? new Set(),
     };
+  }
+
+  /** The services that this one's rules look at: a grant rests on what was read of them. */
+  #heeded(service: string): HeededService[] {
+    const rules = this.#mirrors.get(service)?.settings?.between;
+    const named = new Set([...(rules?.after ?? []), ...(rules?.notWhile ?? [])]);
+    return [...this.#mirrors].flatMap(([name, { gate, deploysVersion, settings }]) => {
+      const isExclusive = rules?.exclusive === true || settings?.between?.exclusive === true;
+      if (name === service || gate === null || (!named.has(name) && !isExclusive)) return [];
+      return [{ service: name, gateVersion: gate.version, deploysVersion }];
+    });
   }
 
   async #carryOut(mirror: ServiceMirror, round: Round): Promise<void> {
     const { session, clock, log } = this.#options;
     const { service, gate } = mirror;
     if (gate === null) return;
-    const outcome = await carryOut(session.client, service, round, { ...basisOf(mirror), gate }, new Date(clock.now()));
+    const outcome = await carryOut(
+      session.client,
+      service,
+      round,
+      { ...basisOf(mirror), gate, heeded: this.#heeded(service) },
+      new Date(clock.now()),
+    );
     mirror.keepGate(outcome.gate, outcome.moved);
     for (const id of outcome.written.keys()) mirror.mark(deployPath(service, id));
-    if (outcome.moved.length + outcome.written.size > 0) log("info", "conductor: moves", told(service, round, outcome));
+    // The gate is known as it stands now. So must the deploys be: rules between services look at both, and what is granted
+    // by them checks the gate's version alone.
+    if (outcome.written.size > 0) await mirror.refresh(session.client);
+    if (outcome.moved.length + outcome.written.size > 0)
+      log("info", "conductor: moves", roundTold(service, round, outcome));
     const { refused } = outcome;
     if (refused === null) {
       this.#vain.delete(service);
@@ -225,8 +254,7 @@ export class Conductor {
     // The wished deploy must not be pruned, and here it is not known which one that is.
     if (mirror.unreadable.wishes || mirror.gate === null) return;
     const { service, wishes } = mirror;
-    const wished = new Set([wishes.enabled?.deploy, wishes.canary?.deploy].filter((id) => id !== undefined));
-    for (const id of prunable([...mirror.deploys.values()], wished)) {
+    for (const id of prunable([...mirror.deploys.values()], deploysIn(wishes))) {
       await removeDeploy(this.#options.session.client, service, id);
       mirror.mark(deployPath(service, id));
     }
@@ -266,27 +294,7 @@ export class Conductor {
   }
 }
 
-function basisOf({
-  deploysVersion,
-  statuses,
-  statusNodes,
-  builds,
-  wishNodes,
-}: ServiceMirror): Omit<RoundBasis, "gate"> {
-  return { deploysVersion, statuses, statusNodes, builds, wishNodes };
-}
-
-/** How many hosts a line of the log names. */
-const MOST_NAMED = 20;
-
-function told(service: string, { moves }: Round, { moved, written }: RoundOutcome): Record<string, unknown> {
-  const done = new Set(moved);
-  const hosts: Record<string, string[]> = {};
-  for (const { kind, host } of moves) if (done.has(host)) (hosts[kind] ??= []).push(host);
-  const named = Object.entries(hosts).map(([kind, names]) => [
-    kind,
-    names.length > MOST_NAMED ? [...names.slice(0, MOST_NAMED), `and ${names.length - MOST_NAMED} more`] : names,
-  ]);
-  const deploys = [...written].map(([id, { state }]) => `${id} ${state}`);
-  return { service, ...Object.fromEntries(named), ...(deploys.length === 0 ? {} : { deploys }) };
+function basisOf(mirror: ServiceMirror): Omit<RoundBasis, "gate" | "heeded"> {
+  const { deploysVersion, pointer, statuses, statusNodes, builds, wishNodes } = mirror;
+  return { deploysVersion, pointer, statuses, statusNodes, builds, wishNodes };
 }

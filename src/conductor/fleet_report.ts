@@ -55,6 +55,20 @@ export class FleetReport {
     progress.look(newestIn(mirror), mirror.statuses, nowMs, ({ id }) => this.#stillBefore(mirror, id, nowMs));
   }
 
+  /** The time by ZooKeeper's clock, in epoch milliseconds; null where it is not known. */
+  get serverNowMs(): number | null {
+    const ahead = this.#term?.serverAheadMs ?? null;
+    return ahead === null ? null : this.#clock.monotonicMs() + ahead;
+  }
+
+  /** The newest deploy of the service, and for how long nothing has moved in it; null where there is none. */
+  still(mirror: ServiceMirror): { readonly deploy: string; readonly forMs: number } | null {
+    const watched = this.#term?.watched.get(mirror.service);
+    const deploy = newestIn(mirror);
+    if (watched === undefined || deploy === null) return null;
+    return { deploy: deploy.id, forMs: watched.progress.stillForMs(this.#clock.monotonicMs()) };
+  }
+
   /** Null while this agent does not conduct. */
   get services(): readonly ServiceReport[] | null {
     if (this.#term === null) return null;
@@ -73,7 +87,10 @@ export class FleetReport {
             : placesOf({ wishes, hosts, status: statuses, alive }, deploy),
         agents: { connected, away: hosts.size - connected },
         unreadable: mirror.problems.length,
-        stillForMs: deploy !== null && isRunning(deploy.record) ? progress.stillForMs(nowMs) : 0,
+        stillForMs:
+          deploy !== null && isRunning(deploy.record) && deploy.record.state !== "paused"
+            ? progress.stillForMs(nowMs)
+            : 0,
       };
     });
   }

@@ -25,6 +25,8 @@ export interface HeldBack {
   readonly host: (host: string) => string | null;
 }
 
+export const nothingHeldBack: HeldBack = { service: null, host: () => null };
+
 /**
  * What the rules between services forbid the service now. Two conductors, or one that looks at two services, may each find
  * that its own may go on before either has: whoever grants a slot by this answer must check, in the same transaction, the
@@ -105,6 +107,18 @@ function beganBefore(one: string, other: string, services: ServicesNow): boolean
 
 function beganMs(service: ServiceNow | "unreadable" | undefined): number {
   return service === undefined || service === "unreadable" ? 0 : Date.parse(service.deploy?.began ?? "");
+}
+
+/** The rules after some of them were given anew; an empty list, or no, takes one away. */
+export function rulesAfter(before: BetweenServices | undefined, changes: BetweenServices): BetweenServices | undefined {
+  const { notWhile, after, exclusive, ...others } = { ...before, ...changes };
+  const rules = {
+    ...others,
+    ...(notWhile === undefined || notWhile.length === 0 ? {} : { notWhile }),
+    ...(after === undefined || after.length === 0 ? {} : { after }),
+    ...(exclusive === true ? { exclusive } : {}),
+  };
+  return Object.keys(rules).length === 0 ? undefined : rules;
 }
 
 /**

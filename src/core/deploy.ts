@@ -1,6 +1,7 @@
-import type { DeployRecord, DeployState } from "../schema/deploy_record.ts";
+import type { Act, Base, DeployRecord, DeployState, FailureSummary, WayBack } from "../schema/deploy_record.ts";
+import type { Reach } from "../schema/stages.ts";
 import type { DeployCost } from "../schema/znodes.ts";
-import { buildWanted, reasonOf } from "./deploy_state.ts";
+import { buildWanted, goesBack, isInLastStage, isOnCanaries, reasonOf, type RunningDeploy } from "./deploy_state.ts";
 import { DeployError } from "./errors.ts";
 
 /*
@@ -15,20 +16,25 @@ export interface Decision {
   readonly who: string;
   readonly why: string;
   readonly now: Date;
+  /** Why it is done although the service is frozen, or none of its windows is open. */
+  readonly override?: string | undefined;
 }
 
-export type DeployPlan = Decision & Pick<DeployRecord, "build" | "previous" | "stages" | "limits">;
+export type DeployPlan = Decision &
+  Pick<DeployRecord, "build" | "previous" | "before" | "stages" | "limits" | "onHalt" | "reach" | "restarts">;
 
 /** The states that each transition may begin in. */
 const origins = {
   activating: ["preparing"],
-  proven: ["canary"],
-  promoted: ["awaiting promotion"],
+  "waiting for the next stage": ["canary", "rolling"],
+  promoted: ["canary", "rolling", "awaiting promotion"],
+  paused: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
+  resumed: ["paused", "halted"],
   done: ["rolling"],
-  "turned round": ["preparing", "canary", "awaiting promotion", "rolling", "done", "halted", "aborted"],
+  "turned round": ["preparing", "canary", "awaiting promotion", "rolling", "paused", "done", "halted", "aborted"],
   "rolled back": ["rolling back"],
   halted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back"],
-  aborted: ["preparing", "canary", "awaiting promotion", "rolling", "rolling back", "halted"],
+  aborted: ["preparing", "canary", "awaiting promotion", "rolling", "paused", "rolling back", "halted"],
 } as const satisfies Readonly<Record<string, readonly DeployState[]>>;
 
 type Transition = keyof typeof origins;
@@ -47,47 +53,96 @@ function illegal({ build, state }: DeployRecord, transition: Transition, why: st
   });
 }
 
-export function started({ build, previous, who, why, stages, limits, now }: DeployPlan): DeployIn<"preparing"> {
+export function started(plan: DeployPlan): DeployIn<"preparing"> {
+  const { build, previous, before, who, why, stages, limits, onHalt, reach, now } = plan;
+  const override = plan.override === undefined ? {} : { override: plan.override };
   const time = now.toISOString();
   return {
     build,
     previous,
+    before,
     who,
     why,
     stages,
-    stage: stages[0] ?? "fleet",
+    stage: 0,
+    ...(reach === undefined ? {} : { reach }),
+    ...(plan.restarts === true ? { restarts: true } : {}),
     limits,
+    onHalt,
     round: 1,
+    again: 0,
+    acts: [{ act: "started", who, why, time, ...override }],
     state: "preparing",
     times: { created: time, changed: time },
   };
 }
 
-/** The first host moves, or no host has to move. */
-export function activating(record: DeployRecord, now: Date): DeployIn<"canary" | "rolling"> {
+/** The first host moves, or no host has to move. @param base how many hosts percentages are of from here on */
+export function activating(record: DeployRecord, base: Base, now: Date): DeployIn<"canary" | "rolling"> {
   const from = origin(record, "activating");
-  const times = changed(from.times, now);
-  return from.stage === "canary"
-    ? { ...from, stage: "canary", state: "canary", times }
-    : { ...from, stage: "fleet", state: "rolling", times };
+  const next = { ...from, base: from.base ?? base, times: changed(from.times, now) };
+  return isOnCanaries(from) ? { ...next, state: "canary" } : { ...next, state: "rolling" };
 }
 
-/** Every canary host serves the build; a person has to decide. */
-export function canaryProven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
-  const from = origin(record, "proven");
+/** Every host of its stage serves the build; the next stage waits for a person, or for time to pass. */
+export function stageProven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
+  const from = origin(record, "waiting for the next stage");
   return { ...from, state: "awaiting promotion", times: changed(from.times, now) };
 }
 
-/** A person takes it from the canary hosts to the fleet. */
-export function promoted(record: DeployRecord, { who, why, now }: Decision): DeployIn<"rolling"> {
+/** It comes to the next stage. @param by the person who takes it there; null where time, or nothing, had to pass */
+export function promoted(
+  record: DeployRecord,
+  reach: Reach,
+  by: Omit<Decision, "now"> | null,
+  now: Date,
+): DeployIn<"rolling"> {
   const from = origin(record, "promoted");
+  if (isInLastStage(from)) throw illegal(record, "promoted", "it is in its last stage");
   return {
-    ...from,
-    stage: "fleet",
+    ...(by === null ? from : acted(from, "promoted", { ...by, now })),
+    stage: from.stage + 1,
+    reach,
     state: "rolling",
-    promoted: { who, why, time: now.toISOString() },
     times: changed(from.times, now),
   };
+}
+
+/** A person stops it where it is: nobody begins until it is resumed. */
+export function paused(record: DeployRecord, by: Decision): DeployIn<"paused"> {
+  const from = origin(record, "paused");
+  const rollback = from.state === "rolling back" ? { rollback: from.rollback } : {};
+  return {
+    ...acted(from, "paused", by),
+    ...rollback,
+    state: "paused",
+    from: from.state,
+    reason: by.why === "" ? `paused by ${by.who}` : `paused by ${by.who}: ${by.why}`,
+    times: changed(from.times, by.now),
+  };
+}
+
+/** A person lets it go on where it stopped, with a budget of its own for what fails from now on. */
+export function resumed(record: DeployRecord, by: Decision): RunningDeploy {
+  return goneOn({ ...acted(origin(record, "resumed"), "resumed", by), round: record.round + 1 }, by.now);
+}
+
+/** A person has the hosts that failed try once more, in whatever state it is; one that stands still goes on. */
+export function retried(record: DeployRecord, by: Decision): DeployRecord {
+  const next = { ...acted(record, "retried", by), round: record.round + 1, again: record.again + 1 };
+  if (next.state === "paused" || next.state === "halted") return goneOn(next, by.now);
+  return { ...next, times: { ...next.times, changed: by.now.toISOString() } } as DeployRecord;
+}
+
+/** From where it stopped. */
+function goneOn(stopped: DeployIn<"paused" | "halted">, now: Date): RunningDeploy {
+  const { from, reason: _reason, rollback, state: _, times, ...facts } = stopped;
+  const { created, ended: __, ...others } = times as Times & { ended?: unknown };
+  const next = { ...facts, times: changed({ ...others, created }, now) };
+  if (from !== "rolling back") return { ...next, state: from };
+  if (rollback === undefined) throw illegal(stopped, "resumed", "it does not say where it goes back to");
+  // Why it was stopped in between is no reason any more.
+  return { ...next, state: from, reason: rollback.why, rollback };
 }
 
 /** Every host that can be reached serves the build, or has failed within the budget. */
@@ -103,12 +158,14 @@ export function turnedRound(record: DeployRecord, { who, why, now }: Decision): 
   if (to === null || to === from.build) throw illegal(record, "turned round", "it has no build to go back to");
   const { created, ended: _, ...others } = from.times;
   return {
-    ...from,
+    ...acted(from, "turned round", { who, why, now }),
     state: "rolling back",
     reason: why === "" ? reasonOf(record) : why,
     rollback: { who, why, time: now.toISOString(), from: from.state, to },
     times: changed({ ...others, created }, now),
     round: from.round + 1,
+    // Whoever asks for a way back that had halted once more has its hosts try once more.
+    again: goesBack(record) ? from.again + 1 : from.again,
   };
 }
 
@@ -121,43 +178,90 @@ export function rolledBack(record: DeployRecord, now: Date): DeployIn<"rolled ba
 /** It grants nothing more until a person decides. */
 export function halted(record: DeployRecord, reason: string, now: Date): DeployIn<"halted"> {
   const from = origin(record, "halted");
-  return { ...from, state: "halted", reason, times: over(from.times, now) };
+  const rollback = from.state === "rolling back" ? { rollback: from.rollback } : {};
+  return { ...from, ...rollback, state: "halted", from: from.state, reason, times: over(from.times, now) };
 }
 
-/** Something newer has taken over its hosts before it was done. */
-export function aborted(record: DeployRecord, reason: string, now: Date): DeployIn<"aborted"> {
+/** Something newer has taken over its hosts before it was done, or a person has ended it. */
+export function aborted(
+  record: DeployRecord,
+  reason: string,
+  now: Date,
+  by: Omit<Decision, "now"> | null = null,
+): DeployIn<"aborted"> {
   const from = origin(record, "aborted");
-  return { ...from, state: "aborted", reason, times: over(from.times, now) };
+  const rollback = "rollback" in from && from.rollback !== undefined ? { rollback: from.rollback as WayBack } : {};
+  const next = by === null ? from : acted(from, "aborted", { ...by, now });
+  return { ...next, ...rollback, state: "aborted", reason, times: over(from.times, now) };
+}
+
+/** How many acts of people a record keeps: the first, which started it, and the last ones. */
+const KEPT_ACTS = 50;
+
+function acted<R extends DeployRecord>(record: R, act: Act["act"], { who, why, now, override }: Decision): R {
+  const done: Act = { act, who, why, time: now.toISOString(), ...(override === undefined ? {} : { override }) };
+  const [first, ...others] = [...record.acts, done];
+  return { ...record, acts: first === undefined ? [] : [first, ...others.slice(-(KEPT_ACTS - 1))] };
 }
 
 /** What the conductor does to a deploy, from what it sees of its hosts. */
 export type DeployMove =
-  | { readonly to: "activating" | "proven" }
-  | { readonly to: "done" | "rolled back"; readonly cost: DeployCost | null }
-  | { readonly to: "halted"; readonly reason: string }
-  /** It has ended, and nobody is at work on it any more: what it cost is known. */
-  | { readonly to: "costed"; readonly cost: DeployCost };
+  | { readonly to: "activating"; readonly base: Base }
+  | { readonly to: "proven" }
+  | { readonly to: "next stage"; readonly reach: Reach }
+  | { readonly to: "done" | "rolled back"; readonly cost: DeployCost | null; readonly failures?: FailureSummary }
+  | { readonly to: "halted"; readonly reason: string; readonly failures?: FailureSummary }
+  /** It is rolled back by itself, since its service is set to do that with a deploy that would halt. */
+  | {
+      readonly to: "turned round";
+      readonly reason: string;
+      readonly cost: DeployCost | null;
+      readonly failures?: FailureSummary;
+    }
+  /** It has ended, and nobody is at work on it any more: what it cost, and what failed after its end, is known. */
+  | { readonly to: "costed"; readonly cost: DeployCost | null; readonly failures?: FailureSummary };
+
+/** Who decides where nobody does. */
+export const BY_ITSELF = "deployd";
 
 export function moved(record: DeployRecord, move: DeployMove, now: Date): DeployRecord {
   switch (move.to) {
     case "activating":
-      return activating(record, now);
+      return activating(record, move.base, now);
     case "proven":
-      return canaryProven(record, now);
+      return stageProven(record, now);
+    case "next stage":
+      return promoted(record, move.reach, null, now);
     case "done":
-      return costed(done(record, now), move.cost);
+      return costed(done(record, now), move.cost, move.failures);
     case "rolled back":
-      return costed(rolledBack(record, now), move.cost);
+      return costed(rolledBack(record, now), move.cost, move.failures);
     case "halted":
-      return halted(record, move.reason, now);
+      return costed(halted(record, move.reason, now), null, move.failures);
+    case "turned round":
+      return turnedRound(costed(record, move.cost, move.failures), { who: BY_ITSELF, why: move.reason, now });
     case "costed":
-      return costed(record, move.cost);
+      return told(costed(record, move.cost, move.failures), now);
   }
 }
 
-/** With what its restarts into the build that it wants have cost. */
-function costed(record: DeployRecord, cost: DeployCost | null): DeployRecord {
-  return cost === null ? record : { ...record, costs: { ...record.costs, [buildWanted(record)]: cost } };
+/** With what its restarts into the build that it wants have cost, and what has failed on that build. */
+export function costed(
+  record: DeployRecord,
+  cost: DeployCost | null,
+  failures: FailureSummary | null = null,
+): DeployRecord {
+  const wanted = buildWanted(record);
+  return {
+    ...record,
+    ...(cost === null ? {} : { costs: { ...record.costs, [wanted]: cost } }),
+    ...(failures === null ? {} : { failures: { ...record.failures, [wanted]: failures } }),
+  };
+}
+
+/** It was written again after its end; when that was tells the end from the time of the last write. */
+function told(record: DeployRecord, now: Date): DeployRecord {
+  return { ...record, times: changed(record.times, now) } as DeployRecord;
 }
 
 type Times = RunningTimes & Record<string, unknown>;

@@ -1,8 +1,11 @@
 import type { DeployRecord, DeployState, WayBack } from "../schema/deploy_record.ts";
+import { stageText } from "./stages.ts";
 
 type DeployIn<S extends DeployState> = Extract<DeployRecord, { state: S }>;
 
-export type RunningDeploy = DeployIn<"preparing" | "canary" | "awaiting promotion" | "rolling" | "rolling back">;
+export type RunningDeploy = DeployIn<
+  "preparing" | "canary" | "awaiting promotion" | "rolling" | "paused" | "rolling back"
+>;
 
 /**
  * The deploy still moves or waits for a person; a service may have only one such deploy at a time. In every other state
@@ -14,6 +17,7 @@ export function isRunning(record: DeployRecord): record is RunningDeploy {
     case "canary":
     case "awaiting promotion":
     case "rolling":
+    case "paused":
     case "rolling back":
       return true;
     case "done":
@@ -31,10 +35,10 @@ export function endedAt(record: DeployRecord): string | null {
 
 /**
  * Whether hosts may be granted slots. A deploy that is done goes on granting: a host that was unreachable converges when
- * it is back. A halted or aborted one grants nothing until a person decides.
+ * it is back. A paused, halted or aborted one grants nothing until a person decides.
  */
 export function grantsSlots({ state }: DeployRecord): boolean {
-  return state !== "halted" && state !== "aborted";
+  return state !== "paused" && state !== "halted" && state !== "aborted";
 }
 
 /** How it came to be rolled back, also where the way back was halted; null for a deploy that was not rolled back. */
@@ -43,6 +47,7 @@ function wayBackOf(record: DeployRecord): WayBack | null {
     case "rolling back":
     case "rolled back":
       return record.rollback;
+    case "paused":
     case "halted":
     case "aborted":
       return record.rollback ?? null;
@@ -67,6 +72,7 @@ export function buildWanted(record: DeployRecord): string {
 /** Why it is in this state; empty where the state says it all. */
 export function reasonOf(record: DeployRecord): string {
   switch (record.state) {
+    case "paused":
     case "halted":
     case "aborted":
     case "rolling back":
@@ -79,4 +85,35 @@ export function reasonOf(record: DeployRecord): string {
     case "done":
       return "";
   }
+}
+
+/** Whether it is, or ended, in the stage of the canary hosts: the fleet has not seen its build. */
+export function isOnCanaries({ stages, stage }: Pick<DeployRecord, "stages" | "stage">): boolean {
+  return stages[stage]?.hosts === "canary";
+}
+
+/** The stage that it is in, or was in when it ended, as it is typed: "canary", "10%/5m". */
+export function stageNow({ stages, stage }: Pick<DeployRecord, "stages" | "stage">): string {
+  const found = stages[stage];
+  return found === undefined ? "" : stageText(found);
+}
+
+/** Whether no other stage comes after the one that it is in. */
+export function isInLastStage({ stages, stage }: Pick<DeployRecord, "stages" | "stage">): boolean {
+  return stage >= stages.length - 1;
+}
+
+/** The next stage is the last, which comes to every host. */
+export function isBeforeLastStage({ stages, stage }: Pick<DeployRecord, "stages" | "stage">): boolean {
+  return stage === stages.length - 2;
+}
+
+/** The hosts of the stage after the one that it is in: "50%"; empty after the last. */
+export function stageAfter({ stages, stage }: Pick<DeployRecord, "stages" | "stage">): string {
+  return stages[stage + 1]?.hosts ?? "";
+}
+
+/** Whether its hosts serve it and a person has to say that it goes on; otherwise time alone may have to pass. */
+export function waitsForPerson({ stages, stage, state }: Pick<DeployRecord, "stages" | "stage" | "state">): boolean {
+  return state === "awaiting promotion" && typeof stages[stage]?.wait !== "number";
 }

@@ -1,8 +1,10 @@
-import type { Failure, Slot } from "../schema/znodes.ts";
+import type { Failure, Hold, Slot } from "../schema/znodes.ts";
 
 /** Which hosts of a service are out of service by our leave, and which failed: what the service's gate guards. */
 export interface Gate {
   readonly slots: ReadonlyMap<string, Slot>;
+  /** Hosts that a person holds; a host has a slot or is held, never both. */
+  readonly holds: ReadonlyMap<string, Hold>;
   readonly failed: ReadonlyMap<string, Failure>;
   /**
    * Hosts whose slot, or whose failure, cannot be read: since nobody knows what it says, they count as out of service.
@@ -12,6 +14,7 @@ export interface Gate {
 
 export const emptyGate: Gate = {
   slots: new Map(),
+  holds: new Map(),
   failed: new Map(),
   unreadable: { slots: new Set(), failed: new Set() },
 };
@@ -46,6 +49,10 @@ export function outBy(gate: Gate, deploy: string): OutHosts {
 export type GateMove =
   /** A host may be taken out of service. */
   | { readonly kind: "grant"; readonly host: string; readonly slot: Slot }
+  /** A host is out of service for a person. */
+  | { readonly kind: "hold"; readonly host: string; readonly hold: Hold }
+  /** The person is through with it. */
+  | { readonly kind: "unhold"; readonly host: string }
   /** The host is through with its slot and serves. */
   | { readonly kind: "release"; readonly host: string; readonly healthy: boolean }
   /** The host does not ask for its slot any more, or may not begin, and has not begun. */
@@ -60,19 +67,26 @@ export type GateMove =
   | { readonly kind: "clear"; readonly host: string };
 
 /** The gate after these changes. */
-export function gateAfter({ slots, failed, unreadable }: Gate, moves: Iterable<GateMove>): Gate {
+export function gateAfter({ slots, holds, failed, unreadable }: Gate, moves: Iterable<GateMove>): Gate {
   const after = {
     slots: new Map(slots),
+    holds: new Map(holds),
     failed: new Map(failed),
     unreadable: { slots: new Set(unreadable.slots), failed: new Set(unreadable.failed) },
   };
   for (const move of moves) {
     const { host } = move;
-    if (move.kind !== "heal") after.unreadable.slots.delete(host);
+    if (move.kind !== "heal" && move.kind !== "unhold") after.unreadable.slots.delete(host);
     if (move.kind === "fail" || move.kind === "lose" || move.kind === "clear") after.unreadable.failed.delete(host);
     switch (move.kind) {
       case "grant":
         after.slots.set(host, move.slot);
+        break;
+      case "hold":
+        after.holds.set(host, move.hold);
+        break;
+      case "unhold":
+        after.holds.delete(host);
         break;
       case "release":
         after.slots.delete(host);
@@ -91,6 +105,7 @@ export function gateAfter({ slots, failed, unreadable }: Gate, moves: Iterable<G
         break;
       case "clear":
         after.slots.delete(host);
+        after.holds.delete(host);
         after.failed.delete(host);
         break;
     }
@@ -111,14 +126,19 @@ export function failuresOf({ failed }: Pick<OutHosts, "failed">, build: string):
     .map(([host]) => host);
 }
 
+/** Those of the hosts that failed on `build` that do not try it once more. */
+export function settledFailures(out: Pick<OutHosts, "failed">, build: string, again: number): string[] {
+  return failuresOf(out, build).filter((host) => (out.failed[host]?.again ?? 0) >= again);
+}
+
 /** Those of the hosts that failed on `build` whose failure counts against the budget of the deploy's round. */
 export function countedFailures(out: Pick<OutHosts, "failed">, build: string, round: number): string[] {
   return failuresOf(out, build).filter((host) => out.failed[host]?.round === round);
 }
 
 /** Hosts that are, or may be, out of service by our leave or since they failed. */
-export function outOfService({ slots, failed, unreadable }: Gate): Set<string> {
-  const out = new Set([...slots.keys(), ...unreadable.slots, ...unreadable.failed]);
+export function outOfService({ slots, holds, failed, unreadable }: Gate): Set<string> {
+  const out = new Set([...slots.keys(), ...holds.keys(), ...unreadable.slots, ...unreadable.failed]);
   for (const [host, { healthy }] of failed) if (!healthy) out.add(host);
   return out;
 }

@@ -1,7 +1,9 @@
 import type { Slot } from "../schema/znodes.ts";
-import { belongs, type ConductedDeploy, type ConductedService, type Unreadable } from "./conducted.ts";
+import type { ConductedDeploy, ConductedService, Unreadable } from "./conducted.ts";
 import { buildWanted, goesBack, grantsSlots } from "./deploy_state.ts";
-import { countedFailures, outOfService, type GateMove } from "./gate.ts";
+import { countedFailures, type GateMove } from "./gate.ts";
+import { allowedBy, baseNow } from "./limit_base.ts";
+import { inZone, outNow, taken } from "./out_of_service.ts";
 import { targetFor } from "./targets.ts";
 
 type Grant = Extract<GateMove, { kind: "grant" }>;
@@ -21,17 +23,14 @@ export function grantsWithheld({ wishes }: Pick<Unreadable, "wishes">, hasGate: 
  */
 export function grants(view: ConductedService, halting: ReadonlySet<string>): Grant[] {
   const { gate } = view;
-  if (gate === null || grantsWithheld(view.unreadable, true) !== null) return [];
-  const slots = new Set([...gate.slots.keys(), ...gate.unreadable.slots]);
-  const out = new Set([...outOfService(gate)].filter((host) => slots.has(host) || belongs(view, host)));
-  // A host that has begun says so, even where somebody has deleted its slot.
-  for (const [host, { health, begun }] of view.status) if (health === "unhealthy" || begun) add(view, out, host);
-  for (const host of view.unreadable.statuses) add(view, out, host);
+  if (gate === null || grantsWithheld(view.unreadable, true) !== null || view.heldBack.service !== null) return [];
+  const slots = taken(gate);
+  const out = outNow(view, gate);
   const granted: Grant[] = [];
   let waiting: ReadonlyMap<string, readonly Candidate[]> | null = null;
   for (const deploy of view.deploys) {
-    if (!grantsSlots(deploy.record) || halting.has(deploy.id) || isOverBudget(deploy)) continue;
-    const { max } = deploy.record.limits;
+    if (!grantsSlots(deploy.record) || halting.has(deploy.id) || isOverBudget(view, deploy)) continue;
+    const { max, perZone } = allowedBy(deploy.record, () => baseNow(view));
     // Where as many hold slots as may be out, nobody is granted another, and it does not matter who waits.
     if (slots.size >= max) continue;
     waiting ??= waitingByDeploy(view);
@@ -39,8 +38,13 @@ export function grants(view: ConductedService, halting: ReadonlySet<string>): Gr
       if (slots.size >= max) break;
       const isOut = out.has(host) || view.status.get(host)?.health === "nothing";
       const wasOut = isOut && (out.has(host) ? out.size : out.size + 1) > max;
+      // It would be taken back at once; its failure is told to be over first.
+      if (wasOut && view.status.get(host)?.health === "healthy") continue;
       const counted = wasOut ? slots : out;
       if (!counted.has(host) && counted.size >= max) continue;
+      const zone = view.hosts.get(host)?.zone;
+      const isOfZone = perZone !== null && zone !== undefined && !counted.has(host);
+      if (isOfZone && inZone(view, counted, zone) >= perZone(zone)) continue;
       slots.add(host);
       out.add(host);
       granted.push({ kind: "grant", host, slot: slotFor(view, deploy, host, attempt, wasOut) });
@@ -49,9 +53,11 @@ export function grants(view: ConductedService, halting: ReadonlySet<string>): Gr
   return granted;
 }
 
-/** A host whose agent is gone is unreachable, not failed: it must not hold up the others. */
-function add(view: ConductedService, out: Set<string>, host: string): void {
-  if (belongs(view, host) && view.alive.has(host)) out.add(host);
+/** Whether the host has a slot, or something that may be one. */
+function isTaken({ gate, hosts }: ConductedService, host: string): boolean {
+  if (gate === null || gate.slots.has(host) || gate.holds.has(host) || gate.unreadable.slots.has(host)) return true;
+  // A person waits for it to be held.
+  return hosts.get(host)?.hold !== undefined;
 }
 
 function slotFor(
@@ -76,7 +82,8 @@ function slotFor(
 interface Candidate {
   readonly host: string;
   readonly attempt: number;
-  readonly since: string;
+  /** When a deploy last changed what it serves; empty where none has. */
+  readonly servedSince: string;
   readonly isCanary: boolean;
 }
 
@@ -86,21 +93,21 @@ interface Candidate {
  */
 function waitingByDeploy(view: ConductedService): ReadonlyMap<string, readonly Candidate[]> {
   const waiting = new Map<string, Candidate[]>();
-  for (const [host, { role }] of view.hosts) {
+  for (const [host, { role, zone }] of view.hosts) {
     const status = view.status.get(host);
     if (status?.step !== "ready" || status.begun || !view.alive.has(host) || view.leftOut.has(host)) continue;
-    const target = targetFor(role, view.wishes);
+    const target = targetFor({ host, role, zone }, view.wishes);
     if (target.kind !== "build") continue;
     if (status.wish?.deploy !== target.deploy || status.wish.build !== target.build) continue;
-    if (view.gate?.slots.has(host) === true || view.gate?.unreadable.slots.has(host) === true) continue;
+    if (isTaken(view, host) || view.heldBack.host(host) !== null) continue;
     // What has failed under this number is not tried again under it.
     const failed = view.gate?.failed.get(host);
     if (failed?.deploy === target.deploy && failed.attempt === status.attempt) continue;
     // A barred build goes to no host that does not have it; a host that has it may be kept in service.
     const mayBeBarred = view.barred.has(target.build) || view.unreadable.builds.has(target.build);
     if (mayBeBarred && status.build !== target.build) continue;
-    const { attempt, since } = status;
-    const candidate = { host, attempt, since, isCanary: role === "canary" };
+    const { attempt, servedSince = "" } = status;
+    const candidate = { host, attempt, servedSince, isCanary: role === "canary" };
     const others = waiting.get(target.deploy);
     if (others === undefined) waiting.set(target.deploy, [candidate]);
     else others.push(candidate);
@@ -110,16 +117,20 @@ function waitingByDeploy(view: ConductedService): ReadonlyMap<string, readonly C
 
 /** In the order in which they should go. */
 function inOrder(candidates: readonly Candidate[], { record }: ConductedDeploy): Candidate[] {
-  // On the way back, the host that changed last goes first: its damage is the most recent.
-  const newestFirst = goesBack(record);
+  // On the way back, the host that changed last goes first, and the canary hosts, with which it began, last.
+  const isBack = goesBack(record);
   return candidates.toSorted((a, b) => {
-    if (a.isCanary !== b.isCanary) return a.isCanary ? -1 : 1;
-    if (newestFirst && a.since !== b.since) return a.since < b.since ? 1 : -1;
+    if (a.isCanary !== b.isCanary) return a.isCanary !== isBack ? -1 : 1;
+    if (isBack && a.servedSince !== b.servedSince) return a.servedSince < b.servedSince ? 1 : -1;
     return a.host < b.host ? -1 : 1;
   });
 }
 
 /** Whether more hosts have failed than the budget allows. */
-export function isOverBudget({ record, out }: ConductedDeploy): boolean {
-  return countedFailures(out, buildWanted(record), record.round).length > record.limits.budget;
+export function isOverBudget(
+  view: Pick<ConductedService, "hosts" | "status">,
+  { record, out }: ConductedDeploy,
+): boolean {
+  const failures = countedFailures(out, buildWanted(record), record.round).length;
+  return failures > 0 && failures > allowedBy(record, () => baseNow(view)).budget;
 }

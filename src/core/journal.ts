@@ -21,11 +21,18 @@ type WishEvent =
   /** The host follows a wish of this number from now on; a wish with a lower number is older. */
   | { readonly kind: "followed"; readonly node: WishNode; readonly number: number }
   /** A wish that was not seen before gets its number. */
-  | { readonly kind: "taken-up"; readonly number: number; readonly deploy: string; readonly build: string }
+  | {
+      readonly kind: "taken-up";
+      readonly number: number;
+      readonly deploy: string;
+      readonly build: string;
+      /** How many times the deploy was tried again. */
+      readonly again: number;
+    }
   /** The wished build was served already: nothing had to be done. */
   | { readonly kind: "seen-served" }
   /** Written before the install steps run, so that a run that kills the agent is counted as well. */
-  | { readonly kind: "install-begun" }
+  | { readonly kind: "install-begun"; readonly deploy: string; readonly build: string }
   /** PREPARE failed for good: the build is not tried again here under this deploy. */
   | { readonly kind: "condemned"; readonly failure: StepFailure; readonly healthy: boolean };
 
@@ -102,12 +109,14 @@ function followed(journal: Journal, { kind, node, number }: Of<"followed">): Jou
   return { ...journal, followed: { ...before, [node]: number } };
 }
 
-function takenUp(journal: Journal, { kind, number, deploy, build }: Of<"taken-up">): Journal {
+function takenUp(journal: Journal, { kind, number, deploy, build, again }: Of<"taken-up">): Journal {
   assertAtRest(journal, kind);
   const last = journal.attempt?.number ?? -1;
   // A grant for an older wish would be taken for one for this.
   if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
-  return { ...journal, attempt: { number, deploy, build } };
+  const isAgain = journal.attempt?.deploy === deploy && journal.attempt.build === build;
+  // Whoever has it tried again has mended what its install steps failed on.
+  return { ...journal, ...(isAgain ? { installs: null } : {}), attempt: { number, deploy, build, again } };
 }
 
 function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
@@ -115,9 +124,8 @@ function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
   return { ...journal, attempt: { ...attemptOf(journal, kind), served: true } };
 }
 
-function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal {
+function installBegun(journal: Journal, { kind, deploy, build }: Of<"install-begun">): Journal {
   assertAtRest(journal, kind);
-  const { deploy, build } = attemptOf(journal, kind);
   const { installs } = journal;
   const same = installs?.deploy === deploy && installs.build === build;
   return { ...journal, installs: same ? { ...installs, begun: installs.begun + 1 } : { deploy, build, begun: 1 } };
@@ -126,8 +134,8 @@ function installBegun(journal: Journal, { kind }: Of<"install-begun">): Journal 
 /** It is the wish that was taken up that failed, whatever is wished by now. */
 function condemned(journal: Journal, { kind, failure, healthy }: Of<"condemned">): Journal {
   assertAtRest(journal, kind);
-  const { number, deploy, build } = attemptOf(journal, kind);
-  return { ...journal, failed: { deploy, build, failure, attempt: number, healthy } };
+  const { number, deploy, build, again = 0 } = attemptOf(journal, kind);
+  return { ...journal, failed: { deploy, build, failure, attempt: number, again, healthy } };
 }
 
 function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic">): Journal {

@@ -13,7 +13,12 @@ export type ActivationEvent =
   /** Given up for a newer wish. */
   | { readonly kind: "abandoned" }
   /** All instances of the build passed their check, and these are its processes. */
-  | { readonly kind: "checked"; readonly build: string; readonly processes: readonly ProcessStamp[] }
+  | {
+      readonly kind: "checked";
+      readonly build: string;
+      readonly processes: readonly ProcessStamp[];
+      readonly config: string;
+    }
   /** The build has soaked: the host must not come to doubt it again. */
   | { readonly kind: "proven" }
   /** The activation is over, and the host serves. */
@@ -37,7 +42,9 @@ export function begun(journal: Journal, { kind, activation }: Of<"begun">): Jour
   if (attempt?.number !== activation.attempt || attempt.deploy !== deploy || attempt.build !== build) {
     throw illegal(kind, `"${build}" of deploy ${deploy} was not taken up as number ${activation.attempt}`);
   }
-  if (failed?.deploy === deploy && failed.build === build) throw illegal(kind, `"${build}" has failed here`);
+  const isSettled = (failed?.again ?? 0) >= (attempt.again ?? 0);
+  if (failed?.deploy === deploy && failed.build === build && isSettled)
+    throw illegal(kind, `"${build}" has failed here`);
   if (phase.kind !== "forward" || phase.restart.begun > 0 || counts.instances > 0) {
     throw illegal(kind, "it is on its way already");
   }
@@ -56,12 +63,12 @@ export function abandoned(journal: Journal, { kind }: Of<"abandoned">): Journal 
   return { ...journal, activation: null, lastRestart: restartTold(activation) };
 }
 
-export function checked(journal: Journal, { kind, build, processes }: Of<"checked">): Journal {
+export function checked(journal: Journal, { kind, build, processes, config }: Of<"checked">): Journal {
   const activation = activationIn(journal, kind, ["forward", "back"]);
   const expected = activation.phase.kind === "forward" ? activation.build : activation.previous;
   if (build !== expected) throw illegal(kind, `"${build}" is not the one that is brought to life`);
   if (!isRestarted(activation.phase.restart)) throw illegal(kind, "instances are still to be restarted");
-  return { ...journal, restarted: { build, processes } };
+  return { ...journal, restarted: { build, processes, config } };
 }
 
 export function proven(journal: Journal, { kind }: Of<"proven">): Journal {
@@ -114,7 +121,7 @@ export function givenUp(journal: Journal, { kind, healthy }: Of<"given-up">): Jo
     ...journal,
     activation: null,
     lastRestart: restartTold(activation),
-    failed: { deploy, build, failure: { ...failure, hint }, attempt, healthy },
+    failed: { deploy, build, failure: { ...failure, hint }, attempt, again: journal.attempt?.again ?? 0, healthy },
   };
 }
 

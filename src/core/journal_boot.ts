@@ -6,7 +6,12 @@ export type BootEvent =
   /** Written before instances that the boot has left down are started. */
   | { readonly kind: "revival-begun"; readonly bootId: string }
   /** They were started, and these are the service's processes. */
-  | { readonly kind: "revived"; readonly build: string; readonly processes: readonly ProcessStamp[] }
+  | {
+      readonly kind: "revived";
+      readonly build: string;
+      readonly processes: readonly ProcessStamp[];
+      readonly config: string;
+    }
   /**
    * The service was seen running in this boot, or there is nothing to start: a later stop is taken for somebody's
    * intention.
@@ -26,11 +31,11 @@ export function revivalBegun(journal: Journal, { kind, bootId }: Of<"revival-beg
   };
 }
 
-export function revived(journal: Journal, { kind, build, processes }: Of<"revived">): Journal {
+export function revived(journal: Journal, { kind, build, processes, config }: Of<"revived">): Journal {
   const { activation, boot } = journal;
   if (activation !== null) throw illegal(kind, "an activation is under way");
   if (boot === undefined || boot.over || boot.begun === 0) throw illegal(kind, "no start was begun");
-  return { ...journal, restarted: { build, processes } };
+  return { ...journal, restarted: { build, processes, config } };
 }
 
 export function bootOver(journal: Journal, { kind, bootId }: Of<"boot-over">): Journal {

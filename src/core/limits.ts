@@ -1,6 +1,7 @@
 import { amountParts, amountSchema, type Amount, type Limits } from "../schema/limits.ts";
 import { WHOLE } from "../schema/percent.ts";
 import { parse } from "../schema/problems.ts";
+import { zoneOf, type Stage } from "../schema/stages.ts";
 
 /** How long no host may move before a deploy halts, in milliseconds, where its limits do not say. */
 const DEFAULT_PROGRESS_MS = 600_000;
@@ -44,6 +45,16 @@ export function maxHosts(amount: Amount, base: number): number {
 /** How many hosts may fail before a deploy halts: none, where the percentage of a small fleet is less than one host. */
 export function budgetHosts(amount: Amount, base: number): number {
   return hostsIn(amount, base);
+}
+
+/** How long a host of this zone must stay healthy before its slot is given back, in milliseconds. */
+export function soakMsOf(
+  { limits, stages }: { readonly limits: Limits; readonly stages: readonly Stage[] },
+  zone: string | undefined,
+): number {
+  const first = stages.map(({ hosts }) => zoneOf(hosts)).find((name) => name !== null);
+  const isFirst = zone !== undefined && zone === first;
+  return isFirst ? (limits.firstZoneSoakMs ?? limits.soakMs) : limits.soakMs;
 }
 
 /** How long no host may move before the deploy halts, in milliseconds. */

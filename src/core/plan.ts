@@ -31,7 +31,11 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const { build, deploy } = target;
 
   if (journal.attempt?.deploy !== deploy || journal.attempt.build !== build) return { step: "take-up", build, deploy };
-  if (journal.failed?.deploy === deploy && journal.failed.build === build) return { step: "idle", reason: "failed" };
+  const { again = 0, served } = journal.attempt;
+  const isFailed = journal.failed?.deploy === deploy && journal.failed.build === build;
+  // Whoever conducts may count a failure that this host knows nothing of; what fails from now on has been tried again.
+  if (again < situation.again && (isFailed || served !== true)) return { step: "take-up", build, deploy };
+  if (isFailed && (journal.failed.again ?? 0) >= again) return { step: "idle", reason: "failed" };
   if (actual.current.kind === "foreign") {
     return {
       step: "refuse",
@@ -47,7 +51,8 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
 
   const pointsHere = actual.current.kind === "link" && actual.current.build === build;
   const startedBy = whoStarts(journal.attempt, actual);
-  const isIll = situation.isIll && journal.attempt.served !== true;
+  // Once it has served for this wish, it is left alone.
+  const isIll = (situation.isIll || situation.restarts) && journal.attempt.served !== true;
   const isLeft = !isIll && isLeftAlone(actual.served, { startedBy }, build);
   if (actual.release === "installed" && pointsHere && isLeft) {
     const isSeen = actual.served.kind === "build" && actual.served.build === build;
@@ -102,7 +107,8 @@ function wayBack(current: CurrentLink, { failed, proven }: Journal, build: strin
   return proven.find((other) => other !== build && other !== failed?.build) ?? current.build;
 }
 
-function rungOfSpool(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
+/** The next rung of a build that is not unpacked yet. */
+export function rungOfSpool(spool: Actual["spool"]): "fetch" | "verify" | "extract" {
   switch (spool) {
     case "absent":
     case "partial":

@@ -1,7 +1,7 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { ConductedDeploy, ConductedService } from "./conducted.ts";
-import { buildWanted, goesBack } from "./deploy_state.ts";
-import { failuresOf } from "./gate.ts";
+import { buildWanted, goesBack, isInLastStage } from "./deploy_state.ts";
+import { settledFailures } from "./gate.ts";
 import { targetFor } from "./targets.ts";
 
 export interface Progress {
@@ -28,11 +28,11 @@ export function progressOf(
   { id, record, out }: Pick<ConductedDeploy, "id" | "record" | "out">,
 ): Progress {
   const wanted = buildWanted(record);
-  const hosts = [...view.hosts].flatMap(([host, { role }]) => {
-    const target = targetFor(role, view.wishes);
+  const hosts = [...view.hosts].flatMap(([host, { role, zone }]) => {
+    const target = targetFor({ host, role, zone }, view.wishes);
     return target.kind === "build" && target.deploy === id ? [host] : [];
   });
-  const failures = new Set(failuresOf(out, wanted));
+  const failures = new Set(settledFailures(out, wanted, record.again));
   const serving: string[] = [];
   const failed: string[] = [];
   const unreachable: string[] = [];
@@ -49,7 +49,9 @@ export function progressOf(
   const over = new Set([...serving, ...failed, ...unreachable]);
   const left = hosts.filter((host) => !over.has(host));
   const settled = (isBack ? left.filter((host) => isTouched(host, view, record, out)) : left).length === 0;
-  const complete = settled && !moving && (serving.length > 0 || isBack);
+  // The zone of a stage may have no host.
+  const isNobody = hosts.length === 0 && !isInLastStage(record);
+  const complete = settled && !moving && (serving.length > 0 || isBack || isNobody);
   const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
   return { hosts, serving, failed, unreachable, moving, complete, hopeless };
 }

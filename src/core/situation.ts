@@ -40,6 +40,8 @@ export interface Proof {
 
 export interface Situation {
   readonly target: Target;
+  /** How many times the wished deploy was tried again. */
+  readonly again: number;
   readonly actual: Actual;
   readonly journal: Journal;
   readonly permission: Permission;
@@ -49,6 +51,8 @@ export interface Situation {
    * it has.
    */
   readonly isIll: boolean;
+  /** The wish is to restart what runs, also where that is its build already. */
+  readonly restarts: boolean;
   /** The soak time that the wish names. */
   readonly soakMs: number;
   readonly maxInstalls: number;

@@ -69,10 +69,11 @@ function ofSlot(view: ConductedService, host: string, slot: Slot): GateMove | nu
     return { kind: "fail", host, failure: counted(view, told) };
   }
   if (isUnlocked(view, host, slot)) return given(view, host, slot, isAlive);
+  // Whatever number it says: one whose journal cannot be read knows none, and may be at work all the same.
+  if (status.begun) return isAlive ? null : lost(view, host, slot);
   // A host's number only grows. A higher one than the slot's is for a newer wish; a lower one shows that somebody else
   // asked for the slot.
   if (status.attempt !== slot.attempt) return { kind: "reclaim", host };
-  if (status.begun) return isAlive ? null : lost(view, host, slot);
   if (status.step === "serving") return { kind: "release", host, healthy: status.health !== "unhealthy" };
   const waits = status.step === "ready" && isAlive && mayBegin(view, slot);
   const isBackInService = slot.wasOut === true && status.health === "healthy";
@@ -100,7 +101,8 @@ function given(view: ConductedService, host: string, slot: Slot, isAlive: boolea
 }
 
 function ofHolder(view: ConductedService, { deploy, attempt, build }: Slot, healthy: boolean): Failure {
-  const told = { deploy, attempt, build, reason: "lost while it held a slot", healthy };
+  const again = view.deploys.find(({ id }) => id === deploy)?.record.again ?? 0;
+  const told = { deploy, attempt, build, reason: "lost while it held a slot", again, healthy };
   return counted(view, { ...told, since: view.now.toISOString() });
 }
 
@@ -149,6 +151,6 @@ function isOfInterest({ status }: ConductedService, { id, record }: ConductedDep
 function counted({ deploys }: ConductedService, told: ToldFailure): Failure {
   const round = deploys.find(({ id }) => id === told.deploy)?.record.round ?? 1;
   // Fields are copied one by one: what a newer agent says beside them is its own.
-  const { deploy, attempt, build, reason, healthy, since } = told;
-  return { deploy, attempt, build, reason, healthy, since, round };
+  const { deploy, attempt, build, reason, again, healthy, since } = told;
+  return { deploy, attempt, build, reason, again, healthy, since, round };
 }

@@ -58,6 +58,12 @@ export function stageText({ hosts, wait }: Stage): string {
   return `${hosts}/${wait === "promote" ? wait : durationText(wait)}`;
 }
 
+/** The stages of a deploy for which nobody has named any. */
+export const toEverybody: readonly Stage[] = [{ hosts: "100%", wait: 0 }];
+
+/** The stages of a deploy that goes to the canary hosts first, and to everybody when a person promotes it. */
+export const canariesFirst: readonly Stage[] = [{ hosts: "canary", wait: "promote" }, ...toEverybody];
+
 /** What a deploy has reached before its first stage. */
 export const nothingReached: Reach = { zones: [], below: 0 };
 

@@ -23,6 +23,8 @@ export interface StatusFacts {
   /** What the last probes said; null before the first. */
   readonly healthy: boolean | null;
   readonly trouble: Trouble | null;
+  /** What became of the build that the host is to have ready; null where there is none. */
+  readonly prepared: HostStatus["prepared"] | null;
 }
 
 /** What a host reports in ZooKeeper about itself for one service. */
@@ -37,10 +39,12 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     wish,
     ...(journal.followed === undefined ? {} : { followed: highestOf(journal.followed) }),
     ...(facts.held === null ? {} : { held: facts.held }),
+    ...(facts.prepared === null || facts.prepared === undefined ? {} : { prepared: facts.prepared }),
     step: facts.step,
     rollingBack: activation !== null && isWayBack(activation.phase),
     attempt: journal.attempt?.number ?? 0,
     begun: activation !== null,
+    ...(journal.served === undefined ? {} : { servedSince: new Date(journal.served.atMs).toISOString() }),
     failure: lastFailure(journal),
     since: new Date(facts.sinceMs).toISOString(),
     error:
@@ -66,17 +70,19 @@ const REASON_CHARS = 600;
  * The last failure of the host, from the moment at which it is known: a bad build must not go on to other hosts while
  * this one goes back.
  */
-function lastFailure({ activation, failed }: Journal): HostStatus["failure"] {
+function lastFailure(journal: Journal): HostStatus["failure"] {
+  const { activation, failed } = journal;
   if (activation !== null && isWayBack(activation.phase)) {
     const { deploy, build, attempt, phase } = activation;
-    return told({ deploy, build, attempt, healthy: false, failure: phase.failure });
+    const again = journal.attempt?.again ?? 0;
+    return told({ deploy, build, attempt, again, healthy: false, failure: phase.failure });
   }
   return failed === null ? null : told(failed);
 }
 
-function told({ deploy, build, attempt, healthy, failure }: NonNullable<Journal["failed"]>) {
+function told({ deploy, build, attempt, again = 0, healthy, failure }: NonNullable<Journal["failed"]>) {
   const reason = failure.message.slice(0, REASON_CHARS);
-  return { deploy, build, attempt, healthy, reason, since: new Date(failure.atMs).toISOString() };
+  return { deploy, build, attempt, again, healthy, reason, since: new Date(failure.atMs).toISOString() };
 }
 
 /** The restart of the activation under way, where it has restarted anything; else the last one. */

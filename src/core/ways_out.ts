@@ -1,5 +1,5 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import { isRunning } from "./deploy_state.ts";
+import { buildWanted, isRunning } from "./deploy_state.ts";
 
 /** A line that a person can type when a deploy does not go as it should, and what comes of it. */
 export interface WayOut {
@@ -31,4 +31,9 @@ export function wayBackFrom(service: string, record: DeployRecord, barred: Reado
 /** How a deploy that is proven on the canary hosts gets to the fleet; null where its build is barred. */
 export function promotionOf(service: string, { build }: DeployRecord, barred: ReadonlySet<string>): string | null {
   return barred.has(build) ? null : `deployd ctl promote ${service} ${build}`;
+}
+
+/** How a deploy that stands still goes on; null where the build that it brings is barred. */
+export function goOnFrom(service: string, record: DeployRecord, barred: ReadonlySet<string>): string | null {
+  return barred.has(buildWanted(record)) ? null : `deployd ctl resume ${service} ${record.build}`;
 }

@@ -1,4 +1,4 @@
-import { readWindow, weekdayOf, type DeployWindow, type Freeze } from "../schema/windows.ts";
+import { readWindow, weekdayOf, windowText, type DeployWindow, type Freeze } from "../schema/windows.ts";
 import { clockChange, localTime } from "./local_time.ts";
 
 const MINUTE_MS = 60_000;
@@ -19,6 +19,18 @@ export function parseWindow(text: string): DeployWindow {
   const window = readWindow(text);
   if (window.ok) return window.value;
   throw new Error(window.problems.join("; "));
+}
+
+/**
+ * Windows as they are typed one after the other: `mon-fri 09:00-17:00 Europe/Berlin; sat 10:00-12:00 UTC`, or `none`.
+ *
+ * @returns each as it was typed
+ * @throws Error saying what is wrong with which of them, for a flag's parser (cli/flags.ts)
+ */
+export function parseWindows(text: string): string[] {
+  if (text.trim().toLowerCase() === "none") return [];
+  const typed = text.split(";").map((each) => each.trim());
+  return typed.filter((each, at) => each !== "" || at < typed.length - 1).map((each) => windowText(parseWindow(each)));
 }
 
 /**

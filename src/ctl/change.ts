@@ -20,6 +20,11 @@ export interface ChangeFlags extends MeantFlags {
   readonly timeoutS: number | undefined;
 }
 
+/** The same of a verb that takes a build to more hosts. */
+export interface OnwardFlags extends ChangeFlags {
+  readonly override: string | undefined;
+}
+
 const meantFlags = {
   why: sharedFlags.why,
   deploy: {
@@ -43,6 +48,12 @@ export const changeParameters = {
   positional: { kind: "tuple", parameters: [serviceArgument, meantBuild] },
 } as const;
 
+/** The same of a verb that takes a build to more hosts. */
+export const onwardParameters = {
+  flags: { ...changeParameters.flags, override: sharedFlags.override },
+  positional: changeParameters.positional,
+} as const;
+
 /** The parameters of a verb after which there is nothing to follow. */
 export const endParameters = {
   flags: { ...meantFlags, ...commonFlags },
@@ -63,14 +74,17 @@ export async function changeNewest(
   connection: LastingConnection,
   service: string,
   build: string | undefined,
-  flags: MeantFlags,
+  flags: MeantFlags & Partial<Pick<OnwardFlags, "override">>,
   change: Changing,
 ): Promise<Changed> {
   let meant = flags.deploy;
+  // By this time the change is known again, where its answer was lost.
+  const now = process.now();
   return insist(connection, signal, address.connectTimeoutMs, async (zk) => {
     await readService(zk, service);
     meant ??= (await readHead(zk, service)).latest?.id;
-    return change(zk, { service, build, deploy: meant, who: process.user, why: flags.why ?? "", now: process.now() });
+    const { why = "", override } = flags;
+    return change(zk, { service, build, deploy: meant, who: process.user, why, override, now });
   });
 }
 
@@ -79,14 +93,16 @@ export async function changeAndWatch(
   ctl: Ctl,
   service: string,
   build: string | undefined,
-  purpose: "promote" | "rollback",
-  flags: ChangeFlags,
+  purpose: "promote" | "rollback" | "wait",
+  flags: ChangeFlags & Partial<OnwardFlags>,
   change: Changing,
 ): Promise<ExitCode> {
   await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
   const { id, record } = await changeNewest(ctl, connection, service, build, flags, change);
-  if (flags.detach !== true)
-    return await watchDeploy(ctl, connection, { service, id, purpose, timeoutS: flags.timeoutS });
+  if (flags.detach !== true) {
+    const acts = record.acts.length;
+    return await watchDeploy(ctl, connection, { service, id, purpose, acts, timeoutS: flags.timeoutS });
+  }
   const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
   ctl.output.answer(document, [
     `Deploy ${id} of ${record.build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,

@@ -1,10 +1,12 @@
-import { endedAt, reasonOf } from "../core/deploy_state.ts";
+import { endedAt, reasonOf, stageNow } from "../core/deploy_state.ts";
+import { stageText } from "../core/stages.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import { secondsBetween } from "../view/times.ts";
+import { limitsFields } from "./service_text.ts";
 
 /** One deploy's record in JSON, as `status` and `history` show it. */
 export function deployFields(id: string, record: DeployRecord, now: Date) {
-  const { build, previous, who, why, stages, stage, state, limits, times } = record;
+  const { build, previous, who, why, stages, state, limits, times } = record;
   const ended = endedAt(record);
   return {
     id,
@@ -12,11 +14,12 @@ export function deployFields(id: string, record: DeployRecord, now: Date) {
     previous,
     who,
     why,
-    stages,
-    stage,
+    stages: stages.map(stageText),
+    stage: stageNow(record),
     state,
     reason: reasonOf(record),
-    limits: { max: limits.max, budget: limits.budget, soak_s: limits.soakMs / 1000 },
+    limits: limitsFields(limits),
+    acts: record.acts,
     created: times.created,
     changed: times.changed,
     ended,

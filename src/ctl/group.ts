@@ -6,18 +6,27 @@ import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
 import { buildsList } from "./verbs/builds_list.ts";
 import { buildsRemove } from "./verbs/builds_remove.ts";
 import { deploy } from "./verbs/deploy.ts";
+import { freezeVerb, unfreezeVerb } from "./verbs/freeze.ts";
 import { history } from "./verbs/history.ts";
 import { hostsForget } from "./verbs/hosts_forget.ts";
+import { hostsHold, hostsRelease } from "./verbs/hosts_hold.ts";
 import { hostsList } from "./verbs/hosts_list.ts";
 import { hostsRole } from "./verbs/hosts_role.ts";
 import { hostsUnlock } from "./verbs/hosts_unlock.ts";
+import { logsVerb } from "./verbs/logs.ts";
+import { pauseVerb } from "./verbs/pause.ts";
+import { planVerb } from "./verbs/plan.ts";
 import { promoteVerb } from "./verbs/promote.ts";
+import { resumeVerb } from "./verbs/resume.ts";
+import { retryVerb } from "./verbs/retry.ts";
+import { restartVerb } from "./verbs/restart.ts";
 import { rollbackVerb } from "./verbs/rollback.ts";
 import { servicesAccept } from "./verbs/services_accept.ts";
 import { servicesList } from "./verbs/services_list.ts";
 import { servicesRemove } from "./verbs/services_remove.ts";
 import { servicesSet } from "./verbs/services_set.ts";
 import { servicesShow } from "./verbs/services_show.ts";
+import { stageVerb } from "./verbs/stage.ts";
 import { status } from "./verbs/status.ts";
 import { wait } from "./verbs/wait.ts";
 import type { CtlProcess } from "./process.ts";
@@ -36,10 +45,17 @@ const builds = group<CtlProcess>({
 });
 
 const hosts = group<CtlProcess>({
-  members: { list: hostsList, role: hostsRole, unlock: hostsUnlock, forget: hostsForget },
-  brief: "List hosts, make them canaries, unlock or forget them",
+  members: {
+    list: hostsList,
+    role: hostsRole,
+    hold: hostsHold,
+    release: hostsRelease,
+    unlock: hostsUnlock,
+    forget: hostsForget,
+  },
+  brief: "List hosts, make them canaries, hold, release, unlock or forget them",
   fullDescription: description({
-    what: "List the hosts of a service, make them canary hosts, unlock or forget them.",
+    what: "List the hosts of a service, make them canary hosts, hold, release, unlock or forget them.",
     examples: ["deployd ctl hosts list web", "deployd ctl hosts role web web-01 canary"],
   }),
 });
@@ -62,13 +78,22 @@ const services = group<CtlProcess>({
 /** `deployd ctl`. */
 export const ctl = group<CtlProcess>({
   members: {
+    plan: planVerb,
     deploy,
+    stage: stageVerb,
+    restart: restartVerb,
     promote: promoteVerb,
     rollback: rollbackVerb,
+    pause: pauseVerb,
+    resume: resumeVerb,
+    retry: retryVerb,
     abort: abortVerb,
+    freeze: freezeVerb,
+    unfreeze: unfreezeVerb,
     wait,
     status,
     history,
+    logs: logsVerb,
     builds,
     hosts,
     services,

@@ -11,6 +11,7 @@ export function exitForOutcome(outcome: DeployOutcome, purpose: Purpose): ExitCo
     case "rolled-back":
       return purpose === "rollback" ? exit.asked : exit.rolledBack;
     case "halted":
+    case "paused":
     case "held":
       return exit.halted;
     case "aborted":

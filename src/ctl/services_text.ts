@@ -23,11 +23,19 @@ function serviceCells(row: ServiceRow, paint: Paint): string[] {
     case "nothing deployed":
       return [sign, row.service, state, "-", "-", count(row.hosts, "host")];
     case "deploy": {
-      const { view, illness, stuckMs } = row;
+      const { view, illness, stuckMs, waits } = row;
       const ill = illness === "" ? "" : paint.bad(`; ${illness}`);
       const stuck = stuckMs === null ? "" : paint.warn(`; nothing has moved for ${duration(stuckMs)}`);
+      const waiting = waits === "" ? "" : paint.warn(`; ${waits}`);
       const build = buildWanted(view.record);
-      return [sign, paint.bold(row.service), state, build, duration(row.ageMs), progressText(view) + ill + stuck];
+      return [
+        sign,
+        paint.bold(row.service),
+        state,
+        build,
+        duration(row.ageMs),
+        progressText(view) + ill + waiting + stuck,
+      ];
     }
   }
 }

@@ -4,6 +4,7 @@ import { hostRows, type HostRow } from "../view/host.ts";
 import type { Overview } from "../view/overview.ts";
 import { secondsBetween } from "../view/times.ts";
 import { deployFields } from "./deploy_document.ts";
+import { settingsFields } from "./service_text.ts";
 import { costFields, failureFields, secondsByPhase } from "./watch_text.ts";
 
 /** `status SERVICE --json`: `deployd.ctl.status/1`. Times are RFC 3339 in UTC, durations seconds. */
@@ -14,12 +15,13 @@ export function statusDocument(overview: Overview, now: Date) {
     schema: "deployd.ctl.status/1",
     time: now.toISOString(),
     service,
-    settings: { max: settings.max, budget: settings.budget, soak_s: settings.soakMs / 1000 },
+    settings: settingsFields(settings),
     wish: wishFields(overview.wishes.enabled),
     canary_wish: wishFields(overview.wishes.canary),
     deploy: view === null ? null : liveFields(view, now),
     hosts: hostRows(overview).map((row) => hostFields(row, now)),
     wish_trouble: overview.wishTrouble ?? null,
+    waits: overview.waits,
     problems: overview.problems,
   };
 }

@@ -50,12 +50,13 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
 function headline({ service, wishTrouble, deploy }: ServiceStatus, paint: Paint): string[] {
   if (wishTrouble !== null) return [`${paint.bad("✗")} ${paint.bold(service)}: the wish is ${wishTrouble}`];
   if (deploy === null) return [`· ${paint.bold(service)}: nothing was ever deployed`];
-  const { sign, build, ageMs: age, view, reason, stuck, steps } = deploy;
+  const { sign, build, ageMs: age, view, reason, stuck, waits, steps } = deploy;
   const glyph = toned(paint, sign.tone, sign.glyph);
   return [
     `${glyph} ${paint.bold(service)} ${build}: ${stateText(deploy, paint)} for ${duration(age)}; ${progressText(view)}`,
     ...(reason === "" ? [] : [`  ${oneLine(reason)}`]),
     ...(stuck === "" ? [] : [paint.warn(`! ${stuck}`)]),
+    ...waits.map((why) => paint.warn(`! ${why}`)),
     ...steps.map((step) => `  ${step}`),
   ];
 }

@@ -1,6 +1,8 @@
-import { buildWanted, reasonOf } from "../core/deploy_state.ts";
+import { buildWanted, isOnCanaries, reasonOf } from "../core/deploy_state.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView } from "../view/deploy.ts";
 import { costText, nextSteps, progressText, servingText } from "../view/deploy_words.ts";
+import { allowedIn, amountWithCount } from "../view/limit_words.ts";
 import type { News, Said } from "../view/story.ts";
 import { clockTime, duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";
@@ -23,8 +25,10 @@ function linesOf(news: News, paint: Paint): string[] {
       return [firstSeenText(news.view, paint)];
     case "turned back":
       return [paint.warn(turnedBackText(news.view))];
-    case "promoted":
-      return [`${paint.busy("↻ on to the fleet")}, by ${oneLine(news.who)}`];
+    case "next stage":
+      return [`${paint.busy(`↻ on to ${news.to}`)}${news.who === null ? "" : `, by ${oneLine(news.who)}`}`];
+    case "resumed":
+      return [`${paint.busy("↻ it goes on")}, by ${oneLine(news.who)}`];
     case "connected":
       return [`· ${oneLine(news.host)} is connected`];
     case "disconnected":
@@ -53,6 +57,10 @@ function linesOf(news: News, paint: Paint): string[] {
   }
 }
 
+function stageWords(record: DeployRecord): string {
+  return isOnCanaries(record) ? "on the canary hosts" : `on ${record.stages[record.stage]?.hosts ?? "its hosts"}`;
+}
+
 function saidText(said: Said): string {
   return "as" in said ? `the same as ${oneLine(said.as)}` : oneLine(said.text);
 }
@@ -60,7 +68,7 @@ function saidText(said: Said): string {
 function firstSeenText({ service, id, record, live }: DeployView, paint: Paint): string {
   const from = record.previous === null ? "" : ` after ${record.previous}`;
   const hosts =
-    live === null ? "" : ` on ${count(live.progress.hosts.length, record.stage === "canary" ? "canary host" : "host")}`;
+    live === null ? "" : ` on ${count(live.progress.hosts.length, isOnCanaries(record) ? "canary host" : "host")}`;
   const why = record.why === "" ? "" : ` (${oneLine(record.why)})`;
   const { word } = stateText(record, paint);
   return `${paint.bold(`${service} ${record.build}`)}${from}${hosts}, deploy ${id} by ${oneLine(record.who)}${why}: ${word}`;
@@ -85,7 +93,7 @@ function outcomeLines(news: Extract<News, { kind: "outcome" }>, paint: Paint): s
       return [paint.good(`✓ done after ${took}: ${servingText(view)}`), ...cost, ...warnings];
     case "awaiting-promotion":
       return [
-        paint.good(`◆ healthy on the canary hosts after ${took}: ${servingText(view)}`),
+        paint.good(`◆ healthy ${stageWords(record)} after ${took}: ${servingText(view)}`),
         ...cost,
         ...warnings,
         ...steps,
@@ -93,9 +101,12 @@ function outcomeLines(news: Extract<News, { kind: "outcome" }>, paint: Paint): s
     case "halted": {
       // The failure that the reason names is already shown above.
       const isTold = failures.some((failure) => reason.includes(oneLine(failure.host)));
-      const counted = `${count(failures.length, "host")} failed, and the budget is ${record.limits.budget}`;
+      const budget = amountWithCount(record.limits.budget, allowedIn(view).budget);
+      const counted = `${count(failures.length, "host")} failed, and the budget is ${budget}`;
       return [paint.bad(`✗ halted after ${took}: ${isTold ? counted : reason}`), ...cost, ...steps];
     }
+    case "paused":
+      return [paint.warn(`‖ ${reason}`), ...steps];
     case "rolled-back": {
       const why = reason === "" ? "" : ` (${reason})`;
       return [paint.warn(`↺ rolled back after ${took}${why}: ${servingText(view)}`), ...warnings];

@@ -17,13 +17,15 @@ export interface WatchRequest {
   readonly service: string;
   readonly id: string;
   readonly purpose: Purpose;
+  /** How many acts its record has after the change that was requested. */
+  readonly acts?: number;
   /** Seconds; no timeout unless given. */
   readonly timeoutS: number | undefined;
 }
 
 /** Prints what happens to a deploy until it reaches an outcome, and returns the exit code for that. */
 export async function watchDeploy(ctl: Ctl, connection: LastingConnection, request: WatchRequest): Promise<ExitCode> {
-  const { service, id, purpose, timeoutS } = request;
+  const { service, id, purpose, timeoutS, acts } = request;
   const { output } = ctl;
   const timeout = timeoutS === undefined ? null : ctl.process.clock.deadline(timeoutS * 1000);
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
@@ -50,7 +52,7 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
         if (stale) say({ event: "fresh" });
         stale = false;
         const after = reading.value;
-        const outcome = outcomeOf(after, purpose);
+        const outcome = outcomeOf(after, purpose, acts);
         if (output.json) {
           for (const event of changesBetween(before, after)) document(event);
           if (outcome !== null) document({ event: "outcome", outcome, view: after });

@@ -1,6 +1,8 @@
 import { costOf } from "../core/deploy_cost.ts";
-import { reasonOf } from "../core/deploy_state.ts";
+import { reasonOf, stageNow } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView, type HostFailure } from "../view/deploy.ts";
+import { limitsFields } from "./service_text.ts";
+import type { DeployCost } from "../schema/znodes.ts";
 import type { DeployEvent, Purpose } from "../view/deploy_events.ts";
 import { waitingText } from "../view/deploy_words.ts";
 import { clockTime, duration } from "../view/times.ts";
@@ -85,16 +87,16 @@ export function deployEventDocument(
 
 function stateFields(view: DeployView) {
   const { record, live } = view;
-  const { build, previous, who, why, stage, state, limits } = record;
+  const { build, previous, who, why, state, limits } = record;
   return {
     build,
     previous,
     who,
     why,
-    stage,
+    stage: stageNow(record),
     state,
     reason: reasonOf(record),
-    limits: { max: limits.max, budget: limits.budget, soak_s: limits.soakMs / 1000 },
+    limits: limitsFields(limits),
     progress:
       live === null
         ? null
@@ -112,8 +114,10 @@ function stateFields(view: DeployView) {
 /** What the restarts have cost the clients so far; null before the first. */
 export function costFields(view: DeployView) {
   const cost = costOf(view.statuses, view);
-  if (cost === null) return null;
-  const { hosts, instances, closed, refused, phaseMs } = cost;
+  return cost === null ? null : costDocument(cost);
+}
+
+export function costDocument({ hosts, instances, closed, refused, phaseMs }: DeployCost) {
   return {
     hosts,
     instances,

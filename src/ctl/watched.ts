@@ -1,6 +1,9 @@
+import type { HeldBack } from "../core/between_services.ts";
 import { isDeployError } from "../core/errors.ts";
 import { ServiceMirror } from "../store/mirror.ts";
 import { shown } from "../store/mirror_marks.ts";
+import { readHeldBack } from "../store/held_back.ts";
+import { heldBackIn } from "../store/services_now.ts";
 import { agentsPath, servicePath, servicesPath } from "../store/paths.ts";
 import { listServices } from "../store/services.ts";
 import { overviewOf, type Overview } from "../view/overview.ts";
@@ -21,13 +24,17 @@ export interface Watched<T> {
 /** One service. Reading it throws DeployError `service-unknown` if it does not exist. */
 export function watchedService(service: string): Watched<Overview> {
   const mirror = new ServiceMirror(service, shown);
+  /** Null when it has to be read; of other services nothing is watched, so that it is as old as the last change here. */
+  let heldBack: HeldBack | null = null;
   return {
     paths: [servicePath(service), agentsPath],
     mark: (path) => mirror.mark(path),
     markAll: () => mirror.markAll(),
     read: async (zk) => {
+      if (mirror.isStale) heldBack = null;
       await mirror.lookAgain(zk);
-      return overviewOf(mirror);
+      heldBack ??= await readHeldBack(zk, mirror);
+      return overviewOf(mirror, heldBack);
     },
   };
 }
@@ -58,7 +65,8 @@ export class WatchedServices implements Watched<ServiceLook[]> {
   async read(zk: ZooKeeper): Promise<ServiceLook[]> {
     if (this.#isListStale) await this.#list(zk);
     const byName = [...this.#mirrors.values()].toSorted((a, b) => (a.service < b.service ? -1 : 1));
-    return Promise.all(byName.map((mirror) => look(zk, mirror)));
+    const looks = await Promise.all(byName.map((mirror) => look(zk, mirror)));
+    return looks.map((problem, at) => problem ?? overview(byName[at] as ServiceMirror, byName));
   }
 
   async #list(zk: ZooKeeper): Promise<void> {
@@ -73,13 +81,19 @@ export class WatchedServices implements Watched<ServiceLook[]> {
   }
 }
 
-async function look(zk: ZooKeeper, mirror: ServiceMirror): Promise<ServiceLook> {
+/** @returns why it cannot be read; null where it was */
+async function look(zk: ZooKeeper, mirror: ServiceMirror): Promise<ServiceLook | null> {
   const { service } = mirror;
   try {
     await mirror.lookAgain(zk);
-    return { service, overview: overviewOf(mirror) };
+    return null;
   } catch (error) {
     if (!isDeployError(error) || error.retry) throw error;
     return { service, problem: error.message };
   }
+}
+
+function overview(mirror: ServiceMirror, all: readonly ServiceMirror[]): ServiceLook {
+  const { service } = mirror;
+  return { service, overview: overviewOf(mirror, heldBackIn(service, all)) };
 }

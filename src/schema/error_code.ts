@@ -26,6 +26,7 @@ export const errorCodeSchema = z.enum([
   "deploy-unknown",
   "deploy-running",
   "deploy-mismatch",
+  "frozen",
   "nothing-to-do",
   // Prepare
   "fetch-failed",

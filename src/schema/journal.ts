@@ -116,6 +116,8 @@ export const journalSchema = z.looseObject({
       number: z.int().min(0),
       deploy: z.string(),
       build: z.string(),
+      /** How many times its deploy had been tried again when it was taken up. */
+      again: z.exactOptional(z.int().min(0)),
       /** Activations that were begun for this wish since the service last stayed in service for a while. */
       begun: z.exactOptional(z.int().min(0)),
       /** One of them succeeded: what is seen to run from then on is not this host's doing. */
@@ -152,11 +154,20 @@ export const journalSchema = z.looseObject({
       build: z.string(),
       failure: stepFailureSchema,
       attempt: z.int().min(0),
+      /** How many times its deploy had been tried again by then; a host tries once more when it is again. */
+      again: z.exactOptional(z.int().min(0)),
       healthy: z.boolean(),
     })
     .nullable(),
   /** The processes that ran after the last restart that passed its check, and the build they were started from. */
-  restarted: z.looseObject({ build: z.string(), processes: z.array(processStampSchema) }).nullable(),
+  restarted: z
+    .looseObject({
+      build: z.string(),
+      processes: z.array(processStampSchema),
+      /** What agent.toml said of the service then, as a digest: a running service does not hear of a change. */
+      config: z.exactOptional(z.string()),
+    })
+    .nullable(),
   /** The last two builds that passed check and soak, newest first. */
   proven: z.array(z.string()),
   /** The last deploy that succeeded here; a restart under the same wish does not count. */

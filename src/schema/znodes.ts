@@ -1,5 +1,10 @@
 import { z } from "zod";
+import { betweenServicesSchema } from "./between_services.ts";
+import { limitsSchema } from "./limits.ts";
+import { onHaltSchema } from "./on_halt.ts";
 import { buildId, deployId, digest, timestamp, zoneName } from "./names.ts";
+import { reachSchema, stagesSchema } from "./stages.ts";
+import { freezeSchema, windowSchema } from "./windows.ts";
 
 /*
  * Everything deployd keeps in ZooKeeper (design, section 4), as JSON. Unlike files that people write, records are read
@@ -9,14 +14,29 @@ import { buildId, deployId, digest, timestamp, zoneName } from "./names.ts";
 /** `/`, the root of the tree: its format. A record without one has the first format. */
 export const treeRecordSchema = z.looseObject({ format: z.int().min(1).default(1) });
 
+/** Who made a decision, when and why. */
+export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
+
 /** `services/<service>`: an operator's settings. */
 export const serviceSettingsSchema = z.looseObject({
-  /** Hosts that may be out of service at once. */
-  max: z.int().min(1).default(1),
-  /** Hosts that may fail before the deploy halts. */
-  budget: z.int().min(0).default(0),
-  /** Milliseconds a host must stay healthy before its slot is given back. */
-  soakMs: z.int().min(0).default(5_000),
+  ...limitsSchema.shape,
+  max: limitsSchema.shape.max.default(1),
+  budget: limitsSchema.shape.budget.default(0),
+  soakMs: limitsSchema.shape.soakMs.default(5_000),
+  /** The stages of a deploy that names none. */
+  stages: stagesSchema.optional(),
+  /** What is done when a deploy halts: a person decides, it is rolled back, or nothing more is deployed until a person allows it. */
+  onHalt: onHaltSchema.default("ask"),
+  /** Nothing may be deployed while it is so. */
+  freeze: freezeSchema.optional(),
+  /** When deploys may start; at any time where there are none. */
+  windows: z.array(windowSchema).max(64).optional(),
+  /** A build that every host is to have ready, though no deploy brings it yet. */
+  staged: byWhom.extend({ build: buildId }).optional(),
+  /** A halted deploy that has frozen the service, and that a person has looked at since. */
+  thawed: deployId.optional(),
+  /** What it heeds of other services. */
+  between: betweenServicesSchema.optional(),
 });
 export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
 
@@ -37,6 +57,14 @@ export const wishSchema = z.preprocess(
     number: wishNumber.optional(),
     /** How many hosts the service has; a host of a large fleet takes its time before it asks for more. */
     hosts: z.int().min(0).optional(),
+    /** Which hosts the deploy has reached with its stages; all of them where it does not say. */
+    reach: reachSchema.optional(),
+    /** What the hosts serve that it has not reached; null where nothing was served before. */
+    before: z.looseObject({ build: buildId, deploy: deployId }).nullable().optional(),
+    /** Hosts restart the build for this deploy, also those that serve it already. */
+    restarts: z.boolean().optional(),
+    /** How many times the deploy was tried again: a host on which its build failed before tries it once more. */
+    again: z.int().min(0).optional(),
   }),
 );
 export type Wish = z.output<typeof wishSchema>;
@@ -44,13 +72,12 @@ export type Wish = z.output<typeof wishSchema>;
 export const roleSchema = z.enum(["fleet", "canary"]);
 export type Role = z.output<typeof roleSchema>;
 
-/** Who made a decision, when and why. */
-export const byWhom = z.looseObject({ who: z.string(), why: z.string(), time: timestamp });
-
 /** `services/<service>/hosts/<host>`. */
 export const hostRecordSchema = z.looseObject({
   role: roleSchema.default("fleet"),
   zone: zoneName.optional(),
+  /** A person wants to work on the host, or reboot it: it is to be out of service, when its turn comes. */
+  hold: byWhom.optional(),
   /**
    * A person says that the host can be counted on again, or is not needed, whatever came of this attempt of it: the
    * conductor gives back the capacity that it holds by that.
@@ -109,6 +136,10 @@ export const slotSchema = z.looseObject({
 });
 export type Slot = z.output<typeof slotSchema>;
 
+/** `services/<service>/slots/<host>` of a host that a person holds: it is out of service for as long as they say. */
+export const holdSchema = z.looseObject({ hold: z.literal(true), who: z.string(), why: z.string(), since: timestamp });
+export type Hold = z.output<typeof holdSchema>;
+
 /** What a host says of its last failure. */
 const toldFailureSchema = z.looseObject({
   deploy: deployId,
@@ -117,6 +148,8 @@ const toldFailureSchema = z.looseObject({
   /** The build that failed, so that going back after a halt begins with a budget of its own. */
   build: buildId,
   reason: z.string(),
+  /** How many times its deploy had been tried again by then. */
+  again: z.int().min(0).default(0),
   /** False while the host cannot be counted on: until it is healthy again, it counts against `max`. */
   healthy: z.boolean(),
   since: timestamp,
@@ -194,9 +227,13 @@ export const hostStatusSchema = z.looseObject({
       forS: z.number().default(0),
     })
     .optional(),
+  /** Its processes were started by an older agent.toml; a restart brings them what it says now. */
+  outdated: z.boolean().optional(),
   /** What a person should do, though everything works now. */
   warning: z.string().optional(),
   wish: z.looseObject({ build: buildId, deploy: deployId }).nullable(),
+  /** The build that the host has been told to have ready: whether it has, or why not; missing where there is none. */
+  prepared: z.looseObject({ build: buildId, isReady: z.boolean(), problem: z.string().default("") }).optional(),
   /** The highest number of a wish that the host has followed; missing where none had one. */
   followed: wishNumber.optional(),
   /** A wish that the host does not follow because it is older than those that it has followed. */
@@ -207,6 +244,8 @@ export const hostStatusSchema = z.looseObject({
   attempt: z.int().min(0),
   /** The host has begun to use its slot for this attempt, and is not through with it. */
   begun: z.boolean().default(false),
+  /** When a deploy last changed what it serves, by its own clock. */
+  servedSince: timestamp.optional(),
   /** Since when it is on this step. */
   since: timestamp,
   /**

@@ -34,6 +34,8 @@ export class HostSlot {
   readonly #nodes: WatchedNodes;
   #onChange: () => void = () => {};
   #refusedUntilMs = 0;
+  /** The version of the slot's node that was read last; whoever conducts creates it, and changes it for a hold alone. */
+  #version = 0;
 
   constructor(
     session: Session,
@@ -60,6 +62,7 @@ export class HostSlot {
     const path = slotPath(this.#service, this.#host);
     const node = await this.#nodes.read(path, signal);
     const slot = node === null ? null : readable(node, path);
+    this.#version = node?.stat.version ?? 0;
     return slot?.deploy === deploy && slot.attempt === attempt ? slot : null;
   }
 
@@ -102,7 +105,7 @@ export class HostSlot {
       try {
         await client.multi(
           [
-            op.check(slotPath(this.#service, this.#host)),
+            op.check(slotPath(this.#service, this.#host), this.#version),
             op.check(path, version),
             op.set(statusPath(this.#service, this.#host), encode(fit(status))),
           ],

@@ -179,7 +179,8 @@ export async function readCurrent(layout: Layout, files: Files): Promise<Current
   }
 }
 
-async function releaseState(
+/** Whether a build lies on the host, unpacked and installed. */
+export async function releaseState(
   layout: Layout,
   build: string,
   record: BuildRecord | null,
@@ -193,7 +194,13 @@ async function releaseState(
   return known.installed ? "installed" : "extracted";
 }
 
-async function spoolState(layout: Layout, build: string, record: BuildRecord, files: Files): Promise<Actual["spool"]> {
+/** How far the archive of a build has come. */
+export async function spoolState(
+  layout: Layout,
+  build: string,
+  record: BuildRecord,
+  files: Files,
+): Promise<Actual["spool"]> {
   if ((await files.sizeOf(layout.verified(build, record.digest))) === record.size) return "verified";
   const size = await files.sizeOf(layout.spool(build));
   if (size === null) return "absent";

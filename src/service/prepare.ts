@@ -9,10 +9,13 @@ import { verifyStep } from "../steps/verify.ts";
 import { requireAskable } from "./asked_hosts.ts";
 import { runnerFor } from "./command_context.ts";
 import { requireRestartable } from "./activation.ts";
+import type { BuildRecord } from "../schema/znodes.ts";
 import type { BuildOnHost, ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
 
 export interface PrepareContext extends BuildOnHost {
+  /** The build's; null where it is not in ZooKeeper. */
+  readonly record: BuildRecord | null;
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
@@ -29,7 +32,7 @@ export async function prepareStep(
   const { state, command } = context;
   const { config, section, files, machine } = context.host;
   const { build, deploy, service, layout } = command;
-  const record = state.snapshot.build;
+  const { record } = context;
   if (record === null) {
     throw new DeployError(`Cannot ${step} "${build}": it is not among the builds of "${service}" in ZooKeeper.`, {
       code: "build-unknown",
@@ -81,7 +84,7 @@ export async function prepareStep(
         await requireAskable(resolvedRecipe, on.command);
       }
       await context.host.lookForHome();
-      await state.journal.record({ kind: "install-begun" });
+      await state.journal.record({ kind: "install-begun", deploy, build });
       const begun = state.journal.now.installs?.begun ?? 0;
       try {
         await installStep(work, install, effects);
@@ -97,14 +100,16 @@ export async function prepareStep(
 /** How many times the install steps of the target may be begun; looked up only where they are the next step. */
 export async function installsAllowed(host: ServiceHost, target: Target, { release }: Actual): Promise<number> {
   if (target.kind !== "build" || release !== "extracted") return 1;
+  return installsOf(host.build(target.build, target.deploy));
+}
+
+/** How many times the install steps of the build may be begun. */
+export async function installsOf({ resolvedRecipe }: BuildOnHost): Promise<number> {
   // A recipe that cannot be read is reported by the install step.
-  return host
-    .build(target.build, target.deploy)
-    .resolvedRecipe()
-    .then(
-      (resolvedRecipe) => resolvedRecipe.install.attempts,
-      () => Number.POSITIVE_INFINITY,
-    );
+  return resolvedRecipe().then(
+    ({ install }) => install.attempts,
+    () => Number.POSITIVE_INFINITY,
+  );
 }
 
 function asFinal(error: DeployError): DeployError {

@@ -34,7 +34,7 @@ export async function checkService(context: ActivateContext, signal: AbortSignal
   const { actual, processes } =
     alone !== null && check !== null ? alone : await untilShown(host, names, check === null ? SETTLE_MS : 0, signal);
   assertServed(context, actual, { check, restart: spec });
-  await state.journal.record({ kind: "checked", build, processes });
+  await state.journal.record({ kind: "checked", build, processes, config: host.configDigest });
   state.proof = { build, attempt: activation.attempt, atMs: host.machine.clock.monotonicMs(), soaked: false };
   state.healthy = true;
 }

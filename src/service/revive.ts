@@ -67,7 +67,7 @@ export class Revival {
     const { actual, processes } = await untilShown(host, instances, SEEN_MS, signal);
     // While an instance is down, the stamps of its former processes stay: without them it would count as unknown.
     if (actual.instances.every(({ served }) => served.kind !== "down"))
-      await state.journal.record({ kind: "revived", build, processes });
+      await state.journal.record({ kind: "revived", build, processes, config: host.configDigest });
     return failed === undefined;
   }
 }

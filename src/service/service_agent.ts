@@ -1,4 +1,5 @@
 import { asDeployError, type DeployError } from "../core/errors.ts";
+import { soakMsOf } from "../core/limits.ts";
 import { decide } from "../core/plan.ts";
 import type { Permission } from "../core/situation.ts";
 import { type Step, isFollowedByPrepare, isInterruptible, isPrepare, rungOf, type Rung } from "../core/step.ts";
@@ -7,13 +8,14 @@ import type { WishSnapshot } from "../store/read_wish.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
-import { collectGarbage, removeStaging } from "./collect.ts";
+import { collectFor, removeStaging } from "./collect.ts";
 import { permissionToBegin, type HostSlot } from "./host_slot.ts";
 import { isIll, lookAtService } from "./health.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
 import { activateStep, condemn, finish, giveUp, turnBack, type ActivationEffects } from "./activation.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
+import { Readying } from "./readying.ts";
 import { Revival } from "./revive.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -53,6 +55,7 @@ export class ServiceAgent {
   readonly #setback: Setback;
   readonly #steady: SteadyCheck;
   readonly #settling: Settling;
+  readonly #readying: Readying;
   #interrupt = new AbortController();
   #isOpen = false;
   /** Whether the last step was one after which, as a rule, another of PREPARE follows, whatever runs. */
@@ -69,6 +72,7 @@ export class ServiceAgent {
     this.#revival = new Revival(this.#activation, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
+    this.#readying = new Readying({ ...options, onGaveWay: this.#onGaveWay, say: this.#activation.say });
   }
 
   /** A newer wish ends PREPARE at once; ACTIVATE takes it into account between two steps. */
@@ -154,12 +158,14 @@ export class ServiceAgent {
     const permission = await permissionToBegin(this.#options, observation, this.#bell.ring, signal);
     const step = decide({
       target: state.snapshot.target,
+      again: state.snapshot.again,
+      restarts: state.snapshot.restarts,
       actual: observation.actual,
       journal,
       permission,
       proof: state.proof,
       isIll: state.illAt !== null && state.illAt === journal.attempt?.number,
-      soakMs: state.snapshot.deploy?.limits.soakMs ?? 0,
+      soakMs: state.snapshot.deploy === null ? 0 : soakMsOf(state.snapshot.deploy, state.snapshot.zone),
       maxInstalls: await installsAllowed(host, state.snapshot.target, observation.actual),
       batch: host.batch,
       bootId: host.machine.bootId,
@@ -199,7 +205,8 @@ export class ServiceAgent {
         return this.#idle(step.reason, observation, stop.soon);
       case "take-up": {
         const number = (journal.now.attempt?.number ?? (await slot.lastAttempt())) + 1;
-        return journal.record({ kind: "taken-up", number, deploy: step.deploy, build: step.build });
+        const { deploy, build } = step;
+        return journal.record({ kind: "taken-up", number, deploy, build, again: state.snapshot.again });
       }
       case "note-served":
         state.illAt = (await isIll(host, state, stop.soon)) ? step.attempt : null;
@@ -210,12 +217,9 @@ export class ServiceAgent {
       case "extract":
       case "install": {
         const signal = AbortSignal.any([stop.soon, this.#interrupt.signal]);
-        const onGaveWay = (paths: readonly string[]): void =>
-          this.#say("warn", "the build's files at these paths are not used: the shared ones take their place", {
-            paths,
-          });
         const build = host.build(step.build, step.deploy);
-        await prepareStep(step.step, { host, state, heavy, onGaveWay, ...build }, signal);
+        const record = state.snapshot.build;
+        await prepareStep(step.step, { record, host, state, heavy, onGaveWay: this.#onGaveWay, ...build }, signal);
         state.downloaded = null;
         return;
       }
@@ -274,17 +278,10 @@ export class ServiceAgent {
     if (reason === "serving") await this.#steady.look(host);
     await this.#settling.look(reason === "serving");
     // Removing a release costs as much as unpacking one, and the service has only just started.
-    if (reason === "serving" && this.#settling.servingMs >= LOOK_AGAIN_MS) await this.#collectGarbage(observation);
-    if (reason === "failed") await removeStaging(host.files, host.layout);
+    if (reason === "serving" && this.#settling.servingMs >= LOOK_AGAIN_MS) await collectFor(this.#options, observation);
+    if (reason === "failed") await removeStaging(host.files, host.layout, state.snapshot.ready?.build ?? null);
+    if (reason !== "zookeeper-unread") await this.#readying.look(AbortSignal.any([signal, this.#interrupt.signal]));
     await this.#waitSteadily(signal);
-  }
-
-  async #collectGarbage({ actual, inUse }: Observation): Promise<void> {
-    const { state, host } = this.#options;
-    const current = actual.current.kind === "link" ? actual.current.build : null;
-    const { proven } = state.journal.now;
-    const { releases, log_bytes: logBytes } = host.config.limits;
-    await collectGarbage(host.files, host.layout, { releases, logBytes }, { current, proven, inUse });
   }
 
   /** Waits until something changes; meanwhile looks after the running service. */
@@ -293,6 +290,9 @@ export class ServiceAgent {
     this.#options.state.changed();
     await this.#bell.wait(LOOK_AGAIN_MS, signal);
   }
+
+  readonly #onGaveWay = (paths: readonly string[]): void =>
+    this.#say("warn", "the build's files at these paths are not used: the shared ones take their place", { paths });
 
   #say(level: "info" | "warn" | "error", message: string, facts: object): void {
     this.#options.log(level, message, { service: this.#options.state.service, ...facts });

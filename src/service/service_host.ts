@@ -67,6 +67,8 @@ export class ServiceHost {
   /** How many instances restart at once, and how many have to stay in service meanwhile. */
   readonly batch: number;
   readonly minAvailable: number;
+  /** Changes when agent.toml says something else of what the service's processes get. */
+  readonly configDigest: string;
   #user: HostUser | undefined;
   #home: string | null = null;
   readonly #state: ServiceState;
@@ -87,6 +89,8 @@ export class ServiceHost {
     this.batch = batchSize(section.rolling.batch, this.instances.length);
     this.minAvailable = minAvailable(section.rolling.min_available, this.instances.length, this.batch);
     this.#state = state;
+    this.configDigest = digestOf({ env: section.env, run_as: section.run_as, instances: section.instances });
+    state.configDigest = this.configDigest;
     this.recipes = new KeptRecipes(state.service, this.layout, section, files);
     const onProblem = (problem: string) => void (state.disowned = problem);
     this.ownership = new Ownership({ machine, files, layout: this.layout, onProblem });
@@ -258,4 +262,9 @@ export class ServiceHost {
  */
 export function userOf(section: ServiceConfig, machine: Machine): HostUser | undefined {
   return machine.isRoot && section.run_as !== undefined ? machine.commands.user(section.run_as) : undefined;
+}
+
+/** Short, since it is only compared with itself. */
+function digestOf(facts: object): string {
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16);
 }

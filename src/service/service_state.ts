@@ -58,6 +58,10 @@ export class ServiceState {
   /** What a person should do before the next boot; "" when there is nothing. */
   warning = "";
   trouble: Trouble | null = null;
+  /** What agent.toml says now of what the service's processes get, as a digest. */
+  configDigest = "";
+  /** What became of the build that the host is to have ready. */
+  prepared: HostStatus["prepared"] | null = null;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
 
@@ -108,6 +112,12 @@ export class ServiceState {
     await this.journal.record({ kind: "followed", ...order });
   }
 
+  /** The service was started by what agent.toml said before, and nobody has restarted it since. */
+  get #isOutdated(): boolean {
+    const config = this.journal.now.restarted?.config;
+    return config !== undefined && this.configDigest !== "" && config !== this.configDigest;
+  }
+
   changed(): void {
     const { target } = this.snapshot;
     // Until this agent knows its own number, the status that the agent before it wrote, which holds the number, must
@@ -127,12 +137,14 @@ export class ServiceState {
       sinceMs: this.#sinceMs,
       healthy: this.healthy,
       trouble: this.trouble,
+      prepared: this.prepared,
     });
     const isLeftAlone = this.isSeen && this.journal.now.activation === null;
     const ill = this.#illness.note(isLeftAlone && status.health === "unhealthy", this.whyIll, status);
     return {
       ...status,
       begun: status.begun || this.journal.mayBeAtWork,
+      ...(this.#isOutdated ? { outdated: true } : {}),
       ...(ill === null ? {} : { ill }),
       ...(this.warning === "" ? {} : { warning: this.warning }),
     };

@@ -3,6 +3,7 @@ import { accepts } from "hono/accepts";
 import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
 import { isReady, type AgentStatus } from "./agent_status.ts";
+import { DEFAULT_LINES, endOfLogs, isOwnName, logsOfStep, MOST_LINES, type StepLogs } from "./step_logs.ts";
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -11,7 +12,7 @@ const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
  * format first, while curl and scripts accept anything and get JSON. `?format=json
  * prometheus` decides where no header can be set.
  */
-export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
+export function statusApp(view: () => AgentStatus, metrics: Metrics, logs: StepLogs = noLogs): Hono {
   const app = new Hono();
   const prometheus = async () =>
     new Response(await metrics.text(), { headers: { "content-type": PROMETHEUS_TYPE, vary: "Accept" } });
@@ -48,6 +49,39 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics): Hono {
       503,
     );
   });
-  app.notFound((c) => c.text("This port serves /status, /metrics, /livez and /readyz.\n", 404));
+  app.get("/logs/:service/:build/:step", async (c) => {
+    const { service, build, step } = c.req.param();
+    if (!isOwnName(c.req.header("host"), view().host)) {
+      return c.text("Cannot show a log: ask for it by the address of this host, or by its name in deployd.\n", 403);
+    }
+    const lines = linesIn(c.req.query("lines"));
+    if (lines === null) {
+      return c.text(`Cannot show a log: lines is a whole number from 1 to ${MOST_LINES}.\n`, 400);
+    }
+    const found = await logsOfStep(logs, service, build, step);
+    if (found.length > 0) return c.text(endOfLogs(found, lines), 200, logHeaders(view().host));
+    const names = await logs.names(service, build);
+    const there = names.length === 0 ? "" : ` of ${names.join(", ")}`;
+    const text = `There is no such log here${there === "" ? "" : `; there are those${there}`}.\n`;
+    return c.text(text, 404, logHeaders(view().host));
+  });
+  app.onError((error, c) => c.text(`${escaped(error.message)}\n`, 500, logHeaders(view().host)));
+  app.notFound((c) =>
+    c.text("This port serves /status, /metrics, /livez, /readyz and /logs/SERVICE/BUILD/STEP.\n", 404),
+  );
   return app;
+}
+
+const noLogs: StepLogs = { names: async () => [], read: async () => null };
+
+/** How many lines are asked for; null where that is no number of lines. */
+function linesIn(text: string | undefined): number | null {
+  if (text === undefined) return DEFAULT_LINES;
+  const lines = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  return lines >= 1 && lines <= MOST_LINES ? lines : null;
+}
+
+/** Whose log it is: whoever asks may have reached another host by this address. */
+function logHeaders(host: string): Record<string, string> {
+  return { "deployd-host": host, "cache-control": "no-store", "x-content-type-options": "nosniff" };
 }

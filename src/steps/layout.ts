@@ -33,10 +33,13 @@ export interface Layout {
    */
   verified(build: string, digest: Digest): string;
   tree(build: string): string;
+  /** What steps have printed: a directory for each build, and a file in it for each step. */
+  readonly logs: string;
   log(build: string, step: string): string;
 }
 
 export const RECIPE_FILE = "deployd.toml";
+export const LOG_ENDING = ".log";
 export const STAGING_PREFIX = ".staging-";
 
 export function layoutOf(root: string): Layout {
@@ -60,6 +63,7 @@ export function layoutOf(root: string): Layout {
     verified: (build, digest) =>
       join(staging(build), `archive-${digest.slice("sha256:".length, "sha256:".length + 16)}`),
     tree: (build) => join(staging(build), "tree"),
-    log: (build, step) => join(root, "log", build, `${step}.log`),
+    logs: join(root, "log"),
+    log: (build, step) => join(root, "log", build, `${step}${LOG_ENDING}`),
   };
 }

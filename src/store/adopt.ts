@@ -1,12 +1,14 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
 import { nextNumber } from "../core/wish_order.ts";
-import type { DeployRecord } from "../schema/deploy_record.ts";
+import { canariesFirst, toEverybody } from "../core/stages.ts";
 import type { Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { accounted } from "./accounted.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { inheritedFrom, readHead, servedBefore, type ServiceHead } from "./deploys.ts";
+import { ServiceMirror } from "./mirror.ts";
 import { buildPath, canaryPath, deployPath, deploysPath, enabledPath } from "./paths.ts";
 import { encode, type Versioned } from "./records.ts";
 import { readService } from "./services.ts";
@@ -35,13 +37,16 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   });
   const { latest } = head;
   const good = stage === "canary" ? (head.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null);
+  const { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs } = settings;
   const record = started({
     build: wish.build,
     previous: await inheritedFrom(zk, service, wish.build, good),
     who: "unknown",
     why: "the wish was written into ZooKeeper by hand",
-    stages: stage === "canary" ? ["canary", "fleet"] : ["fleet"],
-    limits: { max: settings.max, budget: settings.budget, soakMs: settings.soakMs },
+    before: null,
+    stages: [...(stage === "canary" ? canariesFirst : toEverybody)],
+    limits: { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs },
+    onHalt: settings.onHalt,
     now,
   });
   // Not raised above what hosts have followed: the wish may come from a backup, and then a person has to confirm it.
@@ -49,7 +54,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   await zk.multi([
     op.set(deploysPath(service), encode({ ...head.pointer.value, latest: id, number }), head.pointer.version),
     op.check(buildPath(service, wish.build), target.version),
-    ...overtakenOps(service, head, stage, id, now),
+    ...(await overtakenOps(zk, service, head, stage, id, now)),
     op.create(deployPath(service, id), encode(record)),
     op.set(
       stage === "canary" ? canaryPath(service) : enabledPath(service),
@@ -77,16 +82,19 @@ async function unrecorded<Stage extends "fleet" | "canary">(
  * What the new wish ends: the deploy that is under way and, as any deploy to the fleet does, the wish of the canary
  * hosts.
  */
-function overtakenOps(
+async function overtakenOps(
+  zk: ZooKeeper,
   service: string,
   { latest, canary }: ServiceHead,
-  stage: DeployRecord["stage"],
+  stage: "canary" | "fleet",
   id: string,
   now: Date,
-): Op[] {
+): Promise<Op[]> {
   const ops: Op[] = [];
   if (latest !== null && isRunning(latest.record)) {
-    const next = aborted(latest.record, `overtaken by a wish written by hand (${id})`, now);
+    const { statuses, gate } = await ServiceMirror.look(zk, service, ["gate", "statuses"]);
+    const { record } = accounted(latest, statuses, gate);
+    const next = aborted(record, `overtaken by a wish written by hand (${id})`, now);
     ops.push(op.set(deployPath(service, latest.id), encode(next), latest.version));
   }
   // A canary wish that was written by hand as well has still to be adopted.

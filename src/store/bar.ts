@@ -84,7 +84,8 @@ export async function barBuild(zk: ZooKeeper, service: string, build: string, ba
     const { value, version } = await readBuild(zk, service, build);
     const { latest } = await readHead(zk, service);
     const isItsBuild = latest !== null && buildWanted(latest.record) === build;
-    const bringsIt = isItsBuild && isRunning(latest.record);
+    // One that is paused brings it to nobody, and does not go on with a barred build.
+    const bringsIt = isItsBuild && isRunning(latest.record) && latest.record.state !== "paused";
     const ops = [op.set(buildPath(service, build), encode({ ...value, barred }), version)];
     let record = latest?.record ?? null;
     if (bringsIt) {

@@ -1,14 +1,24 @@
-import { moved } from "../core/deploy.ts";
-import { buildWanted } from "../core/deploy_state.ts";
+import { BY_ITSELF, moved } from "../core/deploy.ts";
+import { buildWanted, isOnCanaries, reasonOf } from "../core/deploy_state.ts";
 import type { GateMove } from "../core/gate.ts";
-import type { DeployStep, Round } from "../core/rollout.ts";
+import { isStop, type DeployStep, type Round } from "../core/rollout.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { HostStatus, Wish } from "../schema/znodes.ts";
+import type { BuildRecord, HostStatus, Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { gateOp, gateReadAfter, moveOps, type GateRead } from "./gate.ts";
-import { agentPath, buildPath, canaryPath, deployPath, deploysPath, enabledPath, statusPath } from "./paths.ts";
+import {
+  agentPath,
+  buildPath,
+  canaryPath,
+  deployPath,
+  deploysPath,
+  enabledPath,
+  gatePath,
+  statusPath,
+} from "./paths.ts";
 import { encode, type Versioned } from "./records.ts";
+import { wishOf, wishOps, type WishNodes } from "./wishes.ts";
 
 /** How many hosts are moved in one `multi`: with five operations for each it stays far below the limit of 1 MB. */
 const MOST_HOSTS = 200;
@@ -16,15 +26,25 @@ const MOST_HOSTS = 200;
 /** What a round rests on, with the versions that were read. */
 export interface RoundBasis {
   readonly gate: GateRead;
+  readonly heeded: readonly HeededService[];
   /** The version of the node above the deploys, which every new deploy changes. */
   readonly deploysVersion: number;
   readonly statuses: ReadonlyMap<string, HostStatus>;
   readonly statusNodes: ReadonlyMap<string, { readonly version: number }>;
-  readonly builds: ReadonlyMap<string, { readonly version: number }>;
+  readonly builds: ReadonlyMap<string, Pick<Versioned<BuildRecord>, "value" | "version">>;
+  /** The node above the deploys; null where it does not exist. */
+  readonly pointer: WishNodes["pointer"] | null;
   readonly wishNodes: {
     readonly enabled: Versioned<Wish | null> | null;
     readonly canary: Versioned<Wish | null> | null;
   };
+}
+
+/** Another service that a rule looks at, with the versions in which it was read. */
+export interface HeededService {
+  readonly service: string;
+  readonly gateVersion: number;
+  readonly deploysVersion: number;
 }
 
 /** What came of a round. */
@@ -41,7 +61,7 @@ export interface RoundOutcome {
 
 type Refused =
   | { readonly kind: "host"; readonly host: string }
-  | { readonly kind: "gate" | "deploys" }
+  | { readonly kind: "gate" | "deploys" | "another service" }
   | { readonly kind: "deploy"; readonly deploy: string }
   | { readonly kind: "build"; readonly build: string };
 
@@ -68,14 +88,17 @@ export async function carryOut(
   const chunks = chunksOf(round);
   const written = new Map<string, DeployRecord>();
   const moved: string[] = [];
-  let { gate } = basis;
+  let { gate, deploysVersion } = basis;
   for (const { moves, steps } of chunks) {
     if (moves.some(({ kind }) => kind === "lose")) await zk.sync("/");
     const changed = recordsAfter(steps, now);
+    const wishes = steps.map((step) => wishesAfter(service, step, changed, basis));
+    // Whoever writes a wish changes the node above the deploys.
+    deploysVersion += wishes.filter((ops) => ops.some(({ path }) => path === deploysPath(service))).length;
     const ops = [
       { op: gateOp(service, gate), about: { kind: "gate" } as const },
-      ...deployOps(service, steps, changed, basis),
-      ...grantChecks(service, moves, basis, new Set(changed.keys())),
+      ...deployOps(service, steps, changed, wishes),
+      ...grantChecks(service, moves, { ...basis, deploysVersion }, new Set(changed.keys())),
       ...moves.flatMap((move) => hostSteps(service, gate, move, basis)),
     ];
     const refused = await sent(zk, ops);
@@ -92,7 +115,7 @@ export async function carryOut(
  * them.
  */
 function chunksOf({ moves, steps }: Round): Round[] {
-  const isFirst = ({ move }: DeployStep): boolean => move.to === "halted" || move.to === "activating";
+  const isFirst = ({ move }: DeployStep): boolean => isStop(move) || move.to === "activating";
   if (moves.length + steps.length === 0) return [];
   const chunks: { moves: GateMove[]; steps: DeployStep[] }[] = [{ moves: [], steps: steps.filter(isFirst) }];
   for (const move of moves) {
@@ -112,18 +135,53 @@ function deployOps(
   service: string,
   steps: readonly DeployStep[],
   changed: ReadonlyMap<string, DeployRecord>,
-  { wishNodes }: RoundBasis,
+  wishes: readonly (readonly Op[])[],
 ): Step[] {
-  return steps.flatMap(({ deploy: { id, recordVersion } }): Step[] => {
+  return steps.flatMap(({ deploy: { id, recordVersion } }, at): Step[] => {
     const record = changed.get(id);
     if (record === undefined) return [];
     const about = { kind: "deploy", deploy: id } as const;
-    const ops = [
-      op.set(deployPath(service, id), encode(record), recordVersion),
-      ...canaryIsOver(service, id, record, wishNodes),
-    ];
+    const ops = [op.set(deployPath(service, id), encode(record), recordVersion), ...(wishes[at] ?? [])];
     return ops.map((each) => ({ op: each, about }));
   });
+}
+
+/** What is wished once the record says this. */
+function wishesAfter(
+  service: string,
+  { deploy: { id }, move }: DeployStep,
+  changed: ReadonlyMap<string, DeployRecord>,
+  { wishNodes, pointer, statuses, builds }: RoundBasis,
+): Op[] {
+  const record = changed.get(id);
+  if (record === undefined) return [];
+  const { to } = move;
+  switch (to) {
+    case "rolled back":
+      return canaryIsOver(service, id, record, wishNodes);
+    case "next stage":
+    case "turned round": {
+      const { enabled, canary } = wishNodes;
+      if (enabled === null || pointer === null) return [];
+      const bar = to === "turned round" ? barOps(service, id, record, builds) : [];
+      const wished = wishOf(id, record);
+      return [...bar, ...wishOps(service, { pointer, enabled, canary }, wished.to, wished.wish, statuses)];
+    }
+    default:
+      return [];
+  }
+}
+
+/** A build that is taken back by itself is barred as one that a person takes back. */
+function barOps(service: string, id: string, record: DeployRecord, builds: RoundBasis["builds"]): Op[] {
+  const build = builds.get(record.build);
+  if (build === undefined || build.value.barred !== undefined) return [];
+  const barred = {
+    who: BY_ITSELF,
+    why: `rolled back in deploy ${id}: ${reasonOf(record)}`,
+    time: record.times.changed,
+  };
+  return [op.set(buildPath(service, record.build), encode({ ...build.value, barred }), build.version)];
 }
 
 /**
@@ -136,7 +194,7 @@ function canaryIsOver(
   record: DeployRecord,
   { enabled, canary }: RoundBasis["wishNodes"],
 ): Op[] {
-  if (record.state !== "rolled back" || record.stage !== "canary" || enabled === null) return [];
+  if (record.state !== "rolled back" || !isOnCanaries(record) || enabled === null) return [];
   if (canary?.value?.deploy !== id || enabled.value?.build !== buildWanted(record)) return [];
   return [op.check(enabledPath(service), enabled.version), op.delete(canaryPath(service), canary.version)];
 }
@@ -145,12 +203,17 @@ function canaryIsOver(
 function grantChecks(
   service: string,
   moves: readonly GateMove[],
-  { deploysVersion, builds, statuses }: RoundBasis,
+  { deploysVersion, builds, statuses, heeded }: RoundBasis,
   isWritten: ReadonlySet<string>,
 ): Step[] {
   const grants = moves.flatMap((move) => (move.kind === "grant" ? [move] : []));
   if (grants.length === 0) return [];
   const checks: Step[] = [{ op: op.check(deploysPath(service), deploysVersion), about: { kind: "deploys" } }];
+  for (const other of heeded) {
+    const about = { kind: "another service" } as const;
+    checks.push({ op: op.check(gatePath(other.service), other.gateVersion), about });
+    checks.push({ op: op.check(deploysPath(other.service), other.deploysVersion), about });
+  }
   const records = new Map(grants.map(({ slot }) => [slot.deploy, slot.record]));
   for (const [deploy, version] of records) {
     // The record that this very `multi` writes is the one that the slot names.
@@ -196,6 +259,9 @@ function hostChecks(
       return said;
     case "lose":
       return [...isGone, ...said];
+    case "hold":
+    case "unhold":
+      return [];
     case "clear":
       // What a host that was forgotten holds goes only while nobody is there to use it.
       return hasSlot ? isGone : [];

@@ -1,16 +1,20 @@
 import { aborted, promoted } from "../core/deploy.ts";
-import { goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
+import { goesBack, isInLastStage, isOnCanaries, isRunning, reasonOf, stageNow } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
+import { reachAfter } from "../core/stages.ts";
 import { wayBackFrom } from "../core/ways_out.ts";
-import type { DeployRecord } from "../schema/deploy_record.ts";
+import type { Act, DeployRecord } from "../schema/deploy_record.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred, barredOf } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
+import { assertOpen } from "./opening.ts";
 import { buildPath, deployPath } from "./paths.ts";
 import { encode } from "./records.ts";
-import { wishOps } from "./wishes.ts";
+import { readService } from "./services.ts";
+import { ServiceMirror } from "./mirror.ts";
+import { wishOf, wishOps } from "./wishes.ts";
 
 export interface Change {
   readonly service: string;
@@ -24,6 +28,8 @@ export interface Change {
   readonly who: string;
   readonly why: string;
   readonly now: Date;
+  /** Why it is done although the service is frozen, or none of its windows is open. */
+  readonly override?: string | undefined;
 }
 
 export interface Changed {
@@ -34,38 +40,57 @@ export interface Changed {
 export type Latest = NonNullable<ServiceHead["latest"]>;
 
 /**
- * Takes a deploy that is proven on the canary hosts to the whole fleet.
+ * Takes a deploy whose hosts serve its build to its next stage.
  *
- * @throws DeployError `nothing-to-do` when no deploy waits for it, `deploy-running` while the canaries are not done,
- * `build-barred`, `deploy-mismatch` when the newest deploy is not the one that the caller means
+ * @throws DeployError `nothing-to-do` when no deploy waits for it, `deploy-running` while the hosts of its stage are not
+ * done, `build-barred`, `deploy-mismatch` when the newest deploy is not the one that the caller means
  */
 export async function promote(zk: ZooKeeper, change: Change): Promise<Changed> {
-  const { service } = change;
+  const { service, now } = change;
   const attempted = `Cannot promote "${service}"`;
   const head = await readHead(zk, service);
   const latest = latestOf(head, attempted, change, "promote");
   const { id, record } = latest;
+  if (wasMade(record, "promoted", change)) return { id, record };
   if (record.state !== "awaiting promotion") {
     // Called twice, it leaves the deploy as the first call did.
-    if (record.stage === "fleet" && record.stages[0] === "canary" && record.state !== "halted") return { id, record };
+    const goesOn = record.state === "rolling" || record.state === "done";
+    if (goesOn && wasPromoted(record)) return { id, record };
     throw notToPromote(service, latest, attempted);
   }
+  assertOpen(service, await readService(zk, service), latest, attempted, change);
   const build = await readBuild(zk, service, record.build);
   assertNotBarred(build.value, attempted, {
     what: `"${record.build}"`,
     hint:
-      `Take it off the canary hosts with: ${wayBackFrom(service, record, await barredOf(zk, service, record)).line}, or allow ` +
+      `Take it off its hosts with: ${wayBackFrom(service, record, await barredOf(zk, service, record)).line}, or allow ` +
       `it again first: deployd ctl builds unbar ${service} ${record.build}`,
   });
-  const next = promoted(record, change);
+  const { hosts, statuses } = await ServiceMirror.look(zk, service, ["hosts", "statuses"]);
+  const reach = reachAfter(record.stages, record.stage + 1, id, hosts, record.reach);
+  const next = promoted(record, reach, change, now);
+  const { to, wish } = wishOf(id, next);
   await attempting(attempted, async () =>
     zk.multi([
       op.check(buildPath(service, record.build), build.version),
       op.set(deployPath(service, id), encode(next), latest.version),
-      ...(await wishOps(zk, service, head, "fleet", { build: record.build, deploy: id })),
+      ...wishOps(service, head, to, wish, statuses),
     ]),
   );
   return { id, record: next };
+}
+
+/**
+ * Whether this very change has been made: its answer was lost, and it is asked for again. A deploy may meanwhile have come
+ * to where the change could be made once more.
+ */
+export function wasMade({ acts }: DeployRecord, act: Act["act"], { who, now }: Change): boolean {
+  return acts.some((done) => done.act === act && done.who === who && done.time === now.toISOString());
+}
+
+/** Whether a person, or its stages' waits, have taken it beyond its first stage. */
+function wasPromoted({ stage, acts }: DeployRecord): boolean {
+  return stage > 0 && acts.at(-1)?.act === "promoted";
 }
 
 /**
@@ -86,24 +111,25 @@ export async function abort(zk: ZooKeeper, change: Change): Promise<Changed> {
       hint: `See: deployd ctl status ${service}`,
     });
   }
-  const next = aborted(record, `aborted by ${who}${why === "" ? "" : `: ${why}`}`, now);
+  const next = aborted(record, `aborted by ${who}${why === "" ? "" : `: ${why}`}`, now, change);
   await attempting(attempted, () => zk.multi([op.set(deployPath(service, id), encode(next), version)]));
   return { id, record: next };
 }
 
 function notToPromote(service: string, { id, record }: Latest, attempted: string): DeployError {
-  const onItsWay = record.state === "canary" || (record.state === "preparing" && record.stage === "canary");
-  if (onItsWay) {
-    return new DeployError(`${attempted}: the canary hosts do not all serve "${record.build}" yet.`, {
+  const isOnItsWay = record.state === "canary" || record.state === "preparing" || record.state === "rolling";
+  if (isOnItsWay && !isInLastStage(record)) {
+    const whose = isOnCanaries(record) ? "the canary hosts" : `the hosts of its stage, ${stageNow(record)},`;
+    return new DeployError(`${attempted}: ${whose} do not all serve "${record.build}" yet.`, {
       code: "deploy-running",
       hint: `Wait for them with: deployd ctl wait ${service}`,
     });
   }
-  const why = record.stage === "fleet" && !goesBack(record) ? ", to the fleet already" : "";
+  const why = isInLastStage(record) && !goesBack(record) ? ", to the fleet already" : "";
   const reason = reasonOf(record) === "" ? "" : ` (${reasonOf(record)})`;
   return new DeployError(`${attempted}: deploy ${id} of "${record.build}" is ${record.state}${why}${reason}.`, {
     code: "nothing-to-do",
-    hint: `Only a deploy that was started with --canary and is healthy there can be promoted. See: deployd ctl status ${service}`,
+    hint: `Only a deploy that waits for it, on the canary hosts or in another stage, can be promoted. See: deployd ctl status ${service}`,
   });
 }
 
@@ -112,7 +138,7 @@ export function latestOf(
   { latest, damaged }: ServiceHead,
   attempted: string,
   change: Change,
-  verb: "promote" | "abort" | "rollback",
+  verb: "promote" | "abort" | "rollback" | "pause" | "resume" | "retry",
 ): Latest {
   const { service, deploy, build } = change;
   if (damaged !== null) throw damaged;

@@ -1,4 +1,4 @@
-import { buildWanted } from "../core/deploy_state.ts";
+import { buildWanted, isOnCanaries, isRunning } from "../core/deploy_state.ts";
 import { DeployError, isDeployError } from "../core/errors.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import { nearest } from "../schema/problems.ts";
@@ -115,20 +115,24 @@ export async function listDeploys(
   });
 }
 
-/**
- * The build that a new deploy of `build` goes back to; null where there is none. A build that is deployed again, as by a
- * repeated CI job, keeps the build to go back to that it had: it cannot go back to itself.
- */
-export async function buildBefore(
+/** What a new deploy of `build` finds: what it goes back to, and what the hosts serve that it has not reached. */
+export async function foundBy(
   zk: ZooKeeper,
   service: string,
   head: ServiceHead,
   build: string,
-): Promise<string | null> {
-  return inheritedFrom(zk, service, build, await lastGoodBuild(zk, service, head));
+): Promise<Pick<DeployRecord, "previous" | "before">> {
+  const good = await lastGood(zk, service, head);
+  const before = good?.deploy === undefined ? null : { build: good.build, deploy: good.deploy };
+  return { previous: await inheritedFrom(zk, service, build, good?.build ?? null), before };
 }
 
-/** @param good the last build that was good before this deploy */
+/**
+ * The build that a deploy of `build` goes back to; null where there is none. A build that is deployed again, as by a
+ * repeated CI job, keeps the build to go back to that it had: it cannot go back to itself.
+ *
+ * @param good the last build that was good before this deploy
+ */
 export async function inheritedFrom(
   zk: ZooKeeper,
   service: string,
@@ -146,46 +150,53 @@ export async function inheritedFrom(
   return last?.record.previous ?? null;
 }
 
+/** A build that the fleet served; `deploy` is missing where nobody knows which one brought it there. */
+interface Good {
+  readonly build: string;
+  readonly deploy?: string;
+}
+
 /**
  * The last good build before a new deploy: the one the fleet is meant to serve, unless that one's own deploy failed, in
  * which case the build before it is still the last good one.
  */
-async function lastGoodBuild(zk: ZooKeeper, service: string, head: ServiceHead): Promise<string | null> {
+async function lastGood(zk: ZooKeeper, service: string, head: ServiceHead): Promise<Good | null> {
   const wish = head.enabled.value;
-  if (wish === null) return head.problems.length === 0 ? null : servedBefore(head.latest?.record ?? null);
-  if (wish.deploy === undefined) {
+  const overwritten = (): Good | null => goodOf(servedBefore(head.latest?.record ?? null));
+  if (wish === null) return head.problems.length === 0 ? null : overwritten();
+  const { build, deploy } = wish;
+  if (deploy === undefined) {
     // A wish written by hand for a build that is barred or missing is followed by no host: what was served before still
     // is.
-    const record = await readRecord(zk, buildPath(service, wish.build), buildRecordSchema).catch(() => null);
+    const record = await readRecord(zk, buildPath(service, build), buildRecordSchema).catch(() => null);
     const isFollowed = record !== null && record.value.barred === undefined;
-    return isFollowed ? wish.build : servedBefore(head.latest?.record ?? null);
+    return isFollowed ? { build } : overwritten();
   }
-  const found = await readRecord(zk, deployPath(service, wish.deploy), deployRecordSchema);
-  if (found === null) return wish.build;
-  switch (found.value.state) {
-    case "halted":
-    case "aborted":
-      if (found.value.stage !== "fleet") return wish.build;
-      return (await settledBefore(zk, service, wish.deploy)) ?? found.value.previous;
-    default:
-      return wish.build;
-  }
+  const found = await readRecord(zk, deployPath(service, deploy), deployRecordSchema);
+  if (found === null) return { build };
+  const { state, previous, before } = found.value;
+  // Nor has one shown that its build is good that an urgent deploy overtakes.
+  const hasFailed = state === "halted" || state === "aborted" || isRunning(found.value);
+  if (!hasFailed) return { build, deploy };
+  if (isOnCanaries(found.value)) return { build, deploy };
+  return (await settledBefore(zk, service, deploy)) ?? before ?? goodOf(previous);
 }
 
-/**
- * The build that the fleet was left with by the last earlier deploy to it that was completed; null where none is on
- * record.
- */
-async function settledBefore(zk: ZooKeeper, service: string, deploy: string): Promise<string | null> {
+function goodOf(build: string | null): Good | null {
+  return build === null ? null : { build };
+}
+
+/** What the fleet was left with by the last earlier deploy to it that was completed; null where none is on record. */
+async function settledBefore(zk: ZooKeeper, service: string, deploy: string): Promise<Good | null> {
   const all = await listDeploys(zk, service);
   const earlier = all.slice(
     0,
     all.findIndex(({ id }) => id === deploy),
   );
   const settled = earlier.findLast(
-    ({ record: { state, stage } }) => stage === "fleet" && (state === "done" || state === "rolled back"),
+    ({ record }) => !isOnCanaries(record) && (record.state === "done" || record.state === "rolled back"),
   );
-  return settled === undefined ? null : buildWanted(settled.record);
+  return settled === undefined ? null : { build: buildWanted(settled.record), deploy: settled.id };
 }
 
 /** What the fleet served before somebody overwrote its wish. */

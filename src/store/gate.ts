@@ -1,6 +1,14 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { gateAfter, type Gate, type GateMove } from "../core/gate.ts";
-import { failureSchema, gateSchema, slotSchema, type Failure, type Slot } from "../schema/znodes.ts";
+import {
+  failureSchema,
+  gateSchema,
+  holdSchema,
+  slotSchema,
+  type Failure,
+  type Hold,
+  type Slot,
+} from "../schema/znodes.ts";
 import { read, type Op, op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { failurePath, failuresPath, gatePath, slotPath, slotsPath } from "./paths.ts";
@@ -55,14 +63,16 @@ export async function readGate(zk: ZooKeeper, service: string): Promise<GateRead
 /** Collects what the nodes hold. One that does not exist any more was deleted with a change of the gate's version. */
 class Found {
   readonly #slots = new Map<string, Slot>();
+  readonly #holds = new Map<string, Hold>();
   readonly #failed = new Map<string, Failure>();
   readonly #failedVersions = new Map<string, number>();
   readonly #unreadable = { slots: new Set<string>(), failed: new Set<string>() };
   readonly #problems: GateProblem[] = [];
 
   slot(path: string, host: string, node: Node | null): void {
-    const slot = this.#valueOf("slots", host, () => node && wholeIn(node, path, slotSchema));
-    if (slot !== null) this.#slots.set(host, slot);
+    const found = this.#valueOf("slots", host, () => node && heldOrGranted(node, path));
+    if (found !== null && "hold" in found) this.#holds.set(host, found as Hold);
+    else if (found !== null) this.#slots.set(host, found);
   }
 
   failure(path: string, host: string, node: Node | null): void {
@@ -72,7 +82,7 @@ class Found {
   }
 
   gateAt({ data, stat }: Node): GateRead {
-    const gate = { slots: this.#slots, failed: this.#failed, unreadable: this.#unreadable };
+    const gate = { slots: this.#slots, holds: this.#holds, failed: this.#failed, unreadable: this.#unreadable };
     const moves = movesIn({ data, stat });
     return { version: stat.version, moves, gate, failedVersions: this.#failedVersions, problems: this.#problems };
   }
@@ -87,6 +97,11 @@ class Found {
       return null;
     }
   }
+}
+
+function heldOrGranted(node: Node, path: string): Slot | Hold {
+  const isHold = wholeIn(node, path, z.looseObject({ hold: z.unknown().optional() })).hold !== undefined;
+  return wholeIn(node, path, isHold ? holdSchema : slotSchema);
 }
 
 /** The record in a node in which there has to be one. */
@@ -145,11 +160,16 @@ export function moveOps(service: string, { gate, failedVersions }: GateRead, mov
   const failure = failurePath(service, host);
   const version = failedVersions.get(host);
   // Its version says nothing: only somebody who has edited it by hand has raised it.
-  const held = gate.slots.has(host) || gate.unreadable.slots.has(host) ? [op.delete(slot)] : [];
+  const isThere = gate.slots.has(host) || gate.holds.has(host) || gate.unreadable.slots.has(host);
+  const held = isThere ? [op.delete(slot)] : [];
   switch (move.kind) {
     case "grant":
       return [op.create(slot, encode(move.slot))];
+    case "hold":
+      // A version of its own, so that no host takes it for the slot that it read there before.
+      return [op.create(slot, ""), op.set(slot, encode(move.hold), 0)];
     case "reclaim":
+    case "unhold":
       return held;
     case "release":
     case "heal": {

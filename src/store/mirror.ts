@@ -239,7 +239,12 @@ export class ServiceMirror extends ServiceRecords {
   }
 
   #buildsThatCount(): string[] {
-    return this.#sections.has("builds") ? this.deploysThatCount.map(({ record }) => buildWanted(record)) : [];
+    if (!this.#sections.has("builds")) return [];
+    return this.deploysThatCount.flatMap(({ record }) => {
+      const { build, previous, onHalt } = record;
+      // One that may be taken back by itself leads to both.
+      return onHalt === "rollback" && previous !== null ? [build, previous] : [buildWanted(record)];
+    });
   }
 
   /** The builds that the newest deploy leads to, forwards and back. */

@@ -5,7 +5,7 @@ export type Section =
   "settings" | "wishes" | "gate" | "deploys" | "hosts" | "statuses" | "agents" | "builds" | "ways out";
 
 /** What the conductor reads of each service; the connected agents of all services it knows from elsewhere. */
-export const conducted: readonly Section[] = ["wishes", "gate", "deploys", "hosts", "statuses", "builds"];
+export const conducted: readonly Section[] = ["settings", "wishes", "gate", "deploys", "hosts", "statuses", "builds"];
 
 /** What people are shown. */
 export const shown: readonly Section[] = [

@@ -1,6 +1,13 @@
-import { isRunning, type RunningDeploy } from "../core/deploy_state.ts";
+import {
+  isBeforeLastStage,
+  isOnCanaries,
+  isRunning,
+  stageAfter,
+  stageNow,
+  type RunningDeploy,
+} from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
-import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
+import { goOnFrom, promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { barredOf } from "./bar.ts";
 import type { ServiceHead } from "./deploys.ts";
@@ -28,9 +35,16 @@ function howToEnd(service: string, record: RunningDeploy, build: string, barred:
     case "awaiting promotion": {
       const on = promotionOf(service, record, barred);
       if (on === null) return `One deploy at a time, and its build is barred; end it with: ${back}`;
+      const to = isBeforeLastStage(record) ? "the fleet" : stageAfter(record);
+      const where = isOnCanaries(record) ? "the canary hosts" : `the hosts of its stage, ${stageNow(record)},`;
       return isSame
-        ? `It is on the canary hosts already; take it to the fleet with: ${on}`
-        : `One deploy at a time: take it to the fleet first (${on}), or end it with: ${back}`;
+        ? `It is on ${where} already; take it to ${to} with: ${on}`
+        : `One deploy at a time: take it to ${to} first (${on}), or end it with: ${back}`;
+    }
+    case "paused": {
+      const on = goOnFrom(service, record, barred);
+      const go = on === null ? "" : `let it go on with: ${on}, or `;
+      return `One deploy at a time, and this one is paused: ${go}end it with: ${back}`;
     }
     case "rolling back":
       return (

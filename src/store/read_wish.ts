@@ -1,4 +1,4 @@
-import { targetFor, wishFor, type Wishes, type Target } from "../core/targets.ts";
+import { nextFor, targetFor, wishFor, type Subject, type Target, type Wishes } from "../core/targets.ts";
 import type { Journal } from "../schema/journal.ts";
 import { isFromBefore, isOlder, nothingFollowed, numberOf, wishNode, type WishNode } from "../core/wish_order.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
@@ -6,8 +6,10 @@ import {
   buildRecordSchema,
   deploysPointerSchema,
   hostRecordSchema,
+  serviceSettingsSchema,
   wishSchema,
   type BuildRecord,
+  type HostRecord,
   type HostStatus,
   type Role,
 } from "../schema/znodes.ts";
@@ -24,7 +26,8 @@ import {
   servicePath,
   statusPath,
 } from "./paths.ts";
-import { ensurePath, readRecord, valueIn } from "./records.ts";
+import type { Node } from "./read_nodes.ts";
+import { ensurePath, isDamaged, readRecord, valueIn } from "./records.ts";
 import { registerHost } from "./registry.ts";
 import type { WatchedNodes } from "./watched_nodes.ts";
 
@@ -38,6 +41,16 @@ export interface WishSnapshot {
   /** A wish that is older than what the host has followed. The host keeps to the latter, which is then the target. */
   readonly held: Held | null;
   readonly role: Role;
+  readonly zone: string | undefined;
+  /**
+   * A build that the host is to have ready beside what it serves: its deploy has not reached the host yet, or a person has
+   * staged it.
+   */
+  readonly ready: { readonly build: string; readonly deploy: string; readonly record: BuildRecord } | null;
+  /** How many times the wished deploy was tried again. */
+  readonly again: number;
+  /** The wish is to restart what runs, also where that is its build already. */
+  readonly restarts: boolean;
   /** The record of the target's build; null when there is no target or its build is not in ZooKeeper. */
   readonly build: BuildRecord | null;
   readonly deploy: DeployRecord | null;
@@ -53,6 +66,10 @@ export const unreadSnapshot: WishSnapshot = {
   order: null,
   held: null,
   role: "fleet",
+  zone: undefined,
+  ready: null,
+  again: 0,
+  restarts: false,
   build: null,
   deploy: null,
   problem: "ZooKeeper has not been read yet",
@@ -88,7 +105,8 @@ export async function readWish(reader: WishReader, reading: WishReading): Promis
   const { service, clock } = reader;
   const { nodes, signal } = reading;
   if (reading.isThorough) nodes.doubt();
-  if ((await nodes.read(servicePath(service), signal)) === null) {
+  const settings = await nodes.read(servicePath(service), signal);
+  if (settings === null) {
     return {
       ...unreadSnapshot,
       target: { kind: "none" },
@@ -96,34 +114,64 @@ export async function readWish(reader: WishReader, reading: WishReading): Promis
       readAtMs: clock.now(),
     };
   }
-  const role = await readRole(reader, reading);
+  const { role, zone } = await readHost(reader, reading);
+  const subject = { host: reader.host, role, zone };
   const enabled = valueIn(await nodes.read(enabledPath(service), signal), enabledPath(service), wishSchema);
   const isCanary = role === "canary";
   const canary = isCanary
     ? valueIn(await nodes.read(canaryPath(service), signal), canaryPath(service), wishSchema)
     : null;
   const wishes = { enabled, canary };
-  const { target, order, held } = await weigh(reader, role, wishes, reading);
-  const fleet = wishFor(role, wishes)?.hosts ?? 0;
-  const seen = { target, order, held, role, fleet, readAtMs: clock.now() };
+  const { target, order, held } = await weigh(reader, subject, wishes, reading);
+  const wish = wishFor(role, wishes);
+  const fleet = wish?.hosts ?? 0;
+  const again = wish?.again ?? 0;
+  // Only those that the deploy has reached.
+  const restarts = wish?.restarts === true && target.kind === "build" && target.deploy === wish.deploy;
+  const seen = { target, order, held, role, zone, again, restarts, fleet, readAtMs: clock.now() };
   const olderWish = held === null ? "" : whyHeld(service, held);
   const watched = [servicePath(service), hostPath(service, reader.host), enabledPath(service)];
   if (isCanary) watched.push(canaryPath(service));
+  const next = held === null ? (nextFor(subject, wishes) ?? stagedIn(settings, service)) : null;
+  const isNew = next !== null && (target.kind !== "build" || target.build !== next.build);
+  if (isNew) watched.push(buildPath(service, next.build));
+  const ready = isNew ? await readyFrom(service, next, reading) : null;
   if (target.kind !== "build") {
     nodes.keepOnly(new Set(watched));
-    const wish = wishFor(role, wishes);
     const byHand = wish === null ? "" : `the wish for "${wish.build}" names no deploy; the conductor will give it one`;
-    return { ...unreadSnapshot, ...seen, problem: olderWish || byHand };
+    return { ...unreadSnapshot, ...seen, ready, problem: olderWish || byHand };
   }
   const path = buildPath(service, target.build);
   nodes.keepOnly(new Set([...watched, path]));
   const build = valueIn(await nodes.read(path, signal), path, buildRecordSchema);
   const deploy = await readRecord(reading.zk, deployPath(service, target.deploy), deployRecordSchema, { signal });
   const noBuild = build === null ? `the wished build "${target.build}" is not in ZooKeeper` : "";
-  return { ...seen, build, deploy: deploy?.value ?? null, problem: olderWish || noBuild };
+  return { ...seen, ready, build, deploy: deploy?.value ?? null, problem: olderWish || noBuild };
 }
 
-async function readRole(reader: WishReader, { zk, nodes, signal, isThorough }: WishReading): Promise<Role> {
+/** Nobody has to have a build that is barred, or that was removed. */
+async function readyFrom(
+  service: string,
+  next: { readonly build: string; readonly deploy: string },
+  { nodes, signal }: WishReading,
+): Promise<WishSnapshot["ready"]> {
+  const path = buildPath(service, next.build);
+  const record = valueIn(await nodes.read(path, signal), path, buildRecordSchema);
+  return record === null || record.barred !== undefined ? null : { ...next, record };
+}
+
+/** The build that a person has staged. Settings that cannot be read stage nothing: only people and the conductor need them. */
+function stagedIn(node: Node, service: string): { readonly build: string; readonly deploy: string } | null {
+  try {
+    const staged = valueIn(node, servicePath(service), serviceSettingsSchema)?.staged;
+    return staged === undefined ? null : { build: staged.build, deploy: "staged" };
+  } catch (error) {
+    if (isDamaged(error)) return null;
+    throw error;
+  }
+}
+
+async function readHost(reader: WishReader, { zk, nodes, signal, isThorough }: WishReading): Promise<HostRecord> {
   const { service, host, zone } = reader;
   const path = hostPath(service, host);
   let node = await nodes.read(path, signal);
@@ -134,7 +182,7 @@ async function readRole(reader: WishReader, { zk, nodes, signal, isThorough }: W
   }
   // Where the service was made only now, there is no node yet in which the host could say how it is.
   if (isThorough || isNew) await lookAtStatus(zk, reader, signal);
-  return valueIn(node, path, hostRecordSchema)?.role ?? "fleet";
+  return valueIn(node, path, hostRecordSchema) ?? { role: "fleet" };
 }
 
 /** Only the host itself writes its status: whatever somebody else wrote there is reported and overwritten. */
@@ -156,11 +204,12 @@ async function lookAtStatus(
 /** What a host of this role follows: the wish or, where that is older than what the host has followed, the latter. */
 async function weigh(
   { service, remembered }: WishReader,
-  role: Role,
+  subject: Subject,
   wishes: Wishes,
   { zk, signal }: WishReading,
 ): Promise<Pick<WishSnapshot, "target" | "order" | "held">> {
-  const target = targetFor(role, wishes);
+  const { role } = subject;
+  const target = targetFor(subject, wishes);
   const wish = wishFor(role, wishes);
   if (target.kind !== "build" || wish === null) return { target, order: null, held: null };
   const { followed = nothingFollowed, attempt } = remembered();

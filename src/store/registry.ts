@@ -1,12 +1,19 @@
 import { DeployError } from "../core/errors.ts";
 import { nearest } from "../schema/problems.ts";
-import { hostRecordSchema, type AgentRecord, type HostRecord, type Role } from "../schema/znodes.ts";
+import {
+  hostRecordSchema,
+  hostStatusSchema,
+  type AgentRecord,
+  type HostRecord,
+  type HostStatus,
+  type Role,
+} from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgents, runsService } from "./living_agents.ts";
-import { hostPath, hostsPath } from "./paths.ts";
-import { childrenOf, encode, readDamaged, readRecord, type Versioned } from "./records.ts";
+import { hostPath, hostsPath, statusPath } from "./paths.ts";
+import { childrenOf, encode, isDamaged, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** Registers the host once, as a fleet host; what an operator has changed since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
@@ -49,4 +56,13 @@ export async function setRole(zk: ZooKeeper, service: string, host: string, role
 export async function readAgentOf(zk: ZooKeeper, service: string, host: string): Promise<AgentRecord | null> {
   const record = (await readLivingAgents(zk, [host])).get(host)?.record ?? null;
   return record !== null && runsService(record, service) ? record : null;
+}
+
+/** What the host says of itself; null where it has said nothing, or nothing that can be read. */
+export async function readStatusOf(zk: ZooKeeper, service: string, host: string): Promise<HostStatus | null> {
+  const found = await readRecord(zk, statusPath(service, host), hostStatusSchema).catch((error: unknown) => {
+    if (isDamaged(error)) return null;
+    throw error;
+  });
+  return found?.value ?? null;
 }

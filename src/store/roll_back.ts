@@ -1,8 +1,9 @@
 import { aborted, turnedRound } from "../core/deploy.ts";
-import { isRunning } from "../core/deploy_state.ts";
+import { isOnCanaries, isRunning } from "../core/deploy_state.ts";
 import { DeployError } from "../core/errors.ts";
 import { buildRecordSchema } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
+import { accounted } from "./accounted.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
 import { latestOf, type Change, type Changed, type Latest } from "./change_deploy.ts";
@@ -10,7 +11,8 @@ import { listDeploys, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { buildPath, canaryPath, deployPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
-import { wishOps } from "./wishes.ts";
+import { ServiceMirror } from "./mirror.ts";
+import { wishOf, wishOps } from "./wishes.ts";
 
 /**
  * Takes the hosts of the newest deploy back to the build before it, whatever state the deploy is in, and bars its build.
@@ -46,15 +48,18 @@ export async function rollBack(zk: ZooKeeper, change: Change): Promise<Changed> 
   });
   // A deploy to the canary hosts of what the fleet serves already, as by a repeated CI job, is taken back on the whole
   // fleet.
-  const stage = head.enabled.value?.build === record.build ? "fleet" : record.stage;
-  const next = { ...turnedRound(record, change), stage };
+  const isWithFleet = isOnCanaries(record) && head.enabled.value?.build === record.build;
+  const { statuses, gate } = await ServiceMirror.look(zk, service, ["gate", "statuses"]);
+  const turned = turnedRound(accounted(latest, statuses, gate).record, change);
+  const next = isWithFleet ? { ...turned, stage: turned.stages.length - 1 } : turned;
+  const { to, wish } = wishOf(id, next);
   const bar = await barOp(zk, change, latest);
   await attempting(attempted, async () =>
     zk.multi([
       op.set(deployPath(service, id), encode(next), latest.version),
       bar,
       op.check(buildPath(service, previous), back.version),
-      ...(await wishOps(zk, service, head, stage, { build: next.rollback.to, deploy: id })),
+      ...wishOps(service, head, to, wish, statuses),
     ]),
   );
   return { id, record: next };
@@ -82,9 +87,9 @@ async function endTheFirst(
     (other) => other.id !== id && other.record.build === record.build && other.record.state === "done",
   );
   const before = wasGood ? "it was served before" : "nothing was served before it";
-  const next = aborted(record, `rolled back by ${who}${why === "" ? "" : `: ${why}`}; ${before}`, now);
+  const next = aborted(record, `rolled back by ${who}${why === "" ? "" : `: ${why}`}; ${before}`, now, change);
   const bar = wasGood ? [] : [await barOp(zk, change, latest)];
-  const isCanaries = record.stage === "canary" && canary?.value?.deploy === id;
+  const isCanaries = isOnCanaries(record) && canary?.value?.deploy === id;
   await attempting(attempted, () =>
     zk.multi([
       op.set(deployPath(service, id), encode(next), version),

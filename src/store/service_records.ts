@@ -2,7 +2,7 @@ import { isRunning } from "../core/deploy_state.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { ConductedDeploy, Unreadable } from "../core/conducted.ts";
 import { emptyGate, noneOut, outByDeploy } from "../core/gate.ts";
-import type { Wishes } from "../core/targets.ts";
+import { deploysIn, type Wishes } from "../core/targets.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import {
   buildRecordSchema,
@@ -99,6 +99,13 @@ export class ServiceRecords {
     return this.#builds.whole;
   }
 
+  /** The node above the deploys; null where it does not exist. What is damaged says nothing: the next wish replaces it. */
+  get pointer(): Pick<Versioned<DeploysPointer>, "value" | "version"> | null {
+    if (this.#deploysVersion < 0) return null;
+    const value = this.#pointer.whole.get(this.service)?.value ?? { latest: null, number: 0 };
+    return { value, version: this.#deploysVersion };
+  }
+
   /** The version of the node above the deploys: while it is unchanged, `deploys` lists all deploys. */
   get deploysVersion(): number {
     return this.#deploysVersion;
@@ -160,10 +167,13 @@ export class ServiceRecords {
     );
   }
 
-  /** Deploys that still matter: the newest, those that are wished or under way, and those with hosts out of service. */
+  /**
+   * Deploys that still matter: the newest, those that are wished or under way, also of the hosts that no stage has reached,
+   * and those with hosts out of service.
+   */
   get deploysThatCount(): DeployRead[] {
     const newest = this.#pointer.whole.get(this.service)?.value?.latest;
-    const wished = new Set([this.wishes.enabled?.deploy, this.wishes.canary?.deploy, newest]);
+    const wished = new Set([...deploysIn(this.wishes), newest]);
     return [...this.deploys.values()].filter(
       ({ id, record, out }) =>
         wished.has(id) ||

@@ -1,4 +1,6 @@
+import { afterCircle, rulesAfter } from "../core/between_services.ts";
 import { DeployError } from "../core/errors.ts";
+import type { BetweenServices } from "../schema/between_services.ts";
 import { nearest } from "../schema/problems.ts";
 import { serviceSettingsSchema, type ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
@@ -71,7 +73,11 @@ export function unknownService(service: string, known: readonly string[]): Deplo
   });
 }
 
-/** Creates the service, or changes the given settings and keeps the others. */
+/**
+ * Creates the service, or changes the given settings and keeps the others; of the rules between services, too.
+ *
+ * @throws DeployError `service-unknown`, `usage` where those rules name a service that does not exist, or go in a circle
+ */
 export async function setService(
   zk: ZooKeeper,
   service: string,
@@ -82,13 +88,45 @@ export async function setService(
     await stampFormat(zk);
     const path = servicePath(service);
     const found = await readDamaged(zk, path, serviceSettingsSchema);
-    const settings = serviceSettingsSchema.parse({ ...found?.value, ...changes });
+    const { between: changed } = changes;
+    const between =
+      changed === undefined ? found?.value?.between : rulesAfter(found?.value?.between ?? undefined, changed);
+    const settings = serviceSettingsSchema.parse({ ...found?.value, ...changes, between });
+    if (changed !== undefined) await assertRules(zk, service, between ?? {});
     if (found === null) await create(zk, path, encode(settings));
     else await zk.set(path, encode(settings), found.version);
     for (const child of [enabledPath, hostsPath, buildsPath, deploysPath, statusesPath])
       await create(zk, child(service), "");
     await restoreGate(zk, service);
     return settings;
+  });
+}
+
+/** Rules that name what is not there, or that contradict themselves, would be obeyed in silence and never as meant. */
+async function assertRules(zk: ZooKeeper, service: string, rules: BetweenServices): Promise<void> {
+  const attempted = `Cannot set the rules of "${service}"`;
+  const known = await readAllSettings(zk, () => {});
+  const named = [...(rules.after ?? []), ...(rules.notWhile ?? [])];
+  const missing = named.find((name) => name !== service && !known.has(name));
+  if (missing !== undefined) {
+    const near = nearest(missing, [...known.keys()]);
+    throw new DeployError(`${attempted}: there is no service "${missing}".`, {
+      code: "service-unknown",
+      hint: near === undefined ? `Make it first: deployd ctl services set ${missing}` : `Did you mean "${near}"?`,
+    });
+  }
+  if (named.includes(service)) {
+    throw new DeployError(`${attempted}: it would wait for itself.`, {
+      code: "usage",
+      hint: "Name other services; of one service there is never more than one deploy at a time.",
+    });
+  }
+  const after = new Map([...known].map(([name, settings]) => [name, settings.between ?? {}] as const));
+  const circle = afterCircle(service, after.set(service, rules));
+  if (circle === null) return;
+  throw new DeployError(`${attempted}: each would come after the other, ${circle.join(", after ")}.`, {
+    code: "usage",
+    hint: `Leave one of them out. Services that only must not move at once are --not-while each other.`,
   });
 }
 

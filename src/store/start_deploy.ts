@@ -1,30 +1,51 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
-import { DeployError } from "../core/errors.ts";
+import { stagesWithoutHosts } from "../core/stage_hosts.ts";
+import { reachAfter, toEverybody } from "../core/stages.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
+import type { Stage } from "../schema/stages.ts";
+import type { OnHalt } from "../schema/on_halt.ts";
+import type { BuildRecord, HostRecord, ServiceSettings } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { accounted } from "./accounted.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { buildBefore, readDeploy, readHead, type ServiceHead } from "./deploys.ts";
+import { foundBy, readDeploy, readHead, type ServiceHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { ServiceMirror } from "./mirror.ts";
 import { assertNoneRunning } from "./one_at_a_time.ts";
+import { assertOpen } from "./opening.ts";
 import { buildPath, deployPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { readService } from "./services.ts";
-import { wishOps } from "./wishes.ts";
+import { wishOf, wishOps } from "./wishes.ts";
 
 export interface DeployRequest {
   readonly id: string;
   readonly service: string;
   readonly build: string;
-  readonly stages: DeployRecord["stages"];
+  /** Unless given, those of the service. */
+  readonly stages?: readonly Stage[] | undefined;
+  readonly onHalt?: OnHalt | undefined;
   readonly who: string;
   readonly why: string;
   /** Where this deploy differs from the service's settings. */
   readonly limits: Partial<DeployRecord["limits"]>;
   readonly now: Date;
+  /** It ends the deploy that is under way, if there is one. */
+  readonly urgent?: boolean | undefined;
+  /** Restart what runs already. */
+  readonly restarts?: boolean | undefined;
+  /** Why it is started although the service is frozen, or none of its windows is open. */
+  readonly override?: string | undefined;
+}
+
+export interface Started {
+  readonly id: string;
+  readonly record: DeployRecord;
+  /** The deploy that it has ended; null where none was under way. */
+  readonly overtaken: ServiceHead["latest"];
 }
 
 /**
@@ -33,46 +54,32 @@ export interface DeployRequest {
  *
  * @throws DeployError `service-unknown`, `build-unknown`, `build-barred`, `deploy-running`, `nothing-to-do`, `usage`
  */
-export async function startDeploy(
-  zk: ZooKeeper,
-  request: DeployRequest,
-): Promise<{ id: string; record: DeployRecord }> {
+export async function startDeploy(zk: ZooKeeper, request: DeployRequest): Promise<Started> {
   const { service, build, id } = request;
   const attempted = `Cannot deploy "${build}" to "${service}"`;
   const settings = await readService(zk, service);
   const said = await attempting(attempted, () => readRecord(zk, deployPath(service, id), deployRecordSchema));
-  if (said !== null) return { id, record: said.value };
+  if (said !== null) return { id, record: said.value, overtaken: null };
   const head = await readHead(zk, service);
   if (head.damaged !== null) throw head.damaged;
   const target = await readBuild(zk, service, build);
-  assertNotBarred(target.value, attempted, {
-    what: "the build",
-    hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
-  });
-  const overtaken = await heldByAll(zk, service, head);
+  assertDeployable(target.value, request, attempted);
+  assertOpen(service, settings, head.latest, attempted, request);
+  const { held, overtaken } = await endedBy(zk, request, head);
   if (overtaken === null) await assertNoneRunning(zk, service, head, build);
 
-  const first = request.stages[0] ?? "fleet";
-  await assertHosts(zk, service, first, attempted);
-  const record = started({
-    build,
-    previous: await buildBefore(zk, service, head, build),
-    who: request.who,
-    why: request.why,
-    stages: request.stages,
-    limits: {
-      max: request.limits.max ?? settings.max,
-      budget: request.limits.budget ?? settings.budget,
-      soakMs: request.limits.soakMs ?? settings.soakMs,
-    },
-    now: request.now,
-  });
+  const stages = request.stages ?? settings.stages ?? toEverybody;
+  const { hosts, statuses, gate } = await ServiceMirror.look(zk, service, ["gate", "hosts", "statuses"]);
+  const [nobody] = stagesWithoutHosts(service, stages, hosts, attempted);
+  if (nobody !== undefined) throw nobody;
+  const record = newRecord(request, stages, settings, await foundBy(zk, service, head, build), hosts);
+  const { to, wish } = wishOf(id, record);
 
   const ops: Op[] = [
-    ...(overtaken === null ? [] : [endedOp(service, overtaken, id, request.now)]),
+    ...(overtaken === null ? [] : [endedOp(service, accounted(overtaken, statuses, gate), request, held !== null)]),
     op.check(buildPath(service, build), target.version),
     op.create(deployPath(service, id), encode(record)),
-    ...(await wishOps(zk, service, head, first, { build, deploy: id })),
+    ...wishOps(service, head, to, wish, statuses),
   ];
   await attempting(attempted, async () => {
     try {
@@ -83,7 +90,55 @@ export async function startDeploy(
       if ((await readRecord(zk, deployPath(service, id), deployRecordSchema)) === null) throw error;
     }
   });
-  return { id, record: (await readDeploy(zk, service, id)).record };
+  return { id, record: (await readDeploy(zk, service, id)).record, overtaken };
+}
+
+/** What a deploy is on record as before anything has moved. @param found what it finds: `foundBy` */
+export function newRecord(
+  request: DeployRequest,
+  stages: readonly Stage[],
+  settings: ServiceSettings,
+  found: Pick<DeployRecord, "previous" | "before">,
+  hosts: ReadonlyMap<string, HostRecord>,
+): DeployRecord {
+  const { id, build, who, why, onHalt, restarts, override, now } = request;
+  const { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs } = { ...settings, ...request.limits };
+  return started({
+    build,
+    ...found,
+    who,
+    why,
+    stages: [...stages],
+    ...(stages[0]?.hosts === "canary" ? {} : { reach: reachAfter(stages, 0, id, hosts) }),
+    limits: { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs },
+    onHalt: policyOf(onHalt ?? settings.onHalt, restarts === true),
+    restarts,
+    override,
+    now,
+  });
+}
+
+/** What restarts halt for is not the build that they keep, so that going back to the one before it would mend nothing. */
+function policyOf(policy: OnHalt, restarts: boolean): OnHalt {
+  return restarts && policy === "rollback" ? "ask" : policy;
+}
+
+/** @throws DeployError `build-barred` */
+export function assertDeployable(record: BuildRecord, { service, build }: DeployRequest, attempted: string): void {
+  assertNotBarred(record, attempted, {
+    what: "the build",
+    hint: `Deploy another build, or allow this one again with: deployd ctl builds unbar ${service} ${build}`,
+  });
+}
+
+/** The deploy under way that the request would end; `held` where every host holds that one. */
+export async function endedBy(
+  zk: ZooKeeper,
+  { service, urgent }: DeployRequest,
+  head: ServiceHead,
+): Promise<{ readonly held: ServiceHead["latest"]; readonly overtaken: ServiceHead["latest"] }> {
+  const held = await heldByAll(zk, service, head);
+  return { held, overtaken: held ?? (urgent === true ? runningIn(head) : null) };
 }
 
 /**
@@ -96,30 +151,19 @@ async function heldByAll(zk: ZooKeeper, service: string, { latest }: ServiceHead
   return statuses.length > 0 && statuses.every(({ held }) => held?.deploy === latest.id) ? latest : null;
 }
 
+/** The deploy that an urgent one overtakes. */
+function runningIn({ latest }: ServiceHead): ServiceHead["latest"] {
+  return latest !== null && isRunning(latest.record) ? latest : null;
+}
+
 function endedOp(
   service: string,
   { id, record, version }: NonNullable<ServiceHead["latest"]>,
-  by: string,
-  now: Date,
+  { id: by, who, build, now }: DeployRequest,
+  isHeld: boolean,
 ): Op {
-  const why = `no host went on with it, in a ZooKeeper that was restored from a backup; overtaken by deploy ${by}`;
+  const why = isHeld
+    ? `no host went on with it, in a ZooKeeper that was restored from a backup; overtaken by deploy ${by}`
+    : `overtaken by the urgent deploy ${by} of "${build}" by ${who}`;
   return op.set(deployPath(service, id), encode(aborted(record, why, now)), version);
-}
-
-async function assertHosts(
-  zk: ZooKeeper,
-  service: string,
-  stage: DeployRecord["stage"],
-  attempted: string,
-): Promise<void> {
-  if (stage !== "canary") return;
-  const { hosts } = await ServiceMirror.look(zk, service, ["hosts"]);
-  if ([...hosts.values()].some((host) => host.role === "canary")) return;
-  throw new DeployError(`${attempted} on canary hosts: none of its ${hosts.size} hosts is a canary.`, {
-    code: "usage",
-    hint:
-      hosts.size > 0
-        ? `Name one with: deployd ctl hosts role ${service} HOST canary`
-        : `A host registers itself when its agent starts with [services.${service}] in its agent.toml; see: deployd ctl hosts list ${service}`,
-  });
 }

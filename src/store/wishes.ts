@@ -1,31 +1,41 @@
 import { nextNumber } from "../core/wish_order.ts";
+import { buildWanted, goesBack, isInLastStage, isOnCanaries } from "../core/deploy_state.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { HostStatus, Wish } from "../schema/znodes.ts";
+import type { DeploysPointer, HostStatus, Wish } from "../schema/znodes.ts";
 import { op, type Op, type ZooKeeper } from "../zookeeper/client.ts";
-import { readHead, type ServiceHead } from "./deploys.ts";
+import { readHead } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { ServiceMirror } from "./mirror.ts";
 import { canaryPath, deploysPath, enabledPath } from "./paths.ts";
-import { encode } from "./records.ts";
+import { encode, type Versioned } from "./records.ts";
+
+/** The nodes that a wish is written to, as they were read. */
+export interface WishNodes {
+  readonly pointer: Pick<Versioned<DeploysPointer>, "value" | "version">;
+  readonly enabled: Pick<Versioned<unknown>, "version">;
+  readonly canary: Pick<Versioned<unknown>, "version"> | null;
+}
+
+/** What is wished of the hosts of a deploy. */
+export type NewWish = Pick<Wish, "build" | "reach" | "before" | "again" | "restarts"> & { readonly deploy: string };
 
 /**
- * Writes wishes that a person has asked for, with a number that is higher than what any host has followed, also in a tree
- * that was restored from a backup. A deploy to the fleet includes the canary hosts: they follow `enabled` again.
+ * The operations that write a wish, with a number that is higher than what any host has followed, also in a tree that was
+ * restored from a backup. A deploy to the fleet includes the canary hosts: they follow `enabled` again.
  */
-export async function wishOps(
-  zk: ZooKeeper,
+export function wishOps(
   service: string,
-  { pointer, enabled, canary }: ServiceHead,
-  stage: DeployRecord["stage"],
-  wish: { build: string; deploy: string },
-): Promise<Op[]> {
-  const { statuses } = await ServiceMirror.look(zk, service, ["statuses"]);
+  { pointer, enabled, canary }: WishNodes,
+  to: "canary" | "fleet",
+  wish: NewWish,
+  statuses: ReadonlyMap<string, HostStatus>,
+): Op[] {
   const number = nextNumber(pointer.value.number, followedOf(statuses));
   const data = encode({ ...wish, number, hosts: statuses.size } satisfies Wish);
   const ops = [
     op.set(deploysPath(service), encode({ ...pointer.value, latest: wish.deploy, number }), pointer.version),
   ];
-  if (stage === "fleet") {
+  if (to === "fleet") {
     ops.push(op.set(enabledPath(service), data, enabled.version));
     if (canary !== null) ops.push(op.delete(canaryPath(service), canary.version));
   } else {
@@ -34,6 +44,18 @@ export async function wishOps(
     );
   }
   return ops;
+}
+
+/** What a deploy wishes of its hosts as its record stands. */
+export function wishOf(id: string, record: DeployRecord): { readonly to: "canary" | "fleet"; readonly wish: NewWish } {
+  const { before, again, reach } = record;
+  const restarts = record.restarts === true && !goesBack(record) ? { restarts: true } : {};
+  const tries = { ...(again === 0 ? {} : { again }), ...restarts };
+  const build = buildWanted(record);
+  if (isOnCanaries(record)) return { to: "canary", wish: { build, deploy: id, ...tries } };
+  // Everybody goes back, and a deploy in its last stage is everybody's.
+  const isAll = goesBack(record) || isInLastStage(record) || reach === undefined;
+  return { to: "fleet", wish: { build, deploy: id, ...tries, ...(isAll ? {} : { reach, before }) } };
 }
 
 /** What `acceptWishes` has done. */

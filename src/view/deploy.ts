@@ -107,7 +107,9 @@ export function lastMovement(view: DeployView): string {
 export const STUCK_AFTER_MS = 30_000;
 
 export function stuckForMs(view: DeployView, now: Date): number | null {
-  if (!isRunning(view.record) || view.record.state === "awaiting promotion") return null;
+  const { state } = view.record;
+  // Those wait for a person, or for time.
+  if (!isRunning(view.record) || state === "awaiting promotion" || state === "paused") return null;
   const stillMs = ageMs(lastMovement(view), now);
   return stillMs >= STUCK_AFTER_MS ? stillMs : null;
 }

@@ -1,4 +1,4 @@
-import { buildWanted, goesBack, isRunning, reasonOf } from "../core/deploy_state.ts";
+import { buildWanted, goesBack, isRunning, reasonOf, waitsForPerson } from "../core/deploy_state.ts";
 import type { HostStatus } from "../schema/znodes.ts";
 import { failuresIn, goingBack, type DeployView, type HostFailure, type Waiting } from "./deploy.ts";
 
@@ -21,7 +21,7 @@ export type DeployEvent =
 
 /** How a deploy ended, or where it stopped to wait for a person. */
 export type DeployOutcome =
-  | { readonly kind: "done" | "rolled-back" | "awaiting-promotion" }
+  | { readonly kind: "done" | "rolled-back" | "awaiting-promotion" | "paused" }
   | { readonly kind: "aborted"; readonly nothingBefore: boolean }
   | { readonly kind: "halted"; readonly failures: readonly HostFailure[] }
   /**
@@ -35,9 +35,12 @@ export type DeployOutcome =
 /**
  * The outcome of this deploy; null while it goes on. A reading from before the requested change (another server may lag
  * behind) is no outcome: it shows the state that was to be changed.
+ *
+ * @param acts how many acts its record had after the requested change; 0 where none was requested
  */
-export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | null {
+export function outcomeOf(view: DeployView, purpose: Purpose, acts = 0): DeployOutcome | null {
   const { record } = view;
+  if (record.acts.length < acts) return null;
   const aborted = { kind: "aborted", nothingBefore: record.previous === null } as const;
   // If nothing was served before the deploy, a rollback aborts it at once: there is no way back.
   const isFirst = record.state === "aborted" && aborted.nothingBefore;
@@ -56,8 +59,10 @@ export function outcomeOf(view: DeployView, purpose: Purpose): DeployOutcome | n
     case "rolled back":
       return { kind: "rolled-back" };
     case "awaiting promotion":
-      if (purpose !== "promote") return { kind: "awaiting-promotion" };
+      if (waitsForPerson(record)) return { kind: "awaiting-promotion" };
       break;
+    case "paused":
+      return { kind: "paused" };
     case "preparing":
     case "canary":
     case "rolling":

@@ -1,8 +1,9 @@
 import { costOf } from "../core/deploy_cost.ts";
-import { buildWanted } from "../core/deploy_state.ts";
-import { promotionOf, wayBackFrom } from "../core/ways_out.ts";
+import { buildWanted, isBeforeLastStage, stageAfter } from "../core/deploy_state.ts";
+import { goOnFrom, promotionOf, wayBackFrom } from "../core/ways_out.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { DeployView, HostFailure, Waiting } from "./deploy.ts";
+import { allowedIn } from "./limit_words.ts";
 import { illnessText } from "./host.ts";
 import { duration } from "./times.ts";
 import type { Sign } from "./tone.ts";
@@ -12,10 +13,11 @@ import { count, oneLine, someOf } from "./words.ts";
 export function progressText({ live, record }: DeployView): string {
   if (live === null) return "a newer deploy has taken its hosts over";
   const { progress, out } = live;
+  const { max, budget } = allowedIn({ record, live });
   const parts = [
     `${progress.serving.length}/${progress.hosts.length} serving`,
-    `restarting ${Object.keys(out.slots).length}/${record.limits.max}`,
-    `failed ${progress.failed.length} (budget ${record.limits.budget})`,
+    `restarting ${Object.keys(out.slots).length}/${max}`,
+    `failed ${progress.failed.length} (budget ${budget})`,
   ];
   if (progress.unreachable.length > 0) parts.push(`${progress.unreachable.length} unreachable`);
   return parts.join(", ");
@@ -57,6 +59,8 @@ export function stateSign({ state }: Pick<DeployRecord, "state">): Sign {
       return { glyph: "◆", word: state, tone: "warn" };
     case "rolling":
       return { glyph: "↻", word: state, tone: "busy" };
+    case "paused":
+      return { glyph: "‖", word: state, tone: "warn" };
     case "done":
       return { glyph: "✓", word: state, tone: "good" };
     case "halted":
@@ -111,11 +115,16 @@ export function nextSteps({ service, record, barred }: Pick<DeployView, "service
   const back = to.kind === "build" ? `Back to ${to.build}` : to.kind === "end" ? "End it" : "Deploy another build";
   switch (record.state) {
     case "halted":
+    case "paused": {
+      const on = goOnFrom(service, record, barred);
+      return [...(on === null ? [] : [`Go on: ${on}`]), `${back}: ${line}`];
+    }
     case "aborted":
       return [`${back}: ${line}`];
     case "awaiting promotion": {
       const on = promotionOf(service, record, barred);
-      return [...(on === null ? [] : [`On to the fleet: ${on}`]), `${back}: ${line}`];
+      const to = isBeforeLastStage(record) ? "the fleet" : stageAfter(record);
+      return [...(on === null ? [] : [`On to ${to}: ${on}`]), `${back}: ${line}`];
     }
     default:
       return [];

@@ -1,4 +1,5 @@
-import { isRunning } from "../core/deploy_state.ts";
+import { isOnCanaries, isRunning } from "../core/deploy_state.ts";
+import { nothingHeldBack, type HeldBack } from "../core/between_services.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { ConductedDeploy, Unreadable } from "../core/conducted.ts";
 import type { Gate, OutHosts } from "../core/gate.ts";
@@ -14,7 +15,9 @@ import {
   type HostStatus,
   type ServiceSettings,
 } from "../schema/znodes.ts";
+import { whyItWaits } from "./waits.ts";
 import { heldProblem, wishTroubleOf, type WishTrouble } from "./wish_trouble.ts";
+import { someOf } from "./words.ts";
 
 /** The records of a service from which an overview is made; a `ServiceMirror` has them. */
 export interface ServiceRead {
@@ -63,6 +66,8 @@ export interface Overview {
   readonly wishTrouble?: WishTrouble;
   /** Records that could not be read, described in words. */
   readonly problems: readonly string[];
+  /** Why hosts of the newest deploy get no slot although they are ready, one sentence each. */
+  readonly waits: readonly string[];
   /** Why the state of the newest deploy is not known; null if it is. */
   readonly damaged: DeployError | null;
   readonly deploy: {
@@ -75,11 +80,16 @@ export interface Overview {
   } | null;
 }
 
-/** A snapshot of what was read: later readings do not change it. */
-export function overviewOf(read: ServiceRead): Overview {
+/**
+ * A snapshot of what was read: later readings do not change it.
+ *
+ * @param heldBack what other services forbid, where that was read
+ */
+export function overviewOf(read: ServiceRead, heldBack: HeldBack = nothingHeldBack): Overview {
   const { service, wishes, hosts, agents, newest } = read;
   const trouble = wishTroubleOf(read);
-  const deploy = newest.id === null ? undefined : read.deploys.get(newest.id);
+  const found = newest.id === null ? undefined : read.deploys.get(newest.id);
+  const deploy = found === undefined ? null : deployIn(read, found);
   return {
     service,
     settings: read.settings ?? serviceSettingsSchema.parse({}),
@@ -88,7 +98,11 @@ export function overviewOf(read: ServiceRead): Overview {
     statuses: statusesByServersClock(read),
     agents: new Map(agents),
     problems: problemsOf(read, trouble),
-    deploy: deploy === undefined ? null : deployIn(read, deploy),
+    deploy,
+    waits:
+      deploy === null
+        ? []
+        : whyItWaits({ ...deploy, gate: read.gate?.gate ?? null, hosts, statuses: read.statuses, heldBack }),
     damaged: newest.damaged ?? (newest.id === null ? null : read.damageOfDeploy(newest.id)),
     ...(trouble === null ? {} : { wishTrouble: trouble }),
   };
@@ -106,7 +120,7 @@ function problemsOf(read: ServiceRead, trouble: WishTrouble | null): string[] {
   if (newest.pointerProblem !== null) problems.push(newest.pointerProblem);
   if (newest.damaged !== null) problems.push(newest.damaged.hint);
   problems.push(...read.problemsIn("deploys"));
-  problems.push(...endedBefore(read));
+  problems.push(...endedBefore(read), ...outdatedIn(read));
   return problems;
 }
 
@@ -142,9 +156,11 @@ export function statusesByServersClock({
  */
 export function byServersClock(record: DeployRecord, { madeAtMs, writtenAtMs }: Written): DeployRecord {
   const [created, changed] = [new Date(madeAtMs).toISOString(), new Date(writtenAtMs).toISOString()];
-  return isRunning(record)
-    ? { ...record, times: { ...record.times, created, changed } }
-    : { ...record, times: { ...record.times, created, changed, ended: changed } };
+  if (isRunning(record)) return { ...record, times: { ...record.times, created, changed } };
+  // What it cost, or a new try, may have been written after its end: how long after is told by the same clock as its end.
+  const afterMs = Math.max(0, Date.parse(record.times.changed) - Date.parse(record.times.ended));
+  const ended = new Date(Math.max(madeAtMs, writtenAtMs - afterMs)).toISOString();
+  return { ...record, times: { ...record.times, created, changed, ended } };
 }
 
 /**
@@ -155,7 +171,7 @@ function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy:
   const { id, record } = deploy;
   const { enabled, canary } = wishes;
   const view = { wishes, hosts, status: statuses, alive: new Set(agents.keys()) };
-  const isWithFleet = record.state === "rolled back" && record.stage === "canary" && canary?.deploy !== id;
+  const isWithFleet = record.state === "rolled back" && isOnCanaries(record) && canary?.deploy !== id;
   if (!isWithFleet || enabled?.deploy === undefined || enabled.build !== record.rollback.to)
     return progressOf(view, deploy);
   const wish = { build: enabled.build, deploy: enabled.deploy };
@@ -163,6 +179,16 @@ function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy:
     [...statuses].map(([host, said]) => [host, said.wish?.deploy === id ? { ...said, wish } : said]),
   );
   return progressOf({ ...view, status }, { ...deploy, id: wish.deploy });
+}
+
+/** A running service does not hear of a change of agent.toml. */
+function outdatedIn({ service, statuses }: ServiceRead): string[] {
+  const hosts = [...statuses].flatMap(([host, { outdated }]) => (outdated === true ? [host] : [])).toSorted();
+  if (hosts.length === 0) return [];
+  const run = hosts.length === 1 ? "runs" : "run";
+  return [
+    `${someOf(hosts, 4)} ${run} with an older agent.toml; to bring it to the service: deployd ctl restart ${service}`,
+  ];
 }
 
 /** A later canary deploy hides that the fleet's own deploy was ended half way, so that hosts serve different builds. */

@@ -1,4 +1,4 @@
-import { isRunning } from "../core/deploy_state.ts";
+import { endedAt, isRunning } from "../core/deploy_state.ts";
 import { newestDeploy, stuckForMs, type DeployView } from "./deploy.ts";
 import { stateSign } from "./deploy_words.ts";
 import { illRows, illnessText, isIllSince, type HostRow } from "./host.ts";
@@ -25,6 +25,8 @@ export type ServiceRow = { readonly service: string; readonly sign: Sign } & (
       readonly illness: string;
       /** How long nothing has moved in it, in milliseconds; null if that needs nobody's attention. */
       readonly stuckMs: number | null;
+      /** What keeps its hosts from going although they are ready; empty where nothing does. */
+      readonly waits: string;
     }
 );
 
@@ -57,9 +59,10 @@ function rowOf(look: ServiceLook, now: Date): ServiceRow {
     service,
     sign: isIllSince(view.record, ill) ? { glyph: "✗", word: "unhealthy", tone: "bad" } : stateSign(view.record),
     view,
-    ageMs: ageMs(view.record.times.changed, now),
+    ageMs: ageMs(endedAt(view.record) ?? view.record.times.changed, now),
     illness: illText(ill, now),
     stuckMs: stuckForMs(view, now),
+    waits: look.overview.waits.join("; "),
   };
 }
 
@@ -70,7 +73,7 @@ function urgencyOf(row: ServiceRow): number {
   if (record.state === "halted") return 1;
   if (row.illness !== "") return 2;
   if (row.stuckMs !== null) return 3;
-  if (record.state === "awaiting promotion") return 4;
+  if (record.state === "awaiting promotion" || record.state === "paused") return 4;
   if (isRunning(record)) return 5;
   return (live?.progress.unreachable.length ?? 0) > 0 ? 6 : 7;
 }

@@ -1,7 +1,10 @@
-import { buildWanted, reasonOf } from "../core/deploy_state.ts";
+import { buildWanted, endedAt, reasonOf, stageNow } from "../core/deploy_state.ts";
+import { amountText } from "../core/limits.ts";
+import { stageText } from "../core/stages.ts";
 import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView, type HostFailure } from "./deploy.ts";
 import { costText, nextSteps, stateSign, waitingText } from "./deploy_words.ts";
 import { hostRows, illRows, isIllSince, type HostRow } from "./host.ts";
+import { allowedIn, amountWithCount } from "./limit_words.ts";
 import type { Overview } from "./overview.ts";
 import { ageMs, duration } from "./times.ts";
 import type { Sign } from "./tone.ts";
@@ -35,6 +38,8 @@ export interface DeployStatus {
   readonly reason: string;
   /** "nothing has moved for 2m 10s; waiting for web-03 (install, 2m 10s)"; empty if it moves, or need not. */
   readonly stuck: string;
+  /** Why hosts get no slot although they are ready, one sentence each. */
+  readonly waits: readonly string[];
   /** What a person can do now. */
   readonly steps: readonly string[];
   /** What it is, who started it, and its limits; one line each. */
@@ -50,7 +55,7 @@ export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
   const ill = illRows(overview);
   return {
     service,
-    deploy: view === null ? null : deployStatus(view, ill, now),
+    deploy: view === null ? null : deployStatus(view, overview.waits, ill, now),
     wishTrouble: wishTrouble?.word ?? null,
     failures,
     ill: ill.filter(({ host }) => !told.has(host)),
@@ -64,7 +69,7 @@ export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
   };
 }
 
-function deployStatus(view: DeployView, ill: readonly HostRow[], now: Date): DeployStatus {
+function deployStatus(view: DeployView, waits: readonly string[], ill: readonly HostRow[], now: Date): DeployStatus {
   const { record } = view;
   const illSince = isIllSince(record, ill) ? ill.length : 0;
   const stuckMs = stuckForMs(view, now);
@@ -73,12 +78,13 @@ function deployStatus(view: DeployView, ill: readonly HostRow[], now: Date): Dep
     sign: illSince > 0 ? { glyph: "✗", word: record.state, tone: "bad" } : stateSign(record),
     illSince,
     build: buildWanted(record),
-    ageMs: ageMs(record.times.changed, now),
+    ageMs: ageMs(endedAt(record) ?? record.times.changed, now),
     reason: reasonOf(record),
     stuck:
       stuckMs === null
         ? ""
         : `nothing has moved for ${duration(stuckMs)}; waiting for ${waitingText(waitingFor(view, now))}`,
+    waits,
     steps: nextSteps(view),
     facts: deployFacts(view, now),
   };
@@ -87,12 +93,21 @@ function deployStatus(view: DeployView, ill: readonly HostRow[], now: Date): Dep
 function deployFacts(view: DeployView, now: Date): string[] {
   const { id, record } = view;
   const why = record.why === "" ? "" : `: ${oneLine(record.why)}`;
-  const { max, budget, soakMs } = record.limits;
+  const { max, maxPerZone, budget, soakMs } = record.limits;
+  const allowed = allowedIn(view);
   const from = record.previous === null ? "the first deploy" : `after ${record.previous}`;
   const begun = `${duration(ageMs(record.times.created, now))} ago`;
   return [
     `${id} of ${record.build}, ${from}, by ${oneLine(record.who)} ${begun}${why}`,
-    `max ${max}, budget ${budget}, soak ${soakMs / 1000}s, stages ${record.stages.join(" > ")}, now ${record.stage}`,
+    [
+      `max ${amountWithCount(max, allowed.max)}`,
+      ...(maxPerZone === undefined ? [] : [`max per zone ${amountText(maxPerZone)}`]),
+      `budget ${amountWithCount(budget, allowed.budget)}`,
+      `soak ${soakMs / 1000}s`,
+      `stages ${record.stages.map(stageText).join(" > ")}`,
+      `now ${stageNow(record)}`,
+      ...(record.onHalt === "ask" ? [] : [`on halt ${record.onHalt}`]),
+    ].join(", "),
     ...[costText(view)].filter((text) => text !== ""),
   ];
 }

@@ -1,4 +1,4 @@
-import { buildWanted, endedAt, goesBack } from "../core/deploy_state.ts";
+import { buildWanted, endedAt, goesBack, isInLastStage, isRunning } from "../core/deploy_state.ts";
 import { failuresIn, goingBack, type DeployView, type HostFailure } from "./deploy.ts";
 import type { DeployOutcome } from "./deploy_events.ts";
 import { phaseOf } from "./host.ts";
@@ -26,7 +26,9 @@ export type Said = { readonly text: string } | { readonly as: string };
 export type News =
   | { readonly kind: "first seen"; readonly view: DeployView }
   | { readonly kind: "turned back"; readonly view: DeployView }
-  | { readonly kind: "promoted"; readonly who: string }
+  /** Who has promoted it; null where its wait was over. */
+  | { readonly kind: "next stage"; readonly to: string; readonly who: string | null }
+  | { readonly kind: "resumed"; readonly who: string }
   | { readonly kind: "connected" | "disconnected"; readonly host: string }
   | {
       readonly kind: "serves";
@@ -178,8 +180,14 @@ export class Story {
 function turns({ record: from }: DeployView, view: DeployView): News[] {
   const { record } = view;
   if (record.state === "rolling back" && from.state !== "rolling back") return [{ kind: "turned back", view }];
-  if (record.state === "rolling" && from.stage === "canary")
-    return [{ kind: "promoted", who: record.promoted?.who ?? "unknown" }];
+  if (record.stage > from.stage) {
+    const by = record.acts.length > from.acts.length ? record.acts.at(-1) : undefined;
+    const to = isInLastStage(record) ? "the fleet" : (record.stages[record.stage]?.hosts ?? "");
+    return [{ kind: "next stage", to, who: by?.act === "promoted" ? by.who : null }];
+  }
+  if (from.state === "paused" && isRunning(record) && record.state !== "paused") {
+    return [{ kind: "resumed", who: record.acts.at(-1)?.who ?? "" }];
+  }
   return [];
 }
 

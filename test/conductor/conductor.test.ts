@@ -223,7 +223,7 @@ test("a slot that cannot be read counts as taken while its host may be at work, 
   conduct((level, message, facts) => said.push(`${level} ${message} ${JSON.stringify(facts)}`));
   // A change in each of several rounds.
   for (const attempt of [1, 2, 3]) {
-    const told = { deploy: "d1", attempt, build: "v3", reason: "", healthy: true, since: NOW.toISOString() };
+    const told = { deploy: "d1", attempt, build: "v3", reason: "", again: 0, healthy: true, since: NOW.toISOString() };
     await site.host(`told-${attempt}`, "fleet", { step: "failed", failure: told });
     await eventually(async () => Object.keys(await failures()).length === attempt);
   }
@@ -258,7 +258,7 @@ test("a failure counts from the moment at which its host tells it, and takes cap
   conduct();
   await eventually(async () => (await holders()).length === 2);
   for (const host of ["a", "b"]) {
-    const told = { ...wish, attempt: 1, reason: "bad", healthy: false, since: NOW.toISOString() };
+    const told = { ...wish, attempt: 1, reason: "bad", again: 0, healthy: false, since: NOW.toISOString() };
     const back = statusOf({ wish, step: "restart", begun: true, rollingBack: true, build: "v2", failure: told });
     await site.zk.set(statusPath("web", host), encode(back));
     await eventually(async () => (await failures())[host] !== undefined);
@@ -267,7 +267,7 @@ test("a failure counts from the moment at which its host tells it, and takes cap
     expect(await stateOf("d2")).toBe(host === "a" ? "rolling" : "halted");
   }
   for (const host of ["a", "b"]) {
-    const told = { ...wish, attempt: 1, reason: "bad", healthy: true, since: NOW.toISOString() };
+    const told = { ...wish, attempt: 1, reason: "bad", again: 0, healthy: true, since: NOW.toISOString() };
     const failed = statusOf({ wish, step: "failed", build: "v1", health: "healthy", failure: told });
     await site.zk.set(statusPath("web", host), encode(failed));
   }
@@ -468,7 +468,15 @@ describe("slots that somebody deletes", () => {
     conduct((_level, message, facts) => moves.push(`${message} ${JSON.stringify(facts)}`));
     await site.zk.multi(["a", "b"].map((host) => op.delete(slotPath("web", host))));
     // The conductor has heard of it when it counts what is said after it.
-    const failure = { deploy: "d1", attempt: 1, build: "v1", reason: "", healthy: true, since: NOW.toISOString() };
+    const failure = {
+      deploy: "d1",
+      attempt: 1,
+      build: "v1",
+      reason: "",
+      again: 0,
+      healthy: true,
+      since: NOW.toISOString(),
+    };
     await site.host("e", "fleet", { wish, step: "failed", failure });
     await eventually(async () => (await failures())["e"] !== undefined);
     expect(await holders()).toEqual([]);

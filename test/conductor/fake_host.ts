@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { hostStatusSchema, slotSchema, type HostStatus } from "../../src/schema/znodes.ts";
 import { agentPath, deployPath, slotPath, statusPath } from "../../src/store/paths.ts";
 import { encode, readRecord } from "../../src/store/records.ts";
@@ -13,10 +14,13 @@ export type Fate = "good" | "bad" | "dies";
 /** The hosts that have begun and do not serve again, by their own account, and how many they were at the most. */
 export class Outage {
   readonly out = new Set<string>();
+  /** All that have begun so far, in order. */
+  readonly begun: string[] = [];
   most = 0;
 
   begins(host: string): void {
     this.out.add(host);
+    this.begun.push(host);
     this.most = Math.max(this.most, this.out.size);
   }
 }
@@ -25,6 +29,9 @@ export interface FakeHostOptions {
   readonly connectString: string;
   readonly outage: Outage;
   readonly role?: "fleet" | "canary";
+  readonly zone?: string;
+  /** Unless given, "web". */
+  readonly service?: string;
   /** What becomes of a build here. */
   readonly fate?: (build: string) => Fate;
 }
@@ -34,26 +41,32 @@ export class FakeHost implements AsyncDisposable {
   readonly name: string;
   readonly #zk: ZooKeeper;
   readonly #options: FakeHostOptions;
+  readonly #service: string;
   build: string | null = null;
   #attempt = 0;
   #taken = "";
   #failure: HostStatus["failure"] = null;
+  /** How many times its deploy had been tried again when it failed last. */
+  #failedAgain = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
   private constructor(name: string, options: FakeHostOptions) {
     this.name = name;
     this.#options = options;
+    this.#service = options.service ?? "web";
     this.#zk = new ZooKeeper({ clock: systemClock, servers: options.connectString, sessionTimeoutMs: 2_000 });
   }
 
   static async start(name: string, options: FakeHostOptions): Promise<FakeHost> {
     const host = new FakeHost(name, options);
-    await registerHost(host.#zk, "web", name);
-    if (options.role === "canary") await setRole(host.#zk, "web", name, options.role);
-    await host.#zk.create(statusPath("web", name), host.#status("idle", null));
+    await registerHost(host.#zk, host.#service, name, options.zone);
+    if (options.role === "canary") await setRole(host.#zk, host.#service, name, options.role);
+    await host.#zk.create(statusPath(host.#service, name), host.#status("idle", null));
     const record = { version: "0", bootId: "b", statusAddress: null, pid: 1, since: NOW.toISOString() };
-    await host.#zk.create(agentPath(name), encode(record), { mode: "ephemeral" });
+    // Of a machine with two services there is one agent.
+    if ((await host.#zk.exists(agentPath(name))) === null)
+      await host.#zk.create(agentPath(name), encode(record), { mode: "ephemeral" });
     host.#running = host.#run();
     return host;
   }
@@ -71,7 +84,7 @@ export class FakeHost implements AsyncDisposable {
   }
 
   async #says(step: HostStatus["step"], wish: HostStatus["wish"], begun = false): Promise<void> {
-    await this.#zk.set(statusPath("web", this.name), this.#status(step, wish, begun));
+    await this.#zk.set(statusPath(this.#service, this.name), this.#status(step, wish, begun));
   }
 
   async #run(): Promise<void> {
@@ -82,9 +95,11 @@ export class FakeHost implements AsyncDisposable {
   }
 
   async #round(): Promise<void> {
-    const wish = await readWish(this.#zk, "web", this.name);
-    if (wish === null) return;
-    if (this.#taken !== `${wish.deploy}/${wish.build}`) {
+    const wished = await readWish(this.#zk, this.#service, this.name);
+    if (wished === null) return;
+    const { again, ...wish } = wished;
+    const hasFailedNow = this.#failure?.attempt === this.#attempt;
+    if (this.#taken !== `${wish.deploy}/${wish.build}` || (hasFailedNow && again > this.#failedAgain)) {
       this.#taken = `${wish.deploy}/${wish.build}`;
       this.#attempt += 1;
       if (this.build === wish.build) this.#failure = null;
@@ -95,19 +110,20 @@ export class FakeHost implements AsyncDisposable {
     this.#options.outage.begins(this.name);
     // Long enough for a conductor that counts wrong to let another one out as well.
     await Bun.sleep(20);
-    await this.#meet(this.#options.fate?.(wish.build) ?? "good", wish);
+    await this.#meet(this.#options.fate?.(wish.build) ?? "good", wish, again);
   }
 
   /** As an agent does: in one transaction its slot is there, the deploy allows it, and it says that it has begun. */
   async #begins(wish: NonNullable<HostStatus["wish"]>): Promise<boolean> {
-    const path = slotPath("web", this.name);
-    const slot = (await readRecord(this.#zk, path, slotSchema))?.value;
+    const path = slotPath(this.#service, this.name);
+    // What is no slot is a hold, by which nobody begins.
+    const slot = slotSchema.safeParse((await readRecord(this.#zk, path, z.unknown()))?.value).data;
     if (slot?.deploy !== wish.deploy || slot.attempt !== this.#attempt || slot.build !== wish.build) return false;
     try {
       await this.#zk.multi([
         op.check(path),
-        op.check(deployPath("web", slot.deploy), slot.record),
-        op.set(statusPath("web", this.name), this.#status("begun", wish, true)),
+        op.check(deployPath(this.#service, slot.deploy), slot.record),
+        op.set(statusPath(this.#service, this.name), this.#status("begun", wish, true)),
       ]);
       return true;
     } catch (error) {
@@ -116,7 +132,7 @@ export class FakeHost implements AsyncDisposable {
     }
   }
 
-  async #meet(fate: Fate, wish: NonNullable<HostStatus["wish"]>): Promise<void> {
+  async #meet(fate: Fate, wish: NonNullable<HostStatus["wish"]>, again: number): Promise<void> {
     const { out } = this.#options.outage;
     if (fate === "dies") {
       this.#stopped = true;
@@ -129,7 +145,8 @@ export class FakeHost implements AsyncDisposable {
       this.build = wish.build;
       return this.#says("serving", wish);
     }
-    const told = { ...wish, attempt: this.#attempt, reason: "bad", since: NOW.toISOString() };
+    const told = { ...wish, attempt: this.#attempt, reason: "bad", again, since: NOW.toISOString() };
+    this.#failedAgain = again;
     // Told from the moment at which the check fails, while it still goes back.
     this.#failure = { ...told, healthy: false };
     await this.#says("check", wish, true);

@@ -11,6 +11,7 @@ const failure: Failure = {
   attempt: 1,
   build: "v2",
   reason: "sick",
+  again: 0,
   healthy: true,
   since: "2026-01-01T00:00:00.000Z",
   round: 1,

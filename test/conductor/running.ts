@@ -6,6 +6,8 @@ import { tcpDial, type Dial } from "../../src/zookeeper/dial.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 
 export interface Conducting {
+  /** The time by ZooKeeper's clock, where it is not this machine's; null where it is not known. */
+  readonly serverNowMs?: number | null;
   readonly log?: ConductorOptions["log"];
   readonly dial?: Dial;
 }
@@ -13,12 +15,13 @@ export interface Conducting {
 /** Conducts what is in a tree, until disposed. Who is gone for 200 ms counts as lost. */
 export function conductAt(
   connectString: string,
-  { log = () => {}, dial = tcpDial(systemClock) }: Conducting = {},
+  { log = () => {}, dial = tcpDial(systemClock), serverNowMs = Date.now() }: Conducting = {},
 ): { readonly session: Session } & AsyncDisposable {
   const session = new Session({ clock: systemClock, servers: connectString, dial });
   const stop = new AbortController();
   const troubles = new Troubles(log);
   const report = new FleetReport(systemClock);
+  report.begin(serverNowMs);
   const conductor = new Conductor({ clock: systemClock, session, sessionTimeoutMs: 200, log, troubles, report });
   const running = conductor.run(stop.signal);
   return {

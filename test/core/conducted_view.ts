@@ -1,7 +1,8 @@
+import type { HeldBack } from "../../src/core/between_services.ts";
 import type { ConductedDeploy, ConductedService, Unreadable } from "../../src/core/conducted.ts";
 import { emptyGate, outBy, type Gate } from "../../src/core/gate.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import type { Failure, HostRecord, HostStatus, Slot, ToldFailure } from "../../src/schema/znodes.ts";
+import type { Failure, Hold, HostRecord, HostStatus, Slot, ToldFailure } from "../../src/schema/znodes.ts";
 import { recordIn } from "../harness/deploy_records.ts";
 import { hostStatus } from "../harness/host_status.ts";
 
@@ -24,6 +25,7 @@ export const told = (changes: Partial<ToldFailure> = {}): ToldFailure => ({
   attempt: 1,
   build: "v2",
   reason: "it answers 500",
+  again: 0,
   healthy: true,
   since,
   ...changes,
@@ -35,9 +37,11 @@ export function gateOf(
   slots: Readonly<Record<string, Slot>> = {},
   failed: Readonly<Record<string, Failure>> = {},
   unreadable: Readonly<Partial<Record<"slots" | "failed", readonly string[]>>> = {},
+  holds: Readonly<Record<string, Hold>> = {},
 ): Gate {
   return {
     slots: new Map(Object.entries(slots)),
+    holds: new Map(Object.entries(holds)),
     failed: new Map(Object.entries(failed)),
     unreadable: { slots: new Set(unreadable.slots), failed: new Set(unreadable.failed) },
   };
@@ -49,7 +53,7 @@ type DeployGiven = { readonly state?: DeployState; readonly limits?: DeployRecor
 
 /** A deploy from v1 to v2, whose record was read at version 3. What is out under it is filled in by `viewOf`. */
 export function deploy({ state = "rolling", id = "d1", ...changes }: DeployGiven = {}): ConductedDeploy {
-  return { id, record: recordIn(state, changes), recordVersion: 3, out: outBy(emptyGate, id) };
+  return { id, record: recordIn(state, changes), recordVersion: 3, writtenAtMs: 0, out: outBy(emptyGate, id) };
 }
 
 /** What a host says that serves v1, has prepared v2 for deploy d1 and waits, but for `changes`. */
@@ -58,6 +62,9 @@ export function status(changes: Partial<HostStatus> = {}): HostStatus {
 }
 
 export const served = status({ build: "v2", step: "serving" });
+
+/** Other services forbid nothing. */
+export const nothingHeldBack: HeldBack = { service: null, host: () => null };
 
 const none: ReadonlySet<string> = new Set();
 export const readable: Unreadable = { wishes: false, deploys: none, hosts: none, statuses: none, builds: none };
@@ -85,11 +92,16 @@ export function viewOf(
       }),
     ),
     unreadable: readable,
+    limits: { max: 1, budget: 0, soakMs: 0 },
+    heldBack: nothingHeldBack,
     barred: new Map<string, string>(),
+    builds: new Set(["v1", "v2"]),
     alive: new Set(names),
     missingSince: new Map(),
     nowMs: 1_000,
     lostAfterMs: 100,
+    serverNowMs: 0,
+    still: null,
     now,
     leftOut: none,
     ...rest,

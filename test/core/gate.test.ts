@@ -8,10 +8,12 @@ import {
   noneOut,
   outBy,
   outOfService,
+  settledFailures,
   type Gate,
   type GateMove,
 } from "../../src/core/gate.ts";
-import { failure, gateOf, slot } from "./conducted_view.ts";
+import type { Hold } from "../../src/schema/znodes.ts";
+import { failure, gateOf, since, slot } from "./conducted_view.ts";
 
 const ill = failure({ healthy: false });
 
@@ -54,6 +56,30 @@ test("a failure of an earlier round keeps its share of max, and counts against t
   expect(countedFailures(out, "v2", 2)).toEqual(["b"]);
   expect(failuresOf(out, "v2")).toEqual(["a", "b"]);
   expect(outOfService(gateOf({}, { a: ill }))).toEqual(new Set(["a"]));
+});
+
+test("who is to try once more has not failed for good, whichever try it was that failed", () => {
+  const failed = { a: failure(), b: failure({ again: 1 }), c: failure({ again: 2 }), d: failure({ build: "v1" }) };
+  const out = outBy(gateOf({}, failed), "d1");
+  expect([0, 1, 2, 3].map((again) => settledFailures(out, "v2", again))).toEqual([
+    ["a", "b", "c"],
+    ["b", "c"],
+    ["c"],
+    [],
+  ]);
+});
+
+test("a host that a person holds is out of service until it is given back, and of no deploy", () => {
+  const hold: Hold = { hold: true, who: "ana", why: "", since };
+  const gate = gateAfter(emptyGate, [{ kind: "hold", host: "a", hold }]);
+  expect(gate).toEqual(gateOf({}, {}, {}, { a: hold }));
+  expect(outOfService(gate)).toEqual(new Set(["a"]));
+  expect(outBy(gate, "d1")).toEqual(noneOut);
+  expect(gateAfter(gate, [{ kind: "unhold", host: "a" }])).toEqual(emptyGate);
+  expect(gateAfter(gate, [{ kind: "clear", host: "a" }])).toEqual(emptyGate);
+  // It has failed all the same.
+  const failed = gateOf({}, { a: ill }, {}, { a: hold });
+  expect(gateAfter(failed, [{ kind: "unhold", host: "a" }])).toEqual(gateOf({}, { a: ill }));
 });
 
 test("a deploy accounts for its own slots and failures", () => {

@@ -20,8 +20,8 @@ describe("who is granted a slot", () => {
   test("on the way back those that changed last begin", () => {
     const wish = { build: "v1", deploy: "d1" };
     const hosts = {
-      a: status({ wish, since: "2026-01-01T00:00:01.000Z" }),
-      b: status({ wish, since: "2026-01-01T00:00:03.000Z" }),
+      a: status({ wish, servedSince: "2026-01-01T00:00:01.000Z" }),
+      b: status({ wish, servedSince: "2026-01-01T00:00:03.000Z" }),
     };
     const given = viewOf(hosts, [deploy({ state: "rolling back" })], { wishes: { enabled: wish, canary: null } });
     expect(grants(given, nobody)).toMatchObject([{ host: "b", slot: { build: "v1" } }]);
@@ -193,6 +193,12 @@ describe("a host that is out of service already", () => {
     expect(grants(viewOf({ a: sick, b: sick }), nobody)).toMatchObject([{ host: "a", slot: { wasOut: true } }]);
     const [alone] = grants(viewOf({ a: sick }), nobody);
     expect(alone?.slot).not.toHaveProperty("wasOut");
+  });
+
+  test("and says that it is well by now is granted none beyond max, which would be taken back at once", () => {
+    const failed = failure({ deploy: "d0", attempt: 0, healthy: false });
+    const given = viewOf({ a: status(), x: sick }, [deploy()], { gate: gateOf({}, { a: failed }) });
+    expect(hostsGranted(given)).toEqual(["x"]);
   });
 
   test("because it serves nothing yet is granted one beyond max as well", () => {

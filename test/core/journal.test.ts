@@ -11,7 +11,7 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
   "taken-up": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
   "seen-served": ["taken up", "booted", "reviving", "installing", "failed"],
-  "install-begun": ["taken up", "booted", "reviving", "installing", "failed"],
+  "install-begun": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
   condemned: ["taken up", "booted", "reviving", "installing", "failed"],
   begun: ["taken up", "booted", "reviving", "installing"],
   abandoned: ["forward", "batch begun", "rolled", "checked"],
@@ -63,27 +63,58 @@ describe("before the activation", () => {
   });
 
   test("a wish gets a number that no wish had before", () => {
-    expect(changes("taken up", samples["taken-up"])).toEqual({ attempt: { number: 5, deploy: "d3", build: "v3" } });
+    expect(changes("taken up", samples["taken-up"])).toEqual({
+      attempt: { number: 5, deploy: "d3", build: "v3", again: 1 },
+    });
     expect(changes("empty", { ...samples["taken-up"], number: 0 })).toMatchObject({ attempt: { number: 0 } });
     expect(() => journalAfter(places["taken up"], { ...samples["taken-up"], number: 4 })).toThrow(
       "the number 4 does not follow on 4",
     );
   });
 
-  test("the beginnings of an install are counted by build and deploy", () => {
-    expect(changes("taken up", { kind: "install-begun" })).toEqual({
+  test("the beginnings of an install are counted by build and deploy, also of a build that is only to be ready", () => {
+    const ready = { kind: "install-begun", deploy: "staged", build: "v9" } as const;
+    expect(changes("empty", ready)).toEqual({ installs: { deploy: "staged", build: "v9", begun: 1 } });
+    expect(changes("installing", ready)).toEqual({ installs: { deploy: "staged", build: "v9", begun: 1 } });
+    expect(changes("taken up", samples["install-begun"])).toEqual({
       installs: { deploy: "d2", build: "v2", begun: 1 },
     });
-    expect(changes("installing", { kind: "install-begun" })).toEqual({
+    expect(changes("installing", samples["install-begun"])).toEqual({
       installs: { deploy: "d2", build: "v2", begun: 2 },
     });
-    const other = journalAfter(places.installing, { kind: "taken-up", number: 5, deploy: "d2", build: "v3" });
-    expect(changes(other, { kind: "install-begun" })).toEqual({ installs: { deploy: "d2", build: "v3", begun: 1 } });
+    const other = journalAfter(places.installing, { kind: "taken-up", number: 5, deploy: "d2", build: "v3", again: 0 });
+    expect(changes(other, { ...samples["install-begun"], build: "v3" })).toEqual({
+      installs: { deploy: "d2", build: "v3", begun: 1 },
+    });
+  });
+
+  test("who has the same wish tried again has mended what its install steps failed on", () => {
+    const wish = { kind: "taken-up", number: 5, deploy: "d2", build: "v2", again: 1 } as const;
+    expect(changes("installing", wish)).toEqual({
+      installs: null,
+      attempt: { number: 5, deploy: "d2", build: "v2", again: 1 },
+    });
+    // Those of another build are counted by its own name.
+    expect(changes("installing", { ...wish, build: "v3" })).not.toHaveProperty("installs");
+    expect(changes("installing", { ...wish, deploy: "d3" })).not.toHaveProperty("installs");
+    // What failed before is told until something else comes of it.
+    expect(changes("failed", wish)).not.toHaveProperty("failed");
+    expect(journalAfter(places.failed, wish).failed).toEqual(places.failed.failed);
+  });
+
+  test("a failure says how many times its deploy had been tried again by then", () => {
+    const again = journalAfter(places.installing, { kind: "taken-up", number: 5, deploy: "d2", build: "v2", again: 2 });
+    expect(changes(again, { kind: "condemned", failure, healthy: true })).toMatchObject({
+      failed: { attempt: 5, again: 2 },
+    });
+    const forAttempt = { number: 4, deploy: "d2", build: "v2" };
+    const back = { ...places.stuck, attempt: { ...forAttempt, again: 2 } };
+    expect(changes(back, { kind: "given-up", healthy: false })).toMatchObject({ failed: { again: 2 } });
   });
 
   test("who fails before the activation is the wish that was taken up", () => {
     expect(changes("installing", { kind: "condemned", failure, healthy: false })).toEqual({
-      failed: { deploy: "d2", build: "v2", failure, attempt: 4, healthy: false },
+      failed: { deploy: "d2", build: "v2", failure, attempt: 4, again: 0, healthy: false },
     });
   });
 });
@@ -130,13 +161,13 @@ describe("the activation", () => {
 
   test("that passed its check remembers the processes, of the build that it brings to life", () => {
     const processes = [{ pid: 9, startTicks: 90, instance: "1" }];
-    expect(changes("rolled", { kind: "checked", build: "v2", processes })).toEqual({
-      restarted: { build: "v2", processes },
+    expect(changes("rolled", { kind: "checked", config: "c", build: "v2", processes })).toEqual({
+      restarted: { build: "v2", config: "c", processes },
     });
-    expect(changes("rolled back", { kind: "checked", build: "v1", processes })).toEqual({
-      restarted: { build: "v1", processes },
+    expect(changes("rolled back", { kind: "checked", config: "c", build: "v1", processes })).toEqual({
+      restarted: { build: "v1", config: "c", processes },
     });
-    expect(() => journalAfter(places.rolled, { kind: "checked", build: "v1", processes })).toThrow(
+    expect(() => journalAfter(places.rolled, { kind: "checked", config: "c", build: "v1", processes })).toThrow(
       '"v1" is not the one that is brought to life',
     );
   });
@@ -223,7 +254,7 @@ describe("the activation", () => {
     const told: StepFailure = { ...failure, hint };
     expect(changes(before, { kind: "given-up", healthy })).toEqual({
       activation: null,
-      failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, healthy },
+      failed: { deploy: "d2", build: "v2", failure: told, attempt: 4, again: 0, healthy },
       lastRestart: {
         build: "v2",
         deploy: "d2",
@@ -257,7 +288,7 @@ describe("after a boot", () => {
 
   test("the processes that were started are those of the build from then on", () => {
     expect(changes("reviving", samples.revived)).toEqual({
-      restarted: { build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
+      restarted: { build: "v1", config: "c", processes: [{ pid: 9, startTicks: 90 }] },
     });
   });
 });

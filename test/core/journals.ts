@@ -72,8 +72,8 @@ export type Place = keyof typeof places;
 /** One of each kind, as it would come at the places where it may. */
 export const samples = {
   followed: { kind: "followed", node: "enabled", number: 3 },
-  "taken-up": { kind: "taken-up", number: 5, deploy: "d3", build: "v3" },
-  "install-begun": { kind: "install-begun" },
+  "taken-up": { kind: "taken-up", number: 5, deploy: "d3", build: "v3", again: 1 },
+  "install-begun": { kind: "install-begun", deploy: "d2", build: "v2" },
   condemned: { kind: "condemned", failure, healthy: true },
   begun: { kind: "begun", activation: forward },
   abandoned: { kind: "abandoned" },
@@ -82,14 +82,14 @@ export const samples = {
   "seen-served": { kind: "seen-served" },
   "batch-ended": { kind: "batch-ended", how: "restarted", cost: { ...noCounts, instances: 1, closed: 2 } },
   rebooted: { kind: "rebooted", bootId: "boot 2", down: [] },
-  checked: { kind: "checked", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
+  checked: { kind: "checked", config: "c", build: "v2", processes: [{ pid: 9, startTicks: 90 }] },
   proven: { kind: "proven" },
   finished: { kind: "finished", atMs: 1_000 },
   settled: { kind: "settled" },
   "turned-back": { kind: "turned-back", failure: second, instances: [] },
   "given-up": { kind: "given-up", healthy: false },
   "revival-begun": { kind: "revival-begun", bootId: "boot 2" },
-  revived: { kind: "revived", build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
+  revived: { kind: "revived", config: "c", build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
   "boot-over": { kind: "boot-over", bootId: "boot 1" },
   traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },
 } satisfies { [Kind in JournalEvent["kind"]]: Extract<JournalEvent, { kind: Kind }> };

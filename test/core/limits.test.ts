@@ -1,8 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { amountText, budgetHosts, hostsIn, maxHosts, parseAmount, progressMsOf } from "../../src/core/limits.ts";
+import {
+  amountText,
+  budgetHosts,
+  hostsIn,
+  maxHosts,
+  parseAmount,
+  progressMsOf,
+  soakMsOf,
+} from "../../src/core/limits.ts";
 import { amountSchema, maxAmountSchema, type Amount } from "../../src/schema/limits.ts";
 import type { PercentText } from "../../src/schema/percent.ts";
+import { parseStages } from "../../src/core/stages.ts";
 import { parse } from "../../src/schema/problems.ts";
 
 const base = fc.oneof(fc.nat(50), fc.nat(10_000), fc.nat(10_000_000));
@@ -97,6 +106,25 @@ test("a person is told which of both counts", () => {
   expect(amountText(5)).toBe("5");
   expect(amountText("2.5%")).toBe("2.5%");
   expect(amountText("5,10%")).toBe("5 or 10%, whichever is fewer");
+});
+
+test("hosts of the first zone that a deploy comes to soak for longer, where its limits say so", () => {
+  const limits = { max: 1, budget: 0, soakMs: 5 };
+  const soaks = (stages: string, firstZoneSoakMs?: number) =>
+    ["a", "b", undefined].map((zone) =>
+      soakMsOf(
+        {
+          limits: { ...limits, ...(firstZoneSoakMs === undefined ? {} : { firstZoneSoakMs }) },
+          stages: parseStages(stages),
+        },
+        zone,
+      ),
+    );
+  expect(soaks("canary,zone:a,zone:b", 90)).toEqual([90, 5, 5]);
+  expect(soaks("10%,zone:b,zone:a", 90)).toEqual([5, 90, 5]);
+  expect(soaks("zone:a", 0)).toEqual([0, 5, 5]);
+  expect(soaks("zone:a")).toEqual([5, 5, 5]);
+  expect(soaks("canary,10%", 90)).toEqual([5, 5, 5]);
 });
 
 test("a deploy halts after ten minutes without progress, unless its limits say otherwise", () => {

@@ -24,6 +24,8 @@ function situation(
 ): Situation {
   return {
     target: { kind: "build", build: "v2", deploy: "d2" },
+    again: 0,
+    restarts: false,
     actual: {
       release: "installed",
       spool: "absent",
@@ -112,6 +114,17 @@ test.each<[string, Situation, object]>([
     { step: "idle", reason: "serving" },
   ],
   [
+    "restarts what it serves already where the wish is to restart",
+    situation(serving("v2"), {}, { ...granted, restarts: true }),
+    { step: "begin", activation: { previous: null, phase: { restart: { left: ["1"] } } } },
+  ],
+  ["asks before it restarts what it serves already", situation(serving("v2"), {}, { restarts: true }), { step: "ask" }],
+  [
+    "restarts once for each wish that is to restart",
+    situation(serving("v2"), { attempt: { ...attempt, served: true, begun: 1 } }, { ...granted, restarts: true }),
+    { step: "idle", reason: "serving" },
+  ],
+  [
     "does not start one for ever that never stays",
     situation(
       { current: on("v2"), served: { kind: "down" } },
@@ -151,6 +164,41 @@ test.each<[string, Situation, object]>([
   [
     "numbers a rollback, which has the same deploy's id",
     situation({}, { attempt: { number: 3, deploy: "d2", build: "v9" } }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "numbers a deploy that a person has tried again, where it has failed",
+    situation({}, { failed }, { ...granted, again: 1 }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "numbers it once for each time that it is tried again",
+    situation({}, { failed: { ...failed, again: 1 }, attempt: { ...attempt, again: 1 } }, { ...granted, again: 2 }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "goes on with what it has taken up again, though its failure is still on record",
+    situation({ release: "absent" }, { failed, attempt: { ...attempt, again: 1 } }, { again: 1 }),
+    { step: "fetch", build: "v2", deploy: "d2" },
+  ],
+  [
+    "does not try a failed build once more than a person has said",
+    situation({}, { failed: { ...failed, again: 1 }, attempt: { ...attempt, again: 1 } }, { ...granted, again: 1 }),
+    { step: "idle", reason: "failed" },
+  ],
+  [
+    "leaves a deploy alone that was tried again, where it serves",
+    situation(serving("v2"), { attempt: { ...attempt, served: true } }, { again: 1 }),
+    { step: "idle", reason: "serving" },
+  ],
+  [
+    "numbers what it prepares anew: others may count a failure that it knows nothing of",
+    situation({ release: "absent" }, {}, { again: 1 }),
+    { step: "take-up", build: "v2", deploy: "d2" },
+  ],
+  [
+    "numbers what it served, and failed on since, where it is tried again",
+    situation({ served: { kind: "down" } }, { failed, attempt: { ...attempt, served: true } }, { again: 1 }),
     { step: "take-up", build: "v2", deploy: "d2" },
   ],
   [

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { progressOf } from "../../src/core/progress.ts";
 import type { ConductedService } from "../../src/core/conducted.ts";
+import { parseStages } from "../../src/core/stages.ts";
 import { deploy, failure, gateOf, served, since, slot, status, viewOf } from "./conducted_view.ts";
 
 function progress(given: ConductedService) {
@@ -62,4 +63,45 @@ test("nothing is hopeless while one serves it, or is on its way, or nobody has f
   expect(progress(viewOf({ a: failed }, [deploy()], { gate, alive: new Set() })).hopeless).toBe(true);
   expect(progress(viewOf({ a: served }, [deploy()], { alive: new Set() })).hopeless).toBe(false);
   expect(progress(viewOf({})).hopeless).toBe(false);
+});
+
+test("who has failed is through until a person has it tried again, and then when it has failed once more", () => {
+  const failed = status({ step: "failed" });
+  const at = (again: number, recorded: number) =>
+    progress(
+      viewOf({ a: failed, b: served }, [deploy({ again, limits: { max: 1, budget: 1, soakMs: 0 } })], {
+        gate: gateOf({}, { a: failure({ again: recorded }) }),
+      }),
+    );
+  expect(at(0, 0)).toMatchObject({ failed: ["a"], complete: true });
+  expect(at(1, 0)).toMatchObject({ failed: [], serving: ["b"], complete: false });
+  expect(at(1, 1)).toMatchObject({ failed: ["a"], complete: true });
+  // What came of it before is no reason to give up while it tries again.
+  const alone = (again: number) =>
+    progress(viewOf({ a: failed }, [deploy({ again })], { gate: gateOf({}, { a: failure() }) })).hopeless;
+  expect([alone(0), alone(1)]).toEqual([true, false]);
+});
+
+test("who is tried again and serves is counted as serving, though its failure is still on record", () => {
+  const given = viewOf({ a: served }, [deploy({ again: 1 })], { gate: gateOf({}, { a: failure() }) });
+  expect(progress(given)).toMatchObject({ serving: ["a"], failed: [], complete: true });
+});
+
+test("a deploy in stages has the hosts that it has reached, and a stage without any is over", () => {
+  const before = { build: "v1", deploy: "d0" };
+  const at = (zones: readonly string[], stage = 0) => {
+    const reach = { zones, below: 0 };
+    const wishes = { enabled: { build: "v2", deploy: "d1", reach, before }, canary: null };
+    const given = viewOf({ a: served, b: status() }, [deploy({ stages: parseStages("zone:a,100%"), stage })], {
+      wishes,
+      hosts: new Map(["a", "b"].map((zone) => [zone, { role: "fleet", zone }])),
+    });
+    const { hosts, complete } = progress(given);
+    return { hosts, complete };
+  };
+  expect(at(["a"])).toEqual({ hosts: ["a"], complete: true });
+  expect(at(["a", "b"])).toEqual({ hosts: ["a", "b"], complete: false });
+  expect(at([])).toEqual({ hosts: [], complete: true });
+  // After the last stage, nobody at all is no success.
+  expect(at([], 1)).toEqual({ hosts: [], complete: false });
 });

@@ -3,6 +3,7 @@ import type { ConductedDeploy, ConductedService } from "../../src/core/conducted
 import type { DeployMove } from "../../src/core/deploy.ts";
 import { gateAfter, outOfService, type Gate } from "../../src/core/gate.ts";
 import { conduct } from "../../src/core/rollout.ts";
+import { canariesFirst } from "../../src/core/stages.ts";
 import type { HostStatus } from "../../src/schema/znodes.ts";
 import { deploy, failure, gateOf, now, readable, served, slot, status, told, viewOf } from "./conducted_view.ts";
 
@@ -11,7 +12,7 @@ const limits = (max: number, budget = 0) => ({ max, budget, soakMs: 0 });
 const restart = { build: "v2", deploy: "d1", instances: 2, closed: 1, refused: null, forced: [], phaseMs: { stop: 5 } };
 const cost = { hosts: 1, instances: 2, closed: 1, refused: null, phaseMs: { stop: 5 } };
 
-/** What the deploys of the service are moved to. */
+/** What the deploys of the service are moved to, but for what has failed under them. */
 const stepsOf = (given: ConductedService): DeployMove[] => conduct(given).steps.map(({ move }) => move);
 /** The hosts that are moved, with how. */
 const movesOf = (given: ConductedService): string[] => conduct(given).moves.map(({ kind, host }) => `${kind} ${host}`);
@@ -140,9 +141,9 @@ describe("in one round", () => {
     const hosts = { a: null, b: null, x: null };
     const reasonWith = (budget: number) =>
       stepsOf(viewOf(hosts, [deploy({ limits: limits(1, budget) })], { gate: gateOf({}, failed) }));
-    expect(reasonWith(1)).toEqual([{ to: "halted", reason: "x: second" }]);
-    expect(reasonWith(2)).toEqual([{ to: "halted", reason: "a: third" }]);
-    expect(reasonWith(0)).toEqual([{ to: "halted", reason: "b: first" }]);
+    expect(reasonWith(1)).toMatchObject([{ to: "halted", reason: "x: second", failures: { hosts: 3 } }]);
+    expect(reasonWith(2)).toMatchObject([{ to: "halted", reason: "a: third", failures: { hosts: 3 } }]);
+    expect(reasonWith(0)).toMatchObject([{ to: "halted", reason: "b: first", failures: { hosts: 3 } }]);
   });
 
   test("the first grant makes a deploy active, and the slot names the record as it is after that", () => {
@@ -158,7 +159,7 @@ describe("in one round", () => {
     const hosts = { a: status({ begun: true }), b: status() };
     const given = viewOf(hosts, [deploy({ state: "preparing", limits: limits(2) })], { gate: gateOf({ a: slot() }) });
     const round = conduct(given);
-    expect(round.steps.map(({ move }) => move)).toEqual([{ to: "activating" }]);
+    expect(round.steps.map(({ move }) => move)).toEqual([{ to: "activating", base: { hosts: 2, zones: {} } }]);
     expect(round.moves).toMatchObject([{ kind: "grant", host: "b", slot: { record: 4 } }]);
   });
 
@@ -166,7 +167,7 @@ describe("in one round", () => {
     const wishes = { enabled: { build: "v1", deploy: "d0" }, canary: { build: "v2", deploy: "d1" } };
     const old = status({ wish: { build: "v1", deploy: "d0" } });
     const deploys = [
-      deploy({ state: "preparing", stages: ["canary"], stage: "canary", limits: limits(2) }),
+      deploy({ state: "preparing", stages: [...canariesFirst], limits: limits(2) }),
       { ...deploy({ id: "d0", state: "done", build: "v1", previous: "v0", limits: limits(2) }), recordVersion: 8 },
     ];
     const round = conduct(viewOf({ c1: status(), f: old }, deploys, { wishes }));
@@ -225,6 +226,26 @@ describe("in one round", () => {
   });
 });
 
+describe("what has failed under a deploy", () => {
+  const summary = { hosts: 1, first: [{ host: "b", reason: "it answers 500" }] };
+  const gate = gateOf({}, { b: failure() });
+  const moves = (each: ConductedDeploy) =>
+    conduct(viewOf({ a: served, b: status({ step: "failed" }) }, [each], { gate })).steps.map(({ move }) => move);
+
+  test("is told with the move that ends it", () => {
+    expect(moves(deploy({ limits: limits(1, 1) }))).toEqual([{ to: "done", cost: null, failures: summary }]);
+    expect(moves(deploy())).toEqual([{ to: "halted", reason: "b: it answers 500", failures: summary }]);
+    expect(moves(deploy({ onHalt: "rollback" }))).toMatchObject([{ to: "turned round", failures: summary }]);
+  });
+
+  test("is told once where it became known after the end", () => {
+    const ended = (changes: object) => deploy({ state: "halted", reason: "r", ...changes });
+    expect(moves(ended({}))).toEqual([{ to: "costed", cost: null, failures: summary }]);
+    expect(moves(ended({ failures: { v2: summary } }))).toEqual([]);
+    expect(moves(ended({ failures: { v1: summary } }))).toHaveLength(1);
+  });
+});
+
 describe("what a deploy has cost", () => {
   const halted = (changes: object = {}) => deploy({ state: "halted", reason: "", ...changes });
   const told = { ...served, restart };
@@ -240,7 +261,7 @@ describe("what a deploy has cost", () => {
     const gate = gateOf({}, { a: failure({ healthy: false }) });
     expect(stepsOf(viewOf({ a: back }, [halted()], { gate }))).toEqual([]);
     expect(stepsOf(viewOf({ a: { ...back, begun: false, step: "failed" } }, [halted()], { gate }))).toEqual([
-      { to: "costed", cost },
+      { to: "costed", cost, failures: { hosts: 1, first: [{ host: "a", reason: "it answers 500" }] } },
     ]);
   });
 

@@ -59,7 +59,7 @@ describe("a host that holds a slot", () => {
     expect(held(said, away(900))).toEqual([{ kind: "lose", host: "a", failure: lostFailure }]);
   });
 
-  test("and whose attempt is another one gives it back, whatever it says besides", () => {
+  test("and whose attempt is another one gives it back, whatever it says besides, unless it has begun", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...hostStepSchema.options),
@@ -68,7 +68,8 @@ describe("a host that holds a slot", () => {
         fc.constantFrom(0, 2, 9),
         (step, begun, isAlive, attempt) => {
           const rest = isAlive ? {} : longAway;
-          expect(held(status({ step, begun, attempt }), rest)).toEqual(reclaim);
+          const atWork: GateMove[] = isAlive ? [] : [{ kind: "lose", host: "a", failure: lostFailure }];
+          expect(held(status({ step, begun, attempt }), rest)).toEqual(begun ? atWork : reclaim);
         },
       ),
     );

@@ -45,6 +45,7 @@ function status(changes: Partial<StatusFacts> = {}) {
     sinceMs: 0,
     healthy: null,
     trouble: null,
+    prepared: null,
     ...changes,
   });
 }
@@ -141,6 +142,7 @@ test("a failure is on the status from the moment at which it is known, and is un
     build: "v2",
     attempt: 3,
     reason: "it answers 500",
+    again: 0,
     since: "1970-01-01T00:00:00.001Z",
   };
   const whileActive = (phase: Activation["phase"]) =>
@@ -174,6 +176,12 @@ test("the failure that is being handled comes before one that an earlier activat
 
 test("a failure that is being retried is told meanwhile", () => {
   expect(status({ trouble: { build: "v2", failure } }).error).toMatchObject({ build: "v2", message: "it answers 500" });
+});
+
+test("what became of the build that the host is to have ready is said where there is one", () => {
+  expect(status()).not.toHaveProperty("prepared");
+  const prepared = { build: "v3", isReady: false, problem: "no room" };
+  expect(status({ prepared }).prepared).toEqual(prepared);
 });
 
 test("a status fits into its node whatever was printed, and keeps the end of the log", () => {

@@ -81,9 +81,19 @@ describe("services", () => {
     expect(JSON.parse(shown.stdout)).toEqual({
       schema: "deployd.ctl.service/1",
       service: "web",
-      settings: { max: 3, budget: 1, soak_s: 1.5 },
+      settings: {
+        max: 3,
+        budget: 1,
+        soak_s: 1.5,
+        on_halt: "ask",
+        windows: [],
+        after: [],
+        not_while: [],
+        exclusive: false,
+        freeze: null,
+      },
     });
-    expect((await at.ctl("services", "list")).stdout).toMatch(/^web +3 +1 +1.5s$/m);
+    expect((await at.ctl("services", "list")).stdout).toMatch(/^web +3 +1 +1.5s +-$/m);
   });
 
   test("that are not there are wrong usage in every verb, with the nearest name", async () => {
@@ -92,6 +102,8 @@ describe("services", () => {
     const verbs = [
       ["status", "wbe"],
       ["history", "wbe"],
+      ["plan", "wbe", "b1"],
+      ["logs", "wbe", "web-01"],
       ["wait", "wbe"],
       ["promote", "wbe"],
       ["rollback", "wbe"],
@@ -285,7 +297,7 @@ describe("deploy", () => {
     for (const host of ["web-01", "web-02", "web-03"]) await fleet.say(host, "ready");
     await following(running, /· b1 is prepared on 3 hosts/);
     await fleet.grant("web-01");
-    await fleet.move({ to: "activating" });
+    await fleet.activate();
     await fleet.say("web-01", "restart");
     await following(running, /↻ web-01 restarts into b1/);
     await fleet.succeed("web-01");
@@ -381,7 +393,7 @@ describe("a canary", () => {
       stderr: expect.stringMatching(/do not all serve "b2" yet/),
     });
     await fleet.say("web-01", "serving");
-    await fleet.move({ to: "activating" });
+    await fleet.activate();
     await fleet.move({ to: "proven" });
     const decided = await canary.finished;
     expect(decided.code).toBe(0);

@@ -1,6 +1,8 @@
 import type { DeployMove } from "../../src/core/deploy.ts";
+import { baseNow } from "../../src/core/limit_base.ts";
 import { buildWanted } from "../../src/core/deploy_state.ts";
 import type { GateMove } from "../../src/core/gate.ts";
+import type { OnHalt } from "../../src/schema/on_halt.ts";
 import { hostRecordSchema, type HostStatus, type HostStep } from "../../src/schema/znodes.ts";
 import { carryOut } from "../../src/store/carry_out.ts";
 import { readHead } from "../../src/store/deploys.ts";
@@ -68,8 +70,8 @@ export class PuppetFleet implements AsyncDisposable {
    * The host fails, is back on what it served before, or was left ill, and the conductor makes a failure of its slot.
    */
   async fail(host: string, message: string, log: string, healthy = true): Promise<void> {
-    const { id, build, round } = await this.#deploy();
-    const failure = { deploy: id, attempt: 1, build, reason: message, healthy, since: new Date().toISOString() };
+    const { id, build, round, again } = await this.#deploy();
+    const failure = { deploy: id, attempt: 1, build, reason: message, again, healthy, since: new Date().toISOString() };
     const error = { code: "check-failed", message, hint: "Look at the log.", build, step: "check" as const };
     const health = healthy ? "healthy" : "unhealthy";
     await this.say(host, "failed", { build: "previous", health, failure, error, log });
@@ -86,22 +88,42 @@ export class PuppetFleet implements AsyncDisposable {
     await this.#round([{ kind: "heal", host }]);
   }
 
+  /** The conductor sees that a person asks for the host, or has given it back. */
+  async hold(host: string, isHeld = true): Promise<void> {
+    const asked = async () => (await readRecord(this.#zk, hostPath(this.#service, host), hostRecordSchema))?.value.hold;
+    await eventually(async () => ((await asked()) !== undefined) === isHeld);
+    const { who = "", why = "" } = (await asked()) ?? {};
+    const hold = { hold: true, who, why, since: new Date().toISOString() } as const;
+    await this.#round([isHeld ? { kind: "hold", host, hold } : { kind: "unhold", host }]);
+  }
+
   /** The conductor moves the deploy. */
   async move(move: DeployMove): Promise<void> {
     await this.#round([], move);
+  }
+
+  /** The first host moves. */
+  async activate(): Promise<void> {
+    const { hosts, statuses } = await readOverview(this.#zk, this.#service);
+    await this.move({ to: "activating", base: baseNow({ hosts, status: statuses }) });
   }
 
   /** Every host serves the build at once, and the conductor says so. */
   async serveAll(to: "done" | "rolled back" = "done"): Promise<void> {
     const overview = await readOverview(this.#zk, this.#service);
     for (const host of overview.deploy?.progress.hosts ?? []) await this.say(host, "serving");
-    if (overview.deploy?.record.state === "preparing") await this.move({ to: "activating" });
+    if (overview.deploy?.record.state === "preparing") await this.activate();
     await this.move({ to, cost: null });
   }
 
   /** The id of the newest deploy, null where there is none or no service. */
   async newest(): Promise<string | null> {
     return (await readHead(this.#zk, this.#service)).latest?.id ?? null;
+  }
+
+  /** What is done when the newest deploy halts. */
+  async policy(): Promise<OnHalt | undefined> {
+    return (await readHead(this.#zk, this.#service)).latest?.record.onHalt;
   }
 
   /** Somebody writes a record by hand, or over one. */
@@ -119,11 +141,11 @@ export class PuppetFleet implements AsyncDisposable {
     await this.#zk.close();
   }
 
-  async #deploy(): Promise<{ id: string; build: string; round: number; version: number }> {
+  async #deploy(): Promise<{ id: string; build: string; round: number; again: number; version: number }> {
     const { latest } = await readHead(this.#zk, this.#service);
     if (latest === null) throw new Error("there is no deploy");
     const { id, record, version } = latest;
-    return { id, build: buildWanted(record), round: record.round, version };
+    return { id, build: buildWanted(record), round: record.round, again: record.again, version };
   }
 
   /** Makes these changes to slots and failures, and this one to the newest deploy, as a conductor does. */
@@ -132,8 +154,8 @@ export class PuppetFleet implements AsyncDisposable {
     const { gate, newest } = read;
     const deploy = read.deploys.get(newest.id ?? "");
     if (gate === null || deploy === undefined) throw new Error(`"${this.#service}" has no gate or no deploy`);
-    const { deploysVersion, statuses, statusNodes, builds, wishNodes } = read;
-    const basis = { gate, deploysVersion, statuses, statusNodes, builds, wishNodes };
+    const { deploysVersion, pointer, statuses, statusNodes, builds, wishNodes } = read;
+    const basis = { gate, heeded: [], deploysVersion, pointer, statuses, statusNodes, builds, wishNodes };
     const round = { moves, steps: move === undefined ? [] : [{ deploy, move }] };
     const { refused } = await carryOut(this.#zk, this.#service, round, basis, new Date());
     if (refused !== null) throw new Error(`it was refused: ${JSON.stringify(refused)}`);

@@ -228,6 +228,13 @@ describe("the exit code", () => {
     expect(code(scenes.rolledBack(), "deploy")).toBe(2);
     expect(code(scenes.rolledBack(), "wait")).toBe(2);
     expect(code(scenes.halted(), "deploy")).toBe(3);
+    expect(code(scenes.paused(), "deploy")).toBe(3);
+    expect(code(scenes.paused(), "wait")).toBe(3);
+  });
+
+  test("is 0 where the next stage waits for a person, and not there yet where it waits for time", () => {
+    expect(code(scenes.stageOver(), "deploy")).toBe(0);
+    expect(code(scenes.stageWaits(), "deploy")).toBeNull();
   });
 
   test("is not there while the deploy goes on", () => {
@@ -237,7 +244,11 @@ describe("the exit code", () => {
   });
 
   test("is not taken from a reading that is older than the change that was asked for", () => {
-    expect(code(scenes.canary(), "promote")).toBeNull();
+    const act = { act: "started", who: "ana", why: "", time: noon.toISOString() };
+    const before = view(scene({ state: "awaiting promotion", acts: [act] }, {}));
+    expect(outcomeOf(before, "promote", 1)).toEqual({ kind: "awaiting-promotion" });
+    expect(outcomeOf(before, "promote", 2)).toBeNull();
+    expect(outcomeOf({ ...before, live: null }, "wait", 2)).toBeNull();
     expect(code(scenes.halted(), "rollback")).toBeNull();
     expect(code(scenes.done(), "rollback")).toBeNull();
   });

@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { halted, type DeployMove } from "../../src/core/deploy.ts";
-import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
+import { isOnCanaries } from "../../src/core/deploy_state.ts";
+import { parseStages } from "../../src/core/stages.ts";
+import type { DeployState } from "../../src/schema/deploy_record.ts";
 import { membersOf } from "../../src/cli/routes.ts";
 import { ctl as ctlVerbs } from "../../src/ctl/group.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { addBuild, readBuild } from "../../src/store/builds.ts";
 import { abort } from "../../src/store/change_deploy.ts";
+import { freezeService } from "../../src/store/freeze.ts";
+import { pauseDeploy } from "../../src/store/stop_and_go.ts";
+import type { OnHalt } from "../../src/schema/on_halt.ts";
 import { readDeploy, readHead } from "../../src/store/deploys.ts";
 import { buildPath, deployPath, servicePath } from "../../src/store/paths.ts";
 import { encode } from "../../src/store/records.ts";
@@ -47,11 +52,12 @@ const change = { service: "web", who: "ana", why: "", now: NOW };
 const barred = { who: "eve", why: "it burns", time: NOW.toISOString() };
 
 /** A deploy on its way, or at its end, as a conductor would have brought it there. */
-async function put(site: Site, id: string, state: DeployState, stage?: DeployRecord["stage"]): Promise<void> {
+async function put(site: Site, id: string, state: DeployState): Promise<void> {
   const { record } = await readDeploy(site.zk, "web", id);
-  const { build, previous, who, why, stages, limits } = record;
-  const now = recordIn(state, { build, previous, who, why, stages, limits, ...(stage === undefined ? {} : { stage }) });
-  await site.zk.set(deployPath("web", id), encode(now));
+  const { build, previous, before, who, why, stages, limits, onHalt, acts } = record;
+  const from = isOnCanaries(record) ? "canary" : "rolling";
+  const given = { build, previous, before, who, why, stages, limits, onHalt, acts, from };
+  await site.zk.set(deployPath("web", id), encode(recordIn(state, given)));
 }
 
 async function move(site: Site, to: DeployMove): Promise<void> {
@@ -62,13 +68,15 @@ async function move(site: Site, to: DeployMove): Promise<void> {
 states["nothing deployed, no hosts"] = async () => {};
 states["nothing deployed, a canary host"] = (site) => site.host("web-01", "canary");
 
-const stages: [DeployState, DeployRecord["stage"]][] = [
+const stages: [DeployState, "canary" | "fleet"][] = [
   ["preparing", "canary"],
   ["canary", "canary"],
   ["awaiting promotion", "canary"],
+  ["paused", "canary"],
   ["halted", "canary"],
   ["preparing", "fleet"],
   ["rolling", "fleet"],
+  ["paused", "fleet"],
   ["done", "fleet"],
   ["halted", "fleet"],
 ];
@@ -81,12 +89,13 @@ for (const [state, stage] of stages) {
       await site.host("web-02");
       for (const [at, [earlier, ended]] of before.entries()) {
         await site.deploy(`d${at}`, earlier);
-        await put(site, `d${at}`, ended, "fleet");
+        await put(site, `d${at}`, ended);
       }
       await site.deploy("d9", build, stage);
-      await put(site, "d9", state, stage);
+      await put(site, "d9", state);
     };
-  const name = `${state}${state === "preparing" || state === "halted" ? ` on the ${stage}` : ""}`;
+  const isOfEither = state === "preparing" || state === "paused" || state === "halted";
+  const name = `${state}${isOfEither ? ` on the ${stage}` : ""}`;
   states[`first v2, ${name}`] = made("v2");
   states[`v2 after v1, ${name}`] = made("v2", ["v1", "done"]);
   states[`v2 again, ${name}`] = made("v2", ["v1", "done"], ["v2", "done"]);
@@ -110,6 +119,29 @@ for (const [state, stage] of stages) {
   };
 }
 
+/** In the middle of a deploy whose first stage is part of the fleet. */
+const inStages =
+  (first: string, state: DeployState, onHalt?: OnHalt): Make =>
+  async (site) => {
+    await site.host("web-01");
+    await site.host("web-02");
+    await site.deploy("d0", "v1");
+    await put(site, "d0", "done");
+    await site.start({ id: "d9", build: "v2", stages: parseStages(`${first},100%`), onHalt });
+    await put(site, "d9", state);
+  };
+states["v2 after v1, rolling to its first stage"] = inStages("50%/promote", "rolling");
+states["v2 after v1, waiting for a person after its first stage"] = inStages("50%/promote", "awaiting promotion");
+states["v2 after v1, waiting for an hour after its first stage"] = inStages("50%/1h", "awaiting promotion");
+states["v2 after v1, paused in its first stage"] = inStages("50%", "paused");
+states["v2 after v1, halted, which has frozen the service"] = inStages("50%", "halted", "freeze");
+const frozen = { who: "eve", why: "Black Friday", time: NOW.toISOString(), until: undefined };
+for (const state of ["v2 after v1, rolling", "v2 after v1, awaiting promotion", "v2 after v1, done"])
+  states[`${state}, and frozen`] = async (site) => {
+    await states[state]?.(site);
+    await freezeService(site.zk, "web", frozen);
+  };
+
 const back =
   (then: (site: Site) => Promise<unknown>): Make =>
   async (site) => {
@@ -119,6 +151,7 @@ const back =
   };
 states["v2 back to v1, rolling back"] = back(async () => {});
 states["v2 back to v1, rolled back"] = back((site) => move(site, { to: "rolled back", cost: null }));
+states["v2 back to v1, paused"] = back((site) => pauseDeploy(site.zk, change));
 states["v2 back to v1, halted"] = back((site) => move(site, { to: "halted", reason: "web-01: it is ill" }));
 states["v2 back to v1, aborted"] = back((site) => abort(site.zk, change));
 states["v2 back to v1, which is barred since"] = back((site) => barBuild(site.zk, "web", "v1", barred));
@@ -151,6 +184,16 @@ const verbs: readonly string[] = [
   "rollback web",
   "rollback web v2",
   "rollback web v1",
+  "deploy web v9 --urgent",
+  "stage web v9",
+  "restart web",
+  "pause web",
+  "pause web v2",
+  "resume web",
+  "resume web v2",
+  "retry web",
+  "freeze web",
+  "unfreeze web",
   "abort web",
   "abort web v2",
   "builds bar web v2",
@@ -160,7 +203,7 @@ const verbs: readonly string[] = [
   "services remove web",
 ];
 /** What only looks, or is about something else than a deploy. */
-const others = new Set(["wait", "status", "history", "hosts", "services", "builds"]);
+const others = new Set(["wait", "status", "plan", "history", "logs", "hosts", "services", "builds"]);
 
 test("no verb is left out", () => {
   const said = new Set(verbs.map((verb) => verb.split(" ")[0]));
@@ -200,6 +243,9 @@ async function sayAnew(make: Make, words: readonly string[]): Promise<Told> {
   return { ...run, state: isThere ? state : "no service" };
 }
 
+/** Verbs that would wait for hosts. */
+const detachable = new Set(["deploy", "stage", "restart", "promote", "rollback", "resume", "retry"]);
+
 /** As it stands, but for what a hint cannot know; nobody waits for hosts that are not there. */
 function argvOf(word: string): string[] {
   const argv = word
@@ -207,7 +253,7 @@ function argvOf(word: string): string[] {
     .replace(/\bHOST\b/, "web-01")
     .replace(/\bFILE\b/, `${dir.path}/new.tar.gz --build v7`)
     .split(" ");
-  if (["deploy", "promote", "rollback"].includes(argv[0] ?? "")) return [...argv, "--detach"];
+  if (detachable.has(argv[0] ?? "")) return [...argv, "--detach"];
   return argv[0] === "wait" ? [...argv, "--timeout-s", "0.01"] : argv;
 }
 
@@ -218,9 +264,13 @@ function commandsIn(text: string): string[] {
   );
 }
 
-/** Looking and waiting come to whatever there is; what changes something has to be done. */
-function isTaken({ code }: CtlRun, command: string): boolean {
-  return /^(wait|status|history|hosts list)\b/.test(command) ? code <= 4 : code === 0;
+/**
+ * Looking and waiting come to whatever there is; what changes something has to be done, but for what a frozen service
+ * refuses: the hint of that leads on.
+ */
+function isTaken({ code, stderr }: CtlRun, command: string): boolean {
+  if (/^(wait|status|history|hosts list)\b/.test(command)) return code <= 4;
+  return code === 0 || (code === 75 && /it is frozen.*\n.*deployd ctl unfreeze web, or /.test(stderr));
 }
 
 /** Whether hints alone lead from the words that were said to a deploy of another build. */

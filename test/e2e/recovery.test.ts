@@ -24,10 +24,10 @@ interface Shown {
   readonly hosts: readonly { readonly host: string; readonly step: string | null; readonly connected: boolean }[];
 }
 
-/** The first host of a deploy, once it is in its restart. */
+/** The first host of a deploy, once it has begun. */
 async function restarting(fleet: Fleet): Promise<FleetHost | undefined> {
   const { hosts } = await fleet.json<Shown>("status", "web");
-  const name = hosts.find((row) => row.step === "restart")?.host;
+  const name = hosts.find((row) => row.step === "begun")?.host;
   return fleet.hosts.find((host) => host.name === name);
 }
 

@@ -26,7 +26,7 @@ const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
   // Those that may come at one place alone.
   fc.constantFrom(samples["revival-begun"], samples.revived).map((rare) => () => rare),
   fc
-    .record({ more: fc.integer({ min: -1, max: 2 }), deploy: deploys, build: builds })
+    .record({ more: fc.integer({ min: -1, max: 2 }), deploy: deploys, build: builds, again: fc.nat(2) })
     .map(({ more, ...wish }) => ({ attempt }) => ({
       kind: "taken-up",
       number: Math.max(0, (attempt?.number ?? 0) + more),
@@ -49,7 +49,7 @@ const event: fc.Arbitrary<MakeEvent> = fc.oneof<fc.Arbitrary<MakeEvent>[]>(
     .record({ how: fc.constantFrom("restarted", "restarted", "failed", "untouched", "stopped"), cost })
     .map((end) => () => ({ kind: "batch-ended", ...end })),
   fc.record({ bootId: fc.constantFrom("a", "b"), down: names }).map((boot) => () => ({ kind: "rebooted", ...boot })),
-  fc.record({ build: builds }).map(({ build }) => () => ({ kind: "checked", build, processes: [] })),
+  fc.record({ build: builds }).map(({ build }) => () => ({ kind: "checked", config: "c", build, processes: [] })),
   names.map((left) => () => ({
     kind: "turned-back",
     failure: second,

@@ -1,17 +1,19 @@
 import type { ConductedService } from "../../src/core/conducted.ts";
-import { moved, started, turnedRound } from "../../src/core/deploy.ts";
-import { buildWanted, goesBack, grantsSlots } from "../../src/core/deploy_state.ts";
-import { emptyGate, gateAfter, outBy, type Gate, type GateMove } from "../../src/core/gate.ts";
+import { moved, paused, resumed, retried, started, turnedRound } from "../../src/core/deploy.ts";
+import { buildWanted, goesBack, grantsSlots, isRunning } from "../../src/core/deploy_state.ts";
+import { emptyGate, gateAfter, outBy, outOfService, type Gate, type GateMove } from "../../src/core/gate.ts";
 import { isOverBudget } from "../../src/core/grants.ts";
 import { conduct, type Round } from "../../src/core/rollout.ts";
+import { toEverybody } from "../../src/core/stages.ts";
 import type { DeployRecord } from "../../src/schema/deploy_record.ts";
 import type { HostRecord, HostStatus } from "../../src/schema/znodes.ts";
-import { readable } from "../core/conducted_view.ts";
+import { nothingHeldBack, readable } from "../core/conducted_view.ts";
 import { hostStatus } from "../harness/host_status.ts";
 
 const now = new Date("2026-01-02T03:04:05.000Z");
 const since = now.toISOString();
 const LOST_AFTER_MS = 100;
+const ana = { who: "ana", why: "", now };
 
 /** A node: what it holds, and how often that was written. */
 interface Node<T> {
@@ -27,6 +29,8 @@ interface Host {
   said: Node<HostStatus>;
   /** The slot by which it has begun was granted because it was out of service before. */
   wasOut: boolean;
+  /** How many times the deploy had been tried again when it took up its wish. */
+  again: number;
   /** The attempt of which a person has said that what comes of it is to be disregarded. */
   disregarded: number | null;
 }
@@ -71,16 +75,25 @@ export class RolloutModel {
   record: Node<DeployRecord>;
   #records: ReadonlyMap<string, HostRecord>;
   #nowMs = 0;
+  /** Hosts that a person works on and that were in service until then. */
+  readonly #heldFresh = new Set<string>();
   readonly #missingSince = new Map<string, number>();
   readonly #readings: [Reading | null, Reading | null] = [null, null];
 
   constructor(readonly limits: { readonly max: number; readonly budget: number }) {
-    const plan = { build: "v2", previous: "v1", stages: ["fleet"] as ["fleet"], who: "", why: "", now };
-    this.record = { value: started({ ...plan, limits: { ...limits, soakMs: 0 } }), version: 0 };
+    const plan = { build: "v2", previous: "v1", before: null, stages: [...toEverybody], onHalt: "ask" as const };
+    this.record = { value: started({ ...plan, limits: { ...limits, soakMs: 0 }, who: "", why: "", now }), version: 0 };
     this.#records = new Map(hostNames.map((name) => [name, { role: "fleet" as const }]));
     for (const name of hostNames) {
       const is = hostStatus({ build: "v1", health: "healthy", step: "serving", since });
-      this.hosts.set(name, { isAlive: true, is, said: { value: is, version: 0 }, wasOut: false, disregarded: null });
+      this.hosts.set(name, {
+        isAlive: true,
+        is,
+        said: { value: is, version: 0 },
+        wasOut: false,
+        again: 0,
+        disregarded: null,
+      });
     }
   }
 
@@ -91,7 +104,31 @@ export class RolloutModel {
   /** The person turns the deploy round, where it can be. */
   turnRound(): void {
     if (goesBack(this.record.value)) return;
-    this.record = written(this.record, turnedRound(this.record.value, { who: "ana", why: "", now }));
+    this.record = written(this.record, turnedRound(this.record.value, ana));
+  }
+
+  /** The person stops the deploy, where it can be. */
+  pause(): void {
+    const { value } = this.record;
+    if (isRunning(value) && value.state !== "paused") this.record = written(this.record, paused(value, ana));
+  }
+
+  /** The person has it go on, where it stands still. */
+  resume(): void {
+    const { value } = this.record;
+    if (value.state === "paused" || value.state === "halted") this.record = written(this.record, resumed(value, ana));
+  }
+
+  /** The person has those that failed try once more. */
+  retry(): void {
+    this.record = written(this.record, retried(this.record.value, ana));
+  }
+
+  /** The person wants to work on the host, or is through with it. */
+  hold(name: HostName, isHeld: boolean): void {
+    const { hold: _, ...record } = this.#records.get(name) ?? { role: "fleet" as const };
+    const hold = { who: "ana", why: "", time: since };
+    this.#records = new Map(this.#records).set(name, isHeld ? { ...record, hold } : record);
   }
 
   /** The person says that a host may be counted on, or is not needed, whatever it is at. */
@@ -99,7 +136,8 @@ export class RolloutModel {
     const held = this.gate.value.slots.get(name) ?? this.gate.value.failed.get(name);
     if (held === undefined) return;
     const unlocked = { deploy: held.deploy, attempt: held.attempt, who: "ana", time: since };
-    this.#records = new Map(this.#records).set(name, { role: "fleet", unlocked });
+    const record = this.#records.get(name) ?? { role: "fleet" as const };
+    this.#records = new Map(this.#records).set(name, { ...record, unlocked });
     this.#host(name).disregarded = held.attempt;
   }
 
@@ -110,7 +148,14 @@ export class RolloutModel {
     const to = (changes: Partial<HostStatus>): void => void (host.is = { ...is, ...changes });
     const wished = { build: buildWanted(this.record.value), deploy: "d1" };
     const isAtRest = !is.begun;
-    const told = { deploy: "d1", attempt: is.attempt, build: is.wish?.build ?? "", reason: "it is bad", since };
+    const told = {
+      deploy: "d1",
+      attempt: is.attempt,
+      build: is.wish?.build ?? "",
+      again: host.again,
+      reason: "it is bad",
+      since,
+    };
     switch (event) {
       case "die":
         host.isAlive = false;
@@ -122,7 +167,11 @@ export class RolloutModel {
         if (host.is !== host.said.value) host.said = written(host.said, host.is);
         return;
       case "take up": {
-        if (!isAtRest || is.wish?.build === wished.build) return;
+        const { again } = this.record.value;
+        // Where a person has it tried again since, it is taken up once more, unless it is served.
+        const isToTry = is.step !== "serving" && host.again < again;
+        if (!isAtRest || (is.wish?.build === wished.build && !isToTry)) return;
+        host.again = again;
         const isServed = is.build === wished.build && is.health === "healthy";
         to({ wish: wished, attempt: is.attempt + 1, step: isServed ? "serving" : "fetch" });
         return;
@@ -197,11 +246,22 @@ export class RolloutModel {
     this.#readings[conductor] = null;
     const { view, record, statusVersions } = reading.rest;
     const gate = reading.gate.value;
-    const deploy = { id: "d1", record: record.value, recordVersion: record.version, out: outBy(gate, "d1") };
+    const deploy = {
+      id: "d1",
+      record: record.value,
+      recordVersion: record.version,
+      writtenAtMs: 0,
+      out: outBy(gate, "d1"),
+    };
     const round = conduct({ ...view, gate, deploys: [deploy] });
     if (round.moves.length + round.steps.length === 0) return false;
     if (this.#isRefused(round, reading.gate.version, statusVersions)) return true;
     for (const { move } of round.steps) this.record = written(this.record, moved(this.record.value, move, now));
+    for (const { kind, host } of round.moves) {
+      const said = this.#host(host as HostName).said.value;
+      if (kind === "unhold") this.#heldFresh.delete(host);
+      if (kind === "hold" && said.health === "healthy" && !outOfService(gate).has(host)) this.#heldFresh.add(host);
+    }
     this.gate = written(this.gate, gateAfter(gate, round.moves));
     return true;
   }
@@ -220,11 +280,16 @@ export class RolloutModel {
         hosts: this.#records,
         status: new Map(names.map(([name, { said }]) => [name, said.value])),
         unreadable: readable,
+        limits: { ...this.limits, soakMs: 0 },
+        heldBack: nothingHeldBack,
         barred: new Map(),
+        builds: new Set(["v1", "v2"]),
         alive: new Set(names.flatMap(([name, { isAlive }]) => (isAlive ? [name] : []))),
         missingSince: new Map(this.#missingSince),
         nowMs: this.#nowMs,
         lostAfterMs: LOST_AFTER_MS,
+        serverNowMs: null,
+        still: null,
         now,
         leftOut: new Set(),
       },
@@ -254,11 +319,15 @@ export class RolloutModel {
     }
   }
 
-  /** The hosts that are at work, and were in service before, but for those that a person does not count. */
+  /**
+   * The hosts that are at work, or that a person works on, and were in service before, but for those that a person does not
+   * count.
+   */
   get takenOut(): string[] {
-    return [...this.hosts].flatMap(([name, { is, wasOut, disregarded }]) =>
-      is.begun && !wasOut && disregarded !== is.attempt ? [name] : [],
-    );
+    return [...this.hosts].flatMap(([name, { is, wasOut, disregarded }]) => {
+      const isAtWork = is.begun && !wasOut && disregarded !== is.attempt;
+      return isAtWork || this.#heldFresh.has(name) ? [name] : [];
+    });
   }
 
   /** The hosts that are at work and hold neither a slot nor a failure for which they count as out of service. */
@@ -270,10 +339,15 @@ export class RolloutModel {
     });
   }
 
+  /** The hosts that a person works on while they are at work for the deploy. */
+  get worked(): string[] {
+    return [...this.gate.value.holds.keys()].filter((name) => this.gate.value.slots.has(name));
+  }
+
   get isOverBudget(): boolean {
-    const { value, version } = this.record;
-    const out = outBy(this.gate.value, "d1");
-    return isOverBudget({ id: "d1", record: value, recordVersion: version, out });
+    const { value: record, version: recordVersion } = this.record;
+    const deploy = { id: "d1", record, recordVersion, writtenAtMs: 0, out: outBy(this.gate.value, "d1") };
+    return isOverBudget(this.#rest().view, deploy);
   }
 
   /** Everybody is there, everything that is tried works, and one conductor conducts, until there is nothing to do. */
@@ -289,6 +363,8 @@ export class RolloutModel {
       "begin",
       "publish",
     ] as const;
+    for (const name of hostNames) this.hold(name, false);
+    if (this.record.value.state === "paused") this.resume();
     for (let rounds = 0; rounds < 40; rounds += 1) {
       for (const name of hostNames) for (const event of order) this.host(name, event);
       this.pass(LOST_AFTER_MS);

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { z } from "zod";
+import { toEverybody } from "../../src/core/stages.ts";
 import { buildId, deployId, digest, hostName, serviceName } from "../../src/schema/names.ts";
 import { nearest, parse, parseJson } from "../../src/schema/problems.ts";
 import { agentConfigSchema } from "../../src/schema/agent_config.ts";
@@ -149,7 +150,7 @@ const told = { deploy: "d1", attempt: 1, build: "v1", reason: "", healthy: false
 
 test.each<[string, z.ZodType, object]>([
   ["a slot", slotSchema, { ...slot, zone: "z1", wasOut: true }],
-  ["a failure", failureSchema, { ...told, round: 2 }],
+  ["a failure", failureSchema, { ...told, again: 1, round: 2 }],
   ["a gate", gateSchema, { moves: 7 }],
   [
     "a host's record",
@@ -188,10 +189,16 @@ test("a deploy's record of a newer deployd is carried along whole", () => {
     previous: null,
     who: "",
     why: "",
-    stages: ["fleet"],
-    stage: "fleet",
-    limits: { max: 1, budget: 0, soakMs: 0, zoneMax: 2 },
+    before: { build: "v0", deploy: "d0", since: "x" },
+    stages: [{ hosts: "zone:a", wait: 5, verdict: "x" }, ...toEverybody],
+    stage: 0,
+    reach: { zones: ["a"], below: 0.5, racks: ["r1"] },
+    limits: { max: "5,10%", maxPerZone: 1, budget: 0, soakMs: 0, rackMax: 2 },
+    base: { hosts: 9, zones: { a: 3 }, racks: 4 },
+    onHalt: "rollback",
     round: 3,
+    again: 1,
+    acts: [{ act: "started", who: "", why: "", time: "2026-01-01T00:00:00.000Z", from: "ci" }],
     costs: { v1: { hosts: 1, instances: 2, closed: null, refused: 0, phaseMs: { stop: 5 }, bytes: 9 } },
     state: "rolling",
     times: { created: "2026-01-01T00:00:00.000Z", changed: "2026-01-01T00:00:00.000Z", paused: "x" },
@@ -203,11 +210,12 @@ test("a deploy's record of a newer deployd is carried along whole", () => {
 test.each([
   ["one that ended without saying when", { state: "done" }, '"times.ended"'],
   ["one that goes back without saying where", { state: "rolling back" }, '"rollback"'],
-  ["one on canary hosts and in the fleet at once", { state: "canary" }, '"stage"'],
-  ["one in a state of a newer deployd", { state: "paused" }, "this deployd knows no such state"],
+  ["one in no stage at all", { state: "rolling", stage: -1 }, '"stage"'],
+  ["one that is paused without saying where", { state: "paused" }, '"from"'],
+  ["one in a state of a newer deployd", { state: "analysing" }, "this deployd knows no such state"],
 ])("a deploy's record that contradicts itself cannot be read: %s", (_what, changes, problem) => {
   const time = "2026-01-01T00:00:00.000Z";
-  const record = { build: "v2", previous: "v1", who: "", why: "", stages: ["fleet"], stage: "fleet" };
+  const record = { build: "v2", previous: "v1", who: "", why: "", stages: toEverybody, stage: 0 };
   const limits = { max: 1, budget: 0, soakMs: 0 };
   const found = problems(deployRecordSchema, {
     ...record,

@@ -14,9 +14,10 @@ import { rejection } from "../harness/rejection.ts";
 import { tempDir } from "../harness/tempdir.ts";
 
 const files = new Files(hostDisk, systemClock);
-const wish = { kind: "taken-up", number: 5, deploy: "d3", build: "v3" } as const;
+const wish = { kind: "taken-up", number: 5, deploy: "d3", build: "v3", again: 0 } as const;
 const taken = { deploy: "d3", build: "v3" };
-const attempt = { number: 5, ...taken };
+const install = { kind: "install-begun", ...taken } as const;
+const attempt = { number: 5, ...taken, again: 0 };
 
 let dir: Awaited<ReturnType<typeof tempDir>>;
 let path: string;
@@ -46,11 +47,7 @@ test("what happened is on the disk when it was recorded, for the agent alone", a
 
 test("events that come at once follow one on the other", async () => {
   const journal = await open();
-  await Promise.all([
-    journal.record(wish),
-    journal.record({ kind: "seen-served" }),
-    journal.record({ kind: "install-begun" }),
-  ]);
+  await Promise.all([journal.record(wish), journal.record({ kind: "seen-served" }), journal.record(install)]);
   expect(await onDisk()).toMatchObject({ attempt: { ...attempt, served: true }, installs: { begun: 1 } });
 });
 
@@ -118,7 +115,7 @@ test("what is set aside is refused where there is no room for it, and whoever ke
   await link(spare, kept);
   const before = await readFile(kept, "utf8");
   await journal.record({ kind: "seen-served" });
-  await journal.record({ kind: "install-begun" });
+  await journal.record(install);
   expect(await readFile(kept, "utf8")).toBe(before);
   expect(await onDisk()).toMatchObject({ installs: { begun: 1 } });
   await rm(spare);
@@ -134,8 +131,8 @@ test("a journal that somebody moves away or shortens by hand is written anew", a
   expect(await onDisk()).toMatchObject({ attempt: { ...attempt, served: true } });
   await left({ ...emptyJournal, attempt });
   const next = await open();
-  await next.record({ kind: "install-begun" });
-  await next.record({ kind: "install-begun" });
+  await next.record(install);
+  await next.record(install);
   expect(await onDisk()).toMatchObject({ installs: { begun: 2 } });
 });
 
@@ -144,7 +141,7 @@ test("where names cannot be exchanged the journal is written all the same", asyn
   const journal = await open(new Files({ ...hostDisk, exchange }, systemClock));
   await journal.record(wish);
   await journal.record({ kind: "seen-served" });
-  await journal.record({ kind: "install-begun" });
+  await journal.record(install);
   expect(await onDisk()).toMatchObject({ attempt: { served: true }, installs: { begun: 1 } });
   await journal.setAside();
 });

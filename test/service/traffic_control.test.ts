@@ -30,7 +30,7 @@ async function beginRestart(batch: readonly string[]): Promise<void> {
   const journal = await journalFile();
   const [build, deploy] = ["v1", "d1"];
   const phase = { kind: "forward", restart: restartOf(batch) } as const;
-  await journal.record({ kind: "taken-up", number: 1, build, deploy });
+  await journal.record({ kind: "taken-up", number: 1, build, deploy, again: 0 });
   await journal.record({
     kind: "begun",
     activation: { build, deploy, previous: null, attempt: 1, soakMs: 0, phase, counts: noCounts },

@@ -1,4 +1,4 @@
-import { targetFor } from "../../src/core/targets.ts";
+import { targetFor, wishFor } from "../../src/core/targets.ts";
 import { hostRecordSchema, wishSchema } from "../../src/schema/znodes.ts";
 import { canaryPath, enabledPath, hostPath } from "../../src/store/paths.ts";
 import { readRecord } from "../../src/store/records.ts";
@@ -9,10 +9,11 @@ export async function readWish(
   zk: ZooKeeper,
   service: string,
   host: string,
-): Promise<{ build: string; deploy: string } | null> {
-  const role = (await readRecord(zk, hostPath(service, host), hostRecordSchema))?.value.role ?? "fleet";
+): Promise<{ build: string; deploy: string; again: number } | null> {
+  const { role = "fleet", zone } = (await readRecord(zk, hostPath(service, host), hostRecordSchema))?.value ?? {};
   const enabled = (await readRecord(zk, enabledPath(service), wishSchema))?.value ?? null;
   const canary = (await readRecord(zk, canaryPath(service), wishSchema))?.value ?? null;
-  const target = targetFor(role, { enabled, canary });
-  return target.kind === "build" ? { build: target.build, deploy: target.deploy } : null;
+  const target = targetFor({ host, role, zone }, { enabled, canary });
+  const again = wishFor(role, { enabled, canary })?.again ?? 0;
+  return target.kind === "build" ? { build: target.build, deploy: target.deploy, again } : null;
 }

@@ -7,7 +7,7 @@ import { breakThings } from "./faults.ts";
 import { Worker, type Counts } from "./worker.ts";
 
 /*
- * npm run soak -- --minutes 10 [--seed N]: random operations and random faults on an ensemble of three real servers, with
+ * npm run soak:zookeeper -- --minutes 10 [--seed N]: random operations and random faults on an ensemble of three real servers, with
  * a model of the tree. At the end there must be no difference on any server, no watch left over, and no memory grown.
  */
 

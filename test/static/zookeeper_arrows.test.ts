@@ -6,8 +6,8 @@ import { innerArrowProblems, innerImportProblems } from "./zookeeper_arrows.ts";
 const sources = await readSources();
 
 /**
- * Tests that look inside on purpose: the package's own, the rehearsal's ensemble, a server that answers by hand, and those that
- * count requests or have a server know one no more, by their numbers.
+ * Tests that look inside on purpose: the package's own, the rehearsal's ensemble, a server that answers by hand, the one that reads
+ * what servers have logged, and those that count requests or have a server know one no more, by their numbers.
  */
 const insiders = [
   "test/zookeeper/",
@@ -15,6 +15,7 @@ const insiders = [
   "test/bench/zookeeper/",
   "test/bench/fleet/",
   "test/ctl/counting_dial.ts",
+  "test/nemesis/transaction_log.ts",
   "test/store/follow.test.ts",
   "test/store/read_nodes.test.ts",
   "test/store/watched_nodes.test.ts",

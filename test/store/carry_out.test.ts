@@ -328,7 +328,7 @@ describe.each(servers)("with %s", (_name, start) => {
     watched.before = async (sent) => {
       if (sent === 1) await end(site.zk, { service: "web", who: "me", why: "", now: NOW });
     };
-    const begin: DeployStep = { deploy, move: { to: "activating" } };
+    const begin: DeployStep = { deploy, move: { to: "activating", base: { hosts: 201, zones: {} } } };
     const outcome = await carry(watched, { moves, steps: [begin] }, Promise.resolve(basis));
     expect(outcome.written.get("d2")?.state).toBe("rolling");
     expect(outcome.moved).toHaveLength(200);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "bun:test";
 import { asDeployError, isDeployError } from "../../src/core/errors.ts";
+import { canariesFirst, toEverybody } from "../../src/core/stages.ts";
 import { plainPaint } from "../../src/cli/paint.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
 import type { Wish } from "../../src/schema/znodes.ts";
@@ -70,7 +71,9 @@ describe.each(servers)("with %s", (_name, start) => {
       build: "v1",
       previous: null,
       state: "preparing",
-      stage: "fleet",
+      stages: toEverybody,
+      stage: 0,
+      before: null,
       limits: { max: 2, budget: 1, soakMs: 7 },
     });
     expect((await site.gate()).gate.slots.size).toBe(0);
@@ -93,7 +96,7 @@ describe.each(servers)("with %s", (_name, start) => {
   });
 
   test("of two that start at once exactly one wins", async () => {
-    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {}, now: NOW };
+    const request = { service: "web", stages: toEverybody, who: "", why: "", limits: {}, now: NOW };
     const both = await Promise.allSettled([
       startDeploy(site.zk, { ...request, id: "d1", build: "v1" }),
       startDeploy(site.other, { ...request, id: "d2", build: "v2" }),
@@ -112,7 +115,7 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await codeOf(site.deploy("d1", "v1"))).toBe("build-barred");
     await site.deploy("d2", "v2");
     expect(await codeOf(site.deploy("d3", "v3"))).toBe("deploy-running");
-    const unknown = { id: "d4", service: "wed", build: "v1", stages: ["fleet"] as ["fleet"], who: "", why: "" };
+    const unknown = { id: "d4", service: "wed", build: "v1", stages: toEverybody, who: "", why: "" };
     const error = await rejection(startDeploy(site.zk, { ...unknown, limits: {}, now: NOW }));
     expect(error).toMatchObject({ code: "service-unknown", hint: 'Did you mean "web"?' });
   });
@@ -131,8 +134,8 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await wishes()).toEqual({ enabled: null, canary: { build: "v1", deploy: "d1" } });
     expect(await codeOf(promote(site.zk, change))).toBe("deploy-running");
     await site.state("d1", "awaiting promotion");
-    expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
-    expect((await promote(site.zk, change)).record).toMatchObject({ stage: "fleet", state: "rolling" });
+    expect((await promote(site.zk, change)).record).toMatchObject({ stage: 1, state: "rolling" });
+    expect((await promote(site.zk, change)).record).toMatchObject({ stage: 1, state: "rolling" });
     expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d1" }, canary: null });
   });
 
@@ -161,7 +164,7 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.state("d1", "done");
     await site.deploy("d2", "v2");
     await rollBack(site.zk, change);
-    const told = { deploy: "d2", attempt: 1, build: "v1", reason: "it is ill as well", healthy: false };
+    const told = { deploy: "d2", attempt: 1, build: "v1", reason: "it is ill as well", again: 0, healthy: false };
     const failing = { step: "failed", failure: { ...told, since: NOW.toISOString() } } as const;
     for (const host of ["b", "c"]) await site.host(host, "fleet", failing);
     await site.round();
@@ -300,8 +303,8 @@ describe.each(servers)("with %s", (_name, start) => {
       await site.deploy(id, build);
       await site.state(id, "done");
     }
-    expect(await site.deploy("d3", "v2", "canary")).toMatchObject({ previous: "v1", stage: "canary" });
-    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", stage: "fleet" });
+    expect(await site.deploy("d3", "v2", "canary")).toMatchObject({ previous: "v1", stage: 0 });
+    expect((await rollBack(site.zk, change)).record).toMatchObject({ state: "rolling back", stage: 1 });
     expect(await wishes()).toEqual({ enabled: { build: "v1", deploy: "d3" }, canary: null });
   });
 
@@ -364,7 +367,7 @@ describe.each(servers)("with %s", (_name, start) => {
         promote(site.zk, change),
       ]);
       const { record } = await readDeploy(site.zk, "web", `d${round}`);
-      const stage = promotion.status === "fulfilled" ? "fleet" : "canary";
+      const stage = promotion.status === "fulfilled" ? 1 : 0;
       expect(record).toMatchObject({ stage, state: "halted" });
     }
   });
@@ -427,7 +430,9 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await adoptWish(site.zk, "web", "d3", NOW)).toBeNull();
     expect(await wishes()).toEqual({ enabled: { build: "v2", deploy: "d2" }, canary: null });
     const { record } = await readDeploy(site.zk, "web", "d2");
-    expect(record).toMatchObject({ build: "v2", previous: "v1", who: "unknown", stage: "fleet", limits: { max: 2 } });
+    expect(record).toMatchObject({ build: "v2", previous: "v1", who: "unknown", stages: toEverybody, stage: 0 });
+    // Of the settings only what limits it.
+    expect(record.limits as object).toEqual({ max: 2, budget: 1, soakMs: 7 });
   });
 
   test("a wish written by hand overtakes a deploy under way, with its canary hosts", async () => {
@@ -446,7 +451,11 @@ describe.each(servers)("with %s", (_name, start) => {
     await site.state("d1", "done");
     await site.zk.create(canaryPath("web"), "v2");
     expect(await adoptWish(site.zk, "web", "d2", NOW)).toBe("d2");
-    expect((await readDeploy(site.zk, "web", "d2")).record).toMatchObject({ stage: "canary", previous: "v1" });
+    expect((await readDeploy(site.zk, "web", "d2")).record).toMatchObject({
+      stages: canariesFirst,
+      stage: 0,
+      previous: "v1",
+    });
     expect(await wishes()).toMatchObject({ canary: { build: "v2", deploy: "d2" }, enabled: { deploy: "d1" } });
   });
 
@@ -471,7 +480,8 @@ describe.each(servers)("with %s", (_name, start) => {
   test("settings are kept where a change does not name them, also fields of a newer deployd", async () => {
     await site.zk.set("/services/web", JSON.stringify({ max: 3, budget: 1, soakMs: 5, future: { x: 1 } }));
     await setService(site.zk, "web", { budget: 4 });
-    expect(await readService(site.zk, "web")).toEqual({ max: 3, budget: 4, soakMs: 5, future: { x: 1 } });
+    const kept: object = await readService(site.zk, "web");
+    expect(kept).toEqual({ max: 3, budget: 4, soakMs: 5, onHalt: "ask", future: { x: 1 } });
   });
 
   test.each(["4711", "true", "12e4567", "null"])(

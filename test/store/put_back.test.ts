@@ -69,6 +69,7 @@ class Follower implements AsyncDisposable {
       number: (attempt?.number ?? 0) + 1,
       build,
       deploy,
+      again: 0,
     });
   }
 }

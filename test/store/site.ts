@@ -1,8 +1,15 @@
 import type { DeployMove } from "../../src/core/deploy.ts";
 import { conduct } from "../../src/core/rollout.ts";
+import { canariesFirst, toEverybody } from "../../src/core/stages.ts";
 import type { GateMove } from "../../src/core/gate.ts";
 import type { DeployRecord, DeployState } from "../../src/schema/deploy_record.ts";
-import type { Failure, HostStatus, ServiceSettings, Slot } from "../../src/schema/znodes.ts";
+import {
+  serviceSettingsSchema,
+  type Failure,
+  type HostStatus,
+  type ServiceSettings,
+  type Slot,
+} from "../../src/schema/znodes.ts";
 import { addBuild } from "../../src/store/builds.ts";
 import { readGate, type GateRead } from "../../src/store/gate.ts";
 import { carryOut, type RoundBasis, type RoundOutcome } from "../../src/store/carry_out.ts";
@@ -13,7 +20,7 @@ import { agentPath, agentsPath, deployPath, statusPath } from "../../src/store/p
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { registerHost, setRole } from "../../src/store/registry.ts";
 import { setService } from "../../src/store/services.ts";
-import { startDeploy } from "../../src/store/start_deploy.ts";
+import { startDeploy, type DeployRequest, type Started } from "../../src/store/start_deploy.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { overviewOf, type Overview } from "../../src/view/overview.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
@@ -68,15 +75,30 @@ export class Site implements AsyncDisposable {
   }
 
   async deploy(id: string, build: string, stage: "canary" | "fleet" = "fleet"): Promise<DeployRecord> {
-    const stages = stage === "canary" ? (["canary", "fleet"] as const) : (["fleet"] as const);
-    const request = { id, service: "web", build, stages: [...stages], who: "me", why: "why", limits: {}, now: NOW };
-    return (await startDeploy(this.zk, request)).record;
+    return this.start({ id, build, stages: stage === "canary" ? canariesFirst : toEverybody });
+  }
+
+  /** Starts a deploy that says nothing of its own but this. */
+  async start(request: Pick<DeployRequest, "id" | "build"> & Partial<DeployRequest>): Promise<DeployRecord> {
+    return (await startDeploy(this.zk, { ...this.#mine, ...request })).record;
+  }
+
+  /** The same with a deploy that ends the one under way. */
+  async startUrgent(
+    request: Pick<DeployRequest, "id" | "build"> & Partial<DeployRequest>,
+    zk = this.zk,
+  ): Promise<Started> {
+    return startDeploy(zk, { ...this.#mine, ...request, urgent: true });
+  }
+
+  get #mine() {
+    return { service: "web", who: "me", why: "why", limits: {}, now: NOW };
   }
 
   /** Puts a deploy into a state, as a conductor would have, whatever was before. */
   async state(id: string, state: DeployState): Promise<void> {
-    const { build, previous, who, why, stages, limits } = await this.record(id);
-    const record = recordIn(state, { build, previous, who, why, stages, limits });
+    const { build, previous, before, who, why, stages, limits, onHalt, acts } = await this.record(id);
+    const record = recordIn(state, { build, previous, before, who, why, stages, limits, onHalt, acts });
     await this.zk.set(deployPath("web", id), encode(record));
   }
 
@@ -117,15 +139,20 @@ export class Site implements AsyncDisposable {
     const round = conduct({
       wishes: mirror.wishes,
       gate: mirror.gate?.gate ?? null,
+      limits: mirror.settings ?? serviceSettingsSchema.parse({}),
+      heldBack: { service: null, host: () => null },
       deploys: mirror.deploysThatCount,
       hosts: mirror.hosts,
       status: mirror.statuses,
       unreadable: mirror.unreadable,
       barred: mirror.barred,
+      builds: new Set(mirror.builds.keys()),
       alive: agents.running("web"),
       missingSince: new Map(),
       nowMs: 0,
       lostAfterMs: 0,
+      serverNowMs: NOW.getTime(),
+      still: null,
       now: NOW,
       leftOut: new Set(),
     });
@@ -144,9 +171,9 @@ export class Site implements AsyncDisposable {
 }
 
 function basisOf(mirror: ServiceMirror): RoundBasis & Pick<ServiceMirror, "deploys"> {
-  const { gate, deploys, deploysVersion, statuses, statusNodes, builds, wishNodes } = mirror;
+  const { gate, deploys, deploysVersion, pointer, statuses, statusNodes, builds, wishNodes } = mirror;
   if (gate === null) throw new Error('there is no gate of "web"');
-  return { gate, deploys, deploysVersion, statuses, statusNodes, builds, wishNodes };
+  return { gate, heeded: [], deploys, deploysVersion, pointer, statuses, statusNodes, builds, wishNodes };
 }
 
 function carriedOut(outcome: RoundOutcome): RoundOutcome {
@@ -161,7 +188,7 @@ export function slotOf(changes: Partial<Slot> = {}): Slot {
 
 /** A host that did not start in its first attempt, and is back. */
 export function failureOf(changes: Partial<Failure> = {}): Failure {
-  const told = { deploy: "d1", attempt: 1, build: "v1", reason: "it does not start", healthy: true };
+  const told = { deploy: "d1", attempt: 1, build: "v1", reason: "it does not start", again: 0, healthy: true };
   return { ...told, since: NOW.toISOString(), round: 1, ...changes };
 }
 

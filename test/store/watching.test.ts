@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { toEverybody } from "../../src/core/stages.ts";
 import { noneOut } from "../../src/core/gate.ts";
 import { emptyJournal } from "../../src/schema/journal.ts";
 import { barBuild } from "../../src/store/bar.ts";
@@ -370,7 +371,7 @@ describe.each(servers)("with %s", (_name, start) => {
     const isNow = (time: string) => Math.abs(Date.parse(time) - Date.now()) < 60_000;
     await site.host("ahead", "fleet", { since: hours(1).toISOString() });
     await site.host("behind", "fleet", { since: hours(-1).toISOString() });
-    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
+    const request = { service: "web", stages: toEverybody, who: "", why: "", limits: {} };
     await startDeploy(site.zk, { ...request, id: "d1", build: "v1", now: hours(-48) });
     const { statuses, deploy } = await readOverview(site.zk, "web");
     expect([...statuses.values()].map(({ since }) => isNow(since))).toEqual([true, true]);
@@ -385,7 +386,7 @@ describe.each(servers)("with %s", (_name, start) => {
 
   test("deploys are ordered as they came, whatever the clock of whoever asked for them said", async () => {
     const days = (n: number) => new Date(NOW.getTime() + n * 86_400_000);
-    const request = { service: "web", stages: ["fleet"] as ["fleet"], who: "", why: "", limits: {} };
+    const request = { service: "web", stages: toEverybody, who: "", why: "", limits: {} };
     const asked = async (id: string, build: string, now: Date) => {
       await startDeploy(site.zk, { ...request, id, build, now });
       const record = await site.record(id);

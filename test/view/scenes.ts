@@ -1,4 +1,5 @@
-import { isRunning } from "../../src/core/deploy_state.ts";
+import { isOnCanaries, isRunning } from "../../src/core/deploy_state.ts";
+import { parseStages } from "../../src/core/stages.ts";
 import type { OutHosts } from "../../src/core/gate.ts";
 import { progressOf } from "../../src/core/progress.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
@@ -15,6 +16,7 @@ function ago(seconds: number): string {
 
 export interface SceneHost {
   readonly role?: HostRecord["role"];
+  readonly zone?: string;
   readonly connected?: boolean;
   readonly status?: Partial<HostStatus>;
   readonly failure?: Partial<Failure>;
@@ -38,10 +40,12 @@ export function scene(
     times: { created: ago(600), changed: ago(570), ...(isRunning(recordIn(state)) ? {} : { ended: ago(0) }) },
     ...changes,
   });
-  const wished = record.stage === "canary" ? "canary" : "enabled";
-  const wish = { build: record.build, deploy: id };
+  const wished = isOnCanaries(record) ? "canary" : "enabled";
+  const older = { build: "77ac001", deploy: "20260630-100000-00ff" };
+  const { reach } = record;
+  const wish = { build: record.build, deploy: id, before: older, ...(reach === undefined ? {} : { reach }) };
   const wishes = {
-    enabled: wished === "enabled" ? wish : { build: "77ac001", deploy: "20260630-100000-00ff" },
+    enabled: wished === "enabled" ? wish : older,
     canary: wished === "canary" ? wish : null,
   };
   const names = Object.entries(hosts);
@@ -58,7 +62,7 @@ export function scene(
   };
   const agents = new Map(names.filter(([, host]) => host.connected !== false).map(([host]) => [host, agent]));
   const asked = { deploy: id, attempt: 1, build: record.build };
-  const told = { ...asked, reason: "failed", healthy: true, since: ago(60), round: 1 };
+  const told = { ...asked, reason: "failed", again: 0, healthy: true, since: ago(60), round: 1 };
   const out: OutHosts = {
     slots: Object.fromEntries(
       names.filter(([, { slot }]) => slot === true).map(([host]) => [host, { ...asked, since: ago(20), record: 1 }]),
@@ -67,16 +71,19 @@ export function scene(
       names.flatMap(([host, { failure }]) => (failure === undefined ? [] : [[host, { ...told, ...failure }]])),
     ),
   };
-  const registered = new Map(names.map(([host, { role }]) => [host, { role: role ?? ("fleet" as const) }]));
+  const registered = new Map(
+    names.map(([host, { role = "fleet", zone }]) => [host, zone === undefined ? { role } : { role, zone }] as const),
+  );
   const view = { wishes, hosts: registered, status: statuses, alive: new Set(agents.keys()) };
   return {
     service: "web",
-    settings: { max: 2, budget: 1, soakMs: 5_000 },
+    settings: { max: 2, budget: 1, soakMs: 5_000, onHalt: "ask" },
     wishes,
     hosts: registered,
     statuses,
     agents,
     damaged: null,
+    waits: [],
     problems: [],
     deploy: { id, record, out, progress: progressOf(view, { id, record, out }), barred: new Set() },
   };
@@ -146,6 +153,47 @@ export const scenes = {
         "web-01": { role: "canary", status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
         "web-02": { status: { step: "serving", wish: { build: "77ac001", deploy: "20260630-100000-00ff" } } },
       },
+    ),
+  paused: () =>
+    scene(
+      {
+        state: "paused",
+        reason: "paused by ana@laptop: the error rate",
+        limits: { max: "5,50%", maxPerZone: "10%", budget: "10%", soakMs: 5_000 },
+        base: { hosts: 3, zones: {} },
+        times: { created: ago(600), changed: ago(60) },
+      },
+      {
+        "web-01": { status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": { status: { step: "check", begun: true, since: ago(70) }, slot: true },
+        "web-03": { status: { step: "ready", since: ago(500) } },
+      },
+    ),
+  stageOver: () =>
+    scene(
+      {
+        state: "awaiting promotion",
+        stages: parseStages("canary,zone:a/promote,50%"),
+        stage: 1,
+        reach: { zones: ["a"], below: 0 },
+        limits: { max: "50%", budget: 1, soakMs: 5_000 },
+      },
+      {
+        "web-01": { zone: "a", status: { step: "serving", build: "9b1e0d4", since: ago(400) } },
+        "web-02": {
+          zone: "b",
+          status: { step: "serving", wish: { build: "77ac001", deploy: "20260630-100000-00ff" } },
+        },
+      },
+    ),
+  stageWaits: () =>
+    scene(
+      {
+        state: "awaiting promotion",
+        stages: parseStages("zone:a/1h,100%"),
+        reach: { zones: ["a"], below: 0 },
+      },
+      { "web-01": { zone: "a", status: { step: "serving", build: "9b1e0d4", since: ago(400) } } },
     ),
   done: () =>
     scene(

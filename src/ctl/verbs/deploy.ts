@@ -1,26 +1,14 @@
 import { buildCommand } from "@stricli/core";
-import { newDeployId } from "../../core/deploy_id.ts";
 import { isDeployError, DeployError } from "../../core/errors.ts";
 import { startDeploy, type DeployRequest } from "../../store/start_deploy.ts";
-import { buildArgument, parseDeployId, serviceArgument } from "../arguments.ts";
+import { buildArgument, serviceArgument } from "../arguments.ts";
 import { ctlVerb, followDescription, type Ctl } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
-import { isGiven } from "../../cli/flags.ts";
-import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+import { deployFlags, deployRequest, type DeployFlags } from "../deploy_request.ts";
 import { insist, LastingConnection } from "../lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
 import { watchDeploy } from "../watch_deploy.ts";
-
-interface DeployFlags extends CommonFlags {
-  readonly canary: boolean | undefined;
-  readonly why: string | undefined;
-  readonly max: number | undefined;
-  readonly budget: number | undefined;
-  readonly soakS: number | undefined;
-  readonly detach: boolean | undefined;
-  readonly timeoutS: number | undefined;
-  readonly id: string | undefined;
-}
+import { oneLine } from "../../view/words.ts";
 
 export const deploy = buildCommand({
   docs: {
@@ -32,52 +20,28 @@ export const deploy = buildCommand({
         [exit.halted]: "halted: more hosts failed than the budget allows; a person has to decide",
       },
       `Deploys a build and follows the deploy to its outcome. With --canary it goes to the canary
-hosts only, and to the fleet when it is promoted. The deploy goes on without this command:
-ending it, or closing the laptop, changes nothing.`,
+hosts only, and to the fleet when it is promoted; --stages has it come to part of the fleet
+after the other. The deploy goes on without this command: ending it, or closing the laptop,
+changes nothing.`,
       "deployd ctl deploy web 9b1e0d4",
       'deployd ctl deploy web 9b1e0d4 --canary --why "new checkout"',
       "deployd ctl deploy web 9b1e0d4 --max 3 --budget 1 --soak-s 30 --timeout-s 900",
+      "deployd ctl deploy web 9b1e0d4 --stages canary,10%/5m,50%/promote --max 10%",
     ),
   },
   parameters: {
-    flags: {
-      canary: isGiven("To the canary hosts first; the fleet follows when it is promoted"),
-      why: sharedFlags.why,
-      max: sharedFlags.max,
-      budget: sharedFlags.budget,
-      soakS: sharedFlags.soakS,
-      detach: sharedFlags.detach,
-      timeoutS: sharedFlags.timeoutS,
-      id: {
-        kind: "parsed",
-        parse: parseDeployId,
-        brief: "Id of the deploy: repeating the command under the same id starts nothing twice (default: a new one)",
-        placeholder: "id",
-        optional: true,
-      },
-      ...commonFlags,
-    },
+    flags: deployFlags,
     positional: { kind: "tuple", parameters: [serviceArgument, buildArgument] },
   },
   func: ctlVerb<DeployFlags, [string, string]>(async (ctl, flags, service, build) => {
     const { output, process, signal, address } = ctl;
-    const now = process.now();
-    const request: DeployRequest = {
-      id: flags.id ?? newDeployId(now, process.clock.random),
-      service,
-      build,
-      stages: flags.canary === true ? ["canary", "fleet"] : ["fleet"],
-      who: process.user,
-      why: flags.why ?? "",
-      limits: {
-        ...(flags.max === undefined ? {} : { max: flags.max }),
-        ...(flags.budget === undefined ? {} : { budget: flags.budget }),
-        ...(flags.soakS === undefined ? {} : { soakMs: Math.round(flags.soakS * 1000) }),
-      },
-      now,
-    };
+    const request = deployRequest(ctl, flags, service, build);
     await using connection = new LastingConnection(ctl.connect, signal, process.clock);
-    const { id, record } = await startOnce(ctl, connection, request, address.connectTimeoutMs);
+    const { id, record, overtaken } = await startOnce(ctl, connection, request, address.connectTimeoutMs);
+    if (overtaken !== null) {
+      const { build: other, who, state } = overtaken.record;
+      output.note(`! overtakes deploy ${overtaken.id} of ${other} by ${oneLine(who)}, which was ${state}`);
+    }
     const zk = connection.connected();
     if (zk !== null) await warnOfMax(zk, service, record.limits.max, output);
     if (flags.detach === true) {

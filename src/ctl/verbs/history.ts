@@ -1,18 +1,20 @@
 import { buildCommand } from "@stricli/core";
-import { endedAt, reasonOf } from "../../core/deploy_state.ts";
+import { outBy } from "../../core/gate.ts";
 import { listDeploys } from "../../store/deploys.ts";
+import { readGate } from "../../store/gate.ts";
 import { readService } from "../../store/services.ts";
+import { pastDeploy } from "../../view/history.ts";
 import { byServersClock } from "../../view/overview.ts";
-import { dateTime, duration, secondsBetween } from "../../view/times.ts";
 import { oneLine } from "../../view/words.ts";
 import { serviceArgument } from "../arguments.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
-import { deployFields } from "../deploy_document.ts";
-import { stateText } from "../deploy_text.ts";
+import { historyFields, historyLines } from "../history_text.ts";
 import { exit } from "../../cli/exit.ts";
 import { wholeNumber } from "../../cli/flags.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { table } from "../../cli/table.ts";
+
+/** Columns of the text where it goes to no terminal. */
+const WIDEST = 100;
 
 interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;
@@ -22,8 +24,11 @@ export const history = buildCommand({
   docs: {
     brief: "List the deploys of a service",
     fullDescription: ctlDescription(
-      "Lists the deploys of a service, newest first: what, by whom, when, and how it ended.",
+      `Lists the deploys of a service, newest first: what, by whom, when, why and how it ended, how
+long it took, how many hosts failed and what the first one said, how many connections it closed
+or refused, and what people have done to it. The last 50 are kept, with what failed under them.`,
       "deployd ctl history web --limit 5",
+      "deployd ctl history web --json",
     ),
   },
   parameters: {
@@ -43,40 +48,41 @@ export const history = buildCommand({
     await using zk = await connect();
     await readService(zk, service, () => {});
     const problems: string[] = [];
-    const deploys = (await listDeploys(zk, service, (problem) => problems.push(problem)))
-      .map((deploy) => ({ id: deploy.id, record: byServersClock(deploy.record, deploy) }))
-      .toReversed()
-      .slice(0, limit ?? 20);
     const now = process.now();
+    const [listed, gate] = await Promise.all([
+      listDeploys(zk, service, (problem) => problems.push(problem)),
+      readGate(zk, service),
+    ]);
+    const deploys = listed
+      .toReversed()
+      .slice(0, limit ?? 20)
+      .map(({ id, record, ...times }) =>
+        pastDeploy(
+          { id, record: byServersClock(record, times) },
+          gate === null ? null : outBy(gate.gate, id),
+          serversNow(listed, now),
+        ),
+      );
     const { paint } = output;
-    const rows = deploys.map(({ id, record }) => {
-      const { glyph, word } = stateText(record, paint);
-      const tookMs = secondsBetween(record.times.created, endedAt(record) ?? now) * 1000;
-      const said = [record.why, reasonOf(record)].filter((text) => text !== "").map(oneLine);
-      return [
-        oneLine(id),
-        paint.bold(record.build),
-        `${glyph} ${word}`,
-        oneLine(record.who),
-        dateTime(record.times.created),
-        duration(tookMs),
-        said.join("; "),
-      ];
-    });
     output.answer(
       {
         schema: "deployd.ctl.history/1",
         service,
-        deploys: deploys.map(({ id, record }) => deployFields(id, record, now)),
+        deploys: deploys.map((deploy) => historyFields(deploy, now)),
         ...(problems.length === 0 ? {} : { problems }),
       },
       [
-        ...(rows.length === 0 && problems.length === 0
+        ...(deploys.length === 0 && problems.length === 0
           ? [`Nothing was ever deployed to "${service}".`]
-          : table([["DEPLOY", "BUILD", "STATE", "BY", "STARTED", "TOOK", "WHY"].map(paint.dim), ...rows])),
+          : historyLines(deploys, paint, process.stdoutIsTerminal ? process.columns() : WIDEST)),
         ...problems.map((problem) => `! ${oneLine(problem)}`),
       ],
     );
     return exit.asked;
   }),
 });
+
+/** The reader's clock, or the newest time on record where that is later. */
+function serversNow(deploys: readonly { readonly writtenAtMs: number }[], now: Date): Date {
+  return new Date(Math.max(now.getTime(), ...deploys.map(({ writtenAtMs }) => writtenAtMs)));
+}

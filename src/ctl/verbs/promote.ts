@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { promote } from "../../store/change_deploy.ts";
-import { changeAndWatch, changeParameters, changeUsage, type ChangeFlags } from "../change.ts";
+import { changeAndWatch, onwardParameters, changeUsage, type OnwardFlags } from "../change.ts";
 import { exit } from "../../cli/exit.ts";
 import { ctlVerb, followDescription } from "../verb.ts";
 
@@ -17,8 +17,8 @@ another build since, this is refused. A barred build is refused too.`,
     ),
     customUsage: changeUsage,
   },
-  parameters: changeParameters,
-  func: ctlVerb<ChangeFlags, [string, string | undefined]>((ctl, flags, service, build) =>
+  parameters: onwardParameters,
+  func: ctlVerb<OnwardFlags, [string, string | undefined]>((ctl, flags, service, build) =>
     changeAndWatch(ctl, service, build, "promote", flags, promote),
   ),
 });

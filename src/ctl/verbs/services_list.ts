@@ -1,10 +1,11 @@
 import { buildCommand } from "@stricli/core";
+import { amountText } from "../../core/limits.ts";
 import { readAllSettings } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
-import { settingsFields } from "../service_text.ts";
+import { rulesText, settingsFields } from "../service_text.ts";
 import { table } from "../../cli/table.ts";
 
 export const servicesList = buildCommand({
@@ -17,11 +18,12 @@ export const servicesList = buildCommand({
     await using zk = await connect();
     const problems: string[] = [];
     const services = [...(await readAllSettings(zk, (problem) => problems.push(problem)))];
-    const rows = services.map(([name, { max, budget, soakMs }]) => [
+    const rows = services.map(([name, settings]) => [
       oneLine(name),
-      String(max),
-      String(budget),
-      `${soakMs / 1000}s`,
+      amountText(settings.max),
+      amountText(settings.budget),
+      `${settings.soakMs / 1000}s`,
+      rulesText(settings),
     ]);
     output.answer(
       {
@@ -32,7 +34,7 @@ export const servicesList = buildCommand({
       [
         ...(rows.length === 0
           ? ["No services yet. Make one with: deployd ctl services set NAME"]
-          : table([["SERVICE", "MAX", "BUDGET", "SOAK"].map(output.paint.dim), ...rows])),
+          : table([["SERVICE", "MAX", "BUDGET", "SOAK", "RULES"].map(output.paint.dim), ...rows])),
         ...problems.map((problem) => `! ${oneLine(problem)}`),
       ],
     );

@@ -84,6 +84,10 @@ function run(servers: string): void {
         report.saw(mirror, agents);
       },
       keep: (services) => report.keep(services),
+      still: (mirror) => report.still(mirror),
+      get serverNowMs() {
+        return report.serverNowMs;
+      },
     },
   });
   void conductor.run(new AbortController().signal);

@@ -133,13 +133,15 @@ async function plant(clients: readonly ZooKeeper[], hosts: readonly string[]): P
     started({
       build,
       previous: BUILDS.first.id,
+      before: null,
+      onHalt: "ask",
       who: "bench",
       why: "",
-      stages: ["fleet"],
+      stages: [{ hosts: "100%", wait: 0 }],
       limits: { max: hosts.length, budget: 0, soakMs: 0 },
       now,
     }),
-    { to: "activating" },
+    { to: "activating", base: { hosts: hosts.length, zones: {} } },
     now,
   );
   await zk.multi([

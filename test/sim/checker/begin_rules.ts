@@ -1,5 +1,6 @@
 import { outOfService } from "../../../src/core/gate.ts";
 import type { Activation } from "../../../src/schema/journal.ts";
+import type { Allowances } from "./allowance.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { TreeView } from "./tree_view.ts";
@@ -11,7 +12,10 @@ export class BeginRules {
   /** Hosts that a build has failed on after they had begun. */
   readonly #victims = new Map<string, Set<string>>();
 
-  constructor(tree: TreeView, ledger: Ledger) {
+  readonly #allowances: Allowances;
+
+  constructor(tree: TreeView, ledger: Ledger, allowances: Allowances) {
+    this.#allowances = allowances;
     this.#tree = tree;
     this.#ledger = ledger;
   }
@@ -19,7 +23,10 @@ export class BeginRules {
   /** In the instant in which its journal says so. */
   begun({ name, journal, tookFromService }: HostWatch, { deploy, build, attempt }: Activation): void {
     const failed = journal?.failed;
-    if (failed?.deploy === deploy && failed.build === build) {
+    const isAgain = (journal?.attempt?.again ?? 0) > (failed?.again ?? 0);
+    if (failed?.deploy === deploy && failed.build === build && isAgain)
+      this.#ledger.reached("a host that failed tried once more");
+    if (failed?.deploy === deploy && failed.build === build && !isAgain) {
       this.#ledger.broken("failed-again", `${name} begins ${build} of ${deploy}, which has failed on it`);
     }
     const slot = this.#tree.gate.slots.get(name);
@@ -34,9 +41,11 @@ export class BeginRules {
     const key = `${deploy} ${build}`;
     const victims = this.#victims.get(key) ?? new Set();
     this.#victims.set(key, victims.add(name));
-    const limits = this.#tree.deploys.get(deploy)?.record.limits;
-    // Whoever held a slot when the budget was used up may fail as well.
-    if (limits === undefined || victims.size <= limits.max + limits.budget) return;
+    const record = this.#tree.deploys.get(deploy)?.record;
+    if (record === undefined) return;
+    const most = this.#allowances.max(deploy, record) + this.#allowances.budget(deploy, record);
+    // Whoever held a slot when the budget was used up may fail as well; and each time somebody tries again.
+    if (victims.size <= most * record.round) return;
     this.#ledger.broken("budget", `${build} of ${deploy} took ${[...victims].join(", ")}`);
   }
 

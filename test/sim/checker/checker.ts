@@ -1,5 +1,7 @@
+import { BY_ITSELF } from "../../../src/core/deploy.ts";
 import { outOfService, type Gate } from "../../../src/core/gate.ts";
 import type { DeathKind } from "../host/life.ts";
+import { Allowances } from "./allowance.ts";
 import type { Fault } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { DeployRules } from "./deploy_rules.ts";
@@ -45,6 +47,7 @@ export class Checker {
   /** When a record could not be read the last time. */
   #damagedMs = Number.NEGATIVE_INFINITY;
   readonly #fleet: Fleet;
+  readonly #allowances: Allowances;
   readonly #gates: GateRules;
   readonly #deploys: DeployRules;
   readonly #begins: BeginRules;
@@ -57,9 +60,10 @@ export class Checker {
     this.#fleet = fleet;
     this.tree = fleet.tree;
     this.ledger = new Ledger(() => fleet.time.nowMs);
-    this.#gates = new GateRules(this.tree, this.watches, this.ledger);
-    this.#deploys = new DeployRules(this.tree, this.watches, this.ledger);
-    this.#begins = new BeginRules(this.tree, this.ledger);
+    this.#allowances = new Allowances(this.tree);
+    this.#gates = new GateRules(this.tree, this.watches, this.ledger, this.#allowances);
+    this.#deploys = new DeployRules(this.tree, this.watches, this.ledger, this.#allowances);
+    this.#begins = new BeginRules(this.tree, this.ledger, this.#allowances);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
     fleet.ensemble.onCommit(({ request, changes }) => {
@@ -104,9 +108,15 @@ export class Checker {
       // One that is new in any other state than the first was put there by somebody's hand.
       const isNew = state === undefined && deploy.record.state === "preparing";
       if (isNew || (state !== undefined && state !== deploy.record.state)) this.#deploys.became(deploy);
+      if (state !== undefined && state !== "rolling back" && deploy.record.state === "rolling back")
+        if (deploy.record.rollback.who === BY_ITSELF) this.ledger.reached("a deploy that halted went back by itself");
     }
     this.#assertStatuses(changes, author);
     this.wishes.follow(this.#fleet.time.nowMs);
+    const { enabled, hosts } = this.tree;
+    const isLeft = (host: string): boolean => this.tree.wishOf(host)?.deploy !== enabled?.deploy;
+    if (enabled?.reach !== undefined && [...hosts].some(([host, { role }]) => role === "fleet" && isLeft(host)))
+      this.ledger.reached("a host that no stage had reached");
   }
 
   fault(fault: Fault, host: string | null): void {
@@ -207,7 +217,7 @@ export class Checker {
       this.ledger.broken("own-grant", `${name} begins attempt ${activation.attempt} by the slot of ${slot.attempt}`);
     }
     const { state } = deploy.record;
-    if (state === "halted" || state === "aborted") {
+    if (state === "halted" || state === "aborted" || state === "paused") {
       this.ledger.broken("begun-after-halt", `${name} begins ${activation.build} of ${deploy.id}, which is ${state}`);
     }
     if (
@@ -225,7 +235,10 @@ export class Checker {
     );
     if (out.length === 0) return;
     this.#begins.out(out);
-    const limits = out.map(({ outage }) => this.tree.deploys.get(outage?.deploy ?? "")?.record.limits.max ?? 0);
+    const limits = out.map(({ outage }) => {
+      const deploy = this.tree.deploys.get(outage?.deploy ?? "");
+      return deploy === undefined ? 0 : this.#allowances.max(deploy.id, deploy.record);
+    });
     const max = Math.max(...limits);
     if (out.length === max) this.ledger.reached("exactly max out of service");
     if (out.length <= max) return;

@@ -1,4 +1,5 @@
-import { failuresOf } from "../../../src/core/gate.ts";
+import { countedFailures } from "../../../src/core/gate.ts";
+import type { Allowances } from "./allowance.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { DeployEntry, TreeView } from "./tree_view.ts";
@@ -9,7 +10,10 @@ export class DeployRules {
   readonly #watches: ReadonlyMap<string, HostWatch>;
   readonly #ledger: Ledger;
 
-  constructor(tree: TreeView, watches: ReadonlyMap<string, HostWatch>, ledger: Ledger) {
+  readonly #allowances: Allowances;
+
+  constructor(tree: TreeView, watches: ReadonlyMap<string, HostWatch>, ledger: Ledger, allowances: Allowances) {
+    this.#allowances = allowances;
     this.#tree = tree;
     this.#watches = watches;
     this.#ledger = ledger;
@@ -40,8 +44,9 @@ export class DeployRules {
   #done(deploy: DeployEntry): void {
     const { id, record } = deploy;
     const out = this.#tree.outBy(id);
-    const [failures, holders] = [failuresOf(out, record.build), Object.keys(out.slots)];
-    if (failures.length > record.limits.budget)
+    const failures = countedFailures(out, record.build, record.round);
+    const holders = Object.keys(out.slots);
+    if (failures.length > this.#allowances.budget(id, record))
       this.#ledger.broken("budget", `${id} is done, and ${failures.join(", ")} failed on ${record.build}`);
     if (holders.length > 0)
       this.#ledger.broken("final-state", `${id} is done, and ${holders.join(", ")} still hold its slots`);

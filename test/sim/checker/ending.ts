@@ -62,14 +62,16 @@ function judgeDeploy({ ledger, tree }: Checker, { id, record, states }: DeployEn
   const slots = Object.keys(tree.outBy(id).slots).filter((host) => tree.hosts.has(host));
   if (slots.length > 0)
     ledger.broken("final-state", `${slots.join(", ")} hold slots of ${id}, which is ${record.state}`);
-  // A person may take back a deploy that has ended, also where it had gone back already in part; nothing else follows.
-  const isEnd = (state: string): boolean => ["done", "rolled back", "aborted", "halted"].includes(state);
+  // A person may take back a deploy that has ended, also where it had gone back already in part, and may let one that has
+  // halted go on; nothing else follows.
+  const isEnd = (state: string): boolean => ["done", "rolled back", "aborted"].includes(state);
   if (states.some((state, at) => at > 0 && isEnd(states[at - 1] ?? "") && state !== "rolling back")) {
     ledger.broken("final-state", `${id} went on after its end: ${states.join(", ")}`);
   }
 }
 
-function judgeHistory({ ledger, tree }: Checker, history: CtlRun | null): void {
+/** @param history what `history --json` said at the end */
+export function judgeHistory({ ledger, tree }: Pick<Checker, "ledger" | "tree">, history: CtlRun | null): void {
   if (history === null) return;
   let listed: { id: string; state: string }[];
   try {
@@ -95,13 +97,14 @@ function saidBy(code: number, verb: string): readonly string[] | null {
     case 2:
       return ["rolled back"];
     case 3:
-      return ["halted"];
+      return ["halted", "paused"];
     default:
       return null;
   }
 }
 
-function judgeRun({ tree, ledger }: Checker, { words, code, said }: CtlRun): void {
+/** Whether what a command of an operator said and ended with was so. */
+export function judgeRun({ tree, ledger }: Pick<Checker, "ledger" | "tree">, { words, code, said }: CtlRun): void {
   const [verb] = words;
   if (verb !== "deploy" && verb !== "wait" && verb !== "promote" && verb !== "rollback") return;
   const wanted = saidBy(code, verb);

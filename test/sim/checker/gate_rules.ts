@@ -1,5 +1,6 @@
 import { countedFailures, failuresOf, outBy, outOfService, type Gate } from "../../../src/core/gate.ts";
 import type { Slot } from "../../../src/schema/znodes.ts";
+import type { Allowances } from "./allowance.ts";
 import type { HostWatch } from "./host_watch.ts";
 import type { Ledger } from "./ledger.ts";
 import type { DeployEntry, TreeView } from "./tree_view.ts";
@@ -19,7 +20,10 @@ export class GateRules {
   readonly #watches: ReadonlyMap<string, HostWatch>;
   readonly #ledger: Ledger;
 
-  constructor(tree: TreeView, watches: ReadonlyMap<string, HostWatch>, ledger: Ledger) {
+  readonly #allowances: Allowances;
+
+  constructor(tree: TreeView, watches: ReadonlyMap<string, HostWatch>, ledger: Ledger, allowances: Allowances) {
+    this.#allowances = allowances;
     this.#tree = tree;
     this.#watches = watches;
     this.#ledger = ledger;
@@ -30,7 +34,8 @@ export class GateRules {
     if (author !== null && !isThroughGate)
       this.#ledger.broken("one-writer", `${author} changed slots or failures, and not their gate`);
     for (const [host, slot] of before.slots) if (after.slots.get(host) !== slot) this.#gone(author, host, slot);
-    const granted = [...after.slots].filter(([host, slot]) => before.slots.get(host) !== slot);
+    // What a person puts there by hand is nobody's grant.
+    const granted = author === null ? [] : [...after.slots].filter(([host, slot]) => before.slots.get(host) !== slot);
     for (const [at, [host, slot]] of granted.entries()) {
       // Those that were granted in the same transaction after it do not count yet.
       const later = new Set(granted.slice(at + 1).map(([name]) => name));
@@ -45,7 +50,8 @@ export class GateRules {
     const deploy = this.#tree.deploys.get(slot.deploy);
     if (deploy === undefined) return;
     const { record, id } = deploy;
-    const { max, budget } = record.limits;
+    this.#allowances.granted(id);
+    const [max, budget] = [this.#allowances.max(id, record), this.#allowances.budget(id, record)];
     const failed = [...outOfService({ ...gate, slots: new Map() })].filter((name) => this.#tree.hosts.has(name));
     const out = new Set([...slots, ...failed]);
     const status = this.#tree.statuses.get(host);
@@ -58,8 +64,9 @@ export class GateRules {
         `${host} was granted a slot of ${id}: ${[...counted].join(", ")} are more than ${max}`,
       );
     }
+    this.#assertZone(host, slot, counted, wasOut);
     if (counted.size === max) this.#ledger.reached("the last slot of max granted");
-    if (record.state === "halted" || record.state === "aborted") {
+    if (record.state === "halted" || record.state === "aborted" || record.state === "paused") {
       this.#ledger.broken("budget", `${host} was granted a slot of ${id}, which is ${record.state}`);
     }
     const failures = countedFailures(outBy(gate, id), slot.build, record.round);
@@ -69,6 +76,18 @@ export class GateRules {
         `${host} was granted a slot of ${id} after ${failures.join(", ")} failed on ${slot.build}`,
       );
     }
+  }
+
+  #assertZone(host: string, { deploy }: Slot, out: ReadonlySet<string>, wasOut: boolean): void {
+    const zone = this.#tree.hosts.get(host)?.zone;
+    const record = this.#tree.deploys.get(deploy)?.record;
+    if (zone === undefined || record === undefined || wasOut) return;
+    const max = this.#allowances.perZone(deploy, record, zone);
+    const there = [...out].filter((name) => this.#tree.hosts.get(name)?.zone === zone);
+    if (max === null || there.length < max) return;
+    if (there.length === max) return this.#ledger.reached("the last slot of a zone granted");
+    const what = `${there.join(", ")} of zone ${zone} are more than ${max}`;
+    this.#ledger.broken("slots-within-max", `${host} was granted a slot of ${deploy}: ${what}`);
   }
 
   #gone(author: string | null, host: string, slot: Slot): void {
@@ -102,7 +121,8 @@ export class GateRules {
   #failed({ id, record }: DeployEntry, before: Gate): void {
     const [was, is] = [before, this.#tree.gate].map((gate) => failuresOf(outBy(gate, id), record.build).length);
     if (was === is) return;
-    if (is === record.limits.budget) this.#ledger.reached("the budget used up, not exceeded");
-    if (is === record.limits.budget + 1) this.#ledger.reached("a deploy halted past its budget");
+    const budget = this.#allowances.budget(id, record);
+    if (is === budget) this.#ledger.reached("the budget used up, not exceeded");
+    if (is === budget + 1) this.#ledger.reached("a deploy halted past its budget");
   }
 }

@@ -1,4 +1,5 @@
 import type { DeployRecord } from "../../../src/schema/deploy_record.ts";
+import { reaches } from "../../../src/core/stages.ts";
 import { emptyGate, outBy, type Gate, type OutHosts } from "../../../src/core/gate.ts";
 import type { BuildRecord, Failure, HostRecord, HostStatus, Slot, Wish } from "../../../src/schema/znodes.ts";
 
@@ -90,9 +91,13 @@ export class TreeView {
     }
   }
 
-  /** What this host should serve, by its role and the wishes. */
-  wishOf(host: string): Wish | null {
-    return (this.hosts.get(host)?.role === "canary" ? this.canary : null) ?? this.enabled;
+  /** What this host should serve, by its role, the wishes, and the stages that have reached it. */
+  wishOf(host: string): Pick<Wish, "build" | "deploy"> | null {
+    const { role = "fleet", zone } = this.hosts.get(host) ?? {};
+    const wish = (role === "canary" ? this.canary : null) ?? this.enabled;
+    const { reach, before = null, deploy } = wish ?? {};
+    if (wish === null || deploy === undefined || reach === undefined || role === "canary") return wish;
+    return reaches(reach, deploy, host, zone) ? wish : before;
   }
 
   /** How many deploys there have been. */

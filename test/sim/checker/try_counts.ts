@@ -18,10 +18,14 @@ export class TryCounts {
   }
 
   /** Counts an effect. @returns what was tried once too often; null where nothing was */
-  tooMany({ what, kind }: Effect, { attempt, activation }: Pick<Journal, "attempt" | "activation">): string | null {
+  tooMany({ what, kind }: Effect, journal: Pick<Journal, "attempt" | "activation" | "installs">): string | null {
+    const { attempt, activation, installs } = journal;
     const [, verb, step = ""] = (kind === "command" ? /svc (install|start)(?: (\d+))?"$/.exec(what) : null) ?? [];
-    if (verb === "install" && attempt !== null) {
-      return this.#count(`install step ${step} of ${attempt.build}`, attempt.number, MAX_INSTALLS);
+    if (verb === "install" && installs !== null) {
+      // It may be a build that the host only has to have ready; and whoever has it tried again begins to count anew.
+      const { build, deploy } = installs;
+      const again = attempt?.deploy === deploy ? (attempt.again ?? 0) : 0;
+      return this.#count(`install step ${step} of ${build} for ${deploy}`, again, MAX_INSTALLS);
     }
     const phase = activation?.phase;
     if (verb === "start" && activation !== null && phase !== undefined && "restart" in phase) {
@@ -33,7 +37,7 @@ export class TryCounts {
   }
 
   #count(what: string, attempt: number, most: number): string | null {
-    const key = `${what} in attempt ${attempt}`;
+    const key = `${what} in try ${attempt}`;
     const count = (this.#tries.get(key) ?? 0) + 1;
     this.#tries.set(key, count);
     return count > most ? `${key}, for the ${count}. time` : null;

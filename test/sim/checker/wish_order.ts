@@ -71,6 +71,6 @@ export class WishOrder {
   }
 }
 
-function isSame(a: Wished | undefined, b: Wish): boolean {
+function isSame(a: Wished | undefined, b: Pick<Wish, "build" | "deploy">): boolean {
   return a !== undefined && a.deploy === b.deploy && a.build === b.build;
 }

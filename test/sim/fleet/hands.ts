@@ -1,4 +1,5 @@
 import { done, started, activating } from "../../../src/core/deploy.ts";
+import { toEverybody } from "../../../src/core/stages.ts";
 import { layoutOf } from "../../../src/steps/layout.ts";
 import {
   canaryPath,
@@ -174,7 +175,18 @@ function pastDeploy(number: number) {
   const day = now.toISOString().slice(0, 10).replaceAll("-", "");
   const id = `${day}-120000-${String(number).padStart(4, "0")}`;
   const limits = { max: 1, budget: 0, soakMs: 0 };
-  const plan = { build: "v0", previous: null, who: "cleo", why: "", stages: ["fleet" as const], limits, now };
-  const record = done(activating(started(plan), now), now);
+  const stages = [...toEverybody];
+  const plan = {
+    build: "v0",
+    previous: null,
+    before: null,
+    who: "cleo",
+    why: "",
+    stages,
+    limits,
+    onHalt: "ask",
+    now,
+  } as const;
+  const record = done(activating(started(plan), { hosts: 3, zones: {} }, now), now);
   return [op.create(deployPath(SERVICE, id), encode(record))];
 }

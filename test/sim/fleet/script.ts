@@ -14,7 +14,9 @@ export class Script {
   readonly #ana: Operator;
   readonly #ben: Operator;
   /** Told of what only who does it knows. */
-  onEdge: (edge: "two operators at once" | "a role changed in a deploy" | "a barred build refused") => void = () => {};
+  onEdge: (
+    edge: "two operators at once" | "a role changed in a deploy" | "a barred build refused" | "a paused deploy went on",
+  ) => void = () => {};
   /** How many deploys were begun. */
   deploys = 0;
   readonly #workshop: Workshop;
@@ -148,6 +150,8 @@ export class Script {
       [2, () => this.#roleMeanwhile()],
       [1, () => this.#settingsMeanwhile()],
       [1, () => this.#barred()],
+      [3, () => this.#staged()],
+      [2, () => this.#pausedMeanwhile()],
     ];
     const weighted = acts.flatMap(([weight, act]) => Array.from({ length: weight }, () => act));
     await this.#chance.pick(weighted)();
@@ -238,6 +242,48 @@ export class Script {
     await this.#decide(await deploying);
   }
 
+  /** One part of the fleet after the other. */
+  async #staged(): Promise<void> {
+    const chance = this.#chance;
+    const build = await this.#addedOf(chance.happens(0.3) ? this.#workshop.bad() : this.#workshop.build());
+    const stages = chance.pick([
+      "50%",
+      "25%/3s,50%,100%",
+      "zone:a,50%/promote",
+      "10%,zone:b/2s",
+      "34%/promote,67%/promote",
+    ]);
+    const canaries = this.#fleet.plan.canaries > 0 && chance.happens(0.3) ? ["--canary"] : [];
+    const limits = [
+      ...(chance.happens(0.5) ? ["--max", chance.pick(["10%", "34%", "50%", "2,50%"])] : []),
+      ...(chance.happens(0.3) ? ["--max-per-zone", chance.pick(["1", "50%"])] : []),
+      ...(chance.happens(0.3) ? ["--budget", chance.pick(["10%", "34%", "1,50%"])] : []),
+      ...(chance.happens(0.3) ? ["--on-halt", chance.pick(["rollback", "rollback", "ask"])] : []),
+    ];
+    let run = await this.#deploy(this.#ana, build.id, "--stages", stages, ...canaries, ...limits);
+    for (let promotions = 0; run.code === 0 && promotions < 4; promotions += 1) {
+      if (this.#fleet.tree.newest()?.record.state !== "awaiting promotion") return;
+      if (chance.happens(0.2)) return void (await this.#ana.run("rollback", SERVICE, "--timeout-s", "600"));
+      run = await this.#ana.run("promote", SERVICE, "--timeout-s", "600");
+    }
+    await this.#decide(run);
+  }
+
+  /** Somebody stops a deploy to look, and lets it go on. */
+  async #pausedMeanwhile(): Promise<void> {
+    const build = await this.#addedOf(this.#chance.happens(0.3) ? this.#workshop.bad() : this.#workshop.build());
+    const deploying = this.#deploy(this.#ana, build.id);
+    await this.#pause(this.#chance.between(500, 15_000));
+    const { code } = await this.#ben.run("pause", SERVICE, "--why", "it looks odd");
+    await this.#pause(this.#chance.between(0, 10_000));
+    if (code === 0) {
+      const run = await this.#ben.run("resume", SERVICE, "--timeout-s", "600");
+      if (run.code === 0) this.onEdge("a paused deploy went on");
+      await this.#decide(run);
+    }
+    await deploying;
+  }
+
   async #barred(): Promise<void> {
     const build = await this.#added();
     await this.#ana.run("builds", "bar", SERVICE, build.id, "--why", "it is not wanted");
@@ -248,6 +294,10 @@ export class Script {
   /** What a person does when a deploy did not end well. */
   async #decide({ code }: CtlRun): Promise<void> {
     if (code === 0 || code === 75) return;
+    if (this.#chance.happens(0.25)) {
+      const again = await this.#ana.run(this.#chance.pick(["retry", "retry", "resume"]), SERVICE, "--timeout-s", "600");
+      if (again.code === 0) return;
+    }
     if (this.#chance.happens(0.6)) await this.#back();
   }
 

@@ -3,7 +3,7 @@ import { rolledTo } from "./activations.ts";
 import type { Character } from "./character.ts";
 import { instanceFacts, isInService, provision } from "./facts.ts";
 import type { ServicePlan } from "./host_file.ts";
-import { journalOf, runAlone } from "./lone_agent.ts";
+import { journalOf, runAlone, phaseIn } from "./lone_agent.ts";
 import { stage, type Stage } from "./stage.ts";
 
 interface Shape {
@@ -42,7 +42,7 @@ function wrong({ host, service, ...world }: Stage, build: string): string | null
   const facts = instanceFacts(host, service);
   const { activation, failed } = journalOf({ host, service, ...world });
   const runs = facts.map(({ serves }) => (serves === null ? "nothing" : serves.build));
-  const isOver = activation?.phase.kind === "proven" || failed !== null;
+  const isOver = phaseIn({ host, service, ...world }) === "finished" || failed !== null;
   // Before anything is set aside the old build goes on, and the deploy waits for room.
   const waits = activation?.phase.kind === "forward" && runs.every((each) => each === "v1");
   const isRight = waits || (isOver && runs.every((each) => each === build || (failed !== null && each === "v1")));

@@ -30,6 +30,11 @@ export function hostService(plan: ServicePlan): HostService {
   };
 }
 
+/** Every other host is in the other zone. */
+function zoneOf(host: string): string {
+  return Number(/\d+$/.exec(host)?.[0] ?? 0) % 2 === 0 ? "b" : "a";
+}
+
 /** The agent's own file for these services. */
 export function agentFile(
   host: string,
@@ -40,6 +45,7 @@ export function agentFile(
   return [
     `host = "${host}"`,
     `root = "${AGENT_ROOT}"`,
+    `zone = "${zoneOf(host)}"`,
     "",
     "[zookeeper]",
     `servers = "${servers}"`,

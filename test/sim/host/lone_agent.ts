@@ -44,3 +44,9 @@ export function journalOf({ host, service }: Stage): Journal {
   const reading = text === undefined ? null : readJournal(Buffer.from(text).toString());
   return reading?.kind === "understood" ? reading.journal : emptyJournal;
 }
+
+/** The phase of the activation that is under way, and "finished" once it has brought its build into service. */
+export function phaseIn(stage: Stage): string | undefined {
+  const { activation, served } = journalOf(stage);
+  return activation?.phase.kind ?? (served === undefined ? undefined : "finished");
+}

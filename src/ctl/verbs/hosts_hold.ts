@@ -1,0 +1,76 @@
+import { buildCommand } from "@stricli/core";
+import { holdHost, releaseHost, untilHeld } from "../../store/hold_host.ts";
+import { readService } from "../../store/services.ts";
+import { oneLine } from "../../view/words.ts";
+import { hostArgument, serviceArgument } from "../arguments.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
+import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
+
+/** How long a host may take to be given back, in milliseconds. */
+const GIVEN_BACK_MS = 10_000;
+
+interface HoldFlags extends CommonFlags {
+  readonly why: string | undefined;
+  readonly detach: boolean | undefined;
+  readonly timeoutS: number | undefined;
+}
+
+export const hostsHold = buildCommand({
+  docs: {
+    brief: "Take a host out of service's way, for a reboot or work on it",
+    fullDescription: ctlDescription(
+      `Holds a host: it counts as one of those that may be out of service at once, and no deploy
+comes to it until it is released. It is held when its turn comes, and this waits for that; what
+runs on it is left alone.`,
+      'deployd ctl hosts hold web web-07 --why "kernel update"',
+      "deployd ctl hosts release web web-07",
+    ),
+  },
+  parameters: {
+    flags: { why: sharedFlags.why, detach: sharedFlags.detach, timeoutS: sharedFlags.timeoutS, ...commonFlags },
+    positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
+  },
+  func: ctlVerb<HoldFlags, [string, string]>(async (ctl, { why = "", detach, timeoutS }, service, host) => {
+    const { connect, output, process, signal } = ctl;
+    await using zk = await connect();
+    await readService(zk, service, () => {});
+    const by = { service, host, who: process.user, why, clock: process.clock };
+    const { hold } = await holdHost(zk, by);
+    const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
+    const held = await untilHeld(zk, by, true, withinMs, signal);
+    const document = { schema: "deployd.ctl.host-held/1", service, host, held, who: hold?.who, why: hold?.why };
+    output.answer(document, [
+      held
+        ? `${host} is held in ${service}, by ${oneLine(hold?.who ?? "")}. Give it back with: deployd ctl hosts release ${service} ${host}`
+        : `${host} is held in ${service} when its turn comes: as many hosts are out as may be, or no agent conducts.`,
+    ]);
+    return held || detach === true ? exit.asked : exit.timedOut;
+  }),
+});
+
+export const hostsRelease = buildCommand({
+  docs: {
+    brief: "Give back a host that was held",
+    fullDescription: ctlDescription(
+      "Gives back a host that was held: deploys come to it again, and it takes no capacity any more.",
+      "deployd ctl hosts release web web-07",
+    ),
+  },
+  parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] } },
+  func: ctlVerb<CommonFlags, [string, string]>(async (ctl, _flags, service, host) => {
+    const { connect, output, process, signal } = ctl;
+    await using zk = await connect();
+    await readService(zk, service, () => {});
+    const was = await releaseHost(zk, service, host);
+    const done = !was || (await untilHeld(zk, { service, host, clock: process.clock }, false, GIVEN_BACK_MS, signal));
+    output.answer({ schema: "deployd.ctl.host-released/1", service, host, released: was, given_back: done }, [
+      !was
+        ? `${host} is not held in ${service}.`
+        : done
+          ? `${host} is released in ${service}.`
+          : `${host} is released in ${service} as soon as an agent conducts; none does now.`,
+    ]);
+    return exit.asked;
+  }),
+});

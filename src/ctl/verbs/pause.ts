@@ -1,0 +1,32 @@
+import { buildCommand } from "@stricli/core";
+import { barredOf } from "../../store/bar.ts";
+import { pauseDeploy } from "../../store/stop_and_go.ts";
+import { nextSteps } from "../../view/deploy_words.ts";
+import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
+import { ctlDescription, ctlVerb } from "../verb.ts";
+import { exit } from "../../cli/exit.ts";
+import { LastingConnection } from "../lasting_connection.ts";
+
+export const pauseVerb = buildCommand({
+  docs: {
+    brief: "Stop the newest deploy where it is, until it is resumed",
+    fullDescription: ctlDescription(
+      `Stops the newest deploy, or its way back, where it is: a host that has begun comes through, no
+other begins. It goes on with resume.`,
+      "deployd ctl pause web",
+      'deployd ctl pause web 9b1e0d4 --why "looking at the error rate"',
+    ),
+    customUsage: changeUsage,
+  },
+  parameters: endParameters,
+  func: ctlVerb<MeantFlags, [string, string | undefined]>(async (ctl, flags, service, build) => {
+    await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
+    const { id, record } = await changeNewest(ctl, connection, service, build, flags, pauseDeploy);
+    const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
+    ctl.output.answer(document, [
+      `Deploy ${id} of ${record.build} to ${service} is paused: no other host begins.`,
+      ...nextSteps({ service, record, barred: await barredOf(await connection.client(), service, record) }),
+    ]);
+    return exit.asked;
+  }),
+});
