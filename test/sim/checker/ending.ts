@@ -120,5 +120,9 @@ export function judgeRun({ tree, ledger }: Pick<Checker, "ledger" | "tree">, { w
   if (wanted === null || id === undefined || words.includes("--detach")) return;
   const deploy = tree.deploys.get(id);
   if (deploy === undefined || deploy.states.some((state) => wanted.includes(state))) return;
+  // With nothing to go back to, whoever asks for the way back ends the deploy.
+  const { previous, build } = deploy.record;
+  const isNowhere = previous === null || previous === build;
+  if (verb === "rollback" && code === 0 && isNowhere && deploy.states.includes("aborted")) return;
   ledger.broken("exit-code", `${words.join(" ")} ended with ${code}, but ${id} was ${deploy.states.join(", ")}`);
 }
