@@ -6,6 +6,7 @@ import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
 import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
+import { changedDocument } from "./deploy_document.ts";
 import { insist, LastingConnection } from "./lasting_connection.ts";
 import { watchDeploy } from "./watch_deploy.ts";
 
@@ -103,8 +104,7 @@ export async function changeAndWatch(
     const acts = record.acts.length;
     return await watchDeploy(ctl, connection, { service, id, purpose, acts, timeoutS: flags.timeoutS });
   }
-  const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
-  ctl.output.answer(document, [
+  ctl.output.answer(changedDocument(service, { id, record }), [
     `Deploy ${id} of ${record.build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,
   ]);
   return exit.asked;

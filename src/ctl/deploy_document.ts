@@ -26,3 +26,11 @@ export function deployFields(id: string, record: DeployRecord, now: Date) {
     duration_s: secondsBetween(times.created, ended ?? now),
   };
 }
+
+/** What a command answers with that starts or changes a deploy, and does not follow it. */
+export function changedDocument(
+  service: string,
+  { id, record }: { readonly id: string; readonly record: DeployRecord },
+) {
+  return { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
+}

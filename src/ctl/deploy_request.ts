@@ -4,7 +4,7 @@ import type { Stage } from "../schema/stages.ts";
 import type { DeployRequest } from "../store/start_deploy.ts";
 import { isGiven } from "../cli/flags.ts";
 import { parseDeployId } from "./arguments.ts";
-import { commonFlags, limitsIn, sharedFlags, type CommonFlags, type LimitFlags } from "./flags.ts";
+import { commonFlags, limitFlags, limitsIn, sharedFlags, type CommonFlags, type LimitFlags } from "./flags.ts";
 import type { Ctl } from "./verb.ts";
 
 /** The flags by which a deploy is described, to be started or to be planned. */
@@ -23,14 +23,7 @@ export const deployFlags = {
   urgent: isGiven("It ends the deploy that is under way, if there is one, and takes its place"),
   override: sharedFlags.override,
   why: sharedFlags.why,
-  stages: sharedFlags.stages,
-  max: sharedFlags.max,
-  maxPerZone: sharedFlags.maxPerZone,
-  budget: sharedFlags.budget,
-  soakS: sharedFlags.soakS,
-  firstZoneSoakS: sharedFlags.firstZoneSoakS,
-  progressS: sharedFlags.progressS,
-  onHalt: sharedFlags.onHalt,
+  ...limitFlags,
   detach: sharedFlags.detach,
   timeoutS: sharedFlags.timeoutS,
   id: {

@@ -144,6 +144,17 @@ export interface LimitFlags {
   readonly onHalt: OnHalt | undefined;
 }
 
+export const limitFlags = {
+  stages: sharedFlags.stages,
+  max: sharedFlags.max,
+  maxPerZone: sharedFlags.maxPerZone,
+  budget: sharedFlags.budget,
+  soakS: sharedFlags.soakS,
+  firstZoneSoakS: sharedFlags.firstZoneSoakS,
+  progressS: sharedFlags.progressS,
+  onHalt: sharedFlags.onHalt,
+} as const;
+
 /** The limits that were given. */
 export function limitsIn(flags: LimitFlags): Partial<Limits> {
   const { max, maxPerZone, budget } = flags;

@@ -4,6 +4,7 @@ import { startDeploy, type DeployRequest } from "../../store/start_deploy.ts";
 import { buildArgument, serviceArgument } from "../arguments.ts";
 import { ctlVerb, followDescription, type Ctl } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
+import { changedDocument } from "../deploy_document.ts";
 import { deployFlags, deployRequest, type DeployFlags } from "../deploy_request.ts";
 import { insist, LastingConnection } from "../lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
@@ -45,9 +46,8 @@ changes nothing.`,
     const zk = connection.connected();
     if (zk !== null) await warnOfMax(zk, service, record.limits.max, output);
     if (flags.detach === true) {
-      const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build, state: record.state };
-      output.answer(document, [
-        `Deploy ${id} of ${build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,
+      output.answer(changedDocument(service, { id, record }), [
+        `Deploy ${id} of ${record.build} to ${service} is ${record.state}. Follow it with: deployd ctl wait ${service}`,
       ]);
       return exit.asked;
     }

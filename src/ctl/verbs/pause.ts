@@ -5,6 +5,7 @@ import { nextSteps } from "../../view/deploy_words.ts";
 import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../change.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
+import { changedDocument } from "../deploy_document.ts";
 import { LastingConnection } from "../lasting_connection.ts";
 
 export const pauseVerb = buildCommand({
@@ -22,8 +23,7 @@ other begins. It goes on with resume.`,
   func: ctlVerb<MeantFlags, [string, string | undefined]>(async (ctl, flags, service, build) => {
     await using connection = new LastingConnection(ctl.connect, ctl.signal, ctl.process.clock);
     const { id, record } = await changeNewest(ctl, connection, service, build, flags, pauseDeploy);
-    const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
-    ctl.output.answer(document, [
+    ctl.output.answer(changedDocument(service, { id, record }), [
       `Deploy ${id} of ${record.build} to ${service} is paused: no other host begins.`,
       ...nextSteps({ service, record, barred: await barredOf(await connection.client(), service, record) }),
     ]);

@@ -7,7 +7,8 @@ import { startDeploy } from "../../store/start_deploy.ts";
 import { serviceArgument } from "../arguments.ts";
 import { ctlVerb, followDescription } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
-import { commonFlags, limitsIn, sharedFlags, type CommonFlags, type LimitFlags } from "../flags.ts";
+import { changedDocument } from "../deploy_document.ts";
+import { commonFlags, limitFlags, limitsIn, sharedFlags, type CommonFlags, type LimitFlags } from "../flags.ts";
 import { insist, LastingConnection } from "../lasting_connection.ts";
 import { watchDeploy } from "../watch_deploy.ts";
 
@@ -38,14 +39,7 @@ running service by this.`,
     flags: {
       override: sharedFlags.override,
       why: sharedFlags.why,
-      stages: sharedFlags.stages,
-      max: sharedFlags.max,
-      maxPerZone: sharedFlags.maxPerZone,
-      budget: sharedFlags.budget,
-      soakS: sharedFlags.soakS,
-      firstZoneSoakS: sharedFlags.firstZoneSoakS,
-      progressS: sharedFlags.progressS,
-      onHalt: sharedFlags.onHalt,
+      ...limitFlags,
       detach: sharedFlags.detach,
       timeoutS: sharedFlags.timeoutS,
       ...commonFlags,
@@ -78,8 +72,7 @@ running service by this.`,
     });
     if (flags.detach !== true)
       return await watchDeploy(ctl, connection, { service, id, purpose: "deploy", timeoutS: flags.timeoutS });
-    const document = { schema: "deployd.ctl.deploy/1", service, deploy: id, build: record.build, state: record.state };
-    output.answer(document, [
+    output.answer(changedDocument(service, { id, record }), [
       `Deploy ${id}, which restarts ${record.build} of ${service}, is ${record.state}. Follow it with: deployd ctl wait ${service}`,
     ]);
     return exit.asked;
