@@ -47,6 +47,11 @@ export function budgetHosts(amount: Amount, base: number): number {
   return hostsIn(amount, base);
 }
 
+/** The limits alone of what has others beside them, such as a service's settings. */
+export function limitsOf({ max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs }: Limits): Limits {
+  return { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs };
+}
+
 /** How long a host of this zone must stay healthy before its slot is given back, in milliseconds. */
 export function soakMsOf(
   { limits, stages }: { readonly limits: Limits; readonly stages: readonly Stage[] },

@@ -1,5 +1,6 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
+import { limitsOf } from "../core/limits.ts";
 import { nextNumber } from "../core/wish_order.ts";
 import { canariesFirst, toEverybody } from "../core/stages.ts";
 import type { Wish } from "../schema/znodes.ts";
@@ -37,7 +38,6 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
   });
   const { latest } = head;
   const good = stage === "canary" ? (head.enabled.value?.build ?? null) : servedBefore(latest?.record ?? null);
-  const { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs } = settings;
   const record = started({
     build: wish.build,
     previous: await inheritedFrom(zk, service, wish.build, good),
@@ -45,7 +45,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     why: "the wish was written into ZooKeeper by hand",
     before: null,
     stages: [...(stage === "canary" ? canariesFirst : toEverybody)],
-    limits: { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs },
+    limits: limitsOf(settings),
     onHalt: settings.onHalt,
     now,
   });

@@ -1,11 +1,7 @@
-import { serviceSettingsSchema, type ServiceSettings } from "../schema/znodes.ts";
 import type { Freeze } from "../schema/windows.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { readHead } from "./deploys.ts";
-import { attempting } from "./errors.ts";
-import { servicePath } from "./paths.ts";
-import { encode, readSlot } from "./records.ts";
-import { readService } from "./services.ts";
+import { changeSettings, readService } from "./services.ts";
 
 /**
  * Freezes a service: nothing is deployed to it until somebody unfreezes it, or the time has come.
@@ -38,23 +34,4 @@ export async function unfreezeService(zk: ZooKeeper, service: string): Promise<b
     return { ...settings, ...(halted === undefined ? {} : { thawed: halted }) };
   });
   return was;
-}
-
-/**
- * Changes the settings of a service.
- *
- * @throws DeployError `service-unknown`, `conflict` when somebody changed them meanwhile
- */
-export async function changeSettings(
-  zk: ZooKeeper,
-  service: string,
-  attempted: string,
-  edit: (settings: ServiceSettings) => ServiceSettings,
-): Promise<void> {
-  await readService(zk, service);
-  await attempting(attempted, async () => {
-    const found = await readSlot(zk, servicePath(service), serviceSettingsSchema);
-    const settings = found?.value ?? serviceSettingsSchema.parse({});
-    await zk.set(servicePath(service), encode(edit(settings)), found?.version ?? -1);
-  });
 }

@@ -122,7 +122,7 @@ function movesIn(node: Node): number {
 }
 
 /** The gate after changes that this process has made itself. */
-export function gateReadAfter(before: GateRead, moves: readonly GateMove[], isChanged = true): GateRead {
+export function gateReadAfter(before: GateRead, moves: readonly GateMove[]): GateRead {
   const failedVersions = new Map(before.failedVersions);
   for (const move of moves) {
     const { host } = move;
@@ -131,11 +131,10 @@ export function gateReadAfter(before: GateRead, moves: readonly GateMove[], isCh
     else if (move.kind === "fail" || move.kind === "lose") failedVersions.set(host, had === undefined ? 0 : had + 1);
     else if (healsIn(before.gate, move) && had !== undefined) failedVersions.set(host, had + 1);
   }
-  const by = isChanged ? 1 : 0;
   const gate = gateAfter(before.gate, moves);
   return {
-    version: before.version + by,
-    moves: before.moves + by,
+    version: before.version + 1,
+    moves: before.moves + 1,
     gate,
     failedVersions,
     problems: before.problems.filter(({ kind, host }) => gate.unreadable[kind].has(host)),

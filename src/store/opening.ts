@@ -61,8 +61,10 @@ export function whyClosed({ service, settings, latest }: Doors, attempted: strin
       ),
     );
   }
-  const opening = nextOpening(windows.map(parseWindow), now);
-  if (opening === null && isOpen(windows.map(parseWindow), now)) return problems;
+  const parsed = windows.map(parseWindow);
+  if (isOpen(parsed, now)) return problems;
+  // Of a window that does not come for weeks nothing is known.
+  const opening = nextOpening(parsed, now);
   const next = opening === null ? "" : `; the next one opens at ${opening.toISOString()}`;
   problems.push(
     new DeployError(`${attempted}: none of its windows is open now (${windows.join("; ")})${next}.`, {

@@ -102,6 +102,25 @@ export async function setService(
   });
 }
 
+/**
+ * Changes the settings of a service.
+ *
+ * @throws DeployError `service-unknown`, `conflict` when somebody changed them meanwhile
+ */
+export async function changeSettings(
+  zk: ZooKeeper,
+  service: string,
+  attempted: string,
+  edit: (settings: ServiceSettings) => ServiceSettings,
+): Promise<void> {
+  await readService(zk, service);
+  await attempting(attempted, async () => {
+    const found = await readSlot(zk, servicePath(service), serviceSettingsSchema);
+    const settings = found?.value ?? serviceSettingsSchema.parse({});
+    await zk.set(servicePath(service), encode(edit(settings)), found?.version ?? -1);
+  });
+}
+
 /** Rules that name what is not there, or that contradict themselves, would be obeyed in silence and never as meant. */
 async function assertRules(zk: ZooKeeper, service: string, rules: BetweenServices): Promise<void> {
   const attempted = `Cannot set the rules of "${service}"`;

@@ -2,8 +2,8 @@ import type { HostStatus } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { assertNotBarred } from "./bar.ts";
 import { readBuild } from "./builds.ts";
-import { changeSettings } from "./freeze.ts";
 import { ServiceMirror } from "./mirror.ts";
+import { changeSettings } from "./services.ts";
 
 /** How far the hosts of a service have come with a build that they are to have ready. */
 export interface Staging {

@@ -1,5 +1,6 @@
 import { aborted, started } from "../core/deploy.ts";
 import { isRunning } from "../core/deploy_state.ts";
+import { limitsOf } from "../core/limits.ts";
 import { stagesWithoutHosts } from "../core/stage_hosts.ts";
 import { reachAfter, toEverybody } from "../core/stages.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
@@ -102,7 +103,6 @@ export function newRecord(
   hosts: ReadonlyMap<string, HostRecord>,
 ): DeployRecord {
   const { id, build, who, why, onHalt, restarts, override, now } = request;
-  const { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs } = { ...settings, ...request.limits };
   return started({
     build,
     ...found,
@@ -110,7 +110,7 @@ export function newRecord(
     why,
     stages: [...stages],
     ...(stages[0]?.hosts === "canary" ? {} : { reach: reachAfter(stages, 0, id, hosts) }),
-    limits: { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs },
+    limits: limitsOf({ ...settings, ...request.limits }),
     onHalt: policyOf(onHalt ?? settings.onHalt, restarts === true),
     restarts,
     override,
