@@ -131,14 +131,13 @@ export function resumed(record: DeployRecord, by: Decision): RunningDeploy {
 export function retried(record: DeployRecord, by: Decision): DeployRecord {
   const next = { ...acted(record, "retried", by), round: record.round + 1, again: record.again + 1 };
   if (next.state === "paused" || next.state === "halted") return goneOn(next, by.now);
-  return { ...next, times: { ...next.times, changed: by.now.toISOString() } } as DeployRecord;
+  return told(next, by.now);
 }
 
 /** From where it stopped. */
 function goneOn(stopped: DeployIn<"paused" | "halted">, now: Date): RunningDeploy {
   const { from, reason: _reason, rollback, state: _, times, ...facts } = stopped;
-  const { created, ended: __, ...others } = times as Times & { ended?: unknown };
-  const next = { ...facts, times: changed({ ...others, created }, now) };
+  const next = { ...facts, times: goingOn(times, now) };
   if (from !== "rolling back") return { ...next, state: from };
   if (rollback === undefined) throw illegal(stopped, "resumed", "it does not say where it goes back to");
   // Why it was stopped in between is no reason any more.
@@ -156,13 +155,12 @@ export function turnedRound(record: DeployRecord, { who, why, now }: Decision): 
   const from = origin(record, "turned round");
   const to = from.previous;
   if (to === null || to === from.build) throw illegal(record, "turned round", "it has no build to go back to");
-  const { created, ended: _, ...others } = from.times;
   return {
     ...acted(from, "turned round", { who, why, now }),
     state: "rolling back",
     reason: why === "" ? reasonOf(record) : why,
     rollback: { who, why, time: now.toISOString(), from: from.state, to },
-    times: changed({ ...others, created }, now),
+    times: goingOn(from.times, now),
     round: from.round + 1,
     // Whoever asks for a way back that had halted once more has its hosts try once more.
     again: goesBack(record) ? from.again + 1 : from.again,
@@ -259,7 +257,7 @@ export function costed(
   };
 }
 
-/** It was written again after its end; when that was tells the end from the time of the last write. */
+/** It was written again, and is in the state that it was in; where it has ended, its end stays what it was. */
 function told(record: DeployRecord, now: Date): DeployRecord {
   return { ...record, times: changed(record.times, now) } as DeployRecord;
 }
@@ -271,6 +269,11 @@ interface RunningTimes {
 
 function changed(times: Times, now: Date) {
   return { ...times, changed: now.toISOString() };
+}
+
+/** Of a deploy that may have ended, and has not any more. */
+function goingOn({ ended: _, ...times }: Times & { readonly ended?: unknown }, now: Date) {
+  return changed(times as Times, now);
 }
 
 function over(times: Times, now: Date) {

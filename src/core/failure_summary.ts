@@ -1,6 +1,6 @@
 import type { DeployRecord, FailureSummary } from "../schema/deploy_record.ts";
 import { buildWanted } from "./deploy_state.ts";
-import { failuresOf, type OutHosts } from "./gate.ts";
+import { failuresOf, inOrderOfFailing, type OutHosts } from "./gate.ts";
 
 /*
  * A host has one failure on record, which the next deploy clears. What a deploy's record keeps of them has to be small,
@@ -22,14 +22,15 @@ export function legFailures({
 }): FailureSummary | null {
   const wanted = buildWanted(record);
   const known = record.failures?.[wanted] ?? null;
-  const now = failuresOf(out, wanted)
-    .map((host) => ({ host, since: out.failed[host]?.since ?? "", reason: out.failed[host]?.reason ?? "" }))
-    .toSorted((a, b) => (a.since === b.since ? (a.host < b.host ? -1 : 1) : a.since < b.since ? -1 : 1));
+  const now = inOrderOfFailing(out, failuresOf(out, wanted));
   const named = new Set(known?.first.map(({ host }) => host));
   const fresh = now.filter(({ host }) => !named.has(host));
   const hosts = Math.max(known?.hosts ?? 0, named.size + (named.size < MOST_NAMED ? fresh.length : 0), now.length);
   if (hosts === 0) return null;
-  const first = [...(known?.first ?? []), ...fresh.map(({ host, reason }) => ({ host, reason: shortened(reason) }))];
+  const first = [
+    ...(known?.first ?? []),
+    ...fresh.map(({ host, failure }) => ({ host, reason: shortened(failure.reason) })),
+  ];
   return { hosts, first: first.slice(0, MOST_NAMED) };
 }
 

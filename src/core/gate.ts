@@ -136,6 +136,21 @@ export function countedFailures(out: Pick<OutHosts, "failed">, build: string, ro
   return failuresOf(out, build).filter((host) => out.failed[host]?.round === round);
 }
 
+/** What these hosts told of their failures, by the hosts' own clocks: the first comes first. */
+export function inOrderOfFailing(
+  { failed }: Pick<OutHosts, "failed">,
+  hosts: readonly string[],
+): { readonly host: string; readonly failure: Failure }[] {
+  return hosts
+    .flatMap((host) => {
+      const failure = failed[host];
+      return failure === undefined ? [] : [{ host, failure }];
+    })
+    .toSorted(({ host: a, failure: { since: one } }, { host: b, failure: { since: other } }) =>
+      one === other ? (a < b ? -1 : 1) : one < other ? -1 : 1,
+    );
+}
+
 /** Hosts that are, or may be, out of service by our leave or since they failed. */
 export function outOfService({ slots, holds, failed, unreadable }: Gate): Set<string> {
   const out = new Set([...slots.keys(), ...holds.keys(), ...unreadable.slots, ...unreadable.failed]);

@@ -1,10 +1,9 @@
 import type { DeployRecord } from "../schema/deploy_record.ts";
-import type { Failure } from "../schema/znodes.ts";
 import type { ConductedDeploy, ConductedService } from "./conducted.ts";
 import { legCost } from "./deploy_cost.ts";
 import type { DeployMove } from "./deploy.ts";
 import { buildWanted, isInLastStage, isRunning } from "./deploy_state.ts";
-import { countedFailures, gateAfter, noneOut, outByDeploy, type GateMove } from "./gate.ts";
+import { countedFailures, gateAfter, inOrderOfFailing, noneOut, outByDeploy, type GateMove } from "./gate.ts";
 import { legFailures, newFailures } from "./failure_summary.ts";
 import { durationText } from "./duration.ts";
 import { grants, isOverBudget } from "./grants.ts";
@@ -153,11 +152,9 @@ function halt(view: ConductedService, deploy: ConductedDeploy, reason: string): 
 
 /** The failure that was one too many, by the hosts' own clocks. */
 function whoUsedUpTheBudget(view: ConductedService, { record, out }: ConductedDeploy): string {
-  const failures = countedFailures(out, buildWanted(record), record.round)
-    .map((host) => ({ host, ...(out.failed[host] as Failure) }))
-    .toSorted((a, b) => (a.since === b.since ? (a.host < b.host ? -1 : 1) : a.since < b.since ? -1 : 1));
+  const failures = inOrderOfFailing(out, countedFailures(out, buildWanted(record), record.round));
   const last = failures[allowedBy(record, () => baseNow(view)).budget] ?? failures.at(-1);
-  return last === undefined ? "" : `${last.host}: ${last.reason}`;
+  return last === undefined ? "" : `${last.host}: ${last.failure.reason}`;
 }
 
 /** What the way to the build that it wants has cost, and what has failed on it. */
