@@ -1,3 +1,4 @@
+import { heededBy } from "../core/between_services.ts";
 import { newDeployId } from "../core/deploy_id.ts";
 import type { ConductedService } from "../core/conducted.ts";
 import { grantsWithheld } from "../core/grants.ts";
@@ -194,12 +195,10 @@ export class Conductor {
 
   /** The services that this one's rules look at: a grant rests on what was read of them. */
   #heeded(service: string): HeededService[] {
-    const rules = this.#mirrors.get(service)?.settings?.between;
-    const named = new Set([...(rules?.after ?? []), ...(rules?.notWhile ?? [])]);
-    return [...this.#mirrors].flatMap(([name, { gate, deploysVersion, settings }]) => {
-      const isExclusive = rules?.exclusive === true || settings?.between?.exclusive === true;
-      if (name === service || gate === null || (!named.has(name) && !isExclusive)) return [];
-      return [{ service: name, gateVersion: gate.version, deploysVersion }];
+    const rules = new Map([...this.#mirrors].map(([name, { settings }]) => [name, settings?.between ?? {}]));
+    return heededBy(service, rules).flatMap((name) => {
+      const { gate = null, deploysVersion = 0 } = this.#mirrors.get(name) ?? {};
+      return gate === null ? [] : [{ service: name, gateVersion: gate.version, deploysVersion }];
     });
   }
 

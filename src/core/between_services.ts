@@ -109,6 +109,24 @@ function beganMs(service: ServiceNow | "unreadable" | undefined): number {
   return service === undefined || service === "unreadable" ? 0 : Date.parse(service.deploy?.began ?? "");
 }
 
+/**
+ * The other services that an answer to whether this one may go on rests on: those that its rules name, those that their
+ * rules name and so on, since services may wait for each other in a circle, and those with which it shares no host.
+ *
+ * @param rules of all services, by name
+ */
+export function heededBy(service: string, rules: ReadonlyMap<string, BetweenServices>): string[] {
+  const found = new Set([service]);
+  // A set goes through what is added to it meanwhile.
+  for (const name of found) {
+    const { after = [], notWhile = [] } = rules.get(name) ?? {};
+    for (const other of [...after, ...notWhile]) if (rules.has(other)) found.add(other);
+  }
+  const isAlone = rules.get(service)?.exclusive === true;
+  for (const [name, { exclusive }] of rules) if (isAlone || exclusive === true) found.add(name);
+  return [...found].filter((name) => name !== service);
+}
+
 /** The rules after some of them were given anew; an empty list, or no, takes one away. */
 export function rulesAfter(before: BetweenServices | undefined, changes: BetweenServices): BetweenServices | undefined {
   const { notWhile, after, exclusive, ...others } = { ...before, ...changes };

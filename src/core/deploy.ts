@@ -272,8 +272,9 @@ function changed(times: Times, now: Date) {
 }
 
 /** Of a deploy that may have ended, and has not any more. */
-function goingOn({ ended: _, ...times }: Times & { readonly ended?: unknown }, now: Date) {
-  return changed(times as Times, now);
+function goingOn(times: Times & { readonly ended?: unknown }, now: Date) {
+  const { ended: _, ...others } = times;
+  return changed(others, now);
 }
 
 function over(times: Times, now: Date) {

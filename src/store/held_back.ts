@@ -1,6 +1,5 @@
-import { nothingHeldBack, type HeldBack } from "../core/between_services.ts";
+import { heededBy, nothingHeldBack, type HeldBack } from "../core/between_services.ts";
 import { isRunning } from "../core/deploy_state.ts";
-import type { ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { ServiceMirror } from "./mirror.ts";
 import { readAllSettings } from "./services.ts";
@@ -23,24 +22,12 @@ export async function readHeldBack(zk: ZooKeeper, looked: Looked & Pick<ServiceM
 export async function readRules(zk: ZooKeeper, looked: Looked): Promise<HeldBack> {
   const { service } = looked;
   const settings = await readAllSettings(zk, () => {});
-  const heeded = heededBy(service, settings);
+  const rules = new Map([...settings].map(([name, { between = {} }]) => [name, between]));
+  const heeded = heededBy(service, rules);
   if (heeded.length === 0) return nothingHeldBack;
   const others = await Promise.all(
     heeded.map((name) => ServiceMirror.look(zk, name, ["settings", "gate", "deploys"]).catch(() => null)),
   );
   // One that was removed meanwhile holds nobody back.
   return heldBackIn(service, [looked, ...others.filter((other) => other !== null)]);
-}
-
-/** The services that the rules of this one look at, through others too, and those that share no host with any other. */
-function heededBy(service: string, settings: ReadonlyMap<string, ServiceSettings>): string[] {
-  const found = new Set([service]);
-  // A set goes through what is added to it meanwhile.
-  for (const name of found) {
-    const { after = [], notWhile = [] } = settings.get(name)?.between ?? {};
-    for (const other of [...after, ...notWhile]) if (settings.has(other)) found.add(other);
-  }
-  const isAlone = settings.get(service)?.between?.exclusive === true;
-  for (const [name, { between }] of settings) if (isAlone || between?.exclusive === true) found.add(name);
-  return [...found].filter((name) => name !== service);
 }

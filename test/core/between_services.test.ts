@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { afterCircle, heldBack, type ServiceNow, type ServicesNow } from "../../src/core/between_services.ts";
+import { afterCircle, heededBy, heldBack, type ServiceNow, type ServicesNow } from "../../src/core/between_services.ts";
 import type { BetweenServices } from "../../src/schema/between_services.ts";
 import type { DeployState } from "../../src/schema/deploy_record.ts";
 
@@ -161,6 +161,20 @@ describe("services that come after each other", () => {
     const rules = { notWhile: ["web", "db"] };
     expect(afterCircle("web", new Map(Object.entries({ web: rules, db: rules })))).toBeNull();
   });
+});
+
+test("an answer rests on the services that its rules lead to, and on those with which it shares no host", () => {
+  const rules = new Map<string, BetweenServices>([
+    ["web", { notWhile: ["db"] }],
+    ["db", { after: ["cache", "gone"] }],
+    ["cache", { notWhile: ["web"] }],
+    ["mail", {}],
+  ]);
+  expect(heededBy("web", rules).toSorted()).toEqual(["cache", "db"]);
+  expect(heededBy("mail", rules)).toEqual([]);
+  rules.set("batch", { exclusive: true });
+  expect(heededBy("mail", rules)).toEqual(["batch"]);
+  expect(heededBy("batch", rules).toSorted()).toEqual(["cache", "db", "mail", "web"]);
 });
 
 const names = ["a", "b", "c", "d", "e"];

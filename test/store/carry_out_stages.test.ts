@@ -24,7 +24,6 @@ import { setService } from "../../src/store/services.ts";
 import { pauseDeploy } from "../../src/store/stop_and_go.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper, type Op } from "../../src/zookeeper/client.ts";
-import { recordIn } from "../harness/deploy_records.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site, slotOf } from "./site.ts";
 
@@ -68,10 +67,8 @@ describe.each(servers)("with %s", (_name, start) => {
     await site[Symbol.asyncDispose]();
   });
 
-  async function isIn(state: DeployState, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const { state: _, times: __, ...facts } = await site.record("d2");
-    await site.zk.set(deployPath("web", "d2"), encode(recordIn(state, { ...facts, ...changes })));
-  }
+  const isIn = (state: DeployState, changes: Readonly<Record<string, unknown>> = {}) =>
+    site.comesTo("d2", state, changes);
   async function carry(
     move: DeployMove,
     moves: readonly GateMove[] = [],

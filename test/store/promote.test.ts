@@ -6,9 +6,6 @@ import type { Wish } from "../../src/schema/znodes.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import { promote, type Change } from "../../src/store/change_deploy.ts";
 import { readDeploy, readHead } from "../../src/store/deploys.ts";
-import { deployPath } from "../../src/store/paths.ts";
-import { encode } from "../../src/store/records.ts";
-import { recordIn } from "../harness/deploy_records.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site } from "./site.ts";
@@ -47,10 +44,8 @@ describe.each(servers)("with %s", (_name, start) => {
     await site[Symbol.asyncDispose]();
   });
 
-  async function isIn(state: DeployState, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const { state: _, times: __, ...facts } = await site.record("d2");
-    await site.zk.set(deployPath("web", "d2"), encode(recordIn(state, { ...facts, ...changes })));
-  }
+  const isIn = (state: DeployState, changes: Readonly<Record<string, unknown>> = {}) =>
+    site.comesTo("d2", state, changes);
   const wish = async (): Promise<Wish | null> => (await readHead(site.zk, "web")).enabled.value;
   const refusal = async (change = decision()) => asDeployError(await rejection(promote(site.zk, change)), "");
 

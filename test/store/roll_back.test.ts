@@ -7,11 +7,8 @@ import { unbarBuild } from "../../src/store/bar.ts";
 import { readBuild } from "../../src/store/builds.ts";
 import type { Change } from "../../src/store/change_deploy.ts";
 import { readDeploy, readHead } from "../../src/store/deploys.ts";
-import { deployPath } from "../../src/store/paths.ts";
-import { encode } from "../../src/store/records.ts";
 import { rollBack } from "../../src/store/roll_back.ts";
 import { pauseDeploy, resumeDeploy } from "../../src/store/stop_and_go.ts";
-import { recordIn } from "../harness/deploy_records.ts";
 import { rejection } from "../harness/rejection.ts";
 import { servers } from "./servers.ts";
 import { NOW, Site } from "./site.ts";
@@ -41,10 +38,8 @@ describe.each(servers)("with %s", (_name, start) => {
     await site[Symbol.asyncDispose]();
   });
 
-  async function isIn(state: DeployState, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const { state: _, times: __, ...facts } = await site.record("d2");
-    await site.zk.set(deployPath("web", "d2"), encode(recordIn(state, { ...facts, ...changes })));
-  }
+  const isIn = (state: DeployState, changes: Readonly<Record<string, unknown>> = {}) =>
+    site.comesTo("d2", state, changes);
   const wish = async (): Promise<Wish | null> => (await readHead(site.zk, "web")).enabled.value;
 
   test.each(["preparing", "rolling", "awaiting promotion", "paused", "halted", "done", "aborted"] as const)(

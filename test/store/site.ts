@@ -102,6 +102,12 @@ export class Site implements AsyncDisposable {
     await this.zk.set(deployPath("web", id), encode(record));
   }
 
+  /** The same of a deploy whose other facts stay what they are. @param changes to those facts */
+  async comesTo(id: string, state: DeployState, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const { state: _, times: __, ...facts } = await this.record(id);
+    await this.zk.set(deployPath("web", id), encode(recordIn(state, { ...facts, ...changes })));
+  }
+
   async record(id: string): Promise<DeployRecord> {
     return (await readDeploy(this.zk, "web", id)).record;
   }

@@ -19,5 +19,6 @@ export const ONCE_BROKEN: readonly (readonly [number, string])[] = [
   [2386, "instances that were well in turns passed for a host in service"],
   [2500, "a halted way back that was asked for again was granted nothing"],
   [2150, "void grants were given over and over to a host that an older deploy held for ill"],
-  [2750, "an agent called well what a power cut had taken down"],
+  [62, "a host that could not read its journal lost the slot that it was using"],
+  [2750, "an agent called well what a power cut had taken down; a host was granted a slot and lost it, over and over"],
 ];
