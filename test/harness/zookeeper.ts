@@ -4,11 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { freePort, freePorts } from "./ports.ts";
+import { zooKeeperCommand, zooKeeperConfig } from "./zookeeper_program.ts";
 
-// What Debian's zookeeper.jar names in its recipe lacks a logger and, for TLS, three parts of Netty.
-const classPath = ["zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common"]
-  .map((jar) => `/usr/share/java/${jar}.jar`)
-  .join(":");
 const pollMs = 25;
 const startDeadlineMs = 30_000;
 
@@ -122,19 +119,8 @@ class RealServer implements RealZooKeeper {
     const directory = options.dataDir ?? (await mkdtemp(join(tmpdir(), "zookeeper-test-")));
     const tickMs = options.tickMs ?? 200;
     const lines = [
-      `tickTime=${tickMs}`,
-      `dataDir=${directory}`,
-      `clientPort=${port}`,
+      ...zooKeeperConfig(directory, port, tickMs, options.minSessionTimeoutMs ?? 2 * tickMs),
       "clientPortAddress=127.0.0.1",
-      `minSessionTimeout=${options.minSessionTimeoutMs ?? 2 * tickMs}`,
-      "maxSessionTimeout=60000",
-      "maxClientCnxns=0",
-      "initLimit=50",
-      "syncLimit=25",
-      "forceSync=no",
-      "admin.enableServer=false",
-      "extendedTypesEnabled=true",
-      "4lw.commands.whitelist=*",
       ...ensemble,
       ...(options.config ?? []),
     ];
@@ -153,28 +139,15 @@ class RealServer implements RealZooKeeper {
 
   async start(): Promise<void> {
     const properties = {
-      "zookeeper.forceSync": "no",
-      "zookeeper.extendedTypesEnabled": "true",
       "org.slf4j.simpleLogger.defaultLogLevel": "warn",
       ...this.#options.properties,
     };
-    this.#process = Bun.spawn(
-      [
-        "java",
-        "-Xmx128m",
-        "-Xshare:auto",
-        // Not the locale: users have names of any script, and a bare machine has no locale.
-        "-Dfile.encoding=UTF-8",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-        "-cp",
-        classPath,
-        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-        join(this.directory, "zoo.cfg"),
-      ],
-      { cwd: this.directory, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
-    );
+    this.#process = Bun.spawn(zooKeeperCommand(join(this.directory, "zoo.cfg"), properties), {
+      cwd: this.directory,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const { stdout, stderr } = this.#process;
     this.#log = Promise.all([new Response(stdout).text(), new Response(stderr).text()]).then((texts) => texts.join(""));
   }
@@ -226,9 +199,9 @@ class RealServer implements RealZooKeeper {
 }
 
 /** Sends a four-letter word and returns the answer. */
-export async function fourLetters(port: number, word: string): Promise<string> {
+export async function fourLetters(port: number, word: string, address = "127.0.0.1"): Promise<string> {
   const answer = Promise.withResolvers<string>();
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect(port, address);
   let text = "";
   socket.setTimeout(2_000, () => socket.destroy(new Error(`no answer to ${word}`)));
   socket.on("connect", () => socket.write(word));

@@ -1,14 +1,12 @@
 import { mkdir } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
 import { killQuietly } from "../harness/fleet_leftovers.ts";
+import { fourLetters } from "../harness/zookeeper.ts";
+import { zooKeeperCommand, zooKeeperConfig } from "../harness/zookeeper_program.ts";
 import { serverPlace, within, type Place } from "./network.ts";
 
 const PORT = 2181;
-const CLASS_PATH = ["zookeeper", "slf4j-simple", "netty-codec", "netty-resolver", "netty-transport-native-unix-common"]
-  .map((jar) => `/usr/share/java/${jar}.jar`)
-  .join(":");
 const START_MS = 120_000;
 
 /** One Apache ZooKeeper, in its own network namespace. */
@@ -32,47 +30,23 @@ export class Server {
       const { address } = serverPlace(at + 1);
       return `server.${at + 1}=${address}:2888:3888`;
     });
-    const lines = [
-      "tickTime=200",
-      `dataDir=${this.directory}`,
-      `clientPort=${PORT}`,
-      "minSessionTimeout=400",
-      "maxSessionTimeout=60000",
-      "maxClientCnxns=0",
-      "initLimit=50",
-      "syncLimit=25",
-      "forceSync=no",
-      "admin.enableServer=false",
-      "extendedTypesEnabled=true",
-      "4lw.commands.whitelist=*",
-      ...(count === 1 ? [] : members),
-    ];
+    const lines = [...zooKeeperConfig(this.directory, PORT, 200, 400), ...(count === 1 ? [] : members)];
     await Bun.write(join(this.directory, "zoo.cfg"), `${lines.join("\n")}\n`);
     await Bun.write(join(this.directory, "myid"), `${number}\n`);
   }
 
   start(): void {
-    const properties = ["zookeeper.forceSync=no", "zookeeper.extendedTypesEnabled=true", "zookeeper.preAllocSize=4096"];
-    const flags = ["-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-    this.#process = Bun.spawn(
-      [
-        ...within(this.place),
-        "java",
-        ...flags,
-        ...properties.map((each) => `-D${each}`),
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-        "-cp",
-        CLASS_PATH,
-        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-        join(this.directory, "zoo.cfg"),
-      ],
-      { cwd: this.directory, stdio: ["ignore", "ignore", Bun.file(join(this.directory, "server.log"))] },
-    );
+    const properties = { "zookeeper.preAllocSize": "4096", "org.slf4j.simpleLogger.defaultLogLevel": "error" };
+    const command = zooKeeperCommand(join(this.directory, "zoo.cfg"), properties);
+    this.#process = Bun.spawn([...within(this.place), ...command], {
+      cwd: this.directory,
+      stdio: ["ignore", "ignore", Bun.file(join(this.directory, "server.log"))],
+    });
   }
 
   /** "leader", "follower", "standalone", or null where it does not serve. */
   async mode(): Promise<string | null> {
-    return /Mode: (\w+)/.exec(await fourLetters(this.place.address, "srvr").catch(() => ""))?.[1] ?? null;
+    return /Mode: (\w+)/.exec(await fourLetters(PORT, "srvr", this.place.address).catch(() => ""))?.[1] ?? null;
   }
 
   async serving(): Promise<void> {
@@ -122,18 +96,4 @@ export class Ensemble {
       await server.kill();
     }
   }
-}
-
-async function fourLetters(address: string, word: string): Promise<string> {
-  const answer = Promise.withResolvers<string>();
-  const socket = connect(PORT, address);
-  let text = "";
-  socket.setTimeout(1_000, () => socket.destroy(new Error(`no answer to ${word}`)));
-  socket.on("connect", () => socket.write(word));
-  socket.on("data", (chunk) => {
-    text += chunk.toString();
-  });
-  socket.on("error", answer.reject);
-  socket.on("close", () => answer.resolve(text));
-  return answer.promise;
 }
