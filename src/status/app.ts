@@ -3,7 +3,8 @@ import { accepts } from "hono/accepts";
 import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
 import { isReady, type AgentStatus } from "./agent_status.ts";
-import { DEFAULT_LINES, endOfLogs, isOwnName, logsOfStep, MOST_LINES, type StepLogs } from "./step_logs.ts";
+import { DEFAULT_LINES, MOST_LINES } from "../schema/log_lines.ts";
+import { endOfLogs, isOwnName, logsOfStep, type StepLogs } from "./step_logs.ts";
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 

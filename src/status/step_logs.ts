@@ -20,8 +20,6 @@ export interface StepLogs {
 export const MOST_BYTES = 64 * 1024;
 /** So many characters at the end are looked through for secrets: one that begins before the answer must be hidden, too. */
 const LOOKED_AT_CHARS = 8 * MOST_BYTES;
-export const DEFAULT_LINES = 100;
-export const MOST_LINES = 10_000;
 
 /** The log of a step, and those of its instances. */
 export async function logsOfStep(logs: StepLogs, service: string, build: string, step: string): Promise<StepLog[]> {

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { buildCommand } from "@stricli/core";
+import { DEFAULT_LINES, MOST_LINES } from "../../schema/log_lines.ts";
 import type { AgentRecord, HostStatus } from "../../schema/znodes.ts";
 import { layoutOf } from "../../steps/layout.ts";
 import { readAgentOf, readStatusOf, requireHost } from "../../store/registry.ts";
@@ -21,8 +22,6 @@ interface LogsFlags extends CommonFlags {
   readonly step: LogStep | undefined;
   readonly lines: number | undefined;
 }
-
-const DEFAULT_LINES = 100;
 
 export const logsVerb = buildCommand({
   docs: {
@@ -55,7 +54,7 @@ ZooKeeper, and the command that shows the rest on the host itself.`,
       },
       lines: {
         kind: "parsed",
-        parse: wholeNumber(1, 10_000),
+        parse: wholeNumber(1, MOST_LINES),
         brief: `How many lines (default: ${DEFAULT_LINES})`,
         placeholder: "n",
         optional: true,
@@ -85,6 +84,7 @@ ZooKeeper, and the command that shows the rest on the host itself.`,
     }
     const { error, tail } = toldOf(status, question);
     const command = answer.kind === "unreachable" ? commandFor(question, address, agent) : null;
+    const text = answer.kind === "log" ? answer.text : tail;
     output.answer(
       {
         schema: "deployd.ctl.logs/1",
@@ -93,12 +93,12 @@ ZooKeeper, and the command that shows the rest on the host itself.`,
         build: question.build,
         step: question.step,
         source: answer.kind === "log" ? "host" : "zookeeper",
-        text: answer.kind === "log" ? answer.text : tail,
+        text,
         problem: answer.kind === "log" ? null : answer.kind === "none" ? answer.text : answer.why,
         error,
         command,
       },
-      answer.kind === "log" ? shown(answer.text) : shown(tail),
+      shown(text),
     );
     if (answer.kind === "log") {
       if (answer.text === "")
