@@ -13,11 +13,12 @@ import { agentPath, agentsPath, deployPath, servicesPath, statusPath } from "../
 import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { heldBackIn } from "../store/services_now.ts";
-import { Bell, pause } from "../support/bell.ts";
+import { Bell } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
 import type { FleetReport } from "./fleet_report.ts";
 import { roundTold } from "./round_told.ts";
 import { MissingHosts } from "./missing_hosts.ts";
+import { RoundPace } from "./round_pace.ts";
 import { Troubles } from "../store/troubles.ts";
 import { serviceSettingsSchema, type Wish } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
@@ -26,8 +27,6 @@ import type { Session } from "../zookeeper/session.ts";
 
 export const CONDUCT = "conduct deploys";
 
-/** How long changes are collected before they are read together. */
-const COALESCE_MS = 50;
 /** The passing of time matters too: a slot holder that stays away counts as lost at some point. */
 const TICK_MS = 2_000;
 /** How many times in a row a round may be refused because what was read is out of date, until the next tick. */
@@ -76,6 +75,7 @@ export class Conductor {
   async run(signal: AbortSignal): Promise<void> {
     const { session, clock, troubles } = this.#options;
     const { client } = session;
+    const pace = new RoundPace(clock);
     let removals: { remove(): Promise<void> }[] = [];
     try {
       await ensurePath(client, servicesPath);
@@ -83,14 +83,14 @@ export class Conductor {
       removals = await this.#watch(signal);
       while (!signal.aborted && session.client === client) {
         try {
-          await this.#round();
+          await pace.round(() => this.#round());
           troubles.note(CONDUCT, null);
         } catch (error) {
           if (!signal.aborted) troubles.note(CONDUCT, error);
           this.#markAll();
         }
         await this.#bell.wait(TICK_MS, signal);
-        await pause(clock, COALESCE_MS, signal);
+        await pace.rest(signal);
       }
     } finally {
       await Promise.allSettled(removals.map((removal) => removal.remove()));

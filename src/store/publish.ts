@@ -26,7 +26,7 @@ export class StatusPublisher {
   readonly #clock: Clock;
   readonly #bell: Bell;
   readonly #onProblem: (error: unknown) => void;
-  #wanted: string | null = null;
+  #wanted: HostStatus | null = null;
   #written: string | null = null;
   /** What the status says beside the step, of the one that is wanted and the one that was written last. */
   #wantedNews = "";
@@ -54,7 +54,7 @@ export class StatusPublisher {
   }
 
   publish(status: HostStatus): void {
-    this.#wanted = encode(fit(status));
+    this.#wanted = status;
     this.#wantedNews = newsOf(status);
     const word = wordOf(status);
     if (word !== this.#word) this.#isUrgent = word !== "";
@@ -73,15 +73,15 @@ export class StatusPublisher {
    * written again.
    */
   found(text: string): void {
-    if (this.#holds > 0 || this.#written === null || text === this.#written || text === this.#wanted) return;
+    if (this.#holds > 0 || this.#written === null || text === this.#written || text === this.#text) return;
     this.#written = null;
     this.#bell.ring();
   }
 
   /** Records that `status` has just been written together with something else. */
   wasWritten(status: HostStatus): void {
-    this.#wanted = encode(fit(status));
-    this.#written = this.#wanted;
+    this.#wanted = status;
+    this.#written = this.#text;
     this.#wantedNews = this.#writtenNews = newsOf(status);
     this.#word = wordOf(status);
     this.#isUrgent = false;
@@ -111,8 +111,8 @@ export class StatusPublisher {
       while (!signal.aborted) {
         await this.#bell.wait(this.#isOwed ? RETRY_MS : 2 ** 30, signal);
         await this.#settle(signal);
-        if (signal.aborted || this.#holds > 0 || this.#wanted === null || !this.#isOwed) continue;
-        await this.#write(this.#wanted, this.#wantedNews, signal);
+        if (signal.aborted || this.#holds > 0 || this.#text === null || !this.#isOwed) continue;
+        await this.#write(this.#text, this.#wantedNews, signal);
       }
     } finally {
       stop();
@@ -127,6 +127,11 @@ export class StatusPublisher {
       if (leftMs <= 0) return;
       await this.#bell.wait(leftMs, signal);
     }
+  }
+
+  /** What is wanted, as it is written. */
+  get #text(): string | null {
+    return this.#wanted === null ? null : encode(fit(this.#wanted));
   }
 
   /** Whether there is something to tell that others do not know. */

@@ -10,6 +10,9 @@
  */
 const UNPRINTABLE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\ufe00-\ufe0f]]/gv;
 
+/** Nearly every text is of these alone, and this is found out many times faster. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** Longer names and texts are cut at this length, because the rest tells people nothing more. */
 const MAX_LENGTH = 240;
 
@@ -24,6 +27,7 @@ export function printable(text: string): string {
 
 /** Replaces every unprintable character by its number, as in `\x1b` or `\u202e`. */
 export function escaped(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(UNPRINTABLE, (character) => {
     const code = character.codePointAt(0) ?? 0;
     if (code > 0xffff) return `\\u{${code.toString(16)}}`;

@@ -72,6 +72,8 @@ export function timelineOf(
       const { time, msg } = JSON.parse(line) as { time: number; msg: string };
       if (STEPS.some((step) => step === msg)) at.set(msg, time);
     }
+    const begunAt = at.get(STEPS[0]);
+    if (begunAt !== undefined) took.set("until fetch", [...(took.get("until fetch") ?? []), begunAt - startedAtMs]);
     for (const [index, step] of STEPS.entries()) {
       const next = STEPS[index + 1];
       const from = at.get(step);

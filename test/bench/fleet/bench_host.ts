@@ -49,7 +49,6 @@ export interface Site {
   readonly onTakenUp: () => void;
 }
 
-const never = new AbortController().signal;
 const service = hostService({ name: SERVICE });
 /** Of all hosts of a process: nobody scrapes them. */
 const metrics = new Metrics({
@@ -78,6 +77,8 @@ export class BenchHost {
   /** Resolves when the host has its name in ZooKeeper. */
   static async open(name: string, { servers, time, artefacts, onProblem, onTakenUp }: Site): Promise<BenchHost> {
     const host = new BenchHost();
+    // One of its own: what listens to a signal is looked through whenever something no longer does.
+    const never = new AbortController().signal;
     const dial = countedDial(time.paced(tcpDial(systemClock)), (request) => host.counts.take(request));
     const machineRoom = new SimHost({
       name,

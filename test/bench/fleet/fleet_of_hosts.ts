@@ -13,7 +13,7 @@ import { Program, wallMs } from "./program.ts";
 import { clientOf, makeTree } from "./tree.ts";
 
 /** Hosts of one process: more of them would wait for its one processor. */
-const HOSTS_OF_A_PROCESS = 1_250;
+const HOSTS_OF_A_PROCESS = 625;
 
 /** In how many processes so many sessions are kept. */
 export function processesFor(size: number): number {
