@@ -36,6 +36,16 @@ export class BeginRules {
     this.#ledger.broken(invariant, `${name} begins attempt ${attempt}, ${build} of ${deploy}, without a slot`);
   }
 
+  /** In the instant in which it is let begin: its deploy has not stopped, and nobody has barred the build. */
+  allowed(name: string, { deploy, build }: Pick<Activation, "deploy" | "build">): void {
+    const state = this.#tree.deploys.get(deploy)?.record.state;
+    if (state === "halted" || state === "aborted" || state === "paused")
+      this.#ledger.broken("begun-after-halt", `${name} begins ${build} of ${deploy}, which is ${state}`);
+    const isBarred = this.#tree.builds.get(build)?.barred !== undefined;
+    if (state !== undefined && isBarred && state !== "rolling back" && state !== "rolled back")
+      this.#ledger.broken("barred", `${name} begins ${build}, which is barred`);
+  }
+
   /** Its activation has failed, and it goes back. */
   turnedBack({ name }: HostWatch, { deploy, build }: Activation): void {
     const key = `${deploy} ${build}`;

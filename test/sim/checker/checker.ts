@@ -90,7 +90,10 @@ export class Checker {
     const { gate } = this.tree;
     const states = new Map<string, string>();
     for (const { id, record } of this.tree.deploys.values()) states.set(id, record.state);
+    const begun: string[] = [];
     for (const change of changes) {
+      const host = this.tree.hostOfStatus(change.path);
+      if (host !== null && this.tree.statuses.get(host)?.begun !== true) begun.push(host);
       if (change.path.startsWith(`${this.tree.chroot}/agents/`) && change.data !== null) {
         this.#hostOfSession.set(sessionId, change.path.slice(this.tree.chroot.length + "/agents/".length));
       }
@@ -111,6 +114,7 @@ export class Checker {
       if (state !== undefined && state !== "rolling back" && deploy.record.state === "rolling back")
         if (deploy.record.rollback.who === BY_ITSELF) this.ledger.reached("a deploy that halted went back by itself");
     }
+    for (const host of begun) this.#letBegin(host);
     this.#assertStatuses(changes, author);
     this.wishes.follow(this.#fleet.time.nowMs);
     const { enabled, hosts } = this.tree;
@@ -192,7 +196,7 @@ export class Checker {
   #look(watch: HostWatch): void {
     const before = watch.journal;
     const { attempt, activation } = before ?? { attempt: null, activation: null };
-    const heardMs = watch.journalHeardMs;
+    const { phaseHeardMs } = watch;
     watch.look();
     const now = watch.journal;
     if (now === null) return;
@@ -202,7 +206,14 @@ export class Checker {
     if (now.activation?.phase.kind === "back" && activation?.phase.kind === "forward")
       this.#begins.turnedBack(watch, now.activation);
     if (now.activation?.phase.kind === "proven" && activation?.phase.kind === "forward")
-      this.#proven(watch, watch.journalHeardMs - heardMs);
+      this.#proven(watch, watch.phaseHeardMs - phaseHeardMs);
+  }
+
+  /** Its status may say from now on that it has begun. It does so before its journal does, where it asks ZooKeeper. */
+  #letBegin(host: string): void {
+    const { begun, wish } = this.tree.statuses.get(host) ?? {};
+    const isAsked = (this.watches.get(host)?.journal?.activation ?? null) === null;
+    if (begun === true && isAsked && wish !== null && wish !== undefined) this.#begins.allowed(host, wish);
   }
 
   #begun(watch: HostWatch): void {
@@ -216,17 +227,9 @@ export class Checker {
     if (slot !== undefined && slot.deploy === deploy.id && slot.attempt !== activation.attempt) {
       this.ledger.broken("own-grant", `${name} begins attempt ${activation.attempt} by the slot of ${slot.attempt}`);
     }
-    const { state } = deploy.record;
-    if (state === "halted" || state === "aborted" || state === "paused") {
-      this.ledger.broken("begun-after-halt", `${name} begins ${activation.build} of ${deploy.id}, which is ${state}`);
-    }
-    if (
-      this.tree.builds.get(activation.build)?.barred !== undefined &&
-      state !== "rolling back" &&
-      state !== "rolled back"
-    ) {
-      this.ledger.broken("barred", `${name} begins ${activation.build}, which is barred`);
-    }
+    const said = this.tree.statuses.get(name);
+    // ZooKeeper has let it begin, and was right or wrong then.
+    if (said?.begun !== true || said.attempt !== activation.attempt) this.#begins.allowed(name, activation);
   }
 
   #assertMaxOut(): void {
@@ -252,7 +255,7 @@ export class Checker {
     // A newer wish cuts the soak short.
     if (activation === null || wish?.deploy !== activation.deploy || wish.build !== activation.build) return;
     const soakMs = this.tree.deploys.get(activation.deploy)?.record.limits.soakMs ?? 0;
-    // The last thing that its journal heard before was that it had passed its check.
+    // What its journal was told of its activation before was that it had passed its check.
     if (soakedMs + SOAK_SLACK_MS >= soakMs) return;
     this.ledger.broken(
       "soak",
@@ -263,9 +266,8 @@ export class Checker {
   /** Only the host itself says how it is. */
   #assertStatuses(changes: readonly NodeChange[], author: string | null): void {
     for (const { path, data } of changes) {
-      const prefix = `${this.tree.chroot}/services/${this.tree.service}/status/`;
-      if (!path.startsWith(prefix) || author === null || data === null || data === "") continue;
-      const host = path.slice(prefix.length);
+      const host = this.tree.hostOfStatus(path);
+      if (host === null || author === null || data === null || data === "") continue;
       if (host !== author) this.ledger.broken("one-writer", `${author} wrote the status of ${host}`);
     }
   }

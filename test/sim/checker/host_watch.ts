@@ -31,6 +31,8 @@ export class HostWatch {
   journal: Journal | null = null;
   /** When the journal was last written. */
   journalHeardMs = 0;
+  /** When it was last told something of the activation. */
+  phaseHeardMs = 0;
   outage: Outage | null = null;
   /** It was in service when its activation began. */
   tookFromService = false;
@@ -132,6 +134,7 @@ export class HostWatch {
     }
     if (read.kind === "understood") {
       if (batchIn(read.journal) !== batchIn(this.journal)) this.#servedAtBatch = this.#available;
+      if (!Bun.deepEquals(read.journal.activation, this.journal?.activation)) this.phaseHeardMs = this.#nowMs();
       if (read.journal.activation?.phase.kind === "proven") this.#forgiveWhatCameJustNow();
       this.journal = read.journal;
       if (read.journal.activation === null) this.#tries.begin();

@@ -91,6 +91,12 @@ export class TreeView {
     }
   }
 
+  /** The host of which this node is the status, or null. */
+  hostOfStatus(path: string): string | null {
+    const statuses = `${this.#root}status/`;
+    return path.startsWith(statuses) ? path.slice(statuses.length) : null;
+  }
+
   /** What this host should serve, by its role, the wishes, and the stages that have reached it. */
   wishOf(host: string): Pick<Wish, "build" | "deploy"> | null {
     const { role = "fleet", zone } = this.hosts.get(host) ?? {};
