@@ -2,7 +2,9 @@ import { hostname } from "node:os";
 import { isatty } from "node:tty";
 import { exit, exitForSignal, type CalledOff } from "./cli/exit.ts";
 import { runVerb } from "./cli/run.ts";
+import type { Terminal } from "./support/terminal.ts";
 import { StandardStream } from "./host/standard_stream.ts";
+import { terminalOf } from "./host/terminal.ts";
 import { ownUserName } from "./host/users.ts";
 import { systemClock as clock } from "./support/clock.ts";
 import { verbs, type AnyProcess } from "./verbs.ts";
@@ -59,6 +61,30 @@ async function written(stream: StandardStream): Promise<boolean> {
   return Promise.race([stream.flushed().then(() => true), over]);
 }
 
+/** A screen and a keyboard, where there are both. */
+function terminal(): Terminal | null {
+  if (!isatty(0) || !isatty(1) || process.env["TERM"] === "dumb") return null;
+  const own = terminalOf({
+    stdin: process.stdin,
+    columns: () => process.stdout.columns || 80,
+    rows: () => process.stdout.rows || 24,
+    onSignal: (name, listener) => {
+      process.on(name, listener);
+      return () => void process.off(name, listener);
+    },
+    // Not by SIGTSTP, which is listened to.
+    stopItself: () => void process.kill(process.pid, "SIGSTOP"),
+  });
+  return {
+    size: own.size,
+    open: (events) => {
+      // Only now: a command that runs on without its terminal, as under nohup, must not be told that it has gone.
+      process.on("SIGHUP", () => callOff("SIGHUP"));
+      return own.open(events);
+    },
+  };
+}
+
 /** What the verbs get of this process. */
 function handedIn(): AnyProcess {
   return {
@@ -68,6 +94,7 @@ function handedIn(): AnyProcess {
     // A serial line, or a pseudoterminal made by a program, may report a width of 0, which means unknown.
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || Number.POSITIVE_INFINITY,
+    terminal: terminal(),
     env: process.env,
     signal: stop.signal,
     onSignal: (listener) => {

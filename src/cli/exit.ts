@@ -1,8 +1,8 @@
 import type { ErrorCode } from "../core/errors.ts";
 
 /**
- * deployd's exit codes, the same for every verb. 64, 69 and 75 are those of sysexits.h, 130 and 143 those that a shell
- * gives for SIGINT and SIGTERM, 141 that of a program ended by SIGPIPE.
+ * deployd's exit codes, the same for every verb. 64, 69 and 75 are those of sysexits.h, 129, 130 and 143 those that a
+ * shell gives for SIGHUP, SIGINT and SIGTERM, 141 that of a program ended by SIGPIPE.
  */
 export const exit = {
   /** The outcome is what was asked for. */
@@ -21,6 +21,8 @@ export const exit = {
    * has another format than this deployd understands.
    */
   refused: 75,
+  /** Its terminal has gone. */
+  hungUp: 129,
   interrupted: 130,
   /** Nobody reads stdout any more. */
   unread: 141,
@@ -82,11 +84,12 @@ export function exitForError(code: ErrorCode): ExitCode {
 }
 
 /** Why a verb is called off: by a signal, or because its output cannot be written anywhere. */
-export type CalledOff = "SIGINT" | "SIGTERM" | "SIGPIPE" | "output lost";
+export type CalledOff = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE" | "output lost";
 
 const exitOfCalledOff: Readonly<Record<CalledOff, ExitCode>> = {
   SIGINT: exit.interrupted,
   SIGTERM: exit.terminated,
+  SIGHUP: exit.hungUp,
   SIGPIPE: exit.unread,
   "output lost": exit.failed,
 };
@@ -105,6 +108,7 @@ const meanings: Readonly<Record<ExitCode, string>> = {
   [exit.usage]: "wrong usage, or a name that does not exist",
   [exit.unreachable]: "ZooKeeper cannot be reached",
   [exit.refused]: "refused: a barred build, a frozen service, another deploy is running, or a tree of another format",
+  [exit.hungUp]: "its terminal has gone (SIGHUP)",
   [exit.interrupted]: "interrupted (SIGINT)",
   [exit.unread]: "nobody reads its output any more (as by SIGPIPE)",
   [exit.terminated]: "terminated (SIGTERM)",
@@ -116,7 +120,10 @@ const always: readonly ExitCode[] = [exit.usage, exit.interrupted, exit.unread, 
 /** Exit codes of a verb, each with its meaning for that verb; true if it has its usual meaning. */
 export type ExitMeanings = Readonly<Partial<Record<ExitCode, string | true>>>;
 
-export const everyExit: ExitMeanings = Object.fromEntries(Object.keys(meanings).map((code) => [code, true]));
+export const everyExit: ExitMeanings = Object.fromEntries(
+  // Only a verb that draws on its terminal ends with it.
+  Object.keys(meanings).flatMap((code) => (Number(code) === exit.hungUp ? [] : [[code, true]])),
+);
 
 /** The section of a `--help` that lists the exit codes. */
 export function exitCodesHelp(own: ExitMeanings): string {

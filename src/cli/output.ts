@@ -55,6 +55,11 @@ export class Output {
     this.#process.stdout.write(before + lines.map((line) => this.#safe(line) + lineEnd).join("") + after);
   }
 
+  /** Control codes of ours, and text that is safe already. */
+  control(codes: string): void {
+    this.#process.stdout.write(codes);
+  }
+
   #safe(line: string): string {
     return this.paint === plainPaint ? escaped(line) : withPaint(line, escaped);
   }

@@ -1,3 +1,4 @@
+import type { SpanLine } from "../view/spans.ts";
 import type { Tone } from "../view/tone.ts";
 
 type Style = (text: string) => string;
@@ -33,6 +34,14 @@ export const colourPaint: Paint = {
 /** A text in the colour of its tone. */
 export function toned(paint: Paint, tone: Tone, text: string): string {
   return tone === "plain" ? text : paint[tone](text);
+}
+
+export function paintedLine(line: SpanLine, paint: Paint): string {
+  return line
+    .map(({ text, tone, strong }) =>
+      strong === true ? paint.bold(toned(paint, tone, text)) : toned(paint, tone, text),
+    )
+    .join("");
 }
 
 const CODES = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;

@@ -75,7 +75,7 @@ export async function changeNewest(
   connection: LastingConnection,
   service: string,
   build: string | undefined,
-  flags: MeantFlags & Partial<Pick<OnwardFlags, "override">>,
+  flags: Pick<MeantFlags, "why" | "deploy"> & Partial<Pick<OnwardFlags, "override">>,
   change: Changing,
 ): Promise<Changed> {
   let meant = flags.deploy;

@@ -14,6 +14,7 @@ import { hostsList } from "./verbs/hosts_list.ts";
 import { hostsRole } from "./verbs/hosts_role.ts";
 import { hostsUnlock } from "./verbs/hosts_unlock.ts";
 import { logsVerb } from "./verbs/logs.ts";
+import { monitorVerb } from "./verbs/monitor.ts";
 import { pauseVerb } from "./verbs/pause.ts";
 import { planVerb } from "./verbs/plan.ts";
 import { promoteVerb } from "./verbs/promote.ts";
@@ -92,6 +93,7 @@ export const ctl = group<CtlProcess>({
     unfreeze: unfreezeVerb,
     wait,
     status,
+    monitor: monitorVerb,
     history,
     logs: logsVerb,
     builds,

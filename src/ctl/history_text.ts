@@ -1,11 +1,12 @@
+import type { DeployRecord } from "../schema/deploy_record.ts";
+import { stateSign } from "../view/deploy_words.ts";
 import { pastFacts, type PastDeploy } from "../view/history.ts";
 import { dateTime, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
-import type { Paint } from "../cli/paint.ts";
+import { toned, type Paint } from "../cli/paint.ts";
 import { table } from "../cli/table.ts";
 import { clip, wrap } from "../cli/text.ts";
 import { deployFields } from "./deploy_document.ts";
-import { stateText } from "./deploy_text.ts";
 import { costDocument } from "./watch_text.ts";
 
 const TITLES = ["STARTED", "BUILD", "STATE", "TOOK", "FAILED", "CLOSED", "REFUSED", "BY"];
@@ -58,4 +59,10 @@ export function historyFields({ id, record, failures, cost }: PastDeploy, now: D
     failures: failures === null ? { hosts: 0, first: [] } : { hosts: failures.hosts, first: failures.first },
     cost: cost === null ? null : costDocument(cost),
   };
+}
+
+/** The glyph and the word of a deploy's state. */
+function stateText(record: DeployRecord, paint: Paint): { readonly glyph: string; readonly word: string } {
+  const { glyph, word, tone } = stateSign(record);
+  return { glyph: toned(paint, tone, glyph), word: toned(paint, tone, word) };
 }

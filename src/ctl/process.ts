@@ -1,4 +1,5 @@
 import type { Process } from "../cli/process.ts";
+import type { Terminal } from "../support/terminal.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
 /** Everything of the operating system that `deployd ctl` touches. */
@@ -7,6 +8,8 @@ export interface CtlProcess extends Process {
   columns(): number;
   /** Height of the terminal, in rows; unlimited if not given. */
   rows?(): number;
+  /** Null where there is no keyboard or no screen that can be drawn on; none unless given. */
+  readonly terminal?: Terminal | null;
   now(): Date;
   /** How to connect to a ZooKeeper server; by TCP unless given. */
   readonly dial?: Dial;

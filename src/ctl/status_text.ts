@@ -1,11 +1,11 @@
+import { failureLines } from "../view/deploy_lines.ts";
 import { progressText } from "../view/deploy_words.ts";
 import { hostSign, illnessText, troubleText, type HostRow } from "../view/host.ts";
 import type { Overview } from "../view/overview.ts";
 import { serviceStatus, type DeployStatus, type ServiceStatus } from "../view/status.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { count, oneLine } from "../view/words.ts";
-import { failureLines } from "./deploy_text.ts";
-import { toned, type Paint } from "../cli/paint.ts";
+import { paintedLine, toned, type Paint } from "../cli/paint.ts";
 import { table } from "../cli/table.ts";
 import { clip, wrap } from "../cli/text.ts";
 
@@ -68,7 +68,9 @@ function stateText({ sign, illSince }: DeployStatus, paint: Paint): string {
 
 function failures({ failures: all }: ServiceStatus, paint: Paint): string[] {
   if (all.length === 0) return [];
-  const shown = all.slice(0, MOST_TOLD).flatMap((failure) => failureLines(failure, paint, LOG_LINES));
+  const shown = all
+    .slice(0, MOST_TOLD)
+    .flatMap((failure) => failureLines(failure, LOG_LINES).map((line) => paintedLine(line, paint)));
   const more = all.length > MOST_TOLD ? [`  and ${count(all.length - MOST_TOLD, "more failed host")}`] : [];
   return ["", ...shown, ...more];
 }

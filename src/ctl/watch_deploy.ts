@@ -9,7 +9,7 @@ import { exit, type ExitCode } from "../cli/exit.ts";
 import type { LastingConnection } from "./lasting_connection.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import { readings } from "./readings.ts";
-import { newsLines } from "./story_text.ts";
+import { storyLines } from "./story_text.ts";
 import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
 import { watchedService, type Watched } from "./watched.ts";
 
@@ -56,7 +56,7 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
         if (output.json) {
           for (const event of changesBetween(before, after)) document(event);
           if (outcome !== null) document({ event: "outcome", outcome, view: after });
-        } else output.lines(newsLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
+        } else output.lines(storyLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
         before = after;
         if (outcome !== null) return exitForOutcome(outcome, purpose);
         break;

@@ -11,7 +11,7 @@ import { readings } from "./readings.ts";
 import { Screen } from "./screen.ts";
 import { statusDocument } from "./status_document.ts";
 import { statusLines } from "./status_text.ts";
-import { newsLines } from "./story_text.ts";
+import { storyLines } from "./story_text.ts";
 import { watchedService, WatchedServices, type Watched } from "./watched.ts";
 
 /** Shows one service until the command is interrupted. */
@@ -38,7 +38,7 @@ export async function watchService(ctl: Ctl, service: string): Promise<void> {
     if (view === null) return;
     if (told?.id !== view.id) told = { id: view.id, story: new Story() };
     const now = process.now();
-    output.lines(newsLines(told.story.tell(view, outcomeOf(view, "wait"), now), now, output.paint));
+    output.lines(storyLines(told.story.tell(view, outcomeOf(view, "wait"), now), now, output.paint));
   });
 }
 

@@ -11,7 +11,12 @@ import type { Sign } from "./tone.ts";
 import { oneLine } from "./words.ts";
 
 /** One service as it is shown: first what moves, what is stuck and what failed, then the hosts. */
-export interface ServiceStatus {
+export interface ServiceStatus extends ServiceHead {
+  readonly hosts: readonly HostRow[];
+}
+
+/** What is said of a service before its hosts. */
+export interface ServiceHead {
   readonly service: string;
   /** Null if nothing was ever deployed; not meaningful while `wishTrouble` is set. */
   readonly deploy: DeployStatus | null;
@@ -24,7 +29,6 @@ export interface ServiceStatus {
   readonly problems: readonly string[];
   /** The builds that are wished; null if there is no such wish. */
   readonly wish: { readonly fleet: string | null; readonly isByHand: boolean; readonly canary: string | null };
-  readonly hosts: readonly HostRow[];
 }
 
 export interface DeployStatus {
@@ -48,6 +52,11 @@ export interface DeployStatus {
 
 /** @param now by ZooKeeper's clock */
 export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
+  return { ...serviceHead(overview, now), hosts: hostRows(overview) };
+}
+
+/** @param now by ZooKeeper's clock */
+export function serviceHead(overview: Overview, now: Date): ServiceHead {
   const { service, wishes, wishTrouble, problems } = overview;
   const view = newestDeploy(overview);
   const failures = view === null ? [] : failuresIn(view);
@@ -65,7 +74,6 @@ export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
       isByHand: wishes.enabled !== null && wishes.enabled.deploy === undefined,
       canary: wishes.canary?.build ?? null,
     },
-    hosts: hostRows(overview),
   };
 }
 

@@ -17,6 +17,7 @@ const routes = [
   "unfreeze",
   "wait",
   "status",
+  "monitor",
   "plan",
   "history",
   "logs",
@@ -67,7 +68,7 @@ describe("help", () => {
       const rows = flags
         .trimEnd()
         .split("\n")
-        .filter((line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|new)|-h, --help|--) /.test(line));
+        .filter((line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|new|once)|-h, --help|--) /.test(line));
       expect(rows.length).toBeGreaterThan(2);
       for (const row of rows)
         expect({ verb, row }).toEqual({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { exitForOutcome } from "../../src/ctl/outcome_exit.ts";
 import { plainPaint } from "../../src/cli/paint.ts";
-import { newsLines } from "../../src/ctl/story_text.ts";
+import { storyLines } from "../../src/ctl/story_text.ts";
 import { deployEventDocument } from "../../src/ctl/watch_text.ts";
 import { newestDeploy, type DeployView } from "../../src/view/deploy.ts";
 import { changesBetween, outcomeOf, type Purpose } from "../../src/view/deploy_events.ts";
@@ -23,7 +23,7 @@ function told(purpose: Purpose, ...overviews: readonly Overview[]): string {
   const lines: string[] = [];
   for (const after of overviews.map(view)) {
     const outcome = outcomeOf(after, purpose);
-    lines.push(...newsLines(story.tell(after, outcome, noon), noon, plainPaint));
+    lines.push(...storyLines(story.tell(after, outcome, noon), noon, plainPaint));
     if (outcome !== null) lines.push(`exit ${exitForOutcome(outcome, purpose)}`);
   }
   return lines.join("\n");

@@ -65,7 +65,7 @@ function lookOf({ process, output }: Ctl): StatusLook {
   };
 }
 
-function allServices(services: readonly ServiceLook[], ctl: Ctl) {
+export function allServices(services: readonly ServiceLook[], ctl: Ctl) {
   const now = ctl.process.now();
   return {
     document: {

@@ -1,0 +1,42 @@
+import { difference } from "../monitor/difference.ts";
+import type { Cells } from "../monitor/cells.ts";
+import { plainPaint } from "../cli/paint.ts";
+import type { Output } from "../cli/output.ts";
+
+/** The alternate screen of xterm, so that what was there before comes back; and no cursor. */
+const ENTER = "\u001b[?1049h\u001b[?25l";
+const LEAVE = "\u001b[0m\u001b[?25h\u001b[?1049l";
+// Synchronized output: a terminal that supports it shows the whole frame at once, others ignore it.
+const BEGIN_FRAME = "\u001b[?2026h";
+const END_FRAME = "\u001b[?2026l";
+
+/** Draws screens by what has changed since the last one. */
+export class MonitorScreen {
+  readonly #output: Output;
+  #shown: Cells | null = null;
+  #isEntered = false;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  draw(cells: Cells): void {
+    const entering = this.#isEntered ? "" : ENTER;
+    this.#isEntered = true;
+    const changes = difference(this.#shown, cells, this.#output.paint !== plainPaint);
+    this.#shown = cells;
+    if (changes !== "" || entering !== "") this.#output.control(`${entering}${BEGIN_FRAME}${changes}${END_FRAME}`);
+  }
+
+  /** What the terminal shows is not known any more. */
+  forget(): void {
+    this.#shown = null;
+  }
+
+  leave(): void {
+    if (!this.#isEntered) return;
+    this.#isEntered = false;
+    this.#shown = null;
+    this.#output.control(LEAVE);
+  }
+}
