@@ -4,7 +4,7 @@ import type { Flow } from "../view/flow.ts";
 import type { FleetHost, HostOrder } from "../view/host_state.ts";
 import type { DeployView } from "../view/deploy.ts";
 import type { SpanLine } from "../view/spans.ts";
-import type { ServiceHead } from "../view/status.ts";
+import type { ServiceSummary } from "../view/status.ts";
 
 /** What a person can have done from the monitor: what the verbs of ctl of these names do. */
 export type MonitorAct = "pause" | "resume" | "promote" | "rollback" | "abort" | "retry";
@@ -19,7 +19,7 @@ type Link =
 /** One service as the monitor has it: computed with each reading, and drawn many times. */
 export interface ServiceSeen {
   readonly overview: Overview;
-  readonly head: ServiceHead;
+  readonly head: ServiceSummary;
   readonly view: DeployView | null;
   readonly order: HostOrder;
   readonly hosts: readonly FleetHost[];

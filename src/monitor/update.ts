@@ -4,7 +4,7 @@ import { fleetHosts, noOrder, orderOf } from "../view/host_state.ts";
 import type { Overview } from "../view/overview.ts";
 import type { SpanLine } from "../view/spans.ts";
 import { serviceRows, type ServiceLook } from "../view/service_rows.ts";
-import { serviceHead } from "../view/status.ts";
+import { serviceSummary } from "../view/status.ts";
 import { asked } from "./asking.ts";
 import type { Key } from "./keys.ts";
 import {
@@ -116,7 +116,7 @@ function watchedIn(overview: Overview, before: ServiceSeen | null, now: Date): S
     overview,
     view,
     order,
-    head: serviceHead(overview, now),
+    head: serviceSummary(overview, now),
     hosts: fleetHosts(overview, view, order),
     flow: flowAfter(before?.flow ?? noFlow, view?.id ?? "", through, now.getTime()),
   };

@@ -11,12 +11,12 @@ import type { Sign } from "./tone.ts";
 import { oneLine } from "./words.ts";
 
 /** One service as it is shown: first what moves, what is stuck and what failed, then the hosts. */
-export interface ServiceStatus extends ServiceHead {
+export interface ServiceStatus extends ServiceSummary {
   readonly hosts: readonly HostRow[];
 }
 
 /** What is said of a service before its hosts. */
-export interface ServiceHead {
+export interface ServiceSummary {
   readonly service: string;
   /** Null if nothing was ever deployed; not meaningful while `wishTrouble` is set. */
   readonly deploy: DeployStatus | null;
@@ -52,11 +52,11 @@ export interface DeployStatus {
 
 /** @param now by ZooKeeper's clock */
 export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
-  return { ...serviceHead(overview, now), hosts: hostRows(overview) };
+  return { ...serviceSummary(overview, now), hosts: hostRows(overview) };
 }
 
 /** @param now by ZooKeeper's clock */
-export function serviceHead(overview: Overview, now: Date): ServiceHead {
+export function serviceSummary(overview: Overview, now: Date): ServiceSummary {
   const { service, wishes, wishTrouble, problems } = overview;
   const view = newestDeploy(overview);
   const failures = view === null ? [] : failuresIn(view);

@@ -35,6 +35,10 @@ export function key(text: string): Message {
   return { kind: "key", key: { kind: "text", text } };
 }
 
+export function typing(text: string): Message[] {
+  return text.split("").map(key);
+}
+
 export function reading(...overviews: readonly Overview[]): Message {
   const services = overviews.map((overview) => ({ service: overview.service, overview }));
   return { kind: "read", services, aheadMs: 0, events, nowMs };
@@ -179,7 +183,7 @@ export const MOMENTS: Readonly<Record<string, (size: Size) => Model>> = {
   "200-hosts": (size) => fleet(size, rollingFleet(200), key("f")),
   "5000-hosts": (size) => fleet(size, rollingFleet(5_000)),
   host: (size) => fleet(size, halted(), key("f"), { kind: "key", key: { kind: "enter" } }),
-  filter: (size) => fleet(size, rollingFleet(200), key("/"), ...[..."eu-b fail"].map(key)),
+  filter: (size) => fleet(size, rollingFleet(200), key("/"), ...typing("eu-b fail")),
   confirm: (size) => fleet(size, scenes.rolling(), key("r")),
   help: (size) => fleet(size, scenes.rolling(), key("?")),
   services: (size) =>

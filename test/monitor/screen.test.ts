@@ -54,7 +54,7 @@ test("every host has a cell, and a failure is never averaged away", () => {
     const model = momentOf("5000-hosts")(size);
     const failed = model.watched?.hosts.filter(({ state }) => state === "failed").length ?? 0;
     expect(failed).toBeGreaterThan(50);
-    const crosses = [...shownText("5000-hosts", size)].filter((character) => character === "✗").length;
+    const crosses = shownText("5000-hosts", size).split("✗").length - 1;
     // Beside those in the first lines; where several hosts share a cell, several failures may too.
     if (size.columns * (size.rows - 20) > 5_000) expect(crosses).toBeGreaterThanOrEqual(failed);
     expect(crosses).toBeGreaterThan(0);

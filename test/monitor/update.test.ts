@@ -4,7 +4,7 @@ import { screen } from "../../src/monitor/screen.ts";
 import { update } from "../../src/monitor/update.ts";
 import { noon } from "../ctl/terminal.ts";
 import { scenes } from "../view/scenes.ts";
-import { after, key, MOMENTS, reading } from "./moments.ts";
+import { after, key, MOMENTS, reading, typing } from "./moments.ts";
 
 const size = { columns: 80, rows: 24 };
 const nowMs = noon.getTime();
@@ -53,7 +53,7 @@ test("the cursor stays on its host when others come and go", () => {
 test("a filter shows the hosts that have all its words, and esc shows all", () => {
   const big = MOMENTS["200-hosts"]?.(size);
   if (big === undefined) throw new Error("there is no such moment");
-  const typed = after(big, key("/"), ...[..."eu-a fai"].map(key));
+  const typed = after(big, key("/"), ...typing("eu-a fai"));
   expect(typed.filter).toBe("eu-a fai");
   expect(screen(typed).text(23)).toContain("/eu-a fai");
   const kept = after(typed, { kind: "key", key: { kind: "enter" } });
