@@ -72,8 +72,8 @@ function terminal(): Terminal | null {
       process.on(name, listener);
       return () => void process.off(name, listener);
     },
-    // Not by SIGTSTP, which is listened to.
-    stopItself: () => void process.kill(process.pid, "SIGSTOP"),
+    // Not before the screen is left, and not by SIGTSTP, which is listened to.
+    stopItself: () => void written(stdout).then(() => process.kill(process.pid, "SIGSTOP")),
   });
   return {
     size: own.size,

@@ -66,6 +66,8 @@ class Monitor {
   #escapeAtMs: number | null = null;
   /** Somebody has pressed a key, or the screen is another: it is drawn at once. */
   #isAsked = true;
+  /** The terminal is somebody else's until this process goes on. */
+  #isAway = false;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #failure: Error | null = null;
 
@@ -85,10 +87,16 @@ class Monitor {
     this.#bell = new Bell(ctl.process.clock);
     this.#model = newModel(service ?? null, terminal.size(), this.#nowMs);
     this.#opened = terminal.open({
-      typed: (text) => this.#onTyped(text),
-      resized: () => this.#onResized(),
-      leaving: () => this.#screen.leave(),
-      back: () => this.#onResized(),
+      typed: (text) => this.#guarded(() => this.#onTyped(text)),
+      resized: () => this.#guarded(() => this.#onResized()),
+      leaving: () => {
+        this.#isAway = true;
+        this.#screen.leave();
+      },
+      back: () => {
+        this.#isAway = false;
+        this.#onResized();
+      },
     });
   }
 
@@ -125,10 +133,24 @@ class Monitor {
     this.#opened.close();
   }
 
+  /** What goes wrong where nobody waits for it ends the monitor like anything else, once the terminal is as it was. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#bell.ring();
+  }
+
   #draw(): void {
     this.#isAsked = false;
     this.#drawnAtMs = this.#ctl.process.clock.monotonicMs();
-    this.#screen.draw(screen(this.#model));
+    if (!this.#isAway) this.#screen.draw(screen(this.#model));
   }
 
   #tell(message: Message): void {
@@ -207,8 +229,7 @@ class Monitor {
       }
     } catch (error) {
       if (signal.aborted) return;
-      this.#failure = error instanceof Error ? error : new Error(String(error));
-      this.#bell.ring();
+      this.#failed(error);
     }
   }
 }

@@ -30,7 +30,10 @@ function opened({ stdin, onSignal, stopItself }: TerminalProcess, events: Termin
     stdin.setRawMode(false);
     stopItself();
   };
+  // A terminal that has gone is told by SIGHUP.
+  const gone = (): void => {};
   stdin.setRawMode(true);
+  stdin.on("error", gone);
   stdin.on("data", typed);
   stdin.resume();
   const listeners = [
