@@ -203,7 +203,7 @@ const verbs: readonly string[] = [
   "services remove web",
 ];
 /** What only looks, or is about something else than a deploy. */
-const others = new Set(["wait", "status", "plan", "history", "logs", "hosts", "services", "builds"]);
+const others = new Set(["wait", "status", "plan", "monitor", "history", "logs", "hosts", "services", "builds"]);
 
 test("no verb is left out", () => {
   const said = new Set(verbs.map((verb) => verb.split(" ")[0]));
