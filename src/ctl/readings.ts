@@ -26,6 +26,8 @@ const readingTimes: ReadingTimes = { coalesceMs: 100, againMs: 5_000, tickMs: 1_
 
 /** Reading takes at most this share of the time: watching a big fleet must not put load on ZooKeeper. */
 const READING_SHARE = 0.2;
+/** And reading everything, in case a watch was lost, this share: of a fleet of thousands that takes a second. */
+const WHOLE_SHARE = 0.05;
 
 /**
  * Reads what is watched on every change, and again at intervals, until the signal is aborted. It survives lost
@@ -47,6 +49,8 @@ export async function* readings<T>(
   let readAt = clock.monotonicMs();
   /** When everything was last read, not only what had changed. */
   let wholeAt = readAt;
+  let wholeMs = 0;
+  const againIn = (): number => Math.max(againMs, wholeMs / WHOLE_SHARE);
   const onAnything = (): void => {
     watched.markAll();
     changed = true;
@@ -68,13 +72,14 @@ export async function* readings<T>(
         await bell.wait(times.tickMs, signal);
         continue;
       }
-      if (!changed && clock.monotonicMs() - readAt < againMs) {
+      if (!changed && clock.monotonicMs() - readAt < againIn()) {
         yield { kind: "tick" };
         await bell.wait(times.tickMs, signal);
         continue;
       }
       const startedAt = clock.monotonicMs();
-      if (startedAt - wholeAt >= againMs) {
+      const isWhole = watchedBy !== zk || startedAt - wholeAt >= againIn();
+      if (isWhole) {
         watched.markAll();
         wholeAt = startedAt;
       }
@@ -94,6 +99,7 @@ export async function* readings<T>(
           () => slow(watched.paths, times),
         );
         readAt = clock.monotonicMs();
+        if (isWhole) wholeMs = readAt - startedAt;
         pauseMs = Math.max(times.coalesceMs, (readAt - startedAt) / READING_SHARE);
         yield { kind: "read", value };
       } catch (error) {

@@ -4,7 +4,7 @@ import { stateSign } from "../view/deploy_words.ts";
 import { failureGroups, type FailureGroup } from "../view/failure_groups.ts";
 import { hostsPerMinute, sparkline } from "../view/flow.ts";
 import { illnessText } from "../view/host.ts";
-import { countStates, STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
+import { STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
 import { allowedIn, amountWithCount } from "../view/limit_words.ts";
 import { etaText, pulseOf, stageTrack, type Pulse } from "../view/pulse.ts";
 import { span, strong, type Span, type SpanLine } from "../view/spans.ts";
@@ -25,7 +25,7 @@ export function fleetHead(model: Model, columns: number, most: number): SpanLine
       [span("· ", "dim"), strong(head.service), span(": nothing was ever deployed")],
       ...problems(watched, columns),
     ];
-  const pulse = pulseOf(view, watched.overview.waits, now);
+  const pulse = pulseOf(view, watched.overview.waits, watched.moved, now);
   const lines = [headline(watched, view, pulse, now, columns)];
   if (most >= 8) lines.push(barLine(watched, columns));
   if (most >= 6) lines.push(...factLines(watched, view, pulse, now, columns, most >= 12 ? 3 : 1));
@@ -105,8 +105,7 @@ const BAR: readonly (readonly [HostState, string])[] = [
   ["failed", "✗"],
 ];
 
-function barLine({ hosts }: ServiceSeen, columns: number): SpanLine {
-  const counts = countStates(hosts);
+function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLine {
   const legend = BAR.flatMap(([state]): Span[] => {
     const of = counts.get(state) ?? 0;
     const { glyph, tone } = STATE_SIGNS[state];

@@ -1,7 +1,7 @@
 import type { Overview } from "../view/overview.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import type { Flow } from "../view/flow.ts";
-import type { FleetHost, HostOrder } from "../view/host_state.ts";
+import type { FleetHost, HostOrder, HostState } from "../view/host_state.ts";
 import type { DeployView } from "../view/deploy.ts";
 import type { SpanLine } from "../view/spans.ts";
 import type { ServiceSummary } from "../view/status.ts";
@@ -23,7 +23,10 @@ export interface ServiceSeen {
   readonly view: DeployView | null;
   readonly order: HostOrder;
   readonly hosts: readonly FleetHost[];
+  readonly counts: ReadonlyMap<HostState, number>;
   readonly flow: Flow;
+  /** When something last happened to the deploy; empty where there is none. */
+  readonly moved: string;
 }
 
 /** An event in the life of a deploy, as one line. */

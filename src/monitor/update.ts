@@ -1,6 +1,6 @@
-import { newestDeploy } from "../view/deploy.ts";
+import { lastMovement, newestDeploy } from "../view/deploy.ts";
 import { flowAfter, noFlow } from "../view/flow.ts";
-import { fleetHosts, noOrder, orderOf } from "../view/host_state.ts";
+import { countStates, fleetHosts, noOrder, orderOf } from "../view/host_state.ts";
 import type { Overview } from "../view/overview.ts";
 import type { SpanLine } from "../view/spans.ts";
 import { serviceRows, type ServiceLook } from "../view/service_rows.ts";
@@ -111,13 +111,16 @@ function watchedIn(overview: Overview, before: ServiceSeen | null, now: Date): S
   if (before?.overview === overview) return before;
   const view = newestDeploy(overview);
   const order = orderOf(overview.hosts, before?.order ?? noOrder);
+  const hosts = fleetHosts(overview, view, order);
   const through = view?.live?.progress.serving.length ?? 0;
   return {
     overview,
     view,
     order,
     head: serviceSummary(overview, now),
-    hosts: fleetHosts(overview, view, order),
+    hosts,
+    counts: countStates(hosts),
+    moved: view === null ? "" : lastMovement(view),
     flow: flowAfter(before?.flow ?? noFlow, view?.id ?? "", through, now.getTime()),
   };
 }

@@ -1,5 +1,6 @@
 import { buildWanted } from "../core/deploy_state.ts";
 import type { DeployError } from "../core/errors.ts";
+import type { HostStatus } from "../schema/znodes.ts";
 import { read, type ZooKeeper } from "../zookeeper/client.ts";
 import { unknownBuild } from "./builds.ts";
 import { readGate, type GateRead } from "./gate.ts";
@@ -45,6 +46,8 @@ export class ServiceMirror extends ServiceRecords {
   readonly #sections: ReadonlySet<Section>;
   readonly #marks: MirrorMarks;
   readonly #buildsRead = new Set<string>();
+  /** For whoever shows the statuses: each with its times by ZooKeeper's clock. */
+  readonly shown = new WeakMap<HostStatus, HostStatus>();
   /** The names of all builds; read only where a wish names a build that does not exist. */
   #buildNames: readonly string[] = [];
 

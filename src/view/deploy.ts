@@ -96,20 +96,22 @@ export function waitingFor(view: DeployView, now: Date): Waiting[] {
 
 /** When something last happened to the deploy: a change of its own state, or of one of its hosts' steps. */
 export function lastMovement(view: DeployView): string {
-  const times = (view.live?.progress.hosts ?? []).flatMap((host) => {
+  let last = view.record.times.changed;
+  for (const host of view.live?.progress.hosts ?? []) {
     const status = view.statuses.get(host);
-    return status?.wish?.deploy === view.id ? [status.since] : [];
-  });
-  return times.reduce((last, time) => (time > last ? time : last), view.record.times.changed);
+    if (status?.wish?.deploy === view.id && status.since > last) last = status.since;
+  }
+  return last;
 }
 
 /** After this long without any movement a running deploy that waits only for its hosts counts as stuck. In milliseconds. */
 export const STUCK_AFTER_MS = 30_000;
 
-export function stuckForMs(view: DeployView, now: Date): number | null {
+/** @param moved when something last happened to it, where that is known already */
+export function stuckForMs(view: DeployView, now: Date, moved?: string): number | null {
   const { state } = view.record;
   // Those wait for a person, or for time.
   if (!isRunning(view.record) || state === "awaiting promotion" || state === "paused") return null;
-  const stillMs = ageMs(lastMovement(view), now);
+  const stillMs = ageMs(moved ?? lastMovement(view), now);
   return stillMs >= STUCK_AFTER_MS ? stillMs : null;
 }

@@ -30,6 +30,8 @@ export interface ServiceRead {
   readonly statuses: ReadonlyMap<string, HostStatus>;
   /** When the statuses were written, by ZooKeeper's clock. */
   readonly statusNodes: ReadonlyMap<string, { readonly writtenAtMs: number }>;
+  /** What was made of each status before: of thousands only a few change from one reading to the next. */
+  readonly shown?: WeakMap<HostStatus, HostStatus>;
   readonly agents: ReadonlyMap<string, AgentRecord>;
   readonly deploys: ReadonlyMap<string, ConductedDeploy & Written>;
   readonly builds: ReadonlyMap<string, { readonly value: BuildRecord }>;
@@ -141,13 +143,17 @@ function deployIn(read: ServiceRead, deploy: ConductedDeploy & Written): NonNull
 export function statusesByServersClock({
   statuses,
   statusNodes,
-}: Pick<ServiceRead, "statuses" | "statusNodes">): ReadonlyMap<string, HostStatus> {
-  return new Map(
-    [...statuses].map(([host, status]) => {
-      const { writtenAtMs } = statusNodes.get(host) ?? { writtenAtMs: 0 };
-      return [host, { ...status, since: new Date(writtenAtMs).toISOString() }];
-    }),
-  );
+  shown = new WeakMap(),
+}: Pick<ServiceRead, "statuses" | "statusNodes" | "shown">): ReadonlyMap<string, HostStatus> {
+  const all = new Map<string, HostStatus>();
+  for (const [host, status] of statuses) {
+    const known = shown.get(status);
+    const { writtenAtMs } = known === undefined ? (statusNodes.get(host) ?? { writtenAtMs: 0 }) : { writtenAtMs: 0 };
+    const said = known ?? { ...status, since: new Date(writtenAtMs).toISOString() };
+    if (known === undefined) shown.set(status, said);
+    all.set(host, said);
+  }
+  return all;
 }
 
 /**
@@ -183,8 +189,10 @@ function progressShown({ wishes, hosts, statuses, agents }: ServiceRead, deploy:
 
 /** A running service does not hear of a change of agent.toml. */
 function outdatedIn({ service, statuses }: ServiceRead): string[] {
-  const hosts = [...statuses].flatMap(([host, { outdated }]) => (outdated === true ? [host] : [])).toSorted();
+  const hosts: string[] = [];
+  for (const [host, { outdated }] of statuses) if (outdated === true) hosts.push(host);
   if (hosts.length === 0) return [];
+  hosts.sort();
   const run = hosts.length === 1 ? "runs" : "run";
   return [
     `${someOf(hosts, 4)} ${run} with an older agent.toml; to bring it to the service: deployd ctl restart ${service}`,

@@ -18,8 +18,11 @@ export interface Pulse {
   readonly because: string;
 }
 
-/** @param waits why hosts get no slot although they are ready */
-export function pulseOf(view: DeployView, waits: readonly string[], now: Date): Pulse {
+/**
+ * @param waits why hosts get no slot although they are ready
+ * @param moved when something last happened to it
+ */
+export function pulseOf(view: DeployView, waits: readonly string[], moved: string, now: Date): Pulse {
   const { record } = view;
   const because = oneLine(reasonOf(record));
   if (!isRunning(record)) return { kind: "over", word: record.state, tone: overTone(record.state), because };
@@ -36,7 +39,7 @@ export function pulseOf(view: DeployView, waits: readonly string[], now: Date): 
     const left = typeof wait === "number" ? Math.max(0, wait - ageMs(record.times.changed, now)) : 0;
     return { kind: "waits for time", word: `goes on in ${duration(left)}`, tone: "busy", because: "" };
   }
-  const stuckMs = stuckForMs(view, now);
+  const stuckMs = stuckForMs(view, now, moved);
   if (stuckMs !== null) {
     const why = waits.length > 0 ? waits.map(oneLine).join("; ") : `waiting for ${waitingText(waitingFor(view, now))}`;
     return { kind: "stuck", word: `STUCK for ${duration(stuckMs)}`, tone: "bad", because: why };

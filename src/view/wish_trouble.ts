@@ -38,7 +38,8 @@ export function wishTroubleOf(held: Wished): WishTrouble | null {
 
 /** Tells of hosts that hold a wish older than one they have already followed; null if there is none. */
 export function heldProblem(service: string, statuses: ReadonlyMap<string, HostStatus>): string | null {
-  const hosts = [...statuses].flatMap(([host, { held }]) => (held === undefined ? [] : [{ host, held }]));
+  const hosts: { readonly host: string; readonly held: NonNullable<HostStatus["held"]> }[] = [];
+  for (const [host, { held }] of statuses) if (held !== undefined) hosts.push({ host, held });
   const [first] = hosts;
   if (first === undefined) return null;
   const { build, deploy } = first.held;

@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   fleet: async () => (await import("./fleet.ts")).fleetBench,
   ansible: async () => (await import("./ansible.ts")).ansibleBench,
   rehearsal: async () => (await import("./rehearsal.ts")).rehearsalBench,
+  monitor: async () => (await import("./monitor.ts")).monitorBench,
 };
 
 const usage = "npm run bench -- NAME [--json] [--rounds N] [--only PART,PART] [--hosts N]";
