@@ -2,12 +2,18 @@ import { readDeploy } from "../store/deploys.ts";
 import { lastMovement, newestDeploy, STUCK_AFTER_MS, waitingFor, type DeployView } from "../view/deploy.ts";
 import { changesBetween, outcomeOf, type DeployEvent, type Purpose } from "../view/deploy_events.ts";
 import type { Overview } from "../view/overview.ts";
+import type { SpanLine } from "../view/spans.ts";
+import { ServerClock } from "../view/server_clock.ts";
 import { Story } from "../view/story.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
 import type { LastingConnection } from "./lasting_connection.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
+import { compactLines } from "../monitor/compact.ts";
+import type { ServiceSeen } from "../monitor/model.ts";
+import { seenIn } from "../monitor/update.ts";
+import { LiveBlock } from "./live_block.ts";
 import { readings } from "./readings.ts";
 import { storyLines } from "./story_text.ts";
 import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
@@ -31,10 +37,13 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
   const document = (event: DeployEvent): void =>
     output.document(deployEventDocument(event, ctl.process.now(), { service, id }, purpose));
+  using block = liveBlock(ctl);
+  const print = (lines: readonly string[]): void => (block === null ? output.lines(lines) : block.tell(lines));
   const say = (event: AsideEvent): void => {
     if (output.json) document(event);
-    else output.lines([asideLine(event, ctl.process.now(), output.paint)]);
+    else print([asideLine(event, ctl.process.now(), output.paint)]);
   };
+  const compact = new Compact();
   const story = new Story();
 
   let before: DeployView | null = null;
@@ -51,17 +60,23 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
       case "read": {
         if (stale) say({ event: "fresh" });
         stale = false;
-        const after = reading.value;
+        const after = reading.value.view;
         const outcome = outcomeOf(after, purpose, acts);
         if (output.json) {
           for (const event of changesBetween(before, after)) document(event);
           if (outcome !== null) document({ event: "outcome", outcome, view: after });
-        } else output.lines(storyLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
+        } else {
+          // What is printed last stays, and the block does not.
+          if (outcome !== null) block?.show([]);
+          print(storyLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
+        }
         before = after;
         if (outcome !== null) return exitForOutcome(outcome, purpose);
+        compact.see(reading.value.overview, ctl.process.now());
         break;
       }
     }
+    block?.show(compact.lines(ctl.process.now(), ctl.process.columns() - 1));
     const waiting = before === null ? null : standstill.notice(before, ctl.process.now());
     if (waiting !== null) say(waiting);
   }
@@ -70,9 +85,43 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
   return exit.timedOut;
 }
 
-function watchedDeploy(service: string, id: string): Watched<DeployView> {
+/** The deploy and, while it is its service's newest, all of the service. */
+interface DeployRead {
+  readonly view: DeployView;
+  readonly overview: Overview | null;
+}
+
+function watchedDeploy(service: string, id: string): Watched<DeployRead> {
   const watched = watchedService(service);
-  return { ...watched, read: async (zk) => viewOf(zk, await watched.read(zk), id) };
+  return {
+    ...watched,
+    read: async (zk) => {
+      const overview = await watched.read(zk);
+      const view = await viewOf(zk, overview, id);
+      return { view, overview: view.live === null ? null : overview };
+    },
+  };
+}
+
+/** Where somebody looks at a terminal that can be drawn on, a few lines stay below what is printed. */
+function liveBlock({ output, process }: Ctl): LiveBlock | null {
+  const isDrawn = process.stdoutIsTerminal && !output.json && process.env["TERM"] !== "dumb";
+  return isDrawn ? new LiveBlock(output) : null;
+}
+
+/** What the lines below say, reading by reading. */
+class Compact {
+  readonly #clock = new ServerClock();
+  #seen: ServiceSeen | null = null;
+
+  see(overview: Overview | null, now: Date): void {
+    if (overview !== null) this.#clock.see(overview, now);
+    this.#seen = overview === null ? null : seenIn(overview, this.#seen, this.#clock.at(now));
+  }
+
+  lines(now: Date, columns: number): readonly SpanLine[] {
+    return this.#seen === null ? [] : compactLines(this.#seen, this.#clock.at(now), columns);
+  }
 }
 
 async function viewOf(zk: ZooKeeper, overview: Overview, id: string): Promise<DeployView> {

@@ -45,7 +45,7 @@ function unread({ selected, services, link }: Model): SpanLine {
 type Fact = readonly [long: Span, short: Span];
 
 /** In words where they fit, otherwise shortened; what comes last goes first where even that is too long. */
-function headline({ head }: ServiceSeen, view: DeployView, pulse: Pulse, now: Date, columns: number): SpanLine {
+export function headline({ head }: ServiceSeen, view: DeployView, pulse: Pulse, now: Date, columns: number): SpanLine {
   const { record, live } = view;
   const { glyph, tone } = stateSign(record);
   const build = goesBack(record) ? `${record.build} ↺ ${buildWanted(record)}` : buildWanted(record);
@@ -105,7 +105,8 @@ const BAR: readonly (readonly [HostState, string])[] = [
   ["failed", "✗"],
 ];
 
-function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLine {
+/** How many hosts are in which state. */
+export function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLine {
   const legend = BAR.flatMap(([state]): Span[] => {
     const of = counts.get(state) ?? 0;
     const { glyph, tone } = STATE_SIGNS[state];

@@ -104,10 +104,11 @@ function watching(model: Model, service: string | null): Model {
   if (look === undefined || "problem" in look) return { ...model, selected: service, watched: null };
   const before = model.watched?.overview.service === service ? model.watched : null;
   const now = serverNowOf(model);
-  return { ...model, selected: service, watched: watchedIn(look.overview, before, now) };
+  return { ...model, selected: service, watched: seenIn(look.overview, before, now) };
 }
 
-function watchedIn(overview: Overview, before: ServiceSeen | null, now: Date): ServiceSeen {
+/** @param before of the same service, with what was computed of its last reading */
+export function seenIn(overview: Overview, before: ServiceSeen | null, now: Date): ServiceSeen {
   if (before?.overview === overview) return before;
   const view = newestDeploy(overview);
   const order = orderOf(overview.hosts, before?.order ?? noOrder);
@@ -248,7 +249,8 @@ function left(model: Model): Model {
 function firstFailed(model: Model): Model {
   const hosts = shownHosts(model);
   const from = hosts.findIndex(({ host }) => host === model.cursor);
-  const isBad = ({ state }: (typeof hosts)[number]): boolean => state === "failed" || state === "unreachable";
+  const worst = hosts.some(({ state }) => state === "failed") ? "failed" : "unreachable";
+  const isBad = ({ state }: (typeof hosts)[number]): boolean => state === worst;
   const found = hosts.find((host, at) => at > from && isBad(host)) ?? hosts.find(isBad);
   return found === undefined ? model : { ...model, page: { kind: "fleet" }, cursor: found.host };
 }

@@ -60,6 +60,8 @@ const verbs = [
   ["status"],
   ["status", "web"],
   ["status", NAME],
+  ["monitor", "--once"],
+  ["monitor", "web", "--once"],
   ["hosts", "list", "web"],
   ["builds", "list", "web"],
   ["history", "web"],
@@ -76,8 +78,12 @@ const verbs = [
 /** What no terminal may be sent by a stranger. Line ends are those of the lines that a verb prints. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
+/** The colours, and how a block of lines is drawn anew. */
 function withoutOurs(text: string): string {
-  return text.replaceAll("\n", "").replaceAll(/\u001b\[(?:1|2|22|31|32|33|36|39)m/g, "");
+  return text
+    .replaceAll(/\u001b\[\?2026h(?:\u001b\[\d+A\r)?\u001b\[J|\u001b\[\?2026l/g, "")
+    .replaceAll("\n", "")
+    .replaceAll(/\u001b\[(?:1|2|22|31|32|33|36|39)m/g, "");
 }
 
 describe("what strangers wrote into ZooKeeper", () => {

@@ -12,7 +12,7 @@ import { monitorOn } from "../monitor_loop.ts";
 import { monitored, MonitorNews } from "../monitor_reader.ts";
 import { ctlExits, ctlVerb, type Ctl } from "../verb.ts";
 import { watchService, watchServices } from "../watch_status.ts";
-import { allServices } from "./status.ts";
+import { allServices, showOnce } from "./status.ts";
 
 interface MonitorFlags extends CommonFlags {
   readonly once: boolean | undefined;
@@ -30,7 +30,7 @@ per host, a grid of names, or a cell per host, whichever shows most. Without a s
 them. Its keys move, look at a host, and pause, promote, roll back, retry or abort the deploy
 after asking once more; ? lists them. q quits, and the deploy goes on.
 
-With --once it prints one screen and ends. If stdout is not a terminal it prints a line per
+With --once it prints one screen and ends, with --json the document of status. If stdout is not a terminal it prints a line per
 change instead, and with --json a document per change, as status --watch does.`,
       examples: ["deployd ctl monitor web", "deployd ctl monitor", "deployd ctl monitor web --once"],
       exits: { ...ctlExits, [exit.hungUp]: true },
@@ -43,7 +43,8 @@ change instead, and with --json a document per change, as status --watch does.`,
   },
   func: ctlVerb<MonitorFlags, [string | undefined]>(async (ctl, { once }, service) => {
     const terminal = ctl.process.terminal ?? null;
-    if (once === true) ctl.output.lines(await onceText(ctl, service));
+    if (once === true && ctl.output.json) await showOnce(ctl, service);
+    else if (once === true) ctl.output.lines(await onceText(ctl, service));
     else if (terminal !== null && !ctl.output.json) await monitorOn(terminal, ctl, service);
     else if (service === undefined) await watchServices(ctl, allServices);
     else await watchService(ctl, service);

@@ -44,18 +44,23 @@ change instead, and with --json a document per change.`,
       await (service === undefined ? watchServices(ctl, allServices) : watchService(ctl, service));
       return exit.asked;
     }
-    await using zk = await ctl.connect();
-    if (service === undefined) {
-      const { document, lines } = allServices(await new WatchedServices().read(zk), ctl);
-      ctl.output.answer(document, lines);
-    } else {
-      const overview = await watchedService(service).read(zk);
-      const now = serverNow(overview, ctl.process.now());
-      ctl.output.answer(statusDocument(overview, now), statusLines(overview, { ...lookOf(ctl), now }));
-    }
+    await showOnce(ctl, service);
     return exit.asked;
   }),
 });
+
+/** One service, or all, as it is now. */
+export async function showOnce(ctl: Ctl, service: string | undefined): Promise<void> {
+  await using zk = await ctl.connect();
+  if (service === undefined) {
+    const { document, lines } = allServices(await new WatchedServices().read(zk), ctl);
+    ctl.output.answer(document, lines);
+  } else {
+    const overview = await watchedService(service).read(zk);
+    const now = serverNow(overview, ctl.process.now());
+    ctl.output.answer(statusDocument(overview, now), statusLines(overview, { ...lookOf(ctl), now }));
+  }
+}
 
 function lookOf({ process, output }: Ctl): StatusLook {
   return {

@@ -80,7 +80,7 @@ async function measureOne(
     const shown = frames - framesBefore;
     const residentMb = residentKb(child.pid) / 1_024;
     const latencies: number[] = [];
-    for (let probe = 0; asksLatency && probe < PROBES; probe += 1) {
+    for (let probe = 0; probe < (asksLatency ? PROBES : 0); probe += 1) {
       // Each fails another host, so that a sign that is on the screen nowhere else comes and goes.
       const host = Math.floor((count / PROBES) * probe);
       since = "";
