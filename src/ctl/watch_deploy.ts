@@ -104,9 +104,9 @@ function watchedDeploy(service: string, id: string): Watched<DeployRead> {
 }
 
 /** Where somebody looks at a terminal that can be drawn on, a few lines stay below what is printed. */
-function liveBlock({ output, process }: Ctl): LiveBlock | null {
-  const isDrawn = process.stdoutIsTerminal && !output.json && process.env["TERM"] !== "dumb";
-  return isDrawn ? new LiveBlock(output) : null;
+function liveBlock(ctl: Ctl): LiveBlock | null {
+  const isDrawn = ctl.process.stdoutIsTerminal && !ctl.output.json && ctl.process.env["TERM"] !== "dumb";
+  return isDrawn ? new LiveBlock(ctl.output) : null;
 }
 
 /** What the lines below say, reading by reading. */
