@@ -1,6 +1,7 @@
 import { runVerb } from "../../src/cli/run.ts";
 import { ctl as ctlVerbs } from "../../src/ctl/group.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import type { Terminal as Screen } from "../../src/support/terminal.ts";
 import type { Dial } from "../../src/zookeeper/dial.ts";
 import { program } from "../harness/verb_run.ts";
 
@@ -30,6 +31,8 @@ export interface Terminal {
   readonly now?: () => Date;
   readonly user?: string;
   readonly dial?: Dial;
+  /** The keyboard and the screen, for a verb that takes all of them. */
+  readonly screen?: Screen;
 }
 
 const ctlAlone = program({ ctl: ctlVerbs });
@@ -49,6 +52,7 @@ export function startCtl(argv: readonly string[], terminal: Terminal = {}): Runn
     signal: signals.signal,
     clock: systemClock,
     ...(terminal.dial === undefined ? {} : { dial: terminal.dial }),
+    ...(terminal.screen === undefined ? {} : { terminal: terminal.screen }),
     now: terminal.now ?? (() => noon),
     user: terminal.user ?? "ana@laptop",
     version: "0.1.0",
