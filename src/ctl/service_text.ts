@@ -2,9 +2,9 @@ import { durationText } from "../core/duration.ts";
 import { amountText } from "../core/limits.ts";
 import { stagesText } from "../core/stages.ts";
 import type { Amount, Limits } from "../schema/limits.ts";
-import type { Freeze } from "../schema/windows.ts";
 import type { ServiceSettings } from "../schema/znodes.ts";
-import { oneLine, someOf } from "../view/words.ts";
+import { frozenText } from "../view/status.ts";
+import { someOf } from "../view/words.ts";
 
 /** Limits in JSON, as they were typed. */
 export function limitsFields({ max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs }: Limits) {
@@ -41,12 +41,6 @@ export function serviceDocument(service: string, settings: ServiceSettings) {
 function hostsText(amount: Amount): string {
   if (typeof amount === "number") return `${amount} ${amount === 1 ? "host" : "hosts"}`;
   return amount.includes(",") ? `${amountText(amount)}, of the hosts` : `${amount} of the hosts`;
-}
-
-/** "frozen until 2026-12-27T00:00:00Z by ana@laptop: Christmas" */
-function frozenText({ until, who, why }: Freeze): string {
-  const end = until === undefined ? "" : ` until ${until}`;
-  return `frozen${end} by ${oneLine(who)}${why === "" ? "" : `: ${oneLine(why)}`}`;
 }
 
 /** What keeps a service's deploys back beside its limits, in a few words: "2 windows, after db, exclusive, frozen". */

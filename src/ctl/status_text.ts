@@ -35,6 +35,7 @@ export function statusLines(overview: Overview, look: StatusLook): string[] {
     ),
     "",
     wishLine(status, look.paint),
+    ...(status.frozen === "" ? [] : [look.paint.warn(`        ${status.frozen}`)]),
     ...(status.deploy?.facts.map((fact, index) => `${index === 0 ? "deploy" : "      "}  ${fact}`) ?? []),
     "",
   ];

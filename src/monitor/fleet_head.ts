@@ -177,6 +177,7 @@ function notes({ head, overview }: ServiceSeen, pulse: Pulse, columns: number): 
     lines.push([span(`! ${pulse.because}`, pulse.tone === "good" ? "plain" : pulse.tone)]);
   for (const wait of overview.waits)
     if (!pulse.because.includes(oneLine(wait))) lines.push([span(`! ${oneLine(wait)}`, "warn")]);
+  if (head.frozen !== "") lines.push([span(`! ${head.frozen}`, "warn")]);
   lines.push(...(head.deploy?.steps ?? []).map((step) => [span(`  ${step}`)]));
   lines.push(...head.problems.map((problem) => [span(`! ${oneLine(problem)}`, "warn")]));
   return lines.flatMap((line) => wrapped(line, columns, "  "));

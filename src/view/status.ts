@@ -1,6 +1,8 @@
 import { buildWanted, endedAt, reasonOf, stageNow } from "../core/deploy_state.ts";
 import { amountText } from "../core/limits.ts";
 import { stageText } from "../core/stages.ts";
+import { isFrozen } from "../core/windows.ts";
+import type { Freeze } from "../schema/windows.ts";
 import { failuresIn, newestDeploy, stuckForMs, waitingFor, type DeployView, type HostFailure } from "./deploy.ts";
 import { costText, nextSteps, stateSign, waitingText } from "./deploy_words.ts";
 import { hostRows, illRows, isIllSince, type HostRow } from "./host.ts";
@@ -29,6 +31,8 @@ export interface ServiceSummary {
   readonly problems: readonly string[];
   /** The builds that are wished; null if there is no such wish. */
   readonly wish: { readonly fleet: string | null; readonly isByHand: boolean; readonly canary: string | null };
+  /** Who has frozen it, until when and why; empty where deploys may start. */
+  readonly frozen: string;
 }
 
 export interface DeployStatus {
@@ -57,7 +61,8 @@ export function serviceStatus(overview: Overview, now: Date): ServiceStatus {
 
 /** @param now by ZooKeeper's clock */
 export function serviceSummary(overview: Overview, now: Date): ServiceSummary {
-  const { service, wishes, wishTrouble, problems } = overview;
+  const { service, wishes, wishTrouble, problems, settings } = overview;
+  const { freeze } = settings;
   const view = newestDeploy(overview);
   const failures = view === null ? [] : failuresIn(view);
   const told = new Set(failures.map(({ host }) => host));
@@ -74,6 +79,7 @@ export function serviceSummary(overview: Overview, now: Date): ServiceSummary {
       isByHand: wishes.enabled !== null && wishes.enabled.deploy === undefined,
       canary: wishes.canary?.build ?? null,
     },
+    frozen: freeze !== undefined && isFrozen(freeze, now) ? frozenText(freeze) : "",
   };
 }
 
@@ -118,4 +124,10 @@ function deployFacts(view: DeployView, now: Date): string[] {
     ].join(", "),
     ...[costText(view)].filter((text) => text !== ""),
   ];
+}
+
+/** "frozen until 2026-12-27T00:00:00Z by ana@laptop: Christmas" */
+export function frozenText({ until, who, why }: Freeze): string {
+  const end = until === undefined ? "" : ` until ${until}`;
+  return `frozen${end} by ${oneLine(who)}${why === "" ? "" : `: ${oneLine(why)}`}`;
 }

@@ -22,6 +22,16 @@ describe("the status of a service", () => {
     }
   });
 
+  test("says who has frozen it, until that is over", () => {
+    const done = scenes.done();
+    const freeze = { who: "ana@laptop", why: "Christmas", time: noon.toISOString(), until: "2026-07-02T00:00:00Z" };
+    const frozen = { ...done, settings: { ...done.settings, freeze } };
+    const said = "frozen until 2026-07-02T00:00:00Z by ana@laptop: Christmas";
+    expect(statusLines(frozen, { paint: plainPaint, now: noon }).join("\n")).toContain(said);
+    const after = new Date("2026-07-02T00:00:01Z");
+    expect(statusLines(frozen, { paint: plainPaint, now: after }).join("\n")).not.toContain("frozen");
+  });
+
   test("never lets a build's output or a record reach the terminal raw", () => {
     const lines = statusLines(scenes.halted(), { paint: plainPaint, now: noon });
     expect(lines.join("\n")).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
