@@ -134,6 +134,11 @@ export class Script {
     return [...this.#fleet.tree.gate.failed].flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
   }
 
+  /** One screen of the monitor. */
+  async monitor(): Promise<CtlRun> {
+    return this.#ana.run("monitor", SERVICE, "--once");
+  }
+
   async history(): Promise<CtlRun> {
     return this.#ana.run("history", SERVICE, "--json", "--limit", "1000");
   }

@@ -70,6 +70,7 @@ class Play {
   readonly #runs: CtlRun[] = [];
   readonly #effectsBefore = new Map<string, number>();
   #history: CtlRun | null = null;
+  #screen: CtlRun | null = null;
   #isOver = false;
   #deaths = 0;
 
@@ -106,7 +107,7 @@ class Play {
       return this.#isOver || ledger.violations.length > 0;
     });
     if (ledger.violations.length === 0 && untilMs === undefined) {
-      if (this.#isOver) judgeEnding(this.#checker, this.#runs, this.#history);
+      if (this.#isOver) judgeEnding(this.#checker, this.#runs, { history: this.#history, screen: this.#screen });
       else ledger.broken("converged", `the people still wait: ${whatIsLeft(this.#checker)}`);
     }
     return this.#result(performance.now() - startedAt);
@@ -145,6 +146,7 @@ class Play {
       for (let round = 1; !(await this.#comesToRest()) && round < ROUNDS; round += 1) await this.script.finish();
     }
     this.#history = await this.script.history();
+    this.#screen = await this.script.monitor();
     this.#isOver = true;
   }
 
