@@ -28,6 +28,8 @@ let zk: ZooKeeper;
 let names: string[] = [];
 let turn = 0;
 let timer: Timer | null = null;
+/** Whoever was asked to say something says nothing else until it is asked again. */
+let held: number | null = null;
 
 function said(host: number, step: HostStep): string {
   const isNew = step === "serving" || step === "soak";
@@ -108,6 +110,7 @@ function change(): void {
       turn += 1;
       // A step that shares no factor with most sizes reaches every host.
       const host = (turn * 7_919) % names.length;
+      if (host === held) continue;
       const step = STEPS[(turn + host) % STEPS.length] ?? "idle";
       zk.set(statusPath(SERVICE, names[host] ?? ""), said(host, step)).catch(() => {});
     }
@@ -126,6 +129,7 @@ await answerQuestions(async ({ ask, servers, count, host, step }) => {
       if (timer !== null) clearInterval(timer);
       return {};
     case "say": {
+      held = step === "failed" ? Number(host) : null;
       const atMs = wallMs();
       await zk.set(statusPath(SERVICE, names[Number(host)] ?? ""), said(Number(host), step as HostStep));
       return { atMs };
