@@ -65,7 +65,10 @@ async function written(stream: StandardStream): Promise<boolean> {
 function terminal(): Terminal | null {
   if (!isatty(0) || !isatty(1) || process.env["TERM"] === "dumb") return null;
   const own = terminalOf({
-    stdin: process.stdin,
+    // Not before it is read from: to look at it is to open it.
+    get stdin() {
+      return process.stdin;
+    },
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || 24,
     onSignal: (name, listener) => {

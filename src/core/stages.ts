@@ -95,5 +95,6 @@ export function reachAfter(
 
 /** Whether a host that is no canary host takes the deploy's build. */
 export function reaches({ zones, below }: Reach, deploy: string, host: string, zone: string | undefined): boolean {
-  return (zone !== undefined && zones.includes(zone)) || shareOf(deploy, host) < below;
+  // Every share is less than 1, and a fleet has thousands of hosts.
+  return below >= 1 || (zone !== undefined && zones.includes(zone)) || shareOf(deploy, host) < below;
 }

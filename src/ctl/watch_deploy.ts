@@ -29,6 +29,9 @@ export interface WatchRequest {
   readonly timeoutS: number | undefined;
 }
 
+/** In a fleet where something always changes, an outcome is believed after so many readings. */
+const MOST_OVERTAKEN = 20;
+
 /** Prints what happens to a deploy until it reaches an outcome, and returns the exit code for that. */
 export async function watchDeploy(ctl: Ctl, connection: LastingConnection, request: WatchRequest): Promise<ExitCode> {
   const { service, id, purpose, timeoutS, acts } = request;
@@ -48,6 +51,8 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
 
   let before: DeployView | null = null;
   let stale = false;
+  /** How many readings in a row something has changed in. */
+  let overtaken = 0;
   const standstill = new Standstill(ctl.process.now());
   for await (const reading of readings(connection, watchedDeploy(service, id), signal)) {
     switch (reading.kind) {
@@ -60,8 +65,9 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
       case "read": {
         if (stale) say({ event: "fresh" });
         stale = false;
-        const after = reading.value.view;
-        const outcome = outcomeOf(after, purpose, acts);
+        const { view: after, isWhole } = reading.value;
+        overtaken = isWhole ? 0 : overtaken + 1;
+        const outcome = overtaken > 0 && overtaken < MOST_OVERTAKEN ? null : outcomeOf(after, purpose, acts);
         if (output.json) {
           for (const event of changesBetween(before, after)) document(event);
           if (outcome !== null) document({ event: "outcome", outcome, view: after });
@@ -89,6 +95,11 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
 interface DeployRead {
   readonly view: DeployView;
   readonly overview: Overview | null;
+  /**
+   * Nothing changed while it was read. Otherwise a deploy may be seen to have halted, and not yet who failed: one change
+   * of ZooKeeper, of which one part was read before and the other after it.
+   */
+  readonly isWhole: boolean;
 }
 
 function watchedDeploy(service: string, id: string): Watched<DeployRead> {
@@ -98,7 +109,7 @@ function watchedDeploy(service: string, id: string): Watched<DeployRead> {
     read: async (zk) => {
       const overview = await watched.read(zk);
       const view = await viewOf(zk, overview, id);
-      return { view, overview: view.live === null ? null : overview };
+      return { view, overview: view.live === null ? null : overview, isWhole: !watched.isStale() };
     },
   };
 }

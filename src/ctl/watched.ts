@@ -21,8 +21,14 @@ export interface Watched<T> {
   read(zk: ZooKeeper): Promise<T>;
 }
 
+/** A service of which it is known whether a reading was overtaken by a change. */
+export interface WatchedService extends Watched<Overview> {
+  /** Something has changed since it was read, or while it was. */
+  isStale(): boolean;
+}
+
 /** One service. Reading it throws DeployError `service-unknown` if it does not exist. */
-export function watchedService(service: string): Watched<Overview> {
+export function watchedService(service: string): WatchedService {
   const mirror = new ServiceMirror(service, shown);
   /** Null when it has to be read; of other services nothing is watched, so that it is as old as the last change here. */
   let heldBack: HeldBack | null = null;
@@ -30,6 +36,7 @@ export function watchedService(service: string): Watched<Overview> {
     paths: [servicePath(service), agentsPath],
     mark: (path) => mirror.mark(path),
     markAll: () => mirror.markAll(),
+    isStale: () => mirror.isStale,
     read: async (zk) => {
       if (mirror.isStale) heldBack = null;
       await mirror.lookAgain(zk);

@@ -108,19 +108,31 @@ function stateOf({ status, connected, isFailed, isDone, isOf }: HostFacts, view:
 
 /** The hosts by zone and name, so that nobody changes place. */
 export interface HostOrder {
-  readonly key: string;
   readonly order: readonly string[];
+  /** Of which hosts, as they were read, and where each stands. */
+  readonly of: readonly (readonly [host: string, zone: string])[];
 }
 
-export const noOrder: HostOrder = { key: "", order: [] };
+export const noOrder: HostOrder = { order: [], of: [] };
 
 /** @param before kept where the hosts are the same: to compare names takes longer than all else that a screen needs */
 export function orderOf(hosts: Overview["hosts"], before: HostOrder): HostOrder {
-  const key = [...hosts].map(([host, { zone = "" }]) => `${zone}/${host}`).join("\n");
-  if (key === before.key) return before;
+  if (isSame(hosts, before)) return before;
+  const of = [...hosts].map(([host, { zone = "" }]) => [host, zone] as const);
   const { compare } = new Intl.Collator("en", { numeric: true });
-  const zoneOf = (host: string): string => hosts.get(host)?.zone ?? "";
-  return { key, order: [...hosts.keys()].toSorted((a, b) => compare(zoneOf(a), zoneOf(b)) || compare(a, b)) };
+  const sorted = of.toSorted(([a, zoneA], [b, zoneB]) => compare(zoneA, zoneB) || compare(a, b));
+  return { order: sorted.map(([host]) => host), of };
+}
+
+function isSame(hosts: Overview["hosts"], { of }: HostOrder): boolean {
+  if (hosts.size !== of.length) return false;
+  let at = 0;
+  for (const [host, { zone = "" }] of hosts) {
+    const [known, where] = of[at] ?? [];
+    if (host !== known || zone !== where) return false;
+    at += 1;
+  }
+  return true;
 }
 
 /** How many hosts are in each state. */

@@ -28,11 +28,12 @@ const MOST_NAMED = 4;
 export function whyItWaits(waits: Waits): string[] {
   const { record, progress, gate, hosts, statuses, heldBack } = waits;
   if (!isRunning(record) || record.state === "paused" || gate === null) return [];
-  const left = progress.hosts.filter(
-    (host) => !progress.serving.includes(host) && !progress.failed.includes(host) && !gate.slots.has(host),
-  );
-  const held = left.filter((host) => gate.holds.has(host) || hosts.get(host)?.hold !== undefined);
-  const ready = left.filter((host) => statuses.get(host)?.step === "ready" && !held.includes(host));
+  // Thousands of hosts are looked up in it.
+  const through = new Set([...progress.serving, ...progress.failed]);
+  const left = progress.hosts.filter((host) => !through.has(host) && !gate.slots.has(host));
+  const isHeld = (host: string): boolean => gate.holds.has(host) || hosts.get(host)?.hold !== undefined;
+  const held = left.filter(isHeld);
+  const ready = left.filter((host) => statuses.get(host)?.step === "ready" && !isHeld(host));
   const sentences = [...heldSentences(waits, held)];
   if (ready.length === 0) return sentences;
   if (heldBack.service !== null) return [`it ${heldBack.service}`, ...sentences];

@@ -54,7 +54,7 @@ test("in enough rounds everyone comes first and last equally often", () => {
 
 test.each([
   { argv: [], code: 0, says: "zookeeper" },
-  { argv: ["nosuch"], code: 64, says: "There are: zookeeper, unpack, restarts, fleet, ansible, rehearsal." },
+  { argv: ["nosuch"], code: 64, says: "There are: zookeeper, unpack, restarts, fleet, ansible, rehearsal, monitor." },
   { argv: ["unpack", "--rounds", "0"], code: 64, says: "--rounds N" },
   { argv: ["unpack", "--only", "tiny"], code: 64, says: 'no part "tiny", only: small, large' },
 ])("the command $argv ends with $code", async ({ argv, code, says }) => {
