@@ -177,3 +177,30 @@ test("of all services those that come and go are seen, and a damaged one hides n
   await all.read(reader);
   expect(requests()).toEqual(["getData"]);
 });
+
+test("a reading that a change has overtaken is known for that, and the next one is of one moment", async () => {
+  const web = watchedService("web");
+  for (const path of web.paths) await reader.addWatch(path, "persistent-recursive", (event) => web.mark(event.path));
+  await web.read(reader);
+  expect(web.isStale()).toBe(false);
+  let answers = 0;
+  /** The deploy halts after the gate was read and before the deploys are. */
+  const overtaken = new Proxy(reader, {
+    get: (zk, name) => {
+      const value: unknown = Reflect.get(zk, name, zk);
+      if (typeof value !== "function") return value;
+      return async (...args: readonly unknown[]): Promise<unknown> => {
+        const answer: unknown = await Reflect.apply(value, zk, args);
+        answers += 1;
+        if (answers === 1) await site.state("d2", "halted");
+        return answer;
+      };
+    },
+  });
+  web.markAll();
+  const seen = await web.read(overtaken);
+  expect(seen.deploy?.record.state).toBe("halted");
+  expect(web.isStale()).toBe(true);
+  await web.read(reader);
+  expect(web.isStale()).toBe(false);
+});
