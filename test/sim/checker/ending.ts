@@ -107,10 +107,12 @@ export function judgeScreen({ ledger, tree }: Pick<Checker, "ledger" | "tree">, 
     ledger.broken("screen", `${what}, and it shows: ${screen.said.slice(0, 2_000)}`);
   const newest = tree.newest();
   const [head = ""] = lines;
+  // What failed is told above them, by the hosts' names as well.
+  const table = lines.slice(lines.findIndex((line) => line.startsWith("  HOST")) + 1);
   if (newest !== null && tree.damaged.size === 0 && !head.includes(newest.record.state))
     wrong(`${newest.id} is ${newest.record.state}`);
   for (const host of tree.hosts.keys()) {
-    const rows = lines.filter((line) => line.slice(2).startsWith(`${host} `));
+    const rows = table.filter((line) => line.slice(2).startsWith(`${host} `));
     const [row = ""] = rows;
     if (rows.length !== 1) wrong(`${host} has ${rows.length} rows`);
     if (row.startsWith("?") === tree.alive.has(host))
