@@ -1,10 +1,8 @@
 import { paintedLine } from "../cli/paint.ts";
 import type { Output } from "../cli/output.ts";
 import type { SpanLine } from "../view/spans.ts";
+import { BEGIN_FRAME, END_FRAME } from "./screen.ts";
 
-// Synchronized output: a terminal that supports it shows the whole frame at once, others ignore it.
-const BEGIN_FRAME = "\u001b[?2026h";
-const END_FRAME = "\u001b[?2026l";
 const CLEAR_BELOW = "\u001b[J";
 
 /**

@@ -2,7 +2,7 @@ import { isDeployError } from "../core/errors.ts";
 import { abort, promote, type Change, type Changed } from "../store/change_deploy.ts";
 import { rollBack } from "../store/roll_back.ts";
 import { pauseDeploy, resumeDeploy, retryDeploy } from "../store/stop_and_go.ts";
-import { Bell, pause } from "../support/bell.ts";
+import { Bell } from "../support/bell.ts";
 import { every } from "../support/clock.ts";
 import type { OpenTerminal, Terminal } from "../support/terminal.ts";
 import { span, type SpanLine } from "../view/spans.ts";
@@ -225,7 +225,6 @@ class Monitor {
         if (reading.kind === "read")
           this.#tell({ kind: "read", services: reading.value, nowMs, ...news.see(reading.value, process.now()) });
         if (reading.kind === "stale") this.#tell({ kind: "away", reason: oneLine(reading.reason), nowMs });
-        if (reading.kind === "tick" && this.#model.link.kind === "fresh") await pause(process.clock, 0, signal);
       }
     } catch (error) {
       if (signal.aborted) return;

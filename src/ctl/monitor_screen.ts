@@ -2,13 +2,11 @@ import { difference } from "../monitor/difference.ts";
 import type { Cells } from "../monitor/cells.ts";
 import { plainPaint } from "../cli/paint.ts";
 import type { Output } from "../cli/output.ts";
+import { BEGIN_FRAME, END_FRAME } from "./screen.ts";
 
 /** The alternate screen of xterm, so that what was there before comes back; and no cursor. */
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[0m\u001b[?25h\u001b[?1049l";
-// Synchronized output: a terminal that supports it shows the whole frame at once, others ignore it.
-const BEGIN_FRAME = "\u001b[?2026h";
-const END_FRAME = "\u001b[?2026l";
 
 /** Draws screens by what has changed since the last one. */
 export class MonitorScreen {

@@ -3,8 +3,8 @@ import type { Output } from "../cli/output.ts";
 const HIDE_CURSOR = "\u001b[?25l";
 const SHOW_CURSOR = "\u001b[?25h";
 // Synchronized output: a terminal that supports it shows the whole frame at once, others ignore it.
-const BEGIN_FRAME = "\u001b[?2026h";
-const END_FRAME = "\u001b[?2026l";
+export const BEGIN_FRAME = "\u001b[?2026h";
+export const END_FRAME = "\u001b[?2026l";
 const CLEAR = "\u001b[2J";
 const HOME = "\u001b[H";
 const CLEAR_TO_END_OF_LINE = "\u001b[K";

@@ -1,15 +1,12 @@
-import { escaped } from "../support/printable.ts";
 import type { Span, SpanLine } from "../view/spans.ts";
 import type { Tone } from "../view/tone.ts";
+import { charactersOf, widthOf } from "./lines.ts";
 
 /** How a cell looks: the tone in the lowest bits, and these beside it. */
 export const STRONG = 8;
 export const INVERSE = 16;
 export const TONES: readonly Tone[] = ["plain", "good", "bad", "warn", "busy", "dim"];
 export const TONE_BITS = 7;
-
-const PLAIN = /^[\x20-\x7e]*$/;
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 export function styleOf({ tone, strong }: Pick<Span, "tone" | "strong">): number {
   return TONES.indexOf(tone) + (strong === true ? STRONG : 0);
@@ -89,67 +86,4 @@ export class Cells {
     this.characters[at + 1] = "";
     this.styles[at + 1] = style;
   }
-}
-
-function charactersOf(text: string): Iterable<string> {
-  if (PLAIN.test(text)) return text;
-  return Array.from(graphemes.segment(escaped(text)), ({ segment }) => segment);
-}
-
-function widthOf(character: string): number {
-  if (character.length === 1 && PLAIN.test(character)) return 1;
-  return Math.min(2, Bun.stringWidth(character));
-}
-
-/** How many cells a text takes. */
-export function widthOfText(text: string): number {
-  return PLAIN.test(text) ? text.length : Bun.stringWidth(escaped(text));
-}
-
-export function widthOfLine(line: SpanLine): number {
-  return line.reduce((sum, { text }) => sum + widthOfText(text), 0);
-}
-
-/** Breaks a line between words, so that nothing is cut; words that are longer than a row are broken. */
-export function wrapped(line: SpanLine, columns: number, indent = ""): SpanLine[] {
-  const lines: Span[][] = [];
-  let now: Span[] = [];
-  let used = 0;
-  const next = (): void => {
-    lines.push(now);
-    now = indent === "" ? [] : [{ text: indent, tone: "plain" }];
-    used = indent.length;
-  };
-  const add = (text: string, like: Span): void => {
-    now.push({ ...like, text });
-    used += widthOfText(text);
-  };
-  for (const each of line) {
-    for (const word of escaped(each.text).split(/(?<= )(?=\S)/)) {
-      let rest = word;
-      if (used + widthOfText(rest.trimEnd()) > columns && used > indent.length) next();
-      while (widthOfText(rest.trimEnd()) > columns - used) {
-        const part = fitting(rest, Math.max(1, columns - used));
-        add(part, each);
-        rest = rest.slice(part.length);
-        next();
-      }
-      if (rest !== "") add(rest, each);
-    }
-  }
-  lines.push(now);
-  for (const each of lines) {
-    const last = each.at(-1);
-    if (last !== undefined) each[each.length - 1] = { ...last, text: last.text.trimEnd() };
-  }
-  return lines.filter((each, at) => each.some(({ text }) => text.trim() !== "") || at === 0);
-}
-
-function fitting(text: string, columns: number): string {
-  let taken = "";
-  for (const character of charactersOf(text)) {
-    if (widthOfText(taken + character) > columns) break;
-    taken += character;
-  }
-  return taken === "" ? text.slice(0, 1) : taken;
 }

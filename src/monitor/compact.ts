@@ -4,7 +4,8 @@ import { etaText, pulseOf } from "../view/pulse.ts";
 import { span, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
-import { barLine, fitting, headline } from "./fleet_head.ts";
+import { barLine, headline } from "./fleet_head.ts";
+import { fitting } from "./lines.ts";
 import type { ServiceSeen } from "./model.ts";
 
 const AT_WORK: ReadonlySet<FleetHost["state"]> = new Set(["restarting", "soaking", "going back"]);

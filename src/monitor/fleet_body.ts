@@ -4,7 +4,7 @@ import { span, strong, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
 import { INVERSE, styleOf, type Cells } from "./cells.ts";
-import { widest } from "./fleet_head.ts";
+import { widest } from "./lines.ts";
 
 /** Where the hosts are drawn, and what is marked. */
 export interface Body {

@@ -11,7 +11,7 @@ import { span, strong, type Span, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
 import type { Tone } from "../view/tone.ts";
 import { count, lastLines, oneLine, someOf } from "../view/words.ts";
-import { widthOfLine, widthOfText, wrapped } from "./cells.ts";
+import { fitting, widthOfLine, wrapped } from "./lines.ts";
 import { serverNowOf, type Model, type ServiceSeen } from "./model.ts";
 
 /** The first lines of a service: is it moving, is it stuck, what failed. */
@@ -78,16 +78,6 @@ export function headline({ head }: ServiceSeen, view: DeployView, pulse: Pulse, 
         facts.map(([, short]) => [short]),
         columns,
       );
-}
-
-/** As many of these parts as there is room for, and nothing cut. */
-export function fitting(begin: SpanLine, parts: readonly SpanLine[], columns: number): SpanLine {
-  let line = begin;
-  for (const part of parts) {
-    if (widthOfLine([...line, ...part]) > columns) break;
-    line = [...line, ...part];
-  }
-  return line;
 }
 
 /** From left to right, as a deploy takes hosts from one state to the next. */
@@ -249,8 +239,4 @@ export function hostLine({ host, state, status, zone }: FleetHost, now: Date): S
     span(status?.build === null || status === null ? "" : `, serves ${status.build}`, "dim"),
     span(trouble === "" ? "" : `: ${oneLine(trouble)}`, "bad"),
   ];
-}
-
-export function widest(names: readonly string[]): number {
-  return names.reduce((most, name) => Math.max(most, widthOfText(name)), 0);
 }

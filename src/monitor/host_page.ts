@@ -5,7 +5,7 @@ import { STATE_SIGNS, type FleetHost } from "../view/host_state.ts";
 import { span, strong, type SpanLine } from "../view/spans.ts";
 import { ageMs, clockTime, dateTime, duration } from "../view/times.ts";
 import { lastLines, oneLine } from "../view/words.ts";
-import { wrapped } from "./cells.ts";
+import { wrapped } from "./lines.ts";
 import { serverNowOf, type Model } from "./model.ts";
 
 const MOST_LOG = 60;

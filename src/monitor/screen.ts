@@ -1,9 +1,10 @@
 import { span, strong, type SpanLine } from "../view/spans.ts";
 import { clockTime, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
-import { Cells, widthOfLine, wrapped } from "./cells.ts";
+import { Cells } from "./cells.ts";
+import { fitting, widthOfLine, wrapped } from "./lines.ts";
 import { drawHosts } from "./fleet_body.ts";
-import { fitting, fleetHead, hostLine } from "./fleet_head.ts";
+import { fleetHead, hostLine } from "./fleet_head.ts";
 import { helpLines } from "./help_page.ts";
 import { hostLines } from "./host_page.ts";
 import { serverNowOf, shownHosts, type Model } from "./model.ts";

@@ -4,7 +4,7 @@ import { serviceRows, type ServiceRow } from "../view/service_rows.ts";
 import { duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
 import type { Cells } from "./cells.ts";
-import { widest } from "./fleet_head.ts";
+import { widest } from "./lines.ts";
 import type { Model } from "./model.ts";
 import { numberedServices } from "./update.ts";
 

@@ -147,10 +147,12 @@ export function statusesByServersClock({
 }: Pick<ServiceRead, "statuses" | "statusNodes" | "shown">): ReadonlyMap<string, HostStatus> {
   const all = new Map<string, HostStatus>();
   for (const [host, status] of statuses) {
-    const known = shown.get(status);
-    const { writtenAtMs } = known === undefined ? (statusNodes.get(host) ?? { writtenAtMs: 0 }) : { writtenAtMs: 0 };
-    const said = known ?? { ...status, since: new Date(writtenAtMs).toISOString() };
-    if (known === undefined) shown.set(status, said);
+    let said = shown.get(status);
+    if (said === undefined) {
+      const { writtenAtMs } = statusNodes.get(host) ?? { writtenAtMs: 0 };
+      said = { ...status, since: new Date(writtenAtMs).toISOString() };
+      shown.set(status, said);
+    }
     all.set(host, said);
   }
   return all;

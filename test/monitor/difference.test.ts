@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Cells, widthOfText, wrapped } from "../../src/monitor/cells.ts";
+import { Cells } from "../../src/monitor/cells.ts";
 import { difference } from "../../src/monitor/difference.ts";
+import { widthOfText, wrapped } from "../../src/monitor/lines.ts";
 import { span, strong } from "../../src/view/spans.ts";
 import type { Tone } from "../../src/view/tone.ts";
 import { ShownTerminal } from "./shown_terminal.ts";
