@@ -263,12 +263,15 @@ export class Checker {
     );
   }
 
-  /** Only the host itself says how it is. */
+  /** Only the host itself says how it is, and it says of no activation both that it is under way and that it is through. */
   #assertStatuses(changes: readonly NodeChange[], author: string | null): void {
     for (const { path, data } of changes) {
       const host = this.tree.hostOfStatus(path);
       if (host === null || author === null || data === null || data === "") continue;
       if (host !== author) this.ledger.broken("one-writer", `${author} wrote the status of ${host}`);
+      const { step, begun, build } = this.tree.statuses.get(host) ?? {};
+      if (step === "serving" && begun === true)
+        this.ledger.broken("said-served", `${host} says that it serves ${build}, and that it may still be at work`);
     }
   }
 

@@ -22,6 +22,7 @@ export const INVARIANTS = {
   attempts: "attempts only grow",
   "write-ahead": "nothing is stopped, started or given back that the journal did not say before",
   "journal-whole": "the journal is whole after any kill and any power cut",
+  "said-served": "no host says that it serves before its journal says that it is through",
   soak: "no slot is given back before its host has soaked",
   "slot-while-serving": "in quiet times a host that says that it serves holds no slot for long",
   "hot-loop": "no host does anything over and over",
