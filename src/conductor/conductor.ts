@@ -1,10 +1,8 @@
 import { heededBy } from "../core/between_services.ts";
-import { newDeployId } from "../core/deploy_id.ts";
 import type { ConductedService } from "../core/conducted.ts";
 import { grantsWithheld } from "../core/grants.ts";
 import { deploysIn } from "../core/targets.ts";
 import { conduct, type Round } from "../core/rollout.ts";
-import { adoptWish } from "../store/adopt.ts";
 import { carryOut, type HeededService, type RoundBasis } from "../store/carry_out.ts";
 import { restoreGate } from "../store/gate.ts";
 import { LivingAgents } from "../store/living_agents.ts";
@@ -15,12 +13,13 @@ import { childrenOf, ensurePath } from "../store/records.ts";
 import { heldBackIn } from "../store/services_now.ts";
 import { Bell } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
+import { Adoption } from "./adoption.ts";
 import type { FleetReport } from "./fleet_report.ts";
 import { roundTold } from "./round_told.ts";
 import { MissingHosts } from "./missing_hosts.ts";
 import { RoundPace } from "./round_pace.ts";
-import { Troubles } from "../store/troubles.ts";
-import { serviceSettingsSchema, type Wish } from "../schema/znodes.ts";
+import type { Troubles } from "../store/troubles.ts";
+import { serviceSettingsSchema } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
@@ -54,8 +53,7 @@ export class Conductor {
   readonly #mirrors = new Map<string, ServiceMirror>();
   /** What could not be read, by service: logged when it changes, not in every round. */
   readonly #said = new Map<string, string>();
-  /** Wishes that cannot be followed: the operator's mistake, shown by `ctl status`, and no failure of this agent. */
-  readonly #unfollowed: Troubles;
+  readonly #adoption: Adoption;
   readonly #missing = new MissingHosts();
   /** By service, how many rounds in a row were refused. */
   readonly #vain = new Map<string, number>();
@@ -67,7 +65,7 @@ export class Conductor {
 
   constructor(options: ConductorOptions) {
     this.#options = options;
-    this.#unfollowed = new Troubles(options.log);
+    this.#adoption = new Adoption(options);
     this.#bell = new Bell(options.clock);
   }
 
@@ -157,7 +155,7 @@ export class Conductor {
     for (let tries = 0; mirror.isStale && tries < MAX_REFRESHES; tries++) await mirror.refresh(session.client);
     if (mirror.gate === null) await this.#makeGate(mirror);
     this.#sayUnreadable(mirror);
-    await this.#adopt(mirror);
+    await this.#adoption.adopt(mirror, session.client);
     report.saw(mirror, this.#agents);
     const alive = this.#agents.running(service);
     this.#missing.note(mirror, alive, clock.monotonicMs());
@@ -267,29 +265,6 @@ export class Conductor {
     const { log } = this.#options;
     if (all === "") log("info", "every record of the service can be read again", { service });
     else log("warn", withheld ?? "some records of the service cannot be read", { service, problems });
-  }
-
-  async #adopt(mirror: ServiceMirror): Promise<void> {
-    const { enabled, canary } = mirror.wishes;
-    const isRecorded = (wish: Wish | null): boolean =>
-      wish === null ||
-      (wish.deploy !== undefined && (mirror.deploys.has(wish.deploy) || mirror.unreadable.deploys.has(wish.deploy)));
-    const what = `follow the wish that was written by hand for "${mirror.service}"`;
-    if (isRecorded(enabled) && isRecorded(canary)) {
-      this.#unfollowed.note(what, null);
-      return;
-    }
-    const { session, clock, log } = this.#options;
-    try {
-      const now = new Date(clock.now());
-      const id = await adoptWish(session.client, mirror.service, newDeployId(now, clock.random), now);
-      if (id !== null) log("info", "a wish written by hand became a deploy", { service: mirror.service, deploy: id });
-    } catch (error) {
-      this.#unfollowed.note(what, error);
-      return;
-    }
-    mirror.markAll();
-    await mirror.refresh(session.client);
   }
 }
 
