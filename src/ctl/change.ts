@@ -7,7 +7,7 @@ import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
 import { changedDocument } from "./deploy_document.ts";
-import { insist, LastingConnection } from "./lasting_connection.ts";
+import { insist, LastingConnection } from "../watch/lasting_connection.ts";
 import { watchDeploy } from "./watch_deploy.ts";
 
 /** The arguments by which a verb that changes the newest deploy learns which deploy is meant, and why it changes. */

@@ -13,10 +13,10 @@ import { newModel, type MonitorAct, type Model } from "../monitor/model.ts";
 import { screen } from "../monitor/screen.ts";
 import { update, type Effect, type Message } from "../monitor/update.ts";
 import { changeNewest } from "./change.ts";
-import { LastingConnection } from "./lasting_connection.ts";
-import { MonitorNews, monitored } from "./monitor_reader.ts";
+import { LastingConnection } from "../watch/lasting_connection.ts";
+import { MonitorNews, monitored } from "../watch/news.ts";
 import { MonitorScreen } from "./monitor_screen.ts";
-import { readings } from "./readings.ts";
+import { readings } from "../watch/readings.ts";
 import type { Ctl } from "./verb.ts";
 
 /** Ages are counted on in steps of this. */

@@ -8,16 +8,16 @@ import { Story } from "../view/story.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
-import type { LastingConnection } from "./lasting_connection.ts";
+import type { LastingConnection } from "../watch/lasting_connection.ts";
 import { exitForOutcome } from "./outcome_exit.ts";
 import { compactLines } from "../monitor/compact.ts";
-import type { ServiceSeen } from "../monitor/model.ts";
-import { seenIn } from "../monitor/update.ts";
+import type { ServiceSeen } from "../view/service_seen.ts";
+import { seenIn } from "../view/service_seen.ts";
 import { LiveBlock } from "./live_block.ts";
-import { readings } from "./readings.ts";
+import { readings } from "../watch/readings.ts";
 import { storyLines } from "./story_text.ts";
 import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
-import { watchedService, type Watched } from "./watched.ts";
+import { watchedService, type Watched } from "../watch/watched.ts";
 
 export interface WatchRequest {
   readonly service: string;

@@ -6,13 +6,13 @@ import { Story } from "../view/story.ts";
 import { duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
 import type { Ctl } from "./verb.ts";
-import { LastingConnection } from "./lasting_connection.ts";
-import { readings } from "./readings.ts";
+import { LastingConnection } from "../watch/lasting_connection.ts";
+import { readings } from "../watch/readings.ts";
 import { Screen } from "./screen.ts";
 import { statusDocument } from "./status_document.ts";
 import { statusLines } from "./status_text.ts";
 import { storyLines } from "./story_text.ts";
-import { watchedService, WatchedServices, type Watched } from "./watched.ts";
+import { watchedService, WatchedServices, type Watched } from "../watch/watched.ts";
 
 /** Shows one service until the command is interrupted. */
 export async function watchService(ctl: Ctl, service: string): Promise<void> {

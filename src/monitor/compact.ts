@@ -6,7 +6,7 @@ import { ageMs, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
 import { barLine, headline } from "./fleet_head.ts";
 import { fitting } from "./lines.ts";
-import type { ServiceSeen } from "./model.ts";
+import type { ServiceSeen } from "../view/service_seen.ts";
 
 const AT_WORK: ReadonlySet<FleetHost["state"]> = new Set(["restarting", "soaking", "going back"]);
 

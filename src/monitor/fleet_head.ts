@@ -7,12 +7,13 @@ import { illnessText } from "../view/host.ts";
 import { STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
 import { allowedIn, amountWithCount } from "../view/limit_words.ts";
 import { etaText, pulseOf, stageTrack, type Pulse } from "../view/pulse.ts";
+import type { ServiceSeen } from "../view/service_seen.ts";
 import { span, strong, type Span, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
 import type { Tone } from "../view/tone.ts";
 import { count, lastLines, oneLine, someOf } from "../view/words.ts";
 import { fitting, widthOfLine, wrapped } from "./lines.ts";
-import { serverNowOf, type Model, type ServiceSeen } from "./model.ts";
+import { serverNowOf, type Model } from "./model.ts";
 
 /** The first lines of a service: is it moving, is it stuck, what failed. */
 export function fleetHead(model: Model, columns: number, most: number): SpanLine[] {

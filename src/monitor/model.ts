@@ -1,10 +1,7 @@
-import type { Overview } from "../view/overview.ts";
+import type { FleetHost } from "../view/host_state.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
-import type { Flow } from "../view/flow.ts";
-import type { FleetHost, HostOrder, HostState } from "../view/host_state.ts";
-import type { DeployView } from "../view/deploy.ts";
+import type { Event, ServiceSeen } from "../view/service_seen.ts";
 import type { SpanLine } from "../view/spans.ts";
-import type { ServiceSummary } from "../view/status.ts";
 
 /** What a person can have done from the monitor: what the verbs of ctl of these names do. */
 export type MonitorAct = "pause" | "resume" | "promote" | "rollback" | "abort" | "retry";
@@ -15,25 +12,6 @@ type Link =
   /** When it was last read, by the reader's own clock. */
   | { readonly kind: "fresh"; readonly readAtMs: number }
   | { readonly kind: "away"; readonly sinceMs: number; readonly reason: string };
-
-/** One service as the monitor has it: computed with each reading, and drawn many times. */
-export interface ServiceSeen {
-  readonly overview: Overview;
-  readonly head: ServiceSummary;
-  readonly view: DeployView | null;
-  readonly order: HostOrder;
-  readonly hosts: readonly FleetHost[];
-  readonly counts: ReadonlyMap<HostState, number>;
-  readonly flow: Flow;
-  /** When something last happened to the deploy; empty where there is none. */
-  readonly moved: string;
-}
-
-/** An event in the life of a deploy, as one line. */
-export interface Event {
-  readonly at: string;
-  readonly line: SpanLine;
-}
 
 /** What is on the screen in place of the keys. */
 type Prompt =

@@ -1,22 +1,9 @@
-import { lastMovement, newestDeploy } from "../view/deploy.ts";
-import { flowAfter, noFlow } from "../view/flow.ts";
-import { countStates, fleetHosts, noOrder, orderOf } from "../view/host_state.ts";
-import type { Overview } from "../view/overview.ts";
-import type { SpanLine } from "../view/spans.ts";
 import { serviceRows, type ServiceLook } from "../view/service_rows.ts";
-import { serviceSummary } from "../view/status.ts";
+import { seenIn, type Event } from "../view/service_seen.ts";
+import type { SpanLine } from "../view/spans.ts";
 import { asked } from "./asking.ts";
 import type { Key } from "./keys.ts";
-import {
-  serverNowOf,
-  shownHosts,
-  telling,
-  type MonitorAct,
-  type Event,
-  type Model,
-  type Page,
-  type ServiceSeen,
-} from "./model.ts";
+import { serverNowOf, shownHosts, telling, type MonitorAct, type Model, type Page } from "./model.ts";
 
 /** Something that has happened to the monitor. */
 export type Message =
@@ -105,25 +92,6 @@ function watching(model: Model, service: string | null): Model {
   const before = model.watched?.overview.service === service ? model.watched : null;
   const now = serverNowOf(model);
   return { ...model, selected: service, watched: seenIn(look.overview, before, now) };
-}
-
-/** @param before of the same service, with what was computed of its last reading */
-export function seenIn(overview: Overview, before: ServiceSeen | null, now: Date): ServiceSeen {
-  if (before?.overview === overview) return before;
-  const view = newestDeploy(overview);
-  const order = orderOf(overview.hosts, before?.order ?? noOrder);
-  const hosts = fleetHosts(overview, view, order);
-  const through = view?.live?.progress.serving.length ?? 0;
-  return {
-    overview,
-    view,
-    order,
-    head: serviceSummary(overview, now),
-    hosts,
-    counts: countStates(hosts),
-    moved: view === null ? "" : lastMovement(view),
-    flow: flowAfter(before?.flow ?? noFlow, view?.id ?? "", through, now.getTime()),
-  };
 }
 
 function pressed(model: Model, key: Key): Updated {

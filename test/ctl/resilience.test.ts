@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
-import { LastingConnection } from "../../src/ctl/lasting_connection.ts";
+import { LastingConnection } from "../../src/watch/lasting_connection.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { watchedService, WatchedServices } from "../../src/ctl/watched.ts";
+import { watchedService, WatchedServices } from "../../src/watch/watched.ts";
 import { barBuild } from "../../src/store/bar.ts";
 import {
   agentPath,

@@ -21,17 +21,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   view: below,
   status: [...below, "view"],
   monitor: [...below, "view"],
+  // What is shown of the tree, read again as it changes; ctl and the page share it.
+  watch: [...below, "store", "view", "zookeeper"],
+  page: [...below, "view", "watch"],
   steps: [...below, "machine", "fetch", "probe", "restart"],
   store: [...below, "zookeeper"],
   // The real machine. Only main and the verbs that run on one machine alone know it.
   host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
   service: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "zookeeper"],
   conductor: [...below, "store", "zookeeper"],
-  agent: [...below, "cli", "machine", "service", "conductor", "steps", "store", "status", "zookeeper"],
+  agent: [...below, "cli", "machine", "service", "conductor", "steps", "store", "status", "watch", "page", "zookeeper"],
   // Which verbs there are is for verbs.ts to say; how one is read, run and told, for this.
   cli: [...below, "view"],
   // builds add asks of a file what a host's own steps would make of it.
-  ctl: [...below, "cli", "fetch", "steps", "store", "view", "monitor", "zookeeper"],
+  ctl: [...below, "cli", "fetch", "steps", "store", "view", "watch", "monitor", "page", "zookeeper"],
   // The manual, which is no source but goes into the binary.
   help: [...below, "cli", "../docs"],
   pack: [...below, "cli", "fetch", "steps", "host"],

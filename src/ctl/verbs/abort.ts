@@ -6,7 +6,7 @@ import { changeNewest, changeUsage, endParameters, type MeantFlags } from "../ch
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
 import { changedDocument } from "../deploy_document.ts";
-import { LastingConnection } from "../lasting_connection.ts";
+import { LastingConnection } from "../../watch/lasting_connection.ts";
 
 export const abortVerb = buildCommand({
   docs: {

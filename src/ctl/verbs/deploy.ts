@@ -6,7 +6,7 @@ import { ctlVerb, followDescription, type Ctl } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
 import { changedDocument } from "../deploy_document.ts";
 import { deployFlags, deployRequest, type DeployFlags } from "../deploy_request.ts";
-import { insist, LastingConnection } from "../lasting_connection.ts";
+import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
 import { warnOfMax } from "../max_warning.ts";
 import { watchDeploy } from "../watch_deploy.ts";
 import { oneLine } from "../../view/words.ts";

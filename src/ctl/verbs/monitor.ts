@@ -9,7 +9,7 @@ import { update } from "../../monitor/update.ts";
 import { serviceArgument } from "../arguments.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { monitorOn } from "../monitor_loop.ts";
-import { monitored, MonitorNews } from "../monitor_reader.ts";
+import { monitored, MonitorNews } from "../../watch/news.ts";
 import { ctlExits, ctlVerb, type Ctl } from "../verb.ts";
 import { watchService, watchServices } from "../watch_status.ts";
 import { allServices, showOnce } from "./status.ts";

@@ -9,7 +9,7 @@ import { ctlVerb, followDescription } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
 import { changedDocument } from "../deploy_document.ts";
 import { commonFlags, limitFlags, limitsIn, sharedFlags, type CommonFlags, type LimitFlags } from "../flags.ts";
-import { insist, LastingConnection } from "../lasting_connection.ts";
+import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
 import { watchDeploy } from "../watch_deploy.ts";
 
 interface RestartFlags extends CommonFlags, LimitFlags {

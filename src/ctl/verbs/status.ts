@@ -10,7 +10,7 @@ import { allServicesLines } from "../services_text.ts";
 import { statusDocument } from "../status_document.ts";
 import { statusLines, type StatusLook } from "../status_text.ts";
 import { watchService, watchServices } from "../watch_status.ts";
-import { watchedService, WatchedServices } from "../watched.ts";
+import { watchedService, WatchedServices } from "../../watch/watched.ts";
 
 interface StatusFlags extends CommonFlags {
   readonly watch: boolean | undefined;

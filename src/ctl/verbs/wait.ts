@@ -6,7 +6,7 @@ import { parseDeployId, serviceArgument } from "../arguments.ts";
 import { exit } from "../../cli/exit.ts";
 import { ctlVerb, followDescription } from "../verb.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
-import { LastingConnection } from "../lasting_connection.ts";
+import { LastingConnection } from "../../watch/lasting_connection.ts";
 import { watchDeploy } from "../watch_deploy.ts";
 
 interface WaitFlags extends CommonFlags {

@@ -1,7 +1,7 @@
 // The same screens drawn by ink: the monitor's own reading, model and screen, and another renderer.
-import { LastingConnection } from "../../../src/ctl/lasting_connection.ts";
-import { monitored, MonitorNews } from "../../../src/ctl/monitor_reader.ts";
-import { readings } from "../../../src/ctl/readings.ts";
+import { LastingConnection } from "../../../src/watch/lasting_connection.ts";
+import { monitored, MonitorNews } from "../../../src/watch/news.ts";
+import { readings } from "../../../src/watch/readings.ts";
 import { INVERSE, STRONG, TONE_BITS, TONES, type Cells } from "../../../src/monitor/cells.ts";
 import { newModel } from "../../../src/monitor/model.ts";
 import { screen } from "../../../src/monitor/screen.ts";

@@ -6,7 +6,7 @@ import { ServerClock } from "../view/server_clock.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import { Story } from "../view/story.ts";
 import { oneLine } from "../view/words.ts";
-import type { Event } from "../monitor/model.ts";
+import type { Event } from "../view/service_seen.ts";
 import { watchedService, WatchedServices, type Watched } from "./watched.ts";
 
 /** What the monitor watches: the service that was named, or all. */
