@@ -1,17 +1,13 @@
-import { buildWanted, goesBack, isRunning } from "../core/deploy_state.ts";
 import { failuresIn, type DeployView } from "../view/deploy.ts";
-import { stateSign } from "../view/deploy_words.ts";
 import { failureGroups, type FailureGroup } from "../view/failure_groups.ts";
-import { hostsPerMinute, sparkline } from "../view/flow.ts";
 import { illnessText } from "../view/host.ts";
-import { STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
-import { allowedIn, amountWithCount } from "../view/limit_words.ts";
-import { etaText, pulseOf, stageTrack, type Pulse } from "../view/pulse.ts";
+import { ALONG, STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
+import { pulseOf, stageTrack, type Pulse } from "../view/pulse.ts";
+import { factsOf, failureLine, headlineOf, notesOf, problemsOf } from "../view/service_lines.ts";
 import type { ServiceSeen } from "../view/service_seen.ts";
 import { span, strong, type Span, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
-import type { Tone } from "../view/tone.ts";
-import { count, lastLines, oneLine, someOf } from "../view/words.ts";
+import { count, lastLines, oneLine } from "../view/words.ts";
 import { fitting, widthOfLine, wrapped } from "./lines.ts";
 import { serverNowOf, type Model } from "./model.ts";
 
@@ -42,63 +38,24 @@ function unread({ selected, services, link }: Model): SpanLine {
   return [span(link.kind === "connecting" ? "connecting to ZooKeeper …" : "reading …", "dim")];
 }
 
-/** A fact in words, and as short as it can be. */
-type Fact = readonly [long: Span, short: Span];
-
 /** In words where they fit, otherwise shortened; what comes last goes first where even that is too long. */
-export function headline({ head }: ServiceSeen, view: DeployView, pulse: Pulse, now: Date, columns: number): SpanLine {
-  const { record, live } = view;
-  const { glyph, tone } = stateSign(record);
-  const build = goesBack(record) ? `${record.build} ↺ ${buildWanted(record)}` : buildWanted(record);
-  const isSaid = pulse.kind === "over" || record.state === "paused";
-  const word = isSaid ? pulse.word : `${record.state}, ${pulse.word}`;
-  const begin = [span(`${glyph} `, tone), strong(`${head.service} ${build}`), span("  ")];
-  const facts: Fact[] = [[strong(word, pulse.tone), strong(pulse.word, pulse.tone)]];
-  const tell = (many: number, of: string, sign: string, like: Tone): void => {
-    if (many > 0) facts.push([strong(`  ${sign}${many} ${of}`, like), strong(`  ${sign}${many}`, like)]);
-  };
-  if (live !== null) {
-    const { serving, hosts, failed, unreachable } = live.progress;
-    const progress = span(`  ${serving.length}/${hosts.length}`, "good");
-    facts.push([progress, progress]);
-    tell(failed.length, "failed", "✗", "bad");
-    tell(head.ill.length, "unhealthy", "✗", "bad");
-    tell(unreachable.length, "unreachable", "?", "warn");
-  }
-  if (head.wishTrouble !== null) {
-    const trouble = strong(`  the wish is ${head.wishTrouble}`, "bad");
-    facts.push([trouble, trouble]);
-  }
-  const took = duration(ageMs(record.times.created, isRunning(record) ? now : new Date(record.times.ended)));
-  facts.push([span(`  ${took}`, "dim"), span(`  ${took}`, "dim")]);
-  const long = [...begin, ...facts.map(([each]) => each)];
+export function headline(seen: ServiceSeen, view: DeployView, pulse: Pulse, now: Date, columns: number): SpanLine {
+  const { title, facts } = headlineOf(seen, view, pulse, now);
+  const long = [...title, ...facts.flatMap(({ long: each }) => [GAP, each])];
   return widthOfLine(long) <= columns
     ? long
     : fitting(
-        begin,
-        facts.map(([, short]) => [short]),
+        title,
+        facts.map(({ short }) => [GAP, short]),
         columns,
       );
 }
 
-/** From left to right, as a deploy takes hosts from one state to the next. */
-const BAR: readonly (readonly [HostState, string])[] = [
-  ["done", "█"],
-  ["soaking", "▓"],
-  ["restarting", "▒"],
-  ["going back", "↺"],
-  ["ready", "░"],
-  ["preparing", "-"],
-  ["held", "‖"],
-  ["waiting", "·"],
-  ["idle", "·"],
-  ["unreachable", "?"],
-  ["failed", "✗"],
-];
+const GAP = span("  ");
 
 /** How many hosts are in which state. */
 export function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLine {
-  const legend = BAR.flatMap(([state]): Span[] => {
+  const legend = ALONG.flatMap(({ state }): Span[] => {
     const of = counts.get(state) ?? 0;
     const { glyph, tone } = STATE_SIGNS[state];
     return of === 0 ? [] : [span(` ${glyph}${of}`, tone), ...(columns >= 100 ? [span(` ${state}`, "dim")] : [])];
@@ -110,7 +67,7 @@ export function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLi
 
 /** Nobody's state vanishes for being rare: each that there is has one cell at least. */
 function filled(counts: ReadonlyMap<HostState, number>, all: number, width: number): Span[] {
-  const parts = BAR.flatMap(([state, character]) => {
+  const parts = ALONG.flatMap(({ state, fill: character }) => {
     const of = counts.get(state) ?? 0;
     return of === 0 ? [] : [{ state, character, cells: Math.max(1, Math.floor((of / all) * width)), of }];
   });
@@ -124,58 +81,29 @@ function filled(counts: ReadonlyMap<HostState, number>, all: number, width: numb
 
 /** Where it is among its stages, how much of its limits is used, how fast it goes, and whose it is. */
 function factLines(
-  { flow }: ServiceSeen,
+  seen: ServiceSeen,
   view: DeployView,
   pulse: Pulse,
   now: Date,
   columns: number,
   most: number,
 ): SpanLine[] {
-  const { record, live } = view;
-  const { max, budget, soakMs } = record.limits;
-  const allowed = allowedIn(view);
-  const pace = isRunning(record) ? hostsPerMinute(flow, now.getTime()) : null;
-  const eta = etaText(view, flow, now);
-  const failed = live?.progress.failed.length ?? 0;
-  const parts: SpanLine[] = [
-    [span(`out ${Object.keys(live?.out.slots ?? {}).length} of ${amountWithCount(max, allowed.max)}`)],
-    [span(`failed ${failed} of budget ${amountWithCount(budget, allowed.budget)}`, failed > 0 ? "bad" : "plain")],
-    ...(eta === null ? [] : [[span(eta)]]),
-    ...(pace === null ? [] : [[span(`${paceText(pace)} ${sparkline(flow, now.getTime(), 12)}`)]]),
-    ...(soakMs > 0 ? [[span(`soak ${soakMs / 1000}s`, "dim")]] : []),
-    [span(`by ${oneLine(record.who)}${record.why === "" ? "" : `: ${oneLine(record.why)}`}`, "dim")],
-  ];
   const lines: SpanLine[] = wrapped(stageTrack(view, pulse), columns, "  ");
-  for (const part of parts) {
+  for (const part of factsOf(seen, view, now)) {
     const last = lines.at(-1) ?? [];
-    const longer = [...last, span("  "), ...part];
+    const longer = [...last, GAP, ...part];
     if (widthOfLine(longer) <= columns) lines[lines.length - 1] = longer;
     else if (lines.length < most) lines.push(...wrapped(part, columns, "  ").slice(0, 2));
   }
   return lines.slice(0, most);
 }
 
-function paceText(pace: number): string {
-  return `${pace < 10 ? pace.toFixed(1) : Math.round(pace)} hosts/min`;
-}
-
-/** Why it does not move, and what a person can do. */
-function notes({ head, overview }: ServiceSeen, pulse: Pulse, columns: number): SpanLine[] {
-  const lines: SpanLine[] = [];
-  // What failed is told below, whole.
-  const isTold = head.failures.some(({ reason }) => pulse.because.includes(oneLine(reason)));
-  if (pulse.because !== "" && !isTold)
-    lines.push([span(`! ${pulse.because}`, pulse.tone === "good" ? "plain" : pulse.tone)]);
-  for (const wait of overview.waits)
-    if (!pulse.because.includes(oneLine(wait))) lines.push([span(`! ${oneLine(wait)}`, "warn")]);
-  if (head.frozen !== "") lines.push([span(`! ${head.frozen}`, "warn")]);
-  lines.push(...(head.deploy?.steps ?? []).map((step) => [span(`  ${step}`)]));
-  lines.push(...head.problems.map((problem) => [span(`! ${oneLine(problem)}`, "warn")]));
-  return lines.flatMap((line) => wrapped(line, columns, "  "));
+function notes(seen: ServiceSeen, pulse: Pulse, columns: number): SpanLine[] {
+  return notesOf(seen, pulse).flatMap((line) => wrapped(line, columns, "  "));
 }
 
 function problems({ head }: ServiceSeen, columns: number): SpanLine[] {
-  return head.problems.flatMap((problem) => wrapped([span(`! ${oneLine(problem)}`, "warn")], columns, "  "));
+  return problemsOf(head).flatMap((line) => wrapped(line, columns, "  "));
 }
 
 /**
@@ -203,16 +131,11 @@ function failureBlock(watched: ServiceSeen, view: DeployView, columns: number, r
   return lines;
 }
 
-const MOST_NAMED = 4;
 const MOST_LOG = 6;
 
 function groupLines(group: FailureGroup, columns: number): { said: SpanLine[]; log: SpanLine[] } {
-  const { hosts, step, build, reason, healthy, hint, log } = group;
-  const where = step === "" ? `with ${build}` : `in ${step} of ${build}`;
-  const back = healthy === 0 ? "" : healthy === hosts.length ? ", healthy again" : `, ${healthy} healthy again`;
-  const who =
-    hosts.length === 1 ? oneLine(hosts[0] ?? "") : `${hosts.length} hosts (${someOf(hosts.map(oneLine), MOST_NAMED)})`;
-  const said = wrapped([strong(`✗ ${who}`, "bad"), span(` failed ${where}${back}: ${reason}`, "bad")], columns, "  ");
+  const { hint, log } = group;
+  const said = wrapped(failureLine(group), columns, "  ");
   const hints = hint === "" ? [] : wrapped([span(`  ${hint}`)], columns, "  ");
   const room = Math.max(8, columns - 4);
   const tail =

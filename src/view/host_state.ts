@@ -49,6 +49,21 @@ export const STATE_SIGNS: Readonly<Record<HostState, Sign>> = {
   idle: { glyph: "-", word: "idle", tone: "dim" },
 };
 
+/** From left to right, as a deploy takes hosts from one state to the next; and what fills their part of a bar in text. */
+export const ALONG: readonly { readonly state: HostState; readonly fill: string }[] = [
+  { state: "done", fill: "█" },
+  { state: "soaking", fill: "▓" },
+  { state: "restarting", fill: "▒" },
+  { state: "going back", fill: "↺" },
+  { state: "ready", fill: "░" },
+  { state: "preparing", fill: "-" },
+  { state: "held", fill: "‖" },
+  { state: "waiting", fill: "·" },
+  { state: "idle", fill: "·" },
+  { state: "unreachable", fill: "?" },
+  { state: "failed", fill: "✗" },
+];
+
 export interface FleetHost {
   readonly host: string;
   readonly role: Role;
