@@ -6,7 +6,7 @@ import { fitting, widthOfLine, wrapped } from "./lines.ts";
 import { drawHosts } from "./fleet_body.ts";
 import { fleetHead, hostLine } from "./fleet_head.ts";
 import { helpLines } from "./help_page.ts";
-import { hostLines } from "./host_page.ts";
+import { hostPage } from "./host_page.ts";
 import { serverNowOf, shownHosts, type Model } from "./model.ts";
 import { drawServices } from "./services_page.ts";
 
@@ -28,7 +28,7 @@ export function screen(model: Model): Cells {
       drawFleet(cells, model, height);
       break;
     case "host":
-      drawLines(cells, hostLines(model, model.page.host, cells.columns), height, model.page.top);
+      drawLines(cells, hostPage(model, model.page.host, cells.columns), height, model.page.top);
       break;
     case "help":
       drawLines(
