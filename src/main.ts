@@ -98,6 +98,13 @@ function handedIn(): AnyProcess {
     columns: () => process.stdout.columns || 80,
     rows: () => process.stdout.rows || Number.POSITIVE_INFINITY,
     terminal: terminal(),
+    serve: async (answer, listen) => {
+      const { serve } = await import("./host/serve.ts");
+      return serve(answer, listen, clock, {
+        what: "the page's port",
+        hint: "Give a free address of this machine, as in --listen 127.0.0.1:8080.",
+      });
+    },
     env: process.env,
     signal: stop.signal,
     onSignal: (listener) => {

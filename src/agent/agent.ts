@@ -15,6 +15,7 @@ import { Troubles } from "../store/troubles.ts";
 import type { StopSignals } from "../support/abort.ts";
 import { every } from "../support/clock.ts";
 import { Session } from "../zookeeper/session.ts";
+import { fleetPage } from "./fleet_page.ts";
 import { keptLogs } from "./kept_logs.ts";
 import { openService, serviceShown, type AgentLog, type RunningService } from "./open_service.ts";
 import { announce } from "./presence.ts";
@@ -38,14 +39,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const lockPath = join(config.root, ".agent.lock");
   await using _lock = await machine.lock.acquire(lockPath);
 
-  await using session = new Session({
+  const zookeeper = {
     clock,
     dial: machine.network.dial,
     servers: `${config.zookeeper.servers}${config.zookeeper.chroot === "/" ? "" : config.zookeeper.chroot}`,
     sessionTimeoutMs: config.zookeeper.session_timeout_s * 1000,
     auth: config.zookeeper.digest === undefined ? [] : [{ scheme: "digest", credentials: config.zookeeper.digest }],
-    onError: (error) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
-  });
+    onError: (error: unknown) => log("error", "a ZooKeeper listener failed", { error: String(error) }),
+  };
+  await using session = new Session(zookeeper);
   const troubles = new Troubles(log);
   await using format = new TreeFormat(
     session,
@@ -88,7 +90,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     running.push(await openService(service, section, { options, files, session, format, metrics, heavy }));
   }
   const logs = keptLogs(new Map(running.map(({ service, layout }) => [service, layout])), files);
-  await using port = machine.network.serve(statusApp(view, metrics, logs).fetch, config.status.listen);
+  await using page = fleetPage({ config, version, machine, zookeeper });
+  const app = statusApp(view, metrics, logs, page.app);
+  await using port = machine.network.serve((request, from) => app.fetch(request, from), config.status.listen);
   log("info", "the agent has started", { version, status: port.address, root: config.root });
   manager.ready();
   using _watchdog = keepAlive(machine);

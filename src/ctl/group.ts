@@ -22,6 +22,7 @@ import { resumeVerb } from "./verbs/resume.ts";
 import { retryVerb } from "./verbs/retry.ts";
 import { restartVerb } from "./verbs/restart.ts";
 import { rollbackVerb } from "./verbs/rollback.ts";
+import { serveVerb } from "./verbs/serve.ts";
 import { servicesAccept } from "./verbs/services_accept.ts";
 import { servicesList } from "./verbs/services_list.ts";
 import { servicesRemove } from "./verbs/services_remove.ts";
@@ -94,6 +95,7 @@ export const ctl = group<CtlProcess>({
     wait,
     status,
     monitor: monitorVerb,
+    serve: serveVerb,
     history,
     logs: logsVerb,
     builds,

@@ -14,7 +14,7 @@ import { screen } from "../monitor/screen.ts";
 import { update, type Effect, type Message } from "../monitor/update.ts";
 import { changeNewest } from "./change.ts";
 import { LastingConnection } from "../watch/lasting_connection.ts";
-import { MonitorNews, monitored } from "../watch/news.ts";
+import { ServiceNews, monitored } from "../watch/news.ts";
 import { MonitorScreen } from "./monitor_screen.ts";
 import { readings } from "../watch/readings.ts";
 import type { Ctl } from "./verb.ts";
@@ -218,7 +218,7 @@ class Monitor {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { process } = this.#ctl;
-    const news = new MonitorNews();
+    const news = new ServiceNews();
     try {
       for await (const reading of readings(this.#connection, monitored(this.#service), signal)) {
         const nowMs = this.#nowMs;

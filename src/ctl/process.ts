@@ -1,4 +1,5 @@
 import type { Process } from "../cli/process.ts";
+import type { Answer, ServedPort } from "../page/app.ts";
 import type { Terminal } from "../support/terminal.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
@@ -13,6 +14,8 @@ export interface CtlProcess extends Process {
   now(): Date;
   /** How to connect to a ZooKeeper server; by TCP unless given. */
   readonly dial?: Dial;
+  /** Answers HTTP at `address:port`, for those who look at the page; not at all unless given. */
+  serve?(answer: Answer, listen: string): Promise<ServedPort>;
   /** Who is recorded as the author of what a verb does, as in `ana@laptop`. */
   readonly user: string;
 }

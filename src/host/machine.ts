@@ -21,11 +21,16 @@ import { acquireLock } from "./lock.ts";
 import { endLeftRunning, runCommand } from "./processes.ts";
 import { processesOf, processFact } from "./scan.ts";
 import { descendantsOf } from "./scan_proc.ts";
-import { serve } from "./serve.ts";
+import { serve, type PortWords } from "./serve.ts";
 import { usableHome, userByName } from "./users.ts";
 import { listens, socketInodesOf } from "./process_sockets.ts";
 import { trafficEffects } from "./traffic_effects.ts";
 import { systemTrust } from "./system_trust.ts";
+
+const STATUS_PORT: PortWords = {
+  what: "the status port",
+  hint: "Set status.listen (or DEPLOYD_STATUS_LISTEN) to a free address of this machine, as in 127.0.0.1:9876.",
+};
 
 /**
  * This host, as an agent acts on it.
@@ -67,7 +72,7 @@ export function hostMachine(
     network: {
       dial: tcpDial(clock),
       download: (request) => download(request, { clock, trust }),
-      serve: (answer, listen) => serve(answer, listen, clock),
+      serve: (answer, listen) => serve(answer, listen, clock, STATUS_PORT),
     },
     bootId: bootId(),
     pid: process.pid,

@@ -1,4 +1,4 @@
-import type { StatusPort } from "../machine/network.ts";
+import type { Answer, StatusPort } from "../machine/network.ts";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorCodeOf } from "../support/file_error.ts";
@@ -6,17 +6,29 @@ import { errorCodeOf } from "../support/file_error.ts";
 /** How long answers may still be written when the agent ends, in milliseconds; an open stream is cut off after that. */
 const CLOSE_MS = 500;
 
+/** How a port is spoken of where it cannot be opened. */
+export interface PortWords {
+  /** As in "the status port". */
+  readonly what: string;
+  /** What to do to have it elsewhere. */
+  readonly hint: string;
+}
+
 /** Serves HTTP at an address of this machine. @throws DeployError `port-taken`, `config-invalid` */
-export function serve(
-  answer: (request: Request) => Response | Promise<Response>,
-  listen: string,
-  clock: Clock,
-): StatusPort {
+export function serve(answer: Answer, listen: string, clock: Clock, words: PortWords): StatusPort {
   const at = listen.lastIndexOf(":");
   const hostname = listen.slice(0, at).replace(/^\[|\]$/g, "");
   const port = Number(listen.slice(at + 1));
   try {
-    const server = Bun.serve({ hostname, port, fetch: answer, idleTimeout: 30 });
+    const server = Bun.serve({
+      hostname,
+      port,
+      fetch: (request, of) => {
+        const peer = of.requestIP(request)?.address;
+        return answer(request, peer === undefined ? {} : { peer });
+      },
+      idleTimeout: 30,
+    });
     const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
     return {
       address: `${shown}:${server.port}`,
@@ -28,10 +40,10 @@ export function serve(
   } catch (error) {
     const code = errorCodeOf(error);
     throw new DeployError(
-      `Cannot open the status port ${listen}: ${error instanceof Error ? error.message : String(error)}.`,
+      `Cannot open ${words.what} ${listen}: ${error instanceof Error ? error.message : String(error)}.`,
       {
         code: code === "EADDRINUSE" ? "port-taken" : "config-invalid",
-        hint: "Set status.listen (or DEPLOYD_STATUS_LISTEN) to a free address of this machine, as in 127.0.0.1:9876.",
+        hint: words.hint,
         cause: error,
       },
     );

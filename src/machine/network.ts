@@ -6,6 +6,9 @@ export interface StatusPort extends AsyncDisposable {
   readonly address: string;
 }
 
+/** Answers a request that came from the address `peer`. */
+export type Answer = (request: Request, from: { readonly peer?: string }) => Response | Promise<Response>;
+
 /** The host's network: its outgoing connections, and the requests that it answers. */
 export interface Network {
   /** Connects to a ZooKeeper server. */
@@ -17,5 +20,5 @@ export interface Network {
    */
   download(request: DownloadRequest): Promise<void>;
   /** Answers HTTP at `listen`, as in `127.0.0.1:9876`. @throws DeployError `port-taken`, `config-invalid` */
-  serve(answer: (request: Request) => Response | Promise<Response>, listen: string): StatusPort;
+  serve(answer: Answer, listen: string): StatusPort;
 }

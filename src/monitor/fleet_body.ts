@@ -1,5 +1,5 @@
 import { illnessText } from "../view/host.ts";
-import { STATE_SIGNS, worstOf, type FleetHost } from "../view/host_state.ts";
+import { byZone, STATE_SIGNS, worstOf, type FleetHost } from "../view/host_state.ts";
 import { span, strong, type SpanLine } from "../view/spans.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
@@ -122,16 +122,6 @@ function gridOf(hosts: readonly FleetHost[], columns: number, rows: number): Gri
   const heads = zones.length > 1 || zones[0]?.zone !== "" ? zones.length : 0;
   const needed = zones.reduce((sum, each) => sum + Math.ceil(each.hosts.length / perRow), heads);
   return needed <= rows ? { width, perRow, zones } : null;
-}
-
-function byZone(hosts: readonly FleetHost[]): { zone: string; hosts: FleetHost[] }[] {
-  const zones = new Map<string, FleetHost[]>();
-  for (const host of hosts) {
-    const others = zones.get(host.zone);
-    if (others === undefined) zones.set(host.zone, [host]);
-    else others.push(host);
-  }
-  return [...zones].map(([zone, all]) => ({ zone, hosts: all }));
 }
 
 function drawGrid(cells: Cells, { width, perRow, zones }: Grid, { top, cursor }: Body): void {

@@ -1,4 +1,4 @@
-import type { FleetHost } from "../view/host_state.ts";
+import { hostsWith, type FleetHost } from "../view/host_state.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import type { Event, ServiceSeen } from "../view/service_seen.ts";
 import type { SpanLine } from "../view/spans.ts";
@@ -81,18 +81,9 @@ export function newModel(only: string | null, size: Model["size"], nowMs: number
   };
 }
 
-/** The hosts that pass the filter: whose name, zone, role, state or build has all of its words. */
+/** The hosts that pass the filter. */
 export function shownHosts({ watched, filter }: Pick<Model, "watched" | "filter">): readonly FleetHost[] {
-  const hosts = watched?.hosts ?? [];
-  const words = filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  if (words.length === 0) return hosts;
-  return hosts.filter(({ host, zone, role, state, status }) => {
-    const text = `${host} ${zone} ${role} ${state} ${status?.step ?? ""} ${status?.build ?? ""}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  return hostsWith(watched?.hosts ?? [], filter);
 }
 
 /** Now, by ZooKeeper's clock; while it is away, when it was last read: nobody knows what has become of anything since. */

@@ -46,6 +46,13 @@ const sourceLogin = z
     message: "basic_auth_file or headers_file is required",
   });
 
+/** `address:port`; port 0 is a free one. */
+export const listenAddress = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is required");
+
+export const ipNetwork = z
+  .string()
+  .refine((text) => parseIpNetwork(text) !== null, "a network is required, as in 10.0.0.0/8 or 10.0.0.7");
+
 const askedHost = z
   .string()
   .refine(
@@ -110,10 +117,18 @@ export const agentConfigSchema = z.strictObject({
   status: z
     .strictObject({
       /** `address:port` at which /status is served; port 0 takes a free one. */
-      listen: z
-        .string()
-        .regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5}$/, "address:port is required")
-        .default("127.0.0.1:9876"),
+      listen: listenAddress.default("127.0.0.1:9876"),
+    })
+    .prefault({}),
+  /** The fleet for a browser, at the status port. It only shows. */
+  page: z
+    .strictObject({
+      /** Whether this agent shows it at all. */
+      show: z.boolean().default(true),
+      /** The networks that it is shown to. */
+      from: z.array(ipNetwork).default(["127.0.0.0/8", "::1/128"]),
+      /** Names of this machine, beside its own, by which it may be asked for. */
+      names: z.array(hostName).default([]),
     })
     .prefault({}),
   limits: z

@@ -4,17 +4,27 @@ import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
 import { isReady, type AgentStatus } from "./agent_status.ts";
 import { DEFAULT_LINES, MOST_LINES } from "../schema/log_lines.ts";
-import { endOfLogs, isOwnName, logsOfStep, type StepLogs } from "./step_logs.ts";
+import { PAGE_HEADERS, serveAssets, type PageApp } from "../page/app.ts";
+import { isKnownName } from "../page/visitors.ts";
+import { statusDocument } from "./status_page.tsx";
+import { endOfLogs, logsOfStep, type StepLogs } from "./step_logs.ts";
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
  * The read-only status port. `/status` answers in the format that the Accept header asks for: Prometheus names its text
- * format first, while curl and scripts accept anything and get JSON. `?format=json
- * prometheus` decides where no header can be set.
+ * format first, a browser names HTML, while curl and scripts accept anything and get JSON. `?format=` with json, prometheus
+ * or html decides where no header can be set.
+ *
+ * @param page the fleet for a browser, where this agent shows it
  */
-export function statusApp(view: () => AgentStatus, metrics: Metrics, logs: StepLogs = noLogs): Hono {
-  const app = new Hono();
+export function statusApp(
+  view: () => AgentStatus,
+  metrics: Metrics,
+  logs: StepLogs = noLogs,
+  page: PageApp | null = null,
+): PageApp {
+  const app: PageApp = new Hono();
   const prometheus = async () =>
     new Response(await metrics.text(), { headers: { "content-type": PROMETHEUS_TYPE, vary: "Accept" } });
   const json = () =>
@@ -22,21 +32,28 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics, logs: StepL
       headers: { "content-type": "application/json;charset=utf-8", vary: "Accept", "cache-control": "no-store" },
     });
 
+  const html = () =>
+    new Response(statusDocument(view(), page !== null), {
+      headers: { ...PAGE_HEADERS, "content-type": "text/html; charset=utf-8", vary: "Accept" },
+    });
+
   app.get("/status", (c) => {
     const format = c.req.query("format");
     if (format === "json") return json();
     if (format === "prometheus") return prometheus();
+    if (format === "html") return html();
     if (format !== undefined) {
-      return c.text(`Cannot show the status as "${format}": the formats are json and prometheus.\n`, 400);
+      return c.text(`Cannot show the status as "${format}": the formats are json, prometheus and html.\n`, 400);
     }
     const wanted = accepts(c, {
       header: "Accept",
-      supports: ["application/json", "text/plain", "application/openmetrics-text"],
+      supports: ["application/json", "text/plain", "application/openmetrics-text", "text/html"],
       default: "application/json",
       // The most preferred type decides; a bare */* expresses no preference.
       match: (accepted) =>
         accepted.toSorted((a, b) => b.q - a.q).find(({ type }) => type !== "*/*")?.type ?? "application/json",
     });
+    if (wanted.startsWith("text/html")) return html();
     return wanted.startsWith("text/plain") || wanted.startsWith("application/openmetrics-text") ? prometheus() : json();
   });
   app.get("/metrics", prometheus);
@@ -52,7 +69,7 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics, logs: StepL
   });
   app.get("/logs/:service/:build/:step", async (c) => {
     const { service, build, step } = c.req.param();
-    if (!isOwnName(c.req.header("host"), view().host)) {
+    if (!isKnownName(c.req.header("host"), [view().host])) {
       return c.text("Cannot show a log: ask for it by the address of this host, or by its name in deployd.\n", 403);
     }
     const lines = linesIn(c.req.query("lines"));
@@ -66,9 +83,14 @@ export function statusApp(view: () => AgentStatus, metrics: Metrics, logs: StepL
     const text = `There is no such log here${there === "" ? "" : `; there are those${there}`}.\n`;
     return c.text(text, 404, logHeaders(view().host));
   });
+  if (page === null) serveAssets(app);
+  else app.route("/", page);
   app.onError((error, c) => c.text(`${escaped(error.message)}\n`, 500, logHeaders(view().host)));
   app.notFound((c) =>
-    c.text("This port serves /status, /metrics, /livez, /readyz and /logs/SERVICE/BUILD/STEP.\n", 404),
+    c.text(
+      `This port serves ${page === null ? "" : "the fleet at /, "}/status, /metrics, /livez, /readyz and /logs/SERVICE/BUILD/STEP.\n`,
+      404,
+    ),
   );
   return app;
 }

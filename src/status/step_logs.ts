@@ -1,4 +1,3 @@
-import { parseIpAddress } from "../schema/ip_network.ts";
 import { redact } from "../support/redact.ts";
 
 /** What one step of a build has printed on this host. */
@@ -53,14 +52,4 @@ function lastBytes(text: string, most: number): string {
   // The bytes of a character that was cut in two are all of this form.
   const first = end.findIndex((byte) => (byte & 0xc0) !== 0x80);
   return end.subarray(first).toString("utf8");
-}
-
-/**
- * Whether the Host header names this machine by its address or by its own name. A page in a browser that has its own name
- * resolve to this machine (DNS rebinding) could otherwise read what the port says only here.
- */
-export function isOwnName(header: string | undefined, host: string): boolean {
-  const name = URL.parse(`http://${header ?? ""}/`)?.hostname.replace(/^\[(.*)\]$/, "$1");
-  if (name === undefined || name === "") return false;
-  return name === "localhost" || name === host.toLowerCase() || parseIpAddress(name) !== null;
 }

@@ -161,3 +161,27 @@ export function worstOf(hosts: readonly FleetHost[]): HostState {
   const states = new Set(hosts.map(({ state }) => state));
   return WORST_FIRST.find((state) => states.has(state)) ?? "idle";
 }
+
+/** The hosts whose name, zone, role, state or build has all of the words. */
+export function hostsWith(hosts: readonly FleetHost[], text: string): readonly FleetHost[] {
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  if (words.length === 0) return hosts;
+  return hosts.filter(({ host, zone, role, state, status }) => {
+    const told = `${host} ${zone} ${role} ${state} ${status?.step ?? ""} ${status?.build ?? ""}`.toLowerCase();
+    return words.every((word) => told.includes(word));
+  });
+}
+
+/** The hosts of each zone, in the order in which they come. */
+export function byZone(hosts: readonly FleetHost[]): { zone: string; hosts: FleetHost[] }[] {
+  const zones = new Map<string, FleetHost[]>();
+  for (const host of hosts) {
+    const others = zones.get(host.zone);
+    if (others === undefined) zones.set(host.zone, [host]);
+    else others.push(host);
+  }
+  return [...zones].map(([zone, all]) => ({ zone, hosts: all }));
+}

@@ -33,7 +33,7 @@ export interface ServiceRead {
   /** What was made of each status before: of thousands only a few change from one reading to the next. */
   readonly shown?: WeakMap<HostStatus, HostStatus>;
   readonly agents: ReadonlyMap<string, AgentRecord>;
-  readonly deploys: ReadonlyMap<string, ConductedDeploy & Written>;
+  readonly deploys: ReadonlyMap<string, PastRecord>;
   readonly builds: ReadonlyMap<string, { readonly value: BuildRecord }>;
   readonly newest: {
     readonly id: string | null;
@@ -52,6 +52,9 @@ interface Written {
   readonly writtenAtMs: number;
 }
 
+/** A deploy as it is on record. */
+export type PastRecord = ConductedDeploy & Written;
+
 /** One service as it stands: what is wished, what every host reports, and how far the newest deploy has come. */
 export interface Overview {
   readonly service: string;
@@ -68,6 +71,8 @@ export interface Overview {
   readonly wishTrouble?: WishTrouble;
   /** Records that could not be read, described in words. */
   readonly problems: readonly string[];
+  /** Every deploy that is kept, in no order. */
+  readonly deploys: readonly PastRecord[];
   /** Why hosts of the newest deploy get no slot although they are ready, one sentence each. */
   readonly waits: readonly string[];
   /** Why the state of the newest deploy is not known; null if it is. */
@@ -101,6 +106,7 @@ export function overviewOf(read: ServiceRead, heldBack: HeldBack = nothingHeldBa
     agents: new Map(agents),
     problems: problemsOf(read, trouble),
     deploy,
+    deploys: [...read.deploys.values()],
     waits:
       deploy === null
         ? []

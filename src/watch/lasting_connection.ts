@@ -49,6 +49,11 @@ export class LastingConnection implements AsyncDisposable {
     return null;
   }
 
+  /** It was tried, and there is none; not only that it is still tried for the first time. */
+  get hasFailed(): boolean {
+    return this.#failure !== null || this.#zk !== null;
+  }
+
   /** Why there is no connection, for people. */
   get reason(): string {
     const state = this.#zk?.state;

@@ -16,20 +16,25 @@ export function monitored(service: string | undefined): Watched<readonly Service
   return { ...one, read: async (zk) => [{ service, overview: await one.read(zk) }] };
 }
 
+/** An event, and of which service it tells. */
+export interface ServiceEvent extends Event {
+  readonly service: string;
+}
+
 /** Tells what is new with each reading, and what time it is by ZooKeeper's clock. */
-export class MonitorNews {
+export class ServiceNews {
   readonly #stories = new Map<string, { readonly deploy: string; readonly story: Story }>();
   readonly #clock = new ServerClock();
 
   /** @param now by the reader's own clock */
-  see(services: readonly ServiceLook[], now: Date): { readonly aheadMs: number; readonly events: Event[] } {
+  see(services: readonly ServiceLook[], now: Date): { readonly aheadMs: number; readonly events: ServiceEvent[] } {
     for (const look of services) if ("overview" in look) this.#clock.see(look.overview, now);
     const at = this.#clock.at(now);
     const events = services.flatMap((look) => this.#eventsOf(look, at, services.length > 1));
     return { aheadMs: at.getTime() - now.getTime(), events };
   }
 
-  #eventsOf(look: ServiceLook, at: Date, isNamed: boolean): Event[] {
+  #eventsOf(look: ServiceLook, at: Date, isNamed: boolean): ServiceEvent[] {
     const view = "overview" in look ? newestDeploy(look.overview) : null;
     if (view === null) return [];
     const known = this.#stories.get(look.service);
@@ -39,6 +44,6 @@ export class MonitorNews {
     return told.story
       .tell(view, outcomeOf(view, "wait"), at)
       .flatMap((news) => newsLines(news).slice(0, 1))
-      .map((line) => ({ at: at.toISOString(), line: [...head, ...line] }));
+      .map((line) => ({ at: at.toISOString(), service: look.service, line: [...head, ...line] }));
   }
 }

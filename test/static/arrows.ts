@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   restart: [...below, "machine"],
   // Rows, events and words that ctl, the monitor and the page share.
   view: below,
-  status: [...below, "view"],
+  status: [...below, "view", "page"],
   monitor: [...below, "view"],
   // What is shown of the tree, read again as it changes; ctl and the page share it.
   watch: [...below, "store", "view", "zookeeper"],
@@ -59,7 +59,9 @@ export function arrowProblems(sources: readonly Source[]): string[] {
       if (target === null) return [];
       if (target.startsWith("../docs/") && target.endsWith(".md") && may.includes("../docs")) return [];
       if (target.startsWith("..")) return [`${source.path} imports ${specifier}, outside src/`];
-      if (!target.endsWith(".ts")) return [`${source.path} imports ${specifier} without its ending`];
+      // What a browser is sent goes into the binary as text.
+      if (from === "page" && /^page\/assets\/[a-z_]+\.(?:css|js)$/.test(target)) return [];
+      if (!/\.tsx?$/.test(target)) return [`${source.path} imports ${specifier} without its ending`];
       const to = layerOf(target);
       return to === from || may.includes(to) ? [] : [`${source.path} imports ${target}: ${from} may not know ${to}`];
     });

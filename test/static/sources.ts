@@ -15,7 +15,7 @@ export interface Import {
 
 export async function readSources(): Promise<Source[]> {
   const root = join(import.meta.dir, "../../src");
-  const paths = [...new Bun.Glob("**/*.ts").scanSync(root)].toSorted();
+  const paths = [...new Bun.Glob("**/*.{ts,tsx}").scanSync(root)].toSorted();
   return Promise.all(paths.map(async (path) => ({ path, text: await Bun.file(join(root, path)).text() })));
 }
 

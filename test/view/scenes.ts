@@ -83,6 +83,7 @@ export function scene(
     statuses,
     agents,
     damaged: null,
+    deploys: [],
     waits: [],
     problems: [],
     deploy: { id, record, out, progress: progressOf(view, { id, record, out }), barred: new Set() },

@@ -9,7 +9,7 @@ import { update } from "../../monitor/update.ts";
 import { serviceArgument } from "../arguments.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { monitorOn } from "../monitor_loop.ts";
-import { monitored, MonitorNews } from "../../watch/news.ts";
+import { monitored, ServiceNews } from "../../watch/news.ts";
 import { ctlExits, ctlVerb, type Ctl } from "../verb.ts";
 import { watchService, watchServices } from "../watch_status.ts";
 import { allServices, showOnce } from "./status.ts";
@@ -58,7 +58,7 @@ async function onceText(ctl: Ctl, service: string | undefined): Promise<string[]
   const services = await monitored(service).read(zk);
   const now = ctl.process.now();
   const size = { columns: ctl.process.stdoutIsTerminal ? ctl.process.columns() : 120, rows: MOST_ROWS };
-  const news = new MonitorNews().see(services, now);
+  const news = new ServiceNews().see(services, now);
   const empty = newModel(service ?? null, size, now.getTime());
   const { model } = update(empty, { kind: "read", services, nowMs: now.getTime(), aheadMs: news.aheadMs, events: [] });
   return textOf(screen(model));

@@ -1,6 +1,6 @@
 // The same screens drawn by ink: the monitor's own reading, model and screen, and another renderer.
 import { LastingConnection } from "../../../src/watch/lasting_connection.ts";
-import { monitored, MonitorNews } from "../../../src/watch/news.ts";
+import { monitored, ServiceNews } from "../../../src/watch/news.ts";
 import { readings } from "../../../src/watch/readings.ts";
 import { INVERSE, STRONG, TONE_BITS, TONES, type Cells } from "../../../src/monitor/cells.ts";
 import { newModel } from "../../../src/monitor/model.ts";
@@ -56,7 +56,7 @@ function App(): unknown {
 render(createElement(App), { exitOnCtrlC: true, patchConsole: false });
 const connection = new LastingConnection(async () => clientOf(servers), new AbortController().signal, systemClock);
 await connection.client();
-const news = new MonitorNews();
+const news = new ServiceNews();
 let drawnAtMs = 0;
 for await (const reading of readings(connection, monitored(service), new AbortController().signal)) {
   const now = new Date();
