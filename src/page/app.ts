@@ -13,7 +13,7 @@ import { Updates } from "./updates.ts";
 import { isKnownName, isWelcome, type VisitorRules } from "./visitors.ts";
 
 /** What the server of a request knows of it beside the request itself. */
-export interface PageBindings {
+interface PageBindings {
   /** The address that it came from. */
   readonly peer?: string;
 }
@@ -58,9 +58,10 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
   let looking = 0;
 
   const refused = (c: Context): Response | null => {
-    const host = c.req.header("host");
+    // What no browser sends, a request without the header, is for whoever it has reached.
+    const host = c.req.header("host") ?? new URL(c.req.url).host;
     if (!isKnownName(host, rules.names)) {
-      const said = `Cannot show the fleet to "${escaped(host ?? "")}": this page is not known by that name.`;
+      const said = `Cannot show the fleet to "${escaped(host)}": this page is not known by that name.`;
       return c.text(`${said} Ask for it by an address; or ${hint}.\n`, 403, PAGE_HEADERS);
     }
     const peer = (c.env as PageBindings | undefined)?.peer;

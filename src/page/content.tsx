@@ -105,16 +105,13 @@ function oneService(seen: ServiceSeen, fleet: FleetSeen, filter: string, now: Da
       {
         id: "past",
         content: (
-          <section>
-            <h2>Deploys</h2>
-            <PastDeploys
-              service={service}
-              deploys={seen.overview.deploys
-                .toSorted((a, b) => b.madeAtMs - a.madeAtMs || (a.id < b.id ? 1 : -1))
-                .slice(0, MOST_PAST)
-                .map((each) => asPast(each, now))}
-            />
-          </section>
+          <PastDeploys
+            service={service}
+            deploys={seen.overview.deploys
+              .toSorted((a, b) => b.madeAtMs - a.madeAtMs || (a.id < b.id ? 1 : -1))
+              .slice(0, MOST_PAST)
+              .map((each) => asPast(each, now))}
+          />
         ),
       },
     ],

@@ -1,3 +1,4 @@
+import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { hrefOf, type PageAddress } from "./address.ts";
 import type { Content } from "./content.tsx";
@@ -49,7 +50,7 @@ interface SheetProps {
 
 /** The frame of every page: nothing in it is from anywhere else. */
 export function documentOf({ title, version, script, body }: SheetProps): string {
-  const html = (
+  const sheet = (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
@@ -68,7 +69,7 @@ export function documentOf({ title, version, script, body }: SheetProps): string
       </body>
     </html>
   );
-  return `<!doctype html>${String(html)}`;
+  return `<!doctype html>${htmlOf(sheet)}`;
 }
 
 function Trail({ address }: { readonly address: PageAddress }) {
@@ -107,9 +108,11 @@ function Filter({ text, href }: { readonly text: string; readonly href: string }
   );
 }
 
-/** What a part says, as it is sent. */
+/** What a part says, as it is sent. Nothing of it waits for anything. */
 export function htmlOf(content: Child): string {
-  return String(<>{content}</>);
+  const text = html`${content}`;
+  if (text instanceof Promise) throw new Error("A part of a page waits for something; its data have to come with it.");
+  return text.toString();
 }
 
 /** A line of text of ours in place of a page. */

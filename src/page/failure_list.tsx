@@ -37,6 +37,7 @@ function Failure({ service, group }: { readonly service: string; readonly group:
       </p>
       {hint === "" ? null : <p>{hint}</p>}
       <p class="hosts">
+        {hosts.length === 1 ? "look at " : ""}
         {hosts.slice(0, MOST_HOSTS).map((host) => (
           <>
             <HostLink service={service} host={host} />{" "}

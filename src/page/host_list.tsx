@@ -1,5 +1,5 @@
 import { illnessText } from "../view/host.ts";
-import { byZone, STATE_SIGNS, type FleetHost } from "../view/host_state.ts";
+import { byZone, STATE_SIGNS, WORST_FIRST, type FleetHost } from "../view/host_state.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { oneLine } from "../view/words.ts";
 import { hrefOf } from "./address.ts";
@@ -22,7 +22,9 @@ interface HostListProps {
 export function HostList(props: HostListProps) {
   if (props.hosts.length <= MOST_ROWS) return <Rows {...props} />;
   if (props.hosts.length <= MOST_CELLS) return <Zones {...props} cell={cellOf(props)} />;
-  const notable = props.hosts.filter(({ state }) => state !== "done" && state !== "waiting" && state !== "idle");
+  const notable = props.hosts
+    .filter(({ state }) => state !== "done" && state !== "waiting" && state !== "idle")
+    .toSorted((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
   return (
     <>
       <Zones {...props} cell={signOf} />
@@ -30,7 +32,7 @@ export function HostList(props: HostListProps) {
         <>
           <h3>
             {notable.length > MOST_NAMED ? `${MOST_NAMED} of ${notable.length} hosts` : `${notable.length} hosts`} that
-            are neither done nor waiting
+            are neither done nor waiting, the worst first
           </h3>
           <Rows {...props} hosts={notable.slice(0, MOST_NAMED)} />
         </>

@@ -15,11 +15,11 @@ export function LinkState({ link, nowMs }: { readonly link: FleetSeen["link"]; r
     case "away": {
       const since =
         link.sinceMs === null
-          ? "It was not read yet."
+          ? "Nothing was read yet."
           : `What you see is ${duration(nowMs - link.sinceMs)} old, of ${clockTime(new Date(link.sinceMs))} UTC.`;
       return (
         <p class="banner" role="alert">
-          <strong>✗ ZooKeeper is away.</strong> {since} {link.reason}
+          <strong>✗ ZooKeeper is away</strong>: {link.reason} {since}
         </p>
       );
     }

@@ -14,7 +14,8 @@ export function PastDeploys({
 }) {
   if (deploys.length === 0) return null;
   return (
-    <div class="scroll">
+    <section class="scroll">
+      <h2>Deploys</h2>
       <table>
         <thead>
           <tr>
@@ -56,7 +57,7 @@ export function PastDeploys({
           })}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

@@ -12,7 +12,7 @@ import type { Tone } from "./tone.ts";
 import { oneLine, someOf } from "./words.ts";
 
 /** A fact in words, and as short as it can be. */
-export interface Fact {
+interface Fact {
   readonly long: Span;
   readonly short: Span;
 }

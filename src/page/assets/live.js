@@ -24,7 +24,8 @@ function take({ title, parts }) {
     if (focused !== null) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
   state.lastAt = Date.now();
-  say("● live", "good");
+  if (document.querySelector("#link .banner") === null) say("● live", "good");
+  else say("○ of before", "bad");
 }
 
 function open() {

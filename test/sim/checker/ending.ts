@@ -2,18 +2,19 @@ import { isRunning } from "../../../src/core/deploy_state.ts";
 import type { CtlRun } from "../fleet/operator.ts";
 import { currentFact } from "../host/facts.ts";
 import type { Checker } from "./checker.ts";
+import { judgeShown, type Shown } from "./shown.ts";
 import type { DeployEntry } from "./tree_view.ts";
 
 /** What must be so when faults have ceased and everything has come to rest. */
 export function judgeEnding(
   checker: Checker,
   runs: readonly CtlRun[],
-  { history, screen }: { readonly history: CtlRun | null; readonly screen: CtlRun | null },
+  { history, shown }: { readonly history: CtlRun | null; readonly shown: Shown | null },
 ): void {
   for (const watch of checker.watches.values()) judgeHost(checker, watch.name);
   for (const deploy of checker.tree.deploys.values()) judgeDeploy(checker, deploy);
   judgeHistory(checker, history);
-  judgeScreen(checker, screen);
+  if (shown !== null) judgeShown(checker, shown);
   for (const run of runs) judgeRun(checker, run);
 }
 
@@ -91,36 +92,6 @@ export function judgeHistory({ ledger, tree }: Pick<Checker, "ledger" | "tree">,
     if (entries.length !== 1) ledger.broken("history", `${id} has ${entries.length} entries`);
     else if (entries[0]?.state !== record.state)
       ledger.broken("history", `${id} is ${record.state}, not ${entries[0]?.state}`);
-  }
-}
-
-/**
- * Each host has one row with the step and the build that its status has, and a sign of its own where nobody is there; the
- * first line names the newest deploy's build and state.
- *
- * @param screen what `monitor --once` printed at the end, when nothing moved any more
- */
-export function judgeScreen({ ledger, tree }: Pick<Checker, "ledger" | "tree">, screen: CtlRun | null): void {
-  if (screen === null) return;
-  const lines = screen.said.split("\n");
-  const wrong = (what: string): void =>
-    ledger.broken("screen", `${what}, and it shows: ${screen.said.slice(0, 2_000)}`);
-  const newest = tree.newest();
-  const [head = ""] = lines;
-  // What failed is told above them, by the hosts' names as well.
-  const table = lines.slice(lines.findIndex((line) => line.startsWith("  HOST")) + 1);
-  if (newest !== null && tree.damaged.size === 0 && !head.includes(newest.record.state))
-    wrong(`${newest.id} is ${newest.record.state}`);
-  for (const host of tree.hosts.keys()) {
-    const rows = table.filter((line) => line.slice(2).startsWith(`${host} `));
-    const [row = ""] = rows;
-    if (rows.length !== 1) wrong(`${host} has ${rows.length} rows`);
-    if (row.startsWith("?") === tree.alive.has(host))
-      wrong(`${host} is ${tree.alive.has(host) ? "connected" : "away"}`);
-    const status = tree.statuses.get(host);
-    if (status === undefined || status === null) continue;
-    for (const word of [status.step, status.build ?? "-"])
-      if (!row.split(/\s+/).includes(word)) wrong(`${host} says ${status.step} and serves ${status.build}`);
   }
 }
 

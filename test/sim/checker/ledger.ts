@@ -32,7 +32,7 @@ export const INVARIANTS = {
   "final-state": "every deploy ends in one final state, with nobody left in a slot",
   history: "every deploy has one history entry that matches what happened",
   "exit-code": "ctl's exit code was true",
-  screen: "at the end the monitor shows what ZooKeeper has, host by host",
+  shown: "at the end the monitor, the page and status show what ZooKeeper has, host by host",
   "true-done": "a deploy that is done is served by everybody who says so",
 } as const;
 

@@ -76,7 +76,7 @@ export class Errands {
   async #ask(): Promise<void> {
     const host = this.#fleet.host(this.#anyHost());
     const question = this.#chance.pick(QUESTIONS);
-    const answer = await host.status?.(new Request(`http://${host.name}:9876${question}`), { peer: "127.0.0.1" });
+    const answer = await host.ask(question);
     if (answer !== undefined) this.#fleet.story.tell(host.name, `answers ${question} with ${answer.status}`);
   }
 

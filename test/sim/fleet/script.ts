@@ -4,6 +4,7 @@ import { provision } from "../host/facts.ts";
 import { Errands } from "./errands.ts";
 import { SERVICE, type Fleet } from "./fleet.ts";
 import { Hands } from "./hands.ts";
+import type { Shown } from "../checker/shown.ts";
 import type { CtlRun, Operator } from "./operator.ts";
 import { Workshop, type Flaws } from "./workshop.ts";
 
@@ -134,9 +135,15 @@ export class Script {
     return [...this.#fleet.tree.gate.failed].flatMap(([host, { healthy }]) => (healthy ? [] : [host]));
   }
 
-  /** One screen of the monitor. */
-  async monitor(): Promise<CtlRun> {
-    return this.#ana.run("monitor", SERVICE, "--once");
+  /** The fleet in every way that it is shown in. */
+  async shown(): Promise<Shown> {
+    const screen = await this.#ana.run("monitor", SERVICE, "--once");
+    const status = await this.#ana.run("status", SERVICE, "--json");
+    const asked = [...this.#fleet.hosts].find((host) => host.status !== null && this.#fleet.tree.alive.has(host.name));
+    const answer = await asked?.status?.(new Request(`http://127.0.0.1:9876/services/${SERVICE}`), {
+      peer: "127.0.0.1",
+    });
+    return { screen: screen.said, status: status.said, page: answer === undefined ? null : await answer.text() };
   }
 
   async history(): Promise<CtlRun> {

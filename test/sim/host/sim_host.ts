@@ -41,7 +41,7 @@ export interface Incarnation {
 }
 
 /** How an agent answers HTTP, as long as it listens. */
-export type StatusAnswer = Parameters<Network["serve"]>[0];
+type StatusAnswer = Parameters<Network["serve"]>[0];
 
 /** A machine of the rehearsal. It outlives its agents, and its disk and its clock outlive its boots. */
 export class SimHost {
@@ -264,6 +264,11 @@ export class SimHost {
     } catch (error) {
       throw fileError(`Cannot open the lock file "${path}"`, error);
     }
+  }
+
+  /** What somebody on this machine is answered by its status port; undefined where nobody listens. */
+  async ask(path: string): Promise<Response | undefined> {
+    return this.status?.(new Request(`http://${this.name}:9876${path}`), { peer: "127.0.0.1" });
   }
 
   #network(life: Life, clock: Clock): Network {

@@ -3,6 +3,7 @@ import { Checker } from "../checker/checker.ts";
 import { judgeEnding, whatIsLeft } from "../checker/ending.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { Weather } from "../fleet/faults.ts";
+import type { Shown } from "../checker/shown.ts";
 import type { CtlRun } from "../fleet/operator.ts";
 import { Script } from "../fleet/script.ts";
 import { worldPlan, type WorldPlan } from "../fleet/world_plan.ts";
@@ -70,7 +71,7 @@ class Play {
   readonly #runs: CtlRun[] = [];
   readonly #effectsBefore = new Map<string, number>();
   #history: CtlRun | null = null;
-  #screen: CtlRun | null = null;
+  #shown: Shown | null = null;
   #isOver = false;
   #deaths = 0;
 
@@ -107,7 +108,7 @@ class Play {
       return this.#isOver || ledger.violations.length > 0;
     });
     if (ledger.violations.length === 0 && untilMs === undefined) {
-      if (this.#isOver) judgeEnding(this.#checker, this.#runs, { history: this.#history, screen: this.#screen });
+      if (this.#isOver) judgeEnding(this.#checker, this.#runs, { history: this.#history, shown: this.#shown });
       else ledger.broken("converged", `the people still wait: ${whatIsLeft(this.#checker)}`);
     }
     return this.#result(performance.now() - startedAt);
@@ -146,7 +147,7 @@ class Play {
       for (let round = 1; !(await this.#comesToRest()) && round < ROUNDS; round += 1) await this.script.finish();
     }
     this.#history = await this.script.history();
-    this.#screen = await this.script.monitor();
+    this.#shown = await this.script.shown();
     this.#isOver = true;
   }
 
