@@ -9,6 +9,7 @@ const LONGEST_FILTER = 200;
 
 /** The page at a path with its query, as in "/services/web?q=zone-a"; null where there is none. */
 export function addressIn(href: string): PageAddress | null {
+  if (!href.startsWith("/")) return null;
   const url = URL.parse(href, "http://page");
   if (url === null || url.host !== "page") return null;
   const parts = url.pathname.split("/").slice(1).map(decoded);

@@ -114,7 +114,7 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
       stream.onAbort(() => gone.abort());
       looking += 1;
       try {
-        for await (const update of updates.of(address, gone.signal)) {
+        for await (const update of updates.of(address, AbortSignal.any([gone.signal, c.req.raw.signal]))) {
           await stream.writeSSE({ event: "update", data: JSON.stringify(update) });
         }
       } finally {

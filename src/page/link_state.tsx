@@ -19,7 +19,7 @@ export function LinkState({ link, nowMs }: { readonly link: FleetSeen["link"]; r
           : `What you see is ${duration(nowMs - link.sinceMs)} old, of ${clockTime(new Date(link.sinceMs))} UTC.`;
       return (
         <p class="banner" role="alert">
-          <strong>✗ ZooKeeper is away</strong>: {link.reason} {since}
+          <strong>✗ ZooKeeper is away</strong>: {link.reason.replace(/\.$/, "")}. {since}
         </p>
       );
     }

@@ -40,7 +40,7 @@ const nothingSeen: FleetSeen = {
 };
 
 const MOST_EVENTS = 200;
-/** So long after the last one has looked the fleet is still read, in milliseconds: a person who reloads sees it at once. */
+/** Long enough that a person who reloads sees it at once, in milliseconds. */
 const LINGER_MS = 10_000;
 /** So long the first reading is waited for, in milliseconds. */
 const FIRST_READING_MS = 10_000;
@@ -49,11 +49,14 @@ interface FeedOptions {
   /** Makes a client that is closed when the signal it is given is aborted. */
   readonly open: (signal: AbortSignal) => Promise<ZooKeeper>;
   readonly clock: Clock;
+  /** So long after the last one has looked the fleet is still read, in milliseconds. */
+  readonly lingerMs?: number;
 }
 
 /** One reading of the fleet for all who look at it. It has a session of its own, while somebody looks. */
 export class FleetFeed implements AsyncDisposable {
   readonly #options: FeedOptions;
+  readonly #lingerMs: number;
   readonly #listeners = new Set<() => void>();
   readonly #ending = new AbortController();
   #now: FleetSeen = nothingSeen;
@@ -63,6 +66,7 @@ export class FleetFeed implements AsyncDisposable {
 
   constructor(options: FeedOptions) {
     this.#options = options;
+    this.#lingerMs = options.lingerMs ?? LINGER_MS;
   }
 
   /** As it was last read; what was read before somebody looked again is not shown to anybody. */
@@ -88,7 +92,7 @@ export class FleetFeed implements AsyncDisposable {
       this.#listeners.delete(listener);
       this.#lookers -= 1;
       if (this.#lookers === 0)
-        this.#cancelLinger = this.#options.clock.afterIdly(LINGER_MS, () => {
+        this.#cancelLinger = this.#options.clock.afterIdly(this.#lingerMs, () => {
           if (this.#lookers === 0) void this.#stop();
         });
     };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { flagsOf, routesOf } from "../../src/cli/routes.ts";
 import { verbs } from "../../src/verbs.ts";
-import { expectGolden } from "../ctl/golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { argumentsOf, everyVerb, say } from "./lines.ts";
 
 /* What holds for every verb of the binary, as it stands in its tree: a new verb is held to it by being there. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { expectGolden } from "./golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { ctl, startCtl } from "./terminal.ts";
 
 const routes = [

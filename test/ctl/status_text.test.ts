@@ -4,7 +4,7 @@ import { allServicesLines } from "../../src/ctl/services_text.ts";
 import { statusDocument } from "../../src/ctl/status_document.ts";
 import { statusLines } from "../../src/ctl/status_text.ts";
 import { scene, scenes } from "../view/scenes.ts";
-import { expectGolden } from "./golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { noon } from "./terminal.ts";
 
 describe("the status of a service", () => {

@@ -8,7 +8,7 @@ import { changesBetween, outcomeOf, type Purpose } from "../../src/view/deploy_e
 import type { Overview } from "../../src/view/overview.ts";
 import { Story } from "../../src/view/story.ts";
 import { scene, scenes, type SceneHost } from "../view/scenes.ts";
-import { expectGolden } from "./golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { noon } from "./terminal.ts";
 
 function view(overview: Overview): DeployView {

@@ -20,7 +20,7 @@ import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_s
 import { NOW, Site } from "../store/site.ts";
 import { recordIn } from "../harness/deploy_records.ts";
 import { tempDir } from "../harness/tempdir.ts";
-import { expectGolden } from "./golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { ctl, type CtlRun } from "./terminal.ts";
 
 /*

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { difference } from "../../src/monitor/difference.ts";
 import { screen } from "../../src/monitor/screen.ts";
-import { expectGolden } from "../ctl/golden.ts";
+import { expectGolden } from "../harness/golden.ts";
 import { longFailure, MOMENTS, SIZES } from "./moments.ts";
 import { ShownTerminal } from "./shown_terminal.ts";
 

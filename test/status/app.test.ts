@@ -14,7 +14,7 @@ test.each([
   ["nothing in particular", undefined, "application/json"],
   ["anything, as curl does", "*/*", "application/json"],
   ["JSON", "application/json", "application/json"],
-  ["what a browser asks for", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json"],
+  ["what a browser asks for", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"],
   ["plain text", "text/plain", "text/plain"],
   [
     "what Prometheus asks for",
@@ -38,7 +38,7 @@ test("the status in JSON is the view, with the name of its form", async () => {
 test("an unknown form is refused with the known ones", async () => {
   const response = await app().ask("/status?format=xml");
   expect(response.status).toBe(400);
-  expect(await response.text()).toContain("json and prometheus");
+  expect(await response.text()).toContain("json, prometheus and html");
 });
 
 test("the agent is ready when it has read every wish and has its name", async () => {
