@@ -23,9 +23,7 @@ export function pageDocument({ address, content, version }: DocumentProps): stri
             <Trail address={address} />
           </nav>
           <p id="live" class="dim" role="status" data-events={`/events?page=${encodeURIComponent(href)}`}>
-            <noscript>
-              A snapshot: <a href={href}>look again</a>
-            </noscript>
+            A snapshot: <a href={href}>look again</a>
           </p>
         </header>
         <main>

@@ -18,6 +18,7 @@ const routes = [
   "wait",
   "status",
   "monitor",
+  "serve",
   "plan",
   "history",
   "logs",

@@ -55,4 +55,5 @@ setInterval(() => {
   say("○ nothing heard for a while: what you see may be old", "bad");
   open();
 }, AGAIN_MS);
+say("○ connecting …", "dim");
 open();
