@@ -76,10 +76,12 @@ function terminal(): Terminal | null {
       return () => void process.off(name, listener);
     },
     // Not before the screen is left, and not by SIGTSTP, which is listened to.
+    interruptItself: () => process.kill(process.pid, "SIGINT"),
     stopItself: () => void written(stdout).then(() => process.kill(process.pid, "SIGSTOP")),
   });
   return {
     size: own.size,
+    isOurs: own.isOurs,
     open: (events) => {
       // Only now: a command that runs on without its terminal, as under nohup, must not be told that it has gone.
       process.on("SIGHUP", () => callOff("SIGHUP"));

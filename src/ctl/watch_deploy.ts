@@ -5,6 +5,7 @@ import type { Overview } from "../view/overview.ts";
 import type { SpanLine } from "../view/spans.ts";
 import { ServerClock } from "../view/server_clock.ts";
 import { Story } from "../view/story.ts";
+import type { Clock } from "../support/clock.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
@@ -13,7 +14,7 @@ import { exitForOutcome } from "./outcome_exit.ts";
 import { compactLines } from "../monitor/compact.ts";
 import type { ServiceSeen } from "../view/service_seen.ts";
 import { seenIn } from "../view/service_seen.ts";
-import { LiveBlock } from "./live_block.ts";
+import { FollowedScreen } from "./followed_screen.ts";
 import { readings } from "../watch/readings.ts";
 import { storyLines } from "./story_text.ts";
 import { asideLine, deployEventDocument, type AsideEvent } from "./watch_text.ts";
@@ -31,6 +32,8 @@ export interface WatchRequest {
 
 /** In a fleet where something always changes, an outcome is believed after so many readings. */
 const MOST_OVERTAKEN = 20;
+/** Where nothing is drawn in place, it is told this often how the deploy stands, in milliseconds. */
+const SUMMARY_MS = 10_000;
 
 /** Prints what happens to a deploy until it reaches an outcome, and returns the exit code for that. */
 export async function watchDeploy(ctl: Ctl, connection: LastingConnection, request: WatchRequest): Promise<ExitCode> {
@@ -40,13 +43,14 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
   const signal = timeout === null ? ctl.signal : AbortSignal.any([ctl.signal, timeout]);
   const document = (event: DeployEvent): void =>
     output.document(deployEventDocument(event, ctl.process.now(), { service, id }, purpose));
-  using block = liveBlock(ctl);
+  await using block = followedScreen(ctl, service);
   const print = (lines: readonly string[]): void => (block === null ? output.lines(lines) : block.tell(lines));
   const say = (event: AsideEvent): void => {
     if (output.json) document(event);
     else print([asideLine(event, ctl.process.now(), output.paint)]);
   };
   const compact = new Compact();
+  const summaries = new Summaries(ctl.process.clock);
   const story = new Story();
 
   let before: DeployView | null = null;
@@ -73,7 +77,10 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
           if (outcome !== null) document({ event: "outcome", outcome, view: after });
         } else {
           // What is printed last stays, and the block does not.
-          if (outcome !== null) block?.show([]);
+          if (outcome !== null) {
+            await block?.free();
+            block?.show([]);
+          }
           print(storyLines(story.tell(after, outcome, ctl.process.now()), ctl.process.now(), output.paint));
         }
         before = after;
@@ -83,6 +90,8 @@ export async function watchDeploy(ctl: Ctl, connection: LastingConnection, reque
       }
     }
     block?.show(compact.lines(ctl.process.now(), ctl.process.columns() - 1));
+    if (block === null && !output.json && before !== null && summaries.isDue())
+      print(storyLines([{ kind: "progress", view: before }], ctl.process.now(), output.paint));
     const waiting = before === null ? null : standstill.notice(before, ctl.process.now());
     if (waiting !== null) say(waiting);
   }
@@ -115,9 +124,9 @@ function watchedDeploy(service: string, id: string): Watched<DeployRead> {
 }
 
 /** Where somebody looks at a terminal that can be drawn on, a few lines stay below what is printed. */
-function liveBlock(ctl: Ctl): LiveBlock | null {
+function followedScreen(ctl: Ctl, service: string): FollowedScreen | null {
   const isDrawn = ctl.process.stdoutIsTerminal && !ctl.output.json && ctl.process.env["TERM"] !== "dumb";
-  return isDrawn ? new LiveBlock(ctl.output) : null;
+  return isDrawn ? new FollowedScreen(ctl, service) : null;
 }
 
 /** What the lines below say, reading by reading. */
@@ -143,6 +152,24 @@ async function viewOf(zk: ZooKeeper, overview: Overview, id: string): Promise<De
   const { service, statuses, agents } = overview;
   const { record } = await readDeploy(zk, service, id);
   return { service, id, record, barred: new Set(), live: null, statuses, connected: new Set(agents.keys()) };
+}
+
+/** How a deploy stands, for whoever reads what is printed later or through a pipe: every so often. */
+class Summaries {
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  #nextMs: number;
+
+  constructor(clock: Pick<Clock, "monotonicMs">) {
+    this.#clock = clock;
+    this.#nextMs = clock.monotonicMs() + SUMMARY_MS;
+  }
+
+  isDue(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#nextMs) return false;
+    this.#nextMs = nowMs + SUMMARY_MS;
+    return true;
+  }
 }
 
 /** Says when nothing moves: at once if no agent is connected, otherwise after a while and then less and less often. */

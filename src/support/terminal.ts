@@ -13,6 +13,8 @@ export interface TerminalEvents {
 export interface OpenTerminal {
   /** Stops this process, as Ctrl-Z does. */
   readonly suspend: () => void;
+  /** Interrupts this process, as Ctrl-C does. */
+  readonly interrupt: () => void;
   /** It is again as it was. */
   readonly close: () => void;
 }
@@ -21,5 +23,7 @@ export interface OpenTerminal {
 export interface Terminal {
   /** In cells. */
   readonly size: () => { readonly columns: number; readonly rows: number };
+  /** What is typed is for this process: it is not in the background. */
+  readonly isOurs: () => boolean;
   readonly open: (events: TerminalEvents) => OpenTerminal;
 }

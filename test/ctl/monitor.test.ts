@@ -30,9 +30,11 @@ class FakeScreen implements Screen {
   isClosed = false;
   size = (): { columns: number; rows: number } => ({ columns: 100, rows: 30 });
 
+  readonly isOurs = (): boolean => true;
+
   readonly open: Screen["open"] = (events) => {
     this.events = events;
-    return { suspend: () => {}, close: () => void (this.isClosed = true) };
+    return { suspend: () => {}, interrupt: () => {}, close: () => void (this.isClosed = true) };
   };
 }
 

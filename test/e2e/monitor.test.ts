@@ -15,6 +15,9 @@ beforeAll(async () => {
   env = { DEPLOYD_ZOOKEEPER: link.proxy.connectString };
   monitor = await deploydLine("ctl", "monitor", "web");
   await printed(await deploydLine("ctl", "services", "set", "web"));
+  const digest = `sha256:${"ab".repeat(32)}`;
+  const build = ["web", "https://x/1", "--digest", digest, "--size", "1", "--build", "v1"];
+  await printed(await deploydLine("ctl", "builds", "add", ...build));
   await zk.create("/deployd/services/web/hosts/web-01", JSON.stringify({ role: "fleet" }));
 });
 
@@ -112,4 +115,43 @@ test("NO_COLOR sends no colour, and a dumb terminal or a pipe no code at all", a
   const piped = await printed(`${monitor} --once`);
   expect(piped).toContain("web: nothing was ever deployed");
   expect(piped).not.toContain("\u001b");
+});
+
+test("m opens the monitor over a command that follows a deploy, q goes back to it, and Ctrl-C ends it as ever", async () => {
+  await using pty = await Pty.open(env);
+  const before = await pty.state();
+  const from = pty.mark;
+  pty.type(`${await deploydLine("ctl", "deploy", "web", "v1", "--urgent")}; echo "ended $?"\r`);
+  await pty.until("m: monitor", from);
+  const asked = pty.mark;
+  pty.type("m");
+  await pty.until("? help", asked);
+  expect(pty.sent.slice(asked)).toContain("\u001b[?1049h");
+  const left = pty.mark;
+  pty.type("q");
+  await pty.until("m: monitor", left);
+  expect(pty.sent.slice(left)).toContain("\u001b[?1049l");
+  pty.type("\u0003");
+  expect(await pty.until(/ended \d+\r\n/, left)).toContain("ended 130\r\n");
+  expect(await pty.state()).toEqual(before);
+});
+
+test("in the background, and after Ctrl-Z and bg, a command that follows a deploy goes on and leaves the keyboard alone", async () => {
+  await using pty = await Pty.open(env);
+  const wait = await deploydLine("ctl", "wait", "web");
+  let from = pty.mark;
+  pty.type(`${wait} &\r`);
+  await pty.until("no agent is connected", from);
+  pty.type("jobs; kill %1; wait %1; echo over\r");
+  expect(await pty.until(/over\r\n/, from)).toContain("Running");
+  from = pty.mark;
+  pty.type(`${wait}\r`);
+  await pty.until("m: monitor", from);
+  pty.type("\u001a");
+  await pty.until("Stopped", from);
+  const behind = pty.mark;
+  pty.type("bg\r");
+  await pty.until("v1", behind);
+  pty.type("jobs; kill %1; wait %1; echo $((40+2))\r");
+  expect(await pty.until(/42\r\n/, behind)).toContain("Running");
 });
