@@ -17,6 +17,7 @@ import { every } from "../support/clock.ts";
 import { Session } from "../zookeeper/session.ts";
 import { fleetPage } from "./fleet_page.ts";
 import { keptLogs } from "./kept_logs.ts";
+import { notifyTarget } from "./notify_target.ts";
 import { openService, serviceShown, type AgentLog, type RunningService } from "./open_service.ts";
 import { announce } from "./presence.ts";
 import { zookeeperDetail, zookeeperProblem } from "./zookeeper_problem.ts";
@@ -155,7 +156,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       Promise.all([
         ...serving,
         ...following,
-        conductWhenElected({ session, format, troubles, report, config, log, clock, stop: stop.soon }),
+        conductWhenElected({
+          session,
+          format,
+          troubles,
+          report,
+          config,
+          log,
+          clock,
+          stop: stop.soon,
+          target: (name) => notifyTarget(name, config.notify, files, machine.isRoot),
+          post: (request, signal) => machine.network.post(request, signal),
+        }),
       ]),
       ousted.promise,
     ]);

@@ -7,6 +7,7 @@ import { Files } from "../steps/files.ts";
 import { runAgent } from "./agent.ts";
 import type { AgentLog } from "./open_service.ts";
 import { agentConfig, requireForRoot } from "./config.ts";
+import { requireTargets } from "./notify_target.ts";
 import { requireServiceable } from "../service/start_check.ts";
 
 /** How long a running restart may continue after the first signal to stop. */
@@ -50,6 +51,7 @@ export async function startAgent(
   requireForRoot(config, machine.isRoot, flags.config);
   if (flags.check === true) {
     await requireServiceable(config, flags.config, machine);
+    await requireTargets(config.notify, new Files(machine.disk, machine.clock), machine.isRoot);
     const services = Object.keys(config.services).join(", ");
     output.lines([`${flags.config} is valid: host ${config.host}, services ${services}`]);
     return exit.asked;

@@ -8,6 +8,7 @@ import type { Session } from "../zookeeper/session.ts";
 import { Candidacy, ownSeat } from "./candidacy.ts";
 import { CONDUCT, Conductor } from "./conductor.ts";
 import type { FleetReport } from "./fleet_report.ts";
+import { Notifying, type NotifyingOptions } from "./notifying.ts";
 
 const AGAIN_MS = 1_000;
 
@@ -21,19 +22,23 @@ interface Conducting {
   readonly format: TreeFormat;
   readonly troubles: Troubles;
   readonly report: FleetReport;
+  readonly target: NotifyingOptions["target"];
+  readonly post: NotifyingOptions["post"];
 }
 
 /** Makes this agent a candidate for conductor, and conducts while it is elected, until the agent ends. */
 export async function conductWhenElected(options: Conducting): Promise<void> {
   const { session, format, config, log, clock, stop, troubles, report } = options;
   const sessionTimeoutMs = config.zookeeper.session_timeout_s * 1000;
+  await using notifying = new Notifying(options);
   const conduct = async (signal: AbortSignal): Promise<void> => {
+    notifying.begin(signal);
     while (!signal.aborted) {
       try {
         const seat = await ownSeat(session.client);
         report.begin(seat === null ? null : await readServerTime(session.client, seat));
         if (signal.aborted) report.end();
-        return await new Conductor({ session, clock, sessionTimeoutMs, log, troubles, report }).run(signal);
+        return await new Conductor({ ...options, sessionTimeoutMs, notifying }).run(signal);
       } catch (error) {
         if (!signal.aborted) troubles.note(CONDUCT, error);
         await pause(clock, AGAIN_MS, signal);

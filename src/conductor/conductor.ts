@@ -15,6 +15,7 @@ import { Bell } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
 import { Adoption } from "./adoption.ts";
 import type { FleetReport } from "./fleet_report.ts";
+import type { Notifying } from "./notifying.ts";
 import { roundTold } from "./round_told.ts";
 import { MissingHosts } from "./missing_hosts.ts";
 import { RoundPace } from "./round_pace.ts";
@@ -42,6 +43,8 @@ export interface ConductorOptions {
   readonly troubles: Troubles;
   /** Called with what was read. */
   readonly report: Pick<FleetReport, "saw" | "keep" | "still" | "serverNowMs">;
+  /** The same, for those who are told what becomes of deploys. */
+  readonly notifying: Pick<Notifying, "saw" | "keep">;
 }
 
 /**
@@ -143,6 +146,7 @@ export class Conductor {
         if (!this.#mirrors.has(service)) this.#mirrors.set(service, new ServiceMirror(service));
       for (const service of this.#mirrors.keys()) if (!services.has(service)) this.#mirrors.delete(service);
       report.keep(services);
+      this.#options.notifying.keep(services);
     }
     await this.#agents.refresh(client);
     for (const mirror of this.#mirrors.values()) await this.#conductService(mirror);
@@ -164,6 +168,7 @@ export class Conductor {
     if (round.moves.length + round.steps.length > 0) await this.#carryOut(mirror, round);
     else this.#vain.delete(service);
     await this.#prune(mirror);
+    this.#options.notifying.saw(mirror);
   }
 
   #view(mirror: ServiceMirror, alive: ReadonlySet<string>): ConductedService {

@@ -1,8 +1,18 @@
 import type { Act, Base, DeployRecord, DeployState, FailureSummary, WayBack } from "../schema/deploy_record.ts";
 import type { Reach } from "../schema/stages.ts";
 import type { DeployCost } from "../schema/znodes.ts";
-import { buildWanted, goesBack, isInLastStage, isOnCanaries, reasonOf, type RunningDeploy } from "./deploy_state.ts";
+import {
+  BY_ITSELF,
+  buildWanted,
+  goesBack,
+  isInLastStage,
+  isOnCanaries,
+  reasonOf,
+  type RunningDeploy,
+} from "./deploy_state.ts";
+import { changed, goingOn, over } from "./deploy_times.ts";
 import { DeployError } from "./errors.ts";
+import { noticed } from "./notices.ts";
 
 /*
  * Every change to a deploy's record. Each function takes the record as it stands and returns the one that follows. Fields
@@ -21,7 +31,10 @@ export interface Decision {
 }
 
 export type DeployPlan = Decision &
-  Pick<DeployRecord, "build" | "previous" | "before" | "stages" | "limits" | "onHalt" | "reach" | "restarts">;
+  Pick<DeployRecord, "build" | "previous" | "before" | "stages" | "limits" | "onHalt" | "reach" | "restarts"> & {
+    /** Who is to be told what becomes of it. */
+    readonly notify?: readonly string[] | undefined;
+  };
 
 /** The states that each transition may begin in. */
 const origins = {
@@ -54,10 +67,10 @@ function illegal({ build, state }: DeployRecord, transition: Transition, why: st
 }
 
 export function started(plan: DeployPlan): DeployIn<"preparing"> {
-  const { build, previous, before, who, why, stages, limits, onHalt, reach, now } = plan;
+  const { build, previous, before, who, why, stages, limits, onHalt, reach, notify = [], now } = plan;
   const override = plan.override === undefined ? {} : { override: plan.override };
   const time = now.toISOString();
-  return {
+  const record: DeployIn<"preparing"> = {
     build,
     previous,
     before,
@@ -74,7 +87,9 @@ export function started(plan: DeployPlan): DeployIn<"preparing"> {
     acts: [{ act: "started", who, why, time, ...override }],
     state: "preparing",
     times: { created: time, changed: time },
+    ...(notify.length === 0 ? {} : { telling: { targets: [...notify], notices: [] } }),
   };
+  return noticed(record, "started", { who, why });
 }
 
 /** The first host moves, or no host has to move. @param base how many hosts percentages are of from here on */
@@ -87,7 +102,7 @@ export function activating(record: DeployRecord, base: Base, now: Date): DeployI
 /** Every host of its stage serves the build; the next stage waits for a person, or for time to pass. */
 export function stageProven(record: DeployRecord, now: Date): DeployIn<"awaiting promotion"> {
   const from = origin(record, "waiting for the next stage");
-  return { ...from, state: "awaiting promotion", times: changed(from.times, now) };
+  return noticed({ ...from, state: "awaiting promotion", times: changed(from.times, now) }, "stage");
 }
 
 /** It comes to the next stage. @param by the person who takes it there; null where time, or nothing, had to pass */
@@ -99,20 +114,25 @@ export function promoted(
 ): DeployIn<"rolling"> {
   const from = origin(record, "promoted");
   if (isInLastStage(from)) throw illegal(record, "promoted", "it is in its last stage");
-  return {
-    ...(by === null ? from : acted(from, "promoted", { ...by, now })),
+  const times = changed(from.times, now);
+  // A stage after which nothing is waited for is reached and left in one.
+  const isReached = by === null && from.state !== "awaiting promotion";
+  const left = isReached ? noticed({ ...from, times }, "stage") : from;
+  const next: DeployIn<"rolling"> = {
+    ...(by === null ? left : acted(left, "promoted", { ...by, now })),
     stage: from.stage + 1,
     reach,
     state: "rolling",
-    times: changed(from.times, now),
+    times,
   };
+  return noticed(next, "promoted", by ?? {});
 }
 
 /** A person stops it where it is: nobody begins until it is resumed. */
 export function paused(record: DeployRecord, by: Decision): DeployIn<"paused"> {
   const from = origin(record, "paused");
   const rollback = from.state === "rolling back" ? { rollback: from.rollback } : {};
-  return {
+  const next: DeployIn<"paused"> = {
     ...acted(from, "paused", by),
     ...rollback,
     state: "paused",
@@ -120,18 +140,20 @@ export function paused(record: DeployRecord, by: Decision): DeployIn<"paused"> {
     reason: by.why === "" ? `paused by ${by.who}` : `paused by ${by.who}: ${by.why}`,
     times: changed(from.times, by.now),
   };
+  return noticed(next, "paused", by);
 }
 
 /** A person lets it go on where it stopped, with a budget of its own for what fails from now on. */
 export function resumed(record: DeployRecord, by: Decision): RunningDeploy {
-  return goneOn({ ...acted(origin(record, "resumed"), "resumed", by), round: record.round + 1 }, by.now);
+  const next = { ...acted(origin(record, "resumed"), "resumed", by), round: record.round + 1 };
+  return noticed(goneOn(next, by.now), "resumed", by);
 }
 
 /** A person has the hosts that failed try once more, in whatever state it is; one that stands still goes on. */
 export function retried(record: DeployRecord, by: Decision): DeployRecord {
   const next = { ...acted(record, "retried", by), round: record.round + 1, again: record.again + 1 };
-  if (next.state === "paused" || next.state === "halted") return goneOn(next, by.now);
-  return told(next, by.now);
+  const stands = next.state === "paused" || next.state === "halted";
+  return noticed(stands ? goneOn(next, by.now) : told(next, by.now), "retried", by);
 }
 
 /** From where it stopped. */
@@ -147,7 +169,7 @@ function goneOn(stopped: DeployIn<"paused" | "halted">, now: Date): RunningDeplo
 /** Every host that can be reached serves the build, or has failed within the budget. */
 export function done(record: DeployRecord, now: Date): DeployIn<"done"> {
   const from = origin(record, "done");
-  return { ...from, state: "done", times: over(from.times, now) };
+  return noticed({ ...from, state: "done", times: over(from.times, now) }, "done");
 }
 
 /** A person takes its hosts back to the build before it, whatever state the deploy has reached. */
@@ -155,29 +177,33 @@ export function turnedRound(record: DeployRecord, { who, why, now }: Decision): 
   const from = origin(record, "turned round");
   const to = from.previous;
   if (to === null || to === from.build) throw illegal(record, "turned round", "it has no build to go back to");
-  return {
+  const reason = why === "" ? reasonOf(record) : why;
+  const next: DeployIn<"rolling back"> = {
     ...acted(from, "turned round", { who, why, now }),
     state: "rolling back",
-    reason: why === "" ? reasonOf(record) : why,
+    reason,
     rollback: { who, why, time: now.toISOString(), from: from.state, to },
     times: goingOn(from.times, now),
     round: from.round + 1,
     // Whoever asks for a way back that had halted once more has its hosts try once more.
     again: goesBack(record) ? from.again + 1 : from.again,
   };
+  return noticed(next, "rolling-back", { who, why: reason });
 }
 
 /** Every host that can be reached serves the build before it. */
 export function rolledBack(record: DeployRecord, now: Date): DeployIn<"rolled back"> {
   const from = origin(record, "rolled back");
-  return { ...from, state: "rolled back", times: over(from.times, now) };
+  return noticed({ ...from, state: "rolled back", times: over(from.times, now) }, "rolled-back");
 }
 
 /** It grants nothing more until a person decides. */
 export function halted(record: DeployRecord, reason: string, now: Date): DeployIn<"halted"> {
   const from = origin(record, "halted");
   const rollback = from.state === "rolling back" ? { rollback: from.rollback } : {};
-  return { ...from, ...rollback, state: "halted", from: from.state, reason, times: over(from.times, now) };
+  const times = over(from.times, now);
+  const next: DeployIn<"halted"> = { ...from, ...rollback, state: "halted", from: from.state, reason, times };
+  return noticed(next, "halted", { why: reason });
 }
 
 /** Something newer has taken over its hosts before it was done, or a person has ended it. */
@@ -189,8 +215,9 @@ export function aborted(
 ): DeployIn<"aborted"> {
   const from = origin(record, "aborted");
   const rollback = "rollback" in from && from.rollback !== undefined ? { rollback: from.rollback as WayBack } : {};
-  const next = by === null ? from : acted(from, "aborted", { ...by, now });
-  return { ...next, ...rollback, state: "aborted", reason, times: over(from.times, now) };
+  const ended = by === null ? from : acted(from, "aborted", { ...by, now });
+  const next: DeployIn<"aborted"> = { ...ended, ...rollback, state: "aborted", reason, times: over(from.times, now) };
+  return noticed(next, "aborted", { ...(by === null ? {} : { who: by.who }), why: reason });
 }
 
 /** How many acts of people a record keeps: the first, which started it, and the last ones. */
@@ -218,9 +245,6 @@ export type DeployMove =
     }
   /** It has ended, and nobody is at work on it any more: what it cost, and what failed after its end, is known. */
   | { readonly to: "costed"; readonly cost: DeployCost | null; readonly failures?: FailureSummary };
-
-/** Who decides where nobody does. */
-export const BY_ITSELF = "deployd";
 
 export function moved(record: DeployRecord, move: DeployMove, now: Date): DeployRecord {
   switch (move.to) {
@@ -260,23 +284,4 @@ export function costed(
 /** It was written again, and is in the state that it was in; where it has ended, its end stays what it was. */
 function told(record: DeployRecord, now: Date): DeployRecord {
   return { ...record, times: changed(record.times, now) } as DeployRecord;
-}
-
-type Times = RunningTimes & Record<string, unknown>;
-interface RunningTimes {
-  readonly created: string;
-}
-
-function changed(times: Times, now: Date) {
-  return { ...times, changed: now.toISOString() };
-}
-
-/** Of a deploy that may have ended, and has not any more. */
-function goingOn(times: Times & { readonly ended?: unknown }, now: Date) {
-  const { ended: _, ...others } = times;
-  return changed(others, now);
-}
-
-function over(times: Times, now: Date) {
-  return { ...changed(times, now), ended: now.toISOString() };
 }

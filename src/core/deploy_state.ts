@@ -7,6 +7,9 @@ export type RunningDeploy = DeployIn<
   "preparing" | "canary" | "awaiting promotion" | "rolling" | "paused" | "rolling back"
 >;
 
+/** Who decides where nobody does. */
+export const BY_ITSELF = "deployd";
+
 /**
  * The deploy still moves or waits for a person; a service may have only one such deploy at a time. In every other state
  * it has ended.

@@ -19,7 +19,7 @@ export function limitsFields({ max, maxPerZone, budget, soakMs, firstZoneSoakMs,
 }
 
 export function settingsFields(settings: ServiceSettings) {
-  const { stages, onHalt, windows = [], freeze, between = {} } = settings;
+  const { stages, onHalt, windows = [], freeze, between = {}, notify = [] } = settings;
   const { after = [], notWhile = [], exclusive = false } = between;
   return {
     ...limitsFields(settings),
@@ -29,6 +29,7 @@ export function settingsFields(settings: ServiceSettings) {
     after,
     not_while: notWhile,
     exclusive,
+    notify,
     freeze: freeze ?? null,
   };
 }
@@ -58,7 +59,7 @@ export function rulesText({ windows = [], freeze, between = {} }: ServiceSetting
 
 export function serviceLines(service: string, settings: ServiceSettings): string[] {
   const { max, maxPerZone, budget, soakMs, firstZoneSoakMs, progressMs, stages, onHalt } = settings;
-  const { windows = [], freeze, between = {} } = settings;
+  const { windows = [], freeze, between = {}, notify = [] } = settings;
   const { after = [], notWhile = [], exclusive = false } = between;
   const lines = [
     `max ${amountText(max)} (${hostsText(max)} may be out of service at once)`,
@@ -79,6 +80,7 @@ export function serviceLines(service: string, settings: ServiceSettings): string
       ? []
       : [`not while ${notWhile.join(", ")} (no host goes while a deploy of one of them is at its hosts)`]),
     ...(exclusive ? ["exclusive (no host is out of service for it and for another service at once)"] : []),
+    ...(notify.length === 0 ? [] : [`notify ${notify.join(", ")} (told by whoever conducts)`]),
     ...(freeze === undefined ? [] : [frozenText(freeze)]),
   ];
   return lines.map((line, at) => `${at === 0 ? `${service}:` : " ".repeat(service.length + 1)} ${line}`);

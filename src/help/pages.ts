@@ -5,13 +5,23 @@ import install from "../../docs/install.md" with { type: "text" };
 import recipe from "../../docs/recipe.md" with { type: "text" };
 import metrics from "../../docs/metrics.md" with { type: "text" };
 import restarts from "../../docs/restarts.md" with { type: "text" };
+import notifications from "../../docs/notifications.md" with { type: "text" };
 import { nearest } from "../schema/problems.ts";
 
 /*
  * The manual is part of the binary: whoever reads an error on a host has no other copy there.
  */
 
-const pages: Readonly<Record<string, string>> = { configuration, recipe, ctl, restarts, install, errors, metrics };
+const pages: Readonly<Record<string, string>> = {
+  configuration,
+  recipe,
+  ctl,
+  restarts,
+  install,
+  errors,
+  metrics,
+  notifications,
+};
 
 export const topics: readonly string[] = Object.keys(pages);
 

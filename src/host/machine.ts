@@ -8,6 +8,7 @@ import type { Processes } from "../machine/processes.ts";
 import type { ServiceManager } from "../machine/service_manager.ts";
 import { probeHttp } from "../probe/http.ts";
 import { post } from "../probe/post.ts";
+import { postNotice } from "../probe/post_notice.ts";
 import { reach, type HostNames } from "../probe/reach.ts";
 import { probeTcp } from "../probe/tcp.ts";
 import type { Clock } from "../support/clock.ts";
@@ -73,6 +74,7 @@ export function hostMachine(
       dial: tcpDial(clock),
       download: (request) => download(request, { clock, trust }),
       serve: (answer, listen) => serve(answer, listen, clock, STATUS_PORT),
+      post: (request, signal) => postNotice(request, signal, asked),
     },
     bootId: bootId(),
     pid: process.pid,

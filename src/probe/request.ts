@@ -4,6 +4,12 @@ import { isIP } from "node:net";
 import { onAbort } from "../support/abort.ts";
 import { type Trust, whyUntrusted } from "../support/trust.ts";
 
+interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 /**
  * One request to one address of the URL's host, on a connection of its own. It uses node:http, because fetch would send a
  * request for this host through the proxy that HTTP_PROXY names. Redirects are answers, not followed.
@@ -13,7 +19,7 @@ import { type Trust, whyUntrusted } from "../support/trust.ts";
 export async function requestAt(
   address: string,
   url: URL,
-  { method, headers }: { method: "GET" | "POST"; headers: Readonly<Record<string, string>> },
+  { method, headers, body = "" }: HttpRequest,
   trust: Trust,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
@@ -44,7 +50,7 @@ export async function requestAt(
   });
   request.on("error", reject);
   request.once("response", resolve);
-  request.end();
+  request.end(body);
   try {
     return await promise;
   } catch (error) {

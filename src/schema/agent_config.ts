@@ -9,7 +9,7 @@ import {
   trafficSection,
 } from "./traffic_sections.ts";
 import { parseIpNetwork } from "./ip_network.ts";
-import { hostName, serviceName, zoneName } from "./names.ts";
+import { hostName, serviceName, targetName, zoneName } from "./names.ts";
 
 /*
  * `agent.toml`: what this host is and what it accepts. ZooKeeper says which build is wished, the build says what runs,
@@ -52,6 +52,21 @@ export const listenAddress = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:]+):\d{1,5
 export const ipNetwork = z
   .string()
   .refine((text) => parseIpNetwork(text) !== null, "a network is required, as in 10.0.0.0/8 or 10.0.0.7");
+/** Whom this host tells what becomes of deploys while it conducts. It contains only the names of files, as a login does. */
+const notifyTarget = z
+  .strictObject({
+    /** A file with the URL, which with Slack's incoming webhooks is the secret itself. */
+    url_file: absolutePath,
+    /** A file with the key that requests are signed by. */
+    key_file: absolutePath.optional(),
+    format: z.enum(["json", "slack"]).default("json"),
+    /** Whether the URL may be an http one of another host. */
+    allow_http: z.boolean().default(false),
+  })
+  .refine((target) => target.format === "slack" || target.key_file !== undefined, {
+    message:
+      'key_file is required, since whoever is told must be able to tell us from others; only format = "slack" goes without',
+  });
 
 const askedHost = z
   .string()
@@ -160,6 +175,8 @@ export const agentConfigSchema = z.strictObject({
       sourceLogin,
     )
     .default({}),
+  /** Targets by name; the settings of services name them. */
+  notify: z.record(targetName, notifyTarget).default({}),
   log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
   services: z.record(serviceName, serviceSection).superRefine((services, context) => {
     if (Object.keys(services).length === 0) {
@@ -174,5 +191,6 @@ export const agentConfigSchema = z.strictObject({
 });
 
 export type AgentConfig = z.output<typeof agentConfigSchema>;
+export type NotifyTargets = AgentConfig["notify"];
 export type SourceLogins = AgentConfig["sources"];
 export type ServiceConfig = z.output<typeof serviceSection>;

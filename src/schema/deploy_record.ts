@@ -3,6 +3,7 @@ import { limitsSchema } from "./limits.ts";
 import { buildId, deployId, timestamp, zoneName } from "./names.ts";
 import { reachSchema, stagesSchema } from "./stages.ts";
 import { onHaltSchema } from "./on_halt.ts";
+import { notifySchema } from "./notify.ts";
 import { byWhom, deployCostSchema } from "./znodes.ts";
 
 export const deployStateSchema = z.enum([
@@ -50,6 +51,43 @@ const failureSummarySchema = z.looseObject({
 });
 export type FailureSummary = z.output<typeof failureSummarySchema>;
 
+const noticeKindSchema = z.enum([
+  "started",
+  "stage",
+  "promoted",
+  "paused",
+  "resumed",
+  "retried",
+  "halted",
+  "done",
+  "rolling-back",
+  "rolled-back",
+  "aborted",
+]);
+export type NoticeKind = z.output<typeof noticeKindSchema>;
+
+/** One thing that became of a deploy, for those who are to be told. */
+const noticeSchema = z.looseObject({
+  /** In the order in which things happened to the deploy, from 1, with none left out. */
+  number: z.int().min(1),
+  kind: noticeKindSchema,
+  /** The state that it came to. */
+  state: deployStateSchema,
+  at: timestamp,
+  who: z.string(),
+  why: z.string(),
+  /** The stage that it has reached, or comes to. */
+  stage: z.string().optional(),
+});
+export type Notice = z.output<typeof noticeSchema>;
+
+/** Who is told of a deploy: those whom its service named when it was started. */
+const tellingSchema = z.looseObject({
+  targets: notifySchema,
+  /** The last of what became of it, oldest first. */
+  notices: z.array(noticeSchema).default([]),
+});
+
 /** The facts of a deploy that every state has. */
 const deploy = {
   build: buildId,
@@ -80,6 +118,8 @@ const deploy = {
   failures: z.record(buildId, failureSummarySchema).optional(),
   /** What people have done to it, oldest first. */
   acts: z.array(actSchema).default([]),
+  /** What became of it, where somebody is to be told: a halt that a person has ended by now is nowhere else. */
+  telling: tellingSchema.optional(),
 };
 
 const running = { times: z.looseObject({ created: timestamp, changed: timestamp }) };

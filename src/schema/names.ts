@@ -21,6 +21,8 @@ export const buildId = name("build id", /^[A-Za-z0-9][A-Za-z0-9._+-]*$/, 128);
 export const deployId = name("deploy id", /^[A-Za-z0-9][A-Za-z0-9._-]*$/, 64);
 export const zoneName = name("zone", /^[A-Za-z0-9][A-Za-z0-9._-]*$/, 63);
 
+export const targetName = name("target name", /^[A-Za-z0-9][A-Za-z0-9._-]*$/, 63);
+
 /** A sha256 digest as deployd writes it everywhere: `sha256:` and 64 lower-case hexadecimal digits. */
 export type Digest = `sha256:${string}`;
 export const digest = z.custom<Digest>(

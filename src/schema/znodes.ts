@@ -3,6 +3,7 @@ import { betweenServicesSchema } from "./between_services.ts";
 import { limitsSchema } from "./limits.ts";
 import { onHaltSchema } from "./on_halt.ts";
 import { buildId, deployId, digest, timestamp, zoneName } from "./names.ts";
+import { notifySchema } from "./notify.ts";
 import { reachSchema, stagesSchema } from "./stages.ts";
 import { freezeSchema, windowSchema } from "./windows.ts";
 
@@ -37,6 +38,7 @@ export const serviceSettingsSchema = z.looseObject({
   thawed: deployId.optional(),
   /** What it heeds of other services. */
   between: betweenServicesSchema.optional(),
+  notify: notifySchema.optional(),
 });
 export type ServiceSettings = z.output<typeof serviceSettingsSchema>;
 

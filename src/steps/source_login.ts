@@ -1,15 +1,13 @@
-import { dirname } from "node:path";
 import { DeployError } from "../core/errors.ts";
 import { isAllowedSource } from "../fetch/source/policy.ts";
 import type { SourceLogins } from "../schema/agent_config.ts";
 import type { Files } from "./files.ts";
-import { requireTrustedWay } from "./trusted_place.ts";
+import { readSecretFile } from "./secret_file.ts";
 
 type Header = readonly [name: string, value: string];
 
 /** Headers that belong to the transfer itself: setting one of them would change the transfer. */
 const NOT_TO_SAY = /^(?:host|range|if-range|accept-encoding|connection|content-length|transfer-encoding|te|upgrade)$/i;
-const OPEN_TO_OTHERS = 0o077;
 
 /**
  * The headers with which this host logs in at a URL: those of the longest source that is a prefix of it. They are read
@@ -37,26 +35,14 @@ export async function requireLogins(logins: SourceLogins, files: Files, isRoot: 
 
 async function loginOf(source: string, logins: SourceLogins, files: Files, isRoot: boolean): Promise<Header[]> {
   const { basic_auth_file, headers_file } = logins[source] ?? {};
-  const read = (path: string): Promise<string> => readSecret(source, path, files, isRoot);
+  const read = (path: string): Promise<string> =>
+    readSecretFile(path, files, isRoot, (why) => unusable(source, path, why));
   const headers = headers_file === undefined ? [] : headersIn(source, headers_file, await read(headers_file));
   if (basic_auth_file === undefined) return headers;
   if (headers.some(([name]) => name.toLowerCase() === "authorization")) {
     throw unusable(source, headers_file ?? "", "it has an authorization header, and basic_auth_file gives another");
   }
   return [...headers, basicAuth(source, basic_auth_file, await read(basic_auth_file))];
-}
-
-async function readSecret(source: string, path: string, files: Files, isRoot: boolean): Promise<string> {
-  const entry = await files.look(path);
-  if (entry === null) throw unusable(source, path, "there is no such file");
-  if (entry.kind !== "file") throw unusable(source, path, "it is not a regular file");
-  // Whoever could replace the file could make root send the content of another one.
-  if (isRoot) await requireTrustedWay(dirname(path), dirname(path), files);
-  if (isRoot && entry.uid !== 0) throw unusable(source, path, `it belongs to user ${entry.uid}`);
-  if ((entry.mode & OPEN_TO_OTHERS) !== 0) throw unusable(source, path, "others than its owner may read or write it");
-  const text = await files.readUnlinked(path);
-  if (text === null) throw unusable(source, path, "there is no such file");
-  return text;
 }
 
 function basicAuth(source: string, path: string, text: string): Header {

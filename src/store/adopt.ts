@@ -47,6 +47,7 @@ export async function adoptWish(zk: ZooKeeper, service: string, id: string, now:
     stages: [...(stage === "canary" ? canariesFirst : toEverybody)],
     limits: limitsOf(settings),
     onHalt: settings.onHalt,
+    notify: settings.notify,
     now,
   });
   // Not raised above what hosts have followed: the wish may come from a backup, and then a person has to confirm it.

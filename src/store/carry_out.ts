@@ -1,5 +1,5 @@
-import { BY_ITSELF, moved } from "../core/deploy.ts";
-import { buildWanted, isOnCanaries, reasonOf } from "../core/deploy_state.ts";
+import { moved } from "../core/deploy.ts";
+import { BY_ITSELF, buildWanted, isOnCanaries, reasonOf } from "../core/deploy_state.ts";
 import type { GateMove } from "../core/gate.ts";
 import { isStop, type DeployStep, type Round } from "../core/rollout.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";

@@ -24,3 +24,5 @@ export const failuresPath = (service: string) => `${servicePath(service)}/failed
 export const failurePath = (service: string, host: string) => `${failuresPath(service)}/${host}`;
 export const statusesPath = (service: string) => `${servicePath(service)}/status`;
 export const statusPath = (service: string, host: string) => `${statusesPath(service)}/${host}`;
+export const allToldPath = (service: string) => `${servicePath(service)}/told`;
+export const toldPath = (service: string, deploy: string) => `${allToldPath(service)}/${deploy}`;

@@ -1,8 +1,8 @@
 import { isRunning } from "../core/deploy_state.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
+import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { DeployRead } from "./service_records.ts";
-import { deployPath } from "./paths.ts";
+import { deployPath, toldPath } from "./paths.ts";
 
 /** How many deploys of a service are kept on record. */
 const KEPT_DEPLOYS = 50;
@@ -25,10 +25,13 @@ export function prunable(deploys: readonly DeployRead[], wished: ReadonlySet<str
     .map(({ id }) => id);
 }
 
-/** Removes a deploy's record. It is no error when somebody else was faster. */
+/** Removes a deploy's record, and what was told of it. It is no error when somebody else was faster. */
 export async function removeDeploy(zk: ZooKeeper, service: string, id: string): Promise<void> {
+  const paths = [deployPath(service, id), toldPath(service, id)];
   try {
-    await zk.delete(deployPath(service, id));
+    // In one, or who conducts next would tell all of it again.
+    const isTold = (await zk.exists(toldPath(service, id))) !== null;
+    await zk.multi((isTold ? paths : paths.slice(0, 1)).map((path) => op.delete(path)));
   } catch (error) {
     if (!isZooKeeperError(error, "NO_NODE", "NOT_EMPTY", "BAD_VERSION")) throw error;
   }

@@ -114,6 +114,7 @@ export function newRecord(
     onHalt: policyOf(onHalt ?? settings.onHalt, restarts === true),
     restarts,
     override,
+    notify: settings.notify,
     now,
   });
 }

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import {
   aborted,
   activating,
-  BY_ITSELF,
   done,
   halted,
   moved,
@@ -18,6 +17,7 @@ import {
   type DeployMove,
 } from "../../src/core/deploy.ts";
 import {
+  BY_ITSELF,
   buildWanted,
   endedAt,
   goesBack,

@@ -90,6 +90,7 @@ describe("services", () => {
         after: [],
         not_while: [],
         exclusive: false,
+        notify: [],
         freeze: null,
       },
     });

@@ -22,6 +22,7 @@ const PLAN: WorldPlan = {
   pastDeploys: 0,
   formerTraffic: "nft",
   clockErrorMs: 1_000,
+  tells: false,
 };
 const LONGEST_MS = 3_600_000;
 /** Long enough for every agent to be back, to read what is wished, and to read it again unasked. */

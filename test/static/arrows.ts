@@ -29,8 +29,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // The real machine. Only main and the verbs that run on one machine alone know it.
   host: [...below, "machine", "fetch", "traffic", "probe", "zookeeper"],
   service: [...below, "machine", "traffic", "probe", "restart", "steps", "store", "zookeeper"],
-  conductor: [...below, "store", "zookeeper"],
   agent: [...below, "cli", "machine", "service", "conductor", "steps", "store", "status", "watch", "page", "zookeeper"],
+  conductor: [...below, "machine", "store", "zookeeper"],
   // Which verbs there are is for verbs.ts to say; how one is read, run and told, for this.
   cli: [...below, "view"],
   // builds add asks of a file what a host's own steps would make of it.

@@ -154,6 +154,7 @@ describe.each([
     "status",
     "limits",
     "services",
+    "notify",
     "traffic",
     "rolling",
   ]);

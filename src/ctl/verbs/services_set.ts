@@ -1,7 +1,9 @@
 import { buildCommand } from "@stricli/core";
 import { parseWindows } from "../../core/windows.ts";
 import type { BetweenServices } from "../../schema/between_services.ts";
-import { serviceName } from "../../schema/names.ts";
+import { serviceName, targetName } from "../../schema/names.ts";
+import { notifySchema } from "../../schema/notify.ts";
+import { parse } from "../../schema/problems.ts";
 import { serviceSettingsSchema } from "../../schema/znodes.ts";
 import { isNewService } from "../../store/new_service.ts";
 import { ensurePath } from "../../store/records.ts";
@@ -20,6 +22,7 @@ interface ServicesSetFlags extends CommonFlags, LimitFlags {
   readonly after: string[] | undefined;
   readonly notWhile: string[] | undefined;
   readonly exclusive: "yes" | "no" | undefined;
+  readonly notify: string[] | undefined;
   readonly new: boolean | undefined;
 }
 
@@ -102,13 +105,20 @@ is refused as a typing error, unless --new confirms it.`,
         placeholder: "answer",
         optional: true,
       },
+      notify: {
+        kind: "parsed",
+        parse: targetNames,
+        brief: `Who is told what becomes of its deploys, by their names in agent.toml, or none ${asItWas("none")}`,
+        placeholder: "targets",
+        optional: true,
+      },
       new: isGiven("The name is right, though it is very similar to that of another service"),
       ...commonFlags,
     },
     positional: { kind: "tuple", parameters: [serviceArgument] },
   },
   func: ctlVerb<ServicesSetFlags, [string]>(async (ctl, flags, service) => {
-    const { stages, onHalt, windows, new: isMeant } = flags;
+    const { stages, onHalt, windows, notify, new: isMeant } = flags;
     const between = rulesIn(flags);
     await makeChroot(ctl);
     await using zk = await ctl.connect();
@@ -119,6 +129,7 @@ is refused as a typing error, unless --new confirms it.`,
       ...(onHalt === undefined ? {} : { onHalt }),
       ...(windows === undefined ? {} : { windows }),
       ...(between === null ? {} : { between }),
+      ...(notify === undefined ? {} : { notify }),
     });
     ctl.output.answer({ ...serviceDocument(service, settings), made }, [
       ...(made ? [`Made the service ${service}.`] : []),
@@ -145,6 +156,16 @@ const parseService = matching(serviceName);
 function serviceNames(input: string): string[] {
   if (input.trim() === "none") return [];
   return [...new Set(input.split(",").map((name) => parseService(name.trim())))];
+}
+
+const parseTarget = matching(targetName);
+
+/** Names of targets with commas between them, or `none`. */
+function targetNames(input: string): string[] {
+  if (input.trim() === "none") return [];
+  const names = parse(notifySchema, [...new Set(input.split(",").map((name) => parseTarget(name.trim())))]);
+  if (names.ok) return names.value;
+  throw new Error(names.problems.join("; "));
 }
 
 /** Creates deployd's tree for the first service: a client inside a chroot cannot create that chroot. */

@@ -89,6 +89,7 @@ function run(servers: string): void {
         return report.serverNowMs;
       },
     },
+    notifying: { saw: () => {}, keep: () => {} },
   });
   void conductor.run(new AbortController().signal);
 }

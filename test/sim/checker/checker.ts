@@ -1,4 +1,4 @@
-import { BY_ITSELF } from "../../../src/core/deploy.ts";
+import { BY_ITSELF } from "../../../src/core/deploy_state.ts";
 import { outOfService, type Gate } from "../../../src/core/gate.ts";
 import type { DeathKind } from "../host/life.ts";
 import { Allowances } from "./allowance.ts";
@@ -12,6 +12,7 @@ import { GateRules } from "./gate_rules.ts";
 import { HostWatch } from "./host_watch.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
+import { NoticeRules } from "./notice_rules.ts";
 import { WishOrder } from "./wish_order.ts";
 
 /** A transaction that the ensemble has committed. */
@@ -39,6 +40,7 @@ export class Checker {
   readonly watches = new Map<string, HostWatch>();
   readonly wishes: WishOrder;
   readonly edges: EdgeWatch;
+  readonly notices: NoticeRules;
   /** When the last fault was; infinity while there may be more. */
   lastFaultMs = 0;
   /** Deploys between their first grant and the last release, and what has befallen them there. */
@@ -66,6 +68,8 @@ export class Checker {
     this.#begins = new BeginRules(this.tree, this.ledger, this.#allowances);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
+    this.notices = new NoticeRules(this.tree, this.ledger, () => fleet.time.nowMs);
+    fleet.listener.onReceived = (reception) => this.notices.received(reception);
     fleet.ensemble.onCommit(({ request, changes }) => {
       const sessionId = request.kind === "write" ? request.sessionId : 0n;
       this.committed({ sessionId, changes: changes.map(({ path }) => ({ path, data: this.#dataAt(path) })) });
@@ -99,6 +103,7 @@ export class Checker {
       }
       this.tree.apply(change);
     }
+    this.notices.committed(changes);
     const author = this.#hostOfSession.get(sessionId) ?? null;
     if (gate !== this.tree.gate) {
       for (const deploy of this.tree.deploys.values()) this.#followSpan(deploy);
@@ -145,7 +150,7 @@ export class Checker {
 
   /** Everybody serves the wish, and nobody holds anything. */
   isAtRest(): boolean {
-    if (this.tree.gate.slots.size > 0) return false;
+    if (this.tree.gate.slots.size > 0 || this.notices.untold().length > 0) return false;
     return [...this.watches.keys()].every((host) => notServing(this, host).length === 0);
   }
 

@@ -13,6 +13,7 @@ export function judgeEnding(
 ): void {
   for (const watch of checker.watches.values()) judgeHost(checker, watch.name);
   for (const deploy of checker.tree.deploys.values()) judgeDeploy(checker, deploy);
+  for (const event of checker.notices.untold()) checker.ledger.broken("told", `nobody was told of ${event}`);
   judgeHistory(checker, history);
   if (shown !== null) judgeShown(checker, shown);
   for (const run of runs) judgeRun(checker, run);

@@ -33,6 +33,7 @@ export const INVARIANTS = {
   history: "every deploy has one history entry that matches what happened",
   "exit-code": "ctl's exit code was true",
   shown: "at the end the monitor, the page and status show what ZooKeeper has, host by host",
+  told: "every event of a deploy is told, in order, and again only by one who could not know that it was",
   "true-done": "a deploy that is done is served by everybody who says so",
 } as const;
 
@@ -81,6 +82,7 @@ export const EDGES = [
   "two operators at once",
   "a wish written by hand adopted",
   "a role changed in a deploy",
+  "an event told once more by another conductor",
 ] as const;
 
 export type Edge = (typeof EDGES)[number];

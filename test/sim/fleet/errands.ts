@@ -84,7 +84,7 @@ export class Errands {
   async #configure(): Promise<void> {
     const { ensemble, service, plan } = this.#fleet;
     const host = this.#anyHost();
-    const file = agentFile(host, ensemble.connectString, [service], plan.sessionTimeoutS);
+    const file = agentFile(host, ensemble.connectString, [service], plan.sessionTimeoutS, plan.tells);
     await this.#hands.configure(host, file, this.#chance.happens(0.3) ? this.#chance.between(2_000, 10_000) : 0);
   }
 

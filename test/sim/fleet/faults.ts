@@ -111,6 +111,7 @@ export class Weather {
     for (const host of this.#fleet.hosts) host.plan = () => null;
     this.#fleet.network.heal();
     this.#fleet.ensemble.heal();
+    this.#fleet.listener.heal();
   }
 
   #next(): void {

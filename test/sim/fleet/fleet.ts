@@ -5,6 +5,7 @@ import { ArtefactServer } from "../host/artefacts.ts";
 import type { HostService } from "../host/ground.ts";
 import { agentFile, hostService } from "../host/host_file.ts";
 import type { DeathKind } from "../host/life.ts";
+import { Listener, TARGET_KEY, TARGET_URL } from "../host/listener.ts";
 import { SimHost } from "../host/sim_host.ts";
 import { Network } from "../network.ts";
 import { virtualClock, VirtualTime } from "../time.ts";
@@ -26,6 +27,7 @@ export class Fleet {
   readonly network: Network;
   readonly ensemble: Ensemble;
   readonly server: ArtefactServer;
+  readonly listener: Listener;
   readonly service: HostService;
   readonly agents = new Map<string, AgentProcess>();
   readonly tree = new TreeView(SERVICE);
@@ -46,6 +48,7 @@ export class Fleet {
     const { time, network } = this;
     this.ensemble = new Ensemble({ time, network, chance: this.chance.fork("zookeeper"), servers: plan.servers });
     this.server = new ArtefactServer(this.chance.fork("artefacts"));
+    this.listener = new Listener(this.chance.fork("listener"));
     this.server.reaches = (host) => this.network.reaches(host, "artefacts");
     const { instances, restart, traffic } = plan;
     this.service = hostService({ name: SERVICE, instances, restart, traffic });
@@ -112,7 +115,7 @@ export class Fleet {
   }
 
   #addHost(name: string): void {
-    const { clockErrorMs, sessionTimeoutS, instances, restart, formerTraffic } = this.plan;
+    const { clockErrorMs, sessionTimeoutS, instances, restart, formerTraffic, tells } = this.plan;
     const chance = this.chance.fork(name);
     const host = new SimHost({
       name,
@@ -120,6 +123,7 @@ export class Fleet {
       chance,
       services: [this.service],
       server: this.server,
+      listener: this.listener,
       wall: { offsetMs: chance.between(-clockErrorMs, clockErrorMs), drift: chance.pick([0, 0.0001, -0.0001]) },
       dial: (machine, life) => {
         const sockets = this.network.process(machine);
@@ -128,7 +132,8 @@ export class Fleet {
       },
     });
     const former = hostService({ name: SERVICE, instances, restart, traffic: formerTraffic });
-    host.putFile(AGENT_FILE, agentFile(name, this.ensemble.connectString, [former], sessionTimeoutS));
+    host.putFile(AGENT_FILE, agentFile(name, this.ensemble.connectString, [former], sessionTimeoutS, tells));
+    for (const { path, text } of tells ? [TARGET_URL, TARGET_KEY] : []) host.putFile(path, `${text}\n`, 0o600);
     host.onEvent = (what) => {
       this.story.tell(name, what);
       this.onEvent(what);

@@ -1,6 +1,7 @@
 import type { Chance } from "../chance.ts";
 import type { SimBuild } from "../host/builds.ts";
 import { provision } from "../host/facts.ts";
+import { TARGET } from "../host/listener.ts";
 import { Errands } from "./errands.ts";
 import { SERVICE, type Fleet } from "./fleet.ts";
 import { Hands } from "./hands.ts";
@@ -43,7 +44,7 @@ export class Script {
       if (service.restart !== "command" || this.#chance.happens(0.5)) provision(host, service, first);
     }
     this.#fleet.start();
-    const { max, budget, soakMs } = plan;
+    const { max, budget, soakMs, tells } = plan;
     const limits = [
       "services",
       "set",
@@ -54,6 +55,7 @@ export class Script {
       String(budget),
       "--soak-s",
       String(soakMs / 1000),
+      ...(tells ? ["--notify", TARGET] : []),
     ];
     await this.#ana.run(...limits);
     if (plan.pastDeploys > 0) await this.#hands.past(plan.pastDeploys);

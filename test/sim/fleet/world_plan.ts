@@ -27,6 +27,8 @@ export interface WorldPlan {
   readonly formerTraffic: HostService["traffic"];
   /** How wrong the hosts' clocks are, in milliseconds, at most. */
   readonly clockErrorMs: number;
+  /** Whether somebody is told what becomes of the deploys. */
+  readonly tells: boolean;
 }
 
 /** @param changes for a world that is smaller or calmer than the seed's own */
@@ -52,6 +54,7 @@ export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): Wor
     errandEveryS: chance.pick([0, 10, 20, 40]),
     pastDeploys: chance.happens(0.05) ? 52 : 0,
     formerTraffic: chance.happens(0.4) ? formerOf(traffic) : traffic,
+    tells: chance.happens(0.5),
     ...changes,
   };
 }

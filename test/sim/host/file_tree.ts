@@ -6,6 +6,8 @@ interface Times {
   touchedAtMs: number;
   /** Root's unless it was given away. */
   owner?: Owner;
+  /** Readable for everybody unless somebody has said otherwise. */
+  mode?: number;
 }
 
 export interface FileNode extends Times {

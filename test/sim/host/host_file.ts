@@ -1,6 +1,7 @@
 import { ARTEFACTS } from "./artefacts.ts";
 import { recipeText } from "./builds.ts";
 import type { HostService } from "./ground.ts";
+import { TARGET, TARGET_KEY, TARGET_URL } from "./listener.ts";
 
 /** Where an agent keeps its lock and its services. */
 const AGENT_ROOT = "/srv/deployd";
@@ -41,6 +42,7 @@ export function agentFile(
   servers: string,
   services: readonly HostService[],
   sessionTimeoutS = 6,
+  tells = false,
 ): string {
   return [
     `host = "${host}"`,
@@ -51,6 +53,7 @@ export function agentFile(
     `servers = "${servers}"`,
     `session_timeout_s = ${sessionTimeoutS}`,
     "",
+    ...(tells ? [`[notify.${TARGET}]`, `url_file = "${TARGET_URL.path}"`, `key_file = "${TARGET_KEY.path}"`, ""] : []),
     ...services.flatMap(serviceLines),
   ].join("\n");
 }

@@ -3,7 +3,7 @@ import type { VirtualTime } from "../time.ts";
 
 /** What an agent changes outside itself. */
 export type EffectKind =
-  "write" | "flush" | "name" | "remove" | "download" | "command" | "signal" | "traffic" | "zookeeper";
+  "write" | "flush" | "name" | "remove" | "download" | "command" | "signal" | "traffic" | "zookeeper" | "post";
 
 export interface Effect {
   /** Counted over all lives of the host, from 1. */
@@ -48,6 +48,7 @@ const LONGEST_MS: Readonly<Record<EffectKind, number>> = {
   signal: 0.1,
   traffic: 15,
   zookeeper: 0.1,
+  post: 30,
 };
 const OF_THE_DISK: ReadonlySet<EffectKind> = new Set(["write", "flush", "name", "remove", "download"]);
 

@@ -386,7 +386,7 @@ export function entryOf(node: Node): DiskEntry {
   const { kind, changedAtMs, touchedAtMs } = node;
   const size = node.kind === "file" ? node.bytes.length : 0;
   const { uid, gid } = node.owner ?? { uid: 0, gid: 0 };
-  return { kind, size, changedAtMs, touchedAtMs, uid, gid, mode: kind === "directory" ? 0o755 : 0o644 };
+  return { kind, size, changedAtMs, touchedAtMs, uid, gid, mode: node.mode ?? (kind === "directory" ? 0o755 : 0o644) };
 }
 
 function damaged(bytes: Uint8Array): Uint8Array {

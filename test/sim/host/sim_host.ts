@@ -14,6 +14,7 @@ import { downloadTo } from "./download.ts";
 import { SimFront } from "./front.ts";
 import type { Ground, HostService } from "./ground.ts";
 import { Init } from "./init.ts";
+import { Listener, postTo } from "./listener.ts";
 import { mortalDial } from "./mortal_dial.ts";
 import { Life, type Death, type DeathKind, type DeathPlan, type Effect, type EffectKind } from "./life.ts";
 import { probesOf } from "./probes_port.ts";
@@ -29,6 +30,8 @@ export interface SimHostOptions {
   readonly chance: Chance;
   readonly services: readonly HostService[];
   readonly server: ArtefactServer;
+  /** Who is told what becomes of deploys. */
+  readonly listener?: Listener;
   readonly wall?: WallClock;
   /** How a life on this host reaches ZooKeeper. Whoever gives it closes its connections at `life.onEnd`. */
   readonly dial: (host: string, life: Life) => Network["dial"];
@@ -125,11 +128,12 @@ export class SimHost {
   }
 
   /** Somebody with a console puts a file there, makes room for it, and sees to it that it stays. */
-  putFile(path: string, text: string): void {
+  putFile(path: string, text: string, mode?: number): void {
     const { full } = this.disk;
     this.disk.full = false;
     this.disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
     const file = this.disk.open(path);
+    if (mode !== undefined) file.mode = mode;
     this.disk.truncate(file);
     this.disk.append(file, Buffer.from(text));
     this.disk.flushAll();
@@ -272,10 +276,11 @@ export class SimHost {
   }
 
   #network(life: Life, clock: Clock): Network {
-    const { dial, server } = this.#options;
+    const { dial, server, listener = new Listener(this.#options.chance.fork("listener")) } = this.#options;
     return {
       dial: mortalDial(life, dial(this.name, life)),
       download: (request) => downloadTo(request, { life, ground: this.ground, host: this.name, server, clock }),
+      post: (request, signal) => postTo(listener, { host: this.name, life }, request, signal),
       serve: (answer, listen) => {
         if (!life.isOver) this.status = answer;
         const close = async (): Promise<void> => {

@@ -41,6 +41,7 @@ const SCRIPTED: WorldPlan = {
   pastDeploys: 0,
   formerTraffic: "nft",
   clockErrorMs: 0,
+  tells: true,
 };
 
 /** Plays one job to its end, or to the first thing that must not be. */
