@@ -12,7 +12,7 @@ import { removeService } from "../../src/store/remove_service.ts";
 import { abort } from "../../src/store/change_deploy.ts";
 import { pauseDeploy, resumeDeploy } from "../../src/store/stop_and_go.ts";
 import { keepTold, readTold } from "../../src/store/told.ts";
-import { systemClock } from "../../src/support/clock.ts";
+import { clockOf, systemClock, type Clock } from "../../src/support/clock.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
 import { NOW, Site } from "../store/site.ts";
@@ -100,10 +100,14 @@ const target = (): NotifyTarget => ({ url: listener.url, key: KEY, format: "json
 type Post = NotifyingOptions["post"];
 const send: Post = (request, signal) => postNotice(request, signal, { names: hostNames, trust });
 
-function conduct(where: NotifyingOptions["target"] = () => Promise.resolve(target()), post: Post = send) {
+function conduct(
+  where: NotifyingOptions["target"] = () => Promise.resolve(target()),
+  post: Post = send,
+  clock: Clock = systemClock,
+) {
   return conductAt(site.connectString, {
     log: (level, message, facts) => void log.push(`${level} ${message} ${JSON.stringify(facts)}`),
-    notifying: { target: where, post },
+    notifying: { target: where, post, clock },
   });
 }
 
@@ -219,6 +223,35 @@ test(
     await eventually(() => listener.heard.length >= 8);
     expect(listener.ids).toEqual([...allOf("d1"), ...allOf("d2")]);
     expect((await readTold(site.zk, "web", "dead", ["d1"])).get("d1")).toBe(0);
+  },
+  LONG_MS,
+);
+
+test(
+  "what a target does not take for an hour is given up and told in the log, with all that has waited behind it",
+  async () => {
+    listener.answers = () => new Response("", { status: 503 });
+    await eventful("d1");
+    /** A thousand times as fast as the machine's. */
+    const clock = clockOf({
+      ...systemClock,
+      monotonicMs: () => systemClock.monotonicMs() * 1_000,
+      after: (ms, work) => systemClock.after(ms / 1_000, work),
+    });
+    await using _ = conduct(undefined, send, clock);
+    await eventually(async () => (await toldOf("d1")) === 4, LONG_MS);
+    expect(listener.heard).toEqual([]);
+    const { data } = await site.zk.get(toldPath("web", "d1"));
+    expect(JSON.parse(new TextDecoder().decode(data))).toEqual({
+      targets: { ops: { upTo: 4, givenUp: [1, 2, 3, 4] } },
+    });
+    const givenUp = log.filter((line) => line.startsWith("warn an event is given up"));
+    expect(givenUp.map((line) => /"event":"web\/([^"]+)"/.exec(line)?.[1])).toEqual(allOf("d1"));
+    // It is up again, and later events come.
+    listener.answers = () => new Response();
+    await site.start({ id: "d2", build: "v2" });
+    await eventually(() => listener.heard.length > 0);
+    expect(listener.ids).toEqual(["d2/1-started"]);
   },
   LONG_MS,
 );

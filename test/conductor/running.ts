@@ -2,7 +2,7 @@ import { Conductor, type ConductorOptions } from "../../src/conductor/conductor.
 import { Notifying, type NotifyingOptions } from "../../src/conductor/notifying.ts";
 import { FleetReport } from "../../src/conductor/fleet_report.ts";
 import { Troubles } from "../../src/store/troubles.ts";
-import { systemClock } from "../../src/support/clock.ts";
+import { systemClock, type Clock } from "../../src/support/clock.ts";
 import { tcpDial, type Dial } from "../../src/zookeeper/dial.ts";
 import { Session } from "../../src/zookeeper/session.ts";
 
@@ -12,7 +12,7 @@ export interface Conducting {
   readonly log?: ConductorOptions["log"];
   readonly dial?: Dial;
   /** Whom it tells what becomes of deploys; nobody unless given. */
-  readonly notifying?: Pick<NotifyingOptions, "target" | "post">;
+  readonly notifying?: Pick<NotifyingOptions, "target" | "post"> & { readonly clock?: Clock };
 }
 
 /** Conducts what is in a tree, until disposed. Who is gone for 200 ms counts as lost. */

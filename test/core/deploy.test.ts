@@ -504,7 +504,8 @@ test("whatever happens to a deploy, it is in one state, keeps what it is, and ca
   fc.assert(
     fc.property(stages, fc.array(fc.constantFrom(...names), { maxLength: 30 }), (stages, tried) => {
       const limits = { max: 1, budget: 0, soakMs: 0 };
-      const plan = { build: "v2", previous: "v1", before: null, stages, limits, onHalt: "ask", ...by } as const;
+      const facts = { build: "v2", previous: "v1", before: null, stages, limits, onHalt: "ask", ...by } as const;
+      const plan = { ...facts, notify: ["ops"] };
       const deploy: { record: DeployRecord } = { record: started(plan) };
       const mayTake = (name: Transition): boolean =>
         table[name][deploy.record.state] !== undefined && (name !== "promoted" || !isInLastStage(deploy.record));
@@ -514,6 +515,11 @@ test("whatever happens to a deploy, it is in one state, keeps what it is, and ca
         expect(record).toMatchObject({ build: "v2", previous: "v1", stages, limits });
         expect(isRunning(record)).toBe(!("ended" in record.times));
         expect(goesBack(record)).toBe("rollback" in record);
+        // Whatever changes its state is told, each as one more than the one before.
+        const told = record.telling?.notices ?? [];
+        const numbers = told.map(({ number }) => number);
+        expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
+        if (name !== "activating") expect(told.at(-1)?.state).toBe(record.state);
         deploy.record = record;
       };
       for (const name of tried) if (mayTake(name)) take(name);

@@ -112,6 +112,7 @@ const wrong: readonly (readonly string[])[] = [
   ["deploy", "web", "9b1e0d4", "--stages", "100%,50%"],
   ["deploy", "web", "9b1e0d4", "--on-halt", "rolback"],
   ["services", "set", "web", "--max", "0%"],
+  ["services", "set", "web", "--notify", "o ps"],
   ["pause"],
   ["resume", "web", "9b1e0d4", "now"],
   ["freeze", "web", "--for", "0"],

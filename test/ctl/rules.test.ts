@@ -16,6 +16,7 @@ interface Shown {
     readonly after: string[];
     readonly not_while: string[];
     readonly exclusive: boolean;
+    readonly notify: string[];
   };
 }
 
@@ -61,6 +62,17 @@ test("windows and rules between services are set, shown, listed, kept and taken 
   expect(await rules(yard, "web")).toMatchObject({ windows: [], after: [], not_while: ["db"], exclusive: false });
 });
 
+test("who is told is named, shown and taken away", async () => {
+  await using yard = await services("web");
+  const { stdout } = await yard.ctl(["services", "set", "web", "--notify", "ops, chat,ops"]);
+  expect(stdout).toContain("notify ops, chat (told by whoever conducts)");
+  await yard.done("services", "set", "web", "--max", "2");
+  expect(await rules(yard, "web")).toMatchObject({ notify: ["ops", "chat"] });
+  await yard.done("services", "set", "web", "--notify", "none");
+  expect(await rules(yard, "web")).toMatchObject({ notify: [] });
+  expect((await yard.ctl(["services", "show", "web"])).stdout).not.toContain("notify");
+});
+
 test.each([
   ["--windows", "mon-fri 9-17 Europe/Berlin", "9-17"],
   ["--windows", "mon 09:00-17:00 Berlin", "Europe/Berlin"],
@@ -70,6 +82,8 @@ test.each([
   ["--after", "web", "wait for itself"],
   ["--not-while", "../x", "service name"],
   ["--exclusive", "maybe", "maybe"],
+  ["--notify", "../x", "target name"],
+  ["--notify", "a,b,c,d,e,f,g,h,i", "at most 8 targets are told"],
 ])("%s %p is refused with what is wrong with it", async (flag, value, said) => {
   await using yard = await services("web", "db");
   const { code, stderr } = await yard.ctl(["services", "set", "web", flag, value]);
