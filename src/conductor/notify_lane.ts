@@ -180,14 +180,13 @@ export class NotifyLane {
     const why = answer.kind === "unanswered" ? answer.why : whyNotTaken(answer.status);
     if (cut.aborted && why !== "") return UNTIL_NEWS;
     if (why === "") {
-      await this.#keep(told, false);
       this.#failures = 0;
       refusals.note(this.#what, null);
       log("info", "an event is told", { target: name, event });
-      const { number } = told.notice;
       // For a long time nobody conducted, and people did much.
-      if (number > before + 1)
-        log("warn", "events before it were too many to be kept", { event, count: number - before - 1 });
+      const count = told.notice.number - before - 1;
+      if (count > 0) log("warn", "events before it were too many to be kept", { target: name, event, count });
+      await this.#keep(told, false);
       return GO_ON;
     }
     refusals.note(this.#what, new Error(why));

@@ -5,40 +5,43 @@ import { BY_ITSELF } from "./deploy_state.ts";
 const NOT_IN_A_LINE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
 /** What became of a deploy, in a sentence on one line. */
-export function noticeText(service: string, { build, previous, restarts }: DeployRecord, notice: Notice): string {
-  const { kind, state, who, why, stage = "" } = notice;
+export function noticeText(service: string, record: DeployRecord, notice: Notice): string {
+  return `${service}: ${said(record, notice)}`.replaceAll(NOT_IN_A_LINE, " ");
+}
+
+function said({ build, previous, restarts }: DeployRecord, { kind, state, who, why, stage = "" }: Notice): string {
   const deploy = restarts === true ? `the restart of ${build}` : `the deploy of ${build}`;
+  const after = previous === null || previous === build ? "" : ` after ${previous}`;
   const reason = why === "" ? "" : `: ${why}`;
-  const isByItself = who === BY_ITSELF;
-  const said = ((): string => {
-    switch (kind) {
-      case "started":
-        return `${who} started ${deploy}${previous === null || previous === build ? "" : ` after ${previous}`}${reason}`;
-      case "stage":
-        return `${deploy} has reached its stage ${stage}${state === "awaiting promotion" ? " and waits" : ""}`;
-      case "promoted":
-        return isByItself
-          ? `${deploy} goes on to its stage ${stage}`
-          : `${who} lets ${deploy} go on to its stage ${stage}${reason}`;
-      case "paused":
-        return `${who} paused ${deploy}${reason}`;
-      case "resumed":
-        return `${who} lets ${deploy} go on${reason}`;
-      case "retried":
-        return `${who} has ${deploy} tried again where it failed${reason}`;
-      case "halted":
-        return `${deploy} is halted${reason}`;
-      case "done":
-        return `${deploy} is done`;
-      case "rolling-back":
-        return `${isByItself ? deploy : `${who} has ${deploy}`} ${isByItself ? "is taken" : "taken"} back to ${previous}${reason}`;
-      case "rolled-back":
-        return `${deploy} is rolled back to ${previous}`;
-      case "aborted":
-        return `${deploy} is aborted${reason}`;
-    }
-  })();
-  return `${service}: ${said}`.replaceAll(NOT_IN_A_LINE, " ");
+  const byItself = who === BY_ITSELF;
+  switch (kind) {
+    case "started":
+      return `${who} started ${deploy}${after}${reason}`;
+    case "stage":
+      return `${deploy} has reached its stage ${stage}${state === "awaiting promotion" ? " and waits" : ""}`;
+    case "promoted":
+      return byItself
+        ? `${deploy} goes on to its stage ${stage}`
+        : `${who} lets ${deploy} go on to its stage ${stage}${reason}`;
+    case "paused":
+      return `${who} paused ${deploy}${reason}`;
+    case "resumed":
+      return `${who} lets ${deploy} go on${reason}`;
+    case "retried":
+      return `${who} has ${deploy} tried again where it failed${reason}`;
+    case "halted":
+      return `${deploy} is halted${reason}`;
+    case "done":
+      return `${deploy} is done`;
+    case "rolling-back":
+      return byItself
+        ? `${deploy} is taken back to ${previous}${reason}`
+        : `${who} has ${deploy} taken back to ${previous}${reason}`;
+    case "rolled-back":
+      return `${deploy} is rolled back to ${previous}`;
+    case "aborted":
+      return `${deploy} is aborted${reason}`;
+  }
 }
 
 /**
