@@ -63,6 +63,14 @@ class Listener implements AsyncDisposable {
   }
 }
 
+/** What agent.toml says of the listener, and the files that it names. */
+async function section(directory: string, { url }: Listener): Promise<string> {
+  const files = { url: join(directory, "ops.url"), key: join(directory, "ops.key") };
+  await writeFile(files.url, `${url}\n`, { mode: 0o600 });
+  await writeFile(files.key, `${KEY}\n`, { mode: 0o600 });
+  return `[notify.ops]\nurl_file = "${files.url}"\nkey_file = "${files.key}"`;
+}
+
 /** kill -9 for the agent that conducts; another one is started in its place. */
 async function killConductor(fleet: Fleet): Promise<void> {
   await using zk = fleet.client();
@@ -98,15 +106,12 @@ test(
     withSeed(async (random) => {
       await using directory = await tempDir();
       await using listener = new Listener();
-      const files = { url: join(directory.path, "ops.url"), key: join(directory.path, "ops.key") };
-      await writeFile(files.url, `${listener.url}\n`, { mode: 0o600 });
-      await writeFile(files.key, `${KEY}\n`, { mode: 0o600 });
-      const bottom = `[notify.ops]\nurl_file = "${files.url}"\nkey_file = "${files.key}"`;
+      const bottom = await section(directory.path, listener);
       const host = () => ({ bottom, sessionTimeoutS: 2 });
       await withFleet({ hosts: 3, zookeeper: zookeeper.connectString, host }, async (fleet) => {
         listener.kill = () => killConductor(fleet);
         for (const site of [...good, bad]) await fleet.addSite(site);
-        await fleet.ok("services", "set", "web", "--notify", "ops", "--max", "3", "--soak-s", "0");
+        await fleet.ok("services", "set", "web", "--notify", "ops", "--max", "2", "--soak-s", "0");
         for (let number = 0; number < DEPLOYS; number += 1) {
           listener.next = { after: Math.floor(random() * 2), isAnswered: random() < 0.5 };
           const isBad = number % 5 === 4;
@@ -136,5 +141,45 @@ test(
         );
       });
     }),
+  TEST_MS,
+);
+
+test(
+  "a conductor whose agent.toml lacks a target says so by its name, and leaves what is to be told to the next one",
+  async () => {
+    await using directory = await tempDir();
+    await using listener = new Listener();
+    const bottom = await section(directory.path, listener);
+    const host = (name: string) => ({ sessionTimeoutS: 2, ...(name === "web-2" ? { bottom } : {}) });
+    await withFleet({ hosts: 2, zookeeper: zookeeper.connectString, host, started: false }, async (fleet) => {
+      const [lacking, knowing] = [fleet.host(1), fleet.host(2)];
+      await fleet.ok("services", "set", "web", "--notify", "ops", "--max", "2", "--soak-s", "0");
+      await lacking.start();
+      await eventually(async () => (await lacking.output()).includes("this agent conducts now"));
+      await knowing.start();
+      await fleet.addSite({ id: "v1" });
+      const { stdout } = await fleet.ok("services", "show", "web");
+      expect(stdout).toContain("notify ops");
+      await eventually(async () => {
+        const { hosts } = await fleet.json<{ hosts: { connected: boolean }[] }>("hosts", "list", "web");
+        return hosts.filter(({ connected }) => connected).length === 2;
+      });
+      await fleet.ok("deploy", "web", "v1");
+      const said = 'Cannot tell "ops" what becomes of "web"';
+      const ready = await eventually(async () => {
+        const text = await (await fetch(`${await lacking.statusUrl()}/readyz`)).text();
+        return text.includes(said) ? text : null;
+      });
+      expect(ready).toContain("agent.toml of this host has no [notify.ops]");
+      expect(listener.heard).toEqual([]);
+
+      await lacking.kill();
+      await eventually(() => allAreKept(fleet));
+      expect(listener.heard.map(({ id }) => id.replace(/^.*\//, ""))).toEqual(["1-started", "2-done"]);
+      const outputs = `${await lacking.output()}${await knowing.output()}`;
+      expect(outputs).not.toContain(listener.url);
+      expect(outputs).not.toContain(KEY);
+    });
+  },
   TEST_MS,
 );
