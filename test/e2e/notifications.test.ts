@@ -111,7 +111,7 @@ test(
       await withFleet({ hosts: 3, zookeeper: zookeeper.connectString, host }, async (fleet) => {
         listener.kill = () => killConductor(fleet);
         for (const site of [...good, bad]) await fleet.addSite(site);
-        await fleet.ok("services", "set", "web", "--notify", "ops", "--max", "2", "--soak-s", "0");
+        await fleet.ok("services", "set", "web", "--notify", "ops", "--max", "3", "--soak-s", "0");
         for (let number = 0; number < DEPLOYS; number += 1) {
           listener.next = { after: Math.floor(random() * 2), isAnswered: random() < 0.5 };
           const isBad = number % 5 === 4;
