@@ -54,6 +54,7 @@ const exitOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   "write-unknown": exit.failed,
   "zookeeper-data-invalid": exit.failed,
   conflict: exit.failed,
+  "timeline-unknown": exit.failed,
   "build-exists": exit.failed,
   "nothing-to-do": exit.failed,
   "policy-refused": exit.failed,

@@ -11,6 +11,7 @@ import { agentPath, agentsPath, deployPath, servicesPath, statusPath } from "../
 import { prunable, removeDeploy } from "../store/prune.ts";
 import { childrenOf, ensurePath } from "../store/records.ts";
 import { heldBackIn } from "../store/services_now.ts";
+import { isOfTimelines } from "../store/timelines.ts";
 import { Bell } from "../support/bell.ts";
 import { every, type Clock } from "../support/clock.ts";
 import { Adoption } from "./adoption.ts";
@@ -19,6 +20,7 @@ import type { Notifying } from "./notifying.ts";
 import { roundTold } from "./round_told.ts";
 import { MissingHosts } from "./missing_hosts.ts";
 import { RoundPace } from "./round_pace.ts";
+import { TimelineKeeper } from "./timeline_keeper.ts";
 import type { Troubles } from "../store/troubles.ts";
 import { serviceSettingsSchema } from "../schema/znodes.ts";
 import type { WatchEvent } from "../zookeeper/client.ts";
@@ -57,6 +59,7 @@ export class Conductor {
   /** What could not be read, by service: logged when it changes, not in every round. */
   readonly #said = new Map<string, string>();
   readonly #adoption: Adoption;
+  readonly #timelines: TimelineKeeper;
   readonly #missing = new MissingHosts();
   /** By service, how many rounds in a row were refused. */
   readonly #vain = new Map<string, number>();
@@ -69,6 +72,7 @@ export class Conductor {
   constructor(options: ConductorOptions) {
     this.#options = options;
     this.#adoption = new Adoption(options);
+    this.#timelines = new TimelineKeeper(options);
     this.#bell = new Bell(options.clock);
   }
 
@@ -116,6 +120,7 @@ export class Conductor {
 
   #onService(event: WatchEvent): void {
     if (event.type === "reconnected" || event.type === "lost") return this.#markAll();
+    if (isOfTimelines(event.path)) return;
     const service = event.path.slice(servicesPath.length + 1).split("/")[0];
     const removed = event.type === "deleted" && event.path === `${servicesPath}/${service}`;
     if (service === undefined || service === "" || removed || !this.#mirrors.has(service)) this.#servicesStale = true;
@@ -167,6 +172,7 @@ export class Conductor {
     this.#leftOut.delete(service);
     if (round.moves.length + round.steps.length > 0) await this.#carryOut(mirror, round);
     else this.#vain.delete(service);
+    await this.#timelines.keep(mirror, alive, session.client);
     await this.#prune(mirror);
     this.#options.notifying.saw(mirror);
   }

@@ -6,5 +6,7 @@ export const serviceArgument = { brief: "Name of the service", placeholder: "ser
 export const buildArgument = { brief: "Id of the build", placeholder: "build", parse: matching(buildId) };
 export const hostArgument = { brief: "Name of the host", placeholder: "host", parse: matching(hostName) };
 
+export const deployArgument = { brief: "Id of the deploy", placeholder: "deploy", parse: matching(deployId) };
+
 export const parseBuildId = matching(buildId);
 export const parseDeployId = matching(deployId);

@@ -1,13 +1,10 @@
-import type { Change, Changed } from "../store/change_deploy.ts";
-import { readHead } from "../store/deploys.ts";
-import { readService } from "../store/services.ts";
-import type { ZooKeeper } from "../zookeeper/client.ts";
 import { buildArgument, parseDeployId, serviceArgument } from "./arguments.ts";
 import type { Ctl } from "./verb.ts";
 import { exit, type ExitCode } from "../cli/exit.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "./flags.ts";
 import { changedDocument } from "./deploy_document.ts";
-import { insist, LastingConnection } from "../watch/lasting_connection.ts";
+import { LastingConnection } from "../watch/lasting_connection.ts";
+import { changeNewest, type Changing } from "./change_newest.ts";
 import { watchDeploy } from "./watch_deploy.ts";
 
 /** The arguments by which a verb that changes the newest deploy learns which deploy is meant, and why it changes. */
@@ -63,31 +60,6 @@ export const endParameters = {
 
 /** How stricli shows an optional argument, which it leaves out by itself. */
 export const changeUsage = ["<service> [<build>]"];
-
-type Changing = (zk: ZooKeeper, change: Change) => Promise<Changed>;
-
-/**
- * Changes the newest deploy. If the answer is lost (connection loss), the change is retried, but only while the newest
- * deploy is still the one that was meant.
- */
-export async function changeNewest(
-  { process, signal, address }: Ctl,
-  connection: LastingConnection,
-  service: string,
-  build: string | undefined,
-  flags: Pick<MeantFlags, "why" | "deploy"> & Partial<Pick<OnwardFlags, "override">>,
-  change: Changing,
-): Promise<Changed> {
-  let meant = flags.deploy;
-  // By this time the change is known again, where its answer was lost.
-  const now = process.now();
-  return insist(connection, signal, address.connectTimeoutMs, async (zk) => {
-    await readService(zk, service);
-    meant ??= (await readHead(zk, service)).latest?.id;
-    const { why = "", override } = flags;
-    return change(zk, { service, build, deploy: meant, who: process.user, why, override, now });
-  });
-}
 
 /** Changes the newest deploy and follows it. */
 export async function changeAndWatch(

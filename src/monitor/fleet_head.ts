@@ -1,11 +1,12 @@
 import { failuresIn, type DeployView } from "../view/deploy.ts";
 import { failureGroups, type FailureGroup } from "../view/failure_groups.ts";
 import { illnessText } from "../view/host.ts";
-import { ALONG, STATE_SIGNS, type FleetHost, type HostState } from "../view/host_state.ts";
+import { STATE_SIGNS, type FleetHost } from "../view/host_state.ts";
 import { pulseOf, stageTrack, type Pulse } from "../view/pulse.ts";
 import { factsOf, failureLine, headlineOf, notesOf, problemsOf } from "../view/service_lines.ts";
 import type { ServiceSeen } from "../view/service_seen.ts";
 import { span, strong, type Span, type SpanLine } from "../view/spans.ts";
+import { STACK, stackOf } from "../view/state_stack.ts";
 import { ageMs, duration } from "../view/times.ts";
 import { count, lastLines, oneLine } from "../view/words.ts";
 import { fitting, widthOfLine, wrapped } from "./lines.ts";
@@ -55,28 +56,21 @@ const GAP = span("  ");
 
 /** How many hosts are in which state. */
 export function barLine({ hosts, counts }: ServiceSeen, columns: number): SpanLine {
-  const legend = ALONG.flatMap(({ state }): Span[] => {
+  const legend = STACK.flatMap(([state]): Span[] => {
     const of = counts.get(state) ?? 0;
     const { glyph, tone } = STATE_SIGNS[state];
     return of === 0 ? [] : [span(` ${glyph}${of}`, tone), ...(columns >= 100 ? [span(` ${state}`, "dim")] : [])];
   });
   const width = Math.min(60, columns - widthOfLine(legend) - 3);
   if (width < 8 || hosts.length === 0) return legend;
-  return [span("["), ...filled(counts, hosts.length, width), span("]"), ...legend];
-}
-
-/** Nobody's state vanishes for being rare: each that there is has one cell at least. */
-function filled(counts: ReadonlyMap<HostState, number>, all: number, width: number): Span[] {
-  const parts = ALONG.flatMap(({ state, fill: character }) => {
-    const of = counts.get(state) ?? 0;
-    return of === 0 ? [] : [{ state, character, cells: Math.max(1, Math.floor((of / all) * width)), of }];
-  });
-  const largest = parts.toSorted((a, b) => b.of - a.of)[0];
-  const sum = parts.reduce((total, { cells }) => total + cells, 0);
-  return parts.map((part) => {
-    const cells = Math.max(0, part === largest ? part.cells + width - sum : part.cells);
-    return span(part.character.repeat(cells), STATE_SIGNS[part.state].tone);
-  });
+  return [
+    span("["),
+    ...stackOf((state) => counts.get(state) ?? 0, width).map(({ state, character, cells }) =>
+      span(character.repeat(cells), STATE_SIGNS[state].tone),
+    ),
+    span("]"),
+    ...legend,
+  ];
 }
 
 /** Where it is among its stages, how much of its limits is used, how fast it goes, and whose it is. */

@@ -45,7 +45,7 @@ export function wrapped(line: SpanLine, columns: number, indent = ""): SpanLine[
     for (const word of escaped(each.text).split(/(?<= )(?=\S)/)) {
       let rest = word;
       if (used + widthOfText(rest.trimEnd()) > columns && used > indent.length) next();
-      while (widthOfText(rest.trimEnd()) > columns - used) {
+      while (rest !== "" && widthOfText(rest.trimEnd()) > columns - used) {
         const part = beginningOf(rest, Math.max(1, columns - used));
         add(part, each);
         rest = rest.slice(part.length);
@@ -80,6 +80,18 @@ export function fitting(begin: SpanLine, parts: readonly SpanLine[], columns: nu
     line = [...line, ...part];
   }
   return line;
+}
+
+/** Parts one after the other, in as many lines as they need; none is broken. */
+export function packed(parts: readonly SpanLine[], columns: number): SpanLine[] {
+  const lines: SpanLine[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? part : [...last, { text: "  ", tone: "plain" } as const, ...part];
+    if (last !== undefined && widthOfLine(longer) <= columns) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
 }
 
 /** How many cells the widest of these takes. */

@@ -24,6 +24,7 @@ export const errorCodeSchema = z.enum([
   "build-barred",
   "host-unknown",
   "deploy-unknown",
+  "timeline-unknown",
   "deploy-running",
   "deploy-mismatch",
   "frozen",

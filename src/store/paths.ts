@@ -17,6 +17,8 @@ export const buildsPath = (service: string) => `${servicePath(service)}/builds`;
 export const buildPath = (service: string, build: string) => `${buildsPath(service)}/${build}`;
 export const deploysPath = (service: string) => `${servicePath(service)}/deploys`;
 export const deployPath = (service: string, deploy: string) => `${deploysPath(service)}/${deploy}`;
+export const timelinesPath = (service: string) => `${servicePath(service)}/timelines`;
+export const timelinePath = (service: string, deploy: string) => `${timelinesPath(service)}/${deploy}`;
 export const gatePath = (service: string) => `${servicePath(service)}/gate`;
 export const slotsPath = (service: string) => `${servicePath(service)}/slots`;
 export const slotPath = (service: string, host: string) => `${slotsPath(service)}/${host}`;

@@ -2,7 +2,7 @@ import { isRunning } from "../core/deploy_state.ts";
 import { op, type ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { DeployRead } from "./service_records.ts";
-import { deployPath, toldPath } from "./paths.ts";
+import { deployPath, timelinePath, toldPath } from "./paths.ts";
 
 /** How many deploys of a service are kept on record. */
 const KEPT_DEPLOYS = 50;
@@ -25,13 +25,16 @@ export function prunable(deploys: readonly DeployRead[], wished: ReadonlySet<str
     .map(({ id }) => id);
 }
 
-/** Removes a deploy's record, and what was told of it. It is no error when somebody else was faster. */
+/**
+ * Removes a deploy's record, and what nobody would find without it. In one, or who conducts next would tell all of it again.
+ * It is no error when somebody else was faster.
+ */
 export async function removeDeploy(zk: ZooKeeper, service: string, id: string): Promise<void> {
-  const paths = [deployPath(service, id), toldPath(service, id)];
+  const beside = [toldPath(service, id), timelinePath(service, id)];
   try {
-    // In one, or who conducts next would tell all of it again.
-    const isTold = (await zk.exists(toldPath(service, id))) !== null;
-    await zk.multi((isTold ? paths : paths.slice(0, 1)).map((path) => op.delete(path)));
+    const are = await Promise.all(beside.map(async (path) => (await zk.exists(path)) !== null));
+    const paths = [...beside.filter((_, at) => are[at] === true), deployPath(service, id)];
+    await zk.multi(paths.map((path) => op.delete(path)));
   } catch (error) {
     if (!isZooKeeperError(error, "NO_NODE", "NOT_EMPTY", "BAD_VERSION")) throw error;
   }

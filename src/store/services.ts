@@ -8,7 +8,16 @@ import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
 import { restoreGate } from "./gate.ts";
-import { buildsPath, deploysPath, enabledPath, hostsPath, servicePath, servicesPath, statusesPath } from "./paths.ts";
+import {
+  buildsPath,
+  deploysPath,
+  enabledPath,
+  hostsPath,
+  servicePath,
+  servicesPath,
+  statusesPath,
+  timelinesPath,
+} from "./paths.ts";
 import { readNodes } from "./read_nodes.ts";
 import { childrenOf, damagedIn, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
 
@@ -95,7 +104,7 @@ export async function setService(
     if (changed !== undefined) await assertRules(zk, service, between ?? {});
     if (found === null) await create(zk, path, encode(settings));
     else await zk.set(path, encode(settings), found.version);
-    for (const child of [enabledPath, hostsPath, buildsPath, deploysPath, statusesPath])
+    for (const child of [enabledPath, hostsPath, buildsPath, deploysPath, statusesPath, timelinesPath])
       await create(zk, child(service), "");
     await restoreGate(zk, service);
     return settings;

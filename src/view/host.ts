@@ -1,12 +1,10 @@
+import { phaseOf, type HostPhase } from "../core/host_state.ts";
 import type { DeployRecord } from "../schema/deploy_record.ts";
 import type { HostStatus, Role } from "../schema/znodes.ts";
 import type { Overview } from "./overview.ts";
 import { ageMs, dateTime, duration } from "./times.ts";
 import type { Sign, Tone } from "./tone.ts";
 import { oneLine } from "./words.ts";
-
-/** The state of a host, coarser than its step: it decides the host's glyph, colour and place in a list. */
-export type HostPhase = "failed" | "unreachable" | "restarting" | "ready" | "preparing" | "serving" | "idle";
 
 const ORDER: readonly HostPhase[] = ["failed", "unreachable", "restarting", "ready", "preparing", "serving", "idle"];
 
@@ -18,32 +16,6 @@ export interface HostRow {
   readonly phase: HostPhase;
   /** The host's last status; null if it never reported one. */
   readonly status: HostStatus | null;
-}
-
-export function phaseOf(status: HostStatus | null, connected: boolean): HostPhase {
-  if (!connected) return "unreachable";
-  switch (status?.step) {
-    case undefined:
-    case "idle":
-      return "idle";
-    case "fetch":
-    case "verify":
-    case "extract":
-    case "install":
-      return "preparing";
-    case "ready":
-      return "ready";
-    case "begun":
-    case "flip":
-    case "restart":
-    case "check":
-    case "soak":
-      return "restarting";
-    case "serving":
-      return status?.health === "unhealthy" ? "failed" : "serving";
-    case "failed":
-      return "failed";
-  }
 }
 
 const SIGNS: Readonly<Record<HostPhase, { readonly glyph: string; readonly tone: Tone }>> = {

@@ -1,38 +1,12 @@
-import { buildWanted } from "../core/deploy_state.ts";
+import { HostStates } from "../core/host_state.ts";
+import { hostStateSchema, type HostState } from "../schema/host_state.ts";
 import type { HostStatus, Role } from "../schema/znodes.ts";
 import type { DeployView } from "./deploy.ts";
-import { phaseOf } from "./host.ts";
 import type { Overview } from "./overview.ts";
 import type { Sign } from "./tone.ts";
 
-/** What a host is to the deploy that is watched. */
-export type HostState =
-  | "failed"
-  | "unreachable"
-  | "going back"
-  | "restarting"
-  | "soaking"
-  | "ready"
-  | "preparing"
-  | "held"
-  | "waiting"
-  | "done"
-  | "idle";
-
 /** The worst first: where several hosts share one cell, it shows the first of these that any of them is in. */
-export const WORST_FIRST: readonly HostState[] = [
-  "failed",
-  "unreachable",
-  "going back",
-  "restarting",
-  "soaking",
-  "ready",
-  "preparing",
-  "held",
-  "waiting",
-  "idle",
-  "done",
-];
+export const WORST_FIRST: readonly HostState[] = hostStateSchema.options;
 
 /** Each state has a glyph of its own, so that nobody needs colours to tell them apart. */
 export const STATE_SIGNS: Readonly<Record<HostState, Sign>> = {
@@ -49,21 +23,6 @@ export const STATE_SIGNS: Readonly<Record<HostState, Sign>> = {
   idle: { glyph: "-", word: "idle", tone: "dim" },
 };
 
-/** From left to right, as a deploy takes hosts from one state to the next; and what fills their part of a bar in text. */
-export const ALONG: readonly { readonly state: HostState; readonly fill: string }[] = [
-  { state: "done", fill: "█" },
-  { state: "soaking", fill: "▓" },
-  { state: "restarting", fill: "▒" },
-  { state: "going back", fill: "↺" },
-  { state: "ready", fill: "░" },
-  { state: "preparing", fill: "-" },
-  { state: "held", fill: "‖" },
-  { state: "waiting", fill: "·" },
-  { state: "idle", fill: "·" },
-  { state: "unreachable", fill: "?" },
-  { state: "failed", fill: "✗" },
-];
-
 export interface FleetHost {
   readonly host: string;
   readonly role: Role;
@@ -79,46 +38,14 @@ export interface FleetHost {
  * @param order of the same hosts
  */
 export function fleetHosts(overview: Overview, view: DeployView | null, { order }: HostOrder): FleetHost[] {
-  const failed = new Set(view?.live?.progress.failed ?? []);
-  const done = new Set(view?.live?.progress.serving ?? []);
-  const of = new Set(view?.live?.progress.hosts ?? []);
+  const states = new HostStates(view?.record ?? null, view?.live?.progress ?? null);
   return order.map((host) => {
-    const { role, zone = "", hold } = overview.hosts.get(host) ?? { role: "fleet" as const };
+    const record = overview.hosts.get(host) ?? { role: "fleet" as const };
+    const { role, zone = "" } = record;
     const status = overview.statuses.get(host) ?? null;
     const connected = overview.agents.has(host);
-    const facts = { status, connected, isFailed: failed.has(host), isDone: done.has(host), isOf: of.has(host) };
-    const state = hold !== undefined && connected ? "held" : stateOf(facts, view);
-    return { host, role, zone, connected, state, status };
+    return { host, role, zone, connected, state: states.of(host, record, status, connected), status };
   });
-}
-
-interface HostFacts {
-  readonly status: HostStatus | null;
-  readonly connected: boolean;
-  readonly isFailed: boolean;
-  readonly isDone: boolean;
-  /** The deploy is to come to it, or has. */
-  readonly isOf: boolean;
-}
-
-function stateOf({ status, connected, isFailed, isDone, isOf }: HostFacts, view: DeployView | null): HostState {
-  if (isFailed) return status?.begun === true && status.rollingBack ? "going back" : "failed";
-  const phase = phaseOf(status, connected);
-  switch (phase) {
-    case "failed":
-    case "unreachable":
-    case "ready":
-    case "preparing":
-      return phase;
-    case "restarting":
-      if (status?.rollingBack === true) return "going back";
-      return status?.step === "soak" ? "soaking" : "restarting";
-    case "serving":
-      if (view === null || isDone) return "done";
-      return isOf || status?.build !== buildWanted(view.record) ? "waiting" : "done";
-    case "idle":
-      return isOf ? "waiting" : "idle";
-  }
 }
 
 /** The hosts by zone and name, so that nobody changes place. */

@@ -1,14 +1,7 @@
+import type { HostState } from "../schema/host_state.ts";
 import { lastMovement, newestDeploy, type DeployView } from "./deploy.ts";
 import { flowAfter, noFlow, type Flow } from "./flow.ts";
-import {
-  countStates,
-  fleetHosts,
-  noOrder,
-  orderOf,
-  type FleetHost,
-  type HostOrder,
-  type HostState,
-} from "./host_state.ts";
+import { countStates, fleetHosts, noOrder, orderOf, type FleetHost, type HostOrder } from "./host_state.ts";
 import type { Overview } from "./overview.ts";
 import type { SpanLine } from "./spans.ts";
 import { serviceSummary, type ServiceSummary } from "./status.ts";

@@ -1,7 +1,7 @@
 import { buildWanted, endedAt, goesBack, isInLastStage, isRunning } from "../core/deploy_state.ts";
+import { phaseOf } from "../core/host_state.ts";
 import { failuresIn, goingBack, type DeployView, type HostFailure } from "./deploy.ts";
 import type { DeployOutcome } from "./deploy_events.ts";
-import { phaseOf } from "./host.ts";
 import { secondsBetween } from "./times.ts";
 
 /** With up to this many hosts, the restart and the serving of each host are told; with more, only how many serve. */

@@ -3,6 +3,7 @@ import { Bell, pause } from "../support/bell.ts";
 import { withDeadline } from "../support/wait.ts";
 import type { WatchEvent, WatchHandler, ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
+import { isOfTimelines } from "../store/timelines.ts";
 import { mayPass, type LastingConnection } from "./lasting_connection.ts";
 import type { Watched } from "./watched.ts";
 
@@ -58,6 +59,8 @@ export async function* readings<T>(
   };
   const onEvent = (event: WatchEvent): void => {
     if (event.type === "reconnected" || event.type === "lost") return onAnything();
+    // A deploy's timeline is written every few seconds, and nothing of it is shown here.
+    if (isOfTimelines(event.path)) return;
     watched.mark(event.path);
     changed = true;
     bell.ring();

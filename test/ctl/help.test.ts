@@ -69,7 +69,7 @@ describe("help", () => {
       const rows = flags
         .trimEnd()
         .split("\n")
-        .filter((line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|new|once)|-h, --help|--) /.test(line));
+        .filter((line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|new|once|timeline)|-h, --help|--) /.test(line));
       expect(rows.length).toBeGreaterThan(2);
       for (const row of rows)
         expect({ verb, row }).toEqual({

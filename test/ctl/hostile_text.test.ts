@@ -65,6 +65,8 @@ const verbs = [
   ["hosts", "list", "web"],
   ["builds", "list", "web"],
   ["history", "web"],
+  ["history", "web", "--timeline"],
+  ["monitor", "web", "--once", "--replay", NAME],
   ["plan", "web", "v1"],
   ["plan", "web", "v2"],
   ["logs", "web", "web-01"],

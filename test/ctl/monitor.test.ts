@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../src/support/clock.ts";
-import type { Terminal as Screen, TerminalEvents } from "../../src/support/terminal.ts";
 import { startDevServer, type DevServer } from "../../src/zookeeper/server/dev_server.ts";
 import { eventually } from "../harness/eventually.ts";
+import { FakeScreen } from "./fake_screen.ts";
 import { PuppetFleet } from "./fleet.ts";
 import { ctl, startCtl, type RunningCtl } from "./terminal.ts";
 
@@ -23,20 +23,6 @@ beforeAll(async () => {
   expect((await ctl(["deploy", "web", "v1", "--detach"], { env })).code).toBe(0);
 });
 afterAll(() => server.close());
-
-/** A screen with a keyboard, and whether it was given back. */
-class FakeScreen implements Screen {
-  events: TerminalEvents | null = null;
-  isClosed = false;
-  size = (): { columns: number; rows: number } => ({ columns: 100, rows: 30 });
-
-  readonly isOurs = (): boolean => true;
-
-  readonly open: Screen["open"] = (events) => {
-    this.events = events;
-    return { suspend: () => {}, interrupt: () => {}, close: () => void (this.isClosed = true) };
-  };
-}
 
 async function shows(running: RunningCtl, text: string, from = 0): Promise<void> {
   await eventually(async () => (running.stdout().slice(from).includes(text) ? true : null));

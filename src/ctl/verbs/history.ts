@@ -1,16 +1,18 @@
 import { buildCommand } from "@stricli/core";
 import { outBy } from "../../core/gate.ts";
-import { listDeploys } from "../../store/deploys.ts";
+import { listDeploys, readDeploy } from "../../store/deploys.ts";
 import { readGate } from "../../store/gate.ts";
 import { readService } from "../../store/services.ts";
 import { pastDeploy } from "../../view/history.ts";
 import { byServersClock } from "../../view/overview.ts";
 import { oneLine } from "../../view/words.ts";
-import { serviceArgument } from "../arguments.ts";
+import { deployArgument, serviceArgument } from "../arguments.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { historyFields, historyLines } from "../history_text.ts";
+import { readTold } from "../told_timeline.ts";
+import { showTimeline } from "../timeline_text.ts";
 import { exit } from "../../cli/exit.ts";
-import { wholeNumber } from "../../cli/flags.ts";
+import { isGiven, wholeNumber } from "../../cli/flags.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 
 /** Columns of the text where it goes to no terminal. */
@@ -18,6 +20,7 @@ const WIDEST = 100;
 
 interface HistoryFlags extends CommonFlags {
   readonly limit: number | undefined;
+  readonly timeline: boolean | undefined;
 }
 
 export const history = buildCommand({
@@ -26,13 +29,20 @@ export const history = buildCommand({
     fullDescription: ctlDescription(
       `Lists the deploys of a service, newest first: what, by whom, when, why and how it ended, how
 long it took, how many hosts failed and what the first one said, how many connections it closed
-or refused, and what people have done to it. The last 50 are kept, with what failed under them.`,
+or refused, and what people have done to it. The last 50 are kept, with what failed under them.
+With a deploy's id only that one.
+
+With --timeline it draws how the hosts of one deploy, the newest unless one is named, went from state
+to state, when its own state changed, which hosts were slowest and which failed.`,
       "deployd ctl history web --limit 5",
+      "deployd ctl history web 20260701-115000-ab12 --timeline",
       "deployd ctl history web --json",
     ),
+    customUsage: ["<service> [<deploy>]"],
   },
   parameters: {
     flags: {
+      timeline: isGiven("Draw how one deploy went, hosts over time"),
       limit: {
         kind: "parsed",
         parse: wholeNumber(1),
@@ -42,11 +52,17 @@ or refused, and what people have done to it. The last 50 are kept, with what fai
       },
       ...commonFlags,
     },
-    positional: { kind: "tuple", parameters: [serviceArgument] },
+    positional: { kind: "tuple", parameters: [serviceArgument, { ...deployArgument, optional: true }] },
   },
-  func: ctlVerb<HistoryFlags, [string]>(async ({ connect, output, process }, { limit }, service) => {
+  func: ctlVerb<HistoryFlags, [string, string | undefined]>(async (ctl, { limit, timeline }, service, deploy) => {
+    const { connect, output, process } = ctl;
     await using zk = await connect();
     await readService(zk, service, () => {});
+    if (timeline === true) {
+      showTimeline(ctl, await readTold(zk, service, deploy));
+      return exit.asked;
+    }
+    if (deploy !== undefined) await readDeploy(zk, service, deploy);
     const problems: string[] = [];
     const now = process.now();
     const [listed, gate] = await Promise.all([
@@ -54,6 +70,7 @@ or refused, and what people have done to it. The last 50 are kept, with what fai
       readGate(zk, service),
     ]);
     const deploys = listed
+      .filter(({ id }) => deploy === undefined || id === deploy)
       .toReversed()
       .slice(0, limit ?? 20)
       .map(({ id, record, ...times }) =>

@@ -3,23 +3,32 @@ import { exit } from "../../cli/exit.ts";
 import { isGiven } from "../../cli/flags.ts";
 import { description } from "../../cli/help.ts";
 import { Cells } from "../../monitor/cells.ts";
+import { FASTEST } from "../../monitor/replay.ts";
 import { newModel } from "../../monitor/model.ts";
 import { screen } from "../../monitor/screen.ts";
 import { update } from "../../monitor/update.ts";
-import { serviceArgument } from "../arguments.ts";
+import { serviceOfDeploy } from "../../store/timelines.ts";
+import { parseDeployId, serviceArgument } from "../arguments.ts";
 import { commonFlags, type CommonFlags } from "../flags.ts";
 import { monitorOn } from "../monitor_loop.ts";
 import { monitored, ServiceNews } from "../../watch/news.ts";
+import { replayOn } from "../replay_loop.ts";
+import { showTimeline } from "../timeline_text.ts";
+import { readTold } from "../told_timeline.ts";
+import type { ToldTimeline } from "../../view/timeline_words.ts";
 import { ctlExits, ctlVerb, type Ctl } from "../verb.ts";
 import { watchService, watchServices } from "../watch_status.ts";
 import { allServices, showOnce } from "./status.ts";
 
 interface MonitorFlags extends CommonFlags {
   readonly once: boolean | undefined;
+  readonly replay: string | undefined;
+  readonly speed: number | undefined;
 }
 
 /** How high a screen is that is printed once: as high as it takes, up to this. */
 const MOST_ROWS = 120;
+const SPEED = 10;
 
 export const monitorVerb = buildCommand({
   docs: {
@@ -31,19 +40,46 @@ them. Its keys move, look at a host, and pause, promote, roll back, retry or abo
 after asking once more; ? lists them. q quits, and the deploy goes on.
 
 With --once it prints one screen and ends, with --json the document of status. If stdout is not a terminal it prints a line per
-change instead, and with --json a document per change, as status --watch does.`,
-      examples: ["deployd ctl monitor web", "deployd ctl monitor", "deployd ctl monitor web --once"],
+change instead, and with --json a document per change, as status --watch does.
+
+With --replay it plays how a deploy went, from what the conductor has kept of it: how many hosts were
+in which state, and when the deploy's own state changed. Space stops and goes on, the arrows step, 0
+goes to the start, + and - change the speed. With --once, or without a terminal, it prints the whole picture.`,
+      examples: [
+        "deployd ctl monitor web",
+        "deployd ctl monitor",
+        "deployd ctl monitor web --once",
+        "deployd ctl monitor --replay 20260701-115000-ab12 --speed 60",
+      ],
       exits: { ...ctlExits, [exit.hungUp]: true },
     }),
     customUsage: ["[<service>]"],
   },
   parameters: {
-    flags: { once: isGiven("Print one screen and end"), ...commonFlags },
+    flags: {
+      once: isGiven("Print one screen and end"),
+      replay: {
+        kind: "parsed",
+        parse: parseDeployId,
+        brief: "Play how this deploy went (default: watch what happens now)",
+        placeholder: "deploy",
+        optional: true,
+      },
+      speed: {
+        kind: "parsed",
+        parse: speedOf,
+        brief: "Seconds of the deploy that a replay plays in each second (default: 10)",
+        placeholder: "n",
+        optional: true,
+      },
+      ...commonFlags,
+    },
     positional: { kind: "tuple", parameters: [{ ...serviceArgument, optional: true }] },
   },
-  func: ctlVerb<MonitorFlags, [string | undefined]>(async (ctl, { once }, service) => {
+  func: ctlVerb<MonitorFlags, [string | undefined]>(async (ctl, { once, replay, speed }, service) => {
     const terminal = ctl.process.terminal ?? null;
-    if (once === true && ctl.output.json) await showOnce(ctl, service);
+    if (replay !== undefined) await play(ctl, { deploy: replay, service, speed, isOnce: once === true });
+    else if (once === true && ctl.output.json) await showOnce(ctl, service);
     else if (once === true) ctl.output.lines(await onceText(ctl, service));
     else if (terminal !== null && !ctl.output.json) await monitorOn(terminal, ctl, service);
     else if (service === undefined) await watchServices(ctl, allServices);
@@ -51,6 +87,34 @@ change instead, and with --json a document per change, as status --watch does.`,
     return exit.asked;
   }),
 });
+
+interface Played {
+  readonly deploy: string;
+  readonly service: string | undefined;
+  readonly speed: number | undefined;
+  readonly isOnce: boolean;
+}
+
+/** On a terminal as it went, and elsewhere as one picture. */
+async function play(ctl: Ctl, { deploy, service, speed, isOnce }: Played): Promise<void> {
+  const { output, process } = ctl;
+  const told = await readAndClose(ctl, deploy, service);
+  const terminal = process.terminal ?? null;
+  if (terminal !== null && !isOnce && !output.json) return replayOn(terminal, ctl, told, speed ?? SPEED);
+  showTimeline(ctl, told);
+}
+
+/** What is played does not change any more: nothing is watched. */
+async function readAndClose(ctl: Ctl, deploy: string, service: string | undefined): Promise<ToldTimeline> {
+  await using zk = await ctl.connect();
+  return await readTold(zk, service ?? (await serviceOfDeploy(zk, deploy)), deploy);
+}
+
+function speedOf(input: string): number {
+  const value = Number(input);
+  if (/^\d+(\.\d+)?$/.test(input) && value > 0 && value <= FASTEST) return value;
+  throw new Error(`a number above 0 and up to ${FASTEST} is required`);
+}
 
 /** One screen as text, of as many rows as it needs. */
 async function onceText(ctl: Ctl, service: string | undefined): Promise<string[]> {

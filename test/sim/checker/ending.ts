@@ -3,6 +3,7 @@ import type { CtlRun } from "../fleet/operator.ts";
 import { currentFact } from "../host/facts.ts";
 import type { Checker } from "./checker.ts";
 import { judgeShown, type Shown } from "./shown.ts";
+import { judgeTimelines } from "./timeline_rules.ts";
 import type { DeployEntry } from "./tree_view.ts";
 
 /** What must be so when faults have ceased and everything has come to rest. */
@@ -14,6 +15,7 @@ export function judgeEnding(
   for (const watch of checker.watches.values()) judgeHost(checker, watch.name);
   for (const deploy of checker.tree.deploys.values()) judgeDeploy(checker, deploy);
   for (const event of checker.notices.untold()) checker.ledger.broken("told", `nobody was told of ${event}`);
+  judgeTimelines(checker);
   judgeHistory(checker, history);
   if (shown !== null) judgeShown(checker, shown);
   for (const run of runs) judgeRun(checker, run);

@@ -31,6 +31,7 @@ export const INVARIANTS = {
   converged: "when faults have ceased, everybody reachable serves the wish, with all its instances in traffic",
   "final-state": "every deploy ends in one final state, with nobody left in a slot",
   history: "every deploy has one history entry that matches what happened",
+  timeline: "what a deploy leaves of how it went fits, adds up, and ends as the deploy has ended",
   "exit-code": "ctl's exit code was true",
   shown: "at the end the monitor, the page and status show what ZooKeeper has, host by host",
   told: "every event of a deploy is told, in order, and again only by one who could not know that it was",

@@ -29,6 +29,8 @@ export class TreeView {
   readonly hosts = new Map<string, HostRecord>();
   readonly builds = new Map<string, BuildRecord>();
   readonly alive = new Set<string>();
+  /** The text of each deploy's timeline. */
+  readonly timelines = new Map<string, string>();
   /** Records that somebody has made unreadable. */
   readonly damaged = new Set<string>();
   /** The slots and the failures; another object after each change. */
@@ -82,6 +84,9 @@ export class TreeView {
         return;
       case "failed":
         if (name !== "" && part === "") this.gate = { ...this.gate, failed: changed(this.gate.failed, name, data) };
+        return;
+      case "timelines":
+        if (name !== "" && part === "") put(this.timelines, name, data);
         return;
       case "deploys":
         if (name !== "" && part === "") this.#deploy(name, data);
