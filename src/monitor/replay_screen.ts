@@ -17,6 +17,8 @@ const HIGHEST = 20;
 const BELOW = 3;
 /** So many rows are left for what has happened. */
 const LEAST_MARKS = 3;
+/** And this share of the screen where it is large. */
+const SHARE_BELOW = 0.4;
 
 /** The screen of a replay as it is to look, whatever its size. */
 export function replayScreen(replay: Replay): Cells {
@@ -30,7 +32,8 @@ export function replayScreen(replay: Replay): Cells {
     for (const line of lines) if (row < bottom) cells.write(0, row++, line);
   };
   write(headLines(replay, columns));
-  const room = bottom - row - BELOW - LEAST_MARKS - 1;
+  const below = Math.max(LEAST_MARKS, Math.floor((bottom - row) * SHARE_BELOW));
+  const room = bottom - row - BELOW - below - 1;
   if (room >= 2) {
     const chart = timelineChart(told.timeline, { columns, rows: Math.min(HIGHEST, room) }, atMs);
     const top = row;

@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { timelineText } from "../../src/core/timeline_record.ts";
 import type { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { eventually } from "../harness/eventually.ts";
+import { recordIn } from "../harness/deploy_records.ts";
 import { deploydLine, Pty } from "../harness/pty.ts";
 import { startFaultyLink, type FaultyLink } from "../harness/zookeeper_link.ts";
+import { timelines } from "../view/timelines.ts";
 
 let link: FaultyLink;
 let zk: ZooKeeper;
 let env: Record<string, string>;
 let monitor: string;
+let replay: string;
 
 beforeAll(async () => {
   link = await startFaultyLink();
@@ -19,6 +23,13 @@ beforeAll(async () => {
   const build = ["web", "https://x/1", "--digest", digest, "--size", "1", "--build", "v1"];
   await printed(await deploydLine("ctl", "builds", "add", ...build));
   await zk.create("/deployd/services/web/hosts/web-01", JSON.stringify({ role: "fleet" }));
+  const told = timelines["done"]?.();
+  if (told === undefined) throw new Error("there is no such timeline");
+  // Below a service of its own, so that nothing is deployed to the other.
+  await printed(await deploydLine("ctl", "services", "set", "past"));
+  await zk.create(`/deployd/services/past/deploys/${told.deploy}`, JSON.stringify(recordIn("done")));
+  await zk.create(`/deployd/services/past/timelines/${told.deploy}`, timelineText(told.timeline).text);
+  replay = await deploydLine("ctl", "monitor", "--replay", told.deploy, "--speed", "1");
 });
 
 afterAll(async () => {
@@ -58,6 +69,37 @@ test.each(endings)("after %s the terminal is as it was", async (_name, end, code
   expect(await pty.until(/ended \d+\r\n/, from)).toContain(`ended ${code}\r\n`);
   expect(pty.sent.slice(from)).toContain("\u001b[?1049l");
   expect(await pty.state()).toEqual(before);
+});
+
+test.each(endings)("after %s in a replay the terminal is as it was", async (_name, end, code) => {
+  await using pty = await Pty.open(env);
+  const before = await pty.state();
+  const from = pty.mark;
+  pty.type(`${replay}; echo "ended $?"\r`);
+  await pty.until("of 1m 00s", from);
+  end(pty, await pty.deployd());
+  expect(await pty.until(/ended \d+\r\n/, from)).toContain(`ended ${code}\r\n`);
+  expect(pty.sent.slice(from)).toContain("\u001b[?1049l");
+  expect(await pty.state()).toEqual(before);
+});
+
+test("a replay goes on by itself, hears its keys, and is drawn anew for another size", async () => {
+  await using pty = await Pty.open(env, 80, 24);
+  const from = pty.mark;
+  pty.type(`${replay.replace("--speed 1", "--speed 8")}\r`);
+  // After ten of its seconds.
+  await pty.until("rolling", from);
+  const end = pty.mark;
+  pty.type("\u001b[F");
+  await pty.until("slowest hosts", end);
+  const start = pty.mark;
+  pty.type("0");
+  await pty.until("Nobody has looked yet.", start);
+  const resized = pty.mark;
+  pty.resize(120, 40);
+  await pty.until("\u001b[40;1H", resized);
+  pty.type("q");
+  await pty.until("$ ", resized);
 });
 
 test("Ctrl-Z gives the terminal back, and fg shows everything again", async () => {
@@ -113,6 +155,7 @@ test("NO_COLOR sends no colour, and a dumb terminal or a pipe no code at all", a
   expect(once).toContain("web-01");
   expect(once).not.toContain("\u001b[");
   const piped = await printed(`${monitor} --once`);
+  expect(await printed(replay)).toContain("slowest hosts");
   expect(piped).toContain("web: nothing was ever deployed");
   expect(piped).not.toContain("\u001b");
 });

@@ -104,8 +104,8 @@ test("at no size and no instant does anything go over the edge, and the first li
     const replay = replayOf(name);
     for (const share of [0, 0.3, 1]) {
       const atMs = endOf(replay.told.timeline) * share;
-      for (let columns = 1; columns <= 130; columns += 13) {
-        for (let rows = 1; rows <= 40; rows += 6) {
+      for (let columns = 1; columns <= 130; columns += 21) {
+        for (let rows = 1; rows <= 40; rows += 9) {
           const cells = replayScreen({ ...replay, atMs, size: { columns, rows } });
           new ShownTerminal(columns, rows).send(difference(null, cells, true));
           if (columns > 20 && rows > 1) expect(cells.text(0)).toContain("web");
