@@ -1,4 +1,4 @@
-import { endOf } from "../view/timeline_chart.ts";
+import { endOf, TimelineScale } from "../view/timeline_scale.ts";
 import type { ToldTimeline } from "../view/timeline_words.ts";
 import type { Key } from "./keys.ts";
 
@@ -51,8 +51,12 @@ function only(replay: Replay): Replayed {
 
 function ticked(replay: Replay, nowMs: number): Replay {
   if (!replay.isPlaying) return { ...replay, nowMs };
-  const endMs = endOf(replay.told.timeline);
-  const atMs = Math.min(endMs, replay.atMs + Math.max(0, nowMs - replay.nowMs) * replay.speed);
+  const { timeline } = replay.told;
+  const endMs = endOf(timeline);
+  const scale = new TimelineScale(timeline);
+  // Through long gaps as fast as they are shown: there is nothing to see in them.
+  const shownMs = scale.shown(replay.atMs) + Math.max(0, nowMs - replay.nowMs) * replay.speed;
+  const atMs = shownMs >= scale.lengthMs ? endMs : scale.instant(shownMs);
   return { ...replay, nowMs, atMs, isPlaying: atMs < endMs };
 }
 

@@ -5,12 +5,8 @@ import { STATE_SIGNS } from "./host_state.ts";
 import { span, type Span, type SpanLine } from "./spans.ts";
 import { stackOf } from "./state_stack.ts";
 import { duration } from "./times.ts";
+import { TimelineScale } from "./timeline_scale.ts";
 import type { Tone } from "./tone.ts";
-
-/** The end of what there is to see, in milliseconds after the beginning. */
-export function endOf({ untilMs, marks }: Pick<Timeline, "untilMs" | "marks">): number {
-  return Math.max(1, untilMs, marks.at(-1)?.atMs ?? 0);
-}
 
 /** How many hosts were in which state at an instant; null where nobody watched. */
 export function countsAt({ samples, gaps }: Pick<Timeline, "samples" | "gaps">, atMs: number): StateCounts | null {
@@ -27,11 +23,11 @@ export function mostHosts({ samples }: Pick<Timeline, "samples">): number {
  * The picture cut into stretches of the same length: of each the worst that was seen in it, so that no failure is too short
  * to show; of the last what was seen last. Null where nobody watched.
  */
-function stretchesOf(timeline: Timeline, number: number): (StateCounts | null)[] {
-  const endMs = endOf(timeline);
+function stretchesOf(timeline: Timeline, number: number, scale: TimelineScale): (StateCounts | null)[] {
+  const edgeMs = (at: number): number => scale.instant((at * scale.lengthMs) / number);
   const { samples, gaps } = timeline;
   return Array.from({ length: number }, (_, at) => {
-    const [fromMs, toMs] = [(at * endMs) / number, ((at + 1) * endMs) / number];
+    const [fromMs, toMs] = [edgeMs(at), edgeMs(at + 1)];
     const within = samples.filter(({ atMs }) => atMs > fromMs && (atMs < toMs || at === number - 1));
     if (within.length === 0 && gaps.some((gap) => gap.fromMs <= fromMs && toMs <= gap.toMs)) return null;
     if (at === number - 1) return samples.at(-1)?.counts ?? null;
@@ -71,10 +67,11 @@ export function timelineChart(timeline: Timeline, { columns, rows }: ChartSize, 
   if (top === 0) return { lines: [[span("No host was seen.", "dim")]], cursor: null };
   const gutter = Math.max(String(top).length, 1) + 2;
   const width = Math.max(1, columns - gutter);
-  const endMs = endOf(timeline);
-  const columnOf = (instant: number): number => Math.min(width - 1, Math.floor((instant / endMs) * width));
+  const scale = new TimelineScale(timeline);
+  const columnOf = (instant: number): number =>
+    Math.min(width - 1, Math.floor((scale.shown(instant) / scale.lengthMs) * width));
   const cursor = atMs === undefined ? null : columnOf(atMs);
-  const stretches = stretchesOf(timeline, width);
+  const stretches = stretchesOf(timeline, width, scale);
   if (atMs !== undefined && cursor !== null) stretches[cursor] = countsAt(timeline, atMs);
   const drawn = stretches.map((counts, at) =>
     counts === null || at > (cursor ?? width) ? [] : stacked(counts, top, rows),
@@ -86,7 +83,7 @@ export function timelineChart(timeline: Timeline, { columns, rows }: ChartSize, 
     lines.push([span(`${label.padStart(gutter - 2)} │`, "dim"), ...joined(cells)]);
   }
   lines.push([span(`${" ".repeat(gutter - 1)}└${"─".repeat(width)}`, "dim")]);
-  lines.push([span(`${" ".repeat(gutter)}${timesBelow(endMs, width)}`, "dim")]);
+  lines.push([span(`${" ".repeat(gutter)}${timesBelow(scale, width)}`, "dim")]);
   const marks = marksBelow(timeline, width, columnOf, atMs);
   if (timeline.marks.length > 0) lines.push([span(" ".repeat(gutter)), span(marks)]);
   return { lines, cursor: cursor === null ? null : gutter + cursor };
@@ -119,11 +116,11 @@ function joined(cells: readonly Cell[]): Span[] {
 }
 
 /** The beginning, the end, and as much between as fits. */
-function timesBelow(endMs: number, width: number): string {
+function timesBelow(scale: TimelineScale, width: number): string {
   const parts = width >= 100 ? 6 : width >= 60 ? 4 : 2;
   let line = "";
   for (let part = 0; part <= parts; part += 1) {
-    const text = duration((endMs * part) / parts);
+    const text = duration(scale.instant((scale.lengthMs * part) / parts));
     const at = part === parts ? width - text.length : Math.round((width * part) / parts);
     if (at > line.length || line === "") line = line.padEnd(at) + text;
   }

@@ -1,4 +1,4 @@
-import { endOf } from "./timeline_chart.ts";
+import { endOf } from "./timeline_scale.ts";
 import type { ToldTimeline } from "./timeline_words.ts";
 
 /** A timeline for programs, its samples one by one. */

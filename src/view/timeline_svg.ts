@@ -4,7 +4,8 @@ import type { HostState } from "../schema/host_state.ts";
 import { stateSign } from "./deploy_words.ts";
 import { STACK } from "./state_stack.ts";
 import { duration } from "./times.ts";
-import { endOf, markKey, mostHosts } from "./timeline_chart.ts";
+import { markKey, mostHosts } from "./timeline_chart.ts";
+import { endOf, TimelineScale } from "./timeline_scale.ts";
 import { markWord, type ToldTimeline } from "./timeline_words.ts";
 import { count, oneLine } from "./words.ts";
 
@@ -68,9 +69,9 @@ type Used = readonly (readonly [HostState, string])[];
 
 function pictureOf(timeline: Timeline, name: string, used: Used): string[] {
   const { gaps, marks } = timeline;
-  const endMs = endOf(timeline);
+  const scale = new TimelineScale(timeline);
   const most = mostHosts(timeline);
-  const x = (atMs: number): number => round(LEFT + (atMs / endMs) * (WIDTH - LEFT - RIGHT));
+  const x = (atMs: number): number => round(LEFT + (scale.shown(atMs) / scale.lengthMs) * (WIDTH - LEFT - RIGHT));
   const layers = timeline.samples.map(({ counts }) => layersOf(counts, most));
   const areas = used.map(([state]) => {
     const d = areaOf(
@@ -89,7 +90,7 @@ function pictureOf(timeline: Timeline, name: string, used: Used): string[] {
     `<path class="timeline-axis" fill="none" stroke="currentColor" stroke-opacity="0.5" d="M${LEFT} ${TOP}V${HEIGHT}H${WIDTH - RIGHT}"/>`,
     text(LEFT - 6, TOP + 8, String(most), "end"),
     text(LEFT - 6, HEIGHT, "0", "end"),
-    ...timesOf(endMs, x),
+    ...timesOf(scale, x),
     ...marksOf(marks, x),
   ];
 }
@@ -138,10 +139,10 @@ function areaOf(timeline: Timeline, layers: readonly (Layer | null)[], x: (atMs:
   return steps.map(({ from, to, low, high }) => `M${from} ${low}V${high}H${round(to)}V${low}Z`).join("");
 }
 
-function timesOf(endMs: number, x: (atMs: number) => number): string[] {
+function timesOf(scale: TimelineScale, x: (atMs: number) => number): string[] {
   const parts = 4;
   return Array.from({ length: parts + 1 }, (_, at) => {
-    const atMs = (endMs * at) / parts;
+    const atMs = scale.instant((scale.lengthMs * at) / parts);
     const anchor = at === 0 ? "start" : at === parts ? "end" : "middle";
     return text(x(atMs), HEIGHT + TIMES - 4, duration(atMs), anchor);
   });

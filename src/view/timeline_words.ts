@@ -7,7 +7,8 @@ import { STATE_SIGNS } from "./host_state.ts";
 import { span, strong, type SpanLine } from "./spans.ts";
 import { STACK } from "./state_stack.ts";
 import { dateTime, duration } from "./times.ts";
-import { endOf, markKey } from "./timeline_chart.ts";
+import { markKey } from "./timeline_chart.ts";
+import { endOf, TimelineScale } from "./timeline_scale.ts";
 import { count, oneLine } from "./words.ts";
 
 /** A deploy with what was kept of how it went. */
@@ -39,7 +40,9 @@ export function countsParts(counts: StateCounts): SpanLine[] {
 }
 
 /** What the signs in the picture mean: those of the states that any host ever was in, with the most there were at once. */
-export function legendParts({ samples, gaps }: Timeline): SpanLine[] {
+export function legendParts(timeline: Timeline): SpanLine[] {
+  const { samples, gaps } = timeline;
+  const scale = new TimelineScale(timeline).isShortened ? ", not to scale" : "";
   const most = (of: (counts: StateCounts) => number): number => Math.max(0, ...samples.map(({ counts }) => of(counts)));
   const used = STACK.flatMap(([state, character]): SpanLine[] => {
     const hosts = most((counts) => counts[state] ?? 0);
@@ -48,7 +51,7 @@ export function legendParts({ samples, gaps }: Timeline): SpanLine[] {
   return [
     ...(used.length === 0 ? [] : [[span("at most", "dim")]]),
     ...used,
-    ...(gaps.length === 0 ? [] : [[span("blank: nobody watched", "dim")]]),
+    ...(gaps.length === 0 ? [] : [[span(`blank: nobody watched${scale}`, "dim")]]),
   ];
 }
 

@@ -3,7 +3,7 @@ import { difference } from "../../src/monitor/difference.ts";
 import { keysIn } from "../../src/monitor/keys.ts";
 import { newReplay, replayAfter, type Replay, type ReplayMessage } from "../../src/monitor/replay.ts";
 import { replayScreen } from "../../src/monitor/replay_screen.ts";
-import { endOf } from "../../src/view/timeline_chart.ts";
+import { endOf } from "../../src/view/timeline_scale.ts";
 import { expectGolden } from "../harness/golden.ts";
 import { timelines } from "../view/timelines.ts";
 import { ShownTerminal } from "./shown_terminal.ts";
@@ -55,6 +55,13 @@ test("time passes by its speed, and it stops at the end", () => {
   const replay = after(replayOf("done"), tick(100), tick(1_100));
   expect(replay.atMs).toBe(11_000);
   expect(after(replay, tick(100_000))).toMatchObject({ atMs: 60_000, isPlaying: false });
+});
+
+test("what nobody watched for days is passed in moments", () => {
+  const replay = replayOf("days-later");
+  expect(endOf(replay.told.timeline)).toBeGreaterThan(2 * 86_400_000);
+  const seconds = Array.from({ length: 30 }, (_, at) => tick((at + 1) * 1_000));
+  expect(after(replay, ...seconds)).toMatchObject({ atMs: endOf(replay.told.timeline), isPlaying: false });
 });
 
 test("space stops it and goes on, and what is over begins anew", () => {

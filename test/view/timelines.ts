@@ -162,6 +162,28 @@ function large(): Timeline {
   );
 }
 
+/** Done, and taken back when somebody complained. */
+function daysLater(): Timeline {
+  const daysS = 2 * 86_400;
+  const back = (second: number): Counts =>
+    cleaned({
+      done: Math.min(8, Math.floor((second - daysS) / 6)),
+      waiting: 8 - Math.min(8, Math.floor((second - daysS) / 6)),
+    });
+  return watched(
+    daysS + 60,
+    (second) => (second <= daysS ? wave(8, 10, 0.2, 2)(second) : back(second)),
+    [
+      [0, "preparing"],
+      [10, "rolling"],
+      [60, "done"],
+      [daysS, "rolling back"],
+      [daysS + 55, "rolled back"],
+    ],
+    { gap: [61, daysS] },
+  );
+}
+
 export const timelines: Readonly<Record<string, () => ToldTimeline>> = {
   done: () =>
     told(
@@ -198,6 +220,7 @@ export const timelines: Readonly<Record<string, () => ToldTimeline>> = {
         { state: "aborted", stage: "100%", atMs: 121_000 },
       ),
     ),
+  "days-later": () => told("v2", "rolled back", daysLater()),
   "one-look": () =>
     told(
       "v1",
