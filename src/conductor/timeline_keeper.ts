@@ -94,11 +94,11 @@ export class TimelineKeeper {
     if (deploy === undefined || mirror.unreadable.wishes || mirror.gate === null) return;
     const kept = this.#kept.get(service) ?? (await this.#open(service, deploy, client));
     this.#kept.set(service, kept);
-    const isNews = this.#look(mirror, alive, deploy, kept);
+    const isUrgent = this.#look(mirror, alive, deploy, kept);
     const { writtenAtMs, isNew, isOver } = kept;
     const sinceMs = this.#options.clock.monotonicMs() - writtenAtMs;
     const isDue = isNew ? sinceMs >= WRITE_MS : !isOver && sinceMs >= WRITE_STILL_MS;
-    if (isNews || isDue) await this.#write(service, kept, client);
+    if (isUrgent || isDue) await this.#write(service, kept, client);
   }
 
   async #open(service: string, deploy: DeployRead, client: ZooKeeper): Promise<Kept> {
@@ -162,18 +162,28 @@ export class TimelineKeeper {
   }
 
   async #write(service: string, kept: Kept, client: ZooKeeper): Promise<void> {
-    const { text, timeline } = timelineText(kept.timeline);
-    kept.timeline = timeline;
     kept.writtenAtMs = this.#options.clock.monotonicMs();
     kept.isNew = true;
-    if (kept.isUncertain) kept.version = (await readTimeline(client, service, kept.deploy))?.version ?? null;
+    if (kept.isUncertain && !(await this.#isOurs(service, kept, client))) return;
+    const { text, timeline } = timelineText(kept.timeline);
+    kept.timeline = timeline;
     kept.isUncertain = true;
     const version = await writeTimeline(client, service, kept.deploy, text, kept.version);
-    // Of two conductors at once each writes what it has seen; who writes last has seen the end.
     if (version === null) return;
     kept.version = version;
     kept.isUncertain = false;
     kept.isNew = false;
+  }
+
+  /** Of two conductors at once the one writes that has seen more; the other goes on from what that one has written. */
+  async #isOurs(service: string, kept: Kept, client: ZooKeeper): Promise<boolean> {
+    const found = await readTimeline(client, service, kept.deploy);
+    kept.version = found?.version ?? null;
+    const theirs = found?.timeline ?? null;
+    if (theirs === null || theirs.untilMs <= kept.timeline.untilMs) return true;
+    kept.timeline = theirs;
+    kept.isUncertain = false;
+    return false;
   }
 }
 

@@ -103,6 +103,16 @@ test("another conductor carries on what the one before has written, and leaves o
   expect((gap?.toMs ?? 0) - (gap?.fromMs ?? 0)).toBeGreaterThan(40_000);
 });
 
+test("two conductors at once leave one timeline, whole", async () => {
+  conduct();
+  conduct();
+  await startHosts(6);
+  await site.deploy("d1", "v1");
+  const timeline = await timelineIn("d1", "done");
+  expect(timeline.samples.at(-1)?.counts).toEqual({ done: 6 });
+  expect(timeline.gaps).toEqual([]);
+});
+
 test("a deploy that an urgent one has ended is left with its last state", async () => {
   conduct();
   await site.deploy("d1", "v1");

@@ -85,6 +85,7 @@ describe("what cannot be shown says why, and what to do", () => {
     [["monitor", "--replay", "20200101-000000-0000"], 64, "of any service", "deployd ctl history"],
     [["monitor", "--replay", bare], 64, "api, web have one", `deployd ctl monitor api --replay ${bare}`],
     [["history", "api", "--timeline"], 1, "nothing was ever deployed", "deployd ctl deploy api"],
+    [["monitor", "web", "--speed", "5"], 64, "--replay is not", "deployd ctl monitor --replay"],
     [["monitor", "--replay", id, "--speed", "0"], 64, "above 0", "--help"],
   ])("%j", async (argv, code, said, hint) => {
     const run = await ctl(argv, { env });

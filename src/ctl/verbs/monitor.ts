@@ -1,5 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { exit } from "../../cli/exit.ts";
+import { DeployError } from "../../core/errors.ts";
 import { isGiven } from "../../cli/flags.ts";
 import { description } from "../../cli/help.ts";
 import { Cells } from "../../monitor/cells.ts";
@@ -78,6 +79,15 @@ goes to the start, + and - change the speed. With --once, or without a terminal,
   },
   func: ctlVerb<MonitorFlags, [string | undefined]>(async (ctl, { once, replay, speed }, service) => {
     const terminal = ctl.process.terminal ?? null;
+    if (speed !== undefined && replay === undefined) {
+      throw new DeployError(
+        "Cannot play at a speed of its own what happens now: --speed is given, and --replay is not.",
+        {
+          code: "usage",
+          hint: "Name a deploy, as in: deployd ctl monitor --replay 20260701-115000-ab12 --speed 60",
+        },
+      );
+    }
     if (replay !== undefined) await play(ctl, { deploy: replay, service, speed, isOnce: once === true });
     else if (once === true && ctl.output.json) await showOnce(ctl, service);
     else if (once === true) ctl.output.lines(await onceText(ctl, service));
