@@ -10,7 +10,11 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
  * @param deploy the newest unless one is given
  * @throws DeployError `deploy-unknown`, `timeline-unknown`, `nothing-to-do` where nothing was ever deployed
  */
-export async function readTold(zk: ZooKeeper, service: string, deploy: string | undefined): Promise<ToldTimeline> {
+export async function readToldTimeline(
+  zk: ZooKeeper,
+  service: string,
+  deploy: string | undefined,
+): Promise<ToldTimeline> {
   const id = deploy ?? (await newestOf(zk, service));
   const timeline = await timelineOf(zk, service, id);
   const { record } = await readDeploy(zk, service, id);

@@ -19,7 +19,7 @@ interface PageBindings {
 }
 
 /** Answers a request that came from somewhere. */
-export type Answer = (request: Request, from: PageBindings) => Response | Promise<Response>;
+export type PageAnswer = (request: Request, from: PageBindings) => Response | Promise<Response>;
 
 export interface ServedPort extends AsyncDisposable {
   /** The `address:port` that it is reached at. */

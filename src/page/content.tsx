@@ -11,7 +11,7 @@ import { serversTime, type FleetSeen } from "../watch/fleet_feed.ts";
 import { hrefOf, type PageAddress } from "./address.ts";
 import { EventList } from "./event_list.tsx";
 import { HostList } from "./host_list.tsx";
-import { LinkState } from "./link_state.tsx";
+import { Freshness } from "./freshness.tsx";
 import { Lines } from "./lines.tsx";
 import { PastDeployFacts, PastDeploys } from "./past_deploys.tsx";
 import { ServicePart } from "./service_part.tsx";
@@ -34,7 +34,7 @@ const MOST_PAST = 12;
 export function contentOf(address: PageAddress, fleet: FleetSeen, nowMs: number): Content {
   const now = serversTime(fleet, nowMs);
   const { title, isThere = true, parts } = about(address, fleet, now);
-  const link: Part = { id: "link", content: <LinkState link={fleet.link} nowMs={nowMs} /> };
+  const link: Part = { id: "link", content: <Freshness link={fleet.link} nowMs={nowMs} /> };
   return { title, isThere, parts: [link, ...parts] };
 }
 

@@ -1,6 +1,6 @@
 import type { ServiceEvent } from "../watch/news.ts";
 import { clockTime } from "../view/times.ts";
-import { Line } from "./lines.tsx";
+import { Phrase } from "./lines.tsx";
 
 const MOST_SHOWN = 60;
 
@@ -14,7 +14,7 @@ export function EventList({ events }: { readonly events: readonly ServiceEvent[]
         .slice(0, MOST_SHOWN)
         .map(({ at, line }) => (
           <li>
-            <time datetime={at}>{clockTime(new Date(at))}</time> <Line line={line} />
+            <time datetime={at}>{clockTime(new Date(at))}</time> <Phrase line={line} />
           </li>
         ))}
     </ol>

@@ -4,7 +4,7 @@ import { illnessText, type HostRow } from "../view/host.ts";
 import { failureLine } from "../view/service_lines.ts";
 import { lastLines, oneLine } from "../view/words.ts";
 import { hrefOf } from "./address.ts";
-import { Line } from "./lines.tsx";
+import { Phrase } from "./lines.tsx";
 
 const MOST_LOG = 20;
 const MOST_HOSTS = 100;
@@ -33,7 +33,7 @@ function Failure({ service, group }: { readonly service: string; readonly group:
   return (
     <article class="failure">
       <p>
-        <Line line={failureLine(group)} />
+        <Phrase line={failureLine(group)} />
       </p>
       {hint === "" ? null : <p>{hint}</p>}
       <p class="hosts">

@@ -1,7 +1,7 @@
 import type { Span, SpanLine } from "../view/spans.ts";
 
 /** A line as the monitor has it, its tones as classes. */
-export function Line({ line }: { readonly line: SpanLine }) {
+export function Phrase({ line }: { readonly line: SpanLine }) {
   return (
     <>
       {line.map((each) => (
@@ -22,7 +22,7 @@ export function Lines({ lines }: { readonly lines: readonly SpanLine[] }) {
     <pre class="lines">
       {lines.map((line) => (
         <>
-          <Line line={line} />
+          <Phrase line={line} />
           {"\n"}
         </>
       ))}

@@ -4,7 +4,7 @@ import type { ServiceSeen } from "../view/service_seen.ts";
 import { span } from "../view/spans.ts";
 import { hrefOf } from "./address.ts";
 import { FailureList } from "./failure_list.tsx";
-import { Line } from "./lines.tsx";
+import { Phrase } from "./lines.tsx";
 import { StateBar } from "./state_bar.tsx";
 
 interface ServicePartProps {
@@ -28,7 +28,7 @@ export function ServicePart({ seen, now, isLink }: ServicePartProps) {
         <StateBar counts={counts} all={hosts.length} />
         {problemsOf(head).map((line) => (
           <p>
-            <Line line={line} />
+            <Phrase line={line} />
           </p>
         ))}
       </section>
@@ -43,18 +43,18 @@ export function ServicePart({ seen, now, isLink }: ServicePartProps) {
       <p class="headline">
         {facts.map(({ long }) => (
           <>
-            <Line line={[long]} />{" "}
+            <Phrase line={[long]} />{" "}
           </>
         ))}
       </p>
       <StateBar counts={counts} all={hosts.length} />
       <p class="track">
-        <Line line={stageTrack(view, pulse)} />
+        <Phrase line={stageTrack(view, pulse)} />
       </p>
       <ul class="facts">
         {factsOf(seen, view, now).map((line) => (
           <li>
-            <Line line={line} />
+            <Phrase line={line} />
           </li>
         ))}
         <li>
@@ -63,7 +63,7 @@ export function ServicePart({ seen, now, isLink }: ServicePartProps) {
       </ul>
       {notesOf(seen, pulse).map((line) => (
         <p class="note">
-          <Line line={line} />
+          <Phrase line={line} />
         </p>
       ))}
       <FailureList view={view} ill={head.ill} />
@@ -71,6 +71,6 @@ export function ServicePart({ seen, now, isLink }: ServicePartProps) {
   );
 }
 
-function Title({ line, href }: { readonly line: Parameters<typeof Line>[0]["line"]; readonly href: string | null }) {
-  return href === null ? <Line line={line} /> : <a href={href}>{<Line line={line} />}</a>;
+function Title({ line, href }: { readonly line: Parameters<typeof Phrase>[0]["line"]; readonly href: string | null }) {
+  return href === null ? <Phrase line={line} /> : <a href={href}>{<Phrase line={line} />}</a>;
 }

@@ -6,7 +6,7 @@ import { isReady, type AgentStatus } from "./agent_status.ts";
 import { DEFAULT_LINES, MOST_LINES } from "../schema/log_lines.ts";
 import { PAGE_HEADERS, serveAssets, type PageApp } from "../page/app.ts";
 import { isKnownName } from "../page/visitors.ts";
-import { statusDocument } from "./status_page.tsx";
+import { statusPage } from "./status_page.tsx";
 import { endOfLogs, logsOfStep, type StepLogs } from "./step_logs.ts";
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,7 +33,7 @@ export function statusApp(
     });
 
   const html = () =>
-    new Response(statusDocument(view(), page !== null), {
+    new Response(statusPage(view(), page !== null), {
       headers: { ...PAGE_HEADERS, "content-type": "text/html; charset=utf-8", vary: "Accept" },
     });
 

@@ -4,7 +4,7 @@ import { byteSize, lastLines, oneLine } from "../view/words.ts";
 import type { AgentStatus, ServiceOnHost } from "./agent_status.ts";
 
 /** What this host does, for a browser. @param isFleetShown whether this agent also shows the fleet */
-export function statusDocument(status: AgentStatus, isFleetShown: boolean): string {
+export function statusPage(status: AgentStatus, isFleetShown: boolean): string {
   const { host, version, startedAt, zookeeper, problem, services } = status;
   return documentOf({
     title: host,

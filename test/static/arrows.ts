@@ -60,7 +60,7 @@ export function arrowProblems(sources: readonly Source[]): string[] {
       if (target.startsWith("../docs/") && target.endsWith(".md") && may.includes("../docs")) return [];
       if (target.startsWith("..")) return [`${source.path} imports ${specifier}, outside src/`];
       // What a browser is sent goes into the binary as text.
-      if (from === "page" && /^page\/assets\/[a-z_]+\.(?:css|js)$/.test(target)) return [];
+      if (from === "page" && /^page\/assets\/[a-z_]+\.(?:css|js|svg)$/.test(target)) return [];
       if (!/\.tsx?$/.test(target)) return [`${source.path} imports ${specifier} without its ending`];
       const to = layerOf(target);
       return to === from || may.includes(to) ? [] : [`${source.path} imports ${target}: ${from} may not know ${to}`];

@@ -152,6 +152,7 @@ describe.each([
     "check",
     "zookeeper",
     "status",
+    "page",
     "limits",
     "services",
     "notify",

@@ -19,6 +19,7 @@ const MIN_LINES = 15;
 const ALONE: Readonly<Record<string, string>> = {
   "version.ts": "it is rewritten when the binary is built",
   "help/markdown.d.ts": "it tells the compiler what an import of a manual page is; nobody imports it",
+  "page/assets/assets.d.ts": "it tells the compiler the same of what a browser is sent",
 };
 
 function crumbs(sources: readonly Source[]): string[] {

@@ -9,7 +9,7 @@ import { oneLine } from "../../view/words.ts";
 import { deployArgument, serviceArgument } from "../arguments.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { historyFields, historyLines } from "../history_text.ts";
-import { readTold } from "../told_timeline.ts";
+import { readToldTimeline } from "../told_timeline.ts";
 import { showTimeline } from "../timeline_text.ts";
 import { exit } from "../../cli/exit.ts";
 import { isGiven, wholeNumber } from "../../cli/flags.ts";
@@ -59,7 +59,7 @@ to state, when its own state changed, which hosts were slowest and which failed.
     await using zk = await connect();
     await readService(zk, service, () => {});
     if (timeline === true) {
-      showTimeline(ctl, await readTold(zk, service, deploy));
+      showTimeline(ctl, await readToldTimeline(zk, service, deploy));
       return exit.asked;
     }
     if (deploy !== undefined) await readDeploy(zk, service, deploy);

@@ -15,7 +15,7 @@ import { monitorOn } from "../monitor_loop.ts";
 import { monitored, ServiceNews } from "../../watch/news.ts";
 import { replayOn } from "../replay_loop.ts";
 import { showTimeline } from "../timeline_text.ts";
-import { readTold } from "../told_timeline.ts";
+import { readToldTimeline } from "../told_timeline.ts";
 import type { ToldTimeline } from "../../view/timeline_words.ts";
 import { ctlExits, ctlVerb, type Ctl } from "../verb.ts";
 import { watchService, watchServices } from "../watch_status.ts";
@@ -117,7 +117,7 @@ async function play(ctl: Ctl, { deploy, service, speed, isOnce }: Played): Promi
 /** What is played does not change any more: nothing is watched. */
 async function readAndClose(ctl: Ctl, deploy: string, service: string | undefined): Promise<ToldTimeline> {
   await using zk = await ctl.connect();
-  return await readTold(zk, service ?? (await serviceOfDeploy(zk, deploy)), deploy);
+  return await readToldTimeline(zk, service ?? (await serviceOfDeploy(zk, deploy)), deploy);
 }
 
 function speedOf(input: string): number {

@@ -2,7 +2,7 @@ import type { FleetSeen } from "../watch/fleet_feed.ts";
 import { clockTime, duration } from "../view/times.ts";
 
 /** Whether what is shown is current, and of when it is. */
-export function LinkState({ link, nowMs }: { readonly link: FleetSeen["link"]; readonly nowMs: number }) {
+export function Freshness({ link, nowMs }: { readonly link: FleetSeen["link"]; readonly nowMs: number }) {
   switch (link.kind) {
     case "connecting":
       return <p class="dim">connecting to ZooKeeper …</p>;
