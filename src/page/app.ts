@@ -73,7 +73,8 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
 
   const show = async (c: Context, address: PageAddress): Promise<Response> => {
     const fleet = await feed.glance(c.req.raw.signal);
-    const content = contentOf(address, fleet, clock.now());
+    const timeline = address.kind === "deploy" ? await feed.timeline(address.service, address.deploy) : null;
+    const content = contentOf(address, fleet, clock.now(), timeline);
     const code = fleet.reading === 0 ? 503 : content.isThere ? 200 : 404;
     return c.html(pageDocument({ address, content, version }), code, PAGE_HEADERS);
   };

@@ -1,5 +1,6 @@
 import type { Child } from "hono/jsx";
 import { isRunning } from "../core/deploy_state.ts";
+import type { Timeline } from "../core/timeline.ts";
 import { hostsWith } from "../view/host_state.ts";
 import { hostLines } from "../view/host_lines.ts";
 import { pastDeploy } from "../view/history.ts";
@@ -9,6 +10,7 @@ import type { ServiceSeen } from "../view/service_seen.ts";
 import { oneLine } from "../view/words.ts";
 import { serversTime, type FleetSeen } from "../watch/fleet_feed.ts";
 import { hrefOf, type PageAddress } from "./address.ts";
+import { DeployTimeline } from "./deploy_timeline.tsx";
 import { EventList } from "./event_list.tsx";
 import { HostList } from "./host_list.tsx";
 import { Freshness } from "./freshness.tsx";
@@ -24,16 +26,22 @@ export interface Content {
 }
 
 interface Part {
-  readonly id: "link" | "body" | "hosts" | "events" | "past";
+  readonly id: "link" | "body" | "hosts" | "events" | "past" | "timeline";
   readonly content: Child;
 }
 
 /** So many of the deploys before are listed. */
 const MOST_PAST = 12;
 
-export function contentOf(address: PageAddress, fleet: FleetSeen, nowMs: number): Content {
+/** @param timeline of the deploy that the page is about, where one was kept */
+export function contentOf(
+  address: PageAddress,
+  fleet: FleetSeen,
+  nowMs: number,
+  timeline: Timeline | null = null,
+): Content {
   const now = serversTime(fleet, nowMs);
-  const { title, isThere = true, parts } = about(address, fleet, now);
+  const { title, isThere = true, parts } = about(address, fleet, now, timeline);
   const link: Part = { id: "link", content: <Freshness link={fleet.link} nowMs={nowMs} /> };
   return { title, isThere, parts: [link, ...parts] };
 }
@@ -42,7 +50,7 @@ interface About extends Pick<Content, "title" | "parts"> {
   readonly isThere?: boolean;
 }
 
-function about(address: PageAddress, fleet: FleetSeen, now: Date): About {
+function about(address: PageAddress, fleet: FleetSeen, now: Date, timeline: Timeline | null): About {
   if (address.kind === "fleet") return wholeFleet(fleet, now);
   const { service } = address;
   const seen = fleet.seen.get(service);
@@ -53,7 +61,7 @@ function about(address: PageAddress, fleet: FleetSeen, now: Date): About {
     case "host":
       return oneHost(seen, address.host, fleet, now);
     case "deploy":
-      return oneDeploy(seen, address.deploy, now);
+      return oneDeploy(seen, address.deploy, now, timeline);
   }
 }
 
@@ -147,7 +155,7 @@ function oneHost(seen: ServiceSeen, host: string, fleet: FleetSeen, now: Date): 
   };
 }
 
-function oneDeploy(seen: ServiceSeen, deploy: string, now: Date): About {
+function oneDeploy(seen: ServiceSeen, deploy: string, now: Date, timeline: Timeline | null): About {
   const { overview, view } = seen;
   const found = overview.deploys.find(({ id }) => id === deploy);
   if (found === undefined) {
@@ -166,6 +174,14 @@ function oneDeploy(seen: ServiceSeen, deploy: string, now: Date): About {
             {isNow ? <ServicePart seen={seen} now={now} isLink={false} /> : null}
             <PastDeployFacts deploy={past} />
           </>
+        ),
+      },
+      {
+        id: "timeline",
+        content: (
+          <DeployTimeline
+            told={timeline === null ? null : { service: overview.service, deploy, record: past.record, timeline }}
+          />
         ),
       },
     ],

@@ -40,7 +40,7 @@ export class Updates {
       while (!until.aborted) {
         const nowMs = this.#clock.monotonicMs();
         if (this.#feed.fleet.link.kind !== "connecting") {
-          const { title, parts } = this.#render(address);
+          const { title, parts } = await this.#render(address);
           const changed = Object.fromEntries(Object.entries(parts).filter(([id, html]) => sent[id] !== html));
           if (Object.keys(changed).length > 0 || nowMs - toldAt >= SILENCE_MS) {
             yield { title, parts: changed };
@@ -58,18 +58,19 @@ export class Updates {
     }
   }
 
-  #render(address: PageAddress): { readonly title: string; readonly parts: Parts } {
+  async #render(address: PageAddress): Promise<{ readonly title: string; readonly parts: Parts }> {
     const href = hrefOf(address);
     const { fleet } = this.#feed;
     const nowMs = this.#clock.now();
     const key = `${fleet.reading} ${fleet.link.kind} ${Math.floor(nowMs / TICK_MS)}`;
     const before = this.#rendered.get(href);
     if (before?.key === key) return before;
-    const { title, parts } = contentOf(address, fleet, nowMs);
+    const timeline = address.kind === "deploy" ? await this.#feed.timeline(address.service, address.deploy) : null;
+    const { title, parts } = contentOf(address, fleet, nowMs, timeline);
     // Between two readings only ages change, and those of thousands of hosts are told with the next one.
     const isSameReading = before?.key.split(" ")[0] === String(fleet.reading);
     const html = parts.map(({ id, content }): [string, string] => {
-      const same = isSameReading && id !== "link" && id !== "body" ? before?.parts[id] : undefined;
+      const same = isSameReading && !AGING.has(id) ? before?.parts[id] : undefined;
       return [id, same ?? htmlOf(content)];
     });
     const rendered = { key, title, parts: Object.fromEntries(html) };
@@ -77,6 +78,9 @@ export class Updates {
     return rendered;
   }
 }
+
+/** What changes although nothing was read. */
+const AGING: ReadonlySet<string> = new Set(["link", "body", "timeline"]);
 
 type Parts = Readonly<Record<string, string>>;
 

@@ -1,4 +1,6 @@
-import { abortedError, throwIfAborted } from "../support/abort.ts";
+import type { Timeline } from "../core/timeline.ts";
+import { readTimeline } from "../store/timelines.ts";
+import { throwIfAborted } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
@@ -40,6 +42,9 @@ const nothingSeen: FleetSeen = {
 };
 
 const MOST_EVENTS = 200;
+/** A conductor writes a timeline every five seconds; so long it is not read again, in milliseconds, and so many are kept. */
+const TIMELINE_MS = 5_000;
+const MOST_TIMELINES = 20;
 /** Long enough that a person who reloads sees it at once, in milliseconds. */
 const LINGER_MS = 10_000;
 /** So long the first reading is waited for, in milliseconds. */
@@ -63,6 +68,7 @@ export class FleetFeed implements AsyncDisposable {
   #lookers = 0;
   #run: { readonly stop: AbortController; readonly over: Promise<void>; connection: LastingConnection } | null = null;
   #cancelLinger = (): void => {};
+  readonly #timelines = new Map<string, { readonly atMs: number; readonly timeline: Promise<Timeline | null> }>();
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -117,17 +123,33 @@ export class FleetFeed implements AsyncDisposable {
     }
   }
 
-  /** The client that the fleet is read with, for what only one person asks. @throws DeployError `zookeeper-unreachable` */
-  async client(): Promise<ZooKeeper> {
-    this.#start();
-    if (this.#run === null) throw abortedError("read the fleet", this.ended);
-    return this.#run.connection.client();
+  /** How a deploy went, as it was kept; null where nothing was, or where it cannot be read now. */
+  async timeline(service: string, deploy: string): Promise<Timeline | null> {
+    const key = `${service}/${deploy}`;
+    const nowMs = this.#options.clock.monotonicMs();
+    const known = this.#timelines.get(key);
+    if (known !== undefined && nowMs - known.atMs < TIMELINE_MS) return known.timeline;
+    if (this.#timelines.size >= MOST_TIMELINES) this.#timelines.clear();
+    const timeline = this.#readTimeline(service, deploy);
+    this.#timelines.set(key, { atMs: nowMs, timeline });
+    return timeline;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     this.#cancelLinger();
     await this.#stop();
+  }
+
+  async #readTimeline(service: string, deploy: string): Promise<Timeline | null> {
+    this.#start();
+    try {
+      const zk = await this.#run?.connection.client();
+      return zk === undefined ? null : ((await readTimeline(zk, service, deploy))?.timeline ?? null);
+    } catch {
+      // What keeps it from being read is told with the fleet.
+      return null;
+    }
   }
 
   #start(): void {
