@@ -81,7 +81,7 @@ test(
     await page.waitForURL("**/services/web/deploys/*");
     const shared = await browser.page(page.url());
     expect(await shared.locator("#body").textContent()).toContain(await page.locator("#body h2").first().innerText());
-    await shared.locator("svg.timeline .timeline-done").first().waitFor({ state: "attached" });
+    await shared.locator("svg.timeline .timeline-area").first().waitFor({ state: "attached" });
     expect(await barriers(shared)).toEqual([]);
     expect(browser.complaints).toEqual([]);
     await shared.context().close();
