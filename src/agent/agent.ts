@@ -131,7 +131,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
   const publishing = new AbortController();
   const published = running.map(({ publisher }) => publisher.run(AbortSignal.any([publishing.signal, stop.now])));
-  const following = running.map(({ agent, state, service, publisher }) =>
+  const following = running.map(({ agent, former, state, service, publisher }) =>
     followWish(
       {
         session,
@@ -141,7 +141,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         zone: config.zone,
         clock,
         remembered: () => state.journal.now,
-        onStatus: (text) => publisher.found(text),
+        onStatus: async (text) => {
+          publisher.found(text);
+          await former.heard(text);
+        },
         onSnapshot: (snapshot) => {
           state.troubles.note(readWish(service), null);
           agent.onSnapshot(snapshot);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
+import { FormerLife } from "../service/former_life.ts";
 import { HostSlot } from "../service/host_slot.ts";
 import { formerSpec, trafficSpec } from "../service/instances.ts";
 import { JournalFile } from "../service/journal_file.ts";
@@ -27,6 +28,7 @@ export interface RunningService {
   readonly service: string;
   readonly state: ServiceState;
   readonly agent: ServiceAgent;
+  readonly former: FormerLife;
   readonly publisher: StatusPublisher;
   readonly layout: Layout;
 }
@@ -71,17 +73,26 @@ export async function openService(
   const counters = metrics.of(service);
   state.onRestarted = (cost) => counters.restarted(cost);
   const trafficControl = trafficControlOf(service, section, journal, machine);
+  const former = new FormerLife({
+    session,
+    service,
+    host: config.host,
+    journal,
+    nowMs: () => clock.now(),
+    say: (level, message, facts) => log(level, message, { service, ...facts }),
+  });
   const agent = new ServiceAgent({
     host: new ServiceHost({ machine, files, config, section, root, state, trafficControl }),
     state,
     slot: new HostSlot(session, service, config.host, publisher, format, clock),
+    former,
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>
       "seconds" in outcome ? counters.stepDone(step, outcome.seconds) : counters.stepFailed(step, outcome.failure),
     onEnd: (result) => counters.deployEnded(result),
   });
-  return { service, state, agent, publisher, layout };
+  return { service, state, agent, former, publisher, layout };
 }
 
 function trafficControlOf(

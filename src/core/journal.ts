@@ -10,6 +10,7 @@ import {
   type ActivationEvent,
 } from "./journal_activation.ts";
 import { bootOver, revivalBegun, revived, type BootEvent } from "./journal_boot.ts";
+import { lastAttempt, outlived, withNothingLost, type FormerEvent } from "./journal_former.ts";
 import { illegal } from "./journal_origin.ts";
 import { batchBegun, batchEnded, nothingToRestart, rebooted, type RestartEvent } from "./journal_restart.ts";
 import type { TrafficSpec } from "./traffic.ts";
@@ -45,7 +46,7 @@ interface TrafficEvent {
 }
 
 /** Everything that ever changes a journal. */
-export type JournalEvent = WishEvent | ActivationEvent | RestartEvent | BootEvent | TrafficEvent;
+export type JournalEvent = WishEvent | ActivationEvent | RestartEvent | BootEvent | FormerEvent | TrafficEvent;
 
 /**
  * The journal after an event. Fields that the event does not concern stay, also those that only a newer agent knows: they
@@ -96,6 +97,8 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return revived(journal, event);
     case "boot-over":
       return bootOver(journal, event);
+    case "outlived":
+      return outlived(journal, event);
     case "traffic":
       return trafficChanged(journal, event);
   }
@@ -111,7 +114,7 @@ function followed(journal: Journal, { kind, node, number }: Of<"followed">): Jou
 
 function takenUp(journal: Journal, { kind, number, deploy, build, again }: Of<"taken-up">): Journal {
   assertAtRest(journal, kind);
-  const last = journal.attempt?.number ?? -1;
+  const last = journal.attempt === null && journal.former === undefined ? -1 : lastAttempt(journal);
   // A grant for an older wish would be taken for one for this.
   if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
   const isAgain = journal.attempt?.deploy === deploy && journal.attempt.build === build;
@@ -121,7 +124,7 @@ function takenUp(journal: Journal, { kind, number, deploy, build, again }: Of<"t
 
 function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
   assertAtRest(journal, kind);
-  return { ...journal, attempt: { ...attemptOf(journal, kind), served: true } };
+  return { ...journal, ...withNothingLost(journal), attempt: { ...attemptOf(journal, kind), served: true } };
 }
 
 function installBegun(journal: Journal, { kind, deploy, build }: Of<"install-begun">): Journal {

@@ -1,3 +1,4 @@
+import { withNothingLost } from "./journal_former.ts";
 import { activationIn, illegal } from "./journal_origin.ts";
 import { isRestarted, restartOf, touchedBy } from "./restart_progress.ts";
 import type { Activation, ActivationPhase, Journal, ProcessStamp, StepFailure } from "../schema/journal.ts";
@@ -91,6 +92,7 @@ export function finished(journal: Journal, { kind, atMs }: Of<"finished">): Jour
     ...journal,
     ...(isOwn ? { attempt: { ...attempt, served: true } } : {}),
     ...(isNews ? { served: { deploy, build, atMs } } : {}),
+    ...withNothingLost(journal),
     activation: null,
     failed: null,
     installs: null,

@@ -1,5 +1,6 @@
 import type { Activation, Journal, RestartProgress } from "../schema/journal.ts";
 import { afterBoot, bootToNote } from "./boot.ts";
+import { isOutlived } from "./journal_former.ts";
 import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
 import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartOf, whyExhausted } from "./restart_progress.ts";
 import type { CurrentLink } from "./served.ts";
@@ -30,7 +31,8 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
   const { actual, journal, permission, soakMs, bootId } = situation;
   const { build, deploy } = target;
 
-  if (journal.attempt?.deploy !== deploy || journal.attempt.build !== build) return { step: "take-up", build, deploy };
+  const isNew = journal.attempt?.deploy !== deploy || journal.attempt.build !== build;
+  if (isNew || isOutlived(journal)) return { step: "take-up", build, deploy };
   const { again = 0, served } = journal.attempt;
   const isFailed = journal.failed?.deploy === deploy && journal.failed.build === build;
   // Whoever conducts may count a failure that this host knows nothing of; what fails from now on has been tried again.

@@ -1,5 +1,6 @@
 import { hostStepSchema, type HostStatus, type HostStep } from "../schema/znodes.ts";
 import type { Actual } from "./situation.ts";
+import { followedBy, lastAttempt } from "./journal_former.ts";
 import { highestOf } from "./wish_order.ts";
 import type { ActivationPhase, Journal, StepFailure } from "../schema/journal.ts";
 import type { Target } from "./targets.ts";
@@ -37,12 +38,14 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     build: servedBuildOf(actual),
     health: healthOf(facts),
     wish,
-    ...(journal.followed === undefined ? {} : { followed: highestOf(journal.followed) }),
+    ...(journal.followed === undefined && journal.former === undefined
+      ? {}
+      : { followed: highestOf(followedBy(journal)) }),
     ...(facts.held === null ? {} : { held: facts.held }),
     ...(facts.prepared === null || facts.prepared === undefined ? {} : { prepared: facts.prepared }),
     step: facts.step,
     rollingBack: activation !== null && isWayBack(activation.phase),
-    attempt: journal.attempt?.number ?? 0,
+    attempt: lastAttempt(journal),
     begun: activation !== null,
     ...(journal.served === undefined ? {} : { servedSince: new Date(journal.served.atMs).toISOString() }),
     failure: lastFailure(journal),
@@ -71,14 +74,22 @@ const REASON_CHARS = 600;
  * this one goes back.
  */
 function lastFailure(journal: Journal): HostStatus["failure"] {
-  const { activation, failed } = journal;
+  const { activation, failed, former } = journal;
   if (activation !== null && isWayBack(activation.phase)) {
     const { deploy, build, attempt, phase } = activation;
     const again = journal.attempt?.again ?? 0;
     return told({ deploy, build, attempt, again, healthy: false, failure: phase.failure });
   }
-  return failed === null ? null : told(failed);
+  const lost = former?.lost ?? null;
+  if (lost === null || lost.attempt < (failed?.attempt ?? 0)) return failed === null ? null : told(failed);
+  const { deploy, build, attempt, atMs } = lost;
+  // It is tried again, whatever came of it: how often the deploy had been tried by then is not known any more.
+  const how = { deploy, build, attempt, again: 0, healthy: false };
+  return { ...how, reason: FORGOTTEN, since: new Date(atMs).toISOString() };
 }
+
+/** A failure that the host itself knows nothing of. */
+const FORGOTTEN = "it lost its disk, or an older one was put back, while it held a slot";
 
 function told({ deploy, build, attempt, again = 0, healthy, failure }: NonNullable<Journal["failed"]>) {
   const reason = failure.message.slice(0, REASON_CHARS);

@@ -11,7 +11,10 @@ import { wishFor, type Wishes } from "./targets.ts";
 export type WishNode = "enabled" | "canary";
 
 /** The highest numbers that a host has followed, by node; 0 where it followed none. */
-export type Followed = Readonly<Record<WishNode, number>>;
+export type Followed = Readonly<Record<WishNode, number>> & {
+  /** The highest that a former life of the host has followed, in whichever node. */
+  readonly former?: number;
+};
 
 export const nothingFollowed: Followed = { enabled: 0, canary: 0 };
 
@@ -41,8 +44,8 @@ export function isFromBefore(newest: number, followed: Followed): boolean {
   return newest < highestOf(followed);
 }
 
-export function highestOf({ enabled, canary }: Followed): number {
-  return Math.max(enabled, canary);
+export function highestOf({ enabled, canary, former = 0 }: Followed): number {
+  return Math.max(enabled, canary, former);
 }
 
 /**

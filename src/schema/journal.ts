@@ -126,6 +126,19 @@ export const journalSchema = z.looseObject({
     .nullable(),
   /** The highest numbers of the wishes that this host has followed, by node. */
   followed: z.exactOptional(z.looseObject({ enabled: z.int().min(0), canary: z.int().min(0) })),
+  /**
+   * What ZooKeeper tells of a life of this host that this journal knows nothing of, since its disk is new or was put back:
+   * its numbers are gone on from, and a slot that it was using then is told to be lost.
+   */
+  former: z.exactOptional(
+    z.looseObject({
+      attempt: z.int().min(0),
+      followed: z.int().min(0),
+      lost: z
+        .looseObject({ deploy: z.string(), build: z.string(), attempt: z.int().min(0), atMs: z.number().min(0) })
+        .nullable(),
+    }),
+  ),
   /** How many times the install steps of `build` were begun for `deploy`. */
   installs: z.looseObject({ deploy: z.string(), build: z.string(), begun: z.int().min(0) }).nullable(),
   activation: activationSchema.nullable(),

@@ -2,7 +2,7 @@ import { buildWanted, grantsSlots } from "../core/deploy_state.ts";
 import { nothingToProtect } from "../core/restart_need.ts";
 import type { Actual, Permission } from "../core/situation.ts";
 import { deployRecordSchema } from "../schema/deploy_record.ts";
-import { hostStatusSchema, slotSchema, type HostStatus, type Slot } from "../schema/znodes.ts";
+import { slotSchema, type HostStatus, type Slot } from "../schema/znodes.ts";
 import type { FormatGate } from "../store/format.ts";
 import { deployPath, slotPath, statusPath } from "../store/paths.ts";
 import { fit, type StatusPublisher } from "../store/publish.ts";
@@ -86,15 +86,6 @@ export class HostSlot {
     this.#publisher.wasWritten(status);
     await begun();
     return true;
-  }
-
-  /**
-   * The number of the last wish that this host is known to have taken up. A host that has lost its journal counts on from
-   * it, so that a slot it held before is seen to belong to an older attempt.
-   */
-  async lastAttempt(): Promise<number> {
-    const said = await readRecord(this.#session.client, statusPath(this.#service, this.#host), hostStatusSchema);
-    return said?.value.attempt ?? 0;
   }
 
   async #mayBegin(slot: Slot, status: HostStatus, signal: AbortSignal): Promise<boolean> {

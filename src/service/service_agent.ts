@@ -9,8 +9,10 @@ import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import { collectFor, removeStaging } from "./collect.ts";
+import type { FormerLife } from "./former_life.ts";
 import { permissionToBegin, type HostSlot } from "./host_slot.ts";
-import { isIll, lookAtService } from "./health.ts";
+import { lookAtService } from "./health.ts";
+import { note } from "./noting.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
 import { activateStep, condemn, finish, giveUp, turnBack, type ActivationEffects } from "./activation.ts";
@@ -29,6 +31,7 @@ export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly slot: HostSlot;
+  readonly former: Pick<FormerLife, "ask">;
   /** Runs one such piece of work at a time, over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
   readonly log: (level: "info" | "warn" | "error", message: string, facts: Record<string, unknown>) => void;
@@ -193,8 +196,7 @@ export class ServiceAgent {
   }
 
   async #take({ step, observation, permission }: Round, stop: StopSignals): Promise<void> {
-    const { state, host, slot, heavy } = this.#options;
-    const { journal } = state;
+    const { state, host, heavy } = this.#options;
     const rung = rungOf(step);
     if (rung !== null) {
       if (rung !== state.step) this.#say("info", rung, step);
@@ -203,15 +205,11 @@ export class ServiceAgent {
     switch (step.step) {
       case "idle":
         return this.#idle(step.reason, observation, stop.soon);
-      case "take-up": {
-        const number = (journal.now.attempt?.number ?? (await slot.lastAttempt())) + 1;
-        const { deploy, build } = step;
-        return journal.record({ kind: "taken-up", number, deploy, build, again: state.snapshot.again });
-      }
+      case "take-up":
       case "note-served":
-        state.illAt = (await isIll(host, state, stop.soon)) ? step.attempt : null;
-        if (state.illAt !== null) return;
-        return journal.record({ kind: "seen-served" });
+      case "note-boot":
+      case "abandon":
+        return note(this.#options, step, stop.soon);
       case "fetch":
       case "verify":
       case "extract":
@@ -230,10 +228,6 @@ export class ServiceAgent {
         return this.#waitSteadily(stop.soon);
       case "begin":
         return this.#begin(step.activation, permission, stop.soon);
-      case "abandon":
-        return journal.record({ kind: "abandoned" });
-      case "note-boot":
-        return journal.record({ kind: "rebooted", bootId: host.machine.bootId, down: step.down });
       case "revive":
       case "boot-over":
         return this.#revival.take(step, stop);

@@ -1,4 +1,5 @@
 import type { Leftover } from "../core/leftovers.ts";
+import { isOutlived } from "../core/journal_former.ts";
 import type { DeployError } from "../core/errors.ts";
 import type { Actual, Proof } from "../core/situation.ts";
 import { hostStatus, type Trouble } from "../core/status.ts";
@@ -120,10 +121,11 @@ export class ServiceState {
 
   changed(): void {
     const { target } = this.snapshot;
+    const { attempt } = this.journal.now;
     // Until this agent knows its own number, the status that the agent before it wrote, which holds the number, must
     // stand.
-    if (!this.isSeen || target.kind === "unknown" || (target.kind === "build" && this.journal.now.attempt === null))
-      return;
+    const isNumbered = target.kind !== "build" || (attempt !== null && !isOutlived(this.journal.now));
+    if (!this.isSeen || target.kind === "unknown" || !isNumbered) return;
     this.#onChange(this.status());
   }
 

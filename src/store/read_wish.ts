@@ -1,6 +1,7 @@
 import { nextFor, targetFor, wishFor, type Subject, type Target, type Wishes } from "../core/targets.ts";
 import type { Journal } from "../schema/journal.ts";
-import { isFromBefore, isOlder, nothingFollowed, numberOf, wishNode, type WishNode } from "../core/wish_order.ts";
+import { followedBy } from "../core/journal_former.ts";
+import { isFromBefore, isOlder, numberOf, wishNode, type WishNode } from "../core/wish_order.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
 import {
   buildRecordSchema,
@@ -83,9 +84,9 @@ export interface WishReader {
   readonly zone?: string | undefined;
   readonly clock: Clock;
   /** What the host has followed so far, and which wish it is working on. */
-  readonly remembered: () => Pick<Journal, "followed" | "attempt">;
-  /** Called with the text of the host's status node. */
-  readonly onStatus?: (text: string) => void;
+  readonly remembered: () => Pick<Journal, "followed" | "former" | "attempt">;
+  /** Called with the text of the host's status node, and awaited before the wish is weighed. */
+  readonly onStatus?: (text: string) => Promise<void> | void;
 }
 
 /** What a wish is read with. */
@@ -191,14 +192,15 @@ async function lookAtStatus(
   { service, host, onStatus }: WishReader,
   signal: AbortSignal,
 ): Promise<void> {
+  let text = "";
   try {
     const { data } = await zk.get(statusPath(service, host), { signal });
-    onStatus?.(new TextDecoder().decode(data));
+    text = new TextDecoder().decode(data);
   } catch (error) {
     if (!isZooKeeperError(error, "NO_NODE")) throw error;
     await ensurePath(zk, statusPath(service, host));
-    onStatus?.("");
   }
+  await onStatus?.(text);
 }
 
 /** What a host of this role follows: the wish or, where that is older than what the host has followed, the latter. */
@@ -212,7 +214,8 @@ async function weigh(
   const target = targetFor(subject, wishes);
   const wish = wishFor(role, wishes);
   if (target.kind !== "build" || wish === null) return { target, order: null, held: null };
-  const { followed = nothingFollowed, attempt } = remembered();
+  const { attempt, ...journal } = remembered();
+  const followed = followedBy(journal);
   const order = { node: wishNode(role, wishes), number: numberOf(wish) };
   // What the host is already working on needs no confirmation.
   if (attempt?.deploy === target.deploy && attempt.build === target.build) return { target, order, held: null };

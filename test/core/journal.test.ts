@@ -28,6 +28,7 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   "revival-begun": ["booted", "reviving"],
   revived: ["reviving"],
   "boot-over": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
+  outlived: placeNames,
   traffic: ["batch begun", "batch begun back"],
 };
 

@@ -91,5 +91,6 @@ export const samples = {
   "revival-begun": { kind: "revival-begun", bootId: "boot 2" },
   revived: { kind: "revived", config: "c", build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
   "boot-over": { kind: "boot-over", bootId: "boot 1" },
+  outlived: { kind: "outlived", attempt: 9, followed: 7, lost: { deploy: "d2", build: "v2", attempt: 9, atMs: 1 } },
   traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },
 } satisfies { [Kind in JournalEvent["kind"]]: Extract<JournalEvent, { kind: Kind }> };

@@ -309,11 +309,3 @@ describe("a host does not begin", () => {
     expect((await said()).status.begun).toBe(false);
   });
 });
-
-test("a host that has lost its journal counts on from what its status said last", async () => {
-  const { host } = await connected();
-  await zk.set(statusPath("web", "a"), encode({ ...ready, attempt: 7 }));
-  expect(await host.lastAttempt()).toBe(7);
-  await zk.delete(statusPath("web", "a"));
-  expect(await host.lastAttempt()).toBe(0);
-});

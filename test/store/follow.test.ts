@@ -46,7 +46,7 @@ async function follow(clock: Clock = systemClock) {
       remembered: () => emptyJournal,
       onSnapshot: (snapshot) => snapshots.push(snapshot),
       onProblem: () => {},
-      onStatus: (text) => statuses.push(text),
+      onStatus: (text) => void statuses.push(text),
     },
     stop.signal,
   );
