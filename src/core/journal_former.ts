@@ -1,6 +1,6 @@
 import { illegal } from "./journal_origin.ts";
 import type { Journal } from "../schema/journal.ts";
-import type { HostStatus, Slot } from "../schema/znodes.ts";
+import type { Failure, HostStatus, Slot } from "../schema/znodes.ts";
 import { highestOf, nothingFollowed, type Followed } from "./wish_order.ts";
 
 /*
@@ -33,7 +33,7 @@ export function isOutlived({ attempt, former }: Pick<Journal, "attempt" | "forme
 export interface Told {
   readonly status: Pick<HostStatus, "attempt" | "followed" | "begun"> | null;
   readonly slot: Pick<Slot, "deploy" | "build" | "attempt"> | null;
-  readonly failure: { readonly attempt: number } | null;
+  readonly failure: Pick<Failure, "deploy" | "build" | "attempt" | "healthy"> | null;
 }
 
 /** What the journal does not know of what ZooKeeper tells; null where it knows everything. */
@@ -41,10 +41,20 @@ export function outlivedBy(journal: Journal, { status, slot, failure }: Told, at
   const attempt = Math.max(status?.attempt ?? 0, slot?.attempt ?? 0, failure?.attempt ?? 0);
   const followed = status?.followed ?? 0;
   if (attempt <= lastAttempt(journal) && followed <= highestOf(followedBy(journal))) return null;
-  // Nobody knows what became of what it had begun by that slot.
-  const isLost = status?.begun === true && slot?.attempt === status.attempt && slot.attempt > lastAttempt(journal);
-  const lost = isLost ? { deploy: slot.deploy, build: slot.build, attempt: slot.attempt, atMs } : null;
+  // Nobody knows what became of what it had begun by that slot; it may be told as a failure already.
+  const begun = status?.begun === true && slot?.attempt === status.attempt ? slot : null;
+  const held = begun ?? (failure?.healthy === false ? failure : null);
+  const isLost = held !== null && held.attempt > lastAttempt(journal);
+  const lost = isLost ? { deploy: held.deploy, build: held.build, attempt: held.attempt, atMs } : null;
   return { kind: "outlived", attempt, followed, lost };
+}
+
+/**
+ * A host that serves nothing yet takes nothing away when it fails. One that served before it lost its disk still counts
+ * as out of service.
+ */
+export function isWellEnough({ former }: Pick<Journal, "former">, health: HostStatus["health"]): boolean {
+  return (former?.lost ?? null) === null ? health !== "unhealthy" : health === "healthy";
 }
 
 export function outlived(journal: Journal, { kind, attempt, followed, lost }: FormerEvent): Journal {

@@ -1,4 +1,5 @@
 import { DeployError } from "../core/errors.ts";
+import { isWellEnough } from "../core/journal_former.ts";
 import { assertRestartAllowed, type RestartPolicy } from "../core/policy.ts";
 import type { RestartSpec } from "../core/resolved_recipe.ts";
 import type { Step } from "../core/step.ts";
@@ -141,7 +142,8 @@ export async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack
 export async function condemn({ state, host, say, onEnd }: ActivationEffects, failure: StepFailure): Promise<void> {
   const { attempt } = state.journal.now;
   const told = attempt === null ? failure : await withLastWords(failure, attempt, host);
-  await state.journal.record({ kind: "condemned", failure: told, healthy: state.status().health !== "unhealthy" });
+  const healthy = isWellEnough(state.journal.now, state.status().health);
+  await state.journal.record({ kind: "condemned", failure: told, healthy });
   state.enter("failed");
   onEnd("failed");
   say("error", failure.message, { build: attempt?.build, deploy: attempt?.deploy });

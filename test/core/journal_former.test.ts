@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { journalAfter } from "../../src/core/journal.ts";
-import { followedBy, isOutlived, lastAttempt, outlivedBy, type Told } from "../../src/core/journal_former.ts";
+import {
+  followedBy,
+  isOutlived,
+  isWellEnough,
+  lastAttempt,
+  outlivedBy,
+  type Told,
+} from "../../src/core/journal_former.ts";
 import { hostStatus, type StatusFacts } from "../../src/core/status.ts";
 import { isFromBefore, isOlder } from "../../src/core/wish_order.ts";
 import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
@@ -43,7 +50,7 @@ describe("a host with an empty disk", () => {
     for (const told of [
       { ...nothing, status: { attempt: 7, begun: false } },
       { ...nothing, slot },
-      { ...nothing, failure: { attempt: 7 } },
+      { ...nothing, failure: { ...slot, healthy: true } },
     ]) {
       const journal = after(emptyJournal, told);
       expect(lastAttempt(journal)).toBe(7);
@@ -76,6 +83,13 @@ describe("a host with an empty disk", () => {
       { ...begun, slot: null },
     ])
       expect(statusOf(after(emptyJournal, told)).failure).toBeNull();
+  });
+
+  test("is not well for serving nothing, where it still counts as out of service", () => {
+    const lost = after(emptyJournal, { ...nothing, failure: { ...slot, healthy: false } });
+    expect(statusOf(lost).failure).toMatchObject({ ...slot, healthy: false });
+    expect([isWellEnough(lost, "nothing"), isWellEnough(lost, "healthy")]).toEqual([false, true]);
+    expect([isWellEnough(emptyJournal, "nothing"), isWellEnough(emptyJournal, "unhealthy")]).toEqual([true, false]);
   });
 
   test("tells a failure of its own that came later, and no older one", () => {

@@ -18,6 +18,7 @@ const PLAN: WorldPlan = {
   servers: 3,
   deploys: 1,
   faultsPerMinute: 0,
+  reimages: 0,
   errandEveryS: 0,
   pastDeploys: 0,
   formerTraffic: "nft",

@@ -131,6 +131,7 @@ export class Checker {
   fault(fault: Fault, host: string | null): void {
     this.edges.fault(fault, host);
     this.lastFaultMs = this.#fleet.time.nowMs;
+    if (fault === "host re-imaged") this.watches.get(host ?? "")?.replaced();
     if (fault.includes("killed") || fault.startsWith("power")) this.kills += 1;
     for (const span of this.#spans.values()) if (span.isOpen) span.faults += 1;
   }

@@ -54,6 +54,10 @@ export class EdgeWatch {
           this.#ledger.reached("a soak begun again by a successor");
         }
         break;
+      case "ZooKeeper knows more of this host than its disk, which is new or was put back":
+        this.#ledger.reached("a host learnt of its former life");
+        if (facts["lost"] !== undefined) this.#ledger.reached("a slot lost with its host's disk");
+        break;
       case "fetch":
         if (this.#hasPart(watch, String(facts["build"]))) this.#ledger.reached("a download taken up again");
         break;

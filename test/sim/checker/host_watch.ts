@@ -46,7 +46,7 @@ export class HostWatch {
   readonly #changedAtMs = new Map<string, number>();
   readonly #layout: Layout;
   #journalBytes: Uint8Array | null = null;
-  readonly #tries = new TryCounts();
+  #tries = new TryCounts();
   /** Instances that were not in service when it began: that is not its doing, and it may never have been so again. */
   #wereDown: readonly string[] = [];
   /** The instances that were in service when the batch that is restarted was begun. */
@@ -106,6 +106,15 @@ export class HostWatch {
     this.#mayBeTorn = true;
     this.#wellSinceAct = null;
     this.#tries.begin();
+  }
+
+  /** Another machine has its name. What the one before was at when it went is still in somebody's books. */
+  replaced(): void {
+    this.#hadCurrent = false;
+    this.look();
+    this.journal = null;
+    this.#journalBytes = null;
+    this.#tries = new TryCounts();
   }
 
   /** After anything that may have changed it. */

@@ -84,6 +84,8 @@ export const EDGES = [
   "a wish written by hand adopted",
   "a role changed in a deploy",
   "an event told once more by another conductor",
+  "a host learnt of its former life",
+  "a slot lost with its host's disk",
 ] as const;
 
 export type Edge = (typeof EDGES)[number];

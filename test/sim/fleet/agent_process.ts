@@ -72,6 +72,16 @@ export class AgentProcess {
     this.host.life?.tell(() => onSignal?.());
   }
 
+  /** Another machine takes its place, as whoever sets machines up makes them. @returns false where there is none to replace */
+  reimage(): boolean {
+    const { host } = this;
+    const file = host.disk.read(AGENT_FILE, true);
+    if (this.#isRetired || !host.isUp || file === null) return false;
+    host.reimage();
+    host.putFile(AGENT_FILE, Buffer.from(file.bytes).toString());
+    return true;
+  }
+
   /** The machine goes for good. */
   retire(): void {
     this.#isRetired = true;

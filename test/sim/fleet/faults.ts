@@ -34,10 +34,14 @@ const FAULTS = [
   "service killed",
 ] as const;
 
-export type Fault = (typeof FAULTS)[number];
+/** As often as the plan says: a machine is not replaced as often as a link breaks. */
+const REIMAGED = "host re-imaged";
+const REIMAGED_EVERY_MS = 90_000;
+
+export type Fault = (typeof FAULTS)[number] | typeof REIMAGED;
 
 /** How often each fault happens against the others; a seed leaves some out altogether. */
-const WEIGHTS: Readonly<Record<Fault, number>> = {
+const WEIGHTS: Readonly<Record<(typeof FAULTS)[number], number>> = {
   "agent killed": 3,
   "agent killed at an effect": 6,
   "agent told to end": 1,
@@ -80,7 +84,9 @@ export class Weather {
   onTorn: () => void = () => {};
   readonly #fleet: Fleet;
   readonly #chance: Chance;
-  readonly #choices: readonly Fault[];
+  /** Of the machines that are replaced. */
+  readonly #images: Chance;
+  readonly #choices: readonly (typeof FAULTS)[number][];
   #lasts = false;
   /** What puts things right again, of the faults that last. */
   readonly #remedies = new Set<() => void>();
@@ -88,6 +94,7 @@ export class Weather {
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
     this.#chance = fleet.chance.fork("weather");
+    this.#images = this.#chance.fork("images");
     const kept = FAULTS.filter(() => !this.#chance.happens(LEFT_OUT));
     const some = kept.length === 0 ? FAULTS : kept;
     this.#choices = some.flatMap((fault) => Array.from({ length: WEIGHTS[fault] }, () => fault));
@@ -101,6 +108,7 @@ export class Weather {
     if (this.#lasts || this.#fleet.plan.faultsPerMinute === 0) return;
     this.#lasts = true;
     this.#next();
+    this.#reimageLater(this.#fleet.plan.reimages);
   }
 
   /** No more faults, and those that last are over. */
@@ -125,7 +133,21 @@ export class Weather {
     });
   }
 
-  #strike(fault: Fault): void {
+  #reimageLater(left: number): void {
+    if (left <= 0) return;
+    this.#fleet.time.after(-Math.log(1 - this.#images.random()) * REIMAGED_EVERY_MS, () => {
+      if (!this.#lasts) return;
+      // Whoever is at work has more to lose.
+      const busy = this.#fleet.hosts.filter(({ name }) => this.#fleet.tree.gate.slots.has(name));
+      const agent = this.#fleet.agents.get(
+        this.#images.pick(busy.length > 0 && this.#images.happens(0.6) ? busy : this.#fleet.hosts).name,
+      );
+      if (agent?.reimage() === true) this.#happened(REIMAGED, agent.host.name, agent.host.name);
+      this.#reimageLater(left - 1);
+    });
+  }
+
+  #strike(fault: (typeof FAULTS)[number]): void {
     const host = this.#chance.pick(this.#fleet.hosts);
     const what = this.#make(fault, host);
     if (what === null) return;
@@ -139,7 +161,7 @@ export class Weather {
   }
 
   /** Does it. Null where there was nothing to do it to; what happens later says so itself. */
-  #make(fault: Fault, host: SimHost): string | null {
+  #make(fault: (typeof FAULTS)[number], host: SimHost): string | null {
     const { network, server, zookeepers, agents } = this.#fleet;
     const chance = this.#chance;
     const { name } = host;

@@ -19,6 +19,8 @@ export interface WorldPlan {
   readonly deploys: number;
   /** Faults a virtual minute, all over the world, while a deploy is under way. */
   readonly faultsPerMinute: number;
+  /** How many machines, at most, are replaced by another of the same name while the weather lasts. */
+  readonly reimages: number;
   /** Between two things that people and programs do beside the deploys, on average; 0 for nothing of that. */
   readonly errandEveryS: number;
   /** Deploys that the service has behind it. */
@@ -51,6 +53,8 @@ export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): Wor
     deploys: chance.between(3, 6),
     faultsPerMinute: chance.pick([4, 8, 12, 20]),
     clockErrorMs: chance.pick([0, 200, 5_000, 3_600_000]),
+    // Of a source of its own: it came later, and the seeds' worlds were to stay what they were.
+    reimages: chance.fork("reimages").pick([0, 0, 1, 2]),
     errandEveryS: chance.pick([0, 10, 20, 40]),
     pastDeploys: chance.happens(0.05) ? 52 : 0,
     formerTraffic: chance.happens(0.4) ? formerOf(traffic) : traffic,

@@ -287,6 +287,14 @@ export class SimDisk {
     return `${names} changes of names and what was written to ${files} files are lost`;
   }
 
+  /** Another disk takes its place, with nothing on it. */
+  replace(): void {
+    this.flushAll();
+    this.#root.entries.clear();
+    this.#usedBytes = 0;
+    this.full = this.readOnly = false;
+  }
+
   /** What a power cut in this instant may leave of a link: its targets, and null when it may be gone. */
   possibleTargets(link: string): ReadonlySet<string | null> {
     const place = this.#placeOrNull(link, "readlink");

@@ -104,8 +104,7 @@ export class SimHost {
     this.front = new SimFront(this.ground);
     this.#init = new Init(this.ground, this.running);
     this.disk.onName = (path) => this.#init.sawName(path);
-    for (const { root } of services) this.disk.makeDirectory(root);
-    this.disk.flushAll();
+    this.#layOut();
     this.powerOn();
   }
 
@@ -159,6 +158,20 @@ export class SimHost {
     this.#init.halt();
     this.onEvent(`loses its power: ${this.disk.powerCut()}`);
     this.#die("power-cut");
+  }
+
+  /** Another machine takes its place under its name: nothing of what ran here, or lay on its disk, is left. */
+  reimage(): void {
+    this.powerCut();
+    this.disk.replace();
+    this.#tries.clear();
+    this.#layOut();
+    this.onEvent("is another machine from now on");
+  }
+
+  #layOut(): void {
+    for (const { root } of this.services) this.disk.makeDirectory(root);
+    this.disk.flushAll();
   }
 
   /** KILL for the agent: services, commands and what is in the kernel stay. */

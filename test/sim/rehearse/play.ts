@@ -37,6 +37,7 @@ const SCRIPTED: WorldPlan = {
   servers: 1,
   deploys: 1,
   faultsPerMinute: 0,
+  reimages: 0,
   errandEveryS: 0,
   pastDeploys: 0,
   formerTraffic: "nft",

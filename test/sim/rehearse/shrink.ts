@@ -14,6 +14,7 @@ function smaller(plan: WorldPlan): Partial<WorldPlan>[] {
     { instances: 1, traffic: "none", formerTraffic: "none" },
     { servers: 1 },
     { clockErrorMs: 0 },
+    { reimages: 0 },
     { errandEveryS: 0 },
     { pastDeploys: 0 },
     { formerTraffic: plan.traffic },
