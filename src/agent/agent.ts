@@ -119,7 +119,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     format,
     host: config.host,
     record,
-    onWaiting: (problem) => {
+    onWaiting: (problem, isTaken) => {
+      for (const { state } of running) state.isNameTaken = isTaken;
       if (problem !== told.problem)
         log(problem === "" ? "info" : "error", problem || "the agent has its name in ZooKeeper", {});
       told.problem = problem;

@@ -19,8 +19,12 @@ export interface Announcement {
   readonly format: FormatGate;
   readonly host: string;
   readonly record: PresenceRecord;
-  /** Called with the reason why the agent does nothing yet, and with "" once it does. */
-  readonly onWaiting: (problem: string) => void;
+  /**
+   * Called with the reason why the agent does nothing yet, and with "" once it does.
+   *
+   * @param isTaken another agent has the name
+   */
+  readonly onWaiting: (problem: string, isTaken: boolean) => void;
   /** Called when another agent has taken the name after this one's session had expired. */
   readonly onOusted: (error: DeployError) => void;
   readonly clock: Clock;
@@ -28,6 +32,14 @@ export interface Announcement {
 }
 
 const LOOK_AGAIN_MS = 1_000;
+
+type OnProblem = (problem: string, isTaken?: boolean) => void;
+/** What is in the way of the node: nothing, somebody else's, or what makes no sense to wait for. */
+interface InTheWay {
+  readonly problem: string;
+  readonly isTaken: boolean;
+}
+const nothingInTheWay: InTheWay = { problem: "", isTaken: false };
 
 /**
  * Makes `agents/<host>` and keeps it until the signal is aborted; returns when it is made. While another machine holds
@@ -39,10 +51,11 @@ const LOOK_AGAIN_MS = 1_000;
 export async function announce(options: Announcement): Promise<void> {
   const { session, host, record, onWaiting, onOusted, signal } = options;
   /** What is known to be in the way, and why the session cannot make the node otherwise. */
-  const what = { inTheWay: "", trouble: "" };
-  const tell = (): void => onWaiting(what.inTheWay || what.trouble);
-  const onProblem = (problem: string): void => {
+  const what = { inTheWay: "", isTaken: false, trouble: "" };
+  const tell = (): void => onWaiting(what.inTheWay || what.trouble, what.isTaken);
+  const onProblem: OnProblem = (problem, isTaken = false) => {
     what.inTheWay = problem;
+    what.isTaken = isTaken;
     tell();
   };
   let clearing = false;
@@ -75,20 +88,16 @@ export async function announce(options: Announcement): Promise<void> {
  * Retries until nothing is in the way of the node and `then` has succeeded; reports what is in the way meanwhile, and ""
  * at the end.
  */
-async function untilClear(
-  options: Announcement,
-  onProblem: (problem: string) => void,
-  then: () => Promise<void>,
-): Promise<void> {
+async function untilClear(options: Announcement, onProblem: OnProblem, then: () => Promise<void>): Promise<void> {
   const { session, format, clock, signal } = options;
   while (!signal.aborted) {
     try {
       const { client } = session;
       await client.connected({ signal });
       await format.known(signal);
-      const problem = await problemInTheWay(client, options, onProblem);
+      const { problem, isTaken } = await whatIsInTheWay(client, options, onProblem);
       if (problem === "") await then();
-      onProblem(problem);
+      onProblem(problem, isTaken);
       if (problem === "") return;
     } catch (error) {
       if (signal.aborted) return;
@@ -99,32 +108,28 @@ async function untilClear(
   }
 }
 
-/** Removes what may be removed; returns "" when nothing is left in the way. */
-async function problemInTheWay(
-  zk: ZooKeeper,
-  { host, record }: Announcement,
-  onProblem: (problem: string) => void,
-): Promise<string> {
+/** Removes what may be removed; returns what is left in the way. */
+async function whatIsInTheWay(zk: ZooKeeper, { host, record }: Announcement, onProblem: OnProblem): Promise<InTheWay> {
   const path = agentPath(host);
   try {
     await ensurePath(zk, agentsPath);
   } catch (error) {
-    if (isZooKeeperError(error, "NO_NODE")) return noTree(host).explained;
+    if (isZooKeeperError(error, "NO_NODE")) return { problem: noTree(host).explained, isTaken: false };
     throw error;
   }
   const stat = await zk.exists(path);
-  if (stat === null || stat.ephemeralOwner === zk.sessionId) return "";
+  if (stat === null || stat.ephemeralOwner === zk.sessionId) return nothingInTheWay;
   if (stat.ephemeralOwner === 0n) {
     onProblem(`Removing ${path} from ZooKeeper: it is not ephemeral, so no agent made it.`);
     await zk.delete(path, stat.version);
-    return "";
+    return nothingInTheWay;
   }
   const there = await readRecord(zk, path, agentRecordSchema);
   if (there === null || there.value.bootId !== record.bootId || there.value["lock"] !== record.lock) {
-    return nameTaken(host, there?.value ?? null).explained;
+    return { problem: nameTaken(host, there?.value ?? null).explained, isTaken: true };
   }
   await zk.delete(path, there.version);
-  return "";
+  return nothingInTheWay;
 }
 
 function cannotAnnounce(error: unknown): string {
@@ -139,9 +144,13 @@ function noTree(host: string): DeployError {
 }
 
 function nameTaken(host: string, other: AgentRecord | null): DeployError {
-  const who = other === null ? "another agent" : `an agent with pid ${other.pid}, started ${other.since},`;
+  const port = other?.statusAddress ?? null;
+  const where = port === null ? "" : ` with its status at ${port}`;
+  const who = other === null ? "another agent" : `an agent with pid ${other.pid}, started ${other.since}${where},`;
   return new DeployError(`Cannot be host "${host}": ${who} has this name in ZooKeeper.`, {
     code: "already-running",
-    hint: "Give each machine a name of its own (host in agent.toml), or wait until the other agent's session has ended.",
+    hint:
+      "Until the other agent's session has ended, this one follows no wish and touches nothing. Give each machine a name " +
+      "of its own (host in agent.toml).",
   });
 }

@@ -40,7 +40,8 @@ export class Revival {
     const { host, state } = this.#effects;
     return {
       isUnwanted: isUnwanted(state.snapshot, actual),
-      isAlone: host.machine.clock.monotonicMs() >= this.#aloneAtMs,
+      // Another machine of its name may serve: then it is for people to say whether this one should as well.
+      isAlone: !state.isNameTaken && host.machine.clock.monotonicMs() >= this.#aloneAtMs,
     };
   }
 

@@ -63,6 +63,8 @@ export class ServiceState {
   configDigest = "";
   /** What became of the build that the host is to have ready. */
   prepared: HostStatus["prepared"] | null = null;
+  /** Another machine has this host's name in ZooKeeper, and is the one that is meant by it. */
+  isNameTaken = false;
   /** Bytes of the running download, for /status. */
   downloaded: { bytes: number; of: number } | null = null;
 
