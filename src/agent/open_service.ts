@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Machine } from "../machine/machine.ts";
 import type { AgentConfig, ServiceConfig } from "../schema/agent_config.ts";
 import { FormerLife } from "../service/former_life.ts";
+import { HoldSlot } from "../service/hold_slot.ts";
 import { HostSlot } from "../service/host_slot.ts";
 import { formerSpec, trafficSpec } from "../service/instances.ts";
 import { JournalFile } from "../service/journal_file.ts";
@@ -86,6 +87,7 @@ export async function openService(
     state,
     slot: new HostSlot(session, service, config.host, publisher, format, clock),
     former,
+    hold: new HoldSlot({ session, service, host: config.host, publisher, format }),
     heavy: shared.heavy,
     log,
     onStep: (step, outcome) =>

@@ -1,4 +1,4 @@
-import type { ConductedService } from "./conducted.ts";
+import { belongs, type ConductedService } from "./conducted.ts";
 import { gateAfter, type GateMove } from "./gate.ts";
 import { allowedBy, baseNow } from "./limit_base.ts";
 import { inZone, outNow, taken } from "./out_of_service.ts";
@@ -31,7 +31,12 @@ export function holds(view: ConductedService): GateMove[] {
   return moves;
 }
 
-/** While its record cannot be read, nobody knows whether it is. */
-function isGivenBack({ hosts, unreadable }: ConductedService, host: string): boolean {
-  return !unreadable.hosts.has(host) && hosts.get(host)?.hold === undefined;
+/**
+ * While its record cannot be read, nobody knows whether it is. A host that was stopped to leave is out of service until it
+ * says that it serves again, or cannot; one that is forgotten is nobody's.
+ */
+function isGivenBack(view: ConductedService, host: string): boolean {
+  const { hosts, unreadable, status } = view;
+  if (unreadable.hosts.has(host) || hosts.get(host)?.hold !== undefined) return false;
+  return !belongs(view, host) || status.get(host)?.begun !== true;
 }

@@ -53,6 +53,7 @@ export class HostStates {
   }
 
   of(host: string, { hold }: Pick<HostRecord, "hold">, status: HostStatus | null, connected: boolean): HostState {
+    if (connected && isLeaving(hold, status)) return "leaving";
     if (hold !== undefined && connected) return "held";
     if (this.#failed.has(host)) return status?.begun === true && status.rollingBack ? "going back" : "failed";
     const phase = phaseOf(status, connected);
@@ -72,4 +73,9 @@ export class HostStates {
         return this.#of.has(host) ? "waiting" : "idle";
     }
   }
+}
+
+/** Somebody has said that it shall, or it has not come back yet. */
+function isLeaving(hold: HostRecord["hold"], status: HostStatus | null): boolean {
+  return hold?.stop === true || (status?.leaving !== undefined && status.leaving.phase !== "refused");
 }

@@ -12,6 +12,7 @@ import {
 import { bootOver, revivalBegun, revived, type BootEvent } from "./journal_boot.ts";
 import { lastAttempt, outlived, withNothingLost, type FormerEvent } from "./journal_former.ts";
 import { illegal } from "./journal_origin.ts";
+import { hasLeft, leaveBegun, left, returnBegun, returned, type LeavingEvent } from "./leaving.ts";
 import { batchBegun, batchEnded, nothingToRestart, rebooted, type RestartEvent } from "./journal_restart.ts";
 import type { TrafficSpec } from "./traffic.ts";
 import type { Journal, StepFailure } from "../schema/journal.ts";
@@ -46,7 +47,8 @@ interface TrafficEvent {
 }
 
 /** Everything that ever changes a journal. */
-export type JournalEvent = WishEvent | ActivationEvent | RestartEvent | BootEvent | FormerEvent | TrafficEvent;
+export type JournalEvent =
+  WishEvent | ActivationEvent | RestartEvent | BootEvent | FormerEvent | LeavingEvent | TrafficEvent;
 
 /**
  * The journal after an event. Fields that the event does not concern stay, also those that only a newer agent knows: they
@@ -97,6 +99,14 @@ export function journalAfter(journal: Journal, event: JournalEvent): Journal {
       return revived(journal, event);
     case "boot-over":
       return bootOver(journal, event);
+    case "leave-begun":
+      return leaveBegun(journal, event);
+    case "left":
+      return left(journal, event);
+    case "return-begun":
+      return returnBegun(journal, event);
+    case "returned":
+      return returned(journal, event);
     case "outlived":
       return outlived(journal, event);
     case "traffic":
@@ -145,8 +155,8 @@ function trafficChanged(journal: Journal, { kind, by, off, bootId }: Of<"traffic
   const { activation, traffic } = journal;
   const batch = activation !== null && "restart" in activation.phase ? activation.phase.restart.batch : [];
   const others = off.filter((name) => traffic?.off.includes(name) !== true && !batch.includes(name));
-  // Only a restart takes traffic away, and the journal says that it was begun before it does.
-  if (others.length > 0) throw illegal(kind, `nobody restarts ${others.join(", ")}`);
+  // Only a restart takes traffic away, or the stop of a host that leaves, and the journal says that it was begun before.
+  if (others.length > 0 && !hasLeft(journal)) throw illegal(kind, `nobody restarts ${others.join(", ")}`);
   return { ...journal, traffic: traffic?.by === by ? { ...traffic, off, bootId } : { by, off, bootId } };
 }
 

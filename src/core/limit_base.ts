@@ -3,16 +3,16 @@ import type { HostRecord, HostStatus } from "../schema/znodes.ts";
 import { budgetHosts, maxHosts } from "./limits.ts";
 
 interface Fleet {
-  readonly hosts: ReadonlyMap<string, Pick<HostRecord, "zone">>;
+  readonly hosts: ReadonlyMap<string, Pick<HostRecord, "zone" | "hold">>;
   readonly status: ReadonlyMap<string, Pick<HostStatus, "build">>;
 }
 
 /**
- * How many hosts percentages are of now: those that serve something. Where none does there is nothing to protect, and it is
- * all hosts.
+ * How many hosts percentages are of now: those that serve something and do not leave. Where none does there is nothing to
+ * protect, and it is all hosts.
  */
 export function baseNow({ hosts, status }: Fleet): Base {
-  const all = [...hosts];
+  const all = [...hosts].filter(([, { hold }]) => hold?.stop !== true);
   const serving = all.filter(([host]) => (status.get(host)?.build ?? null) !== null);
   const counted = serving.length > 0 ? serving : all;
   const zones: Record<string, number> = {};

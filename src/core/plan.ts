@@ -1,6 +1,7 @@
 import type { Activation, Journal, RestartProgress } from "../schema/journal.ts";
 import { afterBoot, bootToNote } from "./boot.ts";
 import { isOutlived } from "./journal_former.ts";
+import { whileLeaving } from "./leaving_step.ts";
 import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
 import { isBetweenBatches, isRestarted, nextBatch, noCounts, restartOf, whyExhausted } from "./restart_progress.ts";
 import type { CurrentLink } from "./served.ts";
@@ -15,6 +16,8 @@ import type { Target } from "./targets.ts";
 export function decide(situation: Situation): Step {
   const { journal, target } = situation;
   if (journal.activation !== null) return activate(situation, journal.activation);
+  const leaving = whileLeaving(situation);
+  if (leaving !== null) return leaving;
   const booted = afterBoot(situation);
   if (booted !== null) return booted;
   switch (target.kind) {

@@ -28,7 +28,9 @@ export function progressOf(
   { id, record, out }: Pick<ConductedDeploy, "id" | "record" | "out">,
 ): Progress {
   const wanted = buildWanted(record);
-  const hosts = [...view.hosts].flatMap(([host, { role, zone }]) => {
+  const hosts = [...view.hosts].flatMap(([host, { role, zone, hold }]) => {
+    // Nobody waits for a host that leaves; what it had begun before it was asked to is still waited for, by its slot.
+    if (hold?.stop === true) return [];
     const target = targetFor({ host, role, zone }, view.wishes);
     return target.kind === "build" && target.deploy === id ? [host] : [];
   });

@@ -1,6 +1,7 @@
 import type { Journal } from "../schema/journal.ts";
 import type { Slot } from "../schema/znodes.ts";
 import type { CurrentLink, InstanceServed, Served } from "./served.ts";
+import type { Leave } from "./leaving.ts";
 import type { Target } from "./targets.ts";
 
 /** What is observed on the host; some of it concerns the wanted build. */
@@ -53,6 +54,10 @@ export interface Situation {
   readonly isIll: boolean;
   /** The wish is to restart what runs, also where that is its build already. */
   readonly restarts: boolean;
+  /** Whether the host is to leave the fleet. */
+  readonly leave: Leave;
+  /** It is held, so that it may take its service out of service for that. */
+  readonly mayLeave: boolean;
   /** The soak time that the wish names. */
   readonly soakMs: number;
   readonly maxInstalls: number;

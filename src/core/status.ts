@@ -24,6 +24,8 @@ export interface StatusFacts {
   /** What the last probes said; null before the first. */
   readonly healthy: boolean | null;
   readonly trouble: Trouble | null;
+  /** Why the host cannot leave, where it is to; "" where it can. */
+  readonly notLeaving: string;
   /** What became of the build that the host is to have ready; null where there is none. */
   readonly prepared: HostStatus["prepared"] | null;
 }
@@ -44,9 +46,12 @@ export function hostStatus(facts: StatusFacts): HostStatus {
     ...(facts.held === null ? {} : { held: facts.held }),
     ...(facts.prepared === null || facts.prepared === undefined ? {} : { prepared: facts.prepared }),
     step: facts.step,
+    ...(journal.leaving === undefined && facts.notLeaving === ""
+      ? {}
+      : { leaving: { phase: journal.leaving?.phase ?? "refused", problem: facts.notLeaving } }),
     rollingBack: activation !== null && isWayBack(activation.phase),
     attempt: lastAttempt(journal),
-    begun: activation !== null,
+    begun: activation !== null || journal.leaving !== undefined,
     ...(journal.served === undefined ? {} : { servedSince: new Date(journal.served.atMs).toISOString() }),
     failure: lastFailure(journal),
     since: new Date(facts.sinceMs).toISOString(),
@@ -138,6 +143,8 @@ function servedBuildOf(actual: Actual | null): string | null {
 
 function healthOf({ actual, healthy, journal, target }: StatusFacts): HostStatus["health"] {
   if (actual === null || actual.current.kind !== "link") return "nothing";
+  // Nobody misses what was stopped for good, and what its supervisor says of it is no illness.
+  if (journal.leaving !== undefined && journal.activation === null) return "nothing";
   if (actual.instances.every(({ served }) => served.kind === "down")) return "unhealthy";
   // Before the first probe: an agent that has just started must not call a service healthy that its predecessor left
   // unhealthy.

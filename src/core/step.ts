@@ -1,7 +1,7 @@
 import type { Activation, StepFailure } from "../schema/journal.ts";
 import type { HostStep } from "../schema/znodes.ts";
 
-type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed";
+type IdleReason = "zookeeper-unread" | "no-wish" | "serving" | "failed" | "left";
 
 export type Step =
   | { readonly step: "idle"; readonly reason: IdleReason }
@@ -32,6 +32,17 @@ export type Step =
   | { readonly step: "soak"; readonly build: string; readonly remainingMs: number }
   /** The activation's own failure: go back to the previous build, or, where there is none, stay and say so. */
   | { readonly step: "turn-back"; readonly failure: Omit<StepFailure, "atMs"> }
+  /** The host may leave the fleet: say so, in ZooKeeper and in the journal. */
+  | { readonly step: "begin-leave" }
+  /** Take the service out of service, all of its instances. */
+  | { readonly step: "stop" }
+  /** The host that was leaving is to stay. */
+  | { readonly step: "return" }
+  /**
+   * Start what was stopped on a host that stays; `instances` are those that do not run. Nothing is started of a build that
+   * is not to run any more.
+   */
+  | { readonly step: "start-again"; readonly build: string | null; readonly instances: readonly string[] }
   | { readonly step: "finish" }
   | { readonly step: "give-up"; readonly healthy: boolean };
 

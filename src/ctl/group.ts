@@ -10,6 +10,7 @@ import { freezeVerb, unfreezeVerb } from "./verbs/freeze.ts";
 import { history } from "./verbs/history.ts";
 import { hostsForget } from "./verbs/hosts_forget.ts";
 import { hostsHold, hostsRelease } from "./verbs/hosts_hold.ts";
+import { hostsLeave } from "./verbs/hosts_leave.ts";
 import { hostsList } from "./verbs/hosts_list.ts";
 import { hostsRole } from "./verbs/hosts_role.ts";
 import { hostsUnlock } from "./verbs/hosts_unlock.ts";
@@ -52,12 +53,13 @@ const hosts = group<CtlProcess>({
     role: hostsRole,
     hold: hostsHold,
     release: hostsRelease,
+    leave: hostsLeave,
     unlock: hostsUnlock,
     forget: hostsForget,
   },
-  brief: "List hosts, make them canaries, hold, release, unlock or forget them",
+  brief: "List hosts, make them canaries, hold, release, unlock or forget them, have them leave",
   fullDescription: description({
-    what: "List the hosts of a service, make them canary hosts, hold, release, unlock or forget them.",
+    what: "List the hosts of a service, make them canary hosts, hold, release, unlock or forget them, and have them leave.",
     examples: ["deployd ctl hosts list web", "deployd ctl hosts role web web-01 canary"],
   }),
 });

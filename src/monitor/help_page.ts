@@ -45,6 +45,7 @@ const MEANS = {
   ready: "it has the build, and waits for its turn",
   preparing: "it downloads, verifies, unpacks, installs",
   held: "a person holds it",
+  leaving: "it leaves the fleet, or has left: its service is stopped",
   waiting: "the deploy has not come to it",
   done: "it serves what it should",
   idle: "it has nothing to do",

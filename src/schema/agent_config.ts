@@ -98,6 +98,8 @@ const serviceSection = z.strictObject({
   pid_files: z.array(absolutePath).default([]),
   /** Configuration file by which supervisorctl finds its supervisord. */
   supervisord_config: absolutePath.optional(),
+  /** Whether an operator may have the service stopped here for good, by `ctl hosts leave`. */
+  may_leave: z.boolean().default(true),
   /** Used for builds without a deployd.toml. */
   install: installSection.optional(),
   restart: restartSection.optional(),

@@ -10,6 +10,7 @@ export const hostStateSchema = z.enum([
   "ready",
   "preparing",
   "held",
+  "leaving",
   "waiting",
   "idle",
   "done",

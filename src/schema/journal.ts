@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { errorCodeSchema } from "./error_code.ts";
+import { leavingPhaseSchema } from "./leaving.ts";
 import { hostStepSchema } from "./znodes.ts";
 import { restartPhases, type RestartPhase } from "./restart_phases.ts";
 import { trafficKinds } from "./traffic_sections.ts";
@@ -158,6 +159,13 @@ export const journalSchema = z.looseObject({
    * whether that is over because the service was seen to run in that boot.
    */
   boot: z.exactOptional(z.looseObject({ id: z.string(), begun: z.int().min(0), over: z.boolean() })),
+  /**
+   * The host leaves the fleet: its service is being stopped, is stopped, or is started again. While it is in here nothing
+   * but the end of its hold brings the service up. `bootId` is that of the stop: a boot may have started it since.
+   */
+  leaving: z.exactOptional(
+    z.looseObject({ phase: leavingPhaseSchema, who: z.string(), why: z.string(), bootId: z.string() }),
+  ),
   /** What the last restarts cost. */
   lastRestart: restartCostSchema.extend({ build: z.string(), deploy: z.string() }).nullable(),
   /** The build that failed here; it is not tried again under the same deploy. */

@@ -1,3 +1,6 @@
+import { z } from "zod";
+import { buildId } from "./names.ts";
+
 /** The phases of a restart, in the order of a drain (docs/restarts.md). */
 export const restartPhases = ["off", "tell", "idle", "stop", "start", "healthy", "on", "probe"] as const;
 export type RestartPhase = (typeof restartPhases)[number];
@@ -9,3 +12,15 @@ export type RestartPhase = (typeof restartPhases)[number];
  */
 export const forcedByBuild = ["tell", "idle", "stop"] as const satisfies readonly RestartPhase[];
 export const forcedByHost = ["off", "on", "probe"] as const satisfies readonly RestartPhase[];
+
+/** What the last restart of a service on a host cost; times in milliseconds by phase. */
+export const restartToldSchema = z.looseObject({
+  build: buildId,
+  deploy: z.string(),
+  instances: z.int().min(0),
+  closed: z.int().min(0).nullable(),
+  refused: z.int().min(0).nullable(),
+  /** Phases that failed but were forced. */
+  forced: z.array(z.string()),
+  phaseMs: z.record(z.string(), z.number()),
+});

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { betweenServicesSchema } from "./between_services.ts";
+import { leavingToldSchema } from "./leaving.ts";
 import { limitsSchema } from "./limits.ts";
 import { onHaltSchema } from "./on_halt.ts";
 import { buildId, deployId, digest, timestamp, zoneName } from "./names.ts";
 import { notifySchema } from "./notify.ts";
+import { restartToldSchema } from "./restart_phases.ts";
 import { reachSchema, stagesSchema } from "./stages.ts";
 import { freezeSchema, windowSchema } from "./windows.ts";
 
@@ -79,7 +81,12 @@ export const hostRecordSchema = z.looseObject({
   role: roleSchema.default("fleet"),
   zone: zoneName.optional(),
   /** A person wants to work on the host, or reboot it: it is to be out of service, when its turn comes. */
-  hold: byWhom.optional(),
+  hold: byWhom
+    .extend({
+      /** It is to leave the fleet: its agent stops the service there, for as long as it is held. */
+      stop: z.boolean().optional(),
+    })
+    .optional(),
   /**
    * A person says that the host can be counted on again, or is not needed, whatever came of this attempt of it: the
    * conductor gives back the capacity that it holds by that.
@@ -180,18 +187,6 @@ export const deployCostSchema = z.looseObject({
 
 export type DeployCost = z.output<typeof deployCostSchema>;
 
-/** What the last restart of a service on a host cost; times in milliseconds by phase. */
-const restartToldSchema = z.looseObject({
-  build: buildId,
-  deploy: z.string(),
-  instances: z.int().min(0),
-  closed: z.int().min(0).nullable(),
-  refused: z.int().min(0).nullable(),
-  /** Phases that failed but were forced. */
-  forced: z.array(z.string()),
-  phaseMs: z.record(z.string(), z.number()),
-});
-
 /** The step of the ladder that a host is on, as others see it. */
 export const hostStepSchema = z.enum([
   "idle",
@@ -241,6 +236,8 @@ export const hostStatusSchema = z.looseObject({
   /** A wish that the host does not follow because it is older than those that it has followed. */
   held: z.looseObject({ build: buildId, deploy: deployId, number: wishNumber }).optional(),
   step: hostStepSchema,
+  /** The host leaves the fleet, by a hold that says so. `problem` is why it cannot; "" where nothing is in the way. */
+  leaving: leavingToldSchema.optional(),
   /** True while the host goes back to the build that it served before. */
   rollingBack: z.boolean().default(false),
   attempt: z.int().min(0),

@@ -90,6 +90,24 @@ export function requireRestartable(
   }
 }
 
+/** What ends the work for a wish, well or not, or turns it round. */
+export async function conclude(
+  effects: ActivationEffects,
+  step: Extract<Step, { step: "refuse" | "turn-back" | "give-up" | "finish" }>,
+): Promise<void> {
+  const atMs = effects.host.machine.clock.now();
+  switch (step.step) {
+    case "refuse":
+      return condemn(effects, { ...step.failure, atMs });
+    case "turn-back":
+      return turnBack(effects, { ...step.failure, atMs });
+    case "give-up":
+      return giveUp(effects, step.healthy);
+    case "finish":
+      return finish(effects);
+  }
+}
+
 /** Ends the activation: the build is proven, and the status says so from here on. */
 export async function finish({ state, host, say, onEnd }: ActivationEffects): Promise<void> {
   await warnOfReboot({ state, host, say });
@@ -129,7 +147,7 @@ export async function turnBack({ state, host, say }: ActivationEffects, failure:
 }
 
 /** The end of the way back: the status says what failed, and how the host is now. */
-export async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack: boolean): Promise<void> {
+async function giveUp({ state, host, onEnd }: ActivationEffects, wentBack: boolean): Promise<void> {
   await lookAtService(host, state);
   const healthy = wentBack && state.healthy !== false;
   state.healthy = healthy;

@@ -18,7 +18,7 @@ import type { ServiceHost } from "./service_host.ts";
 const DEFAULT_AVAILABLE_MS = 60_000;
 
 /** An instance of the batch, with what its build says about its restart. */
-interface Member {
+export interface Member {
   readonly command: CommandContext;
   readonly resolvedRecipe: ResolvedRecipe;
   readonly restart: RestartSpec;
@@ -128,9 +128,6 @@ function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Mem
   const { traffic } = host.section;
   const [first] = members.values();
   const { drain, check, restart } = first?.resolvedRecipe ?? { drain: null, check: null, restart: null };
-  // Where nothing keeps new clients away and the old process has no way to let its clients go, they would never all
-  // leave.
-  const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
   const handsOver = restart?.by === "systemd-socket" || (restart?.by === "signal" && restart.retire !== undefined);
   // On the way back every wait has an end: two builds on one host are worse than a closed connection.
   const forced: readonly RestartPhase[] = back ? [...forcedByBuild, ...forcedByHost] : [];
@@ -139,15 +136,26 @@ function restartPlan({ host }: ActivateContext, members: ReadonlyMap<string, Mem
     all: host.instances.map(({ name }) => name),
     minAvailable: host.minAvailable,
     availableMs: check?.deadlineMs ?? DEFAULT_AVAILABLE_MS,
-    idleMs: stays ? null : (drain?.deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS)),
+    idleMs: idleMsOf(host, members),
     provesHealth: host.instances.length > 1 || traffic.by !== "none" || handsOver,
     isWayBack: back,
     force: new Set<RestartPhase>([...(drain?.force ?? []), ...traffic.force, ...forced]),
   };
 }
 
-function restartEffects(
-  context: ActivateContext,
+/** How long to wait until nobody is connected any more; null where nobody is made to go. */
+export function idleMsOf({ section }: ServiceHost, members: ReadonlyMap<string, Member>): number | null {
+  const { traffic } = section;
+  // Where nothing keeps new clients away and the old process has no way to let its clients go, they would never all
+  // leave.
+  const stays = traffic.by === "none" && [...members.values()].every((member) => member.drain === null);
+  const [first] = members.values();
+  const deadlineMs = first?.resolvedRecipe.drain?.deadlineMs;
+  return stays ? null : (deadlineMs ?? (traffic.by === "none" ? null : DEFAULT_DRAIN_MS));
+}
+
+export function restartEffects(
+  context: Pick<ActivateContext, "host" | "state">,
   members: ReadonlyMap<string, Member>,
   cost: { counts: RestartCost; touched: boolean },
 ): RestartEffects {

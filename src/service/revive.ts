@@ -83,7 +83,8 @@ function isUnwanted({ target, build, deploy }: WishSnapshot, { current }: Actual
   return deploy !== null && goesBack(deploy) && deploy.build === current.build;
 }
 
-async function start(
+/** Starts an instance of the build that was served here. */
+export async function start(
   host: ServiceHost,
   { build, deploy, name }: { readonly build: string; readonly deploy: string; readonly name: string },
   signal: AbortSignal,

@@ -9,13 +9,15 @@ import type { StopSignals } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
 import type { Clock } from "../support/clock.ts";
 import { collectFor, removeStaging } from "./collect.ts";
+import { Departure } from "./departure.ts";
 import type { FormerLife } from "./former_life.ts";
+import type { HoldSlot } from "./hold_slot.ts";
 import { permissionToBegin, type HostSlot } from "./host_slot.ts";
 import { lookAtService } from "./health.ts";
 import { note } from "./noting.ts";
 import type { Observation } from "./observe.ts";
 import { assertTraffic, openHost } from "./opening.ts";
-import { activateStep, condemn, finish, giveUp, turnBack, type ActivationEffects } from "./activation.ts";
+import { activateStep, conclude, type ActivationEffects } from "./activation.ts";
 import { installsAllowed, prepareStep } from "./prepare.ts";
 import { Readying } from "./readying.ts";
 import { Revival } from "./revive.ts";
@@ -31,6 +33,7 @@ export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly slot: HostSlot;
+  readonly hold: Pick<HoldSlot, "isHeld" | "begin">;
   readonly former: Pick<FormerLife, "ask">;
   /** Runs one such piece of work at a time, over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;
@@ -64,18 +67,23 @@ export class ServiceAgent {
   /** Whether the last step was one after which, as a rule, another of PREPARE follows, whatever runs. */
   #isPreparing = false;
   readonly #revival: Revival;
+  readonly #departure: Departure;
 
   constructor(options: ServiceAgentOptions) {
     const { state, host, onEnd, onStep } = options;
     this.#options = options;
     this.#clock = host.machine.clock;
     this.#bell = new Bell(this.#clock);
-    this.#activation = { state, host, onEnd, say: (level, message, facts) => this.#say(level, message, facts) };
+    const say: ActivationEffects["say"] = (level, message, facts) =>
+      options.log(level, message, { service: state.service, ...facts });
+    this.#activation = { state, host, onEnd, say };
     this.#setback = new Setback(this.#activation, (step, code) => onStep(step, { failure: code }));
     this.#revival = new Revival(this.#activation, (signal) => this.#bell.wait(LOOK_AGAIN_MS, signal));
+    const pause = (ms: number, signal: AbortSignal) => this.#bell.wait(ms, signal);
+    this.#departure = new Departure({ ...options, say, pause, onChange: this.#bell.ring });
     this.#steady = new SteadyCheck(state);
     this.#settling = new Settling(state.journal, this.#clock);
-    this.#readying = new Readying({ ...options, onGaveWay: this.#onGaveWay, say: this.#activation.say });
+    this.#readying = new Readying({ ...options, onGaveWay: this.#onGaveWay, say });
   }
 
   /** A newer wish ends PREPARE at once; ACTIVATE takes it into account between two steps. */
@@ -137,17 +145,12 @@ export class ServiceAgent {
   async #open(signal: AbortSignal): Promise<void> {
     if (this.#isOpen) return;
     const { host, state } = this.#options;
-    await openHost(host, state, (level, message, facts) => this.#say(level, message, facts));
+    await openHost(host, state, this.#activation.say);
     this.#isOpen = true;
     if (state.journal.problem === null) await state.journal.setAside().catch(() => {});
-    await this.#assertTraffic(signal);
+    await assertTraffic(host, state, this.#activation.say, signal);
     // A failure to look is reported in this round, which looks again.
     await lookAtService(host, state).catch(() => {});
-  }
-
-  async #assertTraffic(signal: AbortSignal): Promise<void> {
-    const { host, state } = this.#options;
-    await assertTraffic(host, state, (level, message, facts) => this.#say(level, message, facts), signal);
   }
 
   async #next(signal: AbortSignal): Promise<Round> {
@@ -158,6 +161,7 @@ export class ServiceAgent {
     await this.#assertJournal(signal);
     await state.remember();
     const journal = state.journal.now;
+    const departure = await this.#departure.facts(signal);
     const permission = await permissionToBegin(this.#options, observation, this.#bell.ring, signal);
     const step = decide({
       target: state.snapshot.target,
@@ -173,6 +177,7 @@ export class ServiceAgent {
       batch: host.batch,
       bootId: host.machine.bootId,
       nowMs: this.#clock.monotonicMs(),
+      ...departure,
       ...this.#revival.facts(observation.actual),
     });
     if (!isPreparing || isPrepare(step)) return { step, observation, permission };
@@ -192,14 +197,14 @@ export class ServiceAgent {
     } finally {
       await state.journal.readAgain();
     }
-    await this.#assertTraffic(signal);
+    await assertTraffic(host, state, this.#activation.say, signal);
   }
 
   async #take({ step, observation, permission }: Round, stop: StopSignals): Promise<void> {
     const { state, host, heavy } = this.#options;
     const rung = rungOf(step);
     if (rung !== null) {
-      if (rung !== state.step) this.#say("info", rung, step);
+      if (rung !== state.step) this.#activation.say("info", rung, step);
       state.enter(rung);
     }
     switch (step.step) {
@@ -222,7 +227,10 @@ export class ServiceAgent {
         return;
       }
       case "refuse":
-        return condemn(this.#activation, { ...step.failure, atMs: this.#clock.now() });
+      case "turn-back":
+      case "give-up":
+      case "finish":
+        return conclude(this.#activation, step);
       case "ask":
         state.enter("ready");
         return this.#waitSteadily(stop.soon);
@@ -231,17 +239,16 @@ export class ServiceAgent {
       case "revive":
       case "boot-over":
         return this.#revival.take(step, stop);
+      case "begin-leave":
+      case "stop":
+      case "return":
+      case "start-again":
+        return this.#departure.take(step, stop);
       case "flip":
       case "restart":
       case "check":
       case "soak":
         return activateStep(this.#activation, step, stop, this.#interrupt.signal);
-      case "turn-back":
-        return turnBack(this.#activation, { ...step.failure, atMs: this.#clock.now() });
-      case "give-up":
-        return giveUp(this.#activation, step.healthy);
-      case "finish":
-        return finish(this.#activation);
     }
   }
 
@@ -274,6 +281,7 @@ export class ServiceAgent {
     // Removing a release costs as much as unpacking one, and the service has only just started.
     if (reason === "serving" && this.#settling.servingMs >= LOOK_AGAIN_MS) await collectFor(this.#options, observation);
     if (reason === "failed") await removeStaging(host.files, host.layout, state.snapshot.ready?.build ?? null);
+    if (reason === "left") return this.#bell.wait(LOOK_AGAIN_MS, signal);
     if (reason !== "zookeeper-unread") await this.#readying.look(AbortSignal.any([signal, this.#interrupt.signal]));
     await this.#waitSteadily(signal);
   }
@@ -286,9 +294,7 @@ export class ServiceAgent {
   }
 
   readonly #onGaveWay = (paths: readonly string[]): void =>
-    this.#say("warn", "the build's files at these paths are not used: the shared ones take their place", { paths });
-
-  #say(level: "info" | "warn" | "error", message: string, facts: object): void {
-    this.#options.log(level, message, { service: this.#options.state.service, ...facts });
-  }
+    this.#activation.say("warn", "the build's files at these paths are not used: the shared ones take their place", {
+      paths,
+    });
 }

@@ -63,6 +63,8 @@ export class ServiceState {
   configDigest = "";
   /** What became of the build that the host is to have ready. */
   prepared: HostStatus["prepared"] | null = null;
+  /** Why the host cannot leave, where it is to; "" where it can. */
+  notLeaving = "";
   /** Another machine has this host's name in ZooKeeper, and is the one that is meant by it. */
   isNameTaken = false;
   /** Bytes of the running download, for /status. */
@@ -127,6 +129,8 @@ export class ServiceState {
     // Until this agent knows its own number, the status that the agent before it wrote, which holds the number, must
     // stand.
     const isNumbered = target.kind !== "build" || (attempt !== null && !isOutlived(this.journal.now));
+    // Nobody asks any more how a host is that has left and was forgotten.
+    if (this.snapshot.leave.kind === "forgotten") return;
     if (!this.isSeen || target.kind === "unknown" || !isNumbered) return;
     this.#onChange(this.status());
   }
@@ -141,6 +145,7 @@ export class ServiceState {
       sinceMs: this.#sinceMs,
       healthy: this.healthy,
       trouble: this.trouble,
+      notLeaving: this.notLeaving,
       prepared: this.prepared,
     });
     const isLeftAlone = this.isSeen && this.journal.now.activation === null;

@@ -1,3 +1,4 @@
+import { hasLeft } from "../core/leaving.ts";
 import { faultOf, faultsText, isHealthy, LONGEST_CHECK_MS, TOLERATED_FAILURES } from "./health.ts";
 import type { ServiceHost } from "./service_host.ts";
 import type { ServiceState } from "./service_state.ts";
@@ -60,7 +61,8 @@ export class SteadyCheck {
   async #lookAtTraffic(host: ServiceHost): Promise<void> {
     const signal = host.machine.clock.deadline(LONGEST_CHECK_MS);
     await host.trafficControl.assert(signal);
-    if (this.#state.journal.now.activation !== null) return;
+    const journal = this.#state.journal.now;
+    if (journal.activation !== null || hasLeft(journal)) return;
     await host.trafficControl.settle((name) => isHealthy(host, this.#state, host.instance(name), signal), signal);
   }
 }

@@ -259,8 +259,10 @@ function hostChecks(
       return said;
     case "lose":
       return [...isGone, ...said];
-    case "hold":
     case "unhold":
+      // A host that has begun to leave meanwhile keeps its hold.
+      return said;
+    case "hold":
       return [];
     case "clear":
       // What a host that was forgotten holds goes only while nobody is there to use it.

@@ -5,6 +5,7 @@ import type { ZooKeeper } from "../zookeeper/client.ts";
 import { attempting } from "./errors.ts";
 import { failureSchema, slotSchema, type Slot } from "../schema/znodes.ts";
 import { until } from "../support/wait.ts";
+import { forgetLeft } from "./leave.ts";
 import { failurePath, hostPath, slotPath, statusPath } from "./paths.ts";
 import { encode, readRecord } from "./records.ts";
 import { readAgentOf, requireHost } from "./registry.ts";
@@ -63,11 +64,12 @@ async function heldBy(zk: ZooKeeper, service: string, host: string): Promise<Pic
 export async function forgetHost(zk: ZooKeeper, service: string, host: string): Promise<void> {
   await attempting(`Cannot forget "${host}" of "${service}"`, async () => {
     await requireHost(zk, service, host);
+    if (await forgetLeft(zk, service, host)) return;
     const agent = await readAgentOf(zk, service, host);
     if (agent !== null) {
       throw new DeployError(`Cannot forget "${host}" of "${service}": its agent is connected, since ${agent.since}.`, {
         code: "conflict",
-        hint: `Take ${service} out of its agent.toml and start the agent again, or stop the agent and wait until its session is over.`,
+        hint: `Have it leave first (deployd ctl hosts leave ${service} ${host}), take ${service} out of its agent.toml and start the agent again, or stop the agent and wait until its session is over.`,
       });
     }
     for (const path of [statusPath(service, host), hostPath(service, host)]) {

@@ -1,5 +1,6 @@
 import { nextFor, targetFor, wishFor, type Subject, type Target, type Wishes } from "../core/targets.ts";
 import type { Journal } from "../schema/journal.ts";
+import { hasLeft, leaveIn, type Leave } from "../core/leaving.ts";
 import { followedBy } from "../core/journal_former.ts";
 import { isFromBefore, isOlder, numberOf, wishNode, type WishNode } from "../core/wish_order.ts";
 import { deployRecordSchema, type DeployRecord } from "../schema/deploy_record.ts";
@@ -28,7 +29,7 @@ import {
   statusPath,
 } from "./paths.ts";
 import type { Node } from "./read_nodes.ts";
-import { ensurePath, isDamaged, readRecord, valueIn } from "./records.ts";
+import { encode, ensurePath, isDamaged, readRecord, valueIn } from "./records.ts";
 import { registerHost } from "./registry.ts";
 import type { WatchedNodes } from "./watched_nodes.ts";
 
@@ -41,6 +42,8 @@ export interface WishSnapshot {
   readonly order: { readonly node: WishNode; readonly number: number } | null;
   /** A wish that is older than what the host has followed. The host keeps to the latter, which is then the target. */
   readonly held: Held | null;
+  /** Whether the host is to leave the fleet. */
+  readonly leave: Leave;
   readonly role: Role;
   readonly zone: string | undefined;
   /**
@@ -66,6 +69,7 @@ export const unreadSnapshot: WishSnapshot = {
   target: { kind: "unknown" },
   order: null,
   held: null,
+  leave: { kind: "unknown" },
   role: "fleet",
   zone: undefined,
   ready: null,
@@ -84,7 +88,7 @@ export interface WishReader {
   readonly zone?: string | undefined;
   readonly clock: Clock;
   /** What the host has followed so far, and which wish it is working on. */
-  readonly remembered: () => Pick<Journal, "followed" | "former" | "attempt">;
+  readonly remembered: () => Pick<Journal, "followed" | "former" | "attempt" | "leaving">;
   /** Called with the text of the host's status node, and awaited before the wish is weighed. */
   readonly onStatus?: (text: string) => Promise<void> | void;
 }
@@ -115,7 +119,13 @@ export async function readWish(reader: WishReader, reading: WishReading): Promis
       readAtMs: clock.now(),
     };
   }
-  const { role, zone } = await readHost(reader, reading);
+  const record = await readHost(reader, reading);
+  const leave = leaveIn(record, reader.remembered());
+  if (record === null) {
+    nodes.keepOnly(new Set([servicePath(service), hostPath(service, reader.host)]));
+    return { ...unreadSnapshot, target: { kind: "none" }, leave, problem: "", readAtMs: clock.now() };
+  }
+  const { role, zone } = record;
   const subject = { host: reader.host, role, zone };
   const enabled = valueIn(await nodes.read(enabledPath(service), signal), enabledPath(service), wishSchema);
   const isCanary = role === "canary";
@@ -129,7 +139,7 @@ export async function readWish(reader: WishReader, reading: WishReading): Promis
   const again = wish?.again ?? 0;
   // Only those that the deploy has reached.
   const restarts = wish?.restarts === true && target.kind === "build" && target.deploy === wish.deploy;
-  const seen = { target, order, held, role, zone, again, restarts, fleet, readAtMs: clock.now() };
+  const seen = { target, order, held, leave, role, zone, again, restarts, fleet, readAtMs: clock.now() };
   const olderWish = held === null ? "" : whyHeld(service, held);
   const watched = [servicePath(service), hostPath(service, reader.host), enabledPath(service)];
   if (isCanary) watched.push(canaryPath(service));
@@ -172,18 +182,28 @@ function stagedIn(node: Node, service: string): { readonly build: string; readon
   }
 }
 
-async function readHost(reader: WishReader, { zk, nodes, signal, isThorough }: WishReading): Promise<HostRecord> {
-  const { service, host, zone } = reader;
+/** The host's record, made where there is none; null for a host that has left, and that somebody has forgotten since. */
+async function readHost(
+  reader: WishReader,
+  { zk, nodes, signal, isThorough }: WishReading,
+): Promise<HostRecord | null> {
+  const { service, host, zone, remembered } = reader;
   const path = hostPath(service, host);
   let node = await nodes.read(path, signal);
   const isNew = node === null;
+  if (isNew && hasLeft(remembered())) return null;
   if (isNew) {
     await registerHost(zk, service, host, zone);
     node = await nodes.read(path, signal);
   }
-  // Where the service was made only now, there is no node yet in which the host could say how it is.
-  if (isThorough || isNew) await lookAtStatus(zk, reader, signal);
-  return valueIn(node, path, hostRecordSchema) ?? { role: "fleet" };
+  const { leaving } = remembered();
+  // Where the service was made only now, or the host had been forgotten, there is no node in which it could say how it is.
+  if (isThorough || isNew || leaving !== undefined) await lookAtStatus(zk, reader, signal);
+  const record = valueIn(node, path, hostRecordSchema) ?? { role: "fleet" };
+  // Whoever had it come back does not know where it stands.
+  const isTakenBack = leaving !== undefined && record.zone === undefined && zone !== undefined;
+  if (isTakenBack && node !== null) await zk.set(path, encode({ ...record, zone }), node.stat.version);
+  return record;
 }
 
 /** Only the host itself writes its status: whatever somebody else wrote there is reported and overwritten. */

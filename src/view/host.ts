@@ -91,9 +91,26 @@ function isDown({ step, build }: HostStatus): boolean {
   return step === "serving" && build === null;
 }
 
+/** How far a host has left; null for one that does not. */
+function leavingText({ leaving }: HostStatus): string | null {
+  switch (leaving?.phase) {
+    case undefined:
+      return null;
+    case "stopping":
+      return "leaving";
+    case "stopped":
+      return "left";
+    case "starting":
+      return "coming back";
+    case "refused":
+      return "cannot leave";
+  }
+}
+
 /** The step in words, with its direction; "unreachable" for a disconnected host, whose last status may be outdated. */
 function stepText(row: HostRow): string {
-  const step = row.status === null ? "nothing said yet" : isDown(row.status) ? "down" : row.status.step;
+  const { status } = row;
+  const step = status === null ? "nothing said yet" : (leavingText(status) ?? (isDown(status) ? "down" : status.step));
   const held = row.status?.held === undefined ? "" : `, holds ${row.status.held.build}`;
   const said = `${step}${row.status?.rollingBack === true ? ", going back" : ""}${held}`;
   return row.connected ? said : row.status === null ? "unreachable" : `unreachable (${said})`;
@@ -101,6 +118,8 @@ function stepText(row: HostRow): string {
 
 /** What the host says is wrong with it: what failed and until when it retries, or why it is unhealthy. */
 export function troubleText({ status }: HostRow): string {
+  const kept = status?.leaving?.problem ?? "";
+  if (kept !== "") return kept;
   if (status === null || status.error === null) return illnessText(status);
   const { message, until } = status.error;
   return until === undefined ? message : `${message} It is tried again until ${dateTime(until)}.`;

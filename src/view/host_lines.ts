@@ -55,7 +55,12 @@ function facts({ overview, view }: ServiceSeen, { host, status }: FleetHost, now
     ...(slot === undefined ? [] : [field("slot", `out of service by our leave since ${dateTime(slot.since)}`)]),
     ...(hold === undefined
       ? []
-      : [field("held", `by ${oneLine(hold.who)}${hold.why === "" ? "" : `: ${oneLine(hold.why)}`}`)]),
+      : [
+          field(
+            hold.stop === true ? "leaves" : "held",
+            `by ${oneLine(hold.who)}${hold.why === "" ? "" : `: ${oneLine(hold.why)}`}`,
+          ),
+        ]),
     ...(agent === undefined ? [] : [field("agent", `deployd ${agent.version}, since ${dateTime(agent.since)}`)]),
     ...(status?.warning === undefined ? [] : [[span("! ", "warn"), span(oneLine(status.warning), "warn")]]),
   ];

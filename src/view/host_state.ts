@@ -18,6 +18,7 @@ export const STATE_SIGNS: Readonly<Record<HostState, Sign>> = {
   ready: { glyph: "…", word: "ready", tone: "busy" },
   preparing: { glyph: "↓", word: "preparing", tone: "busy" },
   held: { glyph: "‖", word: "held", tone: "warn" },
+  leaving: { glyph: "»", word: "leaving", tone: "dim" },
   waiting: { glyph: "·", word: "waiting", tone: "dim" },
   done: { glyph: "✓", word: "done", tone: "good" },
   idle: { glyph: "-", word: "idle", tone: "dim" },

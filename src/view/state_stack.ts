@@ -9,6 +9,7 @@ export const STACK: readonly (readonly [HostState, string])[] = [
   ["ready", "░"],
   ["preparing", "-"],
   ["held", "‖"],
+  ["leaving", "»"],
   ["waiting", "·"],
   ["idle", "·"],
   ["unreachable", "?"],

@@ -33,6 +33,7 @@ const COLOURS: Readonly<Record<HostState, string>> = {
   ready: "#b9b3dc",
   preparing: "#8478bd",
   held: "#a8793f",
+  leaving: "#6f7a87",
   waiting: "#b4b8bf",
   idle: "#8d939c",
   unreachable: "#e3b93c",

@@ -135,3 +135,30 @@ describe("in a round", () => {
     expect(holds(viewOf({ ...all, b1: null }, [], { hosts: asking(names, ["a1"]), unreadable }))).toEqual([]);
   });
 });
+
+describe("a host that leaves", () => {
+  const leaving = { role: "fleet", hold: { ...asked, stop: true } } as const;
+
+  test("keeps its hold after it is given back until it has begun nothing any more", () => {
+    const gate = gateOf({}, {}, {}, { a1: held });
+    const view = (begun: boolean) =>
+      viewOf({ ...all, a1: status({ step: "idle", begun, health: "nothing" }) }, [], {
+        hosts: asking(names, []),
+        gate,
+      });
+    expect(holds(view(true))).toEqual([]);
+    expect(holds(view(false))).toMatchObject([{ kind: "unhold", host: "a1" }]);
+  });
+
+  test("gives its hold back when it is forgotten, whatever it had begun", () => {
+    const gate = gateOf({}, {}, {}, { a1: held });
+    const statuses = { ...all, a1: status({ step: "idle", begun: true }) };
+    const hosts = asking(["a2", "b1", "b2"], []);
+    expect(holds(viewOf(statuses, [], { hosts, gate }))).toMatchObject([{ kind: "unhold", host: "a1" }]);
+  });
+
+  test("is no part of what percentages are of", () => {
+    const hosts = new Map([...asking(names, ["b1", "b2"]), ["a1", leaving]]);
+    expect(moves([], { hosts, limits: limits({ max: "50%" }) })).toEqual(["hold a1"]);
+  });
+});

@@ -9,11 +9,11 @@ const placeNames = Object.keys(places) as Place[];
 /** The places at which each event may come; at all others it is refused. */
 const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   followed: placeNames,
-  "taken-up": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
-  "seen-served": ["taken up", "booted", "reviving", "installing", "failed"],
-  "install-begun": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
-  condemned: ["taken up", "booted", "reviving", "installing", "failed"],
-  begun: ["taken up", "booted", "reviving", "installing"],
+  "taken-up": ["empty", "taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  "seen-served": ["taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  "install-begun": ["empty", "taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  condemned: ["taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  begun: ["taken up", "booted", "reviving", "leaving", "left", "returning", "installing"],
   abandoned: ["forward", "batch begun", "rolled", "checked"],
   "nothing-to-restart": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "batch-begun": ["forward", "batch begun", "back", "batch begun back"],
@@ -22,14 +22,18 @@ const origins: Readonly<Record<JournalEvent["kind"], readonly Place[]>> = {
   checked: ["rolled", "checked"],
   proven: ["checked", "proven"],
   finished: ["proven"],
-  settled: ["taken up", "booted", "reviving", "installing", "failed"],
+  settled: ["taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
   "turned-back": ["forward", "batch begun", "rolled", "checked", "back", "batch begun back", "rolled back"],
   "given-up": ["back", "batch begun back", "rolled back", "stuck"],
   "revival-begun": ["booted", "reviving"],
   revived: ["reviving"],
-  "boot-over": ["empty", "taken up", "booted", "reviving", "installing", "failed"],
+  "boot-over": ["empty", "taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  "leave-begun": ["empty", "taken up", "booted", "reviving", "leaving", "left", "returning", "installing", "failed"],
+  left: ["leaving"],
+  "return-begun": ["leaving", "left"],
+  returned: ["returning"],
   outlived: placeNames,
-  traffic: ["batch begun", "batch begun back"],
+  traffic: ["batch begun", "batch begun back", "leaving", "left"],
 };
 
 describe.each(Object.values(samples))("$kind", (event) => {

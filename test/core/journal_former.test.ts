@@ -32,6 +32,7 @@ function statusOf(journal: Journal) {
     sinceMs: 0,
     healthy: null,
     trouble: null,
+    notLeaving: "",
     prepared: null,
   };
   return hostStatus({ ...facts, journal });

@@ -49,12 +49,17 @@ function activated(phase: Activation["phase"], rest: Partial<Journal> = {}): Jou
 }
 const checked = { build: "v2", processes: [{ pid: 8, startTicks: 80 }] };
 
+const asked = { who: "ana", why: "scale in", bootId: "boot 1" };
+
 /** Every place that a journal can be in. */
 export const places = {
   empty: emptyJournal,
   "taken up": taken,
   booted: { ...taken, boot: { id: "boot 1", begun: 0, over: true } },
   reviving: { ...taken, boot: { id: "boot 2", begun: 1, over: false } },
+  leaving: { ...taken, leaving: { phase: "stopping", ...asked } },
+  left: { ...taken, leaving: { phase: "stopped", ...asked } },
+  returning: { ...taken, leaving: { phase: "starting", ...asked } },
   installing: { ...taken, installs: { deploy: "d2", build: "v2", begun: 1 } },
   forward: { ...taken, activation: forward },
   "batch begun": { ...taken, activation: inBatch },
@@ -91,6 +96,10 @@ export const samples = {
   "revival-begun": { kind: "revival-begun", bootId: "boot 2" },
   revived: { kind: "revived", config: "c", build: "v1", processes: [{ pid: 9, startTicks: 90 }] },
   "boot-over": { kind: "boot-over", bootId: "boot 1" },
+  "leave-begun": { kind: "leave-begun", who: "ana", why: "scale in", bootId: "boot 1" },
+  left: { kind: "left" },
+  "return-begun": { kind: "return-begun" },
+  returned: { kind: "returned", restarted: null },
   outlived: { kind: "outlived", attempt: 9, followed: 7, lost: { deploy: "d2", build: "v2", attempt: 9, atMs: 1 } },
   traffic: { kind: "traffic", by: "nft", off: ["1"], bootId: "boot 1" },
 } satisfies { [Kind in JournalEvent["kind"]]: Extract<JournalEvent, { kind: Kind }> };

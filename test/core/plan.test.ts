@@ -44,6 +44,8 @@ function situation(
     permission: { kind: "none" },
     proof: null,
     soakMs: 100,
+    leave: { kind: "stays" },
+    mayLeave: false,
     isIll: false,
     maxInstalls: 3,
     batch: 1,

@@ -45,6 +45,7 @@ function status(changes: Partial<StatusFacts> = {}) {
     sinceMs: 0,
     healthy: null,
     trouble: null,
+    notLeaving: "",
     prepared: null,
     ...changes,
   });

@@ -33,6 +33,7 @@ const routes = [
   "hosts role",
   "hosts hold",
   "hosts release",
+  "hosts leave",
   "hosts unlock",
   "hosts forget",
   "services",
@@ -69,7 +70,9 @@ describe("help", () => {
       const rows = flags
         .trimEnd()
         .split("\n")
-        .filter((line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|new|once|timeline)|-h, --help|--) /.test(line));
+        .filter(
+          (line) => !/^ +(?:--(?:json|watch|canary|urgent|detach|keep|new|once|timeline)|-h, --help|--) /.test(line),
+        );
       expect(rows.length).toBeGreaterThan(2);
       for (const row of rows)
         expect({ verb, row }).toEqual({
@@ -119,6 +122,7 @@ const wrong: readonly (readonly string[])[] = [
   ["freeze", "web", "--for", "0s"],
   ["freeze", "web", "--for", "soon"],
   ["hosts", "hold", "web"],
+  ["hosts", "leave", "web"],
   ["deploy", "web", "../../etc"],
   ["deploy", "web\u001b[31m", "9b1e0d4"],
   ["hosts", "role", "web", "web-01", "canry"],

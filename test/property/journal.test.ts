@@ -219,7 +219,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** What takes the place of another thing does not inherit from it. */
-function replacedBy({ before, event, after }: Change): string[] {
+function replacedBy(change: Change): string[] {
+  const { before, event, after } = change;
+  const isOver = event.kind === "leave-begun" || after.leaving === undefined;
+  const left = before.leaving !== undefined && isOver ? ["journal.leaving"] : [];
+  const lost = after.former?.lost === null || event.kind === "outlived" ? ["journal.former.lost"] : [];
+  return [...left, ...lost, ...replacedByKind(change)];
+}
+
+function replacedByKind({ before, event, after }: Change): string[] {
   switch (event.kind) {
     case "taken-up":
       return ["journal.attempt"];
@@ -230,6 +238,7 @@ function replacedBy({ before, event, after }: Change): string[] {
     case "abandoned":
       return ["journal.lastRestart"];
     case "checked":
+    case "returned":
     case "revived":
       return ["journal.restarted"];
     case "revival-begun":

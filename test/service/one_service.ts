@@ -64,6 +64,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN, he
   const host = new ServiceHost({ machine, files, config, section, root, state, trafficControl });
   const agent = new ServiceAgent({
     former: { ask: async () => {} },
+    hold: { isHeld: async () => false, begin: async () => false },
     host,
     state,
     slot: new HostSlot(session, "web", "box", publisher, knownFormat, clock),

@@ -19,6 +19,7 @@ const PLAN: WorldPlan = {
   deploys: 1,
   faultsPerMinute: 0,
   reimages: 0,
+  leaves: 0,
   errandEveryS: 0,
   pastDeploys: 0,
   formerTraffic: "nft",

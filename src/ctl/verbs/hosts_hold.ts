@@ -1,5 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { holdHost, releaseHost, untilHeld } from "../../store/hold_host.ts";
+import { takeBack } from "../../store/leave.ts";
+import { readStatusOf } from "../../store/registry.ts";
 import { readService } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
@@ -53,7 +55,8 @@ export const hostsRelease = buildCommand({
   docs: {
     brief: "Give back a host that was held",
     fullDescription: ctlDescription(
-      "Gives back a host that was held: deploys come to it again, and it takes no capacity any more.",
+      `Gives back a host that was held: deploys come to it again, and it takes no capacity any more. On
+one that has left, the service is started again, also where it was forgotten since.`,
       "deployd ctl hosts release web web-07",
     ),
   },
@@ -62,14 +65,20 @@ export const hostsRelease = buildCommand({
     const { connect, output, process, signal } = ctl;
     await using zk = await connect();
     await readService(zk, service, () => {});
-    const was = await releaseHost(zk, service, host);
-    const done = !was || (await untilHeld(zk, { service, host, clock: process.clock }, false, GIVEN_BACK_MS, signal));
+    const leaving = (await readStatusOf(zk, service, host))?.leaving?.phase ?? "refused";
+    const isTakenBack = await takeBack(zk, service, host);
+    const was = isTakenBack || (await releaseHost(zk, service, host));
+    const comesBack = isTakenBack || (was && leaving !== "refused");
+    const done =
+      comesBack || !was || (await untilHeld(zk, { service, host, clock: process.clock }, false, GIVEN_BACK_MS, signal));
     output.answer({ schema: "deployd.ctl.host-released/1", service, host, released: was, given_back: done }, [
       !was
         ? `${host} is not held in ${service}.`
-        : done
-          ? `${host} is released in ${service}.`
-          : `${host} is released in ${service} as soon as an agent conducts; none does now.`,
+        : comesBack
+          ? `${host} comes back to ${service}: its service is started again, and counts as out until it serves.`
+          : done
+            ? `${host} is released in ${service}.`
+            : `${host} is released in ${service} as soon as an agent conducts; none does now.`,
     ]);
     return exit.asked;
   }),

@@ -62,6 +62,7 @@ export const hostsList = buildCommand({
           step: status?.step ?? null,
           health: status?.health ?? null,
           ill: status?.ill ?? null,
+          ...(status?.leaving === undefined ? {} : { leaving: status.leaving }),
           agent_version: agents.get(host)?.version ?? null,
         })),
         ...(unreadable.length === 0 ? {} : { unreadable }),

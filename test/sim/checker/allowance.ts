@@ -41,7 +41,7 @@ export class Allowances {
   }
 
   #count(): Counted {
-    const all = [...this.#tree.hosts];
+    const all = [...this.#tree.hosts].filter(([, { hold }]) => hold?.stop !== true);
     const serving = all.filter(([host]) => (this.#tree.statuses.get(host)?.build ?? null) !== null);
     const hosts = serving.length > 0 ? serving : all;
     const zones = new Map<string, number>();

@@ -110,6 +110,7 @@ export class Checker {
       const isThroughGate = changes.some(({ path }) => path === this.tree.gatePath);
       this.#gates.moved({ before: gate, author, isThroughGate });
       this.#excuse(gate);
+      this.#assertHolds(gate);
     }
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
@@ -151,7 +152,8 @@ export class Checker {
 
   /** Everybody serves the wish, and nobody holds anything. */
   isAtRest(): boolean {
-    if (this.tree.gate.slots.size > 0 || this.notices.untold().length > 0) return false;
+    const { slots, holds } = this.tree.gate;
+    if (slots.size > 0 || holds.size > 0 || this.notices.untold().length > 0) return false;
     return [...this.watches.keys()].every((host) => notServing(this, host).length === 0);
   }
 
@@ -208,6 +210,7 @@ export class Checker {
     if (now === null) return;
     if (now !== before) this.edges.looked(watch, before);
     if (now.attempt !== null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
+    if (now.leaving?.phase === "stopping" && before?.leaving === undefined) this.#leaves(watch);
     if (now.activation !== null && activation === null) this.#begun(watch);
     if (now.activation?.phase.kind === "back" && activation?.phase.kind === "forward")
       this.#begins.turnedBack(watch, now.activation);
@@ -217,9 +220,28 @@ export class Checker {
 
   /** Its status may say from now on that it has begun. It does so before its journal does, where it asks ZooKeeper. */
   #letBegin(host: string): void {
-    const { begun, wish } = this.tree.statuses.get(host) ?? {};
+    const { begun, leaving, wish } = this.tree.statuses.get(host) ?? {};
+    // By a person's word, and not for a deploy.
+    if (leaving !== undefined) return;
     const isAsked = (this.watches.get(host)?.journal?.activation ?? null) === null;
     if (begun === true && isAsked && wish !== null && wish !== undefined) this.#begins.allowed(host, wish);
+  }
+
+  /** It is about to stop its service for good. */
+  #leaves({ name }: HostWatch): void {
+    this.ledger.reached("a host left");
+    if (this.tree.gate.holds.has(name) || this.tree.damaged.size > 0) return;
+    this.ledger.broken("granted", `${name} leaves without being held`);
+  }
+
+  /** A person's slot goes when what was stopped by it runs again, or its host is forgotten. */
+  #assertHolds(before: Gate): void {
+    for (const host of before.holds.keys()) {
+      const phase = this.watches.get(host)?.journal?.leaving?.phase;
+      if (this.tree.gate.holds.has(host) || phase === undefined || !this.tree.hosts.has(host)) continue;
+      if (this.tree.hosts.get(host)?.hold !== undefined || !this.tree.alive.has(host)) continue;
+      this.ledger.broken("stays-stopped", `${host} is given back, and its journal says that it is ${phase}`);
+    }
   }
 
   #begun(watch: HostWatch): void {

@@ -95,6 +95,8 @@ export class EdgeWatch {
 
   /** After a look at a host; `before` is what its journal said at the last. */
   looked({ name, journal }: HostWatch, before: HostWatch["journal"]): void {
+    if (before?.leaving?.phase === "starting" && journal?.leaving === undefined)
+      this.#ledger.reached("a host came back");
     const activation = journal?.activation ?? null;
     const was = before?.activation ?? null;
     if (was?.phase.kind === "back" && activation === null && journal?.failed?.healthy === true) {

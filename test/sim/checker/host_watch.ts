@@ -6,7 +6,7 @@ import { textOf } from "../host/disk_port.ts";
 import type { HostService } from "../host/ground.ts";
 import type { Effect } from "../host/life.ts";
 import type { SimHost } from "../host/sim_host.ts";
-import { batchIn, revives } from "./journal_says.ts";
+import { batchIn, leaves, revives } from "./journal_says.ts";
 import type { Ledger } from "./ledger.ts";
 import { TryCounts } from "./try_counts.ts";
 
@@ -167,8 +167,12 @@ export class HostWatch {
   #assertWritten({ what }: Effect): void {
     this.#readJournal();
     this.#wellSinceAct = new Set();
+    const { leaving } = this.journal ?? {};
+    if (leaving !== undefined && leaving.phase !== "starting" && what.endsWith('svc start"'))
+      this.#ledger.broken("stays-stopped", `${this.name}: ${what}, and its journal says that it is ${leaving.phase}`);
     const phase = this.journal?.activation?.phase;
     if (phase !== undefined && "restart" in phase && phase.restart.batch.length > 0 && phase.restart.begun > 0) return;
+    if (leaves(this.journal, what)) return;
     if (revives(this.journal) && this.#facts.some(({ serves }) => serves === null)) return;
     this.#ledger.broken("write-ahead", `${this.name}: ${what}, and its journal says ${JSON.stringify(phase ?? null)}`);
   }

@@ -12,3 +12,9 @@ export function revives(journal: Journal | null): boolean {
   const { activation, boot } = journal ?? {};
   return activation === null && boot?.over === false && boot.begun > 0;
 }
+
+/** The host leaves, and stops its service for that; or it stays after all, and starts it, for which it may stop it first. */
+export function leaves(journal: Journal | null, what: string): boolean {
+  const phase = journal?.activation === null ? journal.leaving?.phase : undefined;
+  return phase === "starting" || (phase === "stopping" && what.endsWith('svc stop"'));
+}

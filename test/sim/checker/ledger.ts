@@ -9,6 +9,8 @@ export const INVARIANTS = {
     "who is out of service by our doing stands in the slots or failures until it is well, or says itself that it is ill",
   "failed-again": "a build that failed on a host is not begun there again in the same deploy",
   tries: "nothing that fails is tried more often than it may be",
+  "stays-stopped":
+    "what was stopped on a host that leaves is started by nobody but who takes it back, and it is held until it runs",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
   budget: "past the budget nobody is granted a slot, and no deploy is done",
   "own-grant": "nobody begins by a grant that was given to an attempt before",
@@ -85,6 +87,8 @@ export const EDGES = [
   "a role changed in a deploy",
   "an event told once more by another conductor",
   "a host learnt of its former life",
+  "a host left",
+  "a host came back",
   "a slot lost with its host's disk",
 ] as const;
 

@@ -1,7 +1,7 @@
 import type { DeployRecord } from "../../../src/schema/deploy_record.ts";
 import { reaches } from "../../../src/core/stages.ts";
 import { emptyGate, outBy, type Gate, type OutHosts } from "../../../src/core/gate.ts";
-import type { BuildRecord, Failure, HostRecord, HostStatus, Slot, Wish } from "../../../src/schema/znodes.ts";
+import type { BuildRecord, Failure, Hold, HostRecord, HostStatus, Slot, Wish } from "../../../src/schema/znodes.ts";
 
 /** A deploy as the tree has it. */
 export interface DeployEntry {
@@ -80,7 +80,7 @@ export class TreeView {
         if (name !== "" && part === "") put(this.statuses, name, read(data) as HostStatus | null);
         return;
       case "slots":
-        if (name !== "" && part === "") this.gate = { ...this.gate, slots: changed(this.gate.slots, name, data) };
+        if (name !== "" && part === "") this.#slot(name, data);
         return;
       case "failed":
         if (name !== "" && part === "") this.gate = { ...this.gate, failed: changed(this.gate.failed, name, data) };
@@ -125,6 +125,14 @@ export class TreeView {
     return [...this.deploys.values()].toSorted((a, b) => b.number - a.number)[0] ?? null;
   }
 
+  /** A deploy's, or a person's. */
+  #slot(name: string, data: string | null): void {
+    const isHold = data?.includes('"hold"') === true;
+    const slots = changed(this.gate.slots, name, isHold ? null : data);
+    const holds = changed(this.gate.holds, name, isHold ? data : null);
+    this.gate = { ...this.gate, slots, holds };
+  }
+
   #deploy(id: string, data: string | null): void {
     const entry = this.deploys.get(id);
     const record = read(data) as DeployRecord | null;
@@ -142,7 +150,7 @@ export class TreeView {
   }
 }
 
-function changed<T extends Slot | Failure>(
+function changed<T extends Slot | Hold | Failure>(
   before: ReadonlyMap<string, T>,
   host: string,
   data: string | null,

@@ -34,7 +34,7 @@ export class AgentProcess {
   /** What it does when it is told to end; null while none lives. */
   #onSignal: (() => void) | null = null;
   /** Nobody starts it, or its machine, any more. */
-  #isRetired = false;
+  isRetired = false;
 
   constructor(options: AgentProcessOptions) {
     this.#options = options;
@@ -44,7 +44,7 @@ export class AgentProcess {
 
   start(): void {
     const { host } = this;
-    if (this.#isRetired || !host.isUp || host.life !== null) return;
+    if (this.isRetired || !host.isUp || host.life !== null) return;
     const { env, story } = this.#options;
     const { life, machine } = host.newLife();
     story.tell(host.name, "an agent starts");
@@ -76,7 +76,7 @@ export class AgentProcess {
   reimage(): boolean {
     const { host } = this;
     const file = host.disk.read(AGENT_FILE, true);
-    if (this.#isRetired || !host.isUp || file === null) return false;
+    if (this.isRetired || !host.isUp || file === null) return false;
     host.reimage();
     host.putFile(AGENT_FILE, Buffer.from(file.bytes).toString());
     return true;
@@ -84,7 +84,7 @@ export class AgentProcess {
 
   /** The machine goes for good. */
   retire(): void {
-    this.#isRetired = true;
+    this.isRetired = true;
     this.host.powerCut();
   }
 
@@ -108,14 +108,14 @@ export class AgentProcess {
     this.#options.onDeath(this.host.name, how);
     const { time, chance } = this.#options;
     this.#onSignal = null;
-    if (this.#isRetired) return;
+    if (this.isRetired) return;
     const pause = ({ least, most }: { least: number; most: number }): number => chance.between(least, most);
     if (how === "kill") {
       time.after(pause(RESTART_MS), () => this.start());
       return;
     }
     time.after(pause(DARK_MS), () => {
-      if (this.#isRetired) return;
+      if (this.isRetired) return;
       this.host.powerOn();
       time.after(pause(BOOT_MS), () => this.start());
     });

@@ -4,6 +4,7 @@ import { provision } from "../host/facts.ts";
 import { TARGET } from "../host/listener.ts";
 import { Errands } from "./errands.ts";
 import { SERVICE, type Fleet } from "./fleet.ts";
+import { Leavers } from "./leavers.ts";
 import { Hands } from "./hands.ts";
 import type { Shown } from "../checker/shown.ts";
 import type { CtlRun, Operator } from "./operator.ts";
@@ -25,6 +26,7 @@ export class Script {
   readonly #hands: Hands;
   /** What goes on beside the deploys. */
   readonly errands: Errands;
+  readonly leavers: Leavers;
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -34,6 +36,7 @@ export class Script {
     this.#chance = fleet.chance.fork("script");
     this.#ana = fleet.operator("ana");
     this.#ben = fleet.operator("ben");
+    this.leavers = new Leavers(fleet);
   }
 
   /** A service that serves its first build, before anything goes wrong. */
@@ -69,7 +72,7 @@ export class Script {
   /** As many deploys as the plan has, of all kinds. */
   async play(): Promise<void> {
     const stop = new AbortController();
-    const errands = this.errands.run(stop.signal);
+    const errands = Promise.all([this.errands.run(stop.signal), this.leavers.run(stop.signal)]);
     while (this.deploys < this.#fleet.plan.deploys + 1) {
       await this.#pause(this.#chance.between(0, 8_000));
       await this.#act();

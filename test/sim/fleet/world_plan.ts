@@ -21,6 +21,8 @@ export interface WorldPlan {
   readonly faultsPerMinute: number;
   /** How many machines, at most, are replaced by another of the same name while the weather lasts. */
   readonly reimages: number;
+  /** How many hosts leave while the weather lasts, one after the other; each comes back. */
+  readonly leaves: number;
   /** Between two things that people and programs do beside the deploys, on average; 0 for nothing of that. */
   readonly errandEveryS: number;
   /** Deploys that the service has behind it. */
@@ -55,6 +57,7 @@ export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): Wor
     clockErrorMs: chance.pick([0, 200, 5_000, 3_600_000]),
     // Of a source of its own: it came later, and the seeds' worlds were to stay what they were.
     reimages: chance.fork("reimages").pick([0, 0, 1, 2]),
+    leaves: chance.fork("leaves").pick([0, 0, 1, 3]),
     errandEveryS: chance.pick([0, 10, 20, 40]),
     pastDeploys: chance.happens(0.05) ? 52 : 0,
     formerTraffic: chance.happens(0.4) ? formerOf(traffic) : traffic,

@@ -38,6 +38,7 @@ const SCRIPTED: WorldPlan = {
   deploys: 1,
   faultsPerMinute: 0,
   reimages: 0,
+  leaves: 0,
   errandEveryS: 0,
   pastDeploys: 0,
   formerTraffic: "nft",
@@ -93,6 +94,7 @@ class Play {
     this.weather.onTorn = () => ledger.reached("a write cut in the middle");
     this.script.onEdge = (edge) => ledger.reached(edge);
     this.script.errands.onTrouble = () => this.#checker.disturbed();
+    this.script.leavers.onTrouble = () => this.#checker.disturbed();
   }
 
   perform(trouble: (play: Play) => Promise<void>): Performance {

@@ -15,6 +15,7 @@ function smaller(plan: WorldPlan): Partial<WorldPlan>[] {
     { servers: 1 },
     { clockErrorMs: 0 },
     { reimages: 0 },
+    { leaves: 0 },
     { errandEveryS: 0 },
     { pastDeploys: 0 },
     { formerTraffic: plan.traffic },
