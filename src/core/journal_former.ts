@@ -30,14 +30,14 @@ export function isOutlived({ attempt, former }: Pick<Journal, "attempt" | "forme
 }
 
 /** What ZooKeeper has of this host; null for what is not there. */
-export interface Told {
+export interface FormerWords {
   readonly status: Pick<HostStatus, "attempt" | "followed" | "begun"> | null;
   readonly slot: Pick<Slot, "deploy" | "build" | "attempt"> | null;
   readonly failure: Pick<Failure, "deploy" | "build" | "attempt" | "healthy"> | null;
 }
 
 /** What the journal does not know of what ZooKeeper tells; null where it knows everything. */
-export function outlivedBy(journal: Journal, { status, slot, failure }: Told, atMs: number): FormerEvent | null {
+export function outlivedBy(journal: Journal, { status, slot, failure }: FormerWords, atMs: number): FormerEvent | null {
   const attempt = Math.max(status?.attempt ?? 0, slot?.attempt ?? 0, failure?.attempt ?? 0);
   const followed = status?.followed ?? 0;
   if (attempt <= lastAttempt(journal) && followed <= highestOf(followedBy(journal))) return null;
