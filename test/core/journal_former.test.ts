@@ -6,18 +6,18 @@ import {
   isWellEnough,
   lastAttempt,
   outlivedBy,
-  type Told,
+  type FormerWords,
 } from "../../src/core/journal_former.ts";
 import { hostStatus, type StatusFacts } from "../../src/core/status.ts";
 import { isFromBefore, isOlder } from "../../src/core/wish_order.ts";
 import { emptyJournal, type Journal } from "../../src/schema/journal.ts";
 import { failure, places } from "./journals.ts";
 
-const nothing: Told = { status: null, slot: null, failure: null };
+const nothing: FormerWords = { status: null, slot: null, failure: null };
 const slot = { deploy: "d7", build: "v7", attempt: 7 };
 const begun = { status: { attempt: 7, followed: 5, begun: true }, slot, failure: null };
 
-function after(journal: Journal, told: Told): Journal {
+function after(journal: Journal, told: FormerWords): Journal {
   const event = outlivedBy(journal, told, 1_000);
   if (event === null) throw new Error("there was nothing to learn");
   return journalAfter(journal, event);
