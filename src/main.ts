@@ -61,6 +61,8 @@ async function written(stream: StandardStream): Promise<boolean> {
   return Promise.race([stream.flushed().then(() => true), over]);
 }
 
+const hungUp = (): void => callOff("SIGHUP");
+
 /** A screen and a keyboard, where there are both. */
 function terminal(): Terminal | null {
   if (!isatty(0) || !isatty(1) || process.env["TERM"] === "dumb") return null;
@@ -84,7 +86,7 @@ function terminal(): Terminal | null {
     isOurs: own.isOurs,
     open: (events) => {
       // Only now: a command that runs on without its terminal, as under nohup, must not be told that it has gone.
-      process.on("SIGHUP", () => callOff("SIGHUP"));
+      if (!process.listeners("SIGHUP").includes(hungUp)) process.on("SIGHUP", hungUp);
       return own.open(events);
     },
   };

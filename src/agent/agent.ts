@@ -92,7 +92,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
   const logs = keptLogs(new Map(running.map(({ service, layout }) => [service, layout])), files);
   await using page = fleetPage({ config, version, machine, zookeeper });
-  const app = statusApp(view, metrics, logs, page.app);
+  const app = statusApp(view, metrics, logs, page.app, config.page.names);
   await using port = machine.network.serve((request, from) => app.fetch(request, from), config.status.listen);
   log("info", "the agent has started", { version, status: port.address, root: config.root });
   manager.ready();

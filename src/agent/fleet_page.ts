@@ -3,6 +3,7 @@ import type { AgentConfig } from "../schema/agent_config.ts";
 import { parseIpNetwork } from "../schema/ip_network.ts";
 import type { Machine } from "../machine/machine.ts";
 import { assertFormat } from "../store/format.ts";
+import { onAbort } from "../support/abort.ts";
 import { FleetFeed } from "../watch/fleet_feed.ts";
 import { ZooKeeper, type ZooKeeperOptions } from "../zookeeper/client.ts";
 
@@ -28,12 +29,13 @@ export function fleetPage({ config, version, machine, zookeeper }: FleetPageOpti
   const { clock } = machine;
   const open = async (signal: AbortSignal): Promise<ZooKeeper> => {
     const client = new ZooKeeper(zookeeper);
-    signal.addEventListener("abort", () => void client.close(), { once: true });
+    const forget = onAbort(signal, () => void client.close());
     try {
       await client.connected({ signal: AbortSignal.any([signal, clock.deadline(CONNECT_MS)]) });
       await assertFormat(client, version);
       return client;
     } catch (error) {
+      forget();
       await client.close();
       throw error;
     }

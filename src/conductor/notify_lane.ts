@@ -121,6 +121,8 @@ export class NotifyLane {
       where = await target(name);
     } catch (error) {
       if (isElected()) troubles.note(this.#what, asDeployError(error, "Cannot read its files"));
+      // Only what was tried can be given up.
+      this.#dueSince = new Map();
       return { ms: LOOK_AGAIN_MS, endsWithNews: false };
     }
     // Another server may lag behind what the conductor before this one has kept.

@@ -40,5 +40,5 @@ export function noticeId(service: string, deploy: string, { number, kind }: Pick
 }
 
 function clipped(text: string): string {
-  return text.length <= LONGEST_WORDS ? text : `${text.slice(0, LONGEST_WORDS - 1)}…`;
+  return text.length <= LONGEST_WORDS ? text : `${text.slice(0, LONGEST_WORDS - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }

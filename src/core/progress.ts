@@ -28,12 +28,12 @@ export function progressOf(
   { id, record, out }: Pick<ConductedDeploy, "id" | "record" | "out">,
 ): Progress {
   const wanted = buildWanted(record);
-  const hosts = [...view.hosts].flatMap(([host, { role, zone, hold }]) => {
-    // Nobody waits for a host that leaves; what it had begun before it was asked to is still waited for, by its slot.
-    if (hold?.stop === true) return [];
+  const all = [...view.hosts].flatMap(([host, { role, zone, hold }]) => {
     const target = targetFor({ host, role, zone }, view.wishes);
-    return target.kind === "build" && target.deploy === id ? [host] : [];
+    return target.kind === "build" && target.deploy === id ? [{ host, leaves: hold?.stop === true }] : [];
   });
+  // Nobody waits for a host that leaves; what it had begun before it was asked to is still waited for, by its slot.
+  const hosts = all.flatMap(({ host, leaves }) => (leaves ? [] : [host]));
   const failures = new Set(settledFailures(out, wanted, record.again));
   const serving: string[] = [];
   const failed: string[] = [];
@@ -51,10 +51,11 @@ export function progressOf(
   const over = new Set([...serving, ...failed, ...unreachable]);
   const left = hosts.filter((host) => !over.has(host));
   const settled = (isBack ? left.filter((host) => isTouched(host, view, record, out)) : left).length === 0;
-  // The zone of a stage may have no host.
-  const isNobody = hosts.length === 0 && !isInLastStage(record);
+  // The zone of a stage may have no host. One whose hosts leave, or have failed before they left, has proven nothing.
+  const isNobody = all.length === 0 && failures.size === 0 && !isInLastStage(record);
   const complete = settled && !moving && (serving.length > 0 || isBack || isNobody);
-  const hopeless = settled && !moving && serving.length === 0 && failed.length > 0;
+  const isLeftByFailed = hosts.length === 0 && failures.size > 0;
+  const hopeless = settled && !moving && serving.length === 0 && (failed.length > 0 || isLeftByFailed);
   return { hosts, serving, failed, unreachable, moving, complete, hopeless };
 }
 

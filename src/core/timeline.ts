@@ -40,7 +40,7 @@ export interface DeployChange {
 
 /** A conductor looks every second or two: one who has not looked for longer was not there, or saw nothing. */
 const GAP_MS = 10_000;
-const MOST_GAPS = 24;
+export const MOST_GAPS = 24;
 const MOST_MARKS = 40;
 const MOST_SLOW = 10;
 const MOST_FAILED = 20;

@@ -2,6 +2,7 @@ import { hostStateSchema, type HostState } from "../schema/host_state.ts";
 import type { TimelineRecord } from "../schema/timeline.ts";
 import type { StateCounts } from "./host_state.ts";
 import type { Timeline } from "./timeline.ts";
+import { MOST_GAPS } from "./timeline.ts";
 import { halved, type Sample } from "./timeline_samples.ts";
 
 /** What the record of a timeline takes at most, in bytes, however large the fleet and however long the deploy. */
@@ -83,7 +84,8 @@ export function timelineIn(record: TimelineRecord): Timeline {
     untilMs,
     everyMs,
     samples,
-    gaps: gaps.map(({ fromMs, toMs }) => ({ fromMs, toMs })),
+    // Of a record that somebody else has written there may be more than fit.
+    gaps: gaps.slice(-MOST_GAPS).map(({ fromMs, toMs }) => ({ fromMs, toMs })),
     marks,
     marksLeftOut,
     slowest,

@@ -26,6 +26,9 @@ export function terminalOf(own: TerminalProcess): Terminal {
   };
 }
 
+/** A terminal that has gone is told by SIGHUP. This stays: it may go at any time later. */
+const gone = (): void => {};
+
 function opened(
   { stdin, onSignal, stopItself, interruptItself }: TerminalProcess,
   events: TerminalEvents,
@@ -37,13 +40,11 @@ function opened(
     stdin.setRawMode(false);
     stopItself();
   };
-  // A terminal that has gone is told by SIGHUP.
-  const gone = (): void => {};
   const take = (): void => {
     stdin.setRawMode(true);
     stdin.resume();
   };
-  stdin.on("error", gone);
+  if (!stdin.listeners("error").includes(gone)) stdin.on("error", gone);
   stdin.on("data", typed);
   take();
   const listeners = [

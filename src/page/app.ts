@@ -10,7 +10,7 @@ import style from "./assets/style.css" with { type: "text" };
 import { contentOf } from "./content.tsx";
 import { noteDocument, pageDocument } from "./document.tsx";
 import { Updates } from "./updates.ts";
-import { isKnownName, isWelcome, type VisitorRules } from "./visitors.ts";
+import { hostOf, isKnownName, isWelcome, type VisitorRules } from "./visitors.ts";
 
 /** What the server of a request knows of it beside the request itself. */
 interface PageBindings {
@@ -58,12 +58,14 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
   let looking = 0;
 
   const refused = (c: Context): Response | null => {
-    // What no browser sends, a request without the header, is for whoever it has reached.
-    const host = c.req.header("host") ?? new URL(c.req.url).host;
+    const host = hostOf(c.req.raw);
     if (!isKnownName(host, rules.names)) {
       const said = `Cannot show the fleet to "${escaped(host)}": this page is not known by that name.`;
       return c.text(`${said} Ask for it by an address; or ${hint}.\n`, 403, PAGE_HEADERS);
     }
+    // A page elsewhere could not read it, and would keep a stream open all the same.
+    if (c.req.header("sec-fetch-site") === "cross-site" && c.req.header("sec-fetch-mode") !== "navigate")
+      return c.text("Cannot show the fleet to another site's page.\n", 403, PAGE_HEADERS);
     const peer = (c.env as PageBindings | undefined)?.peer;
     if (!isWelcome(peer, rules.from)) {
       return c.text(`Cannot show the fleet to ${peer ?? "you"}: ${hint}.\n`, 403, PAGE_HEADERS);
@@ -73,7 +75,7 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
 
   const show = async (c: Context, address: PageAddress): Promise<Response> => {
     const fleet = await feed.glance(c.req.raw.signal);
-    const timeline = address.kind === "deploy" ? await feed.timeline(address.service, address.deploy) : null;
+    const timeline = address.kind === "deploy" ? await feed.timeline(address.service, address.deploy) : undefined;
     const content = contentOf(address, fleet, clock.now(), timeline);
     const code = fleet.reading === 0 ? 503 : content.isThere ? 200 : 404;
     return c.html(pageDocument({ address, content, version }), code, PAGE_HEADERS);
@@ -107,6 +109,8 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
         "retry-after": "30",
       });
     }
+    // Nobody would read what is told, and nobody would end it.
+    if (c.req.method === "HEAD") return c.body(null, 200, PAGE_HEADERS);
     for (const [name, value] of Object.entries(PAGE_HEADERS)) c.header(name, value);
     // A proxy that gathers what it passes on would tell everything late.
     c.header("x-accel-buffering", "no");
@@ -125,6 +129,7 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
   });
 
   serveAssets(app);
+  app.onError((error, c) => c.text(`${escaped(error.message)}\n`, 500, PAGE_HEADERS));
   return app;
 }
 

@@ -1,6 +1,5 @@
 import type { Child } from "hono/jsx";
 import { isRunning } from "../core/deploy_state.ts";
-import type { Timeline } from "../core/timeline.ts";
 import { hostsWith } from "../view/host_state.ts";
 import { hostLines } from "../view/host_lines.ts";
 import { pastDeploy } from "../view/history.ts";
@@ -8,7 +7,7 @@ import { byServersClock, type PastRecord } from "../view/overview.ts";
 import { serviceRows } from "../view/service_rows.ts";
 import type { ServiceSeen } from "../view/service_seen.ts";
 import { oneLine } from "../view/words.ts";
-import { serversTime, type FleetSeen } from "../watch/fleet_feed.ts";
+import { serversTime, type FleetSeen, type KeptTimeline } from "../watch/fleet_feed.ts";
 import { hrefOf, type PageAddress } from "./address.ts";
 import { DeployTimeline } from "./deploy_timeline.tsx";
 import { EventList } from "./event_list.tsx";
@@ -38,7 +37,7 @@ export function contentOf(
   address: PageAddress,
   fleet: FleetSeen,
   nowMs: number,
-  timeline: Timeline | null = null,
+  timeline: KeptTimeline = { kind: "unread" },
 ): Content {
   const now = serversTime(fleet, nowMs);
   const { title, isThere = true, parts } = about(address, fleet, now, timeline);
@@ -50,7 +49,7 @@ interface About extends Pick<Content, "title" | "parts"> {
   readonly isThere?: boolean;
 }
 
-function about(address: PageAddress, fleet: FleetSeen, now: Date, timeline: Timeline | null): About {
+function about(address: PageAddress, fleet: FleetSeen, now: Date, timeline: KeptTimeline): About {
   if (address.kind === "fleet") return wholeFleet(fleet, now);
   const { service } = address;
   const seen = fleet.seen.get(service);
@@ -155,7 +154,7 @@ function oneHost(seen: ServiceSeen, host: string, fleet: FleetSeen, now: Date): 
   };
 }
 
-function oneDeploy(seen: ServiceSeen, deploy: string, now: Date, timeline: Timeline | null): About {
+function oneDeploy(seen: ServiceSeen, deploy: string, now: Date, timeline: KeptTimeline): About {
   const { overview, view } = seen;
   const found = overview.deploys.find(({ id }) => id === deploy);
   if (found === undefined) {
@@ -178,11 +177,7 @@ function oneDeploy(seen: ServiceSeen, deploy: string, now: Date, timeline: Timel
       },
       {
         id: "timeline",
-        content: (
-          <DeployTimeline
-            told={timeline === null ? null : { service: overview.service, deploy, record: past.record, timeline }}
-          />
-        ),
+        content: <DeployTimeline kept={timeline} of={{ service: overview.service, deploy, record: past.record }} />,
       },
     ],
   };

@@ -22,7 +22,7 @@ const TICK_MS = 1_000;
 export class Updates {
   readonly #feed: FleetFeed;
   readonly #clock: Clock;
-  readonly #rendered = new Map<string, { readonly key: string; readonly title: string; readonly parts: Parts }>();
+  readonly #rendered = new Map<string, Rendered>();
 
   constructor(feed: FleetFeed, clock: Clock) {
     this.#feed = feed;
@@ -64,16 +64,16 @@ export class Updates {
     const nowMs = this.#clock.now();
     const key = `${fleet.reading} ${fleet.link.kind} ${Math.floor(nowMs / TICK_MS)}`;
     const before = this.#rendered.get(href);
-    if (before?.key === key) return before;
-    const timeline = address.kind === "deploy" ? await this.#feed.timeline(address.service, address.deploy) : null;
+    if (before?.key === key && before.of === fleet.seen) return before;
+    const timeline = address.kind === "deploy" ? await this.#feed.timeline(address.service, address.deploy) : undefined;
     const { title, parts } = contentOf(address, fleet, nowMs, timeline);
     // Between two readings only ages change, and those of thousands of hosts are told with the next one.
-    const isSameReading = before?.key.split(" ")[0] === String(fleet.reading);
+    const isSameReading = before?.of === fleet.seen;
     const html = parts.map(({ id, content }): [string, string] => {
       const same = isSameReading && !AGING.has(id) ? before?.parts[id] : undefined;
       return [id, same ?? htmlOf(content)];
     });
-    const rendered = { key, title, parts: Object.fromEntries(html) };
+    const rendered = { key, of: fleet.seen, title, parts: Object.fromEntries(html) };
     this.#rendered.set(href, rendered);
     return rendered;
   }
@@ -81,6 +81,15 @@ export class Updates {
 
 /** What changes although nothing was read. */
 const AGING: ReadonlySet<string> = new Set(["link", "body", "timeline"]);
+
+/** A page as it was last rendered. */
+interface Rendered {
+  readonly key: string;
+  /** What was read, the same as long as nothing was read again, by whichever session. */
+  readonly of: FleetFeed["fleet"]["seen"];
+  readonly title: string;
+  readonly parts: Parts;
+}
 
 type Parts = Readonly<Record<string, string>>;
 

@@ -12,10 +12,15 @@ export interface VisitorRules {
  * Whether the Host header names this machine by an address, or by a name that is known. A page in a browser that has its
  * own name resolve to this machine (DNS rebinding) could otherwise read what is shown only here.
  */
-export function isKnownName(header: string | undefined, names: readonly string[]): boolean {
-  const name = URL.parse(`http://${header ?? ""}/`)?.hostname.replace(/^\[(.*)\]$/, "$1");
+export function isKnownName(header: string, names: readonly string[]): boolean {
+  const name = URL.parse(`http://${header}/`)?.hostname.replace(/^\[(.*)\]$/, "$1");
   if (name === undefined || name === "") return false;
   return name === "localhost" || names.some((each) => name === each.toLowerCase()) || parseIpAddress(name) !== null;
+}
+
+/** By which name a request was made. What no browser sends, one without the header, is for whoever it has reached. */
+export function hostOf(request: Request): string {
+  return request.headers.get("host") ?? new URL(request.url).host;
 }
 
 /** @param peer the address that a request came from */

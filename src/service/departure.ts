@@ -105,6 +105,7 @@ export class Departure {
     const { state, host, say, pause } = this.#effects;
     try {
       await stopService(host, state, signal);
+      await requireDown(host);
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       const error = asDeployError(thrown, `Cannot stop "${state.service}" on this host, which leaves`);
@@ -128,11 +129,27 @@ export class Departure {
       const recipe = await current?.resolvedRecipe().catch(() => null);
       const restart = recipe?.restart ?? null;
       if (current === null || restart === null) continue;
+      if (restart.by === "command" && restart.stop === undefined)
+        return refused(state.service, "its build has no restart.stop");
       if (!canStop(supervisorFor(restart, supervisorEffectsFor(current.command, host.policy.pidFiles))))
         return refused(state.service, `restart.by = "${restart.by}" of its build knows no stop`);
     }
     return "";
   }
+}
+
+/** What cannot be told to stop, or did not end, still serves: whoever switches the machine off then cuts its clients. */
+async function requireDown(host: ServiceHost): Promise<void> {
+  const { actual } = await host.observe();
+  const up = actual.instances.flatMap(({ name, served }) =>
+    served.kind === "build" ? [`${name} (${served.build})`] : [],
+  );
+  if (up.length === 0) return;
+  throw new DeployError(`Cannot say that the service is stopped: ${up.join(", ")} still runs.`, {
+    code: "restart-failed",
+    hint: "Look at the service's own stop, and end by hand what is left of it.",
+    retry: true,
+  });
 }
 
 function refused(service: string, why: string): string {

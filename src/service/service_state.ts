@@ -128,7 +128,8 @@ export class ServiceState {
     const { attempt } = this.journal.now;
     // Until this agent knows its own number, the status that the agent before it wrote, which holds the number, must
     // stand.
-    const isNumbered = target.kind !== "build" || (attempt !== null && !isOutlived(this.journal.now));
+    const isOwn = attempt !== null && !isOutlived(this.journal.now);
+    const isNumbered = target.kind !== "build" || isOwn || this.journal.now.leaving !== undefined;
     // Nobody asks any more how a host is that has left and was forgotten.
     if (this.snapshot.leave.kind === "forgotten") return;
     if (!this.isSeen || target.kind === "unknown" || !isNumbered) return;

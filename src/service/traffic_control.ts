@@ -1,3 +1,4 @@
+import { hasLeft } from "../core/leaving.ts";
 import type { TrafficSpec } from "../core/traffic.ts";
 import type { Traffic } from "../traffic/effects.ts";
 import type { JournalFile } from "./journal_file.ts";
@@ -45,17 +46,19 @@ export class TrafficControl {
     const { by, former, bootId, traffic, instances, journal } = this.#options;
     const known = journal.now.traffic;
     const left = known !== null && known.by !== by ? former(known.by) : null;
+    // On a host that has left nothing runs that could get any.
+    const off = hasLeft(journal.now) ? this.off : [];
     if (known !== null && known.by !== by) {
       // Steered before the former back end is removed: with the last redirecting rule, the kernel would forget the
       // connections that it redirected.
-      await traffic.steer(instances, signal);
+      await traffic.steer(this.#others(off), signal);
       await left?.remove(signal);
-      await this.#record([]);
+      await this.#record(off);
     } else if (known !== null && known.bootId !== bootId) {
       // The rules were lost with the boot, and the services came up with it. Steered before it is recorded: a full disk
       // must not keep clients away.
-      await traffic.steer(instances, signal);
-      await this.#record([]);
+      await traffic.steer(this.#others(off), signal);
+      await this.#record(off);
     }
     const unknown = this.off.filter((name) => !instances.includes(name));
     const isNew = by !== "none" && journal.now.traffic === null;

@@ -1,11 +1,11 @@
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import { accepts } from "hono/accepts";
 import { escaped, printableJson } from "../support/printable.ts";
 import type { Metrics } from "./metrics.ts";
 import { isReady, type AgentStatus } from "./agent_status.ts";
 import { DEFAULT_LINES, MOST_LINES } from "../schema/log_lines.ts";
 import { PAGE_HEADERS, serveAssets, type PageApp } from "../page/app.ts";
-import { isKnownName } from "../page/visitors.ts";
+import { hostOf, isKnownName } from "../page/visitors.ts";
 import { statusPage } from "./status_page.tsx";
 import { endOfLogs, logsOfStep, type StepLogs } from "./step_logs.ts";
 
@@ -17,12 +17,14 @@ const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
  * or html decides where no header can be set.
  *
  * @param page the fleet for a browser, where this agent shows it
+ * @param aliases by which this host may be asked, beside its own
  */
 export function statusApp(
   view: () => AgentStatus,
   metrics: Metrics,
   logs: StepLogs = noLogs,
   page: PageApp | null = null,
+  aliases: readonly string[] = [],
 ): PageApp {
   const app: PageApp = new Hono();
   const prometheus = async () =>
@@ -37,11 +39,17 @@ export function statusApp(
       headers: { ...PAGE_HEADERS, "content-type": "text/html; charset=utf-8", vary: "Accept" },
     });
 
+  // Metrics are told by any name: whoever scrapes may know this host by one of its own. These have the ends of logs in them.
+  const told = (c: Context, answer: () => Response): Response =>
+    isKnownName(hostOf(c.req.raw), [view().host, ...aliases])
+      ? answer()
+      : c.text("Cannot show the status: ask for it by the address of this host, or by its name in deployd.\n", 403);
+
   app.get("/status", (c) => {
     const format = c.req.query("format");
-    if (format === "json") return json();
+    if (format === "json") return told(c, json);
     if (format === "prometheus") return prometheus();
-    if (format === "html") return html();
+    if (format === "html") return told(c, html);
     if (format !== undefined) {
       return c.text(`Cannot show the status as "${format}": the formats are json, prometheus and html.\n`, 400);
     }
@@ -53,8 +61,10 @@ export function statusApp(
       match: (accepted) =>
         accepted.toSorted((a, b) => b.q - a.q).find(({ type }) => type !== "*/*")?.type ?? "application/json",
     });
-    if (wanted.startsWith("text/html")) return html();
-    return wanted.startsWith("text/plain") || wanted.startsWith("application/openmetrics-text") ? prometheus() : json();
+    if (wanted.startsWith("text/html")) return told(c, html);
+    return wanted.startsWith("text/plain") || wanted.startsWith("application/openmetrics-text")
+      ? prometheus()
+      : told(c, json);
   });
   app.get("/metrics", prometheus);
   app.get("/livez", (c) => c.text("alive\n"));
@@ -69,7 +79,7 @@ export function statusApp(
   });
   app.get("/logs/:service/:build/:step", async (c) => {
     const { service, build, step } = c.req.param();
-    if (!isKnownName(c.req.header("host"), [view().host])) {
+    if (!isKnownName(hostOf(c.req.raw), [view().host, ...aliases])) {
       return c.text("Cannot show a log: ask for it by the address of this host, or by its name in deployd.\n", 403);
     }
     const lines = linesIn(c.req.query("lines"));

@@ -2,6 +2,7 @@ import type { Timeline } from "../core/timeline.ts";
 import { readTimeline } from "../store/timelines.ts";
 import { throwIfAborted } from "../support/abort.ts";
 import { Bell } from "../support/bell.ts";
+import { withDeadline } from "../support/wait.ts";
 import type { Clock } from "../support/clock.ts";
 import type { ServiceLook } from "../view/service_rows.ts";
 import { seenIn, type ServiceSeen } from "../view/service_seen.ts";
@@ -45,6 +46,16 @@ const MOST_EVENTS = 200;
 /** A conductor writes a timeline every five seconds; so long it is not read again, in milliseconds, and so many are kept. */
 const TIMELINE_MS = 5_000;
 const MOST_TIMELINES = 20;
+const TIMELINE_READ_MS = 2_000;
+
+/** What is kept of how a deploy went. */
+export type KeptTimeline =
+  | { readonly kind: "kept"; readonly timeline: Timeline }
+  | { readonly kind: "none" }
+  /** It could not be read. */
+  | { readonly kind: "unread" };
+
+const UNREAD: KeptTimeline = { kind: "unread" };
 /** Long enough that a person who reloads sees it at once, in milliseconds. */
 const LINGER_MS = 10_000;
 /** So long the first reading is waited for, in milliseconds. */
@@ -68,7 +79,7 @@ export class FleetFeed implements AsyncDisposable {
   #lookers = 0;
   #run: { readonly stop: AbortController; readonly over: Promise<void>; connection: LastingConnection } | null = null;
   #cancelLinger = (): void => {};
-  readonly #timelines = new Map<string, { readonly atMs: number; readonly timeline: Promise<Timeline | null> }>();
+  readonly #timelines = new Map<string, { readonly atMs: number; readonly timeline: Promise<KeptTimeline> }>();
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -123,14 +134,26 @@ export class FleetFeed implements AsyncDisposable {
     }
   }
 
-  /** How a deploy went, as it was kept; null where nothing was, or where it cannot be read now. */
-  async timeline(service: string, deploy: string): Promise<Timeline | null> {
+  /** How a deploy went, as it was kept; while ZooKeeper is away, as it was last read. */
+  async timeline(service: string, deploy: string): Promise<KeptTimeline> {
     const key = `${service}/${deploy}`;
     const nowMs = this.#options.clock.monotonicMs();
     const known = this.#timelines.get(key);
     if (known !== undefined && nowMs - known.atMs < TIMELINE_MS) return known.timeline;
+    const client = this.#run?.connection.connected() ?? null;
+    if (client === null || this.#now.link.kind !== "fresh") return known?.timeline ?? UNREAD;
     if (this.#timelines.size >= MOST_TIMELINES) this.#timelines.clear();
-    const timeline = this.#readTimeline(service, deploy);
+    const timeline = withDeadline(
+      async () => (await readTimeline(client, service, deploy))?.timeline ?? null,
+      TIMELINE_READ_MS,
+      this.ended,
+      this.#options.clock,
+      () => new Error("the timeline is not read in time"),
+    ).then(
+      (read): KeptTimeline => (read === null ? { kind: "none" } : { kind: "kept", timeline: read }),
+      // What keeps it from being read is told with the fleet.
+      async () => known?.timeline ?? UNREAD,
+    );
     this.#timelines.set(key, { atMs: nowMs, timeline });
     return timeline;
   }
@@ -139,17 +162,6 @@ export class FleetFeed implements AsyncDisposable {
     this.#ending.abort();
     this.#cancelLinger();
     await this.#stop();
-  }
-
-  async #readTimeline(service: string, deploy: string): Promise<Timeline | null> {
-    this.#start();
-    try {
-      const zk = await this.#run?.connection.client();
-      return zk === undefined ? null : ((await readTimeline(zk, service, deploy))?.timeline ?? null);
-    } catch {
-      // What keeps it from being read is told with the fleet.
-      return null;
-    }
   }
 
   #start(): void {
