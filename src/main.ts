@@ -61,7 +61,9 @@ async function written(stream: StandardStream): Promise<boolean> {
   return Promise.race([stream.flushed().then(() => true), over]);
 }
 
-const hungUp = (): void => callOff("SIGHUP");
+function hungUp(): void {
+  callOff("SIGHUP");
+}
 
 /** A screen and a keyboard, where there are both. */
 function terminal(): Terminal | null {

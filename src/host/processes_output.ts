@@ -141,6 +141,11 @@ export async function pipedOutput(request: CommandRequest, clock: Clock): Promis
 
 /** How often the log of a start command is cut back to its limit, in milliseconds. */
 const TRIM_MS = 100;
+/**
+ * How much longer than its limit it may be until the command has ended, in bytes. What is written between the last look at
+ * its end and the cut is lost: only a flood is worth that, and not the last words of a command.
+ */
+const SLACK_BYTES = 4 * 1024 * 1024;
 
 /**
  * Output of a command that leaves a service behind: it goes straight into the log file. A pipe would end with the agent,
@@ -167,25 +172,25 @@ export async function directOutput(request: CommandRequest, clock: Clock): Promi
     return size;
   };
   // Nothing is awaited between reading and cutting, because what is written in between is lost.
-  const look = (): void => {
+  const look = (slackBytes: number): void => {
     try {
       let size = readTail();
       for (let again = 0; again < 3 && fstatSync(file.fd).size > size; again++) size = readTail();
-      if (size <= limit) return;
+      if (size <= limit + slackBytes) return;
       ftruncateSync(file.fd, limit);
       cut = true;
     } catch {
       // A log on a failing disk must not fail the start of a service.
     }
   };
-  const stopLooking = every(clock, TRIM_MS, look);
+  const stopLooking = every(clock, TRIM_MS, () => look(SLACK_BYTES));
 
   return {
     fd: file.fd,
     started: () => {},
     finish: async () => {
       stopLooking();
-      look();
+      look(0);
       if (cut) await file.appendFile(cutLine(request.maxLogBytes)).catch(() => {});
       return { tail: tail.text(), lost: null };
     },

@@ -20,7 +20,9 @@ async function listed(zookeeper: string, path: string): Promise<string[]> {
     .split("\n")
     .filter((line) => line === path || line.startsWith(`${path}/`))
     .map((line) => line.slice(path.length))
-    .map((line) => line.replace(/\/deploys\/\d{8}-\d{6}-\w+/, "/deploys/ID").replace(/candidate-\S+/, "candidate-N"));
+    .map((line) =>
+      line.replace(/\/(deploys|timelines)\/\d{8}-\d{6}-\w+/, "/$1/ID").replace(/candidate-\S+/, "candidate-N"),
+    );
 }
 
 /** The tree of one service with one host and one finished deploy of one build (docs/design, "The tree in ZooKeeper"). */
@@ -45,6 +47,8 @@ function treeOf(host: string, ...builds: readonly string[]): string[] {
     "/services/web/slots",
     "/services/web/status",
     `/services/web/status/${host}`,
+    "/services/web/timelines",
+    "/services/web/timelines/ID",
   ];
 }
 

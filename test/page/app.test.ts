@@ -165,6 +165,37 @@ test("what changes is told to whoever looks, the part that has changed alone", a
   gone.abort();
 });
 
+test("what an earlier session has read is shown to nobody", async () => {
+  const app = pageApp({ feed, clock: systemClock, version: "0.1.0", rules: everybody, hint: "" });
+  const look = async (isIt: (parts: Record<string, string>) => boolean): Promise<void> => {
+    const gone = new AbortController();
+    const request = new Request("http://127.0.0.1/events?page=/services/web", { signal: gone.signal });
+    await told(await app.fetch(request, {}), isIt);
+    gone.abort();
+  };
+  await look((parts) => (parts["hosts"] ?? "").includes("… ready"));
+  await eventually(async () => (opened[0]?.state.kind === "closed" ? true : null));
+  for (const host of ["web-01", "web-02"])
+    await site.zk.set(statusPath("web", host), encode(statusOf({ step: "fetch" })));
+  await look((parts) => {
+    expect(parts["hosts"]).toContain("↓ preparing");
+    return true;
+  });
+});
+
+test("whoever asks for the head of a stream holds nothing open", async () => {
+  const app = pageApp({ feed, clock: systemClock, version: "0.1.0", rules: everybody, hint: "" });
+  const response = await app.fetch(new Request("http://127.0.0.1/events?page=/", { method: "HEAD" }), {});
+  expect([response.status, opened.length]).toEqual([200, 0]);
+});
+
+test("another site's page opens no stream, and a link from there is followed", async () => {
+  const app = pageApp({ feed, clock: systemClock, version: "0.1.0", rules: everybody, hint: "" });
+  const from = (mode: string) => ({ headers: { "sec-fetch-site": "cross-site", "sec-fetch-mode": mode } });
+  expect((await app.fetch(new Request("http://127.0.0.1/events?page=/", from("no-cors")), {})).status).toBe(403);
+  expect((await app.fetch(new Request("http://127.0.0.1/", from("navigate")), {})).status).toBe(200);
+});
+
 test("a stream of no page is refused", async () => {
   expect((await ask("/events?page=elsewhere")).status).toBe(400);
   expect((await ask("/events")).status).toBe(400);

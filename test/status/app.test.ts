@@ -35,6 +35,17 @@ test("the status in JSON is the view, with the name of its form", async () => {
   expect(await response.json()).toEqual({ schema: "deployd.status/1", ...view });
 });
 
+test.each([
+  ["evil.example", "application/json", 403],
+  ["evil.example", "text/html", 403],
+  ["evil.example", "text/plain", 200],
+  ["10.0.0.7:9876", "application/json", 200],
+])("a status that is asked for as %s in %s is answered with %i", async (host, accept, code) => {
+  const metrics = metricsOf(() => viewOf());
+  const answer = await statusApp(() => viewOf(), metrics).request(`http://${host}/status`, { headers: { accept } });
+  expect(answer.status).toBe(code);
+});
+
 test("an unknown form is refused with the known ones", async () => {
   const response = await app().ask("/status?format=xml");
   expect(response.status).toBe(400);
