@@ -43,14 +43,25 @@ export const monitorBench: Bench = {
       const ink: Record<string, Watcher> =
         peer === null || !isPeers
           ? {}
-          : { ink: (servers) => [process.execPath, peer.program, peer.directory, servers, watchedService] };
+          : {
+              ink: (servers) => [process.execPath, peer.program, peer.directory, servers, watchedService],
+              undrawn: (servers) => [
+                process.execPath,
+                peer.program,
+                peer.directory,
+                servers,
+                watchedService,
+                "undrawn",
+              ],
+            };
       const found = await measureMonitors(server.connectString, size, { ours, ...ink }, size <= LATENCY_SIZE);
       for (const [name, figures] of found) run.note(`${size} hosts, ${name}: ${JSON.stringify(figures)}`);
       const own = found.get("ours");
       if (own === undefined) continue;
       measured.set(size, own);
       const theirs = found.get("ink");
-      if (theirs !== undefined) reportPeer(run, size, own, theirs);
+      const undrawn = found.get("undrawn");
+      if (theirs !== undefined && undrawn !== undefined) reportPeer(run, size, own, theirs, undrawn);
     }
     if (run.wants("growth")) reportGrowth(run, measured);
     if (peer !== null) await rm(peer.directory, { recursive: true });
@@ -75,8 +86,22 @@ async function installed(run: BenchRun): Promise<{ readonly directory: string; r
   return null;
 }
 
-function reportPeer(run: BenchRun, size: number, ours: MonitorMeasured, ink: MonitorMeasured): void {
-  const detail = { ours: told(ours), ink: told(ink) };
+function reportPeer(
+  run: BenchRun,
+  size: number,
+  ours: MonitorMeasured,
+  ink: MonitorMeasured,
+  undrawn: MonitorMeasured,
+): void {
+  const detail = { ours: told(ours), ink: told(ink), undrawn: told(undrawn) };
+  run.figure({
+    name: `drawing-vs-ink-${size}`,
+    value: Math.max(0, ours.cpuMsPerS - undrawn.cpuMsPerS) / (ink.cpuMsPerS - undrawn.cpuMsPerS),
+    unit: "ratio",
+    limit: mostAgainstInk,
+    goal: "at most",
+    detail,
+  });
   run.figure({
     name: `cpu-vs-ink-${size}`,
     value: ours.cpuMsPerS / ink.cpuMsPerS,

@@ -23,7 +23,8 @@ let zookeeper: SharedZooKeeper;
 beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-const DEPLOYS = 20;
+/** Each takes some seconds, since a conductor that is killed is missed only when its session is over. */
+const DEPLOYS = Number(process.env["DEPLOYD_TEST_DEPLOYS"] ?? 6);
 const KEY = "what only we and they know";
 const good: readonly Site[] = [{ id: "v1" }, { id: "v2" }];
 const bad: Site = { id: "bad", page: "sick", checkDeadlineS: 1 };
@@ -101,7 +102,7 @@ async function allAreKept(fleet: Fleet): Promise<boolean> {
 }
 
 test(
-  "in twenty deploys of which the conductors are killed no event is lost, and one is told again only where its sender was killed",
+  "in deploys of which the conductors are killed no event is lost, and one is told again only where its sender was killed",
   () =>
     withSeed(async (random) => {
       await using directory = await tempDir();

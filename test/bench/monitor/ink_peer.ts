@@ -1,4 +1,5 @@
-// The same screens drawn by ink: the monitor's own reading, model and screen, and another renderer.
+// The same screens drawn by ink: the monitor's own reading, model and screen, and another renderer; or, with "undrawn", by
+// nobody, which is what all of it costs but the drawing.
 import { LastingConnection } from "../../../src/watch/lasting_connection.ts";
 import { monitored, ServiceNews } from "../../../src/watch/news.ts";
 import { readings } from "../../../src/watch/readings.ts";
@@ -12,7 +13,7 @@ import { clientOf } from "../fleet/tree.ts";
 const FRAME_MS = 100;
 const COLOURS = { plain: undefined, good: "green", bad: "red", warn: "yellow", busy: "cyan", dim: undefined } as const;
 
-const [directory = "", servers = "", service = ""] = Bun.argv.slice(2);
+const [directory = "", servers = "", service = "", how = "drawn"] = Bun.argv.slice(2);
 const { render, Box, Text } = await import(`${directory}/node_modules/ink/build/index.js`);
 const { createElement, useEffect, useState } = await import(`${directory}/node_modules/react/index.js`);
 
@@ -53,7 +54,7 @@ function App(): unknown {
   return createElement(Box, { flexDirection: "column", height: size.rows, width: size.columns }, ...rowsOf(cells));
 }
 
-render(createElement(App), { exitOnCtrlC: true, patchConsole: false });
+if (how === "drawn") render(createElement(App), { exitOnCtrlC: true, patchConsole: false });
 const connection = new LastingConnection(async () => clientOf(servers), new AbortController().signal, systemClock);
 await connection.client();
 const news = new ServiceNews();

@@ -1,3 +1,4 @@
+import { TARGET_KEY, TARGET_URL } from "../host/listener.ts";
 import type { AgentLog } from "../../../src/agent/open_service.ts";
 import { startAgent } from "../../../src/agent/start.ts";
 import { isDeployError } from "../../../src/core/errors.ts";
@@ -77,8 +78,10 @@ export class AgentProcess {
     const { host } = this;
     const file = host.disk.read(AGENT_FILE, true);
     if (this.isRetired || !host.isUp || file === null) return false;
+    const secrets = [TARGET_URL, TARGET_KEY].filter(({ path }) => host.disk.read(path, true) !== null);
     host.reimage();
     host.putFile(AGENT_FILE, Buffer.from(file.bytes).toString());
+    for (const { path, text } of secrets) host.putFile(path, `${text}\n`, 0o600);
     return true;
   }
 
