@@ -1,6 +1,6 @@
 import { pageApp, type PageApp } from "../page/app.ts";
 import type { AgentConfig } from "../schema/agent_config.ts";
-import { parseIpNetwork } from "../schema/ip_network.ts";
+import { networksIn } from "../schema/ip_network.ts";
 import type { Machine } from "../machine/machine.ts";
 import { assertFormat } from "../store/format.ts";
 import { onAbort } from "../support/abort.ts";
@@ -45,7 +45,7 @@ export function fleetPage({ config, version, machine, zookeeper }: FleetPageOpti
     feed,
     clock,
     version,
-    rules: { names: [host, ...page.names], from: page.from.flatMap((text) => parseIpNetwork(text) ?? []) },
+    rules: { names: [host, ...page.names], from: networksIn(page.from) },
     hint: 'name it in agent.toml of this host, under [page], as names = ["deploys.example.com"] or from = ["10.0.0.0/8"]',
   });
   return { app, [Symbol.asyncDispose]: () => feed[Symbol.asyncDispose]() };

@@ -1,12 +1,12 @@
 import type { NotifyTarget } from "../conductor/notice_request.ts";
 import { DeployError } from "../core/errors.ts";
 import type { NotifyTargets } from "../schema/agent_config.ts";
-import { parseIpAddress, parseIpNetwork, isWithin } from "../schema/ip_network.ts";
+import { isWithin, networksIn, parseIpAddress } from "../schema/ip_network.ts";
 import type { Files } from "../steps/files.ts";
 import { readSecretFile } from "../steps/secret_file.ts";
 
 const LEAST_KEY = 16;
-const LOOPBACK = ["127.0.0.0/8", "::1"].flatMap((text) => parseIpNetwork(text) ?? []);
+const LOOPBACK = networksIn(["127.0.0.0/8", "::1"]);
 
 /**
  * Where a target of agent.toml is, and its key. The files are read again for each notice, so that they can be changed

@@ -1,5 +1,5 @@
 import type { Process } from "../cli/process.ts";
-import type { PageAnswer, ServedPort } from "../page/app.ts";
+import type { HttpAnswer, HttpPort } from "../support/http_port.ts";
 import type { Terminal } from "../support/terminal.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
@@ -15,7 +15,7 @@ export interface CtlProcess extends Process {
   /** How to connect to a ZooKeeper server; by TCP unless given. */
   readonly dial?: Dial;
   /** Answers HTTP at `address:port`, for those who look at the page; not at all unless given. */
-  serve?(answer: PageAnswer, listen: string): Promise<ServedPort>;
+  serve?(answer: HttpAnswer, listen: string): Promise<HttpPort>;
   /** Who is recorded as the author of what a verb does, as in `ana@laptop`. */
   readonly user: string;
 }

@@ -1,4 +1,4 @@
-import type { HttpAnswer, StatusPort } from "../machine/network.ts";
+import type { HttpAnswer, HttpPort } from "../support/http_port.ts";
 import { DeployError } from "../core/errors.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorCodeOf } from "../support/file_error.ts";
@@ -15,7 +15,7 @@ export interface PortWords {
 }
 
 /** Serves HTTP at an address of this machine. @throws DeployError `port-taken`, `config-invalid` */
-export function serve(answer: HttpAnswer, listen: string, clock: Clock, words: PortWords): StatusPort {
+export function serve(answer: HttpAnswer, listen: string, clock: Clock, words: PortWords): HttpPort {
   const at = listen.lastIndexOf(":");
   const hostname = listen.slice(0, at).replace(/^\[|\]$/g, "");
   const port = Number(listen.slice(at + 1));

@@ -1,13 +1,7 @@
+import type { HttpAnswer, HttpPort } from "../support/http_port.ts";
 import type { DownloadRequest } from "../fetch/download.ts";
 import type { Dial } from "../zookeeper/dial.ts";
 
-export interface StatusPort extends AsyncDisposable {
-  /** The `address:port` to send requests to. */
-  readonly address: string;
-}
-
-/** Answers a request that came from the address `peer`. */
-export type HttpAnswer = (request: Request, from: { readonly peer?: string }) => Response | Promise<Response>;
 /** A POST of what a person is to be told. */
 export interface PostRequest {
   readonly url: URL;
@@ -32,5 +26,5 @@ export interface Network {
   /** Sends a POST, and returns the head of the answer. Redirects are answers. It fails when the signal is aborted. */
   post(request: PostRequest, signal: AbortSignal): Promise<PostAnswer>;
   /** Answers HTTP at `listen`, as in `127.0.0.1:9876`. @throws DeployError `port-taken`, `config-invalid` */
-  serve(answer: HttpAnswer, listen: string): StatusPort;
+  serve(answer: HttpAnswer, listen: string): HttpPort;
 }

@@ -1,6 +1,7 @@
 import { Hono, type Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { Clock } from "../support/clock.ts";
+import type { RequestOrigin } from "../support/http_port.ts";
 import { escaped } from "../support/printable.ts";
 import type { FleetFeed } from "../watch/fleet_feed.ts";
 import { addressIn, type PageAddress } from "./address.ts";
@@ -12,21 +13,7 @@ import { noteDocument, pageDocument } from "./document.tsx";
 import { Updates } from "./updates.ts";
 import { hostOf, isKnownName, isWelcome, type VisitorRules } from "./visitors.ts";
 
-/** What the server of a request knows of it beside the request itself. */
-interface PageBindings {
-  /** The address that it came from. */
-  readonly peer?: string;
-}
-
-/** Answers a request that came from somewhere. */
-export type PageAnswer = (request: Request, from: PageBindings) => Response | Promise<Response>;
-
-export interface ServedPort extends AsyncDisposable {
-  /** The `address:port` that it is reached at. */
-  readonly address: string;
-}
-
-export type PageApp = Hono<{ Bindings: PageBindings }>;
+export type PageApp = Hono<{ Bindings: RequestOrigin }>;
 
 interface PageOptions {
   readonly feed: FleetFeed;
@@ -66,7 +53,7 @@ export function pageApp({ feed, clock, version, rules, hint }: PageOptions): Pag
     // A page elsewhere could not read it, and would keep a stream open all the same.
     if (c.req.header("sec-fetch-site") === "cross-site" && c.req.header("sec-fetch-mode") !== "navigate")
       return c.text("Cannot show the fleet to another site's page.\n", 403, PAGE_HEADERS);
-    const peer = (c.env as PageBindings | undefined)?.peer;
+    const peer = (c.env as RequestOrigin | undefined)?.peer;
     if (!isWelcome(peer, rules.from)) {
       return c.text(`Cannot show the fleet to ${peer ?? "you"}: ${hint}.\n`, 403, PAGE_HEADERS);
     }

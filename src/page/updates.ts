@@ -62,7 +62,7 @@ export class Updates {
     const href = hrefOf(address);
     const { fleet } = this.#feed;
     const nowMs = this.#clock.now();
-    const key = `${fleet.reading} ${fleet.link.kind} ${Math.floor(nowMs / TICK_MS)}`;
+    const key = `${fleet.link.kind} ${Math.floor(nowMs / TICK_MS)}`;
     const before = this.#rendered.get(href);
     if (before?.key === key && before.of === fleet.seen) return before;
     const timeline = address.kind === "deploy" ? await this.#feed.timeline(address.service, address.deploy) : undefined;

@@ -26,6 +26,6 @@ export function hostOf(request: Request): string {
 /** @param peer the address that a request came from */
 export function isWelcome(peer: string | undefined, from: VisitorRules["from"]): boolean {
   if (from === null) return true;
-  const address = parseIpAddress(peer?.replace(/^::ffff:(?=\d+\.)/i, "") ?? "");
+  const address = parseIpAddress(peer ?? "");
   return address !== null && from.some((network) => isWithin(address, network));
 }

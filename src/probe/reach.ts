@@ -1,4 +1,11 @@
-import { isWithin, parseIpAddress, parseIpNetwork, type IpAddress, type IpNetwork } from "../schema/ip_network.ts";
+import {
+  isWithin,
+  networksIn,
+  parseIpAddress,
+  parseIpNetwork,
+  type IpAddress,
+  type IpNetwork,
+} from "../schema/ip_network.ts";
 import { networkFailure, type ProbeFailure, forbidden } from "./result.ts";
 
 /**
@@ -20,12 +27,12 @@ export interface HostNames {
   own(): readonly string[];
 }
 
-const THIS_HOST = networks("127.0.0.0/8", "::1", "0.0.0.0", "::");
+const THIS_HOST = networksIn(["127.0.0.0/8", "::1", "0.0.0.0", "::"]);
 /**
  * Link-local addresses, where clouds serve a machine's credentials, some from an address on the machine's own interface.
  * So being on an interface does not make one of these count as the host's own.
  */
-const LINK_LOCAL = networks("169.254.0.0/16", "fe80::/10");
+const LINK_LOCAL = networksIn(["169.254.0.0/16", "fe80::/10"]);
 
 /**
  * The addresses to connect to for the host of a build's URL. The caller connects to exactly these and does not resolve
@@ -73,8 +80,4 @@ function isIn(address: IpAddress, network: IpNetwork | null): boolean {
 function isSame(address: IpAddress, own: string): boolean {
   const parsed = parseIpAddress(own);
   return parsed !== null && parsed.bits === address.bits && parsed.value === address.value;
-}
-
-function networks(...texts: readonly string[]): IpNetwork[] {
-  return texts.flatMap((text) => parseIpNetwork(text) ?? []);
 }

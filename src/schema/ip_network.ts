@@ -26,6 +26,11 @@ export function parseIpNetwork(text: string): IpNetwork | null {
   return { ...parsed, prefix: Number(prefix) };
 }
 
+/** Those of these texts that are networks. */
+export function networksIn(texts: readonly string[]): IpNetwork[] {
+  return texts.flatMap((text) => parseIpNetwork(text) ?? []);
+}
+
 export function isWithin(address: IpAddress, network: IpNetwork): boolean {
   if (address.bits !== network.bits) return false;
   const rest = BigInt(network.bits - network.prefix);

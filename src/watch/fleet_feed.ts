@@ -189,8 +189,9 @@ export class FleetFeed implements AsyncDisposable {
         if (reading.kind === "stale" && this.#hasFailed(connection)) this.#away(reading.reason);
       }
     } catch (error) {
+      if (signal.aborted) return;
       // Another try would fail in the same way: whoever looks next begins anew.
-      if (!signal.aborted) this.#away(error instanceof Error ? error.message : String(error));
+      this.#away(error instanceof Error ? error.message : String(error));
       this.#run = null;
     } finally {
       await connection[Symbol.asyncDispose]();

@@ -2,7 +2,7 @@ import { buildCommand } from "@stricli/core";
 import { DeployError } from "../../core/errors.ts";
 import { pageApp } from "../../page/app.ts";
 import { ipNetwork, listenAddress } from "../../schema/agent_config.ts";
-import { parseIpNetwork, type IpNetwork } from "../../schema/ip_network.ts";
+import { networksIn } from "../../schema/ip_network.ts";
 import { hostName } from "../../schema/names.ts";
 import { onAbort } from "../../support/abort.ts";
 import { FleetFeed } from "../../watch/fleet_feed.ts";
@@ -67,15 +67,11 @@ loopback unless told otherwise. Every agent serves the same page at its status p
     // What keeps it from reading anything at all is told here, and not to somebody who opens the page.
     await (await ctl.connect()).close();
     await using feed = new FleetFeed({ open: ctl.connect, clock: process.clock });
-    const networks = from?.flatMap((text): IpNetwork[] => {
-      const network = parseIpNetwork(text);
-      return network === null ? [] : [network];
-    });
     const app = pageApp({
       feed,
       clock: process.clock,
       version: process.version,
-      rules: { names: name, from: networks ?? null },
+      rules: { names: name, from: from === undefined ? null : networksIn(from) },
       hint: "start deployd ctl serve with --name or --from for it",
     });
     await using port = await process.serve((request, peer) => app.fetch(request, peer), listen);
