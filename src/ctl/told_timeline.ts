@@ -16,8 +16,8 @@ export async function readToldTimeline(
   deploy: string | undefined,
 ): Promise<ToldTimeline> {
   const id = deploy ?? (await newestOf(zk, service));
-  const timeline = await timelineOf(zk, service, id);
   const { record } = await readDeploy(zk, service, id);
+  const timeline = await timelineOf(zk, service, { id, record });
   return { service, deploy: id, record, timeline };
 }
 

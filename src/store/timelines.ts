@@ -1,10 +1,10 @@
 import { DeployError } from "../core/errors.ts";
 import type { Timeline } from "../core/timeline.ts";
 import { timelineIn } from "../core/timeline_record.ts";
+import type { DeployRecord } from "../schema/deploy_record.ts";
 import { timelineRecordSchema } from "../schema/timeline.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
-import { readDeploy } from "./deploys.ts";
 import { attempting } from "./errors.ts";
 import { deployPath, servicesPath, timelinePath, timelinesPath } from "./paths.ts";
 import { readNodes } from "./read_nodes.ts";
@@ -67,10 +67,13 @@ export function isOfTimelines(path: string): boolean {
 /**
  * What has been kept of a deploy, for people who want to see it.
  *
- * @throws DeployError `deploy-unknown`, `timeline-unknown` where nothing was kept of it, `zookeeper-data-invalid`
+ * @throws DeployError `timeline-unknown` where nothing was kept of it, `zookeeper-data-invalid`
  */
-export async function timelineOf(zk: ZooKeeper, service: string, deploy: string): Promise<Timeline> {
-  const { record } = await readDeploy(zk, service, deploy);
+export async function timelineOf(
+  zk: ZooKeeper,
+  service: string,
+  { id: deploy, record }: { readonly id: string; readonly record: Pick<DeployRecord, "state"> },
+): Promise<Timeline> {
   return attempting(`Cannot read the timeline of deploy "${deploy}" of "${service}"`, async () => {
     const found = await readRecord(zk, timelinePath(service, deploy), timelineRecordSchema);
     if (found !== null) return timelineIn(found.value);
