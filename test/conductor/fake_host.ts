@@ -34,6 +34,8 @@ export interface FakeHostOptions {
   readonly service?: string;
   /** What becomes of a build here. */
   readonly fate?: (build: string) => Fate;
+  /** Once it has begun it goes on only then. */
+  readonly until?: Promise<void>;
 }
 
 /** A host that does what an agent does as far as ZooKeeper can see: it asks, begins by its slot, and says how it went. */
@@ -110,6 +112,7 @@ export class FakeHost implements AsyncDisposable {
     this.#options.outage.begins(this.name);
     // Long enough for a conductor that counts wrong to let another one out as well.
     await Bun.sleep(20);
+    await this.#options.until;
     await this.#meet(this.#options.fate?.(wish.build) ?? "good", wish, again);
   }
 
