@@ -69,7 +69,7 @@ export async function openService(
     troubles,
     nowMs: () => clock.now(),
     say: (level, message, facts) => log(level, message, { service, ...facts }),
-    onChange: (status) => publisher.publish(status),
+    onChange: (status) => (status === null ? publisher.withdraw() : publisher.publish(status)),
   });
   const counters = metrics.of(service);
   state.onRestarted = (cost) => counters.restarted(cost);

@@ -27,6 +27,8 @@ const LOOK_MS = 1_000;
 const WRITE_MS = 5_000;
 const WRITE_STILL_MS = 30_000;
 const MOST_SLOW = 10;
+/** How often somebody else may write the timeline of a deploy that is left. */
+const MOST_TRIES = 3;
 
 interface Options {
   readonly clock: Pick<Clock, "monotonicMs">;
@@ -152,13 +154,18 @@ export class TimelineKeeper {
 
   /** A newer deploy has come: what its record says last is all that there is to tell of this one. */
   async #leave({ service, deploys }: ServiceMirror, kept: Kept, client: ZooKeeper): Promise<void> {
-    this.#kept.delete(service);
     const deploy = deploys.get(kept.deploy);
-    if (deploy === undefined || kept.version === null) return;
-    const { startedAtMs } = kept.timeline;
-    const said = saidBy(deploy);
-    const timeline = timelineLeft(kept.timeline, { ...said, atMs: said.atMs - startedAtMs });
-    if (timeline !== kept.timeline || kept.isNew) await this.#write(service, { ...kept, timeline }, client);
+    if (deploy !== undefined && kept.version !== null) {
+      const said = saidBy(deploy);
+      for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
+        const timeline = timelineLeft(kept.timeline, { ...said, atMs: said.atMs - kept.timeline.startedAtMs });
+        if (timeline === kept.timeline && !kept.isNew) break;
+        kept.timeline = timeline;
+        await this.#write(service, kept, client);
+      }
+    }
+    // Not before it is written: one that could not be is written in a later round.
+    this.#kept.delete(service);
   }
 
   async #write(service: string, kept: Kept, client: ZooKeeper): Promise<void> {

@@ -60,8 +60,11 @@ export async function requestAt(
   }
 }
 
+/** What says that nothing was sent: nobody listens there, or there is no way there. */
+const UNREACHED: readonly unknown[] = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"];
+
 /**
- * Tries one address after another, until one accepts the connection or fails otherwise than by refusing it.
+ * Tries one address after another, until one accepts the connection or fails otherwise than by not being reached.
  *
  * @throws the error of the last one tried
  */
@@ -72,7 +75,7 @@ export async function askEach<T>(addresses: readonly string[], ask: (address: st
       return await ask(address);
     } catch (error) {
       failure = error;
-      if (!isRefused(error)) break;
+      if (!(error instanceof Error && "code" in error && UNREACHED.includes(error.code))) break;
     }
   }
   throw failure;

@@ -19,7 +19,7 @@ const TRIED_AGAIN_MS = 15_000;
 export interface DepartureEffects {
   readonly state: ServiceState;
   readonly host: ServiceHost;
-  readonly hold: Pick<HoldSlot, "isHeld" | "begin">;
+  readonly hold: Pick<HoldSlot, "isHeld" | "begin" | "comeBack">;
   readonly say: (level: "info" | "warn" | "error", message: string, facts: object) => void;
   /** Waits until something changes, or for so long. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -52,16 +52,13 @@ export class Departure {
     step: Extract<Step, { step: "begin-leave" | "stop" | "return" | "start-again" }>,
     { soon, now }: StopSignals,
   ): Promise<void> {
-    const { state, say } = this.#effects;
     switch (step.step) {
       case "begin-leave":
         return this.#begin(soon);
       case "stop":
         return this.#stop(now, soon);
       case "return":
-        say("info", "this host stays: its service is started again", {});
-        await state.journal.record({ kind: "return-begun" });
-        return state.changed();
+        return this.#comeBack(soon);
       case "start-again":
         return this.#startAgain(step, now);
     }
@@ -99,6 +96,17 @@ export class Departure {
     if (leaving !== undefined && leaving.phase !== "starting") return begun();
     const status = { ...state.statusAt("idle"), begun: true, leaving: { phase: "stopping" as const, problem: "" } };
     if (!(await hold.begin(status, begun, signal))) await pause(TRIED_AGAIN_MS, signal);
+  }
+
+  async #comeBack(signal: AbortSignal): Promise<void> {
+    const { state, hold, say, pause } = this.#effects;
+    const begun = async (): Promise<void> => {
+      await state.journal.record({ kind: "return-begun" });
+      say("info", "this host stays: its service is started again", {});
+      state.changed();
+    };
+    const status = { ...state.statusAt("idle"), leaving: { phase: "starting" as const, problem: "" } };
+    if (!(await hold.comeBack(status, begun, signal))) await pause(TRIED_AGAIN_MS, signal);
   }
 
   async #stop(signal: AbortSignal, soon: AbortSignal): Promise<void> {

@@ -1,10 +1,10 @@
-import { hostRecordSchema, holdSchema, type HostStatus } from "../schema/znodes.ts";
+import { hostRecordSchema, holdSchema, type HostRecord, type HostStatus } from "../schema/znodes.ts";
 import type { FormatGate } from "../store/format.ts";
 import { hostPath, slotPath, statusPath } from "../store/paths.ts";
 import { fit, type StatusPublisher } from "../store/publish.ts";
 import { encode, isDamaged, readRecord, recordIn } from "../store/records.ts";
 import { WatchedNodes } from "../store/watched_nodes.ts";
-import { op } from "../zookeeper/client.ts";
+import { op, type Op } from "../zookeeper/client.ts";
 import { isZooKeeperError } from "../zookeeper/errors.ts";
 import type { Session } from "../zookeeper/session.ts";
 
@@ -56,14 +56,34 @@ export class HoldSlot {
    * @returns whether the host may go on
    */
   async begin(status: HostStatus, begun: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    const { service, host } = this.#options;
+    const held = op.check(slotPath(service, host), this.#version);
+    return this.#says(status, begun, { where: (record) => record.hold?.stop === true, and: [held] }, signal);
+  }
+
+  /**
+   * Comes back: in one `multi` nobody wants the host to leave, and its status says that it is not stopped any more. Whoever
+   * asks again before that finds it stopped, and may forget it; whoever asks later waits until it is stopped anew.
+   *
+   * @param status as it is from then on
+   * @param begun records it for this host, before anything else is said to ZooKeeper
+   * @returns whether the host may go on
+   */
+  async comeBack(status: HostStatus, begun: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    const { session, format } = this.#options;
+    if (session.state.kind !== "connected" || !format.isKnown) return false;
+    return this.#says(status, begun, { where: (record) => record.hold?.stop !== true, and: [] }, signal);
+  }
+
+  async #says(status: HostStatus, begun: () => Promise<void>, only: OnlyIf, signal: AbortSignal): Promise<boolean> {
     const { session, service, host, publisher } = this.#options;
     using _hold = publisher.hold();
     const record = await readRecord(session.client, hostPath(service, host), hostRecordSchema, { signal });
-    if (record?.value.hold?.stop !== true) return false;
+    if (record === null || !only.where(record.value)) return false;
     try {
       await session.client.multi(
         [
-          op.check(slotPath(service, host), this.#version),
+          ...only.and,
           op.check(hostPath(service, host), record.version),
           op.set(statusPath(service, host), encode(fit(status))),
         ],
@@ -80,4 +100,10 @@ export class HoldSlot {
     await begun();
     return true;
   }
+}
+
+/** What has to be so for a word of the host to be written. */
+interface OnlyIf {
+  readonly where: (record: HostRecord) => boolean;
+  readonly and: readonly Op[];
 }

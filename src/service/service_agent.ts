@@ -33,7 +33,7 @@ export interface ServiceAgentOptions {
   readonly host: ServiceHost;
   readonly state: ServiceState;
   readonly slot: HostSlot;
-  readonly hold: Pick<HoldSlot, "isHeld" | "begin">;
+  readonly hold: Pick<HoldSlot, "isHeld" | "begin" | "comeBack">;
   readonly former: Pick<FormerLife, "ask">;
   /** Runs one such piece of work at a time, over all services of this host: unpacking is what makes a host slow. */
   readonly heavy: <T>(work: () => Promise<T>) => Promise<T>;

@@ -17,7 +17,8 @@ interface ServiceStateOptions {
   readonly troubles: Troubles;
   readonly nowMs: () => number;
   readonly say: (level: "info" | "warn", message: string, facts: object) => void;
-  readonly onChange: (status: HostStatus) => void;
+  /** Called with null when nobody asks any more how the host is. */
+  readonly onChange: (status: HostStatus | null) => void;
 }
 
 /** What the agent knows of one service at this moment; everything that must survive it is in the journal. */
@@ -27,7 +28,7 @@ export class ServiceState {
   /** What fails in its dealings with ZooKeeper. */
   readonly troubles: Troubles;
   readonly #nowMs: () => number;
-  readonly #onChange: (status: HostStatus) => void;
+  readonly #onChange: (status: HostStatus | null) => void;
   #step: HostStep = "idle";
   #sinceMs: number;
 
@@ -130,8 +131,7 @@ export class ServiceState {
     // stand.
     const isOwn = attempt !== null && !isOutlived(this.journal.now);
     const isNumbered = target.kind !== "build" || isOwn || this.journal.now.leaving !== undefined;
-    // Nobody asks any more how a host is that has left and was forgotten.
-    if (this.snapshot.leave.kind === "forgotten") return;
+    if (this.snapshot.leave.kind === "forgotten") return this.#onChange(null);
     if (!this.isSeen || target.kind === "unknown" || !isNumbered) return;
     this.#onChange(this.status());
   }

@@ -62,6 +62,11 @@ export class StatusPublisher {
     if (this.#isOwed) this.#bell.ring();
   }
 
+  /** Nobody asks any more: what is not written yet is not written, in a new session neither. */
+  withdraw(): void {
+    this.#wanted = null;
+  }
+
   /** What was written is not known: the status is written again. */
   doubt(): void {
     this.#written = null;

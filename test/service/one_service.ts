@@ -41,7 +41,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN, he
     troubles: new Troubles(() => {}),
     nowMs: () => clock.now(),
     say: (level, message) => void lines.push(`${level}: ${message}`),
-    onChange: (status) => said.push(status),
+    onChange: (status) => status !== null && said.push(status),
   });
   const touched: string[] = [];
   const traffic = {
@@ -64,7 +64,7 @@ export async function openAgent(machine: Machine, root: string, file = PLAIN, he
   const host = new ServiceHost({ machine, files, config, section, root, state, trafficControl });
   const agent = new ServiceAgent({
     former: { ask: async () => {} },
-    hold: { isHeld: async () => false, begin: async () => false },
+    hold: { isHeld: async () => false, begin: async () => false, comeBack: async () => false },
     host,
     state,
     slot: new HostSlot(session, "web", "box", publisher, knownFormat, clock),
