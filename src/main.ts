@@ -7,7 +7,7 @@ import { StandardStream } from "./host/standard_stream.ts";
 import { terminalOf } from "./host/terminal.ts";
 import { ownUserName } from "./host/users.ts";
 import { systemClock as clock } from "./support/clock.ts";
-import { verbs, type AnyProcess } from "./verbs.ts";
+import { verbsFor, type AnyProcess } from "./verbs.ts";
 import { version } from "./version.ts";
 
 /*
@@ -37,7 +37,8 @@ const stderr = {
   write: (text: string): void => void (stdout.trouble?.readerGone === true || stderrStream.write(text)),
 };
 
-process.exitCode = await ended(await runVerb(verbs, process.argv.slice(2), handedIn()));
+const argv = process.argv.slice(2);
+process.exitCode = await ended(await runVerb(await verbsFor(argv), argv, handedIn()));
 // Open handles of a finished command (a status port that lingers, a pooled connection) must not keep the process alive.
 process.exit();
 

@@ -4,9 +4,9 @@ import type { AgentProcess } from "./agent/start.ts";
 import { exit } from "./cli/exit.ts";
 import { description, group } from "./cli/help.ts";
 import type { Process } from "./cli/process.ts";
-import { flagsOf, isVerb, membersOf, PROGRAM, type VerbOrGroup } from "./cli/routes.ts";
-import { verb } from "./cli/verb.ts";
-import { ctl } from "./ctl/group.ts";
+import { flagsForVerbs, flagsOf, isVerb, membersOf, PROGRAM, type VerbOrGroup } from "./cli/routes.ts";
+import { verb, type Group } from "./cli/verb.ts";
+import { ctlFor } from "./ctl/group.ts";
 import type { CtlProcess } from "./ctl/process.ts";
 import { dev, sampleService, type DevProcess } from "./dev/verb.ts";
 import { doctor } from "./doctor/verb.ts";
@@ -32,18 +32,39 @@ const version = buildCommand({
   }),
 });
 
-const tree = group<AnyProcess>({
-  members: { agent, ctl, pack, doctor, dev, version, help: helpVerb(overview), "sample-service": sampleService },
-  brief: "Canary and fleet deploys straight onto machines, with ZooKeeper and nothing else central",
-  fullDescription: "",
-  hidden: ["sample-service"],
-});
+/** Every verb but those of `ctl`. */
+const others = {
+  agent,
+  pack,
+  doctor,
+  dev,
+  version,
+  "sample-service": sampleService,
+};
 
-/** Every verb of the binary. */
-export const verbs = { ...tree, formatHelp: overview };
+/**
+ * The verbs of the binary.
+ *
+ * @param argv without the program's name: of a verb that it names by its first words, the verbs beside it are left out
+ */
+export async function verbsFor(argv: readonly string[]): Promise<Group<AnyProcess>> {
+  const [word = "", ...words] = argv;
+  const ctl = Object.hasOwn(others, flagsForVerbs.get(word) ?? word)
+    ? {}
+    : { ctl: await ctlFor(word === "ctl" ? words : []) };
+  const { agent, ...rest } = others;
+  const overview = (): string => overviewOf(tree);
+  const tree: Group<AnyProcess> = group<AnyProcess>({
+    members: { agent, ...ctl, ...rest, help: helpVerb(overview) },
+    brief: "Canary and fleet deploys straight onto machines, with ZooKeeper and nothing else central",
+    fullDescription: "",
+    hidden: ["sample-service"],
+  });
+  return { ...tree, formatHelp: overview };
+}
 
 /** What `deployd --help` prints, and `deployd` alone. */
-function overview(): string {
+function overviewOf(tree: Group<AnyProcess>): string {
   const rows = membersOf(tree)
     .filter(({ isHidden }) => !isHidden)
     .map(({ name, target }) => ({

@@ -1,41 +1,17 @@
 import { everyExit } from "../cli/exit.ts";
-import { description, group } from "../cli/help.ts";
-import { abortVerb } from "./verbs/abort.ts";
-import { buildsAdd } from "./verbs/builds_add.ts";
-import { buildsBar, buildsUnbar } from "./verbs/builds_bar.ts";
-import { buildsList } from "./verbs/builds_list.ts";
-import { buildsRemove } from "./verbs/builds_remove.ts";
-import { deploy } from "./verbs/deploy.ts";
-import { freezeVerb, unfreezeVerb } from "./verbs/freeze.ts";
-import { history } from "./verbs/history.ts";
-import { hostsForget } from "./verbs/hosts_forget.ts";
-import { hostsHold, hostsRelease } from "./verbs/hosts_hold.ts";
-import { hostsLeave } from "./verbs/hosts_leave.ts";
-import { hostsList } from "./verbs/hosts_list.ts";
-import { hostsRole } from "./verbs/hosts_role.ts";
-import { hostsUnlock } from "./verbs/hosts_unlock.ts";
-import { logsVerb } from "./verbs/logs.ts";
-import { monitorVerb } from "./verbs/monitor.ts";
-import { pauseVerb } from "./verbs/pause.ts";
-import { planVerb } from "./verbs/plan.ts";
-import { promoteVerb } from "./verbs/promote.ts";
-import { resumeVerb } from "./verbs/resume.ts";
-import { retryVerb } from "./verbs/retry.ts";
-import { restartVerb } from "./verbs/restart.ts";
-import { rollbackVerb } from "./verbs/rollback.ts";
-import { serveVerb } from "./verbs/serve.ts";
-import { servicesAccept } from "./verbs/services_accept.ts";
-import { servicesList } from "./verbs/services_list.ts";
-import { servicesRemove } from "./verbs/services_remove.ts";
-import { servicesSet } from "./verbs/services_set.ts";
-import { servicesShow } from "./verbs/services_show.ts";
-import { stageVerb } from "./verbs/stage.ts";
-import { status } from "./verbs/status.ts";
-import { wait } from "./verbs/wait.ts";
+import { description } from "../cli/help.ts";
+import { loaded, type LazyGroup } from "../cli/lazy_group.ts";
+import type { Group } from "../cli/verb.ts";
 import type { CtlProcess } from "./process.ts";
 
-const builds = group<CtlProcess>({
-  members: { add: buildsAdd, list: buildsList, bar: buildsBar, unbar: buildsUnbar, remove: buildsRemove },
+const builds: LazyGroup<CtlProcess> = {
+  members: {
+    add: async () => (await import("./verbs/builds_add.ts")).buildsAdd,
+    list: async () => (await import("./verbs/builds_list.ts")).buildsList,
+    bar: async () => (await import("./verbs/builds_bar.ts")).buildsBar,
+    unbar: async () => (await import("./verbs/builds_bar.ts")).buildsUnbar,
+    remove: async () => (await import("./verbs/builds_remove.ts")).buildsRemove,
+  },
   brief: "Add, list, bar, unbar and remove builds",
   fullDescription: description({
     what: "Add, list, bar, unbar and remove the builds of a service.",
@@ -45,61 +21,60 @@ const builds = group<CtlProcess>({
       'deployd ctl builds bar web 9b1e0d4 --why "leaks connections"',
     ],
   }),
-});
+};
 
-const hosts = group<CtlProcess>({
+const hosts: LazyGroup<CtlProcess> = {
   members: {
-    list: hostsList,
-    role: hostsRole,
-    hold: hostsHold,
-    release: hostsRelease,
-    leave: hostsLeave,
-    unlock: hostsUnlock,
-    forget: hostsForget,
+    list: async () => (await import("./verbs/hosts_list.ts")).hostsList,
+    role: async () => (await import("./verbs/hosts_role.ts")).hostsRole,
+    hold: async () => (await import("./verbs/hosts_hold.ts")).hostsHold,
+    release: async () => (await import("./verbs/hosts_hold.ts")).hostsRelease,
+    leave: async () => (await import("./verbs/hosts_leave.ts")).hostsLeave,
+    unlock: async () => (await import("./verbs/hosts_unlock.ts")).hostsUnlock,
+    forget: async () => (await import("./verbs/hosts_forget.ts")).hostsForget,
   },
   brief: "List hosts, make them canaries, hold, release, unlock or forget them, have them leave",
   fullDescription: description({
     what: "List the hosts of a service, make them canary hosts, hold, release, unlock or forget them, and have them leave.",
     examples: ["deployd ctl hosts list web", "deployd ctl hosts role web web-01 canary"],
   }),
-});
+};
 
-const services = group<CtlProcess>({
+const services: LazyGroup<CtlProcess> = {
   members: {
-    set: servicesSet,
-    list: servicesList,
-    show: servicesShow,
-    accept: servicesAccept,
-    remove: servicesRemove,
+    set: async () => (await import("./verbs/services_set.ts")).servicesSet,
+    list: async () => (await import("./verbs/services_list.ts")).servicesList,
+    show: async () => (await import("./verbs/services_show.ts")).servicesShow,
+    accept: async () => (await import("./verbs/services_accept.ts")).servicesAccept,
+    remove: async () => (await import("./verbs/services_remove.ts")).servicesRemove,
   },
   brief: "Make, list, show and remove services, accept what hosts hold",
   fullDescription: description({
     what: "Make, list, show and remove services, and accept the wishes that their hosts hold.",
     examples: ["deployd ctl services set web --max 2 --budget 1", "deployd ctl services list"],
   }),
-});
+};
 
-/** `deployd ctl`. */
-export const ctl = group<CtlProcess>({
+const ctl: LazyGroup<CtlProcess> = {
   members: {
-    plan: planVerb,
-    deploy,
-    stage: stageVerb,
-    restart: restartVerb,
-    promote: promoteVerb,
-    rollback: rollbackVerb,
-    pause: pauseVerb,
-    resume: resumeVerb,
-    retry: retryVerb,
-    abort: abortVerb,
-    freeze: freezeVerb,
-    unfreeze: unfreezeVerb,
-    wait,
-    status,
-    monitor: monitorVerb,
-    serve: serveVerb,
-    history,
-    logs: logsVerb,
+    plan: async () => (await import("./verbs/plan.ts")).planVerb,
+    deploy: async () => (await import("./verbs/deploy.ts")).deploy,
+    stage: async () => (await import("./verbs/stage.ts")).stageVerb,
+    restart: async () => (await import("./verbs/restart.ts")).restartVerb,
+    promote: async () => (await import("./verbs/promote.ts")).promoteVerb,
+    rollback: async () => (await import("./verbs/rollback.ts")).rollbackVerb,
+    pause: async () => (await import("./verbs/pause.ts")).pauseVerb,
+    resume: async () => (await import("./verbs/resume.ts")).resumeVerb,
+    retry: async () => (await import("./verbs/retry.ts")).retryVerb,
+    abort: async () => (await import("./verbs/abort.ts")).abortVerb,
+    freeze: async () => (await import("./verbs/freeze.ts")).freezeVerb,
+    unfreeze: async () => (await import("./verbs/freeze.ts")).unfreezeVerb,
+    wait: async () => (await import("./verbs/wait.ts")).wait,
+    status: async () => (await import("./verbs/status.ts")).status,
+    monitor: async () => (await import("./verbs/monitor.ts")).monitorVerb,
+    serve: async () => (await import("./verbs/serve.ts")).serveVerb,
+    history: async () => (await import("./verbs/history.ts")).history,
+    logs: async () => (await import("./verbs/logs.ts")).logsVerb,
     builds,
     hosts,
     services,
@@ -120,4 +95,11 @@ With --json data goes to stdout as JSON and so do errors, as {"error":{...}}.`,
     ],
     exits: everyExit,
   }),
-});
+};
+
+/**
+ * `deployd ctl`.
+ *
+ * @param words that follow on the command line: where they name a verb, the others are left out
+ */
+export const ctlFor = (words: readonly string[]): Promise<Group<CtlProcess>> => loaded(ctl, words);

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { readArgv, wantsJson } from "../../src/cli/argv.ts";
-import { verbs } from "../../src/verbs.ts";
+import { verbsFor } from "../../src/verbs.ts";
+
+const verbs = await verbsFor([]);
 
 function wordsOf(...argv: readonly string[]): readonly string[] {
   const { words, problem } = readArgv(verbs, argv);

@@ -3,12 +3,12 @@ import { isVerb, routesOf, type Route } from "../../src/cli/routes.ts";
 import type { Verb } from "../../src/cli/verb.ts";
 import { DeployError } from "../../src/core/errors.ts";
 import { systemClock } from "../../src/support/clock.ts";
-import { verbs, type AnyProcess } from "../../src/verbs.ts";
+import { verbsFor, type AnyProcess } from "../../src/verbs.ts";
 import type { VerbRun } from "../harness/verb_run.ts";
 
 /** Every verb of the binary, by the words that name it. */
-export const everyVerb: readonly { route: Route; verb: Verb }[] = routesOf(verbs).flatMap(({ route, target }) =>
-  isVerb(target) ? [{ route, verb: target }] : [],
+export const everyVerb: readonly { route: Route; verb: Verb }[] = routesOf(await verbsFor([])).flatMap(
+  ({ route, target }) => (isVerb(target) ? [{ route, verb: target }] : []),
 );
 
 /** Reads a line as the binary does, in this process, on a machine on which nothing can be started. */
@@ -34,7 +34,7 @@ export async function say(...words: readonly string[]): Promise<VerbRun> {
     machine: none,
     openLog: none,
   };
-  return { code: await runVerb(verbs, words, process), stdout: out.join(""), stderr: err.join("") };
+  return { code: await runVerb(await verbsFor(words), words, process), stdout: out.join(""), stderr: err.join("") };
 }
 
 /** As many words as the verb has to be given. */

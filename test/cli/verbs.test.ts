@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { flagsOf, routesOf } from "../../src/cli/routes.ts";
-import { verbs } from "../../src/verbs.ts";
+import { verbsFor } from "../../src/verbs.ts";
 import { expectGolden } from "../harness/golden.ts";
 import { argumentsOf, everyVerb, say } from "./lines.ts";
+
+const verbs = await verbsFor([]);
 
 /* What holds for every verb of the binary, as it stands in its tree: a new verb is held to it by being there. */
 
@@ -134,8 +136,28 @@ test("a verb that is misspelt is answered with the right one, wherever it stands
   }
 });
 
+test("of a verb that is named no other is loaded, and of a word that names none all are", async () => {
+  const routes = async (...words: string[]) =>
+    routesOf(await verbsFor(words)).map(({ route }) => route.slice(1).join(" "));
+  const others = ["agent", "pack", "doctor", "dev", "version", "help"];
+  expect((await routes("ctl", "hosts", "hold", "web", "h1")).toSorted()).toEqual(
+    [...others, "ctl", "ctl hosts", "ctl hosts hold"].toSorted(),
+  );
+  expect((await routes("agent", "--config", "x")).toSorted()).toEqual(others.toSorted());
+  const all = await routes();
+  for (const words of [
+    ["ctl"],
+    ["ctl", "hosts"],
+    ["ctl", "hosts", "deploy"],
+    ["--json", "ctl", "status"],
+    ["toString"],
+  ])
+    expect(await routes(...words)).toEqual(all);
+});
+
 test("a verb of another group is answered with where it is", async () => {
   expect((await say("deploy", "web", "v1")).stderr).toContain('Did you mean "deployd ctl deploy"?');
+  expect((await say("ctl", "hosts", "deploy", "web")).stderr).toContain('Did you mean "deployd ctl deploy"?');
   expect((await say("ctl", "pack", "./web")).stderr).toContain('Did you mean "deployd pack"?');
   expect((await say("sampl-service")).stderr).not.toContain("sample-service");
 });

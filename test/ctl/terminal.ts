@@ -1,9 +1,8 @@
 import { runVerb } from "../../src/cli/run.ts";
-import { ctl as ctlVerbs } from "../../src/ctl/group.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import type { Terminal as Screen } from "../../src/support/terminal.ts";
 import type { Dial } from "../../src/zookeeper/dial.ts";
-import { program } from "../harness/verb_run.ts";
+import { ctlAlone } from "../harness/ctl_alone.ts";
 
 /** 2026-07-01 12:00:00 UTC: the time at which every golden test happens. */
 export const noon = new Date("2026-07-01T12:00:00.000Z");
@@ -34,8 +33,6 @@ export interface Terminal {
   /** The keyboard and the screen, for a verb that takes all of them. */
   readonly screen?: Screen;
 }
-
-const ctlAlone = program({ ctl: ctlVerbs });
 
 /** Runs `deployd ctl` in this process, on streams of its own. */
 export function startCtl(argv: readonly string[], terminal: Terminal = {}): RunningCtl {

@@ -1,10 +1,9 @@
 import { runVerb } from "../../../src/cli/run.ts";
-import { ctl } from "../../../src/ctl/group.ts";
 import { systemClock } from "../../../src/support/clock.ts";
 import { tcpDial } from "../../../src/zookeeper/dial.ts";
 import type { ZooKeeper } from "../../../src/zookeeper/client.ts";
 import { cpuMs } from "../processes.ts";
-import { program } from "../../harness/verb_run.ts";
+import { ctlAlone } from "../../harness/ctl_alone.ts";
 import { SERVICE } from "./bench_host.ts";
 import { BenchConductor, type ConductorTold } from "./conductor.ts";
 import { BUILDS } from "./fleet_builds.ts";
@@ -19,8 +18,6 @@ const HOSTS_OF_A_PROCESS = 625;
 export function processesFor(size: number): number {
   return Math.ceil(size / HOSTS_OF_A_PROCESS);
 }
-
-const ctlAlone = program({ ctl });
 
 /** How much of a fleet may be out of service at once, and may fail. */
 export interface Limits {

@@ -1,11 +1,8 @@
 import { runVerb } from "../../../src/cli/run.ts";
-import { ctl } from "../../../src/ctl/group.ts";
 import type { Dial } from "../../../src/zookeeper/dial.ts";
 import type { Clock } from "../../../src/support/clock.ts";
-import { program } from "../../harness/verb_run.ts";
+import { ctlAlone } from "../../harness/ctl_alone.ts";
 import type { Story } from "./story.ts";
-
-const ctlAlone = program({ ctl });
 
 export interface CtlRun {
   readonly words: readonly string[];
