@@ -32,7 +32,7 @@ async function addBuild(fleet: Fleet, id: string, shared: readonly string[]): Pr
   const text = await readFile(path, "utf8");
   const all = ["run", ...shared].map((each) => JSON.stringify(each)).join(", ");
   await writeFile(path, text.replace('shared = ["run"]', `shared = [${all}]`));
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+  await fleet.addBuild(await fleet.pack(tree, id));
 }
 
 /** Foreign files, as they are and whose. */

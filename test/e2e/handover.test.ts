@@ -65,7 +65,7 @@ deadline_s = 10
 successes = 2
 `,
   );
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+  await fleet.addBuild(await fleet.pack(tree, id));
 }
 
 test(

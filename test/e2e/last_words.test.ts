@@ -134,7 +134,7 @@ start = '${start}'
 timeout_s = 20
 ${check === null ? "" : `[check]\n${check}\ninterval_s = 0.05\ndeadline_s = ${deadlineS}\nsuccesses = 2\n`}`;
   await writeFile(join(tree, "deployd.toml"), recipe);
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+  await fleet.addBuild(await fleet.pack(tree, id));
 }
 
 interface Shown {

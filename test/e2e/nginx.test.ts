@@ -17,7 +17,7 @@ async function addPages(fleet: Fleet, id: string, page = `the page of ${id}`): P
   await mkdir(join(tree, "assets"), { recursive: true });
   await writeFile(join(tree, "index.html"), `${page}\n`);
   await writeFile(join(tree, "assets", "app.js"), `console.log("${id}");\n`);
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+  await fleet.addBuild(await fleet.pack(tree, id));
 }
 
 async function nginxFleet(pidFiles: (pidFile: string) => string[], body: (fleet: Fleet, pid: number) => Promise<void>) {

@@ -48,7 +48,7 @@ async function build(fleet: Fleet, tree: string, id: string): Promise<void> {
     join(tree, "db.json"),
     JSON.stringify({ build: { id }, posts: [{ id: 1, title: `a post of ${id}` }] }),
   );
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, id));
+  await fleet.addBuild(await fleet.pack(tree, id));
 }
 
 test(

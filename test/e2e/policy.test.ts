@@ -23,7 +23,7 @@ async function addChanged(fleet: Fleet, site: Site, change: (recipe: string) => 
   await writeSite(site, tree);
   const path = join(tree, "deployd.toml");
   await writeFile(path, change(await readFile(path, "utf8")));
-  await fleet.ok("builds", "add", "web", await fleet.pack(tree, site.id));
+  await fleet.addBuild(await fleet.pack(tree, site.id));
 }
 
 interface Failure {

@@ -3,6 +3,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { outBy, type OutHosts } from "../../src/core/gate.ts";
 import { readGate } from "../../src/store/gate.ts";
+import { pack } from "../../src/pack/verb.ts";
 import { encode, ensurePath } from "../../src/store/records.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
@@ -11,8 +12,10 @@ import { eventually } from "./eventually.ts";
 import { FleetHost, type FleetHostOptions } from "./fleet_host.ts";
 import { killProcessesOf, killQuietly, processesOf } from "./fleet_leftovers.ts";
 import { run, type Ran, type RunOptions } from "./fleet_program.ts";
+import { ctl } from "../ctl/terminal.ts";
+import { answerOf } from "./verb_run.ts";
 import { freePort } from "./ports.ts";
-import { answerOf, writeSite, type Site } from "./site.ts";
+import { answerOf as siteAnswer, writeSite, type Site } from "./site.ts";
 
 type HostSettings = Partial<Omit<FleetHostOptions, "name" | "zookeeper" | "chroot">>;
 
@@ -93,7 +96,7 @@ export class Fleet implements AsyncDisposable {
   /** Starts all agents, makes the service, and waits until every host is registered. */
   async begin(started: boolean): Promise<void> {
     if (!started) return;
-    await this.ok("services", "set", this.service, "--soak-s", "0.2");
+    await this.#hears("services", "set", this.service, "--soak-s", "0.2");
     await Promise.all(this.hosts.map((host) => host.start()));
     await eventually(async () => {
       const { hosts } = await this.json<{ hosts: { connected: boolean; step: string | null }[] }>(
@@ -155,21 +158,25 @@ export class Fleet implements AsyncDisposable {
 
   /** The document that a verb answers with. */
   async json<T>(...args: readonly string[]): Promise<T> {
-    return JSON.parse((await this.ok(...args, "--json")).stdout) as T;
+    return JSON.parse(await this.#hears(...args, "--json")) as T;
   }
 
-  /** Packs a directory as a build, with the binary's own packer, and returns the archive's path. */
+  /** Packs a directory as a build, and returns the archive's path. */
   async pack(directory: string, id: string): Promise<string> {
     const out = join(this.dir, "builds", `${id}.tar.zst`);
     await mkdir(join(this.dir, "builds"), { recursive: true });
-    const packed = await this.deployd(["pack", directory, "--build", id, "--out", out]);
-    if (packed.code !== 0) throw new Error(`cannot pack ${id}:\n${packed.stdout}\n${packed.stderr}`);
+    await answerOf("pack", pack, [directory, "--build", id, "--out", out]);
     return out;
+  }
+
+  /** Adds an archive that was packed. */
+  async addBuild(archive: string): Promise<void> {
+    await this.#hears("builds", "add", this.service, archive);
   }
 
   /** Packs a build of the sample site and adds it. */
   async addSite(site: Site): Promise<void> {
-    await this.ok("builds", "add", this.service, await this.packSite(site));
+    await this.addBuild(await this.packSite(site));
   }
 
   /** Packs a build of the sample site, and returns the archive's path. */
@@ -184,12 +191,23 @@ export class Fleet implements AsyncDisposable {
     return Promise.all(this.hosts.map((host) => host.answer()));
   }
 
+  /**
+   * Runs a verb in this process: for what goes before a test, and for what is asked again and again. To start the binary
+   * takes longer than either.
+   */
+  async #hears(...args: readonly string[]): Promise<string> {
+    const env = { DEPLOYD_ZOOKEEPER: this.zookeeper, DEPLOYD_CHROOT: this.chroot };
+    const { code, stdout, stderr } = await ctl(args, { env, now: () => new Date() });
+    if (code === 0) return stdout;
+    throw new Error(`"deployd ctl ${args.join(" ")}" ended with ${code}. It said:\n${stdout}\n${stderr}`);
+  }
+
   /** Waits until every service answers what this build answers. */
   async serves(site: Site): Promise<void> {
     await eventually(async () => {
       const answers = await this.answers();
-      if (answers.every((answer) => answer === answerOf(site))) return true;
-      throw new Error(`the hosts answer ${JSON.stringify(answers)}, not ${answerOf(site)}`);
+      if (answers.every((answer) => answer === siteAnswer(site))) return true;
+      throw new Error(`the hosts answer ${JSON.stringify(answers)}, not ${siteAnswer(site)}`);
     });
   }
 
