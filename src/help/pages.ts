@@ -5,6 +5,8 @@ import install from "../../docs/install.md" with { type: "text" };
 import recipe from "../../docs/recipe.md" with { type: "text" };
 import metrics from "../../docs/metrics.md" with { type: "text" };
 import restarts from "../../docs/restarts.md" with { type: "text" };
+import monitor from "../../docs/monitor.md" with { type: "text" };
+import page from "../../docs/page.md" with { type: "text" };
 import notifications from "../../docs/notifications.md" with { type: "text" };
 import { nearest } from "../schema/problems.ts";
 
@@ -20,6 +22,8 @@ const pages: Readonly<Record<string, string>> = {
   install,
   errors,
   metrics,
+  monitor,
+  page,
   notifications,
 };
 

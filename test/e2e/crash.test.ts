@@ -13,9 +13,9 @@ let zookeeper: SharedZooKeeper;
 beforeAll(async () => void (zookeeper = await sharedZooKeeper()), HOOK_MS);
 afterAll(() => zookeeper.stop(), HOOK_MS);
 
-// Together: twenty moments, spread over the whole length of a deploy.
+// Together: ten moments, spread over the whole length of a deploy. The rehearsal has one at each effect.
 const VICTIMS = 5;
-const ROUNDS = 4;
+const ROUNDS = Number(process.env["ROLLS"] ?? 2);
 
 /** A build whose every step takes a little, so that a random moment may fall into any of them. */
 function slowSite(id: string): Site {

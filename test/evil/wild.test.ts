@@ -6,6 +6,7 @@ import { systemClock as clock } from "../../src/support/clock.ts";
 import { Files } from "../../src/steps/files.ts";
 import { layoutOf } from "../../src/steps/layout.ts";
 import { startDevServer } from "../../src/zookeeper/server/dev_server.ts";
+import { ctl } from "../ctl/terminal.ts";
 import { deploydBinary } from "../harness/binary.ts";
 import { HOOK_MS } from "../harness/fleet_patience.ts";
 import { tempDir } from "../harness/tempdir.ts";
@@ -81,7 +82,7 @@ test(
     const binary = await deploydBinary();
     await using zookeeper = await startDevServer({ clock });
     const env = { DEPLOYD_ZOOKEEPER: zookeeper.connectString };
-    expect(await run([binary, "ctl", "services", "set", "web"], dir.path, env).exited).toBe(0);
+    expect(await ctl(["services", "set", "web"], { env })).toMatchObject({ code: 0 });
 
     const rowOf = async (way: WayToPack, index: number): Promise<Row> => {
       const place = join(dir.path, String(index));
@@ -98,8 +99,7 @@ test(
           (await readFile(`${file}.manifest.json`, "utf8")).replace("any", build),
         );
       const strip = way.strip === undefined ? [] : ["--strip", String(way.strip)];
-      const add = run([binary, "ctl", "builds", "add", "web", file, "--build", build, "--json", ...strip], place, env);
-      const [code, stdout] = await Promise.all([add.exited, add.stdout.text()]);
+      const { code, stdout } = await ctl(["builds", "add", "web", file, "--build", build, "--json", ...strip], { env });
       const said = JSON.parse(stdout) as { error?: Verdict; notes?: string[] };
       expect({ way, code: code === 0 }).toEqual({ way, code: said.error === undefined });
       const release = layoutOf(join(place, "host")).release(build);
