@@ -105,3 +105,29 @@ test("a deploy in stages has the hosts that it has reached, and a stage without 
   // After the last stage, nobody at all is no success.
   expect(at([], 1)).toEqual({ hosts: [], complete: false });
 });
+
+test("nobody waits for a host that leaves, and a stage whose hosts all leave has proven nothing", () => {
+  const hold = { who: "ana", why: "", time: since, stop: true };
+  const wishes = {
+    enabled: { build: "v2", deploy: "d1", reach: { zones: ["a"], below: 0 }, before: { build: "v1", deploy: "d0" } },
+    canary: null,
+  };
+  const stages = parseStages("zone:a,100%");
+  const at = (leaving: readonly string[], changes: Parameters<typeof viewOf>[2] = {}) =>
+    progress(
+      viewOf({ a: served, b: status() }, [deploy({ stages, stage: 0 })], {
+        wishes,
+        hosts: new Map(
+          ["a", "b"].map((host) => [host, { role: "fleet", zone: "a", ...(leaving.includes(host) && { hold }) }]),
+        ),
+        ...changes,
+      }),
+    );
+  expect(at([])).toMatchObject({ hosts: ["a", "b"], complete: false });
+  expect(at(["b"])).toMatchObject({ hosts: ["a"], serving: ["a"], complete: true });
+  expect(at(["a", "b"])).toMatchObject({ hosts: [], complete: false, hopeless: false });
+  // Who had begun before it was asked to is waited for.
+  expect(at(["b"], { gate: gateOf({ b: slot() }) })).toMatchObject({ moving: true, complete: false });
+  // It failed, and then all of them left: the stage is lost, not empty.
+  expect(at(["a", "b"], { gate: gateOf({}, { b: failure() }) })).toMatchObject({ complete: false, hopeless: true });
+});

@@ -130,6 +130,18 @@ test("after a boot all is on, since rules and services came up anew", async () =
   expect(said).toEqual(["nft steers to 1,2,3, on disk off: 2", "nft steers to 1,2,3, on disk off: "]);
 });
 
+test("after a boot a host that has left has what it took down still off, whatever its back end is by now", async () => {
+  const journal = await JournalFile.open(files, join(dir.path, "left.json"), () => {});
+  await journal.record({ kind: "leave-begun", who: "ana", why: "scale in", bootId: "boot 1" });
+  await (await front({ journal })).turnOff(["1", "2", "3"], signal);
+  await journal.record({ kind: "left" });
+  await (await front({ journal, bootId: "boot 2" })).assert(signal);
+  expect(journal.now.traffic).toMatchObject({ bootId: "boot 2", off: ["1", "2", "3"] });
+  await (await front({ journal, bootId: "boot 2", by: "iptables", traffic: traffic("iptables") })).assert(signal);
+  expect(journal.now.traffic).toMatchObject({ by: "iptables", off: ["1", "2", "3"] });
+  expect(said.filter((line) => !/ steers to ,/.test(line))).toEqual(["nft goes away"]);
+});
+
 test("a host that uses another back end takes away what the former one left", async () => {
   await (await front()).turnOff(["2"], signal);
   said = [];
