@@ -104,3 +104,36 @@ test.concurrent(
   },
   TEST_MS,
 );
+
+test.concurrent(
+  "a host whose service cannot be stopped, or is not by its stop, says so and does not count as stopped",
+  async () => {
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      const { name } = fleet.host(1);
+      const leaves = async (): Promise<string> =>
+        (await fleet.exits(1, "hosts", "leave", "web", name, "--timeout-s", "5")).stdout;
+      const none: Site = { id: "none", stop: null };
+      await fleet.addSite(none);
+      await fleet.ok("deploy", "web", "none");
+      expect(await leaves()).toContain("its build has no restart.stop");
+      await fleet.ok("hosts", "release", "web", name);
+      await eventually(async () => (await listed(fleet, name))?.leaving === undefined);
+      expect(await fleet.answers()).toEqual([answerOf(none)]);
+    });
+    await withFleet({ hosts: 1, zookeeper: zookeeper.connectString }, async (fleet) => {
+      const { name } = fleet.host(1);
+      const idle: Site = { id: "idle", stop: "true" };
+      await fleet.addSite(idle);
+      await fleet.ok("deploy", "web", "idle");
+      await fleet.exits(4, "hosts", "leave", "web", name, "--timeout-s", "1");
+      await eventually(async () => {
+        const { phase, problem } = (await listed(fleet, name))?.leaving ?? { phase: "", problem: "" };
+        expect(problem).toMatch(/still runs/);
+        expect(phase).toBe("stopping");
+        return true;
+      });
+      expect(await fleet.answers()).toEqual([answerOf(idle)]);
+    });
+  },
+  TEST_MS,
+);

@@ -17,6 +17,8 @@ export interface Site {
   /** Instead of the whole deployd.toml; null for none. */
   readonly recipe?: string | null;
   readonly files?: Readonly<Record<string, string>>;
+  /** Instead of the command that stops it; null for none. */
+  readonly stop?: string | null;
   /** Seconds until the service must be healthy; 10 unless given. */
   readonly checkDeadlineS?: number;
 }
@@ -65,7 +67,7 @@ shared = ["run"]
 
 [restart]
 by = "command"
-stop = '''${STOP_SITE}'''
+${site.stop === null ? "" : `stop = '''${site.stop ?? STOP_SITE}'''`}
 start = '''
 ${site.beforeStart ?? ""}
 ${START_SITE}
