@@ -200,9 +200,18 @@ async function readHost(
   // Where the service was made only now, or the host had been forgotten, there is no node in which it could say how it is.
   if (isThorough || isNew || leaving !== undefined) await lookAtStatus(zk, reader, signal);
   const record = valueIn(node, path, hostRecordSchema) ?? { role: "fleet" };
-  // Whoever had it come back does not know where it stands.
-  const isTakenBack = leaving !== undefined && record.zone === undefined && zone !== undefined;
-  if (isTakenBack && node !== null) await zk.set(path, encode({ ...record, zone }), node.stat.version);
+  if (zone === undefined || record.zone === zone || node === null) return record;
+  // It stands elsewhere by now, or whoever had it come back did not know where.
+  return sayZone(zk, path, { ...record, zone }, node.stat.version);
+}
+
+async function sayZone(zk: ZooKeeper, path: string, record: HostRecord, version: number): Promise<HostRecord> {
+  try {
+    await zk.set(path, encode(record), version);
+  } catch (error) {
+    // Somebody else has changed it, and so it is read again.
+    if (!isZooKeeperError(error, "BAD_VERSION", "NO_NODE")) throw error;
+  }
   return record;
 }
 

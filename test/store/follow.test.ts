@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 /** Follows the wish of host "a" until the test ends. */
-async function follow(clock: Clock = systemClock) {
+async function follow(clock: Clock = systemClock, zone?: string) {
   const session = stack.use(new Session({ clock: systemClock, servers: site.connectString }));
   await session.client.connected();
   const snapshots: WishSnapshot[] = [];
@@ -43,6 +43,7 @@ async function follow(clock: Clock = systemClock) {
       service: "web",
       host: "a",
       clock,
+      zone,
       remembered: () => emptyJournal,
       onSnapshot: (snapshot) => snapshots.push(snapshot),
       onProblem: () => {},
@@ -179,4 +180,17 @@ test("hosts of a large fleet do not ask at once: each waits for a part of the ti
   await wish("v1", 3);
   await wishes("v1");
   expect(pauses.filter((ms) => ms > 1 && ms < 10_000)).toEqual([]);
+});
+
+test("a host says where it stands by now, keeps what operators say of it, and leaves a zone alone where it knows none", async () => {
+  await site.zk.create(hostPath("web", "a"), encode({ role: "canary", zone: "old" }));
+  const recordNow = async (): Promise<unknown> =>
+    JSON.parse(Buffer.from((await site.zk.get(hostPath("web", "a"))).data).toString());
+  const unsaid = await follow();
+  await eventually(() => unsaid.snapshots.at(-1)?.zone === "old");
+  const said = await follow(systemClock, "new");
+  await eventually(() => said.snapshots.at(-1)?.zone === "new");
+  expect(await recordNow()).toEqual({ role: "canary", zone: "new" });
+  await eventually(() => unsaid.snapshots.at(-1)?.zone === "new");
+  expect(await recordNow()).toEqual({ role: "canary", zone: "new" });
 });
