@@ -85,7 +85,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const report = new FleetReport(clock);
   const services = Object.keys(config.services);
-  const metrics = new Metrics({ view, conducted: () => report.services, services, clock });
+  const metrics = new Metrics({
+    view,
+    conducted: () => report.services,
+    services,
+    targets: Object.keys(config.notify),
+    clock,
+  });
   const heavy = oneAtATime();
   for (const [service, section] of Object.entries(config.services)) {
     running.push(await openService(service, section, { options, files, session, format, metrics, heavy }));
@@ -171,6 +177,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           stop: stop.soon,
           target: (name) => notifyTarget(name, config.notify, files, machine.isRoot),
           post: (request, signal) => machine.network.post(request, signal),
+          onNoticed: metrics.noticed,
         }),
       ]),
       ousted.promise,

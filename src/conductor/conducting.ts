@@ -24,6 +24,7 @@ interface Conducting {
   readonly report: FleetReport;
   readonly target: NotifyingOptions["target"];
   readonly post: NotifyingOptions["post"];
+  readonly onNoticed: NotifyingOptions["onNoticed"];
 }
 
 /** Makes this agent a candidate for conductor, and conducts while it is elected, until the agent ends. */

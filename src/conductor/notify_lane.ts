@@ -1,4 +1,4 @@
-import { noticeAfter, noticeId } from "../core/notices.ts";
+import { noticeAfter, noticeId, type NoticeResult } from "../core/notices.ts";
 import { asDeployError } from "../core/errors.ts";
 import type { Network, PostAnswer } from "../machine/network.ts";
 import type { DeployRead } from "../store/service_records.ts";
@@ -36,6 +36,7 @@ export interface LaneOptions {
   readonly refusals: Troubles;
   readonly target: (name: string) => Promise<NotifyTarget>;
   readonly post: Network["post"];
+  readonly onNoticed: (target: string, result: NoticeResult) => void;
   readonly isElected: () => boolean;
   /** Nothing new is begun. */
   readonly stop: AbortSignal;
@@ -166,7 +167,7 @@ export class NotifyLane {
   }
 
   async #tell(where: NotifyTarget, told: NoticeOf, before: number): Promise<Rest> {
-    const { clock, log, name, post, refusals, cut } = this.#options;
+    const { clock, log, name, post, refusals, cut, onNoticed } = this.#options;
     const event = noticeId(told.service, told.deploy, told.notice);
     const otherwise: Record<"late" | "calledOff", PostAnswer> = {
       late: { kind: "unanswered", why: `no answer within ${DEADLINE_MS / 1000} s` },
@@ -184,6 +185,7 @@ export class NotifyLane {
     if (why === "") {
       this.#failures = 0;
       refusals.note(this.#what, null);
+      onNoticed(name, "told");
       log("info", "an event is told", { target: name, event });
       // For a long time nobody conducted, and people did much.
       const count = told.notice.number - before - 1;
@@ -194,10 +196,12 @@ export class NotifyLane {
     refusals.note(this.#what, new Error(why));
     const forMs = clock.monotonicMs() - (this.#dueSince.get(event) ?? clock.monotonicMs());
     if (forMs >= GIVE_UP_MS) {
+      onNoticed(name, "given up");
       log("warn", "an event is given up: its target has not taken it for an hour", { target: name, event, error: why });
       await this.#keep(told, true);
       return GO_ON;
     }
+    onNoticed(name, "refused");
     const ms = 100 + backoffMs(this.#failures, PAUSES, clock.random);
     this.#failures += 1;
     return { ms, endsWithNews: false };

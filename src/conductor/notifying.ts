@@ -1,3 +1,4 @@
+import type { NoticeResult } from "../core/notices.ts";
 import type { Network } from "../machine/network.ts";
 import type { ServiceMirror } from "../store/mirror.ts";
 import { Troubles } from "../store/troubles.ts";
@@ -18,6 +19,8 @@ export interface NotifyingOptions {
   /** Where a target is. @throws DeployError where this host cannot tell it anything */
   readonly target: (name: string) => Promise<NotifyTarget>;
   readonly post: Network["post"];
+  /** Called with what came of telling a target something. */
+  readonly onNoticed: (target: string, result: NoticeResult) => void;
 }
 
 /**

@@ -1,6 +1,11 @@
 import type { DeployRecord, Notice, NoticeKind } from "../schema/deploy_record.ts";
 import { BY_ITSELF, stageNow } from "./deploy_state.ts";
 
+/** What came of telling a target something: it took it, it did not and is told again, or it is not told again. */
+export const noticeResults = ["told", "refused", "given up"] as const;
+
+export type NoticeResult = (typeof noticeResults)[number];
+
 /** How many notices a record keeps. Whoever conducts tells them at once, so these are for a time in which nobody does. */
 const KEPT_NOTICES = 40;
 /** What a person gives as a reason may be of any length. */

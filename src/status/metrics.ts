@@ -1,8 +1,10 @@
 import { Registry } from "prom-client";
+import type { NoticeResult } from "../core/notices.ts";
 import type { ServiceReport } from "../core/service_report.ts";
 import type { Clock } from "../support/clock.ts";
 import { conductorGauges } from "./conductor_gauges.ts";
 import { hostGauges } from "./host_gauges.ts";
+import { noticeCounter } from "./notice_counter.ts";
 import { serviceCounters, type ServiceCounters } from "./service_counters.ts";
 import type { AgentStatus } from "./agent_status.ts";
 
@@ -12,6 +14,8 @@ export interface MetricsOptions {
   readonly conducted: () => readonly ServiceReport[] | null;
   /** The services of this host. */
   readonly services: readonly string[];
+  /** Whom this host can tell what becomes of deploys. */
+  readonly targets: readonly string[];
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -19,10 +23,13 @@ export interface MetricsOptions {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #counters: ReadonlyMap<string, ServiceCounters>;
+  /** Called with what came of telling a target something. */
+  readonly noticed: (target: string, result: NoticeResult) => void;
 
-  constructor({ view, conducted, services, clock }: MetricsOptions) {
+  constructor({ view, conducted, services, targets, clock }: MetricsOptions) {
     const countersOf = serviceCounters(this.#registry);
     this.#counters = new Map(services.map((service) => [service, countersOf(service)]));
+    this.noticed = noticeCounter(this.#registry, targets);
     hostGauges(this.#registry, view, clock);
     conductorGauges(this.#registry, conducted);
   }

@@ -80,6 +80,7 @@ let site: Site;
 let stack: AsyncDisposableStack;
 let listener: Listener;
 let log: string[];
+let noticed: string[];
 
 beforeEach(async () => {
   server = await startDevServer({ clock: systemClock, tickMs: 50 });
@@ -87,6 +88,7 @@ beforeEach(async () => {
   stack = new AsyncDisposableStack();
   listener = stack.use(new Listener());
   log = [];
+  noticed = [];
 });
 afterEach(async () => {
   await stack.disposeAsync();
@@ -107,7 +109,7 @@ function conduct(
 ) {
   return conductAt(site.connectString, {
     log: (level, message, facts) => void log.push(`${level} ${message} ${JSON.stringify(facts)}`),
-    notifying: { target: where, post, clock },
+    notifying: { target: where, post, clock, onNoticed: (name, result) => noticed.push(`${name} ${result}`) },
   });
 }
 
@@ -207,6 +209,9 @@ test("what a target does not take is tried again, later events wait for it, and 
   const told = log.filter((line) => line.includes("tell"));
   expect(told.join("\n")).toContain("it answered 302, and redirects are not followed");
   expect(log.join("\n")).not.toMatch(/secret-path|token=|127\.0\.0\.1/);
+  expect(noticed).toEqual(
+    ["refused", "refused", "refused", "told", "told", "told", "told"].map((each) => `ops ${each}`),
+  );
 });
 
 test(

@@ -12,7 +12,8 @@ export interface Conducting {
   readonly log?: ConductorOptions["log"];
   readonly dial?: Dial;
   /** Whom it tells what becomes of deploys; nobody unless given. */
-  readonly notifying?: Pick<NotifyingOptions, "target" | "post"> & { readonly clock?: Clock };
+  readonly notifying?: Pick<NotifyingOptions, "target" | "post"> &
+    Partial<Pick<NotifyingOptions, "onNoticed">> & { readonly clock?: Clock };
 }
 
 /** Conducts what is in a tree, until disposed. Who is gone for 200 ms counts as lost. */
@@ -30,6 +31,7 @@ export function conductAt(
     session,
     log,
     troubles,
+    onNoticed: () => {},
     ...(notifying ?? { target: () => Promise.reject(new Error("nobody is told")), post: never }),
   });
   telling.begin(stop.signal);

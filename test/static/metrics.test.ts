@@ -75,7 +75,7 @@ describe("docs/metrics.md", () => {
     const told = rowsBelow("Labels").flatMap(([names, label = "", values]) =>
       quoted(names).map((name) => [`${name} ${quoted(label)[0] ?? ""}`, quoted(values)]),
     );
-    const open = new Set(["service", "reason", "build", "deploy", "version"]);
+    const open = new Set(["service", "target", "reason", "build", "deploy", "version"]);
     const there = [...series].flatMap(([name, { labels }]) =>
       [...labels].filter(([label]) => !open.has(label)).map(([label, values]) => [`${name} ${label}`, [...values]]),
     );

@@ -48,5 +48,5 @@ export function metricsOf(
   conducted: () => readonly ServiceReport[] | null = () => null,
 ): Metrics {
   const services = view().services.map(({ service }) => service);
-  return new Metrics({ view, conducted, services, clock: systemClock });
+  return new Metrics({ view, conducted, services, targets: ["ops"], clock: systemClock });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { noticeResults } from "../../src/core/notices.ts";
 import type { ServiceReport } from "../../src/core/service_report.ts";
 import { errorCodeSchema } from "../../src/schema/error_code.ts";
 import { deployStateSchema } from "../../src/schema/deploy_record.ts";
@@ -67,13 +68,14 @@ describe("a host", () => {
       const phaseMs = { off: 1, tell: 1, idle: 1, stop: 1, start: 1, healthy: 1, on: 1, probe: 1 };
       counters.restarted({ instances: 2, closed: 1, refused: 3, forced: [], phaseMs });
     }
+    for (const result of noticeResults) metrics.noticed("ops", result);
     const after = await samples(metrics);
     expect([...after.keys()]).toEqual([...before.keys()]);
     const counted = [...after].filter(([name]) => /_total\{|_count\{/.test(name));
     expect(counted.length).toBeGreaterThan(100);
     expect(counted.filter(([, value]) => value === 0)).toEqual([]);
     expect(counted.filter(([name]) => before.get(name) !== 0)).toEqual([]);
-    expect(counted.filter(([name]) => !name.includes('service="'))).toEqual([]);
+    expect(counted.filter(([name]) => !/(service|target)="/.test(name))).toEqual([]);
   });
 
   test("counts a failure by service, step and code, and one that nobody expects of the step as another", async () => {

@@ -57,6 +57,7 @@ const metrics = new Metrics({
   },
   conducted: () => null,
   services: [SERVICE],
+  targets: [],
   clock: systemClock,
 });
 
