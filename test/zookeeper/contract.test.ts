@@ -20,7 +20,7 @@ describe.each(targets.map((each) => [each.name, each] as const))("with %s", (_na
     async (_case, contractCase, index) => {
       expect(await observe(contractCase, target, `/case-${index}`, index)).toEqual(contractCase.expected);
     },
-    20_000,
+    60_000,
   );
 });
 

@@ -96,9 +96,9 @@ export const lifetimeCases: readonly ContractCase[] = [
     name: "who watches a node hears of its removal by time",
     run: async ({ zk }) => {
       const { seen, watch } = notes();
-      await zk.create("/t", "", { mode: "persistent-ttl", ttlMs: 30 });
-      await zk.get("/t", { watch });
-      await zk.children("/", { watch });
+      // Long enough for both watches to be there before it goes.
+      await zk.create("/t", "", { mode: "persistent-ttl", ttlMs: 1_000 });
+      await Promise.all([zk.get("/t", { watch }), zk.children("/", { watch })]);
       await eventually(() => seen.length === 2);
       return seen.toSorted();
     },
