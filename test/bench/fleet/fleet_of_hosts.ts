@@ -19,6 +19,9 @@ export function processesFor(size: number): number {
   return Math.ceil(size / HOSTS_OF_A_PROCESS);
 }
 
+/** All hosts together need more processors than there are. A conductor and a server have machines of their own. */
+const HOSTS_NICENESS = 15;
+
 /** How much of a fleet may be out of service at once, and may fail. */
 export interface Limits {
   readonly max: number;
@@ -68,7 +71,9 @@ export class FleetOfHosts implements AsyncDisposable {
     const resources = new AsyncDisposableStack();
     const zk = resources.use(clientOf(servers));
     const conductor = resources.use(new BenchConductor());
-    const parts = Array.from({ length: processesFor(size) }, () => resources.use(new Program("hosts_program")));
+    const parts = Array.from({ length: processesFor(size) }, () =>
+      resources.use(new Program("hosts_program", [], HOSTS_NICENESS)),
+    );
     const names = Array.from({ length: size }, (_, at) => `host-${String(at + 1).padStart(5, "0")}`);
     await conductor.run(servers);
     await Promise.all(

@@ -13,11 +13,18 @@ export class Program implements AsyncDisposable {
   /** Why it has ended; null while it runs. */
   #over: Error | null = null;
 
-  /** @param bunFlags before the file, as `--cpu-prof` */
-  constructor(name: string, bunFlags: readonly string[] = []) {
+  /**
+   * @param bunFlags before the file, as `--cpu-prof`
+   * @param niceness by how much it gives way to others, as in nice(1)
+   */
+  constructor(name: string, bunFlags: readonly string[] = [], niceness = 0) {
     this.#name = name;
     const file = Bun.fileURLToPath(import.meta.resolve(`./${name}.ts`));
-    this.#process = Bun.spawn([process.execPath, ...bunFlags, file], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+    this.#process = Bun.spawn(["nice", "-n", String(niceness), process.execPath, ...bunFlags, file], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     this.#errors = new Response(this.#process.stderr).text().catch(String);
     void this.#listen();
   }
