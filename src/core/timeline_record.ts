@@ -1,8 +1,7 @@
 import { hostStateSchema, type HostState } from "../schema/host_state.ts";
 import type { TimelineRecord } from "../schema/timeline.ts";
 import type { StateCounts } from "./host_state.ts";
-import type { Timeline } from "./timeline.ts";
-import { MOST_GAPS } from "./timeline.ts";
+import { MOST_GAPS, type Timeline } from "./timeline.ts";
 import { halved, type Sample } from "./timeline_samples.ts";
 
 /** What the record of a timeline takes at most, in bytes, however large the fleet and however long the deploy. */

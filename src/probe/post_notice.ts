@@ -1,4 +1,5 @@
 import type { PostAnswer, PostRequest } from "../machine/network.ts";
+import { errorCodeOf } from "../support/file_error.ts";
 import { isUntrusted, type Trust } from "../support/trust.ts";
 import type { HostNames } from "./reach.ts";
 import { askEach, requestAt } from "./request.ts";
@@ -32,7 +33,7 @@ export async function postNotice(
 }
 
 function whyNot(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = errorCodeOf(error) ?? "";
   if (code === "ECONNREFUSED") return "nobody listens there";
   if (isUntrusted(code)) return `its certificate is not trusted (${code})`;
   return code === "" ? "the connection failed" : `the connection failed (${code})`;

@@ -2,6 +2,7 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { onAbort } from "../support/abort.ts";
+import { errorCodeOf } from "../support/file_error.ts";
 import { type Trust, whyUntrusted } from "../support/trust.ts";
 
 interface HttpRequest {
@@ -54,14 +55,14 @@ export async function requestAt(
   try {
     return await promise;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = errorCodeOf(error) ?? "";
     const why = whyUntrusted(code, authorities);
     throw why === "" ? error : Object.assign(new Error(why), { code });
   }
 }
 
 /** What says that nothing was sent: nobody listens there, or there is no way there. */
-const UNREACHED: readonly unknown[] = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"];
+const UNREACHED: readonly string[] = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"];
 
 /**
  * Tries one address after another, until one accepts the connection or fails otherwise than by not being reached.
@@ -75,7 +76,7 @@ export async function askEach<T>(addresses: readonly string[], ask: (address: st
       return await ask(address);
     } catch (error) {
       failure = error;
-      if (!(error instanceof Error && "code" in error && UNREACHED.includes(error.code))) break;
+      if (!UNREACHED.includes(errorCodeOf(error) ?? "")) break;
     }
   }
   throw failure;
@@ -83,5 +84,5 @@ export async function askEach<T>(addresses: readonly string[], ask: (address: st
 
 /** Whether the connection was refused, so that nobody listens there. */
 export function isRefused(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+  return errorCodeOf(error) === "ECONNREFUSED";
 }
