@@ -71,7 +71,6 @@ export class Candidacy {
       if (this.#format.problem !== null) await this.#standDown(client);
       return false;
     }
-    await ensurePath(client, conductorPath);
     // When the connection was lost before the create was answered, the node may exist: its name shows that it is ours.
     const prefix = prefixOf(client);
     // Only candidates watch: of ten thousand agents, five wake up when one of them goes.
@@ -85,8 +84,10 @@ export class Candidacy {
       if (own !== undefined) await client.delete(`${conductorPath}/${own}`);
       return false;
     }
-    if (own === undefined)
+    if (own === undefined) {
+      await ensurePath(client, conductorPath);
       await client.create(`${conductorPath}/${prefix}`, this.#host, { mode: "ephemeral-sequential" });
+    }
     if (own === undefined || !this.#stands) {
       this.#stands = true;
       return this.#look();

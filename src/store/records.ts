@@ -150,8 +150,12 @@ export async function childrenOf(zk: ZooKeeper, path: string, options: ReadOptio
   }
 }
 
-/** Creates `path` and its parents with empty data where they do not exist. */
+/**
+ * Creates `path` and its parents with empty data where they do not exist. It asks first: a change that is refused is the
+ * whole ensemble's work as well, and every host of a fleet comes here.
+ */
 export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
+  if ((await zk.exists(path)) !== null) return;
   const parts = path.split("/").slice(1);
   for (let depth = 1; depth <= parts.length; depth++) {
     try {
