@@ -48,7 +48,8 @@ export async function processesOf(
   const owners = await allOwners(clock);
   const known = withDescendants(mains, owners);
   const above = new Set(owners.filter(({ pid }) => mains.includes(pid)).map(({ parent }) => parent));
-  const isCandidate = ({ pid, uid }: ProcessOwner): boolean => uid === own || known.has(pid) || above.has(pid);
+  const isCandidate = ({ pid, uid, hasProgram }: ProcessOwner): boolean =>
+    hasProgram && (uid === own || known.has(pid) || above.has(pid));
   const candidates = owners.filter((each) => each.pid !== process.pid && isCandidate(each));
   const found = await Promise.all(
     candidates.map(async ({ pid, uid }): Promise<ProcessFact | null> => {
@@ -126,7 +127,10 @@ export async function markedWith(
   const young = (await allStats(clock)).filter(
     ({ pid, startTicks }) => pid !== process.pid && startTicks >= sinceTicks,
   );
-  const candidates = young.filter(({ pid }) => users.includes(ownerOf(pid)?.uid ?? null));
+  const candidates = young.filter(({ pid }) => {
+    const owner = ownerOf(pid);
+    return owner !== null && owner.hasProgram && users.includes(owner.uid);
+  });
   const found = await Promise.all(
     candidates.map(async (stat) => {
       const { pid } = stat;

@@ -81,6 +81,8 @@ export interface ProcessOwner {
   readonly parent: number;
   /** The effective uid. */
   readonly uid: number;
+  /** Whether it runs a program: no thread of the kernel's own does, nor what has ended and is not yet forgotten. */
+  readonly hasProgram: boolean;
 }
 
 /** Read from `status`, because /proc/<pid> belongs to root if the process may not be dumped. Null if it is gone. */
@@ -88,7 +90,10 @@ export function ownerOf(pid: number): ProcessOwner | null {
   const text = rowOf(`/proc/${pid}/status`) ?? "";
   const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
   const parent = /^PPid:\s+(\d+)/m.exec(text)?.[1];
-  return uid === undefined || parent === undefined ? null : { pid, parent: Number(parent), uid: Number(uid) };
+  if (uid === undefined || parent === undefined) return null;
+  // What has no memory of its own has no line about it, before the one about its threads (proc_pid_status(5)).
+  const hasProgram = text.includes("\nVmSize:") || !text.includes("\nThreads:");
+  return { pid, parent: Number(parent), uid: Number(uid), hasProgram };
 }
 
 /** The owners of all processes. */

@@ -5,6 +5,7 @@ import { deploydBinary } from "./binary.ts";
 import { eventually } from "./eventually.ts";
 import { killQuietly } from "./fleet_leftovers.ts";
 import { ask } from "./http.ts";
+import { KEPT_MEMORY } from "./kept_memory.ts";
 
 export interface FleetHostOptions {
   readonly name: string;
@@ -117,7 +118,7 @@ ${bottom ?? ""}
     const started = [...(this.#options.under ?? []), await deploydBinary(), "agent", "--config", this.config];
     this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", ...started], {
       cwd: this.dir,
-      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
+      env: { ...KEPT_MEMORY, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",
       stdout: log,
       stderr: log,

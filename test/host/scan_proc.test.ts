@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { ownerOf } from "../../src/host/scan_proc.ts";
 import { listens } from "../../src/host/process_sockets.ts";
 import { eventually } from "../harness/eventually.ts";
 import { tempDir } from "../harness/tempdir.ts";
@@ -21,6 +22,22 @@ test("children come before their own children, each with its parent, and end wit
     await child.exited;
   }
   expect(await descendantsOf(child.pid)).toEqual([]);
+});
+
+test("what has ended and is not yet forgotten runs no program, and its parent does", async () => {
+  const parent = Bun.spawn(["sh", "-c", "true & exec sleep 300"]);
+  try {
+    const child = await eventually(async () => {
+      const text = await Bun.file(`/proc/${parent.pid}/task/${parent.pid}/children`).text();
+      return text.trim() !== "" && Number(text);
+    });
+    await eventually(() => ownerOf(child)?.hasProgram === false);
+    expect(ownerOf(child)?.parent).toBe(parent.pid);
+    expect(ownerOf(parent.pid)?.hasProgram).toBe(true);
+  } finally {
+    parent.kill("SIGKILL");
+    await parent.exited;
+  }
 });
 
 test.each(["tcp", "tcp6", "unix"] as const)(

@@ -1,3 +1,4 @@
+import { KEPT_MEMORY } from "../harness/kept_memory.ts";
 import { join, networkNamespace, type NetworkNamespace, type Started } from "../harness/netns.ts";
 
 /** Where a program runs: on the host whose service restarts, or where its clients are. */
@@ -35,7 +36,7 @@ export function startProgram(
   argv: readonly string[],
   { env = {}, log, cwd = "/" }: ProgramOptions,
 ): Started {
-  const variables = Object.entries({ PATH, ...env }).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries({ PATH, ...KEPT_MEMORY, ...env }).map(([name, value]) => `${name}=${value}`);
   const line = 'cd "$0" && log=$1 && shift && exec "$@" >>"$log" 2>&1';
   return inside.start(["env", "-i", ...variables, "/bin/sh", "-c", line, cwd, log, ...argv]);
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { KEPT_MEMORY } from "../../harness/kept_memory.ts";
 import type { Job } from "./job.ts";
 import type { Performance } from "./performance.ts";
 
@@ -80,7 +81,7 @@ const HEAP_BYTES = 512 * 1024 ** 2;
  * What its runtime is told: to collect garbage rarely, and to leave out its slowest compiler, which pays for itself only in a
  * process of many hundred worlds.
  */
-const SETTINGS = { BUN_JSC_largeHeapSize: String(HEAP_BYTES), BUN_JSC_useFTLJIT: "0" };
+const SETTINGS = { BUN_JSC_largeHeapSize: String(HEAP_BYTES), BUN_JSC_useFTLJIT: "0", ...KEPT_MEMORY };
 
 /** One process. */
 class Stage {
