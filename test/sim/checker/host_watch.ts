@@ -146,11 +146,19 @@ export class HostWatch {
       if (!Bun.deepEquals(read.journal.activation, this.journal?.activation)) this.phaseHeardMs = this.#nowMs();
       if (read.journal.activation?.phase.kind === "proven") this.#forgiveWhatCameJustNow();
       this.journal = read.journal;
+      this.#assertBatch(read.journal);
       if (read.journal.activation === null) this.#tries.begin();
       // Of an agent that will be: somebody has put it there by hand.
     } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
     }
+  }
+
+  #assertBatch({ activation }: Journal): void {
+    const phase = activation?.phase;
+    if (phase === undefined || !("restart" in phase) || phase.restart.batch.length <= this.service.batch) return;
+    const names = phase.restart.batch.join(", ");
+    this.#ledger.broken("batch-size", `${this.name}: ${names} restart at once, where ${this.service.batch} may`);
   }
 
   /** It is asked a last time before its journal calls it proven, and may fall ill by itself between the two. */

@@ -20,6 +20,7 @@ export const INVARIANTS = {
   current: "current is never missing once it was there, and never torn",
   "older-wish": "no host goes back to an older wish",
   "min-available": "traffic is never on fewer instances than min_available",
+  "batch-size": "never more instances of a host restart at once than a batch may have",
   "early-traffic": "no instance gets traffic after its restart before it has answered",
   attempts: "attempts only grow",
   "write-ahead": "nothing is stopped, started or given back that the journal did not say before",

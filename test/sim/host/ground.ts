@@ -16,6 +16,8 @@ export interface HostService {
   readonly traffic: TrafficSpec["by"];
   /** Where clients come; null where they come to the instances themselves. */
   readonly frontPort: number | null;
+  /** How many instances may restart at once. */
+  readonly batch: number;
   readonly minAvailable: number;
   readonly user: HostUser;
 }

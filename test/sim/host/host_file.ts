@@ -16,6 +16,9 @@ export interface ServicePlan {
   readonly port?: number;
 }
 
+/** How many instances of a host may restart at once. */
+const BATCH = 1;
+
 /** A service as a host of the rehearsal has it. */
 export function hostService(plan: ServicePlan): HostService {
   const { name, instances: count = 1, restart = "command", traffic = "none", port = 8000 } = plan;
@@ -26,6 +29,7 @@ export function hostService(plan: ServicePlan): HostService {
     restart,
     traffic,
     frontPort: traffic === "nft" || traffic === "iptables" ? port : null,
+    batch: BATCH,
     minAvailable: plan.minAvailable ?? (count === 1 ? 0 : Math.min(count - 1, Math.ceil(count / 2))),
     user: { name: `run-${name}`, uid: 1000, gid: 1000 },
   };
@@ -58,14 +62,14 @@ export function agentFile(
   ].join("\n");
 }
 
-function serviceLines({ name, instances, restart, traffic, frontPort, minAvailable, user }: HostService): string[] {
+function serviceLines({ name, instances, restart, traffic, frontPort, batch, minAvailable, user }: HostService): string[] {
   const rows = instances.map(({ name, port }) => `{ name = "${name}", port = ${port} }`);
   return [
     `[services.${name}]`,
     `run_as = "${user.name}"`,
     `sources = ["${ARTEFACTS}"]`,
     `instances = [${rows.join(", ")}]`,
-    `rolling = { batch = 1, min_available = ${minAvailable} }`,
+    `rolling = { batch = ${batch}, min_available = ${minAvailable} }`,
     `traffic = { by = "${traffic}"${frontPort === null ? "" : `, port = ${frontPort}`}${extra(traffic)} }`,
     "",
     // For builds that do not say it themselves.
