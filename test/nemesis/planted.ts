@@ -1,7 +1,7 @@
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { plantedBugs } from "../sim/planted/bug.ts";
-import { buggyCopy } from "../sim/planted/buggy_copy.ts";
+import { TreeCopy } from "../sim/planted/tree_copy.ts";
 
 /** What runs end with that have found something. */
 export const VIOLATED = 2;
@@ -15,9 +15,10 @@ const ROOT = join(import.meta.dir, "../..");
 export async function withBug(name: string, play: () => Promise<number>): Promise<number> {
   const [bug] = await plantedBugs(name);
   if (bug === undefined) throw new Error(`no bug ${name} is planted`);
-  await using copy = await buggyCopy(bug);
-  if (copy === null) throw new Error(`the bug ${name} does not apply to the tree as it is`);
-  const directory = join(copy.worker, "../../../..");
+  await using copy = await TreeCopy.make();
+  await using planted = await copy.plant(bug);
+  if (planted === null) throw new Error(`the bug ${name} does not apply to the tree as it is`);
+  const { directory } = copy;
   // The binary has the manual in it.
   for (const each of ["docs", ".ci/build"]) await cp(join(ROOT, each), join(directory, each), { recursive: true });
   const build = Bun.spawnSync(["sh", join(directory, ".ci/build")], { stdin: "ignore", stderr: "pipe" });

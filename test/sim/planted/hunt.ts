@@ -3,8 +3,8 @@ import { Company } from "../rehearse/company.ts";
 import { nameOf, type Job } from "../rehearse/job.ts";
 import type { Performance } from "../rehearse/performance.ts";
 import type { PlantedBug } from "./bug.ts";
-import { buggyCopy } from "./buggy_copy.ts";
 import { Search } from "./search.ts";
+import { TreeCopy } from "./tree_copy.ts";
 
 /** What became of the hunt for one bug. */
 type Catch =
@@ -19,7 +19,7 @@ export interface Hunted {
   readonly seconds: number;
 }
 
-/** Hunts bugs side by side, each in a copy of this tree, in no order. */
+/** Hunts bugs side by side, in copies of this tree, in no order. */
 export async function* hunt(
   bugs: readonly PlantedBug[],
   lanes: number,
@@ -50,6 +50,7 @@ class Lane implements AsyncDisposable {
   readonly #search: Search;
   /** Plays this tree as it is: what is broken here as well is not the bug's doing. */
   readonly #honest = new Company(1);
+  #copy: TreeCopy | null = null;
 
   constructor(search: Search) {
     this.#search = search;
@@ -63,12 +64,14 @@ class Lane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#honest[Symbol.asyncDispose]();
+    await this.#copy?.[Symbol.asyncDispose]();
   }
 
   async #catch(bug: PlantedBug): Promise<Catch> {
-    await using copy = await buggyCopy(bug);
-    if (copy === null) return { kind: "does not apply" };
-    await using company = new Company(1, copy.worker);
+    this.#copy ??= await TreeCopy.make();
+    await using planted = await this.#copy.plant(bug);
+    if (planted === null) return { kind: "does not apply" };
+    await using company = new Company(1, this.#copy.worker);
     const jobs = this.#search.jobs(bug.hint);
     let played = 0;
     for await (const { job, result } of company.perform(() => jobs.next().value)) {

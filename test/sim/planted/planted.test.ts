@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { tempDir } from "../../harness/tempdir.ts";
 import { plantedBugs, type PlantedBug } from "./bug.ts";
-import { buggyCopy } from "./buggy_copy.ts";
 import { hunt, type Hunted } from "./hunt.ts";
 import { Search } from "./search.ts";
+import { TreeCopy } from "./tree_copy.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const FEWEST = 20;
@@ -38,9 +38,25 @@ test.each(bugs.map(({ name, path }) => [name, path]))("%s is a change to the pro
 test("a bug that no longer applies is not hunted, and told", async () => {
   await using directory = await tempDir();
   const stale = await staleBug(directory.path);
-  expect(await buggyCopy(stale)).toBeNull();
+  await using copy = await TreeCopy.make();
+  expect(await copy.plant(stale)).toBeNull();
   const [told] = await all(hunt([stale], 1, new Search({ seeds: 0, deaths: 0 })));
   expect(told?.outcome).toEqual({ kind: "does not apply" });
+});
+
+test("a copy has a bug until it is taken out, and is then as it was", async () => {
+  const [bug] = bugs;
+  if (bug === undefined) throw new Error("no bug is planted");
+  await using copy = await TreeCopy.make();
+  const [, file = ""] = /^\+\+\+ b\/(\S+)$/m.exec(await Bun.file(bug.path).text()) ?? [];
+  const text = (): Promise<string> => Bun.file(join(copy.directory, file)).text();
+  const before = await text();
+  {
+    await using planted = await copy.plant(bug);
+    expect(planted).not.toBeNull();
+    expect(await text()).not.toBe(before);
+  }
+  expect(await text()).toBe(before);
 });
 
 test("a bug that shows in no world that is played is told as not found", async () => {
