@@ -15,6 +15,7 @@ import { run, type Ran, type RunOptions } from "./fleet_program.ts";
 import { ctl } from "../ctl/terminal.ts";
 import { answerOf } from "./verb_run.ts";
 import { freePort } from "./ports.ts";
+import { SHORT_LIFE } from "./runtime_settings.ts";
 import { answerOf as siteAnswer, writeSite, type Site } from "./site.ts";
 
 type HostSettings = Partial<Omit<FleetHostOptions, "name" | "zookeeper" | "chroot">>;
@@ -134,7 +135,8 @@ export class Fleet implements AsyncDisposable {
 
   /** Runs the compiled binary. */
   async deployd(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-    const env = { DEPLOYD_ZOOKEEPER: this.zookeeper, DEPLOYD_CHROOT: this.chroot, HOME: this.dir, ...options.env };
+    const own = { DEPLOYD_ZOOKEEPER: this.zookeeper, DEPLOYD_CHROOT: this.chroot, HOME: this.dir };
+    const env = { ...SHORT_LIFE, ...own, ...options.env };
     return run([await deploydBinary(), ...args], { cwd: this.dir, ...options, env });
   }
 

@@ -5,7 +5,7 @@ import { deploydBinary } from "./binary.ts";
 import { eventually } from "./eventually.ts";
 import { killQuietly } from "./fleet_leftovers.ts";
 import { ask } from "./http.ts";
-import { KEPT_MEMORY } from "./kept_memory.ts";
+import { SHORT_LIFE } from "./runtime_settings.ts";
 
 export interface FleetHostOptions {
   readonly name: string;
@@ -38,6 +38,8 @@ export interface FleetHostOptions {
   readonly sessionTimeoutS?: number;
   /** Port of its status port, for who has to find it again after a restart; a free one unless given. */
   readonly statusPort?: number;
+  /** What the agent's runtime is told; that its life is short unless given. */
+  readonly runtime?: Readonly<Record<string, string>>;
 }
 
 /** One host of a fleet: a real agent process of the compiled binary, with a directory and a service of its own. */
@@ -114,11 +116,12 @@ ${bottom ?? ""}
     if (this.isUp) throw new Error(`the agent of ${this.name} runs already`);
     this.#outputBefore = (await this.output()).length;
     const log = openSync(this.#log, "a");
+    const { runtime = SHORT_LIFE } = this.#options;
     const line = `${this.#options.startedWith ?? ":"}; exec "$@"`;
     const started = [...(this.#options.under ?? []), await deploydBinary(), "agent", "--config", this.config];
     this.#agent = Bun.spawn(["/bin/sh", "-c", line, "sh", ...started], {
       cwd: this.dir,
-      env: { ...KEPT_MEMORY, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
+      env: { ...runtime, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: this.dir },
       stdin: "ignore",
       stdout: log,
       stderr: log,

@@ -1,5 +1,3 @@
-import { KEPT_MEMORY } from "./kept_memory.ts";
-
 /** How a program ended and all that it printed. */
 export interface Ran {
   readonly code: number | null;
@@ -21,7 +19,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const startedAt = performance.now();
   const child = Bun.spawn([...argv], {
     ...(cwd === undefined ? {} : { cwd }),
-    env: { ...KEPT_MEMORY, PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...env },
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -61,6 +61,8 @@ export class Scene implements AsyncDisposable {
           runAs: "root",
           under: within(placeOf(name)),
           sessionTimeoutS: SESSION_S,
+          // As it runs everywhere.
+          runtime: {},
           env: { NETWORK: name },
         }),
       }),

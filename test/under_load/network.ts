@@ -1,4 +1,4 @@
-import { KEPT_MEMORY } from "../harness/kept_memory.ts";
+import { KEPT_MEMORY } from "../harness/runtime_settings.ts";
 import { join, networkNamespace, type NetworkNamespace, type Started } from "../harness/netns.ts";
 
 /** Where a program runs: on the host whose service restarts, or where its clients are. */

@@ -42,6 +42,8 @@ export class Fleet {
           runAs: "nobody",
           sources: [source],
           under: machine.inside,
+          // As it runs everywhere.
+          runtime: {},
         }),
     );
     const fleet = new Fleet(hosts, zookeeper, directory, await deploydBinary());

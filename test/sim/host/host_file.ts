@@ -62,7 +62,16 @@ export function agentFile(
   ].join("\n");
 }
 
-function serviceLines({ name, instances, restart, traffic, frontPort, batch, minAvailable, user }: HostService): string[] {
+function serviceLines({
+  name,
+  instances,
+  restart,
+  traffic,
+  frontPort,
+  batch,
+  minAvailable,
+  user,
+}: HostService): string[] {
   const rows = instances.map(({ name, port }) => `{ name = "${name}", port = ${port} }`);
   return [
     `[services.${name}]`,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { KEPT_MEMORY } from "../../harness/kept_memory.ts";
+import { KEPT_MEMORY } from "../../harness/runtime_settings.ts";
 import type { Job } from "./job.ts";
 import type { Performance } from "./performance.ts";
 
