@@ -151,18 +151,29 @@ export async function childrenOf(zk: ZooKeeper, path: string, options: ReadOptio
 }
 
 /**
- * Creates `path` and its parents with empty data where they do not exist. It asks first: a change that is refused is the
- * whole ensemble's work as well, and every host of a fleet comes here.
+ * Creates `path` and its parents with empty data where they do not exist. It asks first, and for no parent that is there: a
+ * change that is refused is the whole ensemble's work as well, and every host of a fleet comes here.
+ *
+ * @throws ZooKeeperError `NO_NODE` where the client's chroot does not exist
  */
 export async function ensurePath(zk: ZooKeeper, path: string): Promise<void> {
   if ((await zk.exists(path)) !== null) return;
-  const parts = path.split("/").slice(1);
-  for (let depth = 1; depth <= parts.length; depth++) {
-    try {
-      await zk.create(`/${parts.slice(0, depth).join("/")}`);
-    } catch (error) {
-      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
-    }
+  try {
+    await createMissing(zk, path);
+  } catch (error) {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (parent === "" || !isZooKeeperError(error, "NO_NODE")) throw error;
+    await ensurePath(zk, parent);
+    await createMissing(zk, path);
+  }
+}
+
+/** Creates the node; one that is there is left as it is. */
+export async function createMissing(zk: ZooKeeper, path: string, data = ""): Promise<void> {
+  try {
+    await zk.create(path, data);
+  } catch (error) {
+    if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
   }
 }
 

@@ -9,20 +9,15 @@ import {
   type Role,
 } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { readLivingAgents, runsService } from "./living_agents.ts";
 import { hostPath, hostsPath, statusPath } from "./paths.ts";
-import { childrenOf, encode, isDamaged, readDamaged, readRecord, type Versioned } from "./records.ts";
+import { childrenOf, createMissing, encode, isDamaged, readDamaged, readRecord, type Versioned } from "./records.ts";
 
 /** Registers the host once, as a fleet host; what an operator has changed since is left alone. */
 export async function registerHost(zk: ZooKeeper, service: string, host: string, zone?: string): Promise<void> {
   const record: HostRecord = { role: "fleet", ...(zone === undefined ? {} : { zone }) };
-  try {
-    await zk.create(hostPath(service, host), encode(record));
-  } catch (error) {
-    if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
-  }
+  await createMissing(zk, hostPath(service, host), encode(record));
 }
 
 /** @throws DeployError `host-unknown`, with the nearest known name */

@@ -4,7 +4,6 @@ import type { BetweenServices } from "../schema/between_services.ts";
 import { nearest } from "../schema/problems.ts";
 import { serviceSettingsSchema, type ServiceSettings } from "../schema/znodes.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
-import { isZooKeeperError } from "../zookeeper/errors.ts";
 import { attempting } from "./errors.ts";
 import { stampFormat } from "./format.ts";
 import { restoreGate } from "./gate.ts";
@@ -19,7 +18,7 @@ import {
   timelinesPath,
 } from "./paths.ts";
 import { readNodes } from "./read_nodes.ts";
-import { childrenOf, damagedIn, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
+import { childrenOf, createMissing, damagedIn, encode, ensurePath, readDamaged, readSlot } from "./records.ts";
 
 export async function listServices(zk: ZooKeeper): Promise<string[]> {
   return attempting("Cannot list the services", () => childrenOf(zk, servicesPath));
@@ -102,10 +101,10 @@ export async function setService(
       changed === undefined ? found?.value?.between : rulesAfter(found?.value?.between ?? undefined, changed);
     const settings = serviceSettingsSchema.parse({ ...found?.value, ...changes, between });
     if (changed !== undefined) await assertRules(zk, service, between ?? {});
-    if (found === null) await create(zk, path, encode(settings));
+    if (found === null) await createMissing(zk, path, encode(settings));
     else await zk.set(path, encode(settings), found.version);
     for (const child of [enabledPath, hostsPath, buildsPath, deploysPath, statusesPath, timelinesPath])
-      await create(zk, child(service), "");
+      await createMissing(zk, child(service));
     await restoreGate(zk, service);
     return settings;
   });
@@ -156,12 +155,4 @@ async function assertRules(zk: ZooKeeper, service: string, rules: BetweenService
     code: "usage",
     hint: `Leave one of them out. Services that only must not move at once are --not-while each other.`,
   });
-}
-
-async function create(zk: ZooKeeper, path: string, data: string): Promise<void> {
-  try {
-    await zk.create(path, data);
-  } catch (error) {
-    if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
-  }
 }
