@@ -1,6 +1,7 @@
 import { description } from "../cli/help.ts";
 import { everyExit, exit, exitForSignal, type ExitCode, type ExitMeanings } from "../cli/exit.ts";
 import { verb, type Run, type VerbContext } from "../cli/verb.ts";
+import { attempting } from "../store/errors.ts";
 import type { ZooKeeper } from "../zookeeper/client.ts";
 import { addressFrom, openTree, type TreeAddress } from "./connection.ts";
 import type { CommonFlags } from "./flags.ts";
@@ -26,7 +27,10 @@ export function ctlVerb<F extends CommonFlags, A extends readonly unknown[]>(
     const { signal } = process;
     const address = addressFrom(flags, process.env);
     const connect = (until: AbortSignal = signal): Promise<ZooKeeper> => openTree(address, until, process);
-    const code = await perform({ process, output, signal, address, connect }, flags, ...args);
+    // What the store has not said in its own words: that ZooKeeper is lost is no mistake of this program.
+    const code = await attempting("Cannot finish the command", () =>
+      perform({ process, output, signal, address, connect }, flags, ...args),
+    );
     return signal.aborted ? exitForSignal(signal.reason) : code;
   });
 }

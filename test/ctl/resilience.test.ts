@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
 import { LastingConnection } from "../../src/watch/lasting_connection.ts";
+import { hostPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
+import { ZooKeeper } from "../../src/zookeeper/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 import { fourLetters, startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
 import { PuppetFleet } from "./fleet.ts";
-import { ctl, startCtl } from "./terminal.ts";
+import { ctl, startCtl, type Terminal } from "./terminal.ts";
 
 let server: RealZooKeeper;
 const now = (): Date => new Date();
@@ -96,6 +98,46 @@ test("status --watch says how old its picture is while ZooKeeper is away, and go
   running.signal("SIGINT");
   expect((await running.finished).code).toBe(130);
 });
+
+describe("waiting for a host", () => {
+  test("that leaves goes on after its session expired", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, direct, broken } = await behind(proxy);
+    await using _ = fleet;
+    await ctl(["deploy", "web", "b1", "--detach"], direct);
+    const before = await sessions();
+    const running = startCtl(["hosts", "leave", "web", "web-01"], broken);
+    await isAskedFor("web-01", direct);
+    proxy.refuse();
+    await eventually(async () => (await sessions()) === before);
+    await fleet.say("web-01", "serving", { leaving: { phase: "stopped", problem: "" } });
+    proxy.resume();
+    expect(await running.finished).toMatchObject({ code: 0, stderr: "" });
+    expect(running.stdout()).toContain("web-01 has left web");
+  });
+
+  test("that is to be held ends when its time is over, and says that ZooKeeper is away", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, direct, broken } = await behind(proxy);
+    await using _ = fleet;
+    const running = startCtl(
+      ["hosts", "hold", "web", "web-01", "--timeout-s", "3", "--connect-timeout-s", "1"],
+      broken,
+    );
+    await isAskedFor("web-01", direct);
+    proxy.refuse();
+    const { code, stderr } = await running.finished;
+    expect({ code, stderr }).toMatchObject({ code: 69, stderr: expect.stringContaining("ZooKeeper") });
+    expect(stderr).not.toContain("    at ");
+  });
+});
+
+/** Until a person's word for it is in the tree. */
+async function isAskedFor(host: string, direct: Terminal): Promise<void> {
+  const { DEPLOYD_ZOOKEEPER: address, DEPLOYD_CHROOT: chroot } = direct.env ?? {};
+  await using zk = new ZooKeeper({ clock: systemClock, servers: `${address}${chroot}` });
+  await eventually(async () => new TextDecoder().decode((await zk.get(hostPath("web", host))).data).includes("hold"));
+}
 
 test("a deploy is started once, wherever the connection breaks on the way", async () => {
   for (let bytes = 40; bytes <= 1_240; bytes += 100) {

@@ -4,6 +4,7 @@ import { takeBack } from "../../store/leave.ts";
 import { readStatusOf } from "../../store/registry.ts";
 import { readService } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
+import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
@@ -34,13 +35,17 @@ runs on it is left alone.`,
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
   func: ctlVerb<HoldFlags, [string, string]>(async (ctl, { why = "", detach, timeoutS }, service, host) => {
-    const { connect, output, process, signal } = ctl;
-    await using zk = await connect();
-    await readService(zk, service, () => {});
-    const by = { service, host, who: process.user, why, clock: process.clock };
-    const { hold } = await holdHost(zk, by);
+    const { output, process, signal, address } = ctl;
+    const { clock } = process;
+    await using connection = new LastingConnection(ctl.connect, signal, clock);
+    await readService(await connection.client(), service, () => {});
+    const by = { service, host, who: process.user, why, clock };
+    const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => holdHost(zk, by));
     const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const held = await untilHeld(zk, by, true, withinMs, signal);
+    const endsAt = clock.monotonicMs() + withinMs;
+    const held = await insist(connection, signal, withinMs, (zk) =>
+      untilHeld(zk, by, true, endsAt - clock.monotonicMs(), signal),
+    );
     const document = { schema: "deployd.ctl.host-held/1", service, host, held, who: hold?.who, why: hold?.why };
     output.answer(document, [
       held

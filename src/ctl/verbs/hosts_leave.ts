@@ -4,6 +4,7 @@ import { isGiven } from "../../cli/flags.ts";
 import { forgetLeft, leaveHost, untilLeft } from "../../store/leave.ts";
 import { readService } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
+import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
@@ -41,15 +42,22 @@ as long as the host's agent is connected.`,
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
   func: ctlVerb<LeaveFlags, [string, string]>(async (ctl, { why = "", keep, detach, timeoutS }, service, host) => {
-    const { connect, output, process, signal } = ctl;
-    await using zk = await connect();
-    await readService(zk, service, () => {});
-    const by = { service, host, who: process.user, why, clock: process.clock };
-    const { hold } = await leaveHost(zk, by);
+    const { output, process, signal, address } = ctl;
+    const { clock } = process;
+    await using connection = new LastingConnection(ctl.connect, signal, clock);
+    await readService(await connection.client(), service, () => {});
+    const by = { service, host, who: process.user, why, clock };
+    const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => leaveHost(zk, by));
     const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const leaving = await untilLeft(zk, by, withinMs, signal);
+    const endsAt = clock.monotonicMs() + withinMs;
+    const leaving = await insist(connection, signal, withinMs, (zk) =>
+      untilLeft(zk, by, endsAt - clock.monotonicMs(), signal),
+    );
     const left = leaving?.phase === "stopped";
-    const forgotten = left && keep !== true && detach !== true && (await forgetLeft(zk, service, host));
+    const mayForget = left && keep !== true && detach !== true;
+    const forget = (): Promise<boolean> =>
+      insist(connection, signal, address.connectTimeoutMs, (zk) => forgetLeft(zk, service, host));
+    const forgotten = mayForget && (await forget());
     output.answer(
       {
         schema: "deployd.ctl.host-left/1",

@@ -1,4 +1,4 @@
-import { readJournal } from "../../../src/schema/journal_versions.ts";
+import { readJournal, type JournalReading } from "../../../src/schema/journal_versions.ts";
 import type { Activation, Journal } from "../../../src/schema/journal.ts";
 import { layoutOf, type Layout } from "../../../src/steps/layout.ts";
 import { currentFact, instanceFacts, type InstanceFact } from "../host/facts.ts";
@@ -6,7 +6,7 @@ import { textOf } from "../host/disk_port.ts";
 import type { HostService } from "../host/ground.ts";
 import type { Effect } from "../host/life.ts";
 import type { SimHost } from "../host/sim_host.ts";
-import { batchIn, leaves, revives } from "./journal_says.ts";
+import { batchIn, leaves, revives, wholeJournal } from "./journal_says.ts";
 import type { Ledger } from "./ledger.ts";
 import { TryCounts } from "./try_counts.ts";
 
@@ -135,7 +135,7 @@ export class HostWatch {
     if (found === null || found.bytes === this.#journalBytes) return;
     this.#journalBytes = found.bytes;
     this.journalHeardMs = this.#nowMs();
-    const read = readJournal(textOf(found.bytes));
+    const read = this.#journalIn(textOf(found.bytes));
     const isBegun = read.kind === "understood" && read.journal.activation !== null;
     if (isBegun && (this.journal?.activation ?? null) === null) {
       this.tookFromService = this.isInService && !this.#isRepairBy(read.journal.activation);
@@ -152,6 +152,11 @@ export class HostWatch {
     } else if (read.kind === "torn" || !read.newer) {
       this.#ledger.broken("journal-whole", `${this.name}: its journal is ${read.kind}: ${read.problems.join("; ")}`);
     }
+  }
+
+  /** With all care what a death has left. What an agent writes while it lives comes often, and the agent reads it back. */
+  #journalIn(text: string): JournalReading {
+    return (this.host.life === null ? null : wholeJournal(text)) ?? readJournal(text);
   }
 
   #assertBatch({ activation }: Journal): void {

@@ -1,4 +1,19 @@
-import type { Journal } from "../../../src/schema/journal.ts";
+import { JOURNAL_VERSION, type Journal } from "../../../src/schema/journal.ts";
+import type { JournalReading } from "../../../src/schema/journal_versions.ts";
+
+/** A journal of this version by its looks alone; null for anything else, and for half of one. */
+export function wholeJournal(text: string): JournalReading | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isOfThisVersion(value) ? { kind: "understood", journal: value } : null;
+  } catch {
+    return null;
+  }
+}
+
+function isOfThisVersion(value: unknown): value is Journal {
+  return typeof value === "object" && value !== null && "version" in value && value.version === JOURNAL_VERSION;
+}
 
 /** Which restart of a batch this is; null between two. */
 export function batchIn(journal: Journal | null): string | null {
