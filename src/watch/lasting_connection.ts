@@ -104,18 +104,20 @@ export function mayPass(error: unknown): boolean {
 /**
  * Retries an idempotent change until it is answered, for at most `forMs` milliseconds.
  *
+ * @param change is told how many of them are left
  * @throws what the last try threw
  */
 export async function insist<T>(
   connection: LastingConnection,
   signal: AbortSignal,
   forMs: number,
-  change: (zk: ZooKeeper) => Promise<T>,
+  change: (zk: ZooKeeper, leftMs: number) => Promise<T>,
 ): Promise<T> {
   const endsAt = connection.clock.monotonicMs() + forMs;
   for (;;) {
     try {
-      return await change(await connection.client());
+      const zk = await connection.client();
+      return await change(zk, endsAt - connection.clock.monotonicMs());
     } catch (error) {
       if (signal.aborted || !mayPass(error) || connection.clock.monotonicMs() >= endsAt) throw error;
       await connection.clock.sleep(RETRY_MS, signal);

@@ -42,10 +42,7 @@ runs on it is left alone.`,
     const by = { service, host, who: process.user, why, clock };
     const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => holdHost(zk, by));
     const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const endsAt = clock.monotonicMs() + withinMs;
-    const held = await insist(connection, signal, withinMs, (zk) =>
-      untilHeld(zk, by, true, endsAt - clock.monotonicMs(), signal),
-    );
+    const held = await insist(connection, signal, withinMs, (zk, leftMs) => untilHeld(zk, by, true, leftMs, signal));
     const document = { schema: "deployd.ctl.host-held/1", service, host, held, who: hold?.who, why: hold?.why };
     output.answer(document, [
       held

@@ -49,10 +49,7 @@ as long as the host's agent is connected.`,
     const by = { service, host, who: process.user, why, clock };
     const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => leaveHost(zk, by));
     const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const endsAt = clock.monotonicMs() + withinMs;
-    const leaving = await insist(connection, signal, withinMs, (zk) =>
-      untilLeft(zk, by, endsAt - clock.monotonicMs(), signal),
-    );
+    const leaving = await insist(connection, signal, withinMs, (zk, leftMs) => untilLeft(zk, by, leftMs, signal));
     const left = leaving?.phase === "stopped";
     const mayForget = left && keep !== true && detach !== true;
     const forget = (): Promise<boolean> =>
