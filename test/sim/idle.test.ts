@@ -1,29 +1,10 @@
 import { expect, test } from "bun:test";
+import { CALM } from "./fleet/calm_plan.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { Script } from "./fleet/script.ts";
 import type { WorldPlan } from "./fleet/world_plan.ts";
 
-const PLAN: WorldPlan = {
-  hosts: 8,
-  canaries: 1,
-  instances: 2,
-  restart: "command",
-  traffic: "nft",
-  max: 2,
-  budget: 3,
-  soakMs: 1_000,
-  sessionTimeoutS: 30,
-  servers: 3,
-  deploys: 1,
-  faultsPerMinute: 0,
-  reimages: 0,
-  leaves: 0,
-  errandEveryS: 0,
-  pastDeploys: 0,
-  formerTraffic: "nft",
-  clockErrorMs: 0,
-  tells: false,
-};
+const PLAN: WorldPlan = { ...CALM, hosts: 8, max: 2, servers: 3, sessionTimeoutS: 30 };
 const SETTLED_MS = 60_000;
 const IDLE_MS = 600_000;
 

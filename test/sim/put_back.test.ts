@@ -1,31 +1,12 @@
 import { expect, test } from "bun:test";
 import { currentFact } from "./host/facts.ts";
+import { CALM } from "./fleet/calm_plan.ts";
 import { Fleet, SERVICE } from "./fleet/fleet.ts";
 import type { CtlRun } from "./fleet/operator.ts";
 import { Script } from "./fleet/script.ts";
 import type { WorldPlan } from "./fleet/world_plan.ts";
 
-const PLAN: WorldPlan = {
-  hosts: 4,
-  canaries: 1,
-  instances: 2,
-  restart: "command",
-  traffic: "nft",
-  max: 2,
-  budget: 3,
-  soakMs: 1_000,
-  sessionTimeoutS: 4,
-  servers: 3,
-  deploys: 1,
-  faultsPerMinute: 0,
-  reimages: 0,
-  leaves: 0,
-  errandEveryS: 0,
-  pastDeploys: 0,
-  formerTraffic: "nft",
-  clockErrorMs: 1_000,
-  tells: false,
-};
+const PLAN: WorldPlan = { ...CALM, hosts: 4, max: 2, servers: 3, clockErrorMs: 1_000 };
 const LONGEST_MS = 3_600_000;
 /** Long enough for every agent to be back, to read what is wished, and to read it again unasked. */
 const HELD_MS = 90_000;

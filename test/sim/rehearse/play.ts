@@ -1,6 +1,7 @@
 import { chanceOf } from "../chance.ts";
 import { Checker } from "../checker/checker.ts";
 import { judgeEnding, whatIsLeft } from "../checker/ending.ts";
+import { CALM } from "../fleet/calm_plan.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { Weather } from "../fleet/faults.ts";
 import type { Shown } from "../checker/shown.ts";
@@ -24,27 +25,7 @@ const PEACEFUL = 0.3;
 const PEACE_MS = 60_000;
 
 /** The world in which every effect is somebody's last: small, calm, and with everything that a roll can have. */
-const SCRIPTED: WorldPlan = {
-  hosts: 3,
-  canaries: 1,
-  instances: 2,
-  restart: "command",
-  traffic: "nft",
-  max: 1,
-  budget: 3,
-  soakMs: 1_000,
-  sessionTimeoutS: 4,
-  servers: 1,
-  deploys: 1,
-  faultsPerMinute: 0,
-  reimages: 0,
-  leaves: 0,
-  errandEveryS: 0,
-  pastDeploys: 0,
-  formerTraffic: "nft",
-  clockErrorMs: 0,
-  tells: true,
-};
+const SCRIPTED: WorldPlan = { ...CALM, tells: true };
 
 /** Plays one job to its end, or to the first thing that must not be. */
 export function play(job: Job): Performance {
