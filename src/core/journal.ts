@@ -127,9 +127,12 @@ function takenUp(journal: Journal, { kind, number, deploy, build, again }: Of<"t
   const last = journal.attempt === null && journal.former === undefined ? -1 : lastAttempt(journal);
   // A grant for an older wish would be taken for one for this.
   if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
-  const isAgain = journal.attempt?.deploy === deploy && journal.attempt.build === build;
-  // Whoever has it tried again has mended what its install steps failed on.
-  return { ...journal, ...(isAgain ? { installs: null } : {}), attempt: { number, deploy, build, again } };
+  const { attempt, installs } = journal;
+  const isAgain = attempt?.deploy === deploy && attempt.build === build;
+  // Whoever has it tried again has mended what its install steps failed on. They may be those of a build that the host has
+  // ready for a later wish: what was mended then is not that.
+  const isMended = isAgain && installs?.deploy === deploy && installs.build === build;
+  return { ...journal, ...(isMended ? { installs: null } : {}), attempt: { number, deploy, build, again } };
 }
 
 function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {

@@ -102,6 +102,9 @@ describe("before the activation", () => {
     // Those of another build are counted by its own name.
     expect(changes("installing", { ...wish, build: "v3" })).not.toHaveProperty("installs");
     expect(changes("installing", { ...wish, deploy: "d3" })).not.toHaveProperty("installs");
+    // As are those of a build that is only to be ready, whatever wish is served and tried again meanwhile.
+    const ready = { deploy: "staged", build: "v9", begun: 2 };
+    expect(changes({ ...places.installing, installs: ready }, wish)).not.toHaveProperty("installs");
     // What failed before is told until something else comes of it.
     expect(changes("failed", wish)).not.toHaveProperty("failed");
     expect(journalAfter(places.failed, wish).failed).toEqual(places.failed.failed);
