@@ -53,14 +53,16 @@ export async function untilLeft(
 
 /**
  * Takes a host that has left out of the service, though its agent is connected: it registers itself no more.
+ * Forgetting again what was forgotten, perhaps by a try whose answer was lost, is no mistake.
  *
  * @returns false where it has not left, or somebody has given it back meanwhile
  */
 export async function forgetLeft(zk: ZooKeeper, service: string, host: string): Promise<boolean> {
   for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
     const record = await readRecord(zk, hostPath(service, host), hostRecordSchema);
+    if (record === null) return true;
     const status = await readRecord(zk, statusPath(service, host), hostStatusSchema).catch(nothingOf);
-    if (record?.value.hold?.stop !== true || status?.value.leaving?.phase !== "stopped") return false;
+    if (record.value.hold?.stop !== true || status?.value.leaving?.phase !== "stopped") return false;
     try {
       const node = hostPath(service, host);
       await zk.multi([op.delete(node, record.version), op.delete(statusPath(service, host), status.version)]);

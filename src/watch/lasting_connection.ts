@@ -119,7 +119,9 @@ export async function insist<T>(
       const zk = await connection.client();
       return await change(zk, endsAt - connection.clock.monotonicMs());
     } catch (error) {
-      if (signal.aborted || !mayPass(error) || connection.clock.monotonicMs() >= endsAt) throw error;
+      // Who is refused by name is refused again, and hears why at once; a picture that is refused only grows stale.
+      const isRefused = isZooKeeperError(error, "NO_AUTH", "AUTH_FAILED");
+      if (signal.aborted || isRefused || !mayPass(error) || connection.clock.monotonicMs() >= endsAt) throw error;
       await connection.clock.sleep(RETRY_MS, signal);
     }
   }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DeployError } from "../../src/core/errors.ts";
-import { LastingConnection } from "../../src/watch/lasting_connection.ts";
+import { insist, LastingConnection } from "../../src/watch/lasting_connection.ts";
 import { hostPath } from "../../src/store/paths.ts";
 import { systemClock } from "../../src/support/clock.ts";
 import { ZooKeeper } from "../../src/zookeeper/client.ts";
+import { isZooKeeperError } from "../../src/zookeeper/errors.ts";
 import { eventually } from "../harness/eventually.ts";
 import { startProxy, type FaultProxy } from "../harness/proxy.ts";
 import { fourLetters, startZooKeeper, type RealZooKeeper } from "../harness/zookeeper.ts";
@@ -116,6 +117,24 @@ describe("waiting for a host", () => {
     expect(running.stdout()).toContain("web-01 has left web");
   });
 
+  test("that is given back goes on after its session expired", async () => {
+    await using proxy = await startProxy(server.port);
+    const { fleet, direct, broken } = await behind(proxy);
+    await using _ = fleet;
+    await ctl(["deploy", "web", "b1", "--detach"], direct);
+    await ctl(["hosts", "hold", "web", "web-01", "--detach"], direct);
+    await fleet.hold("web-01");
+    const before = await sessions();
+    const running = startCtl(["hosts", "release", "web", "web-01"], broken);
+    await isAskedFor("web-01", direct, false);
+    proxy.refuse();
+    await eventually(async () => (await sessions()) === before);
+    await fleet.hold("web-01", false);
+    proxy.resume();
+    expect(await running.finished).toMatchObject({ code: 0, stderr: "" });
+    expect(running.stdout()).toContain("web-01 is released in web.");
+  });
+
   test("that is to be held ends when its time is over, and says that ZooKeeper is away", async () => {
     await using proxy = await startProxy(server.port);
     const { fleet, direct, broken } = await behind(proxy);
@@ -132,11 +151,12 @@ describe("waiting for a host", () => {
   });
 });
 
-/** Until a person's word for it is in the tree. */
-async function isAskedFor(host: string, direct: Terminal): Promise<void> {
+/** Until a person's word for it is in the tree, or is there no more. */
+async function isAskedFor(host: string, direct: Terminal, isAsked = true): Promise<void> {
   const { DEPLOYD_ZOOKEEPER: address, DEPLOYD_CHROOT: chroot } = direct.env ?? {};
   await using zk = new ZooKeeper({ clock: systemClock, servers: `${address}${chroot}` });
-  await eventually(async () => new TextDecoder().decode((await zk.get(hostPath("web", host))).data).includes("hold"));
+  const record = async (): Promise<string> => new TextDecoder().decode((await zk.get(hostPath("web", host))).data);
+  await eventually(async () => (await record()).includes("hold") === isAsked);
 }
 
 test("a deploy is started once, wherever the connection breaks on the way", async () => {
@@ -168,4 +188,18 @@ test("a connection that will be refused whenever it is tried again is not waited
   expect(connection.connected()).toBeNull();
   await eventually(() => connection.reason === refusal.message);
   expect(() => connection.connected()).toThrow(refusal);
+});
+
+test("a change that ZooKeeper refuses to this user is not tried again", async () => {
+  await using zk = new ZooKeeper({ clock: systemClock, servers: server.connectString });
+  const { path: node } = await zk.create(`/test-${crypto.randomUUID()}`, new Uint8Array());
+  await zk.setAcl(node, [{ perms: 1, scheme: "world", id: "anyone" }]);
+  await using connection = new LastingConnection(async () => zk, new AbortController().signal, systemClock);
+  let tries = 0;
+  const refused = insist(connection, new AbortController().signal, Number.POSITIVE_INFINITY, (client) => {
+    tries += 1;
+    return client.set(node, new Uint8Array([1]));
+  });
+  expect(await refused.catch((error: unknown) => isZooKeeperError(error, "NO_AUTH"))).toBe(true);
+  expect(tries).toBe(1);
 });

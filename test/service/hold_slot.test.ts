@@ -57,6 +57,8 @@ test("one that is to leave again before it has begun to come back stays stopped,
   expect(await comesBack()).toBe(false);
   expect(await forgetLeft(site.zk, "web", "a")).toBe(true);
   expect(await comesBack()).toBe(false);
+  // Whoever lost the answer asks again.
+  expect(await forgetLeft(site.zk, "web", "a")).toBe(true);
 });
 
 test("where its record or its status has gone meanwhile it does nothing", async () => {

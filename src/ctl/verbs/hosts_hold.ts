@@ -64,15 +64,18 @@ one that has left, the service is started again, also where it was forgotten sin
   },
   parameters: { flags: commonFlags, positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] } },
   func: ctlVerb<CommonFlags, [string, string]>(async (ctl, _flags, service, host) => {
-    const { connect, output, process, signal } = ctl;
-    await using zk = await connect();
+    const { output, process, signal } = ctl;
+    await using connection = new LastingConnection(ctl.connect, signal, process.clock);
+    const zk = await connection.client();
     await readService(zk, service, () => {});
     const leaving = (await readStatusOf(zk, service, host))?.leaving?.phase ?? "refused";
     const isTakenBack = await takeBack(zk, service, host);
     const was = isTakenBack || (await releaseHost(zk, service, host));
     const comesBack = isTakenBack || (was && leaving !== "refused");
-    const done =
-      comesBack || !was || (await untilHeld(zk, { service, host, clock: process.clock }, false, GIVEN_BACK_MS, signal));
+    const by = { service, host, clock: process.clock };
+    const isGivenBack = (): Promise<boolean> =>
+      insist(connection, signal, GIVEN_BACK_MS, (zk, leftMs) => untilHeld(zk, by, false, leftMs, signal));
+    const done = comesBack || !was || (await isGivenBack());
     output.answer({ schema: "deployd.ctl.host-released/1", service, host, released: was, given_back: done }, [
       !was
         ? `${host} is not held in ${service}.`
