@@ -51,7 +51,7 @@ export type GateMove =
   | { readonly kind: "grant"; readonly host: string; readonly slot: Slot }
   /** A host is out of service for a person. */
   | { readonly kind: "hold"; readonly host: string; readonly hold: Hold }
-  /** The person is through with it. */
+  /** The person is through with it: nothing else ends a hold, whatever becomes of the host's failures. */
   | { readonly kind: "unhold"; readonly host: string }
   /** The host is through with its slot and serves. */
   | { readonly kind: "release"; readonly host: string; readonly healthy: boolean }
@@ -105,7 +105,6 @@ export function gateAfter({ slots, holds, failed, unreadable }: Gate, moves: Ite
         break;
       case "clear":
         after.slots.delete(host);
-        after.holds.delete(host);
         after.failed.delete(host);
         break;
     }

@@ -159,8 +159,7 @@ export function moveOps(service: string, { gate, failedVersions }: GateRead, mov
   const failure = failurePath(service, host);
   const version = failedVersions.get(host);
   // Its version says nothing: only somebody who has edited it by hand has raised it.
-  const isThere = gate.slots.has(host) || gate.holds.has(host) || gate.unreadable.slots.has(host);
-  const held = isThere ? [op.delete(slot)] : [];
+  const held = gate.slots.has(host) || gate.unreadable.slots.has(host) ? [op.delete(slot)] : [];
   switch (move.kind) {
     case "grant":
       return [op.create(slot, encode(move.slot))];
@@ -168,8 +167,9 @@ export function moveOps(service: string, { gate, failedVersions }: GateRead, mov
       // A version of its own, so that no host takes it for the slot that it read there before.
       return [op.create(slot, ""), op.set(slot, encode(move.hold), 0)];
     case "reclaim":
-    case "unhold":
       return held;
+    case "unhold":
+      return gate.holds.has(host) ? [op.delete(slot)] : [];
     case "release":
     case "heal": {
       const before = gate.failed.get(host);

@@ -76,9 +76,10 @@ test("a host that a person holds is out of service until it is given back, and o
   expect(outOfService(gate)).toEqual(new Set(["a"]));
   expect(outBy(gate, "d1")).toEqual(noneOut);
   expect(gateAfter(gate, [{ kind: "unhold", host: "a" }])).toEqual(emptyGate);
-  expect(gateAfter(gate, [{ kind: "clear", host: "a" }])).toEqual(emptyGate);
-  // It has failed all the same.
+  expect(gateAfter(gate, [{ kind: "clear", host: "a" }])).toEqual(gate);
+  // It has failed all the same, and that is forgotten without it.
   const failed = gateOf({}, { a: ill }, {}, { a: hold });
+  expect(gateAfter(failed, [{ kind: "clear", host: "a" }])).toEqual(gate);
   expect(gateAfter(failed, [{ kind: "unhold", host: "a" }])).toEqual(gateOf({}, { a: ill }));
 });
 

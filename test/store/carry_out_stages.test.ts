@@ -246,6 +246,20 @@ describe.each(servers)("with %s", (_name, start) => {
     expect(await site.zk.exists(slotPath("web", "a"))).toBeNull();
   });
 
+  test("a host stays held while it fails, and while that is forgotten", async () => {
+    await site.moves({ kind: "hold", host: "a", hold: { hold: true, who: "dana", why: "", since: NOW.toISOString() } });
+    const told = { deploy: "d1", attempt: 1, build: "v2", reason: "", again: 0, healthy: true, round: 1 };
+    for (const move of [
+      { kind: "fail", host: "a", failure: { ...told, since: NOW.toISOString() } },
+      { kind: "clear", host: "a" },
+    ] as const) {
+      const { gate } = await site.moves(move);
+      expect(gate).toEqual(await site.gate());
+      expect(gate.gate.holds.has("a")).toBe(true);
+      expect(gate.gate.failed.has("a")).toBe(move.kind === "fail");
+    }
+  });
+
   test("a host that is held gets no slot by whoever has not seen that", async () => {
     const basis = await site.basis();
     await setRole(site.zk, "web", "a", "fleet");

@@ -57,6 +57,8 @@ export class Checker {
   /** Since when a slot has been held by a host that says that it serves. */
   readonly #through = new Map<string, number>();
   readonly #hostOfSession = new Map<bigint, string>();
+  /** Of the hosts that were held: when a person has asked for that. */
+  readonly #askedForHold = new Map<string, string>();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -234,9 +236,17 @@ export class Checker {
     this.ledger.broken("granted", `${name} leaves without being held`);
   }
 
-  /** A person's slot goes when what was stopped by it runs again, or its host is forgotten. */
+  /** A person's slot goes when it is asked for no more and what was stopped by it runs again, or its host is forgotten. */
   #assertHolds(before: Gate): void {
+    for (const host of this.tree.gate.holds.keys()) {
+      const asked = this.tree.hosts.get(host)?.hold;
+      if (!before.holds.has(host) && asked !== undefined) this.#askedForHold.set(host, asked.time);
+    }
     for (const host of before.holds.keys()) {
+      const asked = this.tree.hosts.get(host)?.hold;
+      const isGone = !this.tree.gate.holds.has(host);
+      if (isGone && asked !== undefined && asked.time === this.#askedForHold.get(host))
+        this.ledger.broken("stays-held", `${host} is held no more, and ${asked.who} has not given it back`);
       const phase = this.watches.get(host)?.journal?.leaving?.phase;
       if (this.tree.gate.holds.has(host) || phase === undefined || !this.tree.hosts.has(host)) continue;
       if (this.tree.hosts.get(host)?.hold !== undefined || !this.tree.alive.has(host)) continue;

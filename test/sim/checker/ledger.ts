@@ -11,6 +11,7 @@ export const INVARIANTS = {
   tries: "nothing that fails is tried more often than it may be",
   "stays-stopped":
     "what was stopped on a host that leaves is started by nobody but who takes it back, and it is held until it runs",
+  "stays-held": "a host that a person holds is given back by nobody but a person",
   "dead-holder": "a slot goes by its host's own word, or becomes a failure; a dead holder never frees it",
   budget: "past the budget nobody is granted a slot, and no deploy is done",
   "own-grant": "nobody begins by a grant that was given to an attempt before",

@@ -37,7 +37,8 @@ export interface WorldPlan {
 
 /** @param changes for a world that is smaller or calmer than the seed's own */
 export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): WorldPlan {
-  const hosts = chance.between(3, 12);
+  // The fewer of two draws: each host costs as much as another deploy, and most that can go wrong needs three or four.
+  const hosts = Math.min(chance.between(3, 12), chance.fork("hosts").between(3, 12));
   const restart = chance.pick<RestartKind>(["command", "command", "command", "term", "hup"]);
   const instances = chance.pick([1, 1, 1, 2, 3, 4]);
   const traffic = instances === 1 ? chance.pick(["none", "none", "haproxy"] as const) : chance.pick(SPREADING);

@@ -21,5 +21,6 @@ export const ONCE_BROKEN: readonly (readonly [number, string])[] = [
   [2150, "void grants were given over and over to a host that an older deploy held for ill"],
   [62, "a host that could not read its journal lost the slot that it was using"],
   [2750, "an agent called well what a power cut had taken down; a host was granted a slot and lost it, over and over"],
+  [19, "a failure that nobody asked for any more took the hold of its host with it"],
   [289, "to try the served wish again forgot how often the install steps of the next build were begun"],
 ];
