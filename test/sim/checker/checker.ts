@@ -112,7 +112,7 @@ export class Checker {
       const isThroughGate = changes.some(({ path }) => path === this.tree.gatePath);
       this.#gates.moved({ before: gate, author, isThroughGate });
       this.#excuse(gate);
-      this.#assertHolds(gate);
+      this.#assertHolds(gate, isThroughGate);
     }
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
@@ -237,14 +237,15 @@ export class Checker {
   }
 
   /** A person's slot goes when it is asked for no more and what was stopped by it runs again, or its host is forgotten. */
-  #assertHolds(before: Gate): void {
+  #assertHolds(before: Gate, isThroughGate: boolean): void {
     for (const host of this.tree.gate.holds.keys()) {
       const asked = this.tree.hosts.get(host)?.hold;
       if (!before.holds.has(host) && asked !== undefined) this.#askedForHold.set(host, asked.time);
     }
     for (const host of before.holds.keys()) {
       const asked = this.tree.hosts.get(host)?.hold;
-      const isGone = !this.tree.gate.holds.has(host);
+      // Somebody's hand may write anything over it.
+      const isGone = isThroughGate && !this.tree.gate.holds.has(host);
       if (isGone && asked !== undefined && asked.time === this.#askedForHold.get(host))
         this.ledger.broken("stays-held", `${host} is held no more, and ${asked.who} has not given it back`);
       const phase = this.watches.get(host)?.journal?.leaving?.phase;
