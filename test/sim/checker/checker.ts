@@ -9,6 +9,7 @@ import { BeginRules } from "./begin_rules.ts";
 import { EdgeWatch } from "./edge_watch.ts";
 import { notServing } from "./ending.ts";
 import { GateRules } from "./gate_rules.ts";
+import { HoldRules } from "./hold_rules.ts";
 import { HostWatch } from "./host_watch.ts";
 import { Ledger } from "./ledger.ts";
 import type { DeployEntry, NodeChange, TreeView } from "./tree_view.ts";
@@ -52,13 +53,12 @@ export class Checker {
   readonly #allowances: Allowances;
   readonly #gates: GateRules;
   readonly #deploys: DeployRules;
+  readonly #holds: HoldRules;
   readonly #begins: BeginRules;
   readonly #touched = new Set<HostWatch>();
   /** Since when a slot has been held by a host that says that it serves. */
   readonly #through = new Map<string, number>();
   readonly #hostOfSession = new Map<bigint, string>();
-  /** Of the hosts that were held: when a person has asked for that. */
-  readonly #askedForHold = new Map<string, string>();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -67,6 +67,7 @@ export class Checker {
     this.#allowances = new Allowances(this.tree);
     this.#gates = new GateRules(this.tree, this.watches, this.ledger, this.#allowances);
     this.#deploys = new DeployRules(this.tree, this.watches, this.ledger, this.#allowances);
+    this.#holds = new HoldRules(this.tree, this.watches, this.ledger);
     this.#begins = new BeginRules(this.tree, this.ledger, this.#allowances);
     this.wishes = new WishOrder(this.tree, this.ledger);
     this.edges = new EdgeWatch(this.ledger, this.tree, this.watches);
@@ -112,7 +113,7 @@ export class Checker {
       const isThroughGate = changes.some(({ path }) => path === this.tree.gatePath);
       this.#gates.moved({ before: gate, author, isThroughGate });
       this.#excuse(gate);
-      this.#assertHolds(gate, isThroughGate);
+      this.#holds.moved({ before: gate, isThroughGate });
     }
     for (const deploy of this.tree.deploys.values()) {
       const state = states.get(deploy.id);
@@ -212,7 +213,7 @@ export class Checker {
     if (now === null) return;
     if (now !== before) this.edges.looked(watch, before);
     if (now.attempt !== null && now.attempt.number !== attempt?.number) this.wishes.tookUp(watch.name, now.attempt);
-    if (now.leaving?.phase === "stopping" && before?.leaving === undefined) this.#leaves(watch);
+    if (now.leaving?.phase === "stopping" && before?.leaving === undefined) this.#holds.leaves(watch);
     if (now.activation !== null && activation === null) this.#begun(watch);
     if (now.activation?.phase.kind === "back" && activation?.phase.kind === "forward")
       this.#begins.turnedBack(watch, now.activation);
@@ -227,32 +228,6 @@ export class Checker {
     if (leaving !== undefined) return;
     const isAsked = (this.watches.get(host)?.journal?.activation ?? null) === null;
     if (begun === true && isAsked && wish !== null && wish !== undefined) this.#begins.allowed(host, wish);
-  }
-
-  /** It is about to stop its service for good. */
-  #leaves({ name }: HostWatch): void {
-    this.ledger.reached("a host left");
-    if (this.tree.gate.holds.has(name) || this.tree.damaged.size > 0) return;
-    this.ledger.broken("granted", `${name} leaves without being held`);
-  }
-
-  /** A person's slot goes when it is asked for no more and what was stopped by it runs again, or its host is forgotten. */
-  #assertHolds(before: Gate, isThroughGate: boolean): void {
-    for (const host of this.tree.gate.holds.keys()) {
-      const asked = this.tree.hosts.get(host)?.hold;
-      if (!before.holds.has(host) && asked !== undefined) this.#askedForHold.set(host, asked.time);
-    }
-    for (const host of before.holds.keys()) {
-      const asked = this.tree.hosts.get(host)?.hold;
-      // Somebody's hand may write anything over it.
-      const isGone = isThroughGate && !this.tree.gate.holds.has(host);
-      if (isGone && asked !== undefined && asked.time === this.#askedForHold.get(host))
-        this.ledger.broken("stays-held", `${host} is held no more, and ${asked.who} has not given it back`);
-      const phase = this.watches.get(host)?.journal?.leaving?.phase;
-      if (this.tree.gate.holds.has(host) || phase === undefined || !this.tree.hosts.has(host)) continue;
-      if (this.tree.hosts.get(host)?.hold !== undefined || !this.tree.alive.has(host)) continue;
-      this.ledger.broken("stays-stopped", `${host} is given back, and its journal says that it is ${phase}`);
-    }
   }
 
   #begun(watch: HostWatch): void {
