@@ -109,10 +109,9 @@ describe("waiting for a host", () => {
     const before = await sessions();
     const running = startCtl(["hosts", "leave", "web", "web-01"], broken);
     await isAskedFor("web-01", direct);
-    proxy.refuse();
-    await eventually(async () => (await sessions()) === before);
-    await fleet.say("web-01", "serving", { leaving: { phase: "stopped", problem: "" } });
-    proxy.resume();
+    await whileExpired(proxy, before, () =>
+      fleet.say("web-01", "serving", { leaving: { phase: "stopped", problem: "" } }),
+    );
     expect(await running.finished).toMatchObject({ code: 0, stderr: "" });
     expect(running.stdout()).toContain("web-01 has left web");
   });
@@ -127,10 +126,7 @@ describe("waiting for a host", () => {
     const before = await sessions();
     const running = startCtl(["hosts", "release", "web", "web-01"], broken);
     await isAskedFor("web-01", direct, false);
-    proxy.refuse();
-    await eventually(async () => (await sessions()) === before);
-    await fleet.hold("web-01", false);
-    proxy.resume();
+    await whileExpired(proxy, before, () => fleet.hold("web-01", false));
     expect(await running.finished).toMatchObject({ code: 0, stderr: "" });
     expect(running.stdout()).toContain("web-01 is released in web.");
   });
@@ -150,6 +146,14 @@ describe("waiting for a host", () => {
     expect(stderr).not.toContain("    at ");
   });
 });
+
+/** Has the operator's session expire, lets this happen, and has ZooKeeper back. */
+async function whileExpired(proxy: FaultProxy, sessionsBefore: number, happens: () => Promise<void>): Promise<void> {
+  proxy.refuse();
+  await eventually(async () => (await sessions()) === sessionsBefore);
+  await happens();
+  proxy.resume();
+}
 
 /** Until a person's word for it is in the tree, or is there no more. */
 async function isAskedFor(host: string, direct: Terminal, isAsked = true): Promise<void> {
