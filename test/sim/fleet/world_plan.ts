@@ -37,7 +37,7 @@ export interface WorldPlan {
 
 /** @param changes for a world that is smaller or calmer than the seed's own */
 export function worldPlan(chance: Chance, changes: Partial<WorldPlan> = {}): WorldPlan {
-  // The fewer of two draws: each host costs as much as another deploy, and most that can go wrong needs three or four.
+  // The fewer of two draws: a deploy costs by its hosts, and most that can go wrong needs three or four.
   const hosts = Math.min(chance.between(3, 12), chance.fork("hosts").between(3, 12));
   const restart = chance.pick<RestartKind>(["command", "command", "command", "term", "hup"]);
   const instances = chance.pick([1, 1, 1, 2, 3, 4]);
