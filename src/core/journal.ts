@@ -127,17 +127,24 @@ function takenUp(journal: Journal, { kind, number, deploy, build, again }: Of<"t
   const last = journal.attempt === null && journal.former === undefined ? -1 : lastAttempt(journal);
   // A grant for an older wish would be taken for one for this.
   if (number <= last) throw illegal(kind, `the number ${number} does not follow on ${last}`);
-  const { attempt, installs } = journal;
-  const isAgain = attempt?.deploy === deploy && attempt.build === build;
-  // Whoever has it tried again has mended what its install steps failed on. They may be those of a build that the host has
-  // ready for a later wish: what was mended then is not that.
-  const isMended = isAgain && installs?.deploy === deploy && installs.build === build;
+  const isAgain = journal.attempt?.deploy === deploy && journal.attempt.build === build;
+  // Whoever has it tried again has mended what its install steps failed on. What was begun may be those of a build that the
+  // host has ready for a later wish: they were not mended by that.
+  const isMended = isAgain && installsBegun(journal, { deploy, build }) > 0;
   return { ...journal, ...(isMended ? { installs: null } : {}), attempt: { number, deploy, build, again } };
 }
 
 function seenServed(journal: Journal, { kind }: Of<"seen-served">): Journal {
   assertAtRest(journal, kind);
   return { ...journal, ...withNothingLost(journal), attempt: { ...attemptOf(journal, kind), served: true } };
+}
+
+/** How many times the install steps of this build were begun under this deploy. */
+export function installsBegun(
+  { installs }: Pick<Journal, "installs">,
+  { deploy, build }: { readonly deploy: string; readonly build: string },
+): number {
+  return installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
 }
 
 function installBegun(journal: Journal, { kind, deploy, build }: Of<"install-begun">): Journal {

@@ -1,5 +1,6 @@
 import type { Activation, Journal, RestartProgress } from "../schema/journal.ts";
 import { afterBoot, bootToNote } from "./boot.ts";
+import { installsBegun } from "./journal.ts";
 import { isOutlived } from "./journal_former.ts";
 import { whileLeaving } from "./leaving_step.ts";
 import { isLeftAlone, relapse, toRestart, whoStarts } from "./restart_need.ts";
@@ -69,8 +70,7 @@ function prepare(situation: Situation, target: { build: string; deploy: string }
     case "absent":
       return { step: rungOfSpool(actual.spool), build, deploy };
     case "extracted": {
-      const { installs } = journal;
-      const begun = installs?.deploy === deploy && installs.build === build ? installs.begun : 0;
+      const begun = installsBegun(journal, { deploy, build });
       if (begun < situation.maxInstalls) return { step: "install", build, deploy };
       return {
         step: "refuse",

@@ -1,4 +1,5 @@
 import { DeployError, isDeployError } from "../core/errors.ts";
+import { installsBegun } from "../core/journal.ts";
 import type { Actual } from "../core/situation.ts";
 import type { Target } from "../core/targets.ts";
 import { extractStep } from "../steps/extract.ts";
@@ -85,7 +86,7 @@ export async function prepareStep(
       }
       await context.host.lookForHome();
       await state.journal.record({ kind: "install-begun", deploy, build });
-      const begun = state.journal.now.installs?.begun ?? 0;
+      const begun = installsBegun(state.journal.now, { deploy, build });
       try {
         await installStep(work, install, effects);
       } catch (error) {

@@ -1,4 +1,5 @@
 import { asDeployError, DeployError } from "../core/errors.ts";
+import { installsBegun } from "../core/journal.ts";
 import { rungOfSpool } from "../core/plan.ts";
 import { backoffMs } from "../support/backoff.ts";
 import { installsOf, prepareStep } from "./prepare.ts";
@@ -68,8 +69,7 @@ export class Readying {
     const rung =
       release === "extracted" ? "install" : rungOfSpool(await spoolState(host.layout, build, record, host.files));
     const on = host.build(build, deploy);
-    const { installs } = state.journal.now;
-    const begun = installs?.build === build && installs.deploy === deploy ? installs.begun : 0;
+    const begun = installsBegun(state.journal.now, { deploy, build });
     if (rung === "install" && begun >= (await installsOf(on))) {
       throw new DeployError(
         `Cannot install "${build}": its install steps were begun ${begun} times and never succeeded.`,
