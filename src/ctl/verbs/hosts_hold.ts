@@ -5,6 +5,7 @@ import { readStatusOf } from "../../store/registry.ts";
 import { readService } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
 import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
+import { askOfHost, waitMs } from "../ask_of_host.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
 import { exit } from "../../cli/exit.ts";
@@ -34,22 +35,22 @@ runs on it is left alone.`,
     flags: { why: sharedFlags.why, detach: sharedFlags.detach, timeoutS: sharedFlags.timeoutS, ...commonFlags },
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
-  func: ctlVerb<HoldFlags, [string, string]>(async (ctl, { why = "", detach, timeoutS }, service, host) => {
-    const { output, process, signal, address } = ctl;
-    const { clock } = process;
-    await using connection = new LastingConnection(ctl.connect, signal, clock);
-    await readService(await connection.client(), service, () => {});
-    const by = { service, host, who: process.user, why, clock };
-    const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => holdHost(zk, by));
-    const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const held = await insist(connection, signal, withinMs, (zk, leftMs) => untilHeld(zk, by, true, leftMs, signal));
+  func: ctlVerb<HoldFlags, [string, string]>(async (ctl, flags, service, host) => {
+    const { output, process, signal } = ctl;
+    await using connection = new LastingConnection(ctl.connect, signal, process.clock);
+    const asked = { service, host, why: flags.why ?? "" };
+    const { record, came: held } = await askOfHost(ctl, connection, asked, waitMs(flags), {
+      ask: holdHost,
+      until: (zk, by, ...limits) => untilHeld(zk, by, true, ...limits),
+    });
+    const { hold } = record;
     const document = { schema: "deployd.ctl.host-held/1", service, host, held, who: hold?.who, why: hold?.why };
     output.answer(document, [
       held
         ? `${host} is held in ${service}, by ${oneLine(hold?.who ?? "")}. Give it back with: deployd ctl hosts release ${service} ${host}`
         : `${host} is held in ${service} when its turn comes: as many hosts are out as may be, or no agent conducts.`,
     ]);
-    return held || detach === true ? exit.asked : exit.timedOut;
+    return held || flags.detach === true ? exit.asked : exit.timedOut;
   }),
 });
 

@@ -2,9 +2,9 @@ import { buildCommand } from "@stricli/core";
 import { exit, type ExitCode } from "../../cli/exit.ts";
 import { isGiven } from "../../cli/flags.ts";
 import { forgetLeft, leaveHost, untilLeft } from "../../store/leave.ts";
-import { readService } from "../../store/services.ts";
 import { oneLine } from "../../view/words.ts";
 import { insist, LastingConnection } from "../../watch/lasting_connection.ts";
+import { askOfHost, waitMs } from "../ask_of_host.ts";
 import { hostArgument, serviceArgument } from "../arguments.ts";
 import { commonFlags, sharedFlags, type CommonFlags } from "../flags.ts";
 import { ctlDescription, ctlVerb } from "../verb.ts";
@@ -41,15 +41,16 @@ as long as the host's agent is connected.`,
     },
     positional: { kind: "tuple", parameters: [serviceArgument, hostArgument] },
   },
-  func: ctlVerb<LeaveFlags, [string, string]>(async (ctl, { why = "", keep, detach, timeoutS }, service, host) => {
+  func: ctlVerb<LeaveFlags, [string, string]>(async (ctl, flags, service, host) => {
     const { output, process, signal, address } = ctl;
-    const { clock } = process;
-    await using connection = new LastingConnection(ctl.connect, signal, clock);
-    await readService(await connection.client(), service, () => {});
-    const by = { service, host, who: process.user, why, clock };
-    const { hold } = await insist(connection, signal, address.connectTimeoutMs, (zk) => leaveHost(zk, by));
-    const withinMs = detach === true ? 0 : timeoutS === undefined ? Number.POSITIVE_INFINITY : timeoutS * 1000;
-    const leaving = await insist(connection, signal, withinMs, (zk, leftMs) => untilLeft(zk, by, leftMs, signal));
+    const { keep, detach } = flags;
+    await using connection = new LastingConnection(ctl.connect, signal, process.clock);
+    const asked = { service, host, why: flags.why ?? "" };
+    const { record, came: leaving } = await askOfHost(ctl, connection, asked, waitMs(flags), {
+      ask: leaveHost,
+      until: untilLeft,
+    });
+    const { hold } = record;
     const left = leaving?.phase === "stopped";
     const mayForget = left && keep !== true && detach !== true;
     const forget = (): Promise<boolean> =>
